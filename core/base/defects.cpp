@@ -1,0 +1,68 @@
+#include "core/base/defects.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "core/base/check.hpp"
+
+namespace ioasim {
+namespace {
+
+std::vector<const Declaration*>& registry(Declaration::Kind kind) {
+    static std::array<std::vector<const Declaration*>, 3> lists;
+    return lists[static_cast<std::size_t>(kind)];
+}
+
+}  // namespace
+
+Declaration::Declaration(Kind kind, std::string_view name, std::string_view meaning)
+    : name_(name), meaning_(meaning), kind_(kind), index_(registry(kind).size()) {
+    registry(kind).push_back(this);
+}
+
+std::vector<const Declaration*> Declaration::all(Kind kind) {
+    std::vector<const Declaration*> sorted = registry(kind);
+    std::sort(sorted.begin(), sorted.end(),
+              [](const Declaration* a, const Declaration* b) { return a->name() < b->name(); });
+    return sorted;
+}
+
+const Declaration* Declaration::find(Kind kind, std::string_view name) {
+    for (const Declaration* declaration : registry(kind)) {
+        if (declaration->name() == name) {
+            return declaration;
+        }
+    }
+    return nullptr;
+}
+
+void Probes::enable(const Defect& defect) {
+    defects_.resize(std::max(defects_.size(), registry(Declaration::Kind::Defect).size()));
+    defects_[defect.index()] = true;
+    any_defect_ = true;
+}
+
+void Probes::fail_calls(const FaultSite& site, std::uint64_t first, std::uint64_t last) {
+    SIM_CHECK(first >= 1 && first <= last, "fault site {}: calls {}..{}", site.name(), first, last);
+    windows_[site.index()].push_back({first, last});
+}
+
+bool Probes::fails(const FaultSite& site) {
+    const auto windows = windows_.find(site.index());
+    if (windows == windows_.end()) {
+        return false;
+    }
+    const std::uint64_t call = ++calls_[site.index()];
+    return std::any_of(windows->second.begin(), windows->second.end(), [call](const Window& w) {
+        return call >= w.first && call <= w.last;
+    });
+}
+
+void Probes::hit(const Mark& mark) { ++hits_[mark.index()]; }
+
+std::uint64_t Probes::hits(const Mark& mark) const {
+    const auto found = hits_.find(mark.index());
+    return found == hits_.end() ? 0 : found->second;
+}
+
+}  // namespace ioasim

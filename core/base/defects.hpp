@@ -1,0 +1,91 @@
+// Declarations that a model makes about itself:
+//   Defect     a named way in which the mechanism can be broken on purpose (off by default);
+//   FaultSite  a named place where an operation can be made to fail at its n-th call;
+//   Mark       a rare path that reports that it was reached.
+// They are declared as `inline const` objects beside the model and listed by name. What is switched
+// on belongs to a run and lives in a Probes object that the platform hands to each model.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ioasim {
+
+class Declaration {
+public:
+    enum class Kind : std::uint8_t { Defect, FaultSite, Mark };
+
+    std::string_view name() const { return name_; }        // "vtd.skip_iotlb_invalidation"
+    std::string_view meaning() const { return meaning_; }  // one line
+    Kind kind() const { return kind_; }
+    std::size_t index() const { return index_; }
+
+    Declaration(const Declaration&) = delete;
+    Declaration& operator=(const Declaration&) = delete;
+
+    // Every declaration of a kind linked into the program, by name.
+    static std::vector<const Declaration*> all(Kind kind);
+    // nullptr when the name is unknown.
+    static const Declaration* find(Kind kind, std::string_view name);
+
+protected:
+    Declaration(Kind kind, std::string_view name, std::string_view meaning);
+    ~Declaration() = default;
+
+private:
+    std::string_view name_;
+    std::string_view meaning_;
+    Kind kind_;
+    std::size_t index_;
+};
+
+class Defect final : public Declaration {
+public:
+    Defect(std::string_view name, std::string_view meaning)
+        : Declaration(Kind::Defect, name, meaning) {}
+};
+
+class FaultSite final : public Declaration {
+public:
+    FaultSite(std::string_view name, std::string_view meaning)
+        : Declaration(Kind::FaultSite, name, meaning) {}
+};
+
+class Mark final : public Declaration {
+public:
+    Mark(std::string_view name, std::string_view meaning)
+        : Declaration(Kind::Mark, name, meaning) {}
+};
+
+// What a run switched on, and what it reached.
+class Probes {
+public:
+    void enable(const Defect& defect);
+    bool has(const Defect& defect) const {
+        return any_defect_ && defects_[defect.index()];
+    }
+
+    // Calls first..last (counted from 1) of the site fail.
+    void fail_calls(const FaultSite& site, std::uint64_t first, std::uint64_t last);
+    // Counts a call; true when this call must fail.
+    bool fails(const FaultSite& site);
+
+    void hit(const Mark& mark);
+    std::uint64_t hits(const Mark& mark) const;
+
+private:
+    struct Window {
+        std::uint64_t first;
+        std::uint64_t last;
+    };
+    bool any_defect_ = false;
+    std::vector<bool> defects_;
+    std::map<std::size_t, std::vector<Window>> windows_;
+    std::map<std::size_t, std::uint64_t> calls_;
+    std::map<std::size_t, std::uint64_t> hits_;
+};
+
+}  // namespace ioasim

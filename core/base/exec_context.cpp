@@ -1,0 +1,195 @@
+#include "core/base/exec_context.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace ioasim {
+
+SimLock::SimLock(Kind kind, std::string name, std::string lock_class)
+    : kind_(kind), name_(std::move(name)), class_(std::move(lock_class)) {}
+
+bool LockMonitor::reaches(const std::string& from, const std::string& to) const {
+    std::vector<std::string> open{from};
+    std::set<std::string> seen;
+    while (!open.empty()) {
+        const std::string current = open.back();
+        open.pop_back();
+        if (current == to) {
+            return true;
+        }
+        const auto next = after_.find(current);
+        if (next == after_.end() || !seen.insert(current).second) {
+            continue;
+        }
+        open.insert(open.end(), next->second.begin(), next->second.end());
+    }
+    return false;
+}
+
+bool LockMonitor::inverts_order(const std::string& held_class, const std::string& wanted_class) {
+    auto& successors = after_[held_class];
+    if (successors.count(wanted_class) != 0) {
+        return false;  // known order, already judged
+    }
+    const bool inverted = held_class == wanted_class || reaches(wanted_class, held_class);
+    successors.insert(wanted_class);
+    return inverted && reported_.insert({held_class, wanted_class}).second;
+}
+
+ExecContext::ExecContext(Persona persona, LockMonitor& monitor)
+    : persona_(std::move(persona)), monitor_(monitor) {}
+
+ExecContext::~ExecContext() = default;
+
+MachinePort& ExecContext::port() {
+    SIM_CHECK(persona_.port != nullptr, "{} has no memory to access", persona_.name);
+    return *persona_.port;
+}
+
+std::string ExecContext::call_chain() const {
+    std::string chain;
+    for (const std::string_view frame : frames_) {
+        chain.append(chain.empty() ? "" : " > ").append(frame);
+    }
+    return chain;
+}
+
+void ExecContext::report(HazardKind kind, const SimLock* lock) {
+    if (monitor_.on_hazard) {
+        monitor_.on_hazard({kind, this, lock != nullptr ? lock->name() : "", "", call_chain()});
+    }
+}
+
+bool ExecContext::holds(const SimLock& lock) const { return lock.owner_ == this; }
+
+void ExecContext::grant(SimLock& lock) {
+    lock.owner_ = this;
+    lock.since_ = now();
+    ++lock.stats_.acquired;
+    held_.push_back(&lock);
+}
+
+void ExecContext::lock(SimLock& lock) {
+    if (lock.owner_ == this) {
+        report(HazardKind::SelfDeadlock, &lock);
+        ++lock.nested_;
+        return;
+    }
+    if (lock.kind_ == SimLock::Kind::Mutex && atomic()) {
+        report(HazardKind::SleepInAtomic, &lock);
+    }
+    for (const SimLock* held : held_) {
+        if (monitor_.inverts_order(held->class_, lock.class_) && monitor_.on_hazard) {
+            monitor_.on_hazard(
+                {HazardKind::LockOrder, this, lock.name_, held->name_, call_chain()});
+        }
+    }
+    const TimePs start = now();
+    if (lock.owner_ != nullptr) {
+        ++lock.stats_.contended;
+        lock.waiters_.push_back(this);
+        block(lock.kind_ == SimLock::Kind::Spin, TimePs::max());
+        // The releaser made us the owner before it woke us: nobody can barge in.
+        SIM_CHECK(lock.owner_ == this, "{} woke without {}", name(), lock.name_);
+        held_.push_back(&lock);
+    } else {
+        grant(lock);
+    }
+    if (lock.kind_ == SimLock::Kind::Spin) {
+        ++atomic_depth_;
+    }
+    const TimePs waited = now() - start;
+    lock.stats_.waited += waited;
+    lock.stats_.longest_wait = std::max(lock.stats_.longest_wait, waited);
+    if (monitor_.on_lock) {
+        monitor_.on_lock(*this, lock, true, waited);
+    }
+}
+
+void ExecContext::unlock(SimLock& lock) {
+    if (lock.owner_ != this) {
+        report(HazardKind::UnlockNotOwner, &lock);
+        return;
+    }
+    if (lock.nested_ > 0) {
+        --lock.nested_;
+        return;
+    }
+    held_.erase(std::find(held_.begin(), held_.end(), &lock));
+    if (lock.kind_ == SimLock::Kind::Spin) {
+        --atomic_depth_;
+    }
+    lock.stats_.held += now() - lock.since_;
+    if (monitor_.on_lock) {
+        monitor_.on_lock(*this, lock, false, TimePs{});
+    }
+    lock.owner_ = nullptr;
+    if (!lock.waiters_.empty()) {
+        const std::size_t pick = choose("lock.waiter", lock.waiters_.size());
+        ExecContext* next = lock.waiters_[pick];
+        lock.waiters_.erase(lock.waiters_.begin() + static_cast<std::ptrdiff_t>(pick));
+        lock.owner_ = next;
+        lock.since_ = now();
+        ++lock.stats_.acquired;
+        make_ready(*next);
+    }
+}
+
+void ExecContext::wait(WaitQueue& queue) { wait_until(queue, TimePs::max()); }
+
+bool ExecContext::wait_until(WaitQueue& queue, TimePs deadline) {
+    if (atomic() && monitor_.on_hazard) {
+        monitor_.on_hazard({HazardKind::SleepInAtomic, this, queue.name_, "", call_chain()});
+    }
+    queue.waiters_.push_back(this);
+    const bool woken = block(false, deadline);
+    if (!woken) {
+        const auto self = std::find(queue.waiters_.begin(), queue.waiters_.end(), this);
+        SIM_CHECK(self != queue.waiters_.end(), "{} timed out but was taken off {}", name(),
+                  queue.name_);
+        queue.waiters_.erase(self);
+    }
+    return woken;
+}
+
+void ExecContext::wake_one(WaitQueue& queue) {
+    if (queue.waiters_.empty()) {
+        return;
+    }
+    const std::size_t pick = choose("wake.waiter", queue.waiters_.size());
+    ExecContext* next = queue.waiters_[pick];
+    queue.waiters_.erase(queue.waiters_.begin() + static_cast<std::ptrdiff_t>(pick));
+    make_ready(*next);
+}
+
+void ExecContext::wake_all(WaitQueue& queue) {
+    while (!queue.waiters_.empty()) {
+        wake_one(queue);
+    }
+}
+
+PersonaChange::PersonaChange(ExecContext& ctx, Persona persona)
+    : ctx_(ctx),
+      outer_(std::exchange(ctx.persona_, std::move(persona))),
+      outer_kind_(ctx.kind_),
+      outer_atomic_(std::exchange(ctx.atomic_depth_, 0)),
+      outer_irq_off_(std::exchange(ctx.irq_off_depth_, 0)),
+      outer_frames_(std::exchange(ctx.frames_, {})) {}
+
+PersonaChange::~PersonaChange() {
+    ctx_.persona_ = std::move(outer_);
+    ctx_.kind_ = outer_kind_;
+    ctx_.atomic_depth_ = outer_atomic_;
+    ctx_.irq_off_depth_ = outer_irq_off_;
+    ctx_.frames_ = std::move(outer_frames_);
+}
+
+ImmediateContext::ImmediateContext(LockMonitor& monitor, std::string name, MachinePort* port)
+    : ExecContext(Persona{std::move(name), SourceId{}, port, nullptr}, monitor) {}
+
+bool ImmediateContext::block(bool, TimePs) {
+    SIM_CHECK(false, "{} would block for ever: {}", name(), call_chain());
+    return false;
+}
+
+}  // namespace ioasim

@@ -1,0 +1,221 @@
+// What a piece of software needs from the machine under it: time, memory, MMIO, locks, sleeping.
+// Kernels, drivers, VMMs, guests and the IOASID core are straight-line code over this interface.
+// core/sim runs such code on simulated CPUs; ImmediateContext (below) runs it in zero time for unit
+// tests and conformance replays.
+//
+// A context also knows what a kernel's debug options know: task, atomic handler or worker; the locks
+// held; interrupts off; the call chain. Sleeping in atomic context, self deadlocks and lock-order
+// inversions are detected from this alone and reported as hazards, never silently obeyed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/locks.hpp"
+#include "core/base/time.hpp"
+#include "core/base/types.hpp"
+
+namespace ioasim {
+
+enum class ContextKind : std::uint8_t { Task, AtomicHandler, Worker };
+
+// How a context reaches memory and devices. Addresses are physical addresses of the machine that
+// the code runs on: HPA in the host, GPA in a guest. Implemented by models/cpu (host) and models/vm
+// (guest). MMIO reads block until the completion is back; stores are posted.
+class MachinePort {
+public:
+    virtual ~MachinePort() = default;
+    // size is 1, 2, 4 or 8; naturally aligned.
+    virtual std::uint64_t load(ExecContext& ctx, std::uint64_t pa, unsigned size) = 0;
+    virtual void store(ExecContext& ctx, std::uint64_t pa, std::uint64_t value, unsigned size) = 0;
+    virtual void read_bytes(ExecContext& ctx, std::uint64_t pa, void* out, std::size_t size) = 0;
+    virtual void write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in,
+                             std::size_t size) = 0;
+    virtual std::uint64_t mmio_read(ExecContext& ctx, std::uint64_t pa, unsigned size) = 0;
+    virtual void mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t value,
+                            unsigned size) = 0;
+};
+
+// Who the code is at the moment. One simulated thread changes persona when a vCPU enters the guest
+// or exits to the host: same thread, other kernel, other memory.
+struct Persona {
+    std::string name;            // "host/vm1-vcpu0", "vm1/vcpu0/app"
+    SourceId source;             // events are emitted under this source
+    MachinePort* port = nullptr;
+    // Called between operations when somebody asked for an interruption (an IPI, a kick); may be
+    // null. Runs in the interrupted context.
+    class Interruptible* interruptible = nullptr;
+};
+
+class Interruptible {
+public:
+    virtual ~Interruptible() = default;
+    virtual void on_interrupt(ExecContext& ctx) = 0;
+};
+
+class ExecContext {
+public:
+    explicit ExecContext(Persona persona, LockMonitor& monitor);
+    virtual ~ExecContext();
+    ExecContext(const ExecContext&) = delete;
+    ExecContext& operator=(const ExecContext&) = delete;
+
+    // --- time -------------------------------------------------------------------------------
+    virtual TimePs now() const = 0;
+    // The CPU is busy for this long. An interruption runs in between; the rest is spent after it.
+    virtual void spend(TimePs cost) = 0;
+
+    // --- locks ------------------------------------------------------------------------------
+    // A lock that this context already owns is a self deadlock: reported, then the run goes on as
+    // if the `_locked` variant of the call had been used (the acquisition nests).
+    void lock(SimLock& lock);
+    void unlock(SimLock& lock);
+    bool holds(const SimLock& lock) const;
+
+    // --- sleeping ---------------------------------------------------------------------------
+    // Sleeps until woken. Reported as a hazard when called in atomic context.
+    void wait(WaitQueue& queue);
+    // false when the deadline passed first.
+    bool wait_until(WaitQueue& queue, TimePs deadline);
+    // Waking takes effect at least 1 ps later. Wakes the waiter that the Chooser picks.
+    void wake_one(WaitQueue& queue);
+    void wake_all(WaitQueue& queue);
+
+    // --- machine ----------------------------------------------------------------------------
+    std::uint64_t load(std::uint64_t pa, unsigned size) { return port().load(*this, pa, size); }
+    void store(std::uint64_t pa, std::uint64_t value, unsigned size) {
+        port().store(*this, pa, value, size);
+    }
+    void read_bytes(std::uint64_t pa, void* out, std::size_t size) {
+        port().read_bytes(*this, pa, out, size);
+    }
+    void write_bytes(std::uint64_t pa, const void* in, std::size_t size) {
+        port().write_bytes(*this, pa, in, size);
+    }
+    std::uint64_t mmio_read(std::uint64_t pa, unsigned size) {
+        return port().mmio_read(*this, pa, size);
+    }
+    void mmio_write(std::uint64_t pa, std::uint64_t value, unsigned size) {
+        port().mmio_write(*this, pa, value, size);
+    }
+
+    // --- who, where -------------------------------------------------------------------------
+    const std::string& name() const { return persona_.name; }
+    SourceId source() const { return persona_.source; }
+    ContextKind kind() const { return kind_; }
+    bool atomic() const { return atomic_depth_ > 0 || irq_off_depth_ > 0; }
+    const std::vector<SimLock*>& held_locks() const { return held_; }
+    // "ioasid_free > iommu.free_handler > ioasid_put": the frames, outermost first.
+    std::string call_chain() const;
+    LockMonitor& monitor() { return monitor_; }
+
+    void irq_off() { ++irq_off_depth_; }
+    void irq_on() { --irq_off_depth_; }
+
+protected:
+    // Implemented by core/sim and ImmediateContext. `block` returns true when woken, false when the
+    // deadline passed; `keeps_cpu` is true for spinning.
+    virtual bool block(bool keeps_cpu, TimePs deadline) = 0;
+    virtual void make_ready(ExecContext& other) = 0;
+    virtual std::size_t choose(std::string_view what, std::size_t count) = 0;
+
+    void set_kind(ContextKind kind) { kind_ = kind; }
+    Persona& persona() { return persona_; }
+    void report(HazardKind kind, const SimLock* lock);
+
+private:
+    friend class Frame;
+    friend class AtomicSection;
+    friend class PersonaChange;
+    MachinePort& port();
+    void grant(SimLock& lock);
+
+    Persona persona_;
+    LockMonitor& monitor_;
+    ContextKind kind_ = ContextKind::Task;
+    int atomic_depth_ = 0;
+    int irq_off_depth_ = 0;
+    std::vector<SimLock*> held_;
+    std::vector<std::string_view> frames_;
+};
+
+// A named step of the call chain, for hazards and traces. The text must outlive the frame.
+class Frame {
+public:
+    Frame(ExecContext& ctx, std::string_view what) : ctx_(ctx) { ctx_.frames_.push_back(what); }
+    ~Frame() { ctx_.frames_.pop_back(); }
+    Frame(const Frame&) = delete;
+    Frame& operator=(const Frame&) = delete;
+
+private:
+    ExecContext& ctx_;
+};
+
+// Code that must not sleep: notifier handlers, interrupt handlers.
+class AtomicSection {
+public:
+    explicit AtomicSection(ExecContext& ctx) : ctx_(ctx), outer_(ctx.kind_) {
+        ++ctx_.atomic_depth_;
+        ctx_.kind_ = ContextKind::AtomicHandler;
+    }
+    ~AtomicSection() {
+        --ctx_.atomic_depth_;
+        ctx_.kind_ = outer_;
+    }
+    AtomicSection(const AtomicSection&) = delete;
+    AtomicSection& operator=(const AtomicSection&) = delete;
+
+private:
+    ExecContext& ctx_;
+    ContextKind outer_;
+};
+
+// The same thread as somebody else, until the end of the scope (VM entry, VM exit).
+class PersonaChange {
+public:
+    PersonaChange(ExecContext& ctx, Persona persona);
+    ~PersonaChange();
+    PersonaChange(const PersonaChange&) = delete;
+    PersonaChange& operator=(const PersonaChange&) = delete;
+
+private:
+    ExecContext& ctx_;
+    Persona outer_;
+    ContextKind outer_kind_;
+    int outer_atomic_;
+    int outer_irq_off_;
+    std::vector<std::string_view> outer_frames_;
+};
+
+class LockGuard {
+public:
+    LockGuard(ExecContext& ctx, SimLock& lock) : ctx_(ctx), lock_(lock) { ctx_.lock(lock_); }
+    ~LockGuard() noexcept(false) { ctx_.unlock(lock_); }
+    LockGuard(const LockGuard&) = delete;
+    LockGuard& operator=(const LockGuard&) = delete;
+
+private:
+    ExecContext& ctx_;
+    SimLock& lock_;
+};
+
+// Runs software in zero time on one thread: time moves only by spend(). Blocking is a bug of the
+// test, since nobody else can run.
+class ImmediateContext final : public ExecContext {
+public:
+    explicit ImmediateContext(LockMonitor& monitor, std::string name = "test",
+                              MachinePort* port = nullptr);
+    TimePs now() const override { return now_; }
+    void spend(TimePs cost) override { now_ += cost; }
+    void become(ContextKind kind) { set_kind(kind); }
+
+private:
+    bool block(bool keeps_cpu, TimePs deadline) override;
+    void make_ready(ExecContext&) override {}
+    std::size_t choose(std::string_view, std::size_t) override { return 0; }
+    TimePs now_;
+};
+
+}  // namespace ioasim

@@ -1,0 +1,68 @@
+// The software dispatcher: runs every task of the platform, one at a time, by (time, CPU, sequence).
+// A task must hold a logical CPU to run; spending time keeps it, sleeping gives it up. Task threads
+// come from a pool made at elaboration.
+//
+// Within an instant software runs one delta after hardware: it sees all that hardware did.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/chooser.hpp"
+#include "core/base/exec_context.hpp"
+#include "core/sim/module.hpp"
+
+namespace ioasim::sim {
+
+class Simulation;
+class Dispatcher;
+
+struct TaskOptions {
+    std::string name;               // "host/ioasid_wq", "vm1/vcpu0"
+    MachinePort* port = nullptr;
+    int cpu = -1;                   // -1: any CPU
+    ContextKind kind = ContextKind::Task;
+    bool service = false;           // a worker that may sleep for ever: not a deadlock at the end
+};
+
+class Task;
+using TaskBody = std::function<void(ExecContext&)>;
+
+struct DispatcherParams {
+    std::uint64_t cpus = 4;
+    std::uint64_t pool = 64;         // task threads; more tasks at once than this is refused
+    std::uint64_t stack_bytes = 128 * 1024;
+    TimePs wake_latency{1000};       // sleeping task to running, when a CPU is free
+    TimePs lock_handover{1000};      // release to the next waiter's start
+    TimePs context_switch{1000};     // a CPU changes from one task to another
+};
+
+class Dispatcher {
+public:
+    Dispatcher(Simulation& sim, const DispatcherParams& params, Chooser& chooser);
+    ~Dispatcher();
+    Dispatcher(const Dispatcher&) = delete;
+    Dispatcher& operator=(const Dispatcher&) = delete;
+
+    // Starts a task at `at` (at least 1 ps after now once time runs; 0 is allowed before).
+    ExecContext& spawn(TaskOptions options, TimePs at, TaskBody body);
+    // Interrupts what `ctx` is spending or sleeping for: its persona's Interruptible runs in its
+    // context, then it goes on. Takes effect 1 ps later. False when the task ended.
+    bool interrupt(ExecContext& ctx);
+    // The CPU that the context runs on now, or -1.
+    int cpu_of(const ExecContext& ctx) const;
+
+    LockMonitor& monitor();
+    // Tasks that are not services and have not ended.
+    std::size_t unfinished() const;
+    // Names what each unfinished task waits for: "host/vm1-vcpu0 waits for lock host/… (owner …)".
+    std::vector<std::string> wait_for_graph() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ioasim::sim

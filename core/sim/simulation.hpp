@@ -1,0 +1,90 @@
+// Owns the SystemC life cycle of a run: elaboration, slices, stop reasons, limits, the state dump.
+// One Simulation lives in a process at a time. Only sc_main's thread calls it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/chooser.hpp"
+#include "core/base/defects.hpp"
+#include "core/base/random.hpp"
+#include "core/base/time.hpp"
+#include "core/sim/module.hpp"
+#include "core/trace/recorder.hpp"
+
+namespace ioasim::sim {
+
+enum class StopReason : std::uint8_t {
+    Idle,       // nothing left to do and every task ended
+    Limit,      // the simulated-time limit
+    Hang,       // too many activations in one instant
+    Deadlock,   // nothing left to do, but tasks wait
+    Requested,  // a model or a finding asked for the end
+    Signal,     // Ctrl-C
+    HostTime,   // the host timeout
+};
+std::string_view stop_reason_name(StopReason reason);
+
+struct SimulationOptions {
+    std::uint64_t seed = 1;
+    TimePs limit = TimePs{10'000'000'000};   // exclusive: nothing runs at the limit itself
+    std::uint64_t activations_per_instant = 10'000;
+};
+
+class Dispatcher;
+
+class Simulation {
+public:
+    explicit Simulation(const SimulationOptions& options);
+    ~Simulation();
+    Simulation(const Simulation&) = delete;
+    Simulation& operator=(const Simulation&) = delete;
+
+    trace::Recorder& recorder() { return recorder_; }
+    Probes& probes() { return probes_; }
+    Chooser& chooser() { return *chooser_; }
+    void set_chooser(std::unique_ptr<Chooser> chooser) { chooser_ = std::move(chooser); }
+    RandomStream stream(std::string_view component, std::string_view purpose) const {
+        return RandomStream{options_.seed, component, purpose};
+    }
+    const SimulationOptions& options() const { return options_; }
+    static TimePs now();
+
+    // Runs to the end and returns why it ended. Throws ModelBug for a bug in the simulator.
+    StopReason run();
+    // Ends the run after the current delta. The first request names the reason.
+    void request_stop(StopReason reason);
+    // Called every few thousand activations: progress display, host timeout, Ctrl-C.
+    std::function<void()> heartbeat;
+    // Everything that modules and software know about themselves.
+    std::vector<std::string> dump_state() const;
+    // From a signal handler.
+    static void interrupt_from_signal();
+
+private:
+    friend class Module;
+    friend class Dispatcher;
+    void add(Module& module);
+    void remove(Module& module);
+    // Counts activations: the delta limit, the heartbeat, signals.
+    void note_activation(TimePs now);
+    StopReason judge_idle() const;
+
+    SimulationOptions options_;
+    trace::Recorder recorder_;
+    Probes probes_;
+    std::unique_ptr<Chooser> chooser_;
+    std::vector<Module*> modules_;
+    Dispatcher* dispatcher_ = nullptr;
+    bool stopping_ = false;
+    StopReason reason_ = StopReason::Idle;
+    TimePs instant_;
+    std::uint64_t activations_in_instant_ = 0;
+    std::uint64_t activations_ = 0;
+};
+
+}  // namespace ioasim::sim

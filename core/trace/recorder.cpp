@@ -1,0 +1,109 @@
+#include "core/trace/recorder.hpp"
+
+#include <algorithm>
+
+#include "core/base/check.hpp"
+
+namespace ioasim::trace {
+
+Name NameTable::intern(std::string_view text) {
+    const auto found = ids_.find(text);
+    if (found != ids_.end()) {
+        return found->second;
+    }
+    const Name id{static_cast<std::uint32_t>(texts_.size())};
+    const auto inserted = ids_.emplace(std::string(text), id).first;
+    texts_.push_back(&inserted->first);
+    return id;
+}
+
+const std::string& NameTable::text(Name name) const {
+    SIM_CHECK(name.value() < texts_.size(), "name {} was never interned", name.value());
+    return *texts_[name.value()];
+}
+
+SourceId Recorder::source(std::string_view name) {
+    const auto found = source_ids_.find(name);
+    if (found != source_ids_.end()) {
+        return found->second;
+    }
+    const SourceId id{static_cast<std::uint32_t>(source_names_.size())};
+    const auto inserted = source_ids_.emplace(std::string(name), id).first;
+    source_names_.push_back(&inserted->first);
+    return id;
+}
+
+const std::string& Recorder::source_name(SourceId source) const {
+    SIM_CHECK(source.value() < source_names_.size(), "unknown source {}", source.value());
+    return *source_names_[source.value()];
+}
+
+void Recorder::add_listener(Listener& listener, std::uint32_t categories) {
+    listeners_.push_back({&listener, categories});
+    wanted_ |= categories;
+}
+
+EventRecord& Recorder::append(SourceId source, const EventInfo& info) {
+    const TimePs now = clock_();
+    if (now != instant_) {
+        release_instant();
+        instant_ = now;
+    }
+    pending_.push_back({{}, software_});
+    EventRecord& record = pending_.back().record;
+    record.info = &info;
+    record.time = now;
+    record.source = source;
+    return record;
+}
+
+void Recorder::rank_sources() {
+    // The map is ordered by name, so walking it gives each source its rank.
+    source_ranks_.resize(source_names_.size());
+    std::uint32_t rank = 0;
+    for (const auto& [name, id] : source_ids_) {
+        source_ranks_[id.value()] = rank++;
+    }
+}
+
+void Recorder::release_instant() {
+    if (pending_.empty()) {
+        return;
+    }
+    if (pending_.size() > 1) {
+        if (source_ranks_.size() != source_names_.size()) {
+            rank_sources();
+        }
+        std::stable_sort(pending_.begin(), pending_.end(), [this](const Pending& a, const Pending& b) {
+            if (a.software != b.software) {
+                return b.software;
+            }
+            return !a.software && source_ranks_[a.record.source.value()] <
+                                      source_ranks_[b.record.source.value()];
+        });
+    }
+    // A listener may make somebody emit (a finding): those events start the next batch.
+    releasing_.swap(pending_);
+    for (Pending& pending : releasing_) {
+        pending.record.seq = next_seq_++;
+        const std::uint32_t bit = category_bit(pending.record.info->category);
+        for (const Attached& attached : listeners_) {
+            if ((attached.categories & bit) != 0) {
+                attached.listener->on_event(pending.record);
+            }
+        }
+    }
+    releasing_.clear();
+}
+
+void Recorder::flush() { release_instant(); }
+
+void Recorder::finish(TimePs end) {
+    release_instant();
+    for (const Attached& attached : listeners_) {
+        attached.listener->on_end(end);
+        release_instant();  // findings of a checker's last look reach the sinks behind it
+    }
+}
+
+}  // namespace ioasim::trace

@@ -1,0 +1,63 @@
+// What software asks of a logical processor beyond loads and stores: the instructions that carry
+// PASIDs, and the state that selects the PASID.
+//
+// Intel SDM vol. 2 (ENQCMD, ENQCMDS, MOVDIR64B), vol. 3 chapter 26 (PASID translation in VMX
+// non-root operation).
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "core/base/exec_context.hpp"
+#include "core/base/types.hpp"
+
+namespace ioasim::cpu {
+
+using Descriptor64 = std::array<std::uint8_t, 64>;
+
+// IA32_PASID (MSR D93H): PASID in [19:0], valid in bit 31.
+constexpr std::uint64_t kIa32PasidValid = std::uint64_t{1} << 31U;
+
+// The controls of a VMCS that PASID translation needs. Addresses point to 4-KiB directories in host
+// memory; bit 19 of the guest PASID selects low or high.
+struct Vmcs {
+    bool enable_pasid_translation = false;
+    Hpa low_pasid_directory;
+    Hpa high_pasid_directory;
+};
+
+// State of the program that executes: one per host task or per guest task. `vmcs` is null in VMX
+// root operation (host).
+struct CpuState {
+    std::uint64_t ia32_pasid = 0;
+    bool supervisor = false;
+    const Vmcs* vmcs = nullptr;
+};
+
+enum class EnqOutcome : std::uint8_t {
+    Accepted,           // ZF = 0
+    Retry,              // ZF = 1: the device did not accept, or it is no enqueue register
+    GeneralProtection,  // #GP(0)
+    ExitEnqcmd,         // VM exit, basic reason 72: PASID translation failed
+    ExitEnqcmds,        // VM exit, basic reason 73
+};
+
+struct EnqResult {
+    EnqOutcome outcome = EnqOutcome::Accepted;
+    Pasid host_pasid;  // the PASID that was sent, when one was
+};
+
+// The instruction set as the platform's CPUs implement it. Blocks the context until the DMWr's
+// completion is back (at most one outstanding per logical processor).
+class Instructions {
+public:
+    virtual ~Instructions() = default;
+    // `portal` is the physical address that the destination operand translates to (HPA).
+    virtual EnqResult enqcmd(ExecContext& ctx, const CpuState& state, Hpa portal,
+                             const Descriptor64& descriptor) = 0;
+    virtual EnqResult enqcmds(ExecContext& ctx, const CpuState& state, Hpa portal,
+                              const Descriptor64& descriptor) = 0;
+    virtual void movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64& data) = 0;
+};
+
+}  // namespace ioasim::cpu

@@ -1,0 +1,40 @@
+// How the platform's physical memory is used: by messages with latency (IOMMU, devices) and by the
+// CPUs' functional view (coherent caches in front of it; the CPU model accounts for the time).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/base/types.hpp"
+
+namespace ioasim::memory {
+
+// Real bytes at host physical addresses. Reads of memory never written return zeros.
+class PhysicalMemory {
+public:
+    virtual ~PhysicalMemory() = default;
+    virtual void read(Hpa address, void* out, std::size_t size) const = 0;
+    virtual void write(Hpa address, const void* in, std::size_t size) = 0;
+    // False outside of the installed ranges: such an access is answered with MemStatus::NoTarget.
+    virtual bool contains(Hpa address, std::size_t size) const = 0;
+};
+
+enum class MemOp : std::uint8_t { Read, Write };
+enum class MemStatus : std::uint8_t { Ok, NoTarget, Poisoned };
+
+struct MemRequest {
+    MemOp op = MemOp::Read;
+    Hpa address;
+    std::uint32_t size = 0;           // bytes; at most 4096
+    std::uint64_t tag = 0;            // returned in the response
+    std::vector<std::uint8_t> data;   // writes
+};
+
+struct MemResponse {
+    MemOp op = MemOp::Read;
+    MemStatus status = MemStatus::Ok;
+    std::uint64_t tag = 0;
+    std::vector<std::uint8_t> data;   // reads
+};
+
+}  // namespace ioasim::memory
