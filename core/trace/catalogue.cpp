@@ -1,0 +1,107 @@
+#include "core/trace/catalogue.hpp"
+
+#include <algorithm>
+
+#include "core/trace/device_events.hpp"
+#include "core/trace/ioasid_events.hpp"
+#include "core/trace/run_events.hpp"
+#include "core/trace/software_events.hpp"
+#include "core/trace/vtd_events.hpp"
+
+namespace ioasim::trace {
+namespace {
+
+template <class... Events>
+std::vector<const EventInfo*> collect() {
+    std::vector<const EventInfo*> infos{&info_of<Events>()...};
+    std::sort(infos.begin(), infos.end(),
+              [](const EventInfo* a, const EventInfo* b) { return a->name < b->name; });
+    return infos;
+}
+
+}  // namespace
+
+const std::vector<const EventInfo*>& catalogue() {
+    // One line an event, in the order of the headers. An event missing here would be missing from
+    // `ioasim trace catalogue`; a test compares the two.
+    static const std::vector<const EventInfo*> all = collect<
+    DsaEnqueue,
+    DsaDispatch,
+    DsaAccess,
+    DsaFault,
+    DsaComplete,
+    DsaWqState,
+    MemoryOwner,
+    MemoryAccess,
+    PasidSpace,
+    IoasidCapacity,
+    IoasidSetAlloc,
+    IoasidSetFree,
+    IoasidAlloc,
+    IoasidGet,
+    IoasidPut,
+    IoasidStateChange,
+    IoasidFreeCall,
+    IoasidBind,
+    IoasidUnbind,
+    IoasidFree,
+    IoasidHandler,
+    IoasidHandlerDone,
+    IoasidReclaim,
+    IoasidWork,
+    IoasidRefused,
+    IoasidHazard,
+    IoasidCharge,
+    RunStart,
+    RunEnd,
+    RunPool,
+    RunFinding,
+    RunDefect,
+    LockAcquire,
+    LockRelease,
+    SchedRun,
+    SchedIdle,
+    StepResult,
+    KvmBind,
+    KvmUnbind,
+    KvmFree,
+    KvmTableWrite,
+    KvmKick,
+    VmEntry,
+    VmExit,
+    VmCreate,
+    VmDestroy,
+    VirtualCommand,
+    VdcmBind,
+    VdcmUnbind,
+    VdcmFree,
+    SvaBind,
+    SvaUnbind,
+    ProcessStart,
+    ProcessExit,
+    CpuPasid,
+    CpuEnqcmd,
+    VtdPasidEntrySet,
+    VtdPasidEntryClear,
+    VtdRequest,
+    VtdTranslated,
+    VtdWalkRead,
+    VtdFault,
+    VtdFill,
+    VtdDrop,
+    VtdInvalidation,
+    VtdInvWaitDone,
+    VtdPrq>();
+    return all;
+}
+
+const EventInfo* find_event(std::string_view name) {
+    for (const EventInfo* info : catalogue()) {
+        if (info->name == name) {
+            return info;
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace ioasim::trace

@@ -1,0 +1,111 @@
+// Events of devices and memory.
+#pragma once
+
+#include "core/trace/event.hpp"
+
+namespace ioasim::trace {
+
+struct DsaEnqueue {
+    static constexpr EventName kName{"dsa.enqueue", Category::Dsa,
+                                     "A submission reached a workqueue: accepted or retry; occupancy "
+                                     "after it. descriptor numbers the accepted ones from 1."};
+    Name device;
+    Name wq;
+    Pasid pasid;
+    bool accepted = false;
+    std::uint32_t occupancy = 0;
+    std::uint64_t descriptor = 0;
+    IOASIM_FIELDS(device, wq, pasid, accepted, occupancy, descriptor)
+};
+struct DsaDispatch {
+    static constexpr EventName kName{"dsa.dispatch", Category::Dsa,
+                                     "A descriptor left its workqueue for an engine."};
+    Name device;
+    Name wq;
+    Name engine;
+    std::uint64_t descriptor = 0;
+    Pasid pasid;
+    Name op;
+    std::uint32_t occupancy = 0;
+    IOASIM_FIELDS(device, wq, engine, descriptor, pasid, op, occupancy)
+};
+struct DsaAccess {
+    static constexpr EventName kName{"dsa.access", Category::Dsa,
+                                     "The device accesses memory for a descriptor."};
+    Name device;
+    std::uint64_t descriptor = 0;
+    Rid rid;
+    Pasid pasid;
+    Iova address;
+    std::uint32_t length = 0;
+    bool write = false;
+    Name purpose;  // "source", "destination", "completion"
+    IOASIM_FIELDS(device, descriptor, rid, pasid, address, length, write, purpose)
+};
+struct DsaFault {
+    static constexpr EventName kName{"dsa.fault", Category::Dsa,
+                                     "An access of a descriptor failed (its completion had an error)."};
+    Name device;
+    std::uint64_t descriptor = 0;
+    Pasid pasid;
+    Iova address;
+    bool write = false;
+    IOASIM_FIELDS(device, descriptor, pasid, address, write)
+};
+struct DsaComplete {
+    static constexpr EventName kName{"dsa.complete", Category::Dsa,
+                                     "A descriptor ended. how: record (completion record written), "
+                                     "none (no record asked), lost (record could not be written), "
+                                     "abort. status as in the record."};
+    Name device;
+    Name wq;
+    std::uint64_t descriptor = 0;
+    Pasid pasid;
+    std::uint32_t status = 0;
+    Name how;
+    std::uint32_t bytes = 0;
+    TimePs latency;  // from acceptance
+    IOASIM_FIELDS(device, wq, descriptor, pasid, status, how, bytes, latency)
+};
+struct DsaWqState {
+    static constexpr EventName kName{"dsa.wq_state", Category::Dsa,
+                                     "A workqueue changed state, or its PASID changed."};
+    Name device;
+    Name wq;
+    bool enabled = false;
+    bool shared = false;
+    Pasid pasid;
+    std::uint32_t size = 0;
+    IOASIM_FIELDS(device, wq, enabled, shared, pasid, size)
+};
+struct MemoryOwner {
+    static constexpr EventName kName{"memory.owner", Category::Memory,
+                                     "Host pages belong to an address space from here on (owner "
+                                     "empty: to nobody)."};
+    Name owner;  // "host", "vm1", "host/app"
+    Hpa address;
+    std::uint64_t bytes = 0;
+    IOASIM_FIELDS(owner, address, bytes)
+};
+struct MemoryAccess {
+    static constexpr EventName kName{"memory.access", Category::Memory,
+                                     "A device's request reached memory."};
+    Rid rid;
+    Pasid pasid;
+    Hpa address;
+    std::uint32_t length = 0;
+    bool write = false;
+    std::uint64_t descriptor = 0;
+    IOASIM_FIELDS(rid, pasid, address, length, write, descriptor)
+};
+struct PasidSpace {
+    static constexpr EventName kName{"memory.pasid_space", Category::Memory,
+                                     "Requests with this RID and PASID stand for this address space "
+                                     "from here on (owner empty: none)."};
+    Rid rid;
+    Pasid pasid;
+    Name owner;
+    IOASIM_FIELDS(rid, pasid, owner)
+};
+
+}  // namespace ioasim::trace

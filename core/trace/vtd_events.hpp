@@ -1,0 +1,130 @@
+// Events of the VT-d unit and of the driver's steps on its tables.
+#pragma once
+
+#include "core/trace/event.hpp"
+
+namespace ioasim::trace {
+
+struct VtdPasidEntrySet {
+    static constexpr EventName kName{"vtd.pasid_entry_set", Category::Vtd,
+                                     "The driver made a PASID entry present (its store is done)."};
+    Name iommu;
+    Rid rid;
+    Pasid pasid;
+    DomainId did;
+    std::uint32_t pgtt = 0;  // 1 first, 2 second, 3 nested, 4 pass-through
+    IOASIM_FIELDS(iommu, rid, pasid, did, pgtt)
+};
+struct VtdPasidEntryClear {
+    static constexpr EventName kName{"vtd.pasid_entry_clear", Category::Vtd,
+                                     "The driver made a PASID entry not present (fpd: faults are "
+                                     "not recorded from here on)."};
+    Name iommu;
+    Rid rid;
+    Pasid pasid;
+    bool fpd = false;
+    IOASIM_FIELDS(iommu, rid, pasid, fpd)
+};
+struct VtdRequest {
+    static constexpr EventName kName{"vtd.request", Category::Vtd,
+                                     "A request of a device arrived for translation."};
+    Name iommu;
+    Rid rid;
+    Pasid pasid;
+    Iova address;
+    std::uint32_t length = 0;
+    bool write = false;
+    std::uint64_t descriptor = 0;
+    IOASIM_FIELDS(iommu, rid, pasid, address, length, write, descriptor)
+};
+struct VtdTranslated {
+    static constexpr EventName kName{"vtd.translated", Category::Vtd,
+                                     "A request got its host address; hit: from the IOTLB."};
+    Name iommu;
+    Rid rid;
+    Pasid pasid;
+    Iova address;
+    Hpa hpa;
+    bool write = false;
+    bool hit = false;
+    TimePs took;
+    IOASIM_FIELDS(iommu, rid, pasid, address, hpa, write, hit, took)
+};
+struct VtdWalkRead {
+    static constexpr EventName kName{"vtd.walk_read", Category::VtdWalk,
+                                     "One memory read of a walk: what was read and where."};
+    Name iommu;
+    Name table;  // "root", "context", "pasid_dir", "pasid_entry", "fs4".."fs1", "ss4".."ss1"
+    Hpa address;
+    Hex value;
+    Pasid pasid;
+    IOASIM_FIELDS(iommu, table, address, value, pasid)
+};
+struct VtdFault {
+    static constexpr EventName kName{"vtd.fault", Category::Vtd,
+                                     "A request was blocked. recorded: it is in a fault record; "
+                                     "suppressed: FPD of an entry kept it out."};
+    Name iommu;
+    Rid rid;
+    Pasid pasid;
+    Iova address;
+    std::uint32_t reason = 0;  // VT-d 7.1.3 condition code
+    bool write = false;
+    bool recorded = false;
+    bool suppressed = false;
+    std::uint64_t descriptor = 0;
+    IOASIM_FIELDS(iommu, rid, pasid, address, reason, write, recorded, suppressed, descriptor)
+};
+struct VtdFill {
+    static constexpr EventName kName{"vtd.fill", Category::Vtd,
+                                     "A translation or structure entry was put into a cache."};
+    Name iommu;
+    Name cache;  // "context", "pasid", "iotlb"
+    Rid rid;
+    Pasid pasid;
+    DomainId did;
+    Iova address;
+    Hpa hpa;
+    std::uint64_t bytes = 0;
+    IOASIM_FIELDS(iommu, cache, rid, pasid, did, address, hpa, bytes)
+};
+struct VtdDrop {
+    static constexpr EventName kName{"vtd.drop", Category::Vtd,
+                                     "A cached entry went: cause is invalidate or evict."};
+    Name iommu;
+    Name cache;
+    Pasid pasid;
+    DomainId did;
+    Iova address;
+    Name cause;
+    IOASIM_FIELDS(iommu, cache, pasid, did, address, cause)
+};
+struct VtdInvalidation {
+    static constexpr EventName kName{"vtd.invalidation", Category::Vtd,
+                                     "A descriptor of the invalidation queue took effect."};
+    Name iommu;
+    Name kind;         // "cc", "iotlb", "pasid_cache", "piotlb", "dev_tlb", "wait"
+    Name granularity;  // "global", "domain", "pasid", "page", ""
+    DomainId did;
+    Pasid pasid;
+    std::uint32_t dropped = 0;
+    IOASIM_FIELDS(iommu, kind, granularity, did, pasid, dropped)
+};
+struct VtdInvWaitDone {
+    static constexpr EventName kName{"vtd.inv_wait_done", Category::Vtd,
+                                     "An invalidation wait completed: all before it have taken "
+                                     "effect and in-flight requests are drained."};
+    Name iommu;
+    Hpa status_address;
+    std::uint32_t status_data = 0;
+    IOASIM_FIELDS(iommu, status_address, status_data)
+};
+struct VtdPrq {
+    static constexpr EventName kName{"vtd.prq", Category::Vtd, "Page-request queue head and tail."};
+    Name iommu;
+    std::uint32_t head = 0;
+    std::uint32_t tail = 0;
+    IOASIM_FIELDS(iommu, head, tail)
+};
+
+}  // namespace ioasim::trace
