@@ -1,0 +1,119 @@
+// What a platform is made of, typed and validated: the scenario language fills it in, the builder
+// (platform.hpp) turns it into objects and bindings. No JSON here, no models there.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/params.hpp"
+#include "core/base/result.hpp"
+#include "core/base/time.hpp"
+#include "core/base/types.hpp"
+
+namespace ioasim::platform {
+
+// A parameter of a component set away from its default: component is an instance name ("iommu0",
+// "dsa0") or a kind ("iommu", "device", "cpu", "kernel", "memory", "ioasid", "dispatcher").
+struct ParamOverride {
+    std::string component;
+    std::string path;
+    std::uint64_t value = 0;
+};
+
+struct IommuConfig {
+    std::string name;
+};
+
+struct WorkqueueConfig {
+    std::string name;
+    bool shared = true;
+    std::uint32_t size = 16;        // entries
+    std::uint32_t threshold = 0;    // shared: 0 means size
+    std::uint32_t priority = 10;    // 1..15
+};
+
+struct DeviceConfig {
+    std::string name;
+    std::string iommu;
+    Rid rid{0};                     // 0: assigned in order of listing
+    bool ats = false;
+    std::uint32_t engines = 1;
+    std::vector<WorkqueueConfig> workqueues;
+};
+
+struct PasidRange {
+    std::uint32_t min = 1;
+    std::uint32_t max = 0xFFFFF;
+};
+
+struct VmConfig {
+    std::string name;
+    std::uint32_t vcpus = 1;
+    std::uint64_t quota = 1000;
+    std::uint64_t memory_bytes = std::uint64_t{4} << 20U;
+    PasidRange gpasids;             // guest PASIDs (SPIDs) that the VMM hands out
+    PasidRange pasids;              // host IDs that the VMM asks for
+};
+
+enum class StepKind : std::uint8_t {
+    Alloc,       // get a PASID into variable `id` (guest: virtual command; host: ioasid_alloc)
+    Free,        // give the PASID back
+    Bind,        // bind the process's address space to `device` under PASID `id`
+    Unbind,
+    Submit,      // `count` descriptors `op` of `size` bytes to `device`/`workqueue`
+    Wait,        // until every submitted descriptor has a completion record (or `timeout`)
+    Sleep,       // let `duration` pass
+    Exit,        // the process ends here
+    AttachSpid,  // ioasid_attach_spid(id, spid)
+    DetachSpid,
+    Get,         // ioasid_get / ioasid_put as this program
+    Put,
+    Find,        // ioasid_find_by_spid(set, spid) into `id`
+    Kill,        // kill the VM's VMM process `target`
+};
+
+struct Step {
+    StepKind kind = StepKind::Sleep;
+    std::string id;          // variable name ("A") or a number in decimal ("202")
+    std::string set;         // the set that the call names; empty: the program's own
+    std::string device;
+    std::string workqueue;
+    std::string target;
+    std::string op;          // "noop", "memmove"
+    std::uint64_t size = 0;  // bytes per descriptor
+    std::uint64_t count = 1;
+    std::uint64_t pattern = 0;  // first byte of the source data; each page of the buffer differs
+    std::uint32_t spid = 0;
+    std::optional<PasidRange> range;
+    bool wait = true;        // Submit: wait for the completions before the next step
+    TimePs duration;         // Sleep; Wait: timeout (0: none)
+    // The wanted result; any other is a failed expectation. Unset: must succeed.
+    std::optional<Errno> error;
+    std::string where;       // "file:line:col" of the step, for messages
+};
+
+struct ProgramConfig {
+    std::string on;          // "host", "vm1/vcpu0", "vm2/vmm"
+    std::string process;     // "app"; the program's full name is on/process
+    TimePs start;
+    std::vector<Step> steps;
+};
+
+struct PlatformConfig {
+    std::uint64_t cpus = 4;
+    std::string ioasid_profile = "spec";
+    std::uint64_t ioasid_capacity = 0x100000;
+    std::vector<IommuConfig> iommus;
+    std::vector<DeviceConfig> devices;
+    std::vector<VmConfig> vms;
+    std::vector<ProgramConfig> programs;
+    std::vector<ParamOverride> params;
+    std::vector<std::string> defects;
+    // Determinism test: modules that do nothing, and another order of construction.
+    std::uint32_t bystanders = 0;
+    std::uint64_t shuffle = 0;
+};
+
+}  // namespace ioasim::platform

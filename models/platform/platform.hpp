@@ -1,0 +1,42 @@
+// The builder: the one place that knows all models. It turns a PlatformConfig into modules, kernels,
+// virtual machines, bindings and tasks of one Simulation.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/sim/simulation.hpp"
+#include "models/platform/config.hpp"
+
+namespace ioasim::platform {
+
+// The parameter tables of every kind of component, for schema, validation and `--set`.
+const std::vector<const ParamTableBase*>& param_tables();
+
+// Problems that need knowledge of the models ("an SPID step under profile mainline"); empty: fine.
+// `where` names the part of the configuration ("devices[0].workqueues[1].size").
+struct ConfigProblem {
+    std::string where;
+    std::string text;
+};
+std::vector<ConfigProblem> check(const PlatformConfig& config);
+
+class Platform {
+public:
+    Platform(sim::Simulation& sim, const PlatformConfig& config);
+    ~Platform();
+    Platform(const Platform&) = delete;
+    Platform& operator=(const Platform&) = delete;
+
+    // Bytes of a buffer or table after the run, for `expect`: `space` is "vm1", "host" or a process
+    // ("vm1/vcpu0/app"); the buffer names are "source" and "destination" of the n-th submit step.
+    bool read_buffer(const std::string& program, std::size_t step, const std::string& buffer,
+                     std::uint64_t offset, std::vector<std::uint8_t>& out) const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ioasim::platform
