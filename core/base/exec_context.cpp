@@ -54,6 +54,14 @@ std::string ExecContext::call_chain() const {
     return chain;
 }
 
+std::string ExecContext::waits_for() const {
+    if (wanted_ != nullptr) {
+        return fmt::format("lock {} (owner {})", wanted_->name(),
+                           wanted_->owner() != nullptr ? wanted_->owner()->name() : "none");
+    }
+    return sleeps_on_ != nullptr ? sleeps_on_->name() : "";
+}
+
 void ExecContext::report(HazardKind kind, const SimLock* lock) {
     if (monitor_.on_hazard) {
         monitor_.on_hazard({kind, this, lock != nullptr ? lock->name() : "", "", call_chain()});
@@ -88,7 +96,9 @@ void ExecContext::lock(SimLock& lock) {
     if (lock.owner_ != nullptr) {
         ++lock.stats_.contended;
         lock.waiters_.push_back(this);
+        wanted_ = &lock;
         block(lock.kind_ == SimLock::Kind::Spin, TimePs::max());
+        wanted_ = nullptr;
         // The releaser made us the owner before it woke us: nobody can barge in.
         SIM_CHECK(lock.owner_ == this, "{} woke without {}", name(), lock.name_);
         held_.push_back(&lock);
@@ -142,7 +152,9 @@ bool ExecContext::wait_until(WaitQueue& queue, TimePs deadline) {
         monitor_.on_hazard({HazardKind::SleepInAtomic, this, queue.name_, "", call_chain()});
     }
     queue.waiters_.push_back(this);
+    sleeps_on_ = &queue;
     const bool woken = block(false, deadline);
+    sleeps_on_ = nullptr;
     if (!woken) {
         const auto self = std::find(queue.waiters_.begin(), queue.waiters_.end(), this);
         SIM_CHECK(self != queue.waiters_.end(), "{} timed out but was taken off {}", name(),
@@ -156,10 +168,13 @@ void ExecContext::wake_one(WaitQueue& queue) {
     if (queue.waiters_.empty()) {
         return;
     }
-    const std::size_t pick = choose("wake.waiter", queue.waiters_.size());
-    ExecContext* next = queue.waiters_[pick];
+    make_ready(*take_waiter(queue, choose("wake.waiter", queue.waiters_.size())));
+}
+
+ExecContext* ExecContext::take_waiter(WaitQueue& queue, std::size_t pick) {
+    ExecContext* waiter = queue.waiters_.at(pick);
     queue.waiters_.erase(queue.waiters_.begin() + static_cast<std::ptrdiff_t>(pick));
-    make_ready(*next);
+    return waiter;
 }
 
 void ExecContext::wake_all(WaitQueue& queue) {

@@ -109,6 +109,8 @@ public:
     const std::vector<SimLock*>& held_locks() const { return held_; }
     // "ioasid_free > iommu.free_handler > ioasid_put": the frames, outermost first.
     std::string call_chain() const;
+    // What it sleeps or spins for ("lock host/… (owner …)"); empty when nothing.
+    std::string waits_for() const;
     LockMonitor& monitor() { return monitor_; }
 
     void irq_off() { ++irq_off_depth_; }
@@ -120,6 +122,9 @@ protected:
     virtual bool block(bool keeps_cpu, TimePs deadline) = 0;
     virtual void make_ready(ExecContext& other) = 0;
     virtual std::size_t choose(std::string_view what, std::size_t count) = 0;
+
+    // For hardware that wakes software: takes one sleeper (the one that `pick` names) off a queue.
+    static ExecContext* take_waiter(WaitQueue& queue, std::size_t pick);
 
     void set_kind(ContextKind kind) { kind_ = kind; }
     Persona& persona() { return persona_; }
@@ -138,6 +143,8 @@ private:
     int atomic_depth_ = 0;
     int irq_off_depth_ = 0;
     std::vector<SimLock*> held_;
+    const SimLock* wanted_ = nullptr;
+    const WaitQueue* sleeps_on_ = nullptr;
     std::vector<std::string_view> frames_;
 };
 

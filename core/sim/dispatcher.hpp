@@ -27,7 +27,6 @@ struct TaskOptions {
     bool service = false;           // a worker that may sleep for ever: not a deadlock at the end
 };
 
-class Task;
 using TaskBody = std::function<void(ExecContext&)>;
 
 struct DispatcherParams {
@@ -37,6 +36,7 @@ struct DispatcherParams {
     TimePs wake_latency{1000};       // sleeping task to running, when a CPU is free
     TimePs lock_handover{1000};      // release to the next waiter's start
     TimePs context_switch{1000};     // a CPU changes from one task to another
+    TimePs time_slice{3'000'000'000};  // a task that spends longer yields to one that waits
 };
 
 class Dispatcher {
@@ -51,17 +51,24 @@ public:
     // Interrupts what `ctx` is spending or sleeping for: its persona's Interruptible runs in its
     // context, then it goes on. Takes effect 1 ps later. False when the task ended.
     bool interrupt(ExecContext& ctx);
+    // Hardware wakes software (a completion arrived, an interrupt). Takes effect after the wake
+    // latency.
+    void wake_one(WaitQueue& queue);
+    void wake_all(WaitQueue& queue);
     // The CPU that the context runs on now, or -1.
     int cpu_of(const ExecContext& ctx) const;
 
     LockMonitor& monitor();
     // Tasks that are not services and have not ended.
     std::size_t unfinished() const;
+    // Every task with its state, CPU and what it waits for.
+    void dump(StateDump& out) const;
     // Names what each unfinished task waits for: "host/vm1-vcpu0 waits for lock host/… (owner …)".
     std::vector<std::string> wait_for_graph() const;
 
+    struct Impl;  // opaque; named here for the task threads
+
 private:
-    struct Impl;
     std::unique_ptr<Impl> impl_;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -58,6 +59,9 @@ public:
     StopReason run();
     // Ends the run after the current delta. The first request names the reason.
     void request_stop(StopReason reason);
+    bool stopping() const { return stopping_; }
+    // Software's threads cannot let an exception cross the kernel either: it is kept for run().
+    void fail_from_software(std::exception_ptr failure) { fail(std::move(failure)); }
     // Called every few thousand activations: progress display, host timeout, Ctrl-C.
     std::function<void()> heartbeat;
     // Everything that modules and software know about themselves.
@@ -72,6 +76,16 @@ private:
     void remove(Module& module);
     // Counts activations: the delta limit, the heartbeat, signals.
     void note_activation(TimePs now);
+    // Runs model code inside a SystemC process: an exception must not cross the kernel.
+    template <class Code>
+    void guard(Code&& code) {
+        try {
+            code();
+        } catch (const std::exception&) {
+            fail(std::current_exception());
+        }
+    }
+    void fail(std::exception_ptr failure);
     StopReason judge_idle() const;
 
     SimulationOptions options_;
@@ -80,6 +94,7 @@ private:
     std::unique_ptr<Chooser> chooser_;
     std::vector<Module*> modules_;
     Dispatcher* dispatcher_ = nullptr;
+    std::exception_ptr failure_;
     bool stopping_ = false;
     StopReason reason_ = StopReason::Idle;
     TimePs instant_;

@@ -1,0 +1,497 @@
+#include "core/sim/dispatcher.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <systemc>
+
+#include "core/sim/simulation.hpp"
+#include "core/sim/timeline.hpp"
+#include "core/trace/ioasid_events.hpp"
+#include "core/trace/run_events.hpp"
+
+namespace ioasim::sim {
+namespace {
+
+enum class TaskState : std::uint8_t { WaitsForCpu, Runs, Spends, Spins, Sleeps, Ended };
+
+const char* state_name(TaskState state) {
+    static constexpr std::array<const char*, 6> kNames{"waits for a CPU", "runs",   "spends time",
+                                                       "spins",           "sleeps", "ended"};
+    return kNames.at(static_cast<std::size_t>(state));
+}
+
+const char* hazard_name(HazardKind kind) {
+    static constexpr std::array<const char*, 4> kNames{"self_deadlock", "lock_order",
+                                                       "sleep_in_atomic", "unlock_not_owner"};
+    return kNames.at(static_cast<std::size_t>(kind));
+}
+
+}  // namespace
+
+namespace {
+class Task;
+
+// One simulated thread of the pool. It runs one task at a time, from start to end.
+struct PoolThread final : sc_core::sc_module {
+    SC_HAS_PROCESS(PoolThread);
+    PoolThread(sc_core::sc_module_name name, std::uint64_t stack_bytes)
+        : sc_core::sc_module(name) {
+        SC_THREAD(run);
+        set_stack_size(static_cast<std::size_t>(stack_bytes));
+        sensitive << resume;
+        dont_initialize();
+    }
+    void run();
+
+    sc_core::sc_event resume;
+    Task* task = nullptr;
+};
+}  // namespace
+
+struct Dispatcher::Impl final : sc_core::sc_module {
+    SC_HAS_PROCESS(Impl);
+    Impl(Simulation& simulation, const DispatcherParams& parameters, Chooser& choices);
+
+    void run();
+    void arm();
+    bool resume_next(TimePs now);
+    void schedule(Task& task, TimePs time);
+    void try_start(Task& task);
+    void occupy(Task& task, std::size_t cpu);
+    void release_cpu(Task& task);
+    bool wanted_by_other(const Task& task) const;
+    void make_ready(Task& task);
+    bool interrupt(Task& task);
+
+    struct Due {
+        Task* task;
+        std::uint64_t ticket;  // stale unless it equals the task's
+    };
+    struct Cpu {
+        Task* task = nullptr;
+        Task* last = nullptr;
+    };
+
+    Simulation& sim;
+    DispatcherParams params;
+    Chooser& chooser;
+    LockMonitor monitor;
+    trace::Recorder& recorder;
+    SourceId source;
+    Timeline<Due> timeline;
+    std::vector<Cpu> cpus;
+    std::vector<Task*> ready;  // wait for a CPU, in order of becoming ready
+    std::vector<std::unique_ptr<PoolThread>> pool;
+    std::vector<PoolThread*> idle_threads;
+    std::vector<std::unique_ptr<Task>> tasks;
+    sc_core::sc_event wakeup;
+    sc_core::sc_event yielded;
+    bool software_delta = false;  // hardware of this instant has run
+    TimePs software_instant;
+};
+
+namespace {
+
+class Task final : public ExecContext {
+public:
+    Task(Dispatcher::Impl& dispatcher, TaskOptions task_options, SourceId source, TaskBody code)
+        : ExecContext(Persona{task_options.name, source, task_options.port, nullptr},
+                      dispatcher.monitor),
+          impl(dispatcher),
+          options(std::move(task_options)),
+          body(std::move(code)) {
+        set_kind(options.kind);
+    }
+
+    TimePs now() const override { return Simulation::now(); }
+    void spend(TimePs cost) override;
+
+    static ExecContext* take(WaitQueue& queue, std::size_t pick) {
+        return take_waiter(queue, pick);
+    }
+
+    Dispatcher::Impl& impl;
+    TaskOptions options;
+    TaskBody body;
+    PoolThread* thread = nullptr;
+    TaskState state = TaskState::WaitsForCpu;
+    int cpu = -1;
+    TimePs got_cpu;
+    std::uint64_t ticket = 0;
+    bool started = false;
+    bool woken = false;
+    bool timed_out = false;
+    bool interrupted = false;
+    TimePs deadline = TimePs::max();
+
+    void serve_interrupt();
+
+private:
+    bool block(bool keeps_cpu, TimePs until) override;
+    void make_ready(ExecContext& other) override { impl.make_ready(static_cast<Task&>(other)); }
+    std::size_t choose(std::string_view what, std::size_t count) override {
+        return impl.chooser.choose(what, count);
+    }
+    // Gives the thread back to the dispatcher until it resumes this task.
+    void switch_out() {
+        impl.yielded.notify();
+        sc_core::wait(thread->resume);
+        state = TaskState::Runs;
+    }
+};
+
+void PoolThread::run() {
+    while (true) {
+        if (task != nullptr) {
+            Task& mine = *task;
+            mine.state = TaskState::Runs;
+            Dispatcher::Impl& impl = mine.impl;
+            try {
+                mine.body(mine);
+            } catch (const sc_core::sc_unwind_exception&) {
+                throw;
+            } catch (const std::exception&) {
+                impl.sim.fail_from_software(std::current_exception());
+            }
+            mine.state = TaskState::Ended;
+            impl.release_cpu(mine);
+            mine.body = nullptr;
+            task = nullptr;
+            impl.idle_threads.push_back(this);
+            impl.yielded.notify();
+        }
+        sc_core::wait(resume);
+    }
+}
+
+void Task::spend(TimePs cost) {
+    if (cost == TimePs{}) {
+        return;
+    }
+    TimePs end = now() + cost;
+    while (true) {
+        const TimePs slice_end = got_cpu + impl.params.time_slice;
+        const bool preemptible = !atomic() && slice_end > now();
+        state = TaskState::Spends;
+        impl.schedule(*this, preemptible ? std::min(end, slice_end) : end);
+        switch_out();
+        if (interrupted) {
+            const TimePs start = now();
+            serve_interrupt();
+            end += now() - start;
+        }
+        if (!atomic() && now() >= got_cpu + impl.params.time_slice) {
+            const TimePs start = now();
+            if (impl.wanted_by_other(*this)) {
+                impl.release_cpu(*this);
+                state = TaskState::WaitsForCpu;
+                impl.ready.push_back(this);
+                switch_out();
+                end += now() - start;
+            } else {
+                got_cpu = now();
+            }
+        }
+        if (now() >= end) {
+            return;
+        }
+    }
+}
+
+void Task::serve_interrupt() {
+    interrupted = false;
+    if (persona().interruptible != nullptr) {
+        persona().interruptible->on_interrupt(*this);
+    }
+}
+
+bool Task::block(bool keeps_cpu, TimePs until) {
+    woken = false;
+    timed_out = false;
+    deadline = until;
+    while (!woken && !timed_out) {
+        state = keeps_cpu ? TaskState::Spins : TaskState::Sleeps;
+        ++ticket;
+        if (until != TimePs::max()) {
+            impl.schedule(*this, std::max(until, now() + TimePs{1}));
+        }
+        if (!keeps_cpu) {
+            impl.release_cpu(*this);
+        }
+        switch_out();
+        if (interrupted) {
+            serve_interrupt();
+        }
+        timed_out = !woken && now() >= until;
+    }
+    deadline = TimePs::max();
+    return woken;
+}
+
+}  // namespace
+
+Dispatcher::Impl::Impl(Simulation& simulation, const DispatcherParams& parameters, Chooser& choices)
+    : sc_core::sc_module(sc_core::sc_module_name("dispatcher")),
+      sim(simulation),
+      params(parameters),
+      chooser(choices),
+      recorder(simulation.recorder()),
+      source(simulation.recorder().source("dispatcher")),
+      cpus(parameters.cpus) {
+    SC_METHOD(run);
+    sensitive << wakeup << yielded;
+    dont_initialize();
+    for (std::uint64_t i = 0; i < params.pool; ++i) {
+        pool.push_back(std::make_unique<PoolThread>(
+            sc_core::sc_module_name(("thread" + std::to_string(i)).c_str()), params.stack_bytes));
+    }
+    // The last of the vector is taken first: thread 0 runs the first task.
+    for (auto it = pool.rbegin(); it != pool.rend(); ++it) {
+        idle_threads.push_back(it->get());
+    }
+}
+
+void Dispatcher::Impl::run() {
+    const TimePs now = Simulation::now();
+    if (!software_delta || software_instant != now) {
+        // Hardware of this instant runs in this delta; software follows in the next.
+        software_delta = true;
+        software_instant = now;
+        wakeup.notify(sc_core::SC_ZERO_TIME);
+        return;
+    }
+    sim.guard([&] {
+        sim.note_activation(now);
+        if (sim.stopping() || !resume_next(now)) {
+            arm();
+        }
+    });
+}
+
+void Dispatcher::Impl::arm() {
+    if (const auto next = timeline.next()) {
+        const TimePs now = Simulation::now();
+        if (*next > now) {
+            wakeup.notify(sc_core::sc_time::from_value((*next - now).ps()));
+        }
+    }
+}
+
+bool Dispatcher::Impl::resume_next(TimePs now) {
+    while (timeline.due(now)) {
+        const Due due = timeline.pop();
+        Task& task = *due.task;
+        if (due.ticket != task.ticket || task.state == TaskState::Ended) {
+            continue;
+        }
+        if (task.cpu < 0) {
+            try_start(task);  // schedules itself again once it has a CPU
+            continue;
+        }
+        recorder.begin_software();
+        if (!task.started) {
+            task.started = true;
+        }
+        task.thread->resume.notify();
+        return true;
+    }
+    return false;
+}
+
+void Dispatcher::Impl::schedule(Task& task, TimePs time) {
+    ++task.ticket;
+    timeline.schedule(time, static_cast<std::uint32_t>(task.cpu + 1), {&task, task.ticket});
+    // When the dispatcher is asleep, wake it; when it runs, arm() follows.
+    const TimePs now = Simulation::now();
+    wakeup.notify(time > now ? sc_core::sc_time::from_value((time - now).ps())
+                             : sc_core::SC_ZERO_TIME);
+}
+
+bool Dispatcher::Impl::wanted_by_other(const Task& task) const {
+    return std::any_of(ready.begin(), ready.end(), [&task](const Task* other) {
+        return other->options.cpu < 0 || other->options.cpu == task.cpu;
+    });
+}
+
+void Dispatcher::Impl::try_start(Task& task) {
+    for (std::size_t i = 0; i < cpus.size(); ++i) {
+        const bool allowed = task.options.cpu < 0 || task.options.cpu == static_cast<int>(i);
+        if (allowed && cpus[i].task == nullptr) {
+            occupy(task, i);
+            schedule(task, Simulation::now());
+            return;
+        }
+    }
+    task.state = TaskState::WaitsForCpu;
+    ready.push_back(&task);
+}
+
+void Dispatcher::Impl::occupy(Task& task, std::size_t cpu) {
+    cpus[cpu].task = &task;
+    cpus[cpu].last = &task;
+    task.cpu = static_cast<int>(cpu);
+    task.got_cpu = Simulation::now();
+    if (recorder.wants(trace::Category::Sched)) {
+        recorder.begin_software();
+        recorder.emit(source, trace::SchedRun{static_cast<std::uint32_t>(cpu),
+                                              recorder.name(task.options.name)});
+    }
+}
+
+void Dispatcher::Impl::release_cpu(Task& task) {
+    if (task.cpu < 0) {
+        return;
+    }
+    const auto cpu = static_cast<std::size_t>(task.cpu);
+    task.cpu = -1;
+    cpus[cpu].task = nullptr;
+    std::vector<std::size_t> candidates;
+    for (std::size_t i = 0; i < ready.size(); ++i) {
+        if (ready[i]->options.cpu < 0 || ready[i]->options.cpu == static_cast<int>(cpu)) {
+            candidates.push_back(i);
+        }
+    }
+    if (candidates.empty()) {
+        if (recorder.wants(trace::Category::Sched)) {
+            recorder.emit(source, trace::SchedIdle{static_cast<std::uint32_t>(cpu),
+                                                   recorder.name(task.options.name)});
+        }
+        return;
+    }
+    const std::size_t pick = candidates[chooser.choose("cpu.ready", candidates.size())];
+    Task& next = *ready[pick];
+    ready.erase(ready.begin() + static_cast<std::ptrdiff_t>(pick));
+    occupy(next, cpu);
+    schedule(next, Simulation::now() + params.context_switch);
+}
+
+void Dispatcher::Impl::make_ready(Task& task) {
+    if (task.woken) {
+        return;
+    }
+    task.woken = true;
+    const bool spins = task.state == TaskState::Spins;
+    schedule(task, Simulation::now() + (spins ? params.lock_handover : params.wake_latency));
+}
+
+bool Dispatcher::Impl::interrupt(Task& task) {
+    if (task.state == TaskState::Ended) {
+        return false;
+    }
+    task.interrupted = true;
+    const bool resumable = task.state == TaskState::Spends || task.state == TaskState::Spins ||
+                           (task.state == TaskState::Sleeps && !task.woken);
+    if (resumable) {
+        schedule(task, Simulation::now() + TimePs{1});
+    }
+    return true;
+}
+
+Dispatcher::Dispatcher(Simulation& sim, const DispatcherParams& params, Chooser& chooser)
+    : impl_(std::make_unique<Impl>(sim, params, chooser)) {
+    sim.dispatcher_ = this;
+    Impl& impl = *impl_;
+    impl.monitor.on_lock = [&impl](const ExecContext& ctx, const SimLock& lock, bool acquired,
+                                   TimePs waited) {
+        trace::Recorder& recorder = impl.recorder;
+        if (!recorder.wants(trace::Category::Lock)) {
+            return;
+        }
+        const trace::Name name = recorder.name(lock.name());
+        const trace::Name owner = recorder.name(ctx.name());
+        if (acquired) {
+            recorder.emit(ctx.source(), trace::LockAcquire{name, owner, waited});
+        } else {
+            recorder.emit(ctx.source(), trace::LockRelease{name, owner});
+        }
+    };
+    impl.monitor.on_hazard = [&impl](const Hazard& hazard) {
+        trace::Recorder& recorder = impl.recorder;
+        const std::string& actor = hazard.actor->name();
+        const std::string lock =
+            hazard.other_lock.empty() ? hazard.lock : hazard.other_lock + " then " + hazard.lock;
+        recorder.emit(hazard.actor->source(),
+                      trace::IoasidHazard{recorder.name(actor.substr(0, actor.find('/'))),
+                                          recorder.name(hazard_name(hazard.kind)),
+                                          recorder.name(actor), recorder.name(lock),
+                                          recorder.name(hazard.chain)});
+    };
+}
+
+Dispatcher::~Dispatcher() { impl_->sim.dispatcher_ = nullptr; }
+
+ExecContext& Dispatcher::spawn(TaskOptions options, TimePs at, TaskBody body) {
+    SIM_CHECK(!impl_->idle_threads.empty(), "task {}: all {} threads of the pool are in use",
+              options.name, impl_->params.pool);
+    const SourceId source = impl_->recorder.source(options.name);
+    impl_->tasks.push_back(
+        std::make_unique<Task>(*impl_, std::move(options), source, std::move(body)));
+    Task& task = *impl_->tasks.back();
+    task.thread = impl_->idle_threads.back();
+    impl_->idle_threads.pop_back();
+    task.thread->task = &task;
+    impl_->schedule(task, at);
+    return task;
+}
+
+bool Dispatcher::interrupt(ExecContext& ctx) { return impl_->interrupt(static_cast<Task&>(ctx)); }
+
+void Dispatcher::wake_one(WaitQueue& queue) {
+    if (!queue.empty()) {
+        const std::size_t pick = impl_->chooser.choose("wake.waiter", queue.size());
+        impl_->make_ready(static_cast<Task&>(*Task::take(queue, pick)));
+    }
+}
+
+void Dispatcher::wake_all(WaitQueue& queue) {
+    while (!queue.empty()) {
+        wake_one(queue);
+    }
+}
+
+int Dispatcher::cpu_of(const ExecContext& ctx) const { return static_cast<const Task&>(ctx).cpu; }
+
+LockMonitor& Dispatcher::monitor() { return impl_->monitor; }
+
+std::size_t Dispatcher::unfinished() const {
+    return static_cast<std::size_t>(
+        std::count_if(impl_->tasks.begin(), impl_->tasks.end(), [](const auto& task) {
+            return task->state != TaskState::Ended && !task->options.service;
+        }));
+}
+
+std::vector<std::string> Dispatcher::wait_for_graph() const {
+    std::vector<std::string> lines;
+    for (const auto& task : impl_->tasks) {
+        if (task->state == TaskState::Ended || task->options.service) {
+            continue;
+        }
+        std::string line = task->name() + " " + state_name(task->state);
+        const std::string place = task->waits_for();
+        line += place.empty() ? "" : " for " + place;
+        const std::string chain = task->call_chain();
+        line += chain.empty() ? "" : " in " + chain;
+        lines.push_back(std::move(line));
+    }
+    return lines;
+}
+
+void Dispatcher::dump(StateDump& out) const {
+    for (const auto& task : impl_->tasks) {
+        if (task->state == TaskState::Ended) {
+            continue;
+        }
+        std::string held;
+        for (const SimLock* lock : task->held_locks()) {
+            held += (held.empty() ? "" : ", ") + lock->name();
+        }
+        out.line(fmt::format("{}: {}{}{}{}{}", task->name(), state_name(task->state),
+                             task->cpu >= 0 ? fmt::format(" on cpu{}", task->cpu) : "",
+                             task->waits_for().empty() ? "" : ", waits for " + task->waits_for(),
+                             held.empty() ? "" : ", holds " + held,
+                             task->call_chain().empty() ? "" : ", in " + task->call_chain()));
+    }
+}
+
+}  // namespace ioasim::sim

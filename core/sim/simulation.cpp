@@ -1,0 +1,150 @@
+#include "core/sim/simulation.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include <systemc>
+
+#include "core/sim/dispatcher.hpp"
+#include "core/trace/run_events.hpp"
+
+namespace ioasim::sim {
+namespace {
+
+std::atomic<bool> g_signalled{false};
+
+constexpr std::uint64_t kHeartbeatActivations = 8192;
+
+// Kernel messages are for developers of models; as exceptions they reach run(), on stdout they
+// would spoil a result.
+void silence_kernel_reports() {
+    using sc_core::sc_report_handler;
+    sc_report_handler::set_actions(sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
+    sc_report_handler::set_actions(sc_core::SC_WARNING, sc_core::SC_DO_NOTHING);
+    sc_report_handler::set_actions(sc_core::SC_ERROR, sc_core::SC_THROW);
+    sc_report_handler::set_actions(sc_core::SC_FATAL, sc_core::SC_THROW);
+}
+
+}  // namespace
+
+std::string_view stop_reason_name(StopReason reason) {
+    switch (reason) {
+        case StopReason::Idle:
+            return "idle";
+        case StopReason::Limit:
+            return "limit";
+        case StopReason::Hang:
+            return "hang";
+        case StopReason::Deadlock:
+            return "deadlock";
+        case StopReason::Requested:
+            return "requested";
+        case StopReason::Signal:
+            return "signal";
+        case StopReason::HostTime:
+            return "host_time";
+    }
+    return "?";
+}
+
+TimePs Simulation::now() { return TimePs{sc_core::sc_time_stamp().value()}; }
+
+Simulation::Simulation(const SimulationOptions& options)
+    : options_(options), recorder_(&Simulation::now), chooser_(std::make_unique<FirstChooser>()) {
+    silence_kernel_reports();
+    g_signalled = false;
+}
+
+Simulation::~Simulation() {
+    SIM_CHECK(modules_.empty(), "modules outlive their simulation");
+    sc_core::sc_get_curr_simcontext()->reset();
+}
+
+void Simulation::add(Module& module) { modules_.push_back(&module); }
+
+void Simulation::remove(Module& module) {
+    modules_.erase(std::find(modules_.begin(), modules_.end(), &module));
+}
+
+void Simulation::interrupt_from_signal() { g_signalled = true; }
+
+void Simulation::note_activation(TimePs now) {
+    if (now != instant_) {
+        instant_ = now;
+        activations_in_instant_ = 0;
+    }
+    if (++activations_in_instant_ > options_.activations_per_instant) {
+        request_stop(StopReason::Hang);
+    }
+    if (++activations_ % kHeartbeatActivations == 0 && heartbeat) {
+        heartbeat();
+    }
+    if (g_signalled.load(std::memory_order_relaxed)) {
+        request_stop(StopReason::Signal);
+    }
+}
+
+void Simulation::request_stop(StopReason reason) {
+    if (!stopping_) {
+        stopping_ = true;
+        reason_ = reason;
+        sc_core::sc_pause();
+    }
+}
+
+void Simulation::fail(std::exception_ptr failure) {
+    if (!failure_) {
+        failure_ = std::move(failure);
+    }
+    request_stop(StopReason::Requested);
+}
+
+StopReason Simulation::judge_idle() const {
+    const bool busy = std::any_of(modules_.begin(), modules_.end(),
+                                  [](const Module* module) { return module->busy(); });
+    const bool unfinished = dispatcher_ != nullptr && dispatcher_->unfinished() > 0;
+    return busy || unfinished ? StopReason::Deadlock : StopReason::Idle;
+}
+
+StopReason Simulation::run() {
+    const SourceId source = recorder_.source("run");
+    recorder_.emit(source, trace::RunStart{options_.seed});
+    for (Module* module : modules_) {
+        module->start();
+        if (const auto first = module->next_wakeup()) {
+            module->wake_at(*first);
+        }
+    }
+    // Events at the limit itself do not run: sc_start excludes its end.
+    sc_core::sc_start(sc_core::sc_time::from_value(options_.limit.ps()),
+                      sc_core::SC_EXIT_ON_STARVATION);
+    if (!stopping_) {
+        reason_ = sc_core::sc_pending_activity() ? StopReason::Limit : judge_idle();
+    }
+    if (failure_) {
+        recorder_.flush();
+        std::rethrow_exception(failure_);
+    }
+    recorder_.begin_software();
+    recorder_.emit(source, trace::RunEnd{recorder_.name(stop_reason_name(reason_))});
+    recorder_.finish(now());
+    return reason_;
+}
+
+std::vector<std::string> Simulation::dump_state() const {
+    StateDump dump;
+    dump.section("time");
+    dump.line(format_time(now()));
+    for (const Module* module : modules_) {
+        dump.section(module->name());
+        module->dump(dump);
+    }
+    if (dispatcher_ != nullptr) {
+        dump.section("software");
+        dispatcher_->dump(dump);
+    }
+    return dump.lines();
+}
+
+}  // namespace ioasim::sim
