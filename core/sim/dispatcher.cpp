@@ -55,7 +55,9 @@ struct Dispatcher::Impl final : sc_core::sc_module {
 
     void run();
     void arm();
-    bool resume_next(TimePs now);
+    // The next task to resume in this instant, or null; the dispatcher sleeps then.
+    Task* next_task(TimePs now);
+    Task* choose_next();
     void schedule(Task& task, TimePs time);
     void try_start(Task& task);
     void occupy(Task& task, std::size_t cpu);
@@ -86,9 +88,9 @@ struct Dispatcher::Impl final : sc_core::sc_module {
     std::vector<PoolThread*> idle_threads;
     std::vector<std::unique_ptr<Task>> tasks;
     sc_core::sc_event wakeup;
-    sc_core::sc_event yielded;
     bool software_delta = false;  // hardware of this instant has run
     TimePs software_instant;
+    bool asleep = true;  // no task runs, and none is about to be chosen
 };
 
 namespace {
@@ -119,7 +121,6 @@ public:
     int cpu = -1;
     TimePs got_cpu;
     std::uint64_t ticket = 0;
-    bool started = false;
     bool woken = false;
     bool timed_out = false;
     bool interrupted = false;
@@ -133,10 +134,17 @@ private:
     std::size_t choose(std::string_view what, std::size_t count) override {
         return impl.chooser.choose(what, count);
     }
-    // Gives the thread back to the dispatcher until it resumes this task.
+    // Hands the instant on to the next task; returns when this one is resumed. The next task is
+    // often this one: then no thread is switched (an immediate notification would be lost anyway,
+    // since this thread does not wait yet).
     void switch_out() {
-        impl.yielded.notify();
-        sc_core::wait(thread->resume);
+        Task* next = impl.choose_next();
+        if (next != this) {
+            if (next != nullptr) {
+                next->thread->resume.notify();
+            }
+            sc_core::wait(thread->resume);
+        }
         state = TaskState::Runs;
     }
 };
@@ -159,7 +167,9 @@ void PoolThread::run() {
             mine.body = nullptr;
             task = nullptr;
             impl.idle_threads.push_back(this);
-            impl.yielded.notify();
+            if (Task* next = impl.choose_next()) {
+                next->thread->resume.notify();
+            }
         }
         sc_core::wait(resume);
     }
@@ -240,7 +250,7 @@ Dispatcher::Impl::Impl(Simulation& simulation, const DispatcherParams& parameter
       source(simulation.recorder().source("dispatcher")),
       cpus(parameters.cpus) {
     SC_METHOD(run);
-    sensitive << wakeup << yielded;
+    sensitive << wakeup;
     dont_initialize();
     for (std::uint64_t i = 0; i < params.pool; ++i) {
         pool.push_back(std::make_unique<PoolThread>(
@@ -261,24 +271,35 @@ void Dispatcher::Impl::run() {
         wakeup.notify(sc_core::SC_ZERO_TIME);
         return;
     }
-    sim.guard([&] {
-        sim.note_activation(now);
-        if (sim.stopping() || !resume_next(now)) {
-            arm();
-        }
-    });
-}
-
-void Dispatcher::Impl::arm() {
-    if (const auto next = timeline.next()) {
-        const TimePs now = Simulation::now();
-        if (*next > now) {
-            wakeup.notify(sc_core::sc_time::from_value((*next - now).ps()));
-        }
+    asleep = false;
+    if (Task* next = choose_next()) {
+        next->thread->resume.notify();
     }
 }
 
-bool Dispatcher::Impl::resume_next(TimePs now) {
+Task* Dispatcher::Impl::choose_next() {
+    const TimePs now = Simulation::now();
+    Task* next = nullptr;
+    sim.guard([&] {
+        sim.note_activation(now);
+        next = sim.stopping() ? nullptr : next_task(now);
+        if (next == nullptr) {
+            arm();
+        }
+    });
+    return next;
+}
+
+void Dispatcher::Impl::arm() {
+    asleep = true;
+    const auto next = timeline.next();
+    const TimePs now = Simulation::now();
+    if (next && *next > now) {
+        wakeup.notify(sc_core::sc_time::from_value((*next - now).ps()));
+    }
+}
+
+Task* Dispatcher::Impl::next_task(TimePs now) {
     while (timeline.due(now)) {
         const Due due = timeline.pop();
         Task& task = *due.task;
@@ -290,22 +311,20 @@ bool Dispatcher::Impl::resume_next(TimePs now) {
             continue;
         }
         recorder.begin_software();
-        if (!task.started) {
-            task.started = true;
-        }
-        task.thread->resume.notify();
-        return true;
+        return &task;
     }
-    return false;
+    return nullptr;
 }
 
 void Dispatcher::Impl::schedule(Task& task, TimePs time) {
     ++task.ticket;
     timeline.schedule(time, static_cast<std::uint32_t>(task.cpu + 1), {&task, task.ticket});
-    // When the dispatcher is asleep, wake it; when it runs, arm() follows.
-    const TimePs now = Simulation::now();
-    wakeup.notify(time > now ? sc_core::sc_time::from_value((time - now).ps())
-                             : sc_core::SC_ZERO_TIME);
+    // While software runs, arm() follows; hardware that wakes a task finds the dispatcher asleep.
+    if (asleep) {
+        const TimePs now = Simulation::now();
+        wakeup.notify(time > now ? sc_core::sc_time::from_value((time - now).ps())
+                                 : sc_core::SC_ZERO_TIME);
+    }
 }
 
 bool Dispatcher::Impl::wanted_by_other(const Task& task) const {
