@@ -91,7 +91,9 @@ const std::vector<const EventInfo*>& catalogue() {
     VtdDrop,
     VtdInvalidation,
     VtdInvWaitDone,
-    VtdPrq>();
+    VtdPrq,
+    VtdPageRequest,
+    VtdPageResponse>();
     return all;
 }
 

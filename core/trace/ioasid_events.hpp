@@ -1,6 +1,11 @@
 // Events of the IOASID core. `kernel` names the kernel instance whose core it is ("host", "vm1").
 // One life: alloc -> (get/put, bind/unbind) -> [free] -> reclaim; state changes are told separately
 // and only when the state really changes.
+//
+// References: the one of alloc belongs to the holder "owner". ioasid_free drops it: free_call, then
+// (unless the ID was pending already) put with holder "owner". Every get and put names its holder, and
+// the same party uses the same name for both ("kvm/vm1", "iommu", "vdcm/dsa0"). `set` is the set of
+// the ID, except in free_call and refused, where it is the set that the caller named.
 #pragma once
 
 #include <iterator>

@@ -25,6 +25,8 @@ public:
 
 class NameTable {
 public:
+    // Name{} is the empty string, so that an event field left alone says "none".
+    NameTable() { intern(""); }
     Name intern(std::string_view text);
     const std::string& text(Name name) const;
 

@@ -79,7 +79,7 @@ struct VtdFill {
     static constexpr EventName kName{"vtd.fill", Category::Vtd,
                                      "A translation or structure entry was put into a cache."};
     Name iommu;
-    Name cache;  // "context", "pasid", "iotlb"
+    Name cache;  // "context", "pasid", "iotlb"; "dev_tlb" when a device caches (iommu: the device)
     Rid rid;
     Pasid pasid;
     DomainId did;
@@ -108,7 +108,9 @@ struct VtdInvalidation {
     DomainId did;
     Pasid pasid;
     std::uint32_t dropped = 0;
-    IOASIM_FIELDS(iommu, kind, granularity, did, pasid, dropped)
+    Iova address{};             // "page": the range that it covers
+    std::uint64_t bytes = 0;
+    IOASIM_FIELDS(iommu, kind, granularity, did, pasid, dropped, address, bytes)
 };
 struct VtdInvWaitDone {
     static constexpr EventName kName{"vtd.inv_wait_done", Category::Vtd,
@@ -125,6 +127,32 @@ struct VtdPrq {
     std::uint32_t head = 0;
     std::uint32_t tail = 0;
     IOASIM_FIELDS(iommu, head, tail)
+};
+struct VtdPageRequest {
+    static constexpr EventName kName{"vtd.page_request", Category::Vtd,
+                                     "A page request of a device arrived; the group wants an answer "
+                                     "with its last request."};
+    Name iommu;
+    Rid rid;
+    Pasid pasid;
+    Iova address;
+    std::uint32_t group = 0;  // page request group index
+    bool last = false;
+    bool write = false;
+    bool queued = false;      // false: not written to the page-request queue
+    IOASIM_FIELDS(iommu, rid, pasid, address, group, last, write, queued)
+};
+struct VtdPageResponse {
+    static constexpr EventName kName{"vtd.page_response", Category::Vtd,
+                                     "A page-request group was answered: by software through the "
+                                     "invalidation queue, or by the unit itself (automatic)."};
+    Name iommu;
+    Rid rid;
+    Pasid pasid;
+    std::uint32_t group = 0;
+    std::uint32_t code = 0;   // 0 success, 1 invalid request, 15 response failure
+    bool automatic = false;
+    IOASIM_FIELDS(iommu, rid, pasid, group, code, automatic)
 };
 
 }  // namespace ioasim::trace
