@@ -1,0 +1,116 @@
+#include "models/vtd/vtd_params.hpp"
+
+namespace ioasim::vtd {
+namespace {
+
+void add_capabilities(ParamTable<VtdParams>& t) {
+    t.count("cap.host_address_width", &VtdParams::host_address_width, 36, 52, 46,
+            "Bits of a host physical address; table bits above are reserved.",
+            "VT-d specification 8.1 (DMAR host address width); 46 bits as on servers");
+    t.count("cap.guest_address_width", &VtdParams::guest_address_width, 39, 57, 57,
+            "Bits of an input address of second-stage translation (MGAW + 1).",
+            "VT-d specification 11.4.2");
+    t.count("cap.pasid_bits", &VtdParams::pasid_bits, 1, 20, 20,
+            "PASID bits that the unit accepts (ECAP.PSS + 1).", "VT-d specification 11.4.3");
+    t.count("cap.domain_bits", &VtdParams::domain_bits, 4, 16, 16,
+            "Bits of a domain id; an odd number is rounded down (CAP.ND codes 4 + 2 * ND).",
+            "VT-d specification 11.4.2");
+    t.count("cap.fault_records", &VtdParams::fault_records, 1, 128, 8,
+            "Fault recording registers.", "VT-d specification 11.4.2 (NFR)");
+    t.count("cap.max_address_mask", &VtdParams::max_address_mask, 9, 63, 18,
+            "Largest address mask of a page-selective invalidation by domain.",
+            "VT-d specification 11.4.2 (MAMV)");
+    t.flag("cap.first_stage", &VtdParams::first_stage, true, "First-stage translation.",
+           "VT-d specification 11.4.3 (FSTS)");
+    t.flag("cap.second_stage", &VtdParams::second_stage, true, "Second-stage translation.",
+           "VT-d specification 11.4.3 (SSTS)");
+    t.flag("cap.nested", &VtdParams::nested, true, "Nested translation; needs both stages.",
+           "VT-d specification 11.4.3 (NEST)");
+    t.flag("cap.pass_through", &VtdParams::pass_through, true, "Pass-through translation type.",
+           "VT-d specification 11.4.3 (PT)");
+    t.flag("cap.five_level", &VtdParams::five_level, true, "Five-level tables in both stages.",
+           "VT-d specification 11.4.2 (SAGAW, FS5LP)");
+    t.flag("cap.first_stage_1g", &VtdParams::first_stage_1g, true, "1-GiB first-stage pages.",
+           "VT-d specification 11.4.2 (FS1GP)");
+    t.flag("cap.second_stage_large", &VtdParams::second_stage_large, true,
+           "2-MiB and 1-GiB second-stage pages.", "VT-d specification 11.4.2 (SSLPS)");
+    t.flag("cap.second_stage_ad", &VtdParams::second_stage_ad, true,
+           "Accessed and dirty flags of the second stage.", "VT-d specification 11.4.3 (SSADS)");
+    t.flag("cap.supervisor", &VtdParams::supervisor, true, "Supervisor requests (SRE field).",
+           "VT-d specification 11.4.3 (SRS)");
+    t.flag("cap.snoop_control", &VtdParams::snoop_control, true, "PGSNP and SNP fields.",
+           "VT-d specification 11.4.3 (SC)");
+    t.flag("cap.snooped_walks", &VtdParams::snooped_walks, true, "PWSNP field.",
+           "VT-d specification 11.4.3 (SMPWCS)");
+    t.flag("cap.rid_pasid", &VtdParams::rid_pasid, true, "RID_PASID field of context entries.",
+           "VT-d specification 11.4.3 (RPS)");
+    t.flag("cap.caching_mode", &VtdParams::caching_mode, false,
+           "CM is reported; domain id 0 is then reserved. Hardware has it clear.",
+           "VT-d specification 6.1");
+    t.flag("cap.flush_on_srtp", &VtdParams::flush_on_srtp, true,
+           "Setting the root table pointer invalidates all caches.",
+           "VT-d specification 11.4.2 (ESRTPS)");
+}
+
+void add_caches(ParamTable<VtdParams>& t) {
+    t.count("context_cache.entries", &VtdParams::context_entries, 0, 65536, 64,
+            "Context entries cached; 0: none.", "modelling choice: no published figure");
+    t.count("context_cache.ways", &VtdParams::context_ways, 1, 64, 4,
+            "Associativity of the context cache.", "modelling choice: no published figure");
+    t.count("pasid_cache.entries", &VtdParams::pasid_entries, 0, 65536, 256,
+            "PASID entries cached; 0: none.", "modelling choice: no published figure");
+    t.count("pasid_cache.ways", &VtdParams::pasid_ways, 1, 64, 8,
+            "Associativity of the PASID cache.", "modelling choice: no published figure");
+    t.count("iotlb.entries", &VtdParams::iotlb_entries, 0, 65536, 512,
+            "Translations cached; 0: none.",
+            "modelling choice between 112 effective entries measured on Haswell and Broadwell "
+            "(Neugebauer et al., SIGCOMM'18, raw data) and 4096; no figure for newer parts");
+    t.count("iotlb.ways", &VtdParams::iotlb_ways, 1, 64, 8, "Associativity of the IOTLB.",
+            "modelling choice: no published figure");
+}
+
+}  // namespace
+
+const ParamTable<VtdParams>& vtd_param_table() {
+    static const ParamTable<VtdParams> table = [] {
+        ParamTable<VtdParams> t{"iommu"};
+        add_capabilities(t);
+        add_caches(t);
+        t.count("walkers", &VtdParams::walkers, 1, 64, 6, "Page walks at a time.",
+                "derived from 64-byte random reads at a full miss rate: 5 to 6 "
+                "(Neugebauer et al., SIGCOMM'18, raw data)");
+        t.count("requests", &VtdParams::requests, 4, 65536, 1024,
+                "Requests of devices inside the unit at a time; the root complex waits beyond.",
+                "modelling choice: above the read buffers of all devices of a platform");
+        t.time("iotlb.lookup", &VtdParams::iotlb_lookup, 0_ps, 1_us, 2_ns,
+               "A look-up that hits.",
+               "IOMMU on against off: same median, mean + 2.7 ns (Neugebauer et al., SIGCOMM'18)");
+        t.time("walk.step", &VtdParams::walk_step, 0_ps, 1_us, 2_ns,
+               "From the data of one walk read to the next read.",
+               "modelling choice: the memory read dominates a walk step");
+        t.time("register.access", &VtdParams::register_access, 0_ps, 100_us, 20_ns,
+               "From a register read to its completion.", "modelling choice");
+        t.time("command", &VtdParams::command, 1_ps, 10_ms, 100_ns,
+               "From a global command to its status bit.", "modelling choice");
+        t.time("invalidation.descriptor", &VtdParams::invalidation, 0_ps, 1_ms, 150_ns,
+               "From a fetched invalidation descriptor to its effect.",
+               "share of a synchronous unmap of about 2130 cycles (rIOMMU, ASPLOS'15, table 1)");
+        t.time("memory_link.latency", &VtdParams::memory_link_latency, 1_ps, 10_us, 42500_ps,
+               "One way between the unit and memory.",
+               "197 ns for a walk read (Fast & Safe IO Memory Protection, SOSP'24, fit) less the "
+               "memory latency, halved");
+        t.count("memory_link.bandwidth", &VtdParams::memory_link_bandwidth, 0, 10'000'000, 0,
+                "Rate of the link to memory; 0: no limit.",
+                "modelling choice: the memory's own rate limits", Unit::Bandwidth);
+        t.time("fabric_link.latency", &VtdParams::fabric_link_latency, 1_ps, 10_us, 5_ns,
+               "One way from the unit to the root complex.",
+               "modelling choice: both are one unit of the die");
+        t.count("fabric_link.bandwidth", &VtdParams::fabric_link_bandwidth, 0, 10'000'000, 0,
+                "Rate of the link to the root complex; 0: no limit.",
+                "modelling choice: devices and memory limit", Unit::Bandwidth);
+        return t;
+    }();
+    return table;
+}
+
+}  // namespace ioasim::vtd

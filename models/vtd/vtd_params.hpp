@@ -1,0 +1,61 @@
+// Sizes, capabilities and latencies of a remapping unit. Capabilities appear in CAP and ECAP and
+// decide which table fields are reserved.
+#pragma once
+
+#include <cstdint>
+
+#include "core/base/params.hpp"
+#include "core/base/time.hpp"
+
+namespace ioasim::vtd {
+
+struct VtdParams {
+    // Capabilities.
+    std::uint64_t host_address_width = 0;
+    std::uint64_t guest_address_width = 0;
+    std::uint64_t pasid_bits = 0;
+    std::uint64_t domain_bits = 0;
+    std::uint64_t fault_records = 0;
+    std::uint64_t max_address_mask = 0;
+    bool first_stage = false;
+    bool second_stage = false;
+    bool nested = false;
+    bool pass_through = false;
+    bool five_level = false;
+    bool first_stage_1g = false;
+    bool second_stage_large = false;
+    bool second_stage_ad = false;
+    bool supervisor = false;
+    bool snoop_control = false;
+    bool snooped_walks = false;
+    bool rid_pasid = false;
+    bool caching_mode = false;
+    bool flush_on_srtp = false;
+    // Caches.
+    std::uint64_t context_entries = 0;
+    std::uint64_t context_ways = 0;
+    std::uint64_t pasid_entries = 0;
+    std::uint64_t pasid_ways = 0;
+    std::uint64_t iotlb_entries = 0;
+    std::uint64_t iotlb_ways = 0;
+    // Concurrency.
+    std::uint64_t walkers = 0;
+    std::uint64_t requests = 0;
+    // Latencies.
+    TimePs iotlb_lookup;
+    TimePs walk_step;
+    TimePs register_access;
+    TimePs command;
+    TimePs invalidation;
+    // The link to memory.
+    TimePs memory_link_latency;
+    std::uint64_t memory_link_bandwidth = 0;
+    // The link to the root complex.
+    TimePs fabric_link_latency;
+    std::uint64_t fabric_link_bandwidth = 0;
+};
+
+// Owner kind "iommu".
+const ParamTable<VtdParams>& vtd_param_table();
+
+}  // namespace ioasim::vtd
