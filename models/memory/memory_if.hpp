@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/base/types.hpp"
@@ -19,8 +20,17 @@ public:
     virtual bool contains(Hpa address, std::size_t size) const = 0;
 };
 
-enum class MemOp : std::uint8_t { Read, Write };
+// CompareSwap is the locked update of a table entry: `data` holds the 8 expected and the 8 desired
+// bytes, the response the 8 bytes that were there.
+enum class MemOp : std::uint8_t { Read, Write, CompareSwap };
 enum class MemStatus : std::uint8_t { Ok, NoTarget, Poisoned };
+
+// The device behind a request; memory emits memory.access for it at the moment of the access.
+struct MemOrigin {
+    Rid rid;
+    Pasid pasid{kInvalidIoasid};  // this value: the request had no PASID
+    std::uint64_t descriptor = 0;
+};
 
 struct MemRequest {
     MemOp op = MemOp::Read;
@@ -28,6 +38,7 @@ struct MemRequest {
     std::uint32_t size = 0;           // bytes; at most 4096
     std::uint64_t tag = 0;            // returned in the response
     std::vector<std::uint8_t> data;   // writes
+    std::optional<MemOrigin> origin;  // none: the platform's own access (a walk, a queue)
 };
 
 struct MemResponse {

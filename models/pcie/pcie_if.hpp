@@ -40,6 +40,7 @@ struct Tlp {
     AddressType at = AddressType::Untranslated;
     CplStatus status = CplStatus::Success;
     Rid requester;
+    Rid completer;          // completions: who answers; the root complex fills it in
     std::uint32_t tag = 0;  // unique per requester while the request is outstanding
     std::optional<Pasid> pasid;
     bool privileged = false;
