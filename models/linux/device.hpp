@@ -1,0 +1,76 @@
+// A DSA function as its kernel knows it, and the idxd driver of a host: configuration of groups,
+// workqueues and engines by MMIO, commands through CMD and CMDSTS, portals. In a guest the function
+// is assigned: its workqueue is configured by the host, and only the portal is known.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/base/exec_context.hpp"
+#include "core/base/result.hpp"
+#include "core/base/types.hpp"
+
+namespace ioasim::os {
+
+class IommuDriver;
+class Kernel;
+
+struct QueueSetup {
+    std::string name;  // "wq0"
+    bool shared = true;
+    std::uint32_t size = 16;
+    std::uint32_t threshold = 0;  // 0: size
+    std::uint32_t priority = 10;
+};
+
+struct DeviceSetup {
+    std::string name;  // "dsa0"
+    IommuDriver* iommu = nullptr;
+    Rid rid;
+    bool ats = false;
+    bool pri = false;
+    std::uint32_t engines = 1;
+    std::uint64_t registers = 0;  // BAR0, machine physical; 0: configured by somebody else
+    std::uint64_t portals = 0;    // BAR2, machine physical
+    std::vector<QueueSetup> queues;
+};
+
+class Device {
+public:
+    Device(Kernel& kernel, DeviceSetup setup);
+
+    const std::string& name() const { return setup_.name; }
+    Rid rid() const { return setup_.rid; }
+    bool ats() const { return setup_.ats; }
+    bool pri() const { return setup_.pri; }
+    IommuDriver& iommu() const { return *setup_.iommu; }
+    const DeviceSetup& setup() const { return setup_; }
+    // Index of a queue by name, or -ENODEV.
+    Result<std::uint32_t> queue(const std::string& name) const;
+    // Machine physical address of the limited portal page of a queue.
+    std::uint64_t portal(std::uint32_t queue) const;
+
+    // Reset, configuration, enable of device and queues.
+    Errno bring_up(ExecContext& ctx);
+    // Waits until every accepted descriptor of the PASID is done.
+    Errno drain_pasid(ExecContext& ctx, Pasid pasid);
+    // Runs one administrative command; -EIO with `status` set when the device reports an error.
+    Errno command(ExecContext& ctx, std::uint32_t code, std::uint32_t operand,
+                  std::uint32_t* status = nullptr);
+
+private:
+    Errno configure_queue(ExecContext& ctx, std::uint32_t index);
+    Errno configure_group(ExecContext& ctx);
+    std::uint64_t read(ExecContext& ctx, std::uint64_t offset, unsigned size);
+    void write(ExecContext& ctx, std::uint64_t offset, std::uint64_t value, unsigned size);
+
+    Kernel& kernel_;
+    DeviceSetup setup_;
+    SimLock command_lock_;
+    std::uint64_t queue_config_ = 0;  // offset of WQCFG in BAR0, from the OFFSETS register
+    std::uint64_t group_config_ = 0;
+    std::uint64_t queue_config_bytes_ = 0;  // size of one WQCFG
+};
+
+}  // namespace ioasim::os

@@ -1,0 +1,30 @@
+// The scheduler interface on the simulator's dispatcher.
+#pragma once
+
+#include <utility>
+
+#include "core/sim/dispatcher.hpp"
+#include "core/sim/simulation.hpp"
+#include "models/linux/scheduler_if.hpp"
+
+namespace ioasim::os {
+
+class DispatcherScheduler final : public TaskScheduler {
+public:
+    explicit DispatcherScheduler(sim::Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
+
+    bool interrupt(ExecContext& ctx) override { return dispatcher_.interrupt(ctx); }
+    bool on_cpu(const ExecContext& ctx) const override { return dispatcher_.cpu_of(ctx) >= 0; }
+    void spawn(const std::string& name, MachinePort* port,
+               std::function<void(ExecContext&)> body) override {
+        sim::TaskOptions options;
+        options.name = name;
+        options.port = port;
+        dispatcher_.spawn(options, sim::Simulation::now() + TimePs{1}, std::move(body));
+    }
+
+private:
+    sim::Dispatcher& dispatcher_;
+};
+
+}  // namespace ioasim::os

@@ -1,0 +1,96 @@
+// The VT-d driver of a kernel for one remapping unit, real or virtual: finds out what the unit can do,
+// builds root, context, PASID directory and PASID tables in memory, and keeps the unit's caches in
+// step through the invalidation queue. VT-d specification chapters 3, 6, 9; the order of teardown is
+// that of table 28 and of Linux's intel_pasid_tear_down_entry.
+// Leaves out: legacy mode, interrupt remapping, super pages, RID_PASID domains (DMA API), suspend.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/exec_context.hpp"
+#include "core/base/result.hpp"
+#include "models/linux/invalidation_queue.hpp"
+#include "models/vtd/vtd_layout.hpp"
+
+namespace ioasim::os {
+
+class Device;
+class Kernel;
+
+// A second-stage page table with the domain id that its translations are tagged with.
+struct SecondStage {
+    std::uint64_t root = 0;  // machine physical; 0: none
+    DomainId did;
+    std::vector<std::uint64_t> tables;  // every table page, for release
+};
+
+class IommuDriver {
+public:
+    IommuDriver(Kernel& kernel, std::string name, std::uint64_t registers);
+
+    // Probes, builds the root table, enables queued invalidation and translation.
+    // -ENODEV: the unit lacks scalable mode, queued invalidation or PASIDs.
+    Errno probe(ExecContext& ctx);
+    // Gives the function a PASID directory and makes its context entry present.
+    Errno attach(ExecContext& ctx, const Device& device);
+
+    // PASID entries. `space` names the address space for ownership events. -EBUSY: it is present.
+    Errno set_first_stage(ExecContext& ctx, const Device& device, Pasid pasid,
+                          std::uint64_t page_table, const std::string& space);
+    Errno set_nested(ExecContext& ctx, const Device& device, Pasid pasid, Gpa page_table,
+                     const SecondStage& stage2, const std::string& space);
+    // Not present, caches invalidated, page requests drained. With `fpd` the entry keeps fault
+    // processing disabled.
+    Errno teardown(ExecContext& ctx, const Device& device, Pasid pasid, bool fpd);
+    // First-stage translations of a PASID changed (all of it).
+    Errno flush_pasid(ExecContext& ctx, const Device& device, Pasid pasid);
+    // The PASID entry as it is in memory.
+    Result<vtd::PasidEntry> read_entry(ExecContext& ctx, const Device& device, Pasid pasid);
+
+    // Reads and clears the fault records; returns how many there were.
+    std::uint64_t collect_faults(ExecContext& ctx);
+
+    const std::string& name() const { return name_; }
+    std::uint64_t registers() const { return registers_; }
+    bool ready() const { return ready_; }
+    bool has_virtual_commands() const { return vtd::ecap::kVcs.get(ecap_) != 0; }
+    bool caching_mode() const { return vtd::cap::kCm.get(cap_) != 0; }
+    std::uint64_t cap() const { return cap_; }
+    std::uint64_t ecap() const { return ecap_; }
+
+private:
+    std::uint64_t read(ExecContext& ctx, std::uint32_t offset, unsigned size);
+    void write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, unsigned size);
+    // Writes GCMD with `bit` changed and polls GSTS for `status`.
+    Errno command(ExecContext& ctx, std::uint32_t bit, bool on, std::uint32_t status);
+    Errno set_root_table(ExecContext& ctx);
+    Errno start_page_requests(ExecContext& ctx);
+    Errno flush_everything(ExecContext& ctx);
+    Result<std::uint64_t> context_entry(ExecContext& ctx, Rid rid);
+    Result<std::uint64_t> entry_address(ExecContext& ctx, const Device& device, Pasid pasid,
+                                        bool allocate);
+    Errno install(ExecContext& ctx, const Device& device, Pasid pasid, const vtd::PasidEntry& entry,
+                  const std::string& space);
+    Errno flush_after_clear(ExecContext& ctx, const Device& device, Pasid pasid,
+                            const vtd::PasidEntry& old);
+    Errno drain_page_requests(ExecContext& ctx, const Device& device, Pasid pasid,
+                              const vtd::PasidEntry& old);
+
+    Kernel& kernel_;
+    std::string name_;
+    std::uint64_t registers_;
+    SimLock lock_;  // tables
+    InvalidationQueue queue_;
+    std::uint64_t cap_ = 0;
+    std::uint64_t ecap_ = 0;
+    std::uint64_t root_ = 0;
+    std::uint64_t prq_ = 0;
+    bool ready_ = false;
+    std::map<std::uint16_t, std::uint64_t> directories_;  // by RID
+};
+
+}  // namespace ioasim::os

@@ -1,0 +1,143 @@
+// One kernel instance, host or guest: the same class with the same drivers over a machine of its own
+// (host physical memory and real devices, or guest physical memory and virtual ones).
+//
+// Use (platform):
+//   Kernel host{deps, {"host", base, bytes, false}, params};
+//   IommuDriver& iommu0 = host.add_iommu("iommu0", register_base);
+//   Device& dsa0 = host.add_device({"dsa0", &iommu0, rid, ...});
+//   in a task: host.boot(ctx);                      // any number of times, the first one works
+//   Process& app = host.create_process("host/app"); app.mm.create(ctx) is done by start_process
+//   host.start_process(ctx, app); host.sva().alloc/bind/...; UserQueue q{host, app}; q.submit(...)
+//   VmHost& vmh = host.create_vm({"vm1", quota, {"dsa0"}});   // for models/vm
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/defects.hpp"
+#include "core/base/exec_context.hpp"
+#include "core/base/result.hpp"
+#include "core/ioasid/ioasid.hpp"
+#include "core/trace/recorder.hpp"
+#include "models/cpu/cpu_if.hpp"
+#include "models/linux/device.hpp"
+#include "models/linux/iommu_driver.hpp"
+#include "models/linux/kernel_params.hpp"
+#include "models/linux/page_allocator.hpp"
+#include "models/linux/process.hpp"
+#include "models/linux/scheduler_if.hpp"
+#include "models/linux/sva.hpp"
+#include "models/linux/vm_host_if.hpp"
+
+namespace ioasim::os {
+
+class VcmdAllocator;
+
+struct KernelConfig {
+    std::string name;               // "host", "vm1"
+    std::uint64_t memory_base = 0;  // machine physical memory of the page allocator
+    std::uint64_t memory_bytes = 0;
+    bool guest = false;             // inside a VM: page ownership is the VM's, not told again
+    // Deferred work runs in a worker task that the platform starts with ioasid().worker_loop().
+    // Otherwise whoever waits for it runs it: guests (their vCPU is the worker's), plain tests.
+    bool worker_task = true;
+};
+
+struct KernelDeps {
+    trace::Recorder& recorder;
+    Probes& probes;
+    IoasidCore& ioasid;
+    cpu::Instructions& instructions;
+    TaskScheduler& scheduler;
+    MachinePort* port = nullptr;    // of helper tasks
+};
+
+struct VmSetup {
+    std::string name;  // "vm1": also the set's name
+    std::uint64_t quota = 1000;
+    std::vector<std::string> devices;
+};
+
+class Kernel {
+public:
+    Kernel(const KernelDeps& deps, const KernelConfig& config, const KernelParams& params);
+    ~Kernel();
+    Kernel(const Kernel&) = delete;
+    Kernel& operator=(const Kernel&) = delete;
+
+    // --- construction ---------------------------------------------------------------------------
+    IommuDriver& add_iommu(const std::string& name, std::uint64_t registers);
+    Device& add_device(DeviceSetup setup);
+    VmHost& create_vm(const VmSetup& setup);
+    // `name` is the full name of the program, unique in the run.
+    Process& create_process(const std::string& name);
+
+    // --- operation (in a context that runs on this kernel's machine) -------------------------------
+    // Probes IOMMUs, configures devices, registers notifiers, in a guest the virtual-command
+    // allocator. The first caller works, others wait for it; all get its result.
+    Errno boot(ExecContext& ctx);
+    bool booted() const { return booted_; }
+    Errno start_process(ExecContext& ctx, Process& process);
+    // Closes devices (unbind), frees the set, unmaps everything. `cause`: "exit", "killed".
+    void exit_process(ExecContext& ctx, Process& process, const std::string& cause);
+    // Puts a PASID into the thread's IA32_PASID.
+    void load_pasid(ExecContext& ctx, Process& process, Pasid pasid, bool valid);
+
+    Device* find_device(const std::string& name);
+    IommuDriver* find_iommu(const std::string& name);
+    Process* find_process(const std::string& name);
+
+    // --- services for the parts of the kernel -----------------------------------------------------
+    // A page (or a contiguous run) of zeros.
+    Result<std::uint64_t> alloc_pages(ExecContext& ctx, std::uint64_t pages = 1);
+    void free_pages(std::uint64_t address, std::uint64_t pages = 1);
+    // Tells whose a range of host memory is; nothing in a guest.
+    void set_owner(const ExecContext& ctx, const std::string& owner, std::uint64_t address,
+                   std::uint64_t bytes);
+    // Lets queued work be done until `done` holds; -ETIMEDOUT. Must not hold a lock that work takes.
+    Errno wait_for_work(ExecContext& ctx, WaitQueue& wakes, const std::function<bool()>& done);
+    template <class E>
+    void emit(const ExecContext& ctx, const E& event) {
+        deps_.recorder.emit(ctx.source(), event);
+    }
+    trace::Name intern(const std::string& text) { return deps_.recorder.name(text); }
+    DomainId alloc_domain_id();
+    std::uint64_t next_token() { return ++last_token_; }
+    MachinePort* task_port() const { return deps_.port; }
+
+    const std::string& name() const { return config_.name; }
+    bool is_guest() const { return config_.guest; }
+    const KernelParams& params() const { return params_; }
+    Probes& probes() { return deps_.probes; }
+    IoasidCore& ioasid() { return deps_.ioasid; }
+    cpu::Instructions& instructions() { return deps_.instructions; }
+    TaskScheduler& scheduler() { return deps_.scheduler; }
+    PageAllocator& pages() { return pages_; }
+    Sva& sva() { return *sva_; }
+
+private:
+    Errno boot_locked(ExecContext& ctx);
+
+    KernelDeps deps_;
+    KernelConfig config_;
+    KernelParams params_;
+    PageAllocator pages_;
+    SimLock boot_lock_;
+    SimLock work_lock_;  // without a worker task: one runner at a time
+    bool booted_ = false;
+    Errno boot_result_ = Errno::Ok;
+    std::vector<std::unique_ptr<IommuDriver>> iommus_;
+    std::vector<std::unique_ptr<Device>> devices_;
+    std::vector<std::unique_ptr<Process>> processes_;
+    std::vector<std::unique_ptr<VmHost>> vms_;
+    std::unique_ptr<Sva> sva_;
+    std::unique_ptr<VcmdAllocator> vcmd_;
+    std::uint64_t last_token_ = 0;
+    std::uint16_t next_did_ = 2;  // 0 is reserved (caching mode), 1 is for first-stage entries
+};
+
+}  // namespace ioasim::os

@@ -1,0 +1,46 @@
+// Costs and sizes of one kernel instance: table owner "kernel" (host and guests alike).
+#pragma once
+
+#include <cstdint>
+
+#include "core/base/params.hpp"
+#include "core/base/time.hpp"
+
+namespace ioasim::os {
+
+struct KernelParams {
+    // entries into the kernel
+    TimePs syscall;
+    TimePs exception;
+    // IOMMU driver
+    std::uint64_t qi_size_code;
+    std::uint64_t prq_size_code;
+    TimePs iommu_poll;
+    TimePs iommu_timeout;
+    TimePs sva_bind;
+    TimePs sva_unbind;
+    std::uint64_t set_quota;
+    // idxd driver
+    TimePs idxd_poll;
+    TimePs idxd_timeout;
+    // KVM
+    TimePs kick_send;
+    TimePs kick_poll;
+    TimePs kick_timeout;
+    TimePs late_clear_poll;
+    // waiting for other tasks' work
+    TimePs flush_poll;
+    TimePs flush_timeout;
+    // user-level submission
+    TimePs descriptor_build;
+    std::uint64_t enqcmd_retries;
+    TimePs backoff_first;
+    TimePs backoff_limit;
+    TimePs completion_poll;
+    TimePs completion_timeout;
+    std::uint64_t submit_window;
+};
+
+const ParamTable<KernelParams>& kernel_param_table();
+
+}  // namespace ioasim::os

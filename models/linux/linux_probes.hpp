@@ -1,0 +1,25 @@
+// Ways to break the drivers on purpose.
+#pragma once
+
+#include "core/base/defects.hpp"
+
+namespace ioasim::os {
+
+inline const Defect kSkipIotlbInvalidation{
+    "linux.skip_iotlb_invalidation",
+    "teardown of a PASID entry queues no IOTLB invalidation"};
+inline const Defect kNoPasidCacheInvalidation{
+    "linux.no_pasid_cache_invalidation",
+    "teardown of a PASID entry queues no PASID-cache invalidation"};
+inline const Defect kEntryClearedBeforeUnbind{
+    "linux.entry_cleared_before_unbind",
+    "the IOMMU driver clears the PASID entry before it detaches the SPID (UNBIND)"};
+inline const Defect kMissingPut{
+    "linux.missing_put", "the IOMMU driver keeps its reference after the teardown of a PASID"};
+inline const Defect kKvmLateClear{
+    "kvm.late_clear",
+    "KVM clears its PASID translation only after the PASID entry was cleared"};
+inline const Defect kKvmNoKick{
+    "kvm.no_kick", "KVM clears its PASID translation without kicking vCPUs out of guest mode"};
+
+}  // namespace ioasim::os

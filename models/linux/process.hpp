@@ -1,0 +1,38 @@
+// A process of a kernel: its address space, the set that its IOASIDs come from, and the PASID that its
+// thread would put into ENQCMD. One thread a process.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/base/types.hpp"
+#include "models/cpu/cpu_if.hpp"
+#include "models/linux/mm.hpp"
+
+namespace ioasim {
+class IoasidSet;
+}
+
+namespace ioasim::os {
+
+class Device;
+
+struct Process {
+    Process(Kernel& kernel, std::string process_name, std::uint64_t token)
+        : name(std::move(process_name)), mm(kernel, name, token) {}
+
+    std::string name;  // "host/app", "vm1/vcpu0/app"
+    Mm mm;
+    cpu::CpuState cpu;  // IA32_PASID of the thread
+    // The kernel loads IA32_PASID at the thread's first ENQCMD (#GP), once.
+    bool pasid_activated = false;
+    std::optional<Pasid> pasid;                 // of the mm: set by the first bind
+    IoasidSet* set = nullptr;           // made at the first allocation
+    std::map<std::string, std::uint64_t> portals;  // "dsa0/0": virtual address of a mapped portal
+    bool killed = false;                        // operations end with -EINTR
+};
+
+}  // namespace ioasim::os

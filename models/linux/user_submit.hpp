@@ -1,0 +1,78 @@
+// What a user program does with a shared workqueue: builds 64-byte descriptors in its memory,
+// submits them with ENQCMD through its mapped portal, retries with bounded back-off when the queue is
+// full, and polls the completion records in its memory.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "core/base/exec_context.hpp"
+#include "core/base/result.hpp"
+#include "core/base/types.hpp"
+
+namespace ioasim::os {
+
+class Device;
+class Kernel;
+struct Process;
+
+struct SubmitRequest {
+    Device* device = nullptr;
+    std::uint32_t queue = 0;
+    // PASID to load into IA32_PASID first; unset: the process's own. A guest kernel may load any, a
+    // host only one that the process is bound to (-EPERM).
+    std::optional<Pasid> pasid;
+    std::uint8_t opcode = 0;
+    std::uint64_t size = 0;   // bytes per descriptor; all of a request share source and destination
+    std::uint64_t count = 1;
+    std::uint64_t pattern = 0;  // first byte of the source; the bytes of each page differ
+    bool wait = true;
+    TimePs timeout;  // for all completions; 0: the parameter
+};
+
+struct SubmitReport {
+    std::uint64_t submitted = 0;
+    std::uint64_t completed = 0;
+    std::uint64_t failed = 0;        // completion records with another status than success
+    std::uint8_t first_failure = 0;  // its status code
+    std::uint64_t retries = 0;
+    std::uint64_t source = 0;        // virtual addresses of the buffers
+    std::uint64_t destination = 0;
+};
+
+// One per process (thread). Results: -EFAULT the process got a signal (#GP, #PF), -EAGAIN the queue
+// stayed full, -ETIMEDOUT a completion did not come, -EIO a completion record reports a failure,
+// -EINTR the process was killed.
+class UserQueue {
+public:
+    UserQueue(Kernel& kernel, Process& process) : kernel_(kernel), process_(process) {}
+
+    Errno submit(ExecContext& ctx, const SubmitRequest& request, SubmitReport& report);
+    // Waits for everything submitted so far.
+    Errno wait_all(ExecContext& ctx, TimePs timeout, SubmitReport& report);
+    std::size_t outstanding() const { return outstanding_.size(); }
+
+private:
+    struct Pending {
+        std::uint64_t record = 0;  // virtual address
+    };
+    Result<std::uint64_t> portal(ExecContext& ctx, const SubmitRequest& request);
+    Errno prepare(ExecContext& ctx, const SubmitRequest& request, SubmitReport& report);
+    Errno fill_source(ExecContext& ctx, const SubmitRequest& request, std::uint64_t address);
+    Errno enqueue(ExecContext& ctx, std::uint64_t portal, std::uint64_t descriptor,
+                  SubmitReport& report);
+    Errno select_pasid(ExecContext& ctx, const SubmitRequest& request);
+    Errno poll_oldest(ExecContext& ctx, TimePs deadline, SubmitReport& report);
+
+    Kernel& kernel_;
+    Process& process_;
+    std::uint64_t records_ = 0;      // completion records, a ring of `slots_`
+    std::uint64_t descriptors_ = 0;  // descriptors, a ring of `slots_`
+    std::uint64_t slots_ = 0;
+    std::uint64_t next_slot_ = 0;
+    std::deque<Pending> outstanding_;
+};
+
+}  // namespace ioasim::os

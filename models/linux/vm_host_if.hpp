@@ -1,0 +1,68 @@
+// What a VMM process asks of its host kernel for one virtual machine: /dev/kvm, /dev/ioasid and VFIO
+// behind one interface, and what the kernel asks of a vCPU. models/linux implements VmHost
+// (Kernel::create_vm), models/vm implements VcpuControl and calls VmHost.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/base/exec_context.hpp"
+#include "core/base/result.hpp"
+#include "core/base/types.hpp"
+#include "models/cpu/cpu_if.hpp"
+
+namespace ioasim::os {
+
+// A vCPU as KVM sees it.
+class VcpuControl {
+public:
+    virtual ~VcpuControl() = default;
+    virtual const std::string& name() const = 0;
+    // It executes guest instructions at the moment, on a CPU or inside one instruction.
+    virtual bool in_guest() const = 0;
+    // VM exits so far: a vCPU that exited once after a table write uses the new contents.
+    virtual std::uint64_t exits() const = 0;
+    // Asks it to leave guest mode (IPI).
+    virtual void kick(ExecContext& by) = 0;
+};
+
+class VmHost {
+public:
+    virtual ~VmHost() = default;
+    virtual const std::string& name() const = 0;
+
+    // Opens what a VMM needs: KVM and VDCM notifiers are registered with the mm before the set
+    // exists, then the set is made with the VM's quota, then KVM's PASID directories.
+    virtual Errno open(ExecContext& ctx) = 0;
+    // The VMM process is gone: device release unbinds every PASID, /dev/ioasid frees the set, KVM
+    // unregisters, memory goes back. -ETIMEDOUT when IDs of the VM stay in use.
+    virtual Errno release(ExecContext& ctx) = 0;
+
+    // --- memory: pages of the VM, mapped into the second stage that its devices use at 0..bytes ---
+    virtual Result<std::vector<Hpa>> map_memory(ExecContext& ctx, std::uint64_t bytes) = 0;
+
+    // --- /dev/ioasid --------------------------------------------------------------------------
+    virtual Result<Ioasid> alloc_ioasid(ExecContext& ctx, std::uint32_t min, std::uint32_t max) = 0;
+    virtual Errno free_ioasid(ExecContext& ctx, Ioasid id) = 0;
+    // The ID that the set's SPID stands for, or kInvalidIoasid.
+    virtual Ioasid find_spid(ExecContext& ctx, Spid spid) = 0;
+
+    // --- VFIO: guest page tables under the VM's second stage ------------------------------------
+    virtual Errno bind_gpasid(ExecContext& ctx, const std::string& device, Ioasid id, Spid gpasid,
+                              Gpa page_table) = 0;
+    virtual Errno unbind_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) = 0;
+    // The guest invalidated first-stage translations of a PASID (all of it).
+    virtual Errno invalidate_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) = 0;
+    // Host physical address of the portal page that the VM may use; -ENODEV for an unknown queue,
+    // -EPERM while KVM's PASID translation is off.
+    virtual Result<Hpa> portal(const std::string& device, std::uint32_t queue) = 0;
+
+    // --- KVM ------------------------------------------------------------------------------------
+    virtual void add_vcpu(VcpuControl& vcpu) = 0;
+    virtual const cpu::Vmcs& vmcs() const = 0;
+    // VM exit 72 or 73: true when the translation is there now and the instruction can run again.
+    virtual bool resolve_pasid_miss(ExecContext& ctx, Spid gpasid) = 0;
+};
+
+}  // namespace ioasim::os

@@ -1,0 +1,45 @@
+// Guest physical address space of a VM: RAM at 0, the virtual IOMMU's register page, portal pages of
+// assigned devices. Stands for the EPT: translation of CPU accesses is functional (4-KiB granularity,
+// no walk latency); the second-stage table for devices is built in memory by the host kernel.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/base/types.hpp"
+#include "models/vtd/vtd_layout.hpp"
+
+namespace ioasim::vm {
+
+constexpr std::uint64_t kGuestKernelBase = 0x1'0000;  // below: firmware, not for the allocator
+constexpr Gpa kVirtualIommuBase{vtd::kDefaultRegisterBase};
+constexpr Gpa kPortalBase{0xC000'0000};
+constexpr std::uint64_t kMaxGuestMemory = std::uint64_t{2} << 30U;
+
+enum class GpaKind : std::uint8_t { Nothing, Ram, Portal, VirtualIommu };
+
+struct GpaTarget {
+    GpaKind kind = GpaKind::Nothing;
+    Hpa hpa;  // Ram, Portal
+};
+
+class GuestMemory {
+public:
+    explicit GuestMemory(std::uint64_t bytes) : bytes_(bytes) {}
+
+    void set_ram(std::vector<Hpa> pages) { pages_ = std::move(pages); }
+    void map_portal(Gpa page, Hpa target) { portals_[page.page().value()] = target; }
+    void clear();
+
+    GpaTarget find(Gpa address) const;
+    std::uint64_t bytes() const { return bytes_; }
+
+private:
+    std::uint64_t bytes_;
+    std::vector<Hpa> pages_;
+    std::map<std::uint64_t, Hpa> portals_;
+};
+
+}  // namespace ioasim::vm

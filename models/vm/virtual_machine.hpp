@@ -1,0 +1,107 @@
+// A virtual machine: guest memory, vCPUs, the virtual IOMMU, and the VMM process that emulates it on
+// top of the host kernel (os::VmHost). The guest's kernel is an os::Kernel that the platform makes
+// over guest_port() and guest_instructions().
+//
+// Use (platform):
+//   VirtualMachine vm{deps, {"vm1", 1, 4 MiB, 101, 199, 201, 300, {{"dsa0", {"wq0"...}}}}, params};
+//   os::Kernel guest{{recorder, probes, guest_core, vm.guest_instructions(), scheduler,
+//                     &vm.guest_port()}, {"vm1", vm.kernel_memory_base(), vm.kernel_memory_bytes(),
+//                     true}, kernel_params};
+//   guest.add_iommu("vm1/viommu", vm.viommu_base()); guest.add_device(vm.guest_device("dsa0")) with
+//   setup.iommu set. Then in a host task, one per vCPU:
+//   vm.create(ctx); vm.run(ctx, 0, [&](ExecContext& g) { guest.boot(g); ...program...; });
+// `create` may be called by every task: the first one works. A vCPU runs one body at a time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/defects.hpp"
+#include "core/base/exec_context.hpp"
+#include "core/base/result.hpp"
+#include "core/trace/recorder.hpp"
+#include "models/cpu/cpu_if.hpp"
+#include "models/linux/scheduler_if.hpp"
+#include "models/linux/vm_host_if.hpp"
+#include "models/vm/guest_memory.hpp"
+#include "models/vm/vm_params.hpp"
+
+namespace ioasim::vm {
+
+struct AssignedDevice {
+    std::string name;           // "dsa0"
+    std::uint32_t queues = 1;
+};
+
+struct VmConfig {
+    std::string name;
+    std::uint32_t vcpus = 1;
+    std::uint64_t memory_bytes = std::uint64_t{4} << 20U;
+    std::uint32_t gpasid_min = 1;   // guest PASIDs that the VMM hands out
+    std::uint32_t gpasid_max = 0xFFFFF;
+    std::uint32_t pasid_min = 1;    // host IDs that the VMM asks for
+    std::uint32_t pasid_max = 0xFFFFF;
+    std::vector<AssignedDevice> devices;
+};
+
+struct VmDeps {
+    trace::Recorder& recorder;
+    Probes& probes;
+    os::VmHost& host;
+    cpu::Instructions& instructions;
+    os::TaskScheduler& scheduler;
+    MachinePort& host_port;
+};
+
+// How the guest sees an assigned device.
+struct GuestDevice {
+    Rid rid;
+    Gpa portals;  // queue n's limited portal at + n * 4000h + 1000h, as in the device's BAR2
+};
+
+class VirtualMachine {
+public:
+    VirtualMachine(const VmDeps& deps, const VmConfig& config, const VmParams& params);
+    ~VirtualMachine();
+    VirtualMachine(const VirtualMachine&) = delete;
+    VirtualMachine& operator=(const VirtualMachine&) = delete;
+
+    // --- construction of the guest kernel -----------------------------------------------------------
+    MachinePort& guest_port();
+    cpu::Instructions& guest_instructions();
+    std::uint64_t kernel_memory_base() const { return kGuestKernelBase; }
+    std::uint64_t kernel_memory_bytes() const { return config_.memory_bytes - kGuestKernelBase; }
+    std::uint64_t viommu_base() const { return kVirtualIommuBase.value(); }
+    GuestDevice guest_device(const std::string& name) const;
+
+    // --- operation, in host tasks -----------------------------------------------------------------
+    Errno create(ExecContext& ctx);
+    // Runs guest code on a vCPU: takes the vCPU, enters guest mode, runs, leaves. The body sees
+    // guest_port() as its machine. Returns at once when the VM is dead.
+    void run(ExecContext& ctx, std::uint32_t vcpu, const std::function<void(ExecContext&)>& body);
+    // The VMM process is killed: vCPUs leave, devices and IDs are released. Repeated calls: -ESRCH.
+    Errno kill(ExecContext& ctx);
+    // Orderly end, after the guest's programs: the same release with cause "shutdown".
+    Errno shutdown(ExecContext& ctx);
+
+    // --- what the VMM process does for its scenario program ("vm1/vmm") ------------------------------
+    Result<Ioasid> vmm_alloc(ExecContext& ctx, std::uint32_t min, std::uint32_t max);
+    Errno vmm_free(ExecContext& ctx, Ioasid id);
+
+    const std::string& name() const { return config_.name; }
+    bool alive() const;
+    bool created() const;
+    // For looking at guest memory after a run.
+    GpaTarget translate(Gpa address) const;
+    os::VmHost& host();
+
+private:
+    struct Impl;
+    VmConfig config_;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ioasim::vm

@@ -1,0 +1,23 @@
+// Costs of virtualisation: table owner "vm".
+#pragma once
+
+#include <cstdint>
+
+#include "core/base/params.hpp"
+#include "core/base/time.hpp"
+
+namespace ioasim::vm {
+
+struct VmParams {
+    TimePs entry;          // host to guest
+    TimePs exit;           // guest to host
+    TimePs kernel_exit;    // handling in KVM
+    TimePs user_exit;      // handling in the VMM process (virtual IOMMU)
+    TimePs create;         // VMM start: process, /dev/kvm, memory slots
+    TimePs kill_poll;
+    TimePs kill_timeout;
+};
+
+const ParamTable<VmParams>& vm_param_table();
+
+}  // namespace ioasim::vm
