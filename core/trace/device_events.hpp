@@ -78,6 +78,16 @@ struct DsaWqState {
     std::uint32_t size = 0;
     IOASIM_FIELDS(device, wq, enabled, shared, pasid, size)
 };
+struct PcieUnsupported {
+    static constexpr EventName kName{"pcie.unsupported", Category::Pcie,
+                                     "A request of the CPUs hit no device: answered with "
+                                     "Unsupported Request, or dropped when posted."};
+    Rid requester;
+    Hpa address;
+    std::uint32_t length = 0;
+    bool write = false;
+    IOASIM_FIELDS(requester, address, length, write)
+};
 struct MemoryOwner {
     static constexpr EventName kName{"memory.owner", Category::Memory,
                                      "Host pages belong to an address space from here on (owner "

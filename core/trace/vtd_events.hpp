@@ -60,6 +60,18 @@ struct VtdWalkRead {
     Pasid pasid;
     IOASIM_FIELDS(iommu, table, address, value, pasid)
 };
+struct VtdWalkUpdate {
+    static constexpr EventName kName{"vtd.walk_update", Category::VtdWalk,
+                                     "A walk set accessed or dirty flags of an entry (a locked "
+                                     "update); done is false when the entry had changed."};
+    Name iommu;
+    Name table;
+    Hpa address;
+    Hex value;  // as it should be afterwards
+    Pasid pasid;
+    bool done = false;
+    IOASIM_FIELDS(iommu, table, address, value, pasid, done)
+};
 struct VtdFault {
     static constexpr EventName kName{"vtd.fault", Category::Vtd,
                                      "A request was blocked. recorded: it is in a fault record; "

@@ -1,0 +1,109 @@
+// The root complex: routes transactions between CPUs, remapping units and devices.
+//
+//   from the CPUs     requests by address to a device or to a unit's registers
+//   from a device     requests and read completions to the device's unit, other completions to the CPUs
+//   from a unit       completions by requester, interrupts to the CPUs, messages by device
+//
+// Every path is a FIFO, so a posted write is never passed on its path. A device's read completion
+// must push the device's earlier DMA writes (PCIe 2.4.1): it goes through the unit, which sends it
+// back once they are done. Completions without data order nothing and go directly. Left out: peer to
+// peer, switches, configuration space, error messages.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/defects.hpp"
+#include "core/sim/inbox.hpp"
+#include "core/sim/link.hpp"
+#include "core/sim/module.hpp"
+#include "models/pcie/pcie_if.hpp"
+#include "models/pcie/pcie_params.hpp"
+#include "models/pcie/routing.hpp"
+
+namespace ioasim::pcie {
+
+class RootComplex final : public sim::Module {
+public:
+    RootComplex(sim::Simulation& simulation, const std::string& name, const PcieParams& params);
+
+    // Peers bind their link to inbox() with the port returned here; ports are ranked in the order of
+    // these calls. Requests of a requester that is no device's function are the CPUs'.
+    PortId add_cpus();
+    PortId add_iommu(BarRange registers);
+    PortId add_device(PortId iommu, Rid rid, const std::vector<BarRange>& bars);
+    // One more function behind a device's port.
+    void add_function(PortId device, Rid rid) { routes_.add_function(device, rid); }
+    // The device's own link, when it has credits: they go back as its transactions leave.
+    void return_credits_to(PortId device, sim::Link<Tlp>& link) {
+        ports_.at(device)->credit_link = &link;
+    }
+
+    sim::Inbox<Tlp>& inbox() { return inbox_; }
+    // To the CPUs: completions and interrupts. To a device: MMIO, completions, messages. To a unit:
+    // accesses to its registers.
+    sim::Link<Tlp>& downstream(PortId port) { return ports_.at(port)->down.link; }
+    // To a unit: what its devices send. The unit returns a credit for each.
+    sim::Link<Tlp>& upstream(PortId iommu) { return ports_.at(iommu)->up->link; }
+
+    void advance(TimePs now) override;
+    std::optional<TimePs> next_wakeup() const override;
+    void dump(sim::StateDump& out) const override;
+    bool busy() const override { return inbox_.size() != 0 || waiting_ != 0; }
+
+private:
+    enum class Kind : std::uint8_t { Cpus, Iommu, Device };
+    struct Waiting {
+        Tlp tlp;
+        PortId from;
+    };
+    struct Egress {
+        explicit Egress(sim::LinkParams params) : link(params) {}
+        sim::Link<Tlp> link;
+        std::deque<Waiting> waiting;
+    };
+    struct Port {
+        Port(Kind k, sim::LinkParams params) : kind(k), down(params) {}
+        Kind kind;
+        PortId iommu = 0;  // devices
+        Rid rid;           // devices
+        Egress down;
+        std::unique_ptr<Egress> up;  // units
+        sim::Link<Tlp>* credit_link = nullptr;
+    };
+
+    // A returned credit matters only while something waits for it.
+    struct CreditWaker final : sim::Wakeable {
+        explicit CreditWaker(RootComplex& rc) : owner(rc) {}
+        void wake_at(TimePs time) override {
+            if (owner.waiting_ != 0) {
+                owner.Module::wake_at(time);
+            }
+        }
+        RootComplex& owner;
+    };
+
+    PortId add_port(Kind kind, TimePs latency, std::uint64_t bandwidth);
+    void from_cpus(TimePs now, PortId from, Tlp tlp);
+    void from_device(TimePs now, PortId from, Tlp tlp);
+    void from_iommu(TimePs now, PortId from, Tlp tlp);
+    void refuse(TimePs now, PortId from, const Tlp& tlp);
+    void forward(TimePs now, PortId from, Egress& egress, Tlp tlp);
+    void send_waiting(TimePs now, Egress& egress);
+    void left(TimePs now, PortId from);
+
+    PcieParams params_;
+    Probes& probes_;
+    sim::Inbox<Tlp> inbox_;
+    RoutingTable routes_;
+    std::vector<std::unique_ptr<Port>> ports_;
+    std::optional<PortId> cpus_;
+    CreditWaker credit_waker_;
+    std::size_t waiting_ = 0;  // in all egress queues
+    std::uint64_t routed_ = 0;
+};
+
+}  // namespace ioasim::pcie
