@@ -1,0 +1,183 @@
+// Integer-keyed tables for listeners on the hot path: an open-addressing map and a table of per-ID
+// records. Neither can be walked in its own order; `sorted_keys` is the way to look at all entries.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace ioasim::traces {
+
+constexpr std::uint64_t pair_key(std::uint32_t high, std::uint32_t low) {
+    return (std::uint64_t{high} << 32U) | low;
+}
+constexpr std::uint32_t key_high(std::uint64_t key) { return static_cast<std::uint32_t>(key >> 32U); }
+constexpr std::uint32_t key_low(std::uint64_t key) { return static_cast<std::uint32_t>(key); }
+constexpr std::uint64_t mix_key(std::uint64_t key) {
+    key ^= key >> 31U;
+    key *= 0x9E37'79B9'7F4A'7C15U;
+    return key ^ (key >> 29U);
+}
+
+template <class Value>
+class FlatMap {
+public:
+    std::size_t size() const { return size_; }
+    bool empty() const { return size_ == 0; }
+
+    Value* find(std::uint64_t key) {
+        if (slots_.empty()) {
+            return nullptr;
+        }
+        for (std::size_t at = home(key); slots_[at].used; at = next(at)) {
+            if (slots_[at].key == key) {
+                return &slots_[at].value;
+            }
+        }
+        return nullptr;
+    }
+    const Value* find(std::uint64_t key) const { return const_cast<FlatMap*>(this)->find(key); }
+
+    // Makes the entry when it is missing. References stay valid until the next insertion or erase.
+    Value& operator[](std::uint64_t key) {
+        if (Value* found = find(key)) {
+            return *found;
+        }
+        if ((size_ + 1) * 2 > slots_.size()) {
+            grow();
+        }
+        std::size_t at = home(key);
+        while (slots_[at].used) {
+            at = next(at);
+        }
+        slots_[at].used = true;
+        slots_[at].key = key;
+        ++size_;
+        return slots_[at].value;
+    }
+
+    void erase(std::uint64_t key) {
+        if (slots_.empty()) {
+            return;
+        }
+        std::size_t hole = home(key);
+        while (slots_[hole].used && slots_[hole].key != key) {
+            hole = next(hole);
+        }
+        if (!slots_[hole].used) {
+            return;
+        }
+        // Close the gap so that probes never meet a hole inside their run.
+        for (std::size_t at = next(hole); slots_[at].used; at = next(at)) {
+            const std::size_t wanted = home(slots_[at].key);
+            const bool movable = hole <= at ? (wanted <= hole || wanted > at)
+                                            : (wanted <= hole && wanted > at);
+            if (movable) {
+                slots_[hole] = std::move(slots_[at]);
+                slots_[at] = Slot{};
+                hole = at;
+            }
+        }
+        slots_[hole] = Slot{};
+        --size_;
+    }
+
+    std::vector<std::uint64_t> sorted_keys() const {
+        std::vector<std::uint64_t> keys;
+        keys.reserve(size_);
+        for (const Slot& slot : slots_) {
+            if (slot.used) {
+                keys.push_back(slot.key);
+            }
+        }
+        std::sort(keys.begin(), keys.end());
+        return keys;
+    }
+
+private:
+    struct Slot {
+        std::uint64_t key = 0;
+        Value value{};
+        bool used = false;
+    };
+    std::size_t home(std::uint64_t key) const { return mix_key(key) & (slots_.size() - 1); }
+    std::size_t next(std::size_t at) const { return (at + 1) & (slots_.size() - 1); }
+    void grow() {
+        std::vector<Slot> old(slots_.empty() ? 16 : slots_.size() * 2);
+        old.swap(slots_);
+        for (Slot& slot : old) {
+            if (slot.used) {
+                std::size_t at = home(slot.key);
+                while (slots_[at].used) {
+                    at = next(at);
+                }
+                slots_[at] = std::move(slot);
+            }
+        }
+    }
+    std::vector<Slot> slots_;
+    std::size_t size_ = 0;
+};
+
+// One record for each (kernel, ID). IDs are dense in practice, so records live in pages of 64 and
+// the common case is a hit in the page of the last access.
+template <class Record>
+class IdTable {
+public:
+    Record& at(std::uint32_t kernel, std::uint32_t id) {
+        const std::uint64_t key = pair_key(kernel, id / kPage);
+        if (key != last_key_ || last_ == nullptr) {
+            std::unique_ptr<Page>& page = pages_[key];
+            if (!page) {
+                page = std::make_unique<Page>();
+            }
+            last_key_ = key;
+            last_ = page.get();
+        }
+        return (*last_)[id % kPage];
+    }
+    Record* find(std::uint32_t kernel, std::uint32_t id) {
+        const std::uint64_t key = pair_key(kernel, id / kPage);
+        if (key != last_key_ || last_ == nullptr) {
+            std::unique_ptr<Page>* page = pages_.find(key);
+            if (page == nullptr) {
+                return nullptr;
+            }
+            last_key_ = key;
+            last_ = page->get();
+        }
+        return &(*last_)[id % kPage];
+    }
+    const Record* find(std::uint32_t kernel, std::uint32_t id) const {
+        return const_cast<IdTable*>(this)->find(kernel, id);
+    }
+    // visit(kernel, id, record), by kernel number and ID.
+    template <class Visit>
+    void for_each(Visit visit) {
+        for (const std::uint64_t key : pages_.sorted_keys()) {
+            Page& page = **pages_.find(key);
+            for (std::uint32_t i = 0; i < kPage; ++i) {
+                visit(key_high(key), key_low(key) * kPage + i, page[i]);
+            }
+        }
+    }
+    template <class Visit>
+    void for_each(Visit visit) const {
+        const_cast<IdTable*>(this)->for_each(
+            [&visit](std::uint32_t kernel, std::uint32_t id, const Record& record) {
+                visit(kernel, id, record);
+            });
+    }
+
+private:
+    static constexpr std::uint32_t kPage = 64;
+    using Page = std::array<Record, kPage>;
+    FlatMap<std::unique_ptr<Page>> pages_;
+    std::uint64_t last_key_ = 0;
+    Page* last_ = nullptr;
+};
+
+}  // namespace ioasim::traces
