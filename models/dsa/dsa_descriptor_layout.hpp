@@ -1,0 +1,160 @@
+// The 64-byte work descriptor and the 32-byte completion record. Intel DSA Architecture
+// Specification, chapter 8 of revision 1 (descriptor formats), Linux include/uapi/linux/idxd.h.
+// Encoders write the named fields and leave reserved bytes 0; decoding keeps what validation needs.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "core/base/bits.hpp"
+
+namespace ioasim::dsa {
+
+using DescriptorBytes = std::array<std::uint8_t, 64>;
+using RecordBytes = std::array<std::uint8_t, 32>;
+
+// Little-endian fields in byte images.
+template <std::size_t N>
+constexpr std::uint64_t get_le(const std::array<std::uint8_t, N>& bytes, std::size_t offset,
+                               std::size_t size) {
+    std::uint64_t v = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+        v |= std::uint64_t{bytes[offset + i]} << (8 * i);
+    }
+    return v;
+}
+template <std::size_t N>
+constexpr void put_le(std::array<std::uint8_t, N>& bytes, std::size_t offset, std::size_t size,
+                      std::uint64_t value) {
+    for (std::size_t i = 0; i < size; ++i) {
+        bytes[offset + i] = static_cast<std::uint8_t>(value >> (8 * i));
+    }
+}
+
+enum class Opcode : std::uint8_t {
+    Noop = 0x00,
+    Batch = 0x01,
+    Drain = 0x02,
+    Memmove = 0x03,
+    Fill = 0x04,
+    Compare = 0x05,
+    ComparePattern = 0x06,
+};
+
+// The 24-bit flags field.
+namespace flag {
+constexpr std::uint32_t kFence = 1U << 0U;
+constexpr std::uint32_t kBlockOnFault = 1U << 1U;
+constexpr std::uint32_t kRecordAddressValid = 1U << 2U;
+constexpr std::uint32_t kRequestRecord = 1U << 3U;
+constexpr std::uint32_t kRequestInterrupt = 1U << 4U;
+constexpr std::uint32_t kRecordSteering = 1U << 5U;
+constexpr std::uint32_t kCheckResult = 1U << 7U;
+constexpr std::uint32_t kCacheControl = 1U << 8U;
+constexpr std::uint32_t kAddress1Class = 1U << 9U;
+constexpr std::uint32_t kAddress2Class = 1U << 10U;
+constexpr std::uint32_t kAddress3Class = 1U << 11U;
+constexpr std::uint32_t kRecordClass = 1U << 12U;
+constexpr std::uint32_t kStrictOrdering = 1U << 13U;
+constexpr std::uint32_t kDestinationReadback = 1U << 14U;
+constexpr std::uint32_t kDestinationSteering = 1U << 15U;
+}  // namespace flag
+
+struct Descriptor {
+    std::uint32_t pasid = 0;
+    bool privileged = false;
+    std::uint32_t flags = 0;
+    std::uint8_t opcode = 0;
+    std::uint64_t record = 0;       // completion record address
+    std::uint64_t source = 0;       // or pattern (fill), source 1 (compare)
+    std::uint64_t destination = 0;  // or source 2 (compare), pattern (compare pattern)
+    std::uint32_t size = 0;
+    std::uint16_t interrupt_handle = 0;
+    std::uint8_t expected_result = 0;  // compare with the check-result flag
+    bool reserved_zero = true;         // decoded: bits 30:20 and bytes 38-39 are 0
+};
+
+constexpr DescriptorBytes encode(const Descriptor& d) {
+    DescriptorBytes b{};
+    put_le(b, 0, 4, set_bit(d.pasid & 0xFFFFFU, 31, d.privileged));
+    put_le(b, 4, 4, (d.flags & 0xFF'FFFFU) | (std::uint32_t{d.opcode} << 24U));
+    put_le(b, 8, 8, d.record);
+    put_le(b, 16, 8, d.source);
+    put_le(b, 24, 8, d.destination);
+    put_le(b, 32, 4, d.size);
+    put_le(b, 36, 2, d.interrupt_handle);
+    b[40] = d.expected_result;
+    return b;
+}
+constexpr Descriptor decode_descriptor(const DescriptorBytes& b) {
+    const std::uint64_t d0 = get_le(b, 0, 4);
+    Descriptor d;
+    d.pasid = static_cast<std::uint32_t>(get_bits(d0, 19, 0));
+    d.privileged = get_bit(d0, 31);
+    d.flags = static_cast<std::uint32_t>(get_le(b, 4, 3));
+    d.opcode = b[7];
+    d.record = get_le(b, 8, 8);
+    d.source = get_le(b, 16, 8);
+    d.destination = get_le(b, 24, 8);
+    d.size = static_cast<std::uint32_t>(get_le(b, 32, 4));
+    d.interrupt_handle = static_cast<std::uint16_t>(get_le(b, 36, 2));
+    d.expected_result = b[40];
+    d.reserved_zero = get_bits(d0, 30, 20) == 0 && get_le(b, 38, 2) == 0;
+    return d;
+}
+
+// Status codes of completion records (dword 0, bits 5:0); bit 7 of the byte: the fault was a write.
+enum class Status : std::uint8_t {
+    Pending = 0x00,
+    Success = 0x01,
+    ResultNotExpected = 0x02,
+    PageFault = 0x03,  // block on fault off: partial completion
+    PageRequestInvalid = 0x04,
+    UnsupportedOpcode = 0x10,
+    InvalidFlags = 0x11,
+    ReservedNotZero = 0x12,
+    InvalidSize = 0x13,
+    OverlappingBuffers = 0x16,
+    InvalidInterruptHandle = 0x19,
+    RecordPageFault = 0x1A,
+    RecordMisaligned = 0x1B,
+    PrivilegeOff = 0x1D,
+    HardwareError = 0x20,
+    CompletionError = 0x21,  // completion timeout or bad completion
+    TranslationFailure = 0x22,
+};
+constexpr std::uint8_t kStatusMask = 0x7F;
+constexpr std::uint8_t kStatusWrite = 0x80;
+
+struct CompletionRecord {
+    Status status = Status::Pending;
+    bool fault_write = false;
+    std::uint8_t result = 0;  // compare: 1 = different
+    std::uint32_t bytes_completed = 0;
+    std::uint64_t fault_address = 0;
+    std::uint32_t invalid_flags = 0;
+};
+
+constexpr std::uint64_t kRecordBytes = 32;
+constexpr RecordBytes encode(const CompletionRecord& r) {
+    RecordBytes b{};
+    b[0] = static_cast<std::uint8_t>(static_cast<std::uint8_t>(r.status) |
+                                     (r.fault_write ? kStatusWrite : 0U));
+    b[1] = r.result;
+    put_le(b, 4, 4, r.bytes_completed);
+    put_le(b, 8, 8, r.fault_address);
+    put_le(b, 16, 4, r.invalid_flags & 0xFF'FFFFU);
+    return b;
+}
+constexpr CompletionRecord decode_record(const RecordBytes& b) {
+    CompletionRecord r;
+    r.status = static_cast<Status>(b[0] & kStatusMask);
+    r.fault_write = (b[0] & kStatusWrite) != 0;
+    r.result = b[1];
+    r.bytes_completed = static_cast<std::uint32_t>(get_le(b, 4, 4));
+    r.fault_address = get_le(b, 8, 8);
+    r.invalid_flags = static_cast<std::uint32_t>(get_le(b, 16, 4));
+    return r;
+}
+
+}  // namespace ioasim::dsa

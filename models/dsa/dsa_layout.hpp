@@ -1,0 +1,382 @@
+// Registers, portals and commands of a Data Streaming Accelerator as software sees them: BAR0 is the
+// register file, BAR2 the portals. Intel DSA Architecture Specification, chapters 3.4 (portals), 8
+// (commands) and 9 (registers). Descriptors and completion records: dsa_descriptor_layout.hpp.
+// Left out: performance monitoring, event log, interrupt message storage; their capability bits are 0.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "core/base/bits.hpp"
+#include "core/base/types.hpp"
+#include "models/dsa/dsa_descriptor_layout.hpp"
+
+namespace ioasim::dsa {
+
+// --- BAR0: register offsets (9.2) ------------------------------------------------------------------
+constexpr std::uint64_t kBar0Bytes = 0x10000;
+namespace reg {
+constexpr std::uint64_t kVersion = 0x00;   // 4 bytes; major in [15:8]
+constexpr std::uint64_t kGencap = 0x10;    // 8
+constexpr std::uint64_t kWqcap = 0x20;     // 8
+constexpr std::uint64_t kGrpcap = 0x30;    // 8
+constexpr std::uint64_t kEngcap = 0x38;    // 8
+constexpr std::uint64_t kOpcap = 0x40;     // 32: bit N = opcode N
+constexpr std::uint64_t kOffsets = 0x60;   // 16: five 16-bit table offsets in units of 0x100
+constexpr std::uint64_t kGencfg = 0x80;    // 4
+constexpr std::uint64_t kGenctrl = 0x88;   // 4
+constexpr std::uint64_t kGensts = 0x90;    // 4
+constexpr std::uint64_t kIntcause = 0x98;  // 4, write 1 to clear
+constexpr std::uint64_t kCmd = 0xA0;       // 4
+constexpr std::uint64_t kCmdsts = 0xA8;    // 4
+constexpr std::uint64_t kCmdcap = 0xB0;    // 4
+constexpr std::uint64_t kSwerr = 0xC0;     // 32
+// Where this device has its tables; drivers read OFFSETS.
+constexpr std::uint64_t kGrpcfgTable = 0x1000;
+constexpr std::uint64_t kMsixTable = 0x2000;  // PCI MSI-X capability: table in BAR0
+constexpr std::uint64_t kMsixPba = 0x3000;
+constexpr std::uint64_t kMsixPerm = 0x3800;
+constexpr std::uint64_t kWqcfgTable = 0x4000;
+}  // namespace reg
+
+constexpr std::uint32_t kVersion1 = 0x100;
+constexpr std::uint32_t kMaxWorkqueues = 128;
+constexpr std::uint32_t kMaxGroups = 64;
+constexpr std::uint32_t kMaxEngines = 64;
+constexpr std::uint32_t kMaxVectors = 128;
+
+// --- capabilities (9.2.2 to 9.2.7) -----------------------------------------------------------------
+struct GeneralCapabilities {
+    bool block_on_fault = false;
+    bool overlapping_copy = false;
+    bool command_capabilities = true;
+    unsigned max_transfer_shift = 31;
+    unsigned max_batch_shift = 0;
+    bool configurable = true;
+};
+constexpr std::uint64_t encode(const GeneralCapabilities& c) {
+    std::uint64_t v = 0;
+    v = set_bit(v, 0, c.block_on_fault);
+    v = set_bit(v, 1, c.overlapping_copy);
+    v = set_bit(v, 4, c.command_capabilities);
+    v = set_bits(v, 20, 16, c.max_transfer_shift);
+    v = set_bits(v, 24, 21, c.max_batch_shift);
+    return set_bit(v, 31, c.configurable);
+}
+constexpr GeneralCapabilities decode_gencap(std::uint64_t v) {
+    return {get_bit(v, 0),
+            get_bit(v, 1),
+            get_bit(v, 4),
+            static_cast<unsigned>(get_bits(v, 20, 16)),
+            static_cast<unsigned>(get_bits(v, 24, 21)),
+            get_bit(v, 31)};
+}
+
+struct WqCapabilities {
+    std::uint32_t total_entries = 0;
+    std::uint32_t workqueues = 0;
+    unsigned config_size_code = 0;  // WQCFG stride = 1 << (5 + code)
+    bool shared = true;
+    bool dedicated = true;
+    bool priority = true;
+};
+constexpr std::uint64_t encode(const WqCapabilities& c) {
+    std::uint64_t v = 0;
+    v = set_bits(v, 15, 0, c.total_entries);
+    v = set_bits(v, 23, 16, c.workqueues);
+    v = set_bits(v, 27, 24, c.config_size_code);
+    v = set_bit(v, 48, c.shared);
+    v = set_bit(v, 49, c.dedicated);
+    return set_bit(v, 51, c.priority);
+}
+constexpr WqCapabilities decode_wqcap(std::uint64_t v) {
+    return {static_cast<std::uint32_t>(get_bits(v, 15, 0)),
+            static_cast<std::uint32_t>(get_bits(v, 23, 16)),
+            static_cast<unsigned>(get_bits(v, 27, 24)),
+            get_bit(v, 48),
+            get_bit(v, 49),
+            get_bit(v, 51)};
+}
+
+struct GroupCapabilities {
+    std::uint32_t groups = 0;
+    std::uint32_t read_buffers = 0;
+};
+constexpr std::uint64_t encode(const GroupCapabilities& c) {
+    return set_bits(set_bits(0, 7, 0, c.groups), 15, 8, c.read_buffers);
+}
+constexpr GroupCapabilities decode_grpcap(std::uint64_t v) {
+    return {static_cast<std::uint32_t>(get_bits(v, 7, 0)),
+            static_cast<std::uint32_t>(get_bits(v, 15, 8))};
+}
+constexpr std::uint32_t engines_of_engcap(std::uint64_t v) {
+    return static_cast<std::uint32_t>(get_bits(v, 7, 0));
+}
+
+// OFFSETS (9.2.8): byte offsets of the tables in BAR0.
+struct TableOffsets {
+    std::uint64_t grpcfg = 0;
+    std::uint64_t wqcfg = 0;
+    std::uint64_t msix_perm = 0;
+};
+constexpr std::uint64_t encode(const TableOffsets& o) {  // low quadword
+    return set_bits(set_bits(set_bits(0, 15, 0, o.grpcfg >> 8U), 31, 16, o.wqcfg >> 8U), 47, 32,
+                    o.msix_perm >> 8U);
+}
+constexpr TableOffsets decode_offsets(std::uint64_t low) {
+    return {get_bits(low, 15, 0) << 8U, get_bits(low, 31, 16) << 8U, get_bits(low, 47, 32) << 8U};
+}
+
+// --- control and status (9.2.9 to 9.2.12) ----------------------------------------------------------
+enum class DeviceState : std::uint8_t { Disabled = 0, Enabled = 1, Draining = 2, Halt = 3 };
+constexpr DeviceState state_of_gensts(std::uint32_t v) {
+    return static_cast<DeviceState>(get_bits(v, 1, 0));
+}
+constexpr unsigned kGencfgUserInterrupts = 12;  // bit: user-mode descriptors may ask for interrupts
+constexpr unsigned kGenctrlSwErrorInterrupt = 0;
+constexpr std::uint32_t kIntcauseSwError = 1U << 0U;
+constexpr std::uint32_t kIntcauseCommandDone = 1U << 1U;
+
+// --- commands (chapter 8) --------------------------------------------------------------------------
+enum class Command : std::uint8_t {
+    EnableDevice = 1,
+    DisableDevice = 2,
+    DrainAll = 3,
+    AbortAll = 4,
+    ResetDevice = 5,
+    EnableWq = 6,    // operand: index of the workqueue
+    DisableWq = 7,   // operand of the four: [15:0] mask, [19:16] which block of 16 workqueues
+    DrainWq = 8,
+    AbortWq = 9,
+    ResetWq = 10,
+    DrainPasid = 11,  // operand: PASID
+    AbortPasid = 12,
+    RequestInterruptHandle = 13,
+    ReleaseInterruptHandle = 14,
+};
+constexpr std::uint32_t encode_command(Command command, std::uint32_t operand,
+                                       bool interrupt = false) {
+    return static_cast<std::uint32_t>(
+        set_bit(set_bits(set_bits(0, 19, 0, operand), 24, 20, static_cast<unsigned>(command)), 31,
+                interrupt));
+}
+// Enable WQ takes an index, the other workqueue commands take a mask.
+constexpr std::uint32_t wq_mask_operand(std::uint32_t wq) {
+    return (1U << (wq % 16U)) | ((wq / 16U) << 16U);
+}
+
+enum class CommandError : std::uint8_t {
+    None = 0x00,
+    UnknownCommand = 0x01,
+    BadWqIndex = 0x02,
+    HardwareError = 0x03,
+    DeviceAlreadyEnabled = 0x10,
+    DeviceConfiguration = 0x11,
+    BusMasterOff = 0x12,
+    PasidAtsPrs = 0x13,
+    WqSizeSum = 0x14,
+    GroupWithoutEngine = 0x15,
+    GroupWithoutWq = 0x16,
+    GroupOverlap = 0x17,
+    GroupReadBuffers = 0x18,
+    WqDeviceNotEnabled = 0x20,
+    WqAlreadyEnabled = 0x21,
+    WqSize = 0x22,
+    WqPriority = 0x23,
+    WqMode = 0x24,
+    WqBlockOnFault = 0x25,
+    WqPasidEnable = 0x26,
+    WqMaxBatch = 0x27,
+    WqMaxTransfer = 0x28,
+    DeviceNotEnabled = 0x31,
+    WqNotEnabled = 0x32,
+    BadInterruptIndex = 0x41,
+    NoInterruptHandle = 0x42,
+};
+
+struct CommandStatus {
+    bool active = false;
+    CommandError error = CommandError::None;
+    std::uint32_t result = 0;
+};
+constexpr std::uint32_t encode(const CommandStatus& s) {
+    return static_cast<std::uint32_t>(
+        set_bit(set_bits(set_bits(0, 7, 0, static_cast<unsigned>(s.error)), 23, 8, s.result), 31,
+                s.active));
+}
+constexpr CommandStatus decode_cmdsts(std::uint32_t v) {
+    return {get_bit(v, 31), static_cast<CommandError>(get_bits(v, 7, 0)),
+            static_cast<std::uint32_t>(get_bits(v, 23, 8))};
+}
+
+// --- software error (9.2.17): one latched error, four quadwords ------------------------------------
+struct SoftwareError {
+    bool valid = false;
+    bool overflow = false;
+    bool descriptor_valid = false;
+    bool wq_valid = false;
+    bool write = false;
+    std::uint8_t error = 0;
+    std::uint8_t wq = 0;
+    std::uint8_t opcode = 0;
+    std::uint32_t pasid = 0;
+    std::uint32_t invalid_flags = 0;
+    std::uint64_t address = 0;
+};
+constexpr std::uint8_t kSwErrorCommandActive = 0x52;
+constexpr std::uint64_t kSwerrValid = 1U << 0U;
+constexpr std::uint64_t kSwerrOverflow = 1U << 1U;
+constexpr std::array<std::uint64_t, 4> encode(const SoftwareError& e) {
+    std::uint64_t q0 = 0;
+    q0 = set_bit(q0, 0, e.valid);
+    q0 = set_bit(q0, 1, e.overflow);
+    q0 = set_bit(q0, 2, e.descriptor_valid);
+    q0 = set_bit(q0, 3, e.wq_valid);
+    q0 = set_bit(q0, 5, e.write);
+    q0 = set_bits(q0, 15, 8, e.error);
+    q0 = set_bits(q0, 23, 16, e.wq);
+    q0 = set_bits(q0, 39, 32, e.opcode);
+    q0 = set_bits(q0, 59, 40, e.pasid);
+    return {q0, set_bits(0, 63, 32, e.invalid_flags), e.address, 0};
+}
+constexpr SoftwareError decode_swerr(const std::array<std::uint64_t, 4>& q) {
+    SoftwareError e;
+    e.valid = get_bit(q[0], 0);
+    e.overflow = get_bit(q[0], 1);
+    e.descriptor_valid = get_bit(q[0], 2);
+    e.wq_valid = get_bit(q[0], 3);
+    e.write = get_bit(q[0], 5);
+    e.error = static_cast<std::uint8_t>(get_bits(q[0], 15, 8));
+    e.wq = static_cast<std::uint8_t>(get_bits(q[0], 23, 16));
+    e.opcode = static_cast<std::uint8_t>(get_bits(q[0], 39, 32));
+    e.pasid = static_cast<std::uint32_t>(get_bits(q[0], 59, 40));
+    e.invalid_flags = static_cast<std::uint32_t>(get_bits(q[1], 63, 32));
+    e.address = q[2];
+    return e;
+}
+
+// --- GRPCFG (9.2.20): 64 bytes a group -------------------------------------------------------------
+constexpr std::uint64_t kGrpcfgBytes = 64;
+constexpr std::uint64_t kGrpcfgWqBitmap = 0;       // four quadwords
+constexpr std::uint64_t kGrpcfgEngineBitmap = 32;  // one quadword
+constexpr std::uint64_t kGrpcfgFlags = 40;         // 8 bytes
+constexpr std::uint64_t grpcfg_address(std::uint64_t table, std::uint32_t group) {
+    return table + group * kGrpcfgBytes;
+}
+
+// --- WQCFG (9.2.21): 32 bytes a workqueue, written in dwords ---------------------------------------
+constexpr std::uint64_t kWqcfgBytes = 32;
+constexpr std::uint64_t kWqcfgPasidDword = 2;  // mode, priority, PASID, priv
+constexpr std::uint64_t kWqcfgStateDword = 6;  // occupancy, state: read only
+enum class WqState : std::uint8_t { Disabled = 0, Enabled = 1, Busy = 2 };
+
+struct WqConfig {
+    std::uint32_t size = 0;
+    std::uint32_t threshold = 0;  // shared workqueues: what limited portals may fill
+    bool dedicated = false;
+    bool block_on_fault = false;
+    bool ats_disable = false;
+    bool prs_disable = false;
+    unsigned priority = 0;  // 1..15
+    std::uint32_t pasid = 0;
+    bool pasid_enable = false;
+    bool privileged = false;
+    unsigned max_transfer_shift = 0;
+    unsigned max_batch_shift = 0;
+    std::uint32_t occupancy = 0;         // read only
+    WqState state = WqState::Disabled;   // read only
+};
+using WqcfgDwords = std::array<std::uint32_t, 8>;
+
+constexpr WqcfgDwords encode(const WqConfig& c) {
+    std::uint64_t d2 = 0;
+    d2 = set_bit(d2, 0, c.dedicated);
+    d2 = set_bit(d2, 1, c.block_on_fault);
+    d2 = set_bit(d2, 2, c.ats_disable);
+    d2 = set_bit(d2, 3, c.prs_disable);
+    d2 = set_bits(d2, 7, 4, c.priority);
+    d2 = set_bits(d2, 27, 8, c.pasid);
+    d2 = set_bit(d2, 28, c.pasid_enable);
+    d2 = set_bit(d2, 29, c.privileged);
+    const std::uint64_t d3 =
+        set_bits(set_bits(0, 4, 0, c.max_transfer_shift), 8, 5, c.max_batch_shift);
+    const std::uint64_t d6 =
+        set_bits(set_bits(0, 15, 0, c.occupancy), 31, 30, static_cast<unsigned>(c.state));
+    return {c.size & 0xFFFFU,
+            c.threshold & 0xFFFFU,
+            static_cast<std::uint32_t>(d2),
+            static_cast<std::uint32_t>(d3),
+            0,
+            0,
+            static_cast<std::uint32_t>(d6),
+            0};
+}
+constexpr WqConfig decode_wqcfg(const WqcfgDwords& d) {
+    WqConfig c;
+    c.size = static_cast<std::uint32_t>(get_bits(d[0], 15, 0));
+    c.threshold = static_cast<std::uint32_t>(get_bits(d[1], 15, 0));
+    c.dedicated = get_bit(d[2], 0);
+    c.block_on_fault = get_bit(d[2], 1);
+    c.ats_disable = get_bit(d[2], 2);
+    c.prs_disable = get_bit(d[2], 3);
+    c.priority = static_cast<unsigned>(get_bits(d[2], 7, 4));
+    c.pasid = static_cast<std::uint32_t>(get_bits(d[2], 27, 8));
+    c.pasid_enable = get_bit(d[2], 28);
+    c.privileged = get_bit(d[2], 29);
+    c.max_transfer_shift = static_cast<unsigned>(get_bits(d[3], 4, 0));
+    c.max_batch_shift = static_cast<unsigned>(get_bits(d[3], 8, 5));
+    c.occupancy = static_cast<std::uint32_t>(get_bits(d[6], 15, 0));
+    c.state = static_cast<WqState>(get_bits(d[6], 31, 30));
+    return c;
+}
+constexpr std::uint64_t wqcfg_address(std::uint64_t table, std::uint32_t wq, unsigned size_code,
+                                      std::uint64_t dword) {
+    return table + (std::uint64_t{wq} << (5U + size_code)) + dword * 4;
+}
+
+// --- MSI-X table in BAR0 (PCI Express Base Specification 7.7.2): 16 bytes a vector ------------------
+constexpr std::uint64_t kMsixEntryBytes = 16;
+constexpr std::uint64_t kMsixAddressLow = 0;
+constexpr std::uint64_t kMsixAddressHigh = 4;
+constexpr std::uint64_t kMsixData = 8;
+constexpr std::uint64_t kMsixControl = 12;  // bit 0: masked
+constexpr std::uint32_t kMsixMasked = 1;
+// MSIX_PERM (9.2.22): which PASID a vector belongs to.
+constexpr std::uint64_t kMsixPermBytes = 8;
+constexpr std::uint32_t encode_msix_perm(bool pasid_enable, std::uint32_t pasid) {
+    return static_cast<std::uint32_t>(set_bits(set_bit(0, 3, pasid_enable), 31, 12, pasid));
+}
+
+// --- BAR2: portals (3.4) ---------------------------------------------------------------------------
+// Four pages a workqueue. Every 64-byte aligned address of a page is the same portal.
+enum class Portal : std::uint8_t {
+    UnlimitedMsix = 0,
+    LimitedMsix = 1,
+    UnlimitedIms = 2,
+    LimitedIms = 3,
+};
+constexpr std::uint64_t kPortalBytes = 0x1000;
+constexpr std::uint64_t kPortalsOfWqBytes = 4 * kPortalBytes;
+constexpr std::uint64_t portal_offset(std::uint32_t wq, Portal portal) {
+    return wq * kPortalsOfWqBytes + static_cast<std::uint64_t>(portal) * kPortalBytes;
+}
+constexpr std::uint64_t bar2_bytes(std::uint32_t workqueues) {
+    return workqueues * kPortalsOfWqBytes;
+}
+constexpr bool limited(Portal portal) { return (static_cast<unsigned>(portal) & 1U) != 0; }
+
+struct PortalTarget {
+    std::uint32_t wq = 0;
+    Portal portal = Portal::UnlimitedMsix;
+};
+// Where a submission at this BAR2 offset goes; none: not 64-byte aligned.
+constexpr std::optional<PortalTarget> decode_portal(std::uint64_t offset) {
+    if (offset % 64 != 0) {
+        return std::nullopt;
+    }
+    return PortalTarget{static_cast<std::uint32_t>(offset / kPortalsOfWqBytes),
+                        static_cast<Portal>((offset / kPortalBytes) % 4)};
+}
+
+}  // namespace ioasim::dsa

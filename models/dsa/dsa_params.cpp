@@ -1,0 +1,72 @@
+#include "models/dsa/dsa_params.hpp"
+
+namespace ioasim::dsa {
+
+namespace {
+
+void add_sizes(ParamTable<DsaParams>& t) {
+    const char* const kDump = "capabilities of a Sapphire Rapids DSA (accel-config dump)";
+    t.count("wq.total_entries", &DsaParams::total_entries, 1, 65535, 128,
+            "entries that all workqueues of the device share out", kDump);
+    t.count("groups", &DsaParams::groups, 1, 64, 4, "groups", kDump);
+    t.count("read_buffers", &DsaParams::read_buffers, 1, 255, 96,
+            "read buffers of the device; outstanding reads occupy them", kDump);
+    t.count("max_transfer_shift", &DsaParams::max_transfer_shift, 12, 31, 31,
+            "largest transfer: 2^n bytes", kDump);
+    t.count("msix.vectors", &DsaParams::msix_vectors, 1, 128, 9, "MSI-X vectors", kDump);
+    t.count("read_buffer_bytes", &DsaParams::read_buffer_bytes, 64, 4096, 64,
+            "bytes of one read buffer",
+            "derived: 96 buffers of 64 bytes and 205 ns give the measured 30 GB/s", Unit::Bytes);
+    t.count("max_read_request", &DsaParams::max_read_request, 64, 4096, 512,
+            "largest read request; requests never cross a 4-KiB page",
+            "PCI Express Base Specification 7.5.3.4: default of Max_Read_Request_Size", Unit::Bytes);
+    t.count("max_payload", &DsaParams::max_payload, 64, 4096, 256,
+            "largest write; writes never cross a 4-KiB page",
+            "PCI Express Base Specification 7.5.3.4: common Max_Payload_Size of servers",
+            Unit::Bytes);
+    t.count("engine_depth", &DsaParams::engine_depth, 1, 16, 3,
+            "descriptors that one engine works on at a time",
+            "DSAssassin (HPCA 2026): 7 accepted with a 4-entry queue behind one long copy");
+}
+
+void add_latencies(ParamTable<DsaParams>& t) {
+    t.time("register_access", &DsaParams::register_access, 1_ps, 10_us, 20_ns,
+           "register read: arrival to completion", "modelling choice: on-die register file");
+    t.time("portal_accept", &DsaParams::portal_accept, 1_ps, 10_us, 40_ns,
+           "submission at the portal to its completion (accepted or retry)",
+           "derived: share of the 190 ns ENQCMD round trip (accel-datapath hardware evaluation)");
+    t.time("dispatch", &DsaParams::dispatch, 1_ps, 10_us, 30_ns,
+           "head of a workqueue through the arbiter to an engine",
+           "assumed, 10 to 60 ns: nothing published");
+    t.time("engine_setup", &DsaParams::engine_setup, 1_ps, 10_us, 16_ns,
+           "engine decodes and checks a descriptor",
+           "derived: 46 ns an engine for each tiny operation less dispatch "
+           "(accel-datapath hardware evaluation, 8-byte batches)");
+    t.time("completion", &DsaParams::completion, 1_ps, 10_us, 20_ns,
+           "last data to the write of the completion record", "assumed: nothing published");
+    t.time("command", &DsaParams::command, 1_ps, 1_ms, 10_us,
+           "command register to done, beside what a drain waits for",
+           "assumed, 10 to 100 us: nothing published");
+    t.time("link.latency", &DsaParams::link_latency, 1_ps, 10_us, 10_ns,
+           "device to root complex, one way",
+           "assumed, 0 to 20 ns: root-complex integrated endpoint without a physical link");
+    t.count("link.bandwidth", &DsaParams::link_bandwidth, 0, 1000'000, 30600,
+            "device to root complex",
+            "accel-datapath hardware evaluation, DSA-2LM (USENIX ATC 2025), DSAssassin: 30.3 to "
+            "31.5 GB/s copy rate of a device",
+            Unit::Bandwidth);
+}
+
+}  // namespace
+
+const ParamTable<DsaParams>& dsa_param_table() {
+    static const ParamTable<DsaParams> table = [] {
+        ParamTable<DsaParams> t{"device"};
+        add_sizes(t);
+        add_latencies(t);
+        return t;
+    }();
+    return table;
+}
+
+}  // namespace ioasim::dsa
