@@ -1,29 +1,59 @@
 # A target sees only the headers it may use: each target gets a folder of links under the build
 # folder, and that folder is its whole include path. An include against the arrows of the design
-# does not compile.
+# does not compile; tests/tidy proves that with the folders made here.
 
-# ioasim_link_headers(<target> <source folder> [<glob>...]): expose headers of one folder.
-function(ioasim_link_headers target folder)
-    set(patterns ${ARGN})
-    if(NOT patterns)
-        set(patterns "*.hpp")
+# ioasim_headers(<result> <folder>): the folder's headers. One glob a folder, shared by all targets,
+# so that the check for new files at the start of each build stays cheap.
+function(ioasim_headers result folder)
+    get_property(known GLOBAL PROPERTY "ioasim_headers_known_${folder}")
+    if(NOT known)
+        file(GLOB found CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.hpp")
+        set_property(GLOBAL PROPERTY "ioasim_headers_known_${folder}" TRUE)
+        set_property(GLOBAL PROPERTY "ioasim_headers_${folder}" "${found}")
     endif()
+    get_property(headers GLOBAL PROPERTY "ioasim_headers_${folder}")
+    set(${result} "${headers}" PARENT_SCOPE)
+endfunction()
+
+# ioasim_include(<target> SEES <folders...> [INTERFACES <model folders...>])
+#   SEES        every header of the folder
+#   INTERFACES  only *_if.hpp and *_layout.hpp of the folder
+# Links of headers that no longer exist or are no longer allowed are removed.
+function(ioasim_include target)
+    cmake_parse_arguments(ARG "" "" "SEES;INTERFACES" ${ARGN})
     set(farm "${PROJECT_BINARY_DIR}/include-of/${target}")
-    foreach(pattern IN LISTS patterns)
-        file(GLOB headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/${pattern}")
+    set(wanted "")
+    foreach(folder IN LISTS ARG_SEES ARG_INTERFACES)
+        ioasim_headers(headers ${folder})
+        if(NOT folder IN_LIST ARG_SEES)
+            list(FILTER headers INCLUDE REGEX "_(if|layout)\\.hpp$")
+        endif()
         foreach(header IN LISTS headers)
             get_filename_component(name "${header}" NAME)
-            if(NOT EXISTS "${farm}/${folder}/${name}")
+            set(link "${farm}/${folder}/${name}")
+            list(APPEND wanted "${link}")
+            if(NOT EXISTS "${link}")
                 file(MAKE_DIRECTORY "${farm}/${folder}")
-                file(CREATE_LINK "${header}" "${farm}/${folder}/${name}" SYMBOLIC)
+                file(CREATE_LINK "${header}" "${link}" SYMBOLIC)
             endif()
         endforeach()
     endforeach()
+    file(GLOB_RECURSE stale "${farm}/*")
+    if(wanted)
+        list(REMOVE_ITEM stale ${wanted})
+    endif()
+    if(stale)
+        file(REMOVE ${stale})
+    endif()
 endfunction()
 
-# ioasim_target_rules(<target>): language level, warnings, sanitizers.
+# ioasim_target_rules(<target>): language level, warnings, sanitizers, the include folder.
 function(ioasim_target_rules target)
+    set(farm "${PROJECT_BINARY_DIR}/include-of/${target}")
     target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+    # Messages with a place in the source name it inside the project, wherever that was built.
+    target_compile_options(${target} PRIVATE "-fmacro-prefix-map=${farm}/="
+                           "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
     if(IOASIM_WERROR)
         target_compile_options(${target} PRIVATE -Werror)
     endif()
@@ -32,33 +62,22 @@ function(ioasim_target_rules target)
                                -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
         target_link_options(${target} PRIVATE -fsanitize=address,undefined)
     endif()
-    target_include_directories(${target} PRIVATE "${PROJECT_BINARY_DIR}/include-of/${target}")
+    target_include_directories(${target} PRIVATE "${farm}")
 endfunction()
 
-# ioasim_include(<target> SEES <folders...> [INTERFACES <model folders...>])
-#   SEES        every header of the folder
-#   INTERFACES  only *_if.hpp and *_layout.hpp of the folder
-function(ioasim_include target)
-    cmake_parse_arguments(ARG "" "" "SEES;INTERFACES" ${ARGN})
-    foreach(folder IN LISTS ARG_SEES)
-        ioasim_link_headers(${target} ${folder})
-    endforeach()
-    foreach(folder IN LISTS ARG_INTERFACES)
-        ioasim_link_headers(${target} ${folder} "*_if.hpp" "*_layout.hpp")
-    endforeach()
-endfunction()
-
-# ioasim_library(<target> <folder> SEES ... INTERFACES ... LINKS ...): the folder's .cpp files as
-# one static library; its own headers are always visible to it.
+# ioasim_library(<target> <folder> SEES ... INTERFACES ... LINKS ... USES ...): the folder's .cpp
+# files as one static library; its own headers are always visible to it. A folder without sources
+# is a library of headers. LINKS is passed on to whoever links the library, USES is not.
 function(ioasim_library target folder)
-    cmake_parse_arguments(ARG "" "" "SEES;INTERFACES;LINKS" ${ARGN})
+    cmake_parse_arguments(ARG "" "" "SEES;INTERFACES;LINKS;USES" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.cpp")
+    ioasim_include(${target} SEES ${folder} ${ARG_SEES} INTERFACES ${ARG_INTERFACES})
     if(NOT sources)
         add_library(${target} INTERFACE)
+        target_link_libraries(${target} INTERFACE ${ARG_LINKS} ${ARG_USES})
         return()
     endif()
     add_library(${target} STATIC ${sources})
     ioasim_target_rules(${target})
-    ioasim_include(${target} SEES ${folder} ${ARG_SEES} INTERFACES ${ARG_INTERFACES})
-    target_link_libraries(${target} PUBLIC ${ARG_LINKS})
+    target_link_libraries(${target} PUBLIC ${ARG_LINKS} PRIVATE ${ARG_USES})
 endfunction()
