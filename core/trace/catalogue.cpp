@@ -72,6 +72,7 @@ const std::vector<const EventInfo*>& catalogue() {
     VmCreate,
     VmDestroy,
     VirtualCommand,
+    GuestPasidEntry,
     VdcmBind,
     VdcmUnbind,
     VdcmFree,

@@ -78,6 +78,16 @@ struct VirtualCommand {
     std::uint32_t status = 0;  // 0 success; VT-d 10.4.45
     IOASIM_FIELDS(vm, command, pasid, status)
 };
+struct GuestPasidEntry {
+    static constexpr EventName kName{"vm.guest_pasid_entry", Category::Vm,
+                                     "A guest's driver changed an entry of its own PASID table; the "
+                                     "VMM sees it at the PASID-cache invalidation that follows."};
+    Name kernel;
+    Rid rid;      // in the guest
+    Pasid pasid;  // in the guest
+    bool present = false;
+    IOASIM_FIELDS(kernel, rid, pasid, present)
+};
 struct VdcmBind {
     static constexpr EventName kName{"vdcm.bind", Category::Software,
                                      "The VDCM acts on BIND (takes a reference only if it programs "
