@@ -1,0 +1,284 @@
+#include "scenarios/language/diagnostics.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <tuple>
+
+#include <fmt/format.h>
+
+namespace ioasim::scenario {
+namespace {
+
+constexpr std::size_t kSnippetWidth = 96;
+// Comparing each message with all others must stay cheap for a file that is nothing but mistakes.
+constexpr std::size_t kMaxKept = 1000;
+
+bool continues_code_point(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
+
+std::size_t code_points(std::string_view text) {
+    return static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return !continues_code_point(c); }));
+}
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) {
+        c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
+    return out;
+}
+
+// Optimal string alignment: insert, delete, replace, swap neighbours.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> before;
+    std::vector<std::size_t> previous(b.size() + 1);
+    std::vector<std::size_t> current(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j) {
+        previous[j] = j;
+    }
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        current[0] = i;
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const std::size_t replace = previous[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+            current[j] = std::min({previous[j] + 1, current[j - 1] + 1, replace});
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+                current[j] = std::min(current[j], before[j - 2] + 1);
+            }
+        }
+        before = previous;
+        previous = current;
+    }
+    return previous[b.size()];
+}
+
+// The part of a long line around the caret, with the caret's column in it.
+struct Snippet {
+    std::string text;
+    std::size_t column = 0;  // code points before the caret
+    std::size_t marked = 1;  // code points to underline
+};
+
+Snippet cut_snippet(const std::string& line, std::size_t column, std::size_t marked) {
+    // Work on code points so that a cut never splits one.
+    std::vector<std::string> points;
+    for (const char c : line) {
+        if (continues_code_point(c) && !points.empty()) {
+            points.back() += c;
+        } else {
+            const auto byte = static_cast<unsigned char>(c);
+            points.push_back(byte < 0x20 || byte == 0x7F ? std::string(" ") : std::string(1, c));
+        }
+    }
+    std::size_t first = 0;
+    if (points.size() > kSnippetWidth && column > kSnippetWidth / 2) {
+        first = std::min(column - kSnippetWidth / 2, points.size() - kSnippetWidth / 2);
+    }
+    const std::size_t last = std::min(points.size(), first + kSnippetWidth);
+    Snippet snippet;
+    snippet.text = first > 0 ? "..." : "";
+    snippet.column = column - first + (first > 0 ? 3 : 0);
+    for (std::size_t i = first; i < last; ++i) {
+        snippet.text += points[i];
+    }
+    if (last < points.size()) {
+        snippet.text += "...";
+    }
+    const std::size_t room = last > column ? last - column : 1;
+    snippet.marked = std::max<std::size_t>(1, std::min(marked, room));
+    return snippet;
+}
+
+struct Colours {
+    const char* bold;
+    const char* red;
+    const char* yellow;
+    const char* cyan;
+    const char* off;
+};
+constexpr Colours kPlain{"", "", "", "", ""};
+constexpr Colours kAnsi{"\033[1m", "\033[1;31m", "\033[1;33m", "\033[36m", "\033[0m"};
+
+void render_one(const Diagnostic& d, const SourceSet& sources, const Colours& c,
+                std::string& out) {
+    const std::string where = sources.describe(d.place);
+    out += fmt::format("{}{}:{} {}{}[{}]{}: {}\n", c.bold, where.empty() ? "ioasim" : where, c.off,
+                       d.warning ? c.yellow : c.red, d.warning ? "warning" : "error",
+                       code_name(d.code), c.off, d.text);
+    if (d.place.file != 0 && d.place.length != 0) {
+        const SourceSet::LineColumn at = sources.locate(d.place);
+        const std::string& text = sources.text(d.place.file);
+        const std::size_t marked =
+            code_points(std::string_view(text).substr(d.place.offset, d.place.length));
+        const Snippet snippet =
+            cut_snippet(sources.line_text(d.place.file, at.line), at.column - 1, marked);
+        const std::string number = fmt::format("{:>5}", at.line);
+        out += fmt::format("{} | {}\n", number, snippet.text);
+        out += fmt::format("{} | {}{}^{}{}\n", std::string(number.size(), ' '),
+                           std::string(snippet.column, ' '), c.red,
+                           std::string(snippet.marked - 1, '~'), c.off);
+    }
+    if (!d.help.empty()) {
+        out += fmt::format("  {}help:{} {}\n", c.cyan, c.off, d.help);
+    }
+    if (!d.pointer.empty()) {
+        out += fmt::format("  at: {}\n", d.pointer);
+    }
+}
+
+}  // namespace
+
+std::uint32_t SourceSet::add(std::string name, std::string text) {
+    File file{std::move(name), std::move(text), {0}};
+    for (std::size_t i = 0; i < file.text.size(); ++i) {
+        if (file.text[i] == '\n') {
+            file.line_starts.push_back(static_cast<std::uint32_t>(i + 1));
+        }
+    }
+    files_.push_back(std::move(file));
+    return static_cast<std::uint32_t>(files_.size() - 1);
+}
+
+SourceSet::LineColumn SourceSet::locate(const Place& place) const {
+    const File& file = files_[place.file];
+    const auto after =
+        std::upper_bound(file.line_starts.begin(), file.line_starts.end(), place.offset);
+    const auto line = static_cast<std::uint32_t>(after - file.line_starts.begin());
+    const std::uint32_t start = file.line_starts[line - 1];
+    const std::string_view before =
+        std::string_view(file.text).substr(start, place.offset - start);
+    return {line, static_cast<std::uint32_t>(code_points(before) + 1)};
+}
+
+std::string SourceSet::line_text(std::uint32_t file, std::uint32_t line) const {
+    const File& f = files_[file];
+    const std::uint32_t start = f.line_starts[line - 1];
+    const std::size_t end = std::min(f.text.find('\n', start), f.text.size());
+    return f.text.substr(start, end - start);
+}
+
+std::string SourceSet::describe(const Place& place) const {
+    if (place.file == 0 || place.length == 0) {
+        return files_[place.file].name;
+    }
+    const LineColumn at = locate(place);
+    return fmt::format("{}:{}:{}", files_[place.file].name, at.line, at.column);
+}
+
+void Diagnostics::add(Diagnostic diagnostic) {
+    for (const Diagnostic& known : all_) {
+        if (known.code == diagnostic.code && known.place.file == diagnostic.place.file &&
+            known.place.offset == diagnostic.place.offset && known.text == diagnostic.text) {
+            return;
+        }
+    }
+    errors_ += diagnostic.warning ? 0 : 1;
+    if (all_.size() >= kMaxKept) {
+        return;
+    }
+    all_.push_back(std::move(diagnostic));
+}
+
+std::vector<Diagnostic> Diagnostics::sorted() const {
+    std::vector<Diagnostic> result = all_;
+    std::stable_sort(result.begin(), result.end(), [](const Diagnostic& a, const Diagnostic& b) {
+        return std::tie(a.place.file, a.place.offset) < std::tie(b.place.file, b.place.offset);
+    });
+    return result;
+}
+
+std::string render(const Diagnostics& diagnostics, const SourceSet& sources, bool colour,
+                   std::size_t limit) {
+    const Colours& c = colour ? kAnsi : kPlain;
+    std::string out;
+    std::size_t shown = 0;
+    std::string first_code;
+    const std::vector<Diagnostic> all = diagnostics.sorted();
+    for (const Diagnostic& d : all) {
+        if (shown == limit) {
+            out += "... and more messages\n";
+            break;
+        }
+        if (first_code.empty() && !d.warning) {
+            first_code = code_name(d.code);
+        }
+        render_one(d, sources, c, out);
+        ++shown;
+    }
+    if (diagnostics.has_errors()) {
+        out += fmt::format("{} error{}; `ioasim explain {}` tells more\n",
+                           diagnostics.error_count(), diagnostics.error_count() == 1 ? "" : "s",
+                           first_code);
+    }
+    return out;
+}
+
+std::string render_plain(Code code, std::string_view text, std::string_view help) {
+    std::string out = fmt::format("ioasim: error[{}]: {}\n", code_name(code), text);
+    if (!help.empty()) {
+        out += fmt::format("  help: {}\n", help);
+    }
+    return out;
+}
+
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
+    const std::string wanted = lower(word).substr(0, 64);
+    std::string best;
+    std::size_t best_distance = std::max<std::size_t>(1, wanted.size() / 3) + 1;
+    for (const std::string& candidate : candidates) {
+        const std::string text = lower(candidate);
+        std::size_t distance = edit_distance(wanted, text.substr(0, 80));
+        const std::size_t dot = text.rfind('.');
+        if (dot != std::string::npos) {
+            // "unbind" for "ioasid.unbind": the last part counts, a little less than the whole.
+            distance = std::min(distance, edit_distance(wanted, text.substr(dot + 1)) + 1);
+        }
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = candidate;
+        }
+    }
+    return best;
+}
+
+std::string quoted(std::string_view text) {
+    std::string out = "\"";
+    std::size_t points = 0;
+    for (const char c : text) {
+        if (!continues_code_point(c) && ++points > 60) {
+            out += "...";
+            break;
+        }
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '\n') {
+            out += "\\n";
+        } else if (byte < 0x20 || byte == 0x7F) {
+            out += fmt::format("\\u{:04x}", byte);
+        } else {
+            out += c;
+        }
+    }
+    return out + "\"";
+}
+
+std::string quoted_list(const std::vector<std::string>& words, std::size_t limit) {
+    std::string out;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (i == limit) {
+            return out + fmt::format(" and {} more", words.size() - limit);
+        }
+        const bool last = i + 1 == words.size();
+        out += i == 0 ? "" : (last ? " or " : ", ");
+        out += quoted(words[i]);
+    }
+    return out;
+}
+
+std::string suggest(std::string_view word, const std::vector<std::string>& candidates) {
+    const std::string near = nearest(word, candidates);
+    if (!near.empty()) {
+        return fmt::format("did you mean {}?", quoted(near));
+    }
+    return candidates.empty() ? std::string() : "known: " + quoted_list(candidates);
+}
+
+}  // namespace ioasim::scenario

@@ -1,0 +1,368 @@
+// The one list of what can be written in a scenario.
+#include <deque>
+
+#include "scenarios/language/schema.hpp"
+
+namespace ioasim::scenario {
+namespace {
+
+using Kind = Type::Kind;
+
+constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
+constexpr std::uint64_t kMs = 1'000'000'000;
+constexpr std::uint64_t kSecond = 1000 * kMs;
+
+// Types live as long as the program; a deque keeps their addresses.
+Type& make(Kind kind, std::string what) {
+    static std::deque<Type> all;
+    all.emplace_back();
+    all.back().kind = kind;
+    all.back().what = std::move(what);
+    return all.back();
+}
+
+const Type& text(std::string what = "a string", std::uint64_t least = 0) {
+    Type& t = make(Kind::Text, std::move(what));
+    t.low = least;
+    return t;
+}
+const Type& name(std::string what, std::string charset) {
+    Type& t = make(Kind::Name, std::move(what));
+    t.charset = std::move(charset);
+    return t;
+}
+const Type& integer(std::uint64_t low, std::uint64_t high = kNoLimit) {
+    Type& t = make(Kind::Integer, "an integer");
+    t.low = low;
+    t.high = high;
+    return t;
+}
+const Type& time(std::uint64_t low, std::uint64_t high) {
+    Type& t = make(Kind::Time, "a time (\"12us\")");
+    t.low = low;
+    t.high = high;
+    return t;
+}
+const Type& size(std::uint64_t low, std::uint64_t high) {
+    Type& t = make(Kind::Size, "a size (\"4KiB\")");
+    t.low = low;
+    t.high = high;
+    return t;
+}
+const Type& boolean() {
+    static const Type& t = make(Kind::Boolean, "true or false");
+    return t;
+}
+const Type& any(std::string what) { return make(Kind::Any, std::move(what)); }
+const Type& scalar() {
+    static const Type& t = make(Kind::Scalar, "a string, an integer, true or false");
+    return t;
+}
+const Type& choice(std::vector<std::string> choices) {
+    Type& t = make(Kind::Choice, "a string");
+    t.choices = std::move(choices);
+    return t;
+}
+const Type& list(const Type& element, std::uint64_t low = 0, std::uint64_t high = kNoLimit) {
+    Type& t = make(Kind::List, "a list");
+    t.element = &element;
+    t.low = low;
+    t.high = high;
+    return t;
+}
+const Type& map(const Type& element) {
+    Type& t = make(Kind::Map, "an object");
+    t.element = &element;
+    return t;
+}
+const Type& object(std::string what, std::vector<Field> fields) {
+    Type& t = make(Kind::Object, std::move(what));
+    t.fields = std::move(fields);
+    return t;
+}
+const Type& either(std::string what, std::vector<const Type*> types) {
+    Type& t = make(Kind::Either, std::move(what));
+    t.either = std::move(types);
+    return t;
+}
+const Type& error_number() {
+    static const Type& t = make(Kind::Errno, "an error number (\"ENOSPC\", \"0\")");
+    return t;
+}
+
+constexpr const char* kComponentChars = "_-";
+
+const Type& component_name(const char* what) { return name(what, kComponentChars); }
+
+const Type& pasid_range() {
+    static const Type& t =
+        object("a range", {{"min", &integer(0, 0xFFFFF), true, "lowest value, inclusive", ""},
+                           {"max", &integer(0, 0xFFFFF), true, "highest value, inclusive", ""}});
+    return t;
+}
+
+const Type& platform_type() {
+    const Type& iommu = object(
+        "an IOMMU", {{"name", &component_name("the name of an IOMMU"), true, "its name", ""}});
+    const Type& workqueue = object(
+        "a workqueue",
+        {{"name", &component_name("the name of a workqueue"), true, "its name", ""},
+         {"mode", &choice({"shared", "dedicated"}), false,
+          "shared takes ENQCMD with a PASID each, dedicated MOVDIR64B", "\"shared\""},
+         {"size", &integer(1, 128), false, "entries", "16"},
+         {"threshold", &integer(1, 128), false,
+          "shared: entries that ENQCMD may fill (default: all)", ""},
+         {"priority", &integer(1, 15), false, "weight against other workqueues of its group",
+          "10"}});
+    const Type& device = object(
+        "a device",
+        {{"name", &component_name("the name of a device"), true, "its name", ""},
+         {"iommu", &text("the name of an IOMMU", 1), true, "the IOMMU it sits behind", ""},
+         {"rid", &text("a requester id (\"00:01.0\")", 1), false,
+          "requester id (default: in order of listing)", ""},
+         {"ats", &boolean(), false, "the device has a TLB of its own (ATS)", "false"},
+         {"engines", &integer(1, 8), false, "engines", "1"},
+         {"workqueues", &list(workqueue, 1, 8), true, "its workqueues", ""}});
+    const Type& ioasid = object(
+        "the IOASID core",
+        {{"profile", &choice({"spec", "v4", "dcp", "mainline"}), false,
+          "which documented variant of the IOASID core", "\"spec\""},
+         {"capacity", &integer(1, 0x100000), false, "IDs in the host's pool", "1048576"}});
+    return object(
+        "a platform",
+        {{"cpus", &integer(1, 256), false, "host CPUs", "4"},
+         {"iommus", &list(iommu, 0, 16), false, "VT-d units", "[]"},
+         {"devices", &list(device, 0, 64), false, "accelerators", "[]"},
+         {"ioasid", &ioasid, false, "the host's IOASID core", ""},
+         {"params", &map(any("a value with its unit")), false,
+          "parameters of models: \"COMPONENT.PATH\": value; COMPONENT is an instance (\"iommu0\") "
+          "or a kind (\"iommu\"); `ioasim params` lists them",
+          "{}"}});
+}
+
+const Type& vm_type() {
+    return object(
+        "a virtual machine",
+        {{"name", &component_name("the name of a virtual machine"), true, "its name", ""},
+         {"vcpus", &integer(1, 64), false, "virtual CPUs", "1"},
+         {"quota", &integer(0, 0x100000), false, "IDs that its IOASID set may hold", "1000"},
+         {"memory", &size(1ULL << 20U, 1ULL << 40U), false, "guest memory", "\"4MiB\""},
+         {"gpasids", &pasid_range(), false, "guest PASIDs (SPIDs) that its VMM hands out",
+          R"({"min": 1, "max": 1048575})"},
+         {"pasids", &pasid_range(), false, "host IDs that its VMM asks for",
+          R"({"min": 1, "max": 1048575})"}});
+}
+
+// A variable of the program, or a number.
+const Type& id_type() {
+    static const Type& t = either("a variable (\"A\") or a number",
+                                  {&name("a variable", "_"), &integer(0, 0xFFFFF)});
+    return t;
+}
+
+const Type& step_type() {
+    Type& step = make(Kind::Cases, "a step");
+    const Type& device = text("the name of a device", 1);
+    const Type& set = text("the name of a set", 1);
+    const Type& variable = name("a variable", "_");
+    const Type& completions = choice({"completions"});
+    const Type& submit = object(
+        "a submission",
+        {{"to", &text("a workqueue (\"dsa0/wq0\")", 1), true, "device and workqueue", ""},
+         {"pasid", &id_type(), true, "the address space of the descriptors", ""},
+         {"op", &choice({"memmove", "noop"}), false, "operation", "\"memmove\""},
+         {"size", &size(1, 1ULL << 31U), false, "bytes of one descriptor", "\"4KiB\""},
+         {"count", &integer(1, 10'000'000), false, "descriptors", "1"},
+         {"pattern", &integer(0, 255), false, "first byte of the source data", "0"},
+         {"wait", &boolean(), false, "wait for all completion records before the next step",
+          "true"}});
+    step.cases = {
+        {"alloc", &variable, "get an ID into this variable",
+         {{"range", &pasid_range(), false, "lowest and highest ID wanted", ""},
+          {"set", &set, false, "the set to allocate from (default: the program's own)", ""}}},
+        {"free", &id_type(), "give the ID back",
+         {{"set", &set, false, "the set named in the call (default: the program's own)", ""}}},
+        {"bind", &id_type(), "bind the process's address space to a device under this ID",
+         {{"device", &device, true, "the device", ""}}},
+        {"unbind", &id_type(), "undo bind", {{"device", &device, true, "the device", ""}}},
+        {"submit", &submit, "hand descriptors to a workqueue", {}},
+        {"wait", &completions, "until every descriptor submitted so far has its completion record",
+         {{"timeout", &time(1, 1000 * kSecond), false, "give up after this time (-ETIMEDOUT)",
+           ""}}},
+        {"sleep", &time(1, 1000 * kSecond), "let this time pass", {}},
+        {"exit", &boolean(), "the process ends here (true)", {}},
+        {"attach_spid", &id_type(), "give the ID this set-private ID",
+         {{"spid", &integer(0, 0xFFFFF), true, "the set-private ID", ""},
+          {"set", &set, false, "the set named in the call", ""}}},
+        {"detach_spid", &id_type(), "take the set-private ID away",
+         {{"set", &set, false, "the set named in the call", ""}}},
+        {"get", &id_type(), "take a reference as this program",
+         {{"set", &set, false, "the set named in the call", ""}}},
+        {"put", &id_type(), "drop a reference", {{"set", &set, false, "the set named in the call", ""}}},
+        {"find", &variable, "look up a set-private ID; the ID found goes into this variable",
+         {{"spid", &integer(0, 0xFFFFF), true, "the set-private ID", ""},
+          {"set", &set, false, "where to look (default: the program's own set)", ""}}},
+        {"kill", &text("the name of a virtual machine", 1),
+         "kill the VMM process of this virtual machine", {}}};
+    step.fields = {{"error", &error_number(), false,
+                    "the error number this step must end with (default: it must succeed)", ""}};
+    return step;
+}
+
+const Type& program_type() {
+    return object(
+        "a program",
+        {{"on", &text("\"host\", \"VM/vcpuN\" or \"VM/vmm\"", 1), true,
+          "where it runs: \"host\", \"vm1/vcpu0\", \"vm1/vmm\"", ""},
+         {"process", &component_name("the name of a process"), true,
+          "its process; the program's full name is ON/PROCESS", ""},
+         {"start", &time(0, 1000 * kSecond), false, "when it starts", "\"0ps\""},
+         {"steps", &list(step_type(), 1), true, "what it does, one after the other", ""}});
+}
+
+// {"event": NAME, "where": {...}} or just NAME.
+const Type& pattern_type() {
+    const Type& event = text("the name of an event", 1);
+    static const Type& t = either(
+        "an event (its name, or an object with \"event\" and \"where\")",
+        {&event,
+         &object("an event",
+                 {{"event", &event, true, "name, as in `ioasim trace catalogue`", ""},
+                  {"where", &map(any("a value of this field")), false,
+                   "fields and their values; text may end in '*'; {\"min\": n, \"max\": m}; a list "
+                   "means any of them",
+                   "{}"}})});
+    return t;
+}
+
+const Type& expect_type() {
+    Type& e = make(Kind::Cases, "an expectation");
+    const Type& where = map(any("a value of this field"));
+    const Type& count = integer(0);
+    const Type& nonzero_time = time(0, 1000 * kSecond);
+    const std::vector<Field> counts{
+        {"count", &count, false, "exactly so many", ""},
+        {"at_least", &count, false, "so many or more (default 1, when no other is given)", ""},
+        {"at_most", &count, false, "so many or fewer", ""}};
+    std::vector<Field> event_options{
+        {"where", &where, false, "fields and their values", "{}"}};
+    event_options.insert(event_options.end(), counts.begin(), counts.end());
+    const Type& bytes = object(
+        "bytes in memory",
+        {{"program", &text("a program (\"vm1/vcpu0/app\")", 1), true, "whose buffer", ""},
+         {"step", &integer(0, 1'000'000), true, "position of the submit step, from 0", ""},
+         {"buffer", &choice({"source", "destination"}), false, "which buffer",
+          "\"destination\""},
+         {"offset", &integer(0), false, "first byte", "0"},
+         {"length", &integer(1, 1ULL << 26U), false, "bytes (default: to the end)", ""},
+         {"equals", &text("\"source\", \"destination\", \"zero\" or bytes in hexadecimal", 1),
+          false, "what they must be: \"source\", \"destination\", \"zero\" or bytes (\"00ff10\")",
+          ""},
+         {"differs", &text("\"source\", \"destination\", \"zero\" or bytes in hexadecimal", 1),
+          false, "what they must not be", ""}});
+    const Type& latency = object(
+        "a latency", {{"from", &pattern_type(), true, "the event that starts the clock", ""},
+                      {"to", &pattern_type(), true, "the event that stops it", ""},
+                      {"match", &text("the name of a field", 1), false,
+                       "field that both must agree on (\"ioasid\", \"descriptor\")", ""},
+                      {"min", &nonzero_time, false, "at least", ""},
+                      {"max", &nonzero_time, false, "at most", ""}});
+    e.cases = {
+        {"event", &text("the name of an event", 1), "how often an event happens",
+         event_options},
+        {"never", &pattern_type(), "an event that must not happen", {}},
+        {"order", &list(pattern_type(), 2),
+         "events that must all happen, none before its turn; repeats of earlier ones are fine", {}},
+        {"final", &text("a path into the final state (\"host.ioasid(201).state\")", 1),
+         "a value in the state after the run",
+         {{"is", &scalar(), false, "what it must be", ""},
+          {"is_not", &scalar(), false, "what it must not be", ""}}},
+        {"finding", &text("the code of a finding", 1),
+         "a finding that is wanted; any finding that no expectation names fails the run", counts},
+        {"ends", &choice({"idle", "limit", "hang", "deadlock"}),
+         "how the run must end (default: idle)", {}},
+        {"step", &text("a step (\"vm1/vcpu0/app[2]\")", 1), "the result of one step",
+         {{"errno", &error_number(), false, "error number (\"0\": it succeeds)", ""},
+          {"value", &integer(0), false, "what it returned (an ID, a count)", ""}}},
+        {"bytes", &bytes, "what memory holds after the run", {}},
+        {"latency", &latency, "the time between two events, for every pair", {}},
+        {"invariants", &choice({"hold"}), "no checker finds anything but what is wanted", {}}};
+    e.fields = {{"always", &boolean(), false, "also judged when a campaign disturbs the run",
+                 "false"},
+                {"why", &text("a sentence", 1), false, "shown when it fails", ""}};
+    return e;
+}
+
+const Type& param_type() {
+    return object(
+        "a parameter",
+        {{"type", &choice({"integer", "string", "boolean", "time", "size"}), true, "its type", ""},
+         {"default", &scalar(), true, "its value unless --set or a matrix says otherwise", ""},
+         {"min", &scalar(), false, "smallest value (integer, time, size)", ""},
+         {"max", &scalar(), false, "largest value (integer, time, size)", ""},
+         {"values", &list(scalar(), 1), false, "the values allowed", ""},
+         {"doc", &text(), false, "what it means", ""}});
+}
+
+}  // namespace
+
+const Type& params_type() {
+    static const Type& t = map(param_type());
+    return t;
+}
+
+const Type& matrix_type() {
+    static const Type& t = object(
+        "a matrix",
+        {{"over", &map(list(scalar(), 1, 1000)), true,
+          "axes: a parameter or a path as for --set, and its values", ""},
+         {"exclude", &list(map(scalar()), 1), false, "cells to leave out", "[]"},
+         {"cells",
+          &list(object("a group of cells",
+                       {{"when", &map(scalar()), true, "the cells meant: axis and value", ""},
+                        {"expect", &list(expect_type(), 1), true,
+                         "expectations of these cells, beside those of the scenario", ""}}),
+                1),
+          false, "what only some cells expect", "[]"}});
+    return t;
+}
+
+const Type& scenario_type() {
+    static const Type& t = [&]() -> const Type& {
+        const Type& proof = object(
+            "a proof",
+            {{"defect", &text("the name of a defect", 1), true,
+              "seeded defect of the mechanism this scenario is about", ""},
+             {"fails", &text("a checker, a finding code or \"expectation\"", 1), true,
+              "what must fail with it: a checker, a finding code or \"expectation\"", ""}});
+        const Type& run = object(
+            "a run", {{"seed", &integer(0), false, "seed of every random stream", "1"},
+                      {"limit", &time(1, 1000 * kSecond), false,
+                       "simulated time at which the run ends at the latest", "\"10ms\""}});
+        return object(
+            "a scenario",
+            {{"$schema", &text(), false, "for editors; not read", ""},
+             {"version", &integer(1, 1), true, "of the language: 1", ""},
+             {"name", &name("the name of a scenario", "_-."), true, "names results", ""},
+             {"purpose", &text("a sentence", 1), true, "what it shows", ""},
+             {"covers", &list(name("a row (\"D12\")", "")), false, "rows that it proves", "[]"},
+             {"proof", &proof, false, "how it would fail", ""},
+             {"extends", &text("a file name", 1), false,
+              "a .jsonc file that this one is merged over (RFC 7396)", ""},
+             {"params", &params_type(), false, "values used as ${NAME}", "{}"},
+             {"matrix", &matrix_type(), false, "several cells from one file", ""},
+             {"platform", &platform_type(), false, "the machine", ""},
+             {"vms", &list(vm_type(), 0, 4096), false, "virtual machines", "[]"},
+             {"programs", &list(program_type(), 0, 65536), false, "what runs", "[]"},
+             {"inject", &list(any("an injection")), false, "faults from outside", "[]"},
+             {"expect", &list(expect_type()), false, "what must be seen", "[]"},
+             {"defects", &list(text("the name of a defect", 1)), false,
+              "seeded defects that are switched on", "[]"},
+             {"campaign", &choice({"none", "seeds", "swarm"}), false,
+              "what a campaign may vary", "\"seeds\""},
+             {"run", &run, false, "seed and limit", ""}});
+    }();
+    return t;
+}
+
+}  // namespace ioasim::scenario
