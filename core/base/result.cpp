@@ -6,7 +6,7 @@
 namespace ioasim {
 namespace {
 
-constexpr std::array<std::pair<Errno, std::string_view>, 26> kNames{{
+constexpr std::array<std::pair<Errno, std::string_view>, 27> kNames{{
     {Errno::Ok, "0"},
     {Errno::Eperm, "-EPERM"},
     {Errno::Enoent, "-ENOENT"},
@@ -33,6 +33,7 @@ constexpr std::array<std::pair<Errno, std::string_view>, 26> kNames{{
     {Errno::Eopnotsupp, "-EOPNOTSUPP"},
     {Errno::Etimedout, "-ETIMEDOUT"},
     {Errno::Ecanceled, "-ECANCELED"},
+    {Errno::Enotsupp, "-ENOTSUPP"},
 }};
 
 }  // namespace

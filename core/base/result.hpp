@@ -37,6 +37,7 @@ enum class Errno : std::int32_t {
     Eopnotsupp = 95,
     Etimedout = 110,
     Ecanceled = 125,
+    Enotsupp = 524,  // inside the kernel only (include/linux/errno.h)
 };
 
 // "0", "-ENOSPC", ... as the kernel documentation writes return values.
