@@ -38,9 +38,8 @@ public:
     virtual ~IoasidCharging() = default;
     // On success `token` names what was charged; handed back at the reclaim.
     virtual Errno charge(ExecContext& ctx, const IoasidSet& set, void*& token) = 0;
+    // At the reclaim, or when the allocation failed after the charge.
     virtual void uncharge(ExecContext& ctx, const IoasidSet& set, void* token) = 0;
-    // Takes back a charge of this call (an error after it).
-    virtual void undo(ExecContext& ctx, const IoasidSet& set, void* token) = 0;
 };
 
 using DataGetter = std::function<bool(void*)>;
@@ -188,12 +187,12 @@ private:
         bool active = false;
     };
     struct Group;
-    struct Reserved;
 
     // hazards and refusals
     void hazard(ExecContext& ctx, const char* kind, const std::string& lock);
-    void must_not_sleep(ExecContext& ctx);
-    void grace_period(ExecContext& ctx, NotifierChain* chain = nullptr);
+    void must_hold_lock(ExecContext& ctx);
+    void grace_period(ExecContext& ctx, const NotifierChain* chain = nullptr);
+    // A living set of this core; a destroyed one is told as a hazard.
     bool usable(ExecContext& ctx, const IoasidSet* set);
     void refused(ExecContext& ctx, const char* operation, const IoasidSet* set, Ioasid id,
                  Errno result);
@@ -207,6 +206,9 @@ private:
         recorder_.emit(ctx.source(), event);
     }
     void tell_capacity(ExecContext& ctx);
+    static trace::Name name_of(const IoasidSet* set) {
+        return set == nullptr ? trace::Name{} : set->trace_name();
+    }
 
     // sets
     Errno check_new_set(SetToken token, SetType type) const;
@@ -219,27 +221,43 @@ private:
     IdTable& table_for(const IoasidSet* set);
     const IdTable& table_for(const IoasidSet* set) const;
     IoasidEntry* lookup(const IoasidSet* set, Ioasid id);
+    IoasidEntry* find_listed(const IoasidSet& set, Ioasid id);
     TimePs search_cost(const IoasidSet* set) const;
-    Ioasid provide(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid max, bool& stored);
-    Errno may_alloc(ExecContext& ctx, const IoasidSet* set);
+    TimePs set_cost(const IoasidSet& set) const;
+    struct Provided {
+        Ioasid id = kNoIoasid;
+        IoasidEntry* entry = nullptr;  // null: nothing was stored
+    };
+    Provided provide(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid max);
+    Errno may_alloc(ExecContext& ctx, const IoasidSet* set, void*& charge);
     void list(IoasidSet& set, IoasidEntry& entry);
     void unlist(IoasidEntry& entry);
     Errno take(ExecContext& ctx, IoasidEntry& entry, trace::Name holder);
     bool drop(ExecContext& ctx, IoasidEntry& entry, trace::Name holder);
+    Errno get_entry(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder);
+    bool put_entry(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder);
+    bool drop_once(ExecContext& ctx, IoasidEntry& entry, trace::Name holder);
+    void free_active(ExecContext& ctx, IoasidEntry& entry);
     void free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id);
-    void reclaim(ExecContext& ctx, IoasidEntry& entry);
+    void reclaim(ExecContext& ctx, IoasidEntry& entry, IoasidState from);
     void tell_state(ExecContext& ctx, const IoasidEntry& entry, IoasidState from, IoasidState to);
     IoasidState state_of(const IoasidEntry& entry) const;
     IoasidView view_of(const IoasidEntry& entry) const;
 
     // SPIDs
-    IoasidEntry* find_spid(IoasidSet& set, Spid spid);
+    IoasidEntry* find_spid(const IoasidSet& set, Spid spid) const;
+    TimePs scan_cost(const IoasidSet& set) const;
     void index_spid(IoasidEntry& entry);
     void unindex_spid(IoasidEntry& entry);
     void unbind(ExecContext& ctx, IoasidEntry& entry);
     Ioasid find_without_spid(ExecContext& ctx, IoasidSet& set, bool get, trace::Name holder);
 
     // notifications
+    Errno add_mm_entry(ExecContext& ctx, SetToken mm, NotifierBlock& block);
+    void unpin_set(ExecContext& ctx, IoasidSet* set);
+    void end_walk(ExecContext& ctx, NotifierChain& chain);
+    bool in_mm_list(const NotifierBlock& block) const;
+    void remove_block(NotifierChain& chain, NotifierBlock& block);
     void tell_notification(ExecContext& ctx, const NotifierPayload& payload);
     NotifyResult send(ExecContext& ctx, const IoasidEntry& entry, IoasidNotification event,
                       unsigned flags);
@@ -250,7 +268,8 @@ private:
                             const NotifierPayload& payload);
 
     // allocators
-    void activate_next_group();
+    Group* group_of(const AllocatorOps& ops) const;
+    void remove_group(ExecContext& ctx, Group& group);
 
     std::string kernel_text_;
     const IoasidParams params_;
@@ -278,7 +297,8 @@ private:
     std::unique_ptr<IdTable> default_table_;
     std::list<std::unique_ptr<Group>> groups_;
     std::vector<std::unique_ptr<IdTable>> orphaned_tables_;
-    Group* active_ = nullptr;  // nullptr: the default allocator
+    Group* active_ = nullptr;              // nullptr: the default allocator
+    IdTable* active_table_ = nullptr;      // of active_, or the default one
 
     NotifierChain global_chain_;
     std::list<MmEntry> mm_list_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -119,21 +120,29 @@ private:
     std::string name_;
 };
 
-// A notification chain: descending priority, registration order among equals.
+// A notification chain: descending priority, registration order among equals. Blocks may come and go
+// while somebody walks it (posted code registers without the allocator lock).
 class NotifierChain {
 public:
     NotifierChain() = default;
+    NotifierChain(const NotifierChain&) = delete;
+    NotifierChain& operator=(const NotifierChain&) = delete;
     bool contains(const NotifierBlock& block) const;
     // False when the block is on the chain already; then nothing changes.
     bool add(NotifierBlock& block, bool reversed);
     bool remove(const NotifierBlock& block);
-    const std::vector<NotifierBlock*>& blocks() const { return blocks_; }
+    std::vector<const NotifierBlock*> blocks() const;  // in call order
 
-    // A walk holds off those who remove blocks (the grace period of the real chain).
-    int walkers = 0;
+    // Removed links keep their place, empty, until the last walk ended.
+    using Links = std::list<NotifierBlock*>;
+    Links& begin_walk();
+    void end_walk();
+    bool walked() const { return walkers_ > 0; }
 
 private:
-    std::vector<NotifierBlock*> blocks_;
+    Links links_;
+    int walkers_ = 0;
+    bool has_empty_ = false;
 };
 
 // A group of IDs with owner token and quota. Objects outlive their destruction, so that a stale
@@ -168,10 +177,12 @@ private:
     SetType type_ = SetType::None;
     SetToken token_ = 0;
     std::int64_t quota_ = 0;
+    std::uint32_t share_ = 0;  // what the set took from the pool
     std::uint32_t live_ = 0;
     std::uint32_t orphans_ = 0;  // listed IDs of allocators that are gone
     bool registered_ = false;
     bool marked_ = false;
+    std::uint32_t highest_id_ = 0;  // ever listed: height of the set's tree
     std::vector<IoasidEntry*> listed_;  // the set's array; position is kept in the entry
     std::unordered_map<std::uint32_t, IoasidEntry*> by_spid_;  // of listed_; never iterated
     std::unique_ptr<IdTable> own_ids_;  // private set: its own namespace

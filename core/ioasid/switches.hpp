@@ -102,6 +102,8 @@ struct Switches {
     // V4: an entry registered before its set exists stores neither token nor block, never attaches
     // and cannot be removed. Document and production kernel: it waits and attaches.
     bool mm_pending_entry_blank = false;
+    // V2 and V3 refuse to wait for a NULL mm; V4 and the production kernel do not look.
+    bool null_mm_refused = true;
     // Production kernel: unregistering pins the set by a live count; on an empty set the way back
     // from one to zero destroys it.
     bool unregister_destroys_empty_set = false;

@@ -36,6 +36,7 @@ const std::vector<const EventInfo*>& catalogue() {
     PasidSpace,
     IoasidCapacity,
     IoasidSetAlloc,
+    IoasidSetQuota,
     IoasidSetFree,
     IoasidAlloc,
     IoasidGet,

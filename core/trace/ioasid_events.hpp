@@ -45,6 +45,15 @@ struct IoasidSetAlloc {
     std::uint64_t available = 0;
     IOASIM_FIELDS(kernel, set, number, quota, available)
 };
+struct IoasidSetQuota {
+    static constexpr EventName kName{"ioasid.set_quota", Category::Ioasid,
+                                     "The quota of a living set was changed."};
+    Name kernel;
+    Name set;
+    std::uint64_t quota = 0;
+    std::uint64_t available = 0;
+    IOASIM_FIELDS(kernel, set, quota, available)
+};
 struct IoasidSetFree {
     static constexpr EventName kName{"ioasid.set_free", Category::Ioasid,
                                      "A set was destroyed; available is the pool after it."};

@@ -1,0 +1,488 @@
+// IDs: allocation, references, states, reclaim, private data.
+#include <algorithm>
+
+#include "core/ioasid/allocator_group.hpp"
+#include "core/ioasid/core_lock.hpp"
+#include "core/ioasid/id_table.hpp"
+#include "core/ioasid/ioasid.hpp"
+#include "core/ioasid/ioasid_probes.hpp"
+
+namespace ioasim {
+
+IdTable& IoasidCore::table_for(const IoasidSet* set) {
+    return set != nullptr && set->own_ids_ != nullptr ? *set->own_ids_ : *active_table_;
+}
+
+const IdTable& IoasidCore::table_for(const IoasidSet* set) const {
+    return set != nullptr && set->own_ids_ != nullptr ? *set->own_ids_ : *active_table_;
+}
+
+IoasidEntry* IoasidCore::lookup(const IoasidSet* set, Ioasid id) {
+    return table_for(set).find(id.value());
+}
+
+TimePs IoasidCore::search_cost(const IoasidSet* set) const {
+    if (set != nullptr && set->own_ids_ != nullptr) {
+        return set_cost(*set);
+    }
+    return params_.search_level == TimePs{}
+               ? TimePs{}
+               : params_.search_level * tree_levels(active_table_->highest());
+}
+
+TimePs IoasidCore::set_cost(const IoasidSet& set) const {
+    return params_.set_level == TimePs{} ? TimePs{}
+                                         : params_.set_level * tree_levels(set.highest_id_);
+}
+
+void IoasidCore::tell_state(ExecContext& ctx, const IoasidEntry& entry, IoasidState from,
+                            IoasidState to) {
+    if (from != to) {
+        emit(ctx, trace::IoasidStateChange{kernel_, name_of(entry.set), Ioasid{entry.id}, from, to});
+    }
+}
+
+// --- the set's array --------------------------------------------------------------------------
+
+IoasidEntry* IoasidCore::find_listed(const IoasidSet& set, Ioasid id) {
+    IoasidEntry* entry = lookup(&set, id);
+    if (entry != nullptr && entry->set == &set && entry->listed) {
+        return entry;
+    }
+    if (set.orphans_ == 0) {
+        return nullptr;
+    }
+    const auto found = std::find_if(set.listed_.begin(), set.listed_.end(),
+                                    [id](const IoasidEntry* e) { return e->id == id.value(); });
+    return found == set.listed_.end() ? nullptr : *found;
+}
+
+void IoasidCore::list(IoasidSet& set, IoasidEntry& entry) {
+    if (set.orphans_ != 0) {
+        // The array has one place a number: an orphan of that number loses it.
+        const auto same = std::find_if(set.listed_.begin(), set.listed_.end(),
+                                       [&](const IoasidEntry* e) { return e->id == entry.id; });
+        if (same != set.listed_.end()) {
+            unlist(**same);
+        }
+    }
+    entry.listed = true;
+    entry.position = static_cast<std::uint32_t>(set.listed_.size());
+    set.listed_.push_back(&entry);
+    set.highest_id_ = std::max(set.highest_id_, entry.id);
+}
+
+void IoasidCore::unlist(IoasidEntry& entry) {
+    if (!entry.listed) {
+        return;
+    }
+    IoasidSet& set = *entry.set;
+    unindex_spid(entry);
+    IoasidEntry* last = set.listed_.back();
+    set.listed_[entry.position] = last;
+    last->position = entry.position;
+    set.listed_.pop_back();
+    entry.listed = false;
+    if (entry.orphan) {
+        --set.orphans_;
+    }
+}
+
+// --- allocation -------------------------------------------------------------------------------
+
+Errno IoasidCore::may_alloc(ExecContext& ctx, const IoasidSet* set, void*& charge) {
+    if (!switches_.managed_sets) {
+        return Errno::Ok;
+    }
+    if (!usable(ctx, set)) {
+        return Errno::Einval;
+    }
+    if (set->marked_ && !switches_.alloc_after_refused_free) {
+        return Errno::Ebusy;
+    }
+    const bool charged = charging_ != nullptr && set->type_ == SetType::Mm && !set->is_private();
+    if (charged) {
+        if (const Errno error = charging_->charge(ctx, *set, charge); error != Errno::Ok) {
+            return error;
+        }
+    }
+    if (std::int64_t{set->live_} >= set->quota_ && !probes_.has(ioasid_probes::kQuotaNotChecked)) {
+        if (charged && !switches_.cgroup_charge_leaks) {
+            charging_->uncharge(ctx, *set, charge);
+        }
+        return Errno::Enospc;
+    }
+    return Errno::Ok;
+}
+
+IoasidCore::Provided IoasidCore::provide(ExecContext& ctx, IoasidSet* set, Ioasid min,
+                                         Ioasid max) {
+    IdTable& table = table_for(set);
+    if (active_ == nullptr || &table != active_table_) {
+        const auto id = table.lowest_free(min.value(), max.value());
+        if (!id) {
+            return {};
+        }
+        return {Ioasid{*id}, &table.insert(*id)};
+    }
+    AllocatorOps& ops = *active_->head;
+    const Ioasid id = ops.alloc(ctx, min, max);
+    if (!is_valid(id)) {
+        return {};
+    }
+    if (switches_.provider_range_checked && (id < min || id > max)) {
+        ops.free(ctx, id);
+        return {};
+    }
+    if (table.find(id.value()) != nullptr) {
+        if (!switches_.alloc_returns_unstored) {
+            return {};
+        }
+        // The number belongs to somebody, the provider is told to free it, the caller gets it.
+        probes_.hit(ioasid_probes::kUnstoredReturned);
+        hazard(ctx, "unstored_id_returned", ops.name());
+        ops.free(ctx, id);
+        return {id, nullptr};
+    }
+    return {id, &table.insert(id.value())};
+}
+
+Ioasid IoasidCore::alloc(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid max, void* data) {
+    const Frame frame(ctx, "ioasid_alloc");
+    if (!switches_.subsystem) {
+        return kNoIoasid;
+    }
+    const CoreLock guard(*this, ctx);
+    if (params_.alloc != TimePs{}) {
+        ctx.spend(params_.alloc + search_cost(set) +
+                  (set != nullptr ? set_cost(*set) : TimePs{}));
+    }
+    void* charge = nullptr;
+    Errno error = may_alloc(ctx, set, charge);
+    Provided got;
+    if (error == Errno::Ok) {
+        if (!probes_.fails(ioasid_probes::kAllocNoMemory)) {
+            const bool low = probes_.has(ioasid_probes::kRangeIgnored);
+            got = provide(ctx, set, low ? std::min(min, Ioasid{1}) : min, max);
+            error = got.entry == nullptr ? Errno::Enospc : Errno::Ok;
+        } else {
+            error = Errno::Enomem;
+        }
+        if (error != Errno::Ok && charging_ != nullptr && charge != nullptr) {
+            charging_->uncharge(ctx, *set, charge);
+        }
+    }
+    if (error != Errno::Ok) {
+        refused(ctx, "alloc", set, got.id, error);
+        return got.id;
+    }
+    IoasidEntry& entry = *got.entry;
+    entry.set = set;
+    entry.data = data;
+    entry.charge = charge;
+    entry.refs = 1;
+    if (switches_.managed_sets) {
+        list(*set, entry);
+        ++set->live_;
+    }
+    emit(ctx, trace::IoasidAlloc{kernel_, name_of(set), got.id, set != nullptr ? set->live_ : 0});
+    tell_state(ctx, entry, IoasidState::Free, IoasidState::Idle);
+    send(ctx, entry, IoasidNotification::Alloc, kNotifySet);
+    return got.id;
+}
+
+// --- free and reclaim -------------------------------------------------------------------------
+
+void IoasidCore::free(ExecContext& ctx, IoasidSet* set, Ioasid id) {
+    const Frame frame(ctx, "ioasid_free");
+    if (!switches_.subsystem) {
+        return;
+    }
+    const CoreLock guard(*this, ctx);
+    free_locked(ctx, set, id);
+}
+
+void IoasidCore::free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id) {
+    if (params_.free != TimePs{}) {
+        ctx.spend(params_.free + search_cost(set));
+    }
+    IoasidEntry* entry = lookup(set, id);
+    Errno error = entry == nullptr ? Errno::Enoent : Errno::Ok;
+    // A null set never matches, whatever the comment in the posted code says.
+    if (error == Errno::Ok && switches_.managed_sets && entry->set != set &&
+        !probes_.has(ioasid_probes::kForeignFreeAllowed)) {
+        error = Errno::Eacces;
+    }
+    emit(ctx, trace::IoasidFreeCall{kernel_, name_of(set), id, error});
+    if (error != Errno::Ok || entry->pending) {
+        return;
+    }
+    const IoasidState from = state_of(*entry);
+    if (!switches_.managed_sets || !switches_.reference_counts) {
+        if (--entry->refs == 0 || !switches_.reference_counts) {
+            reclaim(ctx, *entry, from);
+        }
+        return;
+    }
+    if (entry->refs > 1) {
+        free_active(ctx, *entry);
+        return;
+    }
+    if (entry->spid != kInvalidIoasid && switches_.unbind_before_idle_reclaim) {
+        unbind(ctx, *entry);
+        entry = lookup(set, id);
+        if (entry == nullptr || entry->set == nullptr) {
+            return;  // a subscriber dropped the owner's reference
+        }
+    }
+    entry->refs = 0;
+    emit(ctx, trace::IoasidPut{kernel_, name_of(entry->set), id, 0, owner_});
+    reclaim(ctx, *entry, from);
+}
+
+// Users hold references: the ID waits for them, and they are told.
+void IoasidCore::free_active(ExecContext& ctx, IoasidEntry& entry) {
+    const Ioasid id{entry.id};
+    const IoasidState from = state_of(entry);
+    entry.pending = true;
+    --entry.refs;
+    emit(ctx, trace::IoasidPut{kernel_, name_of(entry.set), id, entry.refs, owner_});
+    tell_state(ctx, entry, from, IoasidState::FreePending);
+    send(ctx, entry, IoasidNotification::Free, kNotifyAll | kNotifySet);
+    if (entry.used && entry.pending && probes_.has(ioasid_probes::kFreeNotifiedTwice)) {
+        send(ctx, entry, IoasidNotification::Free, kNotifyAll | kNotifySet);
+    }
+    if (!entry.used || !entry.pending) {
+        probes_.hit(ioasid_probes::kReclaimInHandler);
+        return;
+    }
+    if (probes_.has(ioasid_probes::kEarlyReuse)) {
+        reclaim(ctx, entry, IoasidState::FreePending);
+    }
+}
+
+// Order as posted: provider, global array, live count, uncharge, the set's array, the set's end.
+void IoasidCore::reclaim(ExecContext& ctx, IoasidEntry& entry, IoasidState from) {
+    const Ioasid id{entry.id};
+    IoasidSet* set = entry.set;
+    void* charge = entry.charge;
+    IdTable& table = table_for(set);
+    if (active_ != nullptr && &table == active_table_) {
+        active_->head->free(ctx, id);
+    }
+    tell_state(ctx, entry, from, IoasidState::Free);
+    unlist(entry);
+    table.erase(entry);
+    if (!switches_.managed_sets) {
+        emit(ctx, trace::IoasidReclaim{kernel_, name_of(set), id, 0});
+        return;
+    }
+    --set->live_;
+    if (charge != nullptr && charging_ != nullptr) {
+        charging_->uncharge(ctx, *set, charge);
+    }
+    emit(ctx, trace::IoasidReclaim{kernel_, set->name_, id, set->live_});
+    if (set->live_ == 0 && set->registered_ &&
+        (set->marked_ || switches_.set_death == Switches::SetDeath::AtZeroLive)) {
+        destroy_set(ctx, *set);
+    }
+}
+
+// --- references -------------------------------------------------------------------------------
+
+Errno IoasidCore::take(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) {
+    const IoasidState from = state_of(entry);
+    ++entry.refs;
+    emit(ctx, trace::IoasidGet{kernel_, name_of(entry.set), Ioasid{entry.id}, entry.refs, holder});
+    tell_state(ctx, entry, from, state_of(entry));
+    return Errno::Ok;
+}
+
+bool IoasidCore::drop(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) {
+    if (entry.pending && entry.refs == 1 && probes_.has(ioasid_probes::kMissingPut)) {
+        return false;
+    }
+    if (entry.refs > 1 && probes_.has(ioasid_probes::kDoublePut)) {
+        drop_once(ctx, entry, holder);
+    }
+    return drop_once(ctx, entry, holder);
+}
+
+bool IoasidCore::drop_once(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) {
+    const IoasidState from = state_of(entry);
+    --entry.refs;
+    emit(ctx, trace::IoasidPut{kernel_, name_of(entry.set), Ioasid{entry.id}, entry.refs, holder});
+    if (entry.refs == 0) {
+        reclaim(ctx, entry, from);
+        return true;
+    }
+    tell_state(ctx, entry, from, state_of(entry));
+    return false;
+}
+
+Errno IoasidCore::get(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
+    const Frame frame(ctx, "ioasid_get");
+    if (!switches_.subsystem) {
+        return Errno::Enotsupp;
+    }
+    const CoreLock guard(*this, ctx);
+    return get_entry(ctx, set, id, holder);
+}
+
+Errno IoasidCore::get_locked(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
+    const Frame frame(ctx, "ioasid_get_locked");
+    must_hold_lock(ctx);
+    return get_entry(ctx, set, id, holder);
+}
+
+Errno IoasidCore::get_entry(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
+    if (params_.reference != TimePs{}) {
+        ctx.spend(params_.reference + search_cost(set));
+    }
+    IoasidEntry* entry = lookup(set, id);
+    Errno error = Errno::Ok;
+    if (entry == nullptr) {
+        error = Errno::Einval;
+    } else if (entry->pending && !probes_.has(ioasid_probes::kPendingGetAllowed)) {
+        error = Errno::Ebusy;
+    } else if (set != nullptr && entry->set != set) {
+        error = Errno::Eacces;
+    }
+    if (error != Errno::Ok) {
+        refused(ctx, "get", set, id, error);
+        return error;
+    }
+    return take(ctx, *entry, holder);
+}
+
+Errno IoasidCore::get_if_owned(ExecContext& ctx, SetToken current_mm, Ioasid id,
+                               trace::Name holder) {
+    const Frame frame(ctx, "ioasid_get_if_owned");
+    if (!switches_.subsystem) {
+        return Errno::Enotsupp;
+    }
+    const CoreLock guard(*this, ctx);
+    const IoasidEntry* entry = lookup(nullptr, id);
+    Errno error = Errno::Ok;
+    if (entry == nullptr) {
+        error = Errno::Enoent;
+    } else if (entry->set == nullptr || entry->set->type_ != SetType::Mm) {
+        error = Errno::Einval;
+    } else if (entry->set->token_ != current_mm) {
+        error = Errno::Eperm;
+    }
+    if (error != Errno::Ok) {
+        refused(ctx, "get_if_owned", nullptr, id, error);
+        return error;
+    }
+    return get_entry(ctx, entry->set, id, holder);
+}
+
+bool IoasidCore::put(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
+    const Frame frame(ctx, "ioasid_put");
+    if (!switches_.subsystem) {
+        return false;
+    }
+    const CoreLock guard(*this, ctx);
+    return put_entry(ctx, set, id, holder);
+}
+
+bool IoasidCore::put_locked(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
+    const Frame frame(ctx, "ioasid_put_locked");
+    must_hold_lock(ctx);
+    return put_entry(ctx, set, id, holder);
+}
+
+bool IoasidCore::put_entry(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
+    if (params_.reference != TimePs{}) {
+        ctx.spend(params_.reference + search_cost(set));
+    }
+    IoasidEntry* entry = lookup(set, id);
+    const bool known = entry != nullptr && (set == nullptr || entry->set == set);
+    if (!known || !switches_.reference_counts) {
+        refused(ctx, "put", set, id, entry == nullptr ? Errno::Enoent : Errno::Eacces);
+        return false;
+    }
+    return drop(ctx, *entry, holder);
+}
+
+// --- private data -----------------------------------------------------------------------------
+
+Result<void*> IoasidCore::find(ExecContext& ctx, IoasidSet* set, Ioasid id,
+                               const DataGetter* getter) {
+    if (!switches_.subsystem) {
+        return Errno::Enotsupp;
+    }
+    if (params_.find != TimePs{}) {
+        ctx.spend(params_.find + search_cost(set));
+    }
+    if (set != nullptr && !set->registered_) {
+        hazard(ctx, "destroyed_set", set->name());
+    }
+    const IoasidEntry* entry = lookup(set, id);
+    if (entry == nullptr) {
+        return Errno::Enoent;
+    }
+    if (set != nullptr && entry->set != set) {
+        return Errno::Eacces;
+    }
+    void* const data = entry->data;
+    if (getter != nullptr && !(*getter)(data)) {
+        return static_cast<void*>(nullptr);
+    }
+    return data;
+}
+
+Errno IoasidCore::attach_data(ExecContext& ctx, IoasidSet* set, Ioasid id, void* data) {
+    const Frame frame(ctx, "ioasid_attach_data");
+    const CoreLock guard(*this, ctx);
+    spend(ctx, params_.reference + search_cost(set));
+    IoasidEntry* entry = lookup(switches_.attach_checks_set ? set : nullptr, id);
+    Errno error = Errno::Ok;
+    if (entry == nullptr) {
+        error = Errno::Enoent;
+    } else if (switches_.attach_checks_set && set != nullptr && entry->set != set) {
+        error = Errno::Eacces;
+    } else if (entry->data != nullptr) {
+        error = Errno::Ebusy;
+    }
+    if (error != Errno::Ok) {
+        refused(ctx, "attach_data", set, id, error);
+        return error;
+    }
+    entry->data = data;
+    return Errno::Ok;
+}
+
+void IoasidCore::detach_data(ExecContext& ctx, Ioasid id) {
+    const Frame frame(ctx, "ioasid_detach_data");
+    {
+        const CoreLock guard(*this, ctx);
+        spend(ctx, params_.reference + search_cost(nullptr));
+        IoasidEntry* entry = lookup(nullptr, id);
+        if (entry == nullptr) {
+            refused(ctx, "detach_data", nullptr, id, Errno::Enoent);
+        } else {
+            entry->data = nullptr;
+        }
+    }
+    grace_period(ctx);  // also for an unknown ID, as posted
+}
+
+Errno IoasidCore::set_data(ExecContext& ctx, Ioasid id, void* data) {
+    const Frame frame(ctx, "ioasid_set_data");
+    {
+        const CoreLock guard(*this, ctx);
+        spend(ctx, params_.reference + search_cost(nullptr));
+        IoasidEntry* entry = lookup(nullptr, id);
+        if (entry == nullptr) {
+            refused(ctx, "set_data", nullptr, id, Errno::Enoent);
+            return Errno::Enoent;
+        }
+        entry->data = data;
+    }
+    grace_period(ctx);
+    return Errno::Ok;
+}
+
+}  // namespace ioasim

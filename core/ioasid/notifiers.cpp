@@ -1,0 +1,402 @@
+// Notification chains and their calls.
+#include <algorithm>
+
+#include "core/ioasid/core_lock.hpp"
+#include "core/ioasid/id_table.hpp"
+#include "core/ioasid/ioasid.hpp"
+#include "core/ioasid/ioasid_probes.hpp"
+
+namespace ioasim {
+
+// --- chain ------------------------------------------------------------------------------------
+
+bool NotifierChain::contains(const NotifierBlock& block) const {
+    return std::find(links_.begin(), links_.end(), &block) != links_.end();
+}
+
+bool NotifierChain::add(NotifierBlock& block, bool reversed) {
+    if (contains(block)) {
+        return false;
+    }
+    const auto before = [&](const NotifierBlock* other) {
+        if (other == nullptr) {
+            return false;
+        }
+        return reversed ? other->priority() > block.priority()
+                        : other->priority() < block.priority();
+    };
+    links_.insert(std::find_if(links_.begin(), links_.end(), before), &block);
+    return true;
+}
+
+bool NotifierChain::remove(const NotifierBlock& block) {
+    const auto found = std::find(links_.begin(), links_.end(), &block);
+    if (found == links_.end()) {
+        return false;
+    }
+    if (walkers_ > 0) {
+        *found = nullptr;
+        has_empty_ = true;
+    } else {
+        links_.erase(found);
+    }
+    return true;
+}
+
+std::vector<const NotifierBlock*> NotifierChain::blocks() const {
+    std::vector<const NotifierBlock*> all;
+    std::copy_if(links_.begin(), links_.end(), std::back_inserter(all),
+                 [](const NotifierBlock* block) { return block != nullptr; });
+    return all;
+}
+
+NotifierChain::Links& NotifierChain::begin_walk() {
+    ++walkers_;
+    return links_;
+}
+
+void NotifierChain::end_walk() {
+    if (--walkers_ == 0 && has_empty_) {
+        links_.remove(nullptr);
+        has_empty_ = false;
+    }
+}
+
+// --- calls ------------------------------------------------------------------------------------
+
+void IoasidCore::tell_notification(ExecContext& ctx, const NotifierPayload& p) {
+    const trace::Name set = name_of(p.set);
+    switch (p.event) {
+        case IoasidNotification::Free:
+            emit(ctx, trace::IoasidFree{kernel_, set, p.id, p.spid});
+            break;
+        case IoasidNotification::Bind:
+            emit(ctx, trace::IoasidBind{kernel_, set, p.id, p.spid});
+            break;
+        case IoasidNotification::Unbind:
+            emit(ctx, trace::IoasidUnbind{kernel_, set, p.id, p.spid});
+            break;
+        default:
+            break;  // ALLOC is told by ioasid.alloc
+    }
+}
+
+NotifyResult IoasidCore::call_block(ExecContext& ctx, NotifierBlock& block, trace::Name chain_name,
+                                    const NotifierPayload& payload) {
+    const bool told = recorder_.wants(trace::Category::Ioasid);
+    TimePs start;
+    if (told) {
+        start = ctx.now();
+        emit(ctx, trace::IoasidHandler{kernel_, name_of(payload.set), payload.id, payload.event,
+                                       recorder_.name(block.name()),
+                                       static_cast<std::uint32_t>(block.priority()), chain_name});
+    }
+    NotifyResult result = NotifyResult::Done;
+    {
+        const AtomicSection atomic(ctx);
+        const Frame frame(ctx, block.name());
+        spend(ctx, params_.handler_call);
+        result = block.handle(ctx, payload);
+    }
+    if (told) {
+        emit(ctx, trace::IoasidHandlerDone{kernel_, payload.id, recorder_.name(block.name()),
+                                           stops_chain(result), ctx.now() - start});
+    }
+    return result;
+}
+
+NotifyResult IoasidCore::call_chain(ExecContext& ctx, NotifierChain& chain, trace::Name chain_name,
+                                    const NotifierPayload& payload) {
+    NotifyResult result = NotifyResult::Done;
+    for (NotifierBlock* block : chain.begin_walk()) {
+        if (block == nullptr) {
+            continue;
+        }
+        result = call_block(ctx, *block, chain_name, payload);
+        if (stops_chain(result)) {
+            break;
+        }
+    }
+    end_walk(ctx, chain);
+    return result;
+}
+
+void IoasidCore::end_walk(ExecContext& ctx, NotifierChain& chain) {
+    chain.end_walk();
+    if (!chain.walked() && !grace_wait_.empty()) {
+        ctx.wake_all(grace_wait_);
+    }
+}
+
+// Both chains as one, by priority; among equals the global chain first. A stop value ends only the
+// rest of its own chain. Returns the set chain's value, if that was called.
+NotifyResult IoasidCore::call_merged(ExecContext& ctx, const NotifierPayload& payload) {
+    struct Side {
+        NotifierChain& chain;
+        trace::Name name;
+        NotifierChain::Links::iterator at;
+        NotifierChain::Links::iterator end;
+        NotifyResult result = NotifyResult::Done;
+        bool called = false;
+    };
+    NotifierChain::Links& all = global_chain_.begin_walk();
+    NotifierChain::Links& own = payload.set->chain_.begin_walk();
+    Side global{global_chain_, chain_global_, all.begin(), all.end()};
+    Side set{payload.set->chain_, chain_set_, own.begin(), own.end()};
+    const bool reversed = probes_.has(ioasid_probes::kReversedPriority);
+    const auto skip_empty = [](Side& side) {
+        while (side.at != side.end && *side.at == nullptr) {
+            ++side.at;
+        }
+        return side.at != side.end;
+    };
+    for (;;) {
+        const bool has_global = skip_empty(global);
+        const bool has_set = skip_empty(set);
+        if (!has_global && !has_set) {
+            break;
+        }
+        bool take_set = !has_global;
+        if (has_global && has_set) {
+            const int a = (*global.at)->priority();
+            const int b = (*set.at)->priority();
+            take_set = reversed ? b < a : b > a;
+        }
+        Side& side = take_set ? set : global;
+        NotifierBlock& block = **side.at;
+        ++side.at;
+        side.result = call_block(ctx, block, side.name, payload);
+        side.called = true;
+        if (stops_chain(side.result)) {
+            side.at = side.end;
+        }
+    }
+    end_walk(ctx, global.chain);
+    end_walk(ctx, set.chain);
+    return set.called ? set.result : global.result;
+}
+
+NotifyResult IoasidCore::send(ExecContext& ctx, const IoasidEntry& entry, IoasidNotification event,
+                              unsigned flags) {
+    if (!switches_.managed_sets) {
+        return NotifyResult::Done;
+    }
+    const NotifierPayload payload{event, Ioasid{entry.id}, Spid{entry.spid}, entry.set, entry.data};
+    tell_notification(ctx, payload);
+    const bool all = (flags & kNotifyAll) != 0;
+    const bool own = (flags & kNotifySet) != 0;
+    if (all && own && switches_.call_order == Switches::CallOrder::MergedByPriority) {
+        return call_merged(ctx, payload);
+    }
+    NotifyResult result = NotifyResult::Done;
+    if (all) {
+        result = call_chain(ctx, global_chain_, chain_global_, payload);
+    }
+    if (own) {
+        if (!payload.set->registered_) {
+            // A global handler dropped the last reference and with it the set.
+            hazard(ctx, "destroyed_set", payload.set->name());
+        }
+        result = call_chain(ctx, payload.set->chain_, chain_set_, payload);
+    }
+    return result;
+}
+
+Result<NotifyResult> IoasidCore::notify(ExecContext& ctx, Ioasid id, IoasidNotification event,
+                                        unsigned flags) {
+    const Frame frame(ctx, "ioasid_notify");
+    const CoreLock guard(*this, ctx);
+    const IoasidEntry* entry = lookup(nullptr, id);
+    const bool allowed = event == IoasidNotification::Bind || event == IoasidNotification::Unbind;
+    Errno error = Errno::Ok;
+    if (!switches_.subsystem || !switches_.explicit_notify) {
+        error = Errno::Eopnotsupp;
+    } else if (entry == nullptr || !allowed || flags == 0 ||
+               (flags & ~(kNotifyAll | kNotifySet)) != 0) {
+        error = Errno::Einval;
+    }
+    if (error != Errno::Ok) {
+        refused(ctx, "notify", nullptr, id, error);
+        return error;
+    }
+    return send(ctx, *entry, event, flags);
+}
+
+// --- registration -----------------------------------------------------------------------------
+
+bool IoasidCore::in_mm_list(const NotifierBlock& block) const {
+    return std::any_of(mm_list_.begin(), mm_list_.end(),
+                       [&](const MmEntry& entry) { return entry.block == &block; });
+}
+
+void IoasidCore::remove_block(NotifierChain& chain, NotifierBlock& block) {
+    if (!probes_.has(ioasid_probes::kUnregisterIgnored)) {
+        chain.remove(block);
+    }
+}
+
+Errno IoasidCore::register_notifier(ExecContext& ctx, IoasidSet* set, NotifierBlock& block) {
+    const Frame frame(ctx, "ioasid_register_notifier");
+    if (!switches_.subsystem) {
+        return Errno::Enotsupp;
+    }
+    if (!switches_.managed_sets) {
+        return Errno::Eopnotsupp;
+    }
+    const auto add = [&] {
+        spend(ctx, params_.registration);
+        const bool living = set == nullptr || usable(ctx, set);
+        if (switches_.register_refuses_live_set && set != nullptr) {
+            const Errno error = !living ? Errno::Einval
+                                : set->type_ == SetType::Mm && set->live_ != 0 ? Errno::Ebusy
+                                                                               : Errno::Ok;
+            if (error != Errno::Ok) {
+                refused(ctx, "register_notifier", set, kNoIoasid, error);
+                return error;
+            }
+        }
+        NotifierChain& chain = set == nullptr ? global_chain_ : set->chain_;
+        chain.add(block, probes_.has(ioasid_probes::kReversedPriority));
+        return Errno::Ok;  // also for a block that is there already, as in Linux 5.10
+    };
+    if (switches_.register_takes_lock) {
+        const CoreLock guard(*this, ctx);
+        return add();
+    }
+    return add();
+}
+
+void IoasidCore::unregister_notifier(ExecContext& ctx, IoasidSet* set, NotifierBlock& block) {
+    const Frame frame(ctx, "ioasid_unregister_notifier");
+    if (!switches_.subsystem || !switches_.managed_sets) {
+        return;
+    }
+    NotifierChain& chain = set == nullptr ? global_chain_ : set->chain_;
+    const auto take_off = [&] {
+        spend(ctx, params_.registration);
+        if ((set != nullptr && !usable(ctx, set)) || in_mm_list(block)) {
+            refused(ctx, "unregister_notifier", set, kNoIoasid, Errno::Einval);
+            return false;
+        }
+        remove_block(chain, block);
+        return true;
+    };
+    bool removed = false;
+    if (switches_.mm_list_has_own_lock) {
+        const LockGuard guard(ctx, mm_list_lock_);
+        removed = take_off();
+    } else {
+        const CoreLock guard(*this, ctx);
+        removed = take_off();
+    }
+    if (!removed) {
+        return;
+    }
+    grace_period(ctx, &chain);
+    unpin_set(ctx, set);
+}
+
+// The production kernel pins the set by its live count while it waits; the way back from one to zero
+// is taken for the last reclaim.
+void IoasidCore::unpin_set(ExecContext& ctx, IoasidSet* set) {
+    if (!switches_.unregister_destroys_empty_set || set == nullptr) {
+        return;
+    }
+    const CoreLock guard(*this, ctx);
+    if (set->registered_ && set->live_ == 0) {
+        destroy_set(ctx, *set);
+    }
+}
+
+Errno IoasidCore::add_mm_entry(ExecContext& ctx, SetToken mm, NotifierBlock& block) {
+    const auto same = [&](const MmEntry& e) { return e.token == mm && e.block == &block; };
+    if (std::any_of(mm_list_.begin(), mm_list_.end(), same)) {
+        return Errno::Ebusy;
+    }
+    if (probes_.fails(ioasid_probes::kRegisterNoMemory)) {
+        return Errno::Enomem;
+    }
+    IoasidSet* set = nullptr;
+    if (switches_.mm_list_has_own_lock) {
+        set = find_mm_set(ctx, mm);  // list lock, then allocator lock
+    } else {
+        const auto found = by_token_.find({static_cast<std::uint32_t>(SetType::Mm), mm});
+        set = found == by_token_.end() ? nullptr : found->second;
+    }
+    if (set != nullptr && set->live_ != 0) {
+        return Errno::Ebusy;  // events of its IDs were missed, and nothing is replayed
+    }
+    MmEntry entry;
+    if (set != nullptr || !switches_.mm_pending_entry_blank) {
+        entry = {mm, &block, set, set != nullptr};
+    }
+    mm_list_.push_front(entry);
+    if (set != nullptr) {
+        set->chain_.add(block, probes_.has(ioasid_probes::kReversedPriority));
+    }
+    return Errno::Ok;
+}
+
+Errno IoasidCore::register_notifier_mm(ExecContext& ctx, SetToken mm, NotifierBlock& block) {
+    const Frame frame(ctx, "ioasid_register_notifier_mm");
+    if (!switches_.subsystem) {
+        return Errno::Enotsupp;
+    }
+    if (!switches_.managed_sets) {
+        return Errno::Eopnotsupp;
+    }
+    Errno error = Errno::Einval;
+    if (mm != 0 || !switches_.null_mm_refused) {
+        if (switches_.mm_list_has_own_lock) {
+            const LockGuard guard(ctx, mm_list_lock_);
+            spend(ctx, params_.registration);
+            error = add_mm_entry(ctx, mm, block);
+        } else {
+            const CoreLock guard(*this, ctx);
+            spend(ctx, params_.registration);
+            error = add_mm_entry(ctx, mm, block);
+        }
+    }
+    if (error != Errno::Ok) {
+        refused(ctx, "register_notifier_mm", nullptr, kNoIoasid, error);
+    }
+    return error;
+}
+
+void IoasidCore::unregister_notifier_mm(ExecContext& ctx, SetToken mm, NotifierBlock& block) {
+    const Frame frame(ctx, "ioasid_unregister_notifier_mm");
+    if (!switches_.subsystem || !switches_.managed_sets) {
+        return;
+    }
+    IoasidSet* set = nullptr;
+    const auto take_off = [&] {
+        spend(ctx, params_.registration);
+        const auto entry = std::find_if(mm_list_.begin(), mm_list_.end(), [&](const MmEntry& e) {
+            return e.token == mm && e.block == &block;
+        });
+        if (entry == mm_list_.end()) {
+            refused(ctx, "unregister_notifier_mm", nullptr, kNoIoasid, Errno::Enoent);
+            return false;
+        }
+        set = entry->active ? entry->set : nullptr;
+        mm_list_.erase(entry);
+        if (set != nullptr) {
+            remove_block(set->chain_, block);
+        }
+        return true;
+    };
+    bool removed = false;
+    if (switches_.mm_list_has_own_lock) {
+        const LockGuard guard(ctx, mm_list_lock_);
+        removed = take_off();
+    } else {
+        const CoreLock guard(*this, ctx);
+        removed = take_off();
+    }
+    if (removed && set != nullptr) {
+        grace_period(ctx, &set->chain_);
+        unpin_set(ctx, set);
+    }
+}
+
+}  // namespace ioasim
