@@ -164,6 +164,13 @@ bool ExecContext::wait_until(WaitQueue& queue, TimePs deadline) {
     return woken;
 }
 
+void ExecContext::stall(WaitQueue& queue) {
+    queue.waiters_.push_back(this);
+    sleeps_on_ = &queue;
+    block(true, TimePs::max());
+    sleeps_on_ = nullptr;
+}
+
 void ExecContext::wake_one(WaitQueue& queue) {
     if (queue.waiters_.empty()) {
         return;

@@ -79,6 +79,9 @@ public:
     void wait(WaitQueue& queue);
     // false when the deadline passed first.
     bool wait_until(WaitQueue& queue, TimePs deadline);
+    // The CPU stands still until hardware answers (an uncached read, ENQCMD): no sleep, so legal in
+    // atomic context, and the CPU is kept.
+    void stall(WaitQueue& queue);
     // Waking takes effect at least 1 ps later. Wakes the waiter that the Chooser picks.
     void wake_one(WaitQueue& queue);
     void wake_all(WaitQueue& queue);
@@ -127,12 +130,15 @@ protected:
     static ExecContext* take_waiter(WaitQueue& queue, std::size_t pick);
 
     void set_kind(ContextKind kind) { kind_ = kind; }
+    // Interruptions wait while one instruction executes.
+    bool inside_instruction() const { return instruction_depth_ > 0; }
     Persona& persona() { return persona_; }
     void report(HazardKind kind, const SimLock* lock);
 
 private:
     friend class Frame;
     friend class AtomicSection;
+    friend class OneInstruction;
     friend class PersonaChange;
     MachinePort& port();
     void grant(SimLock& lock);
@@ -142,6 +148,7 @@ private:
     ContextKind kind_ = ContextKind::Task;
     int atomic_depth_ = 0;
     int irq_off_depth_ = 0;
+    int instruction_depth_ = 0;
     std::vector<SimLock*> held_;
     const SimLock* wanted_ = nullptr;
     const WaitQueue* sleeps_on_ = nullptr;
@@ -177,6 +184,18 @@ public:
 private:
     ExecContext& ctx_;
     ContextKind outer_;
+};
+
+// One instruction that takes time: interruptions are served at its boundaries, never inside.
+class OneInstruction {
+public:
+    explicit OneInstruction(ExecContext& ctx) : ctx_(ctx) { ++ctx_.instruction_depth_; }
+    ~OneInstruction() { --ctx_.instruction_depth_; }
+    OneInstruction(const OneInstruction&) = delete;
+    OneInstruction& operator=(const OneInstruction&) = delete;
+
+private:
+    ExecContext& ctx_;
 };
 
 // The same thread as somebody else, until the end of the scope (VM entry, VM exit).

@@ -179,19 +179,22 @@ void Task::spend(TimePs cost) {
     if (cost == TimePs{}) {
         return;
     }
+    if (interrupted && !inside_instruction()) {  // asked for while it could not be served
+        serve_interrupt();
+    }
     TimePs end = now() + cost;
     while (true) {
         const TimePs slice_end = got_cpu + impl.params.time_slice;
-        const bool preemptible = !atomic() && slice_end > now();
+        const bool preemptible = !atomic() && !inside_instruction() && slice_end > now();
         state = TaskState::Spends;
         impl.schedule(*this, preemptible ? std::min(end, slice_end) : end);
         switch_out();
-        if (interrupted) {
+        if (interrupted && !inside_instruction()) {
             const TimePs start = now();
             serve_interrupt();
             end += now() - start;
         }
-        if (!atomic() && now() >= got_cpu + impl.params.time_slice) {
+        if (!atomic() && !inside_instruction() && now() >= got_cpu + impl.params.time_slice) {
             const TimePs start = now();
             if (impl.wanted_by_other(*this)) {
                 impl.release_cpu(*this);
@@ -221,6 +224,11 @@ bool Task::block(bool keeps_cpu, TimePs until) {
     timed_out = false;
     deadline = until;
     while (!woken && !timed_out) {
+        if (interrupted && !inside_instruction()) {  // asked for while it could not be served
+            serve_interrupt();
+            timed_out = !woken && now() >= until;
+            continue;
+        }
         state = keeps_cpu ? TaskState::Spins : TaskState::Sleeps;
         ++ticket;
         if (until != TimePs::max()) {
@@ -230,7 +238,7 @@ bool Task::block(bool keeps_cpu, TimePs until) {
             impl.release_cpu(*this);
         }
         switch_out();
-        if (interrupted) {
+        if (interrupted && !inside_instruction()) {
             serve_interrupt();
         }
         timed_out = !woken && now() >= until;
