@@ -1,5 +1,5 @@
 // The 64-byte work descriptor and the 32-byte completion record. Intel DSA Architecture
-// Specification, chapter 8 of revision 1 (descriptor formats), Linux include/uapi/linux/idxd.h.
+// Specification (descriptor formats), Linux include/uapi/linux/idxd.h.
 // Encoders write the named fields and leave reserved bytes 0; decoding keeps what validation needs.
 #pragma once
 

@@ -1,6 +1,6 @@
 // Registers, portals and commands of a Data Streaming Accelerator as software sees them: BAR0 is the
-// register file, BAR2 the portals. Intel DSA Architecture Specification, chapters 3.4 (portals), 8
-// (commands) and 9 (registers). Descriptors and completion records: dsa_descriptor_layout.hpp.
+// register file, BAR2 the portals. Intel DSA Architecture Specification (registers by their names
+// there), Linux drivers/dma/idxd/registers.h. Descriptors: dsa_descriptor_layout.hpp.
 // Left out: performance monitoring, event log, interrupt message storage; their capability bits are 0.
 #pragma once
 
@@ -14,7 +14,7 @@
 
 namespace ioasim::dsa {
 
-// --- BAR0: register offsets (9.2) ------------------------------------------------------------------
+// --- BAR0: register offsets ------------------------------------------------------------------
 constexpr std::uint64_t kBar0Bytes = 0x10000;
 namespace reg {
 constexpr std::uint64_t kVersion = 0x00;   // 4 bytes; major in [15:8]
@@ -46,7 +46,7 @@ constexpr std::uint32_t kMaxGroups = 64;
 constexpr std::uint32_t kMaxEngines = 64;
 constexpr std::uint32_t kMaxVectors = 128;
 
-// --- capabilities (9.2.2 to 9.2.7) -----------------------------------------------------------------
+// --- capabilities -----------------------------------------------------------------
 struct GeneralCapabilities {
     bool block_on_fault = false;
     bool overlapping_copy = false;
@@ -114,7 +114,7 @@ constexpr std::uint32_t engines_of_engcap(std::uint64_t v) {
     return static_cast<std::uint32_t>(get_bits(v, 7, 0));
 }
 
-// OFFSETS (9.2.8): byte offsets of the tables in BAR0.
+// OFFSETS: byte offsets of the tables in BAR0.
 struct TableOffsets {
     std::uint64_t grpcfg = 0;
     std::uint64_t wqcfg = 0;
@@ -128,7 +128,7 @@ constexpr TableOffsets decode_offsets(std::uint64_t low) {
     return {get_bits(low, 15, 0) << 8U, get_bits(low, 31, 16) << 8U, get_bits(low, 47, 32) << 8U};
 }
 
-// --- control and status (9.2.9 to 9.2.12) ----------------------------------------------------------
+// --- control and status ----------------------------------------------------------
 enum class DeviceState : std::uint8_t { Disabled = 0, Enabled = 1, Draining = 2, Halt = 3 };
 constexpr DeviceState state_of_gensts(std::uint32_t v) {
     return static_cast<DeviceState>(get_bits(v, 1, 0));
@@ -138,7 +138,7 @@ constexpr unsigned kGenctrlSwErrorInterrupt = 0;
 constexpr std::uint32_t kIntcauseSwError = 1U << 0U;
 constexpr std::uint32_t kIntcauseCommandDone = 1U << 1U;
 
-// --- commands (chapter 8) --------------------------------------------------------------------------
+// --- commands --------------------------------------------------------------------------
 enum class Command : std::uint8_t {
     EnableDevice = 1,
     DisableDevice = 2,
@@ -210,7 +210,7 @@ constexpr CommandStatus decode_cmdsts(std::uint32_t v) {
             static_cast<std::uint32_t>(get_bits(v, 23, 8))};
 }
 
-// --- software error (9.2.17): one latched error, four quadwords ------------------------------------
+// --- software error: one latched error, four quadwords ------------------------------------
 struct SoftwareError {
     bool valid = false;
     bool overflow = false;
@@ -256,7 +256,7 @@ constexpr SoftwareError decode_swerr(const std::array<std::uint64_t, 4>& q) {
     return e;
 }
 
-// --- GRPCFG (9.2.20): 64 bytes a group -------------------------------------------------------------
+// --- GRPCFG: 64 bytes a group -------------------------------------------------------------
 constexpr std::uint64_t kGrpcfgBytes = 64;
 constexpr std::uint64_t kGrpcfgWqBitmap = 0;       // four quadwords
 constexpr std::uint64_t kGrpcfgEngineBitmap = 32;  // one quadword
@@ -265,7 +265,7 @@ constexpr std::uint64_t grpcfg_address(std::uint64_t table, std::uint32_t group)
     return table + group * kGrpcfgBytes;
 }
 
-// --- WQCFG (9.2.21): 32 bytes a workqueue, written in dwords ---------------------------------------
+// --- WQCFG: 32 bytes a workqueue, written in dwords ---------------------------------------
 constexpr std::uint64_t kWqcfgBytes = 32;
 constexpr std::uint64_t kWqcfgPasidDword = 2;  // mode, priority, PASID, priv
 constexpr std::uint64_t kWqcfgStateDword = 6;  // occupancy, state: read only
@@ -342,13 +342,13 @@ constexpr std::uint64_t kMsixAddressHigh = 4;
 constexpr std::uint64_t kMsixData = 8;
 constexpr std::uint64_t kMsixControl = 12;  // bit 0: masked
 constexpr std::uint32_t kMsixMasked = 1;
-// MSIX_PERM (9.2.22): which PASID a vector belongs to.
+// MSIX_PERM: which PASID a vector belongs to.
 constexpr std::uint64_t kMsixPermBytes = 8;
 constexpr std::uint32_t encode_msix_perm(bool pasid_enable, std::uint32_t pasid) {
     return static_cast<std::uint32_t>(set_bits(set_bit(0, 3, pasid_enable), 31, 12, pasid));
 }
 
-// --- BAR2: portals (3.4) ---------------------------------------------------------------------------
+// --- BAR2: portals ---------------------------------------------------------------------------
 // Four pages a workqueue. Every 64-byte aligned address of a page is the same portal.
 enum class Portal : std::uint8_t {
     UnlimitedMsix = 0,
