@@ -1,0 +1,51 @@
+// The hardware of a platform: modules and the links between them. Construction order is free
+// (`shuffle` proves it); ranks at every inbox come from the order of the configuration.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/sim/dispatcher.hpp"
+#include "core/sim/simulation.hpp"
+#include "models/cpu/cpu_complex.hpp"
+#include "models/dsa/dsa_device.hpp"
+#include "models/memory/memory_module.hpp"
+#include "models/pcie/root_complex.hpp"
+#include "models/platform/config.hpp"
+#include "models/vtd/iommu.hpp"
+
+namespace ioasim::platform {
+
+class Bystander;
+
+class Hardware {
+public:
+    Hardware(sim::Simulation& sim, const PlatformConfig& config, sim::Dispatcher& dispatcher);
+    ~Hardware();
+    Hardware(const Hardware&) = delete;
+    Hardware& operator=(const Hardware&) = delete;
+
+    memory::MemoryModule& memory() { return *memory_; }
+    const memory::MemoryModule& memory() const { return *memory_; }
+    cpu::CpuComplex& cpus() { return *cpus_; }
+    // Bytes of RAM from address 0, what the host kernel's page allocator works on.
+    std::uint64_t low_memory_bytes() const { return low_memory_bytes_; }
+    static Rid rid_of(const DeviceConfig& device, std::size_t index);
+
+private:
+    void construct(sim::Simulation& sim, const PlatformConfig& config,
+                   sim::Dispatcher& dispatcher);
+    void connect(const PlatformConfig& config);
+
+    std::uint64_t low_memory_bytes_ = 0;
+    std::unique_ptr<memory::MemoryModule> memory_;
+    std::unique_ptr<pcie::RootComplex> root_complex_;
+    std::unique_ptr<cpu::CpuComplex> cpus_;
+    std::vector<std::unique_ptr<vtd::Iommu>> iommus_;
+    std::vector<std::unique_ptr<dsa::DsaDevice>> devices_;
+    std::vector<std::unique_ptr<Bystander>> bystanders_;
+};
+
+}  // namespace ioasim::platform

@@ -1,0 +1,305 @@
+#include "models/platform/platform.hpp"
+
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "core/ioasid/ioasid.hpp"
+#include "core/sim/dispatcher.hpp"
+#include "core/trace/run_events.hpp"
+#include "models/linux/dispatcher_scheduler.hpp"
+#include "models/linux/kernel.hpp"
+#include "models/platform/address_map.hpp"
+#include "models/platform/hardware.hpp"
+#include "models/platform/param_resolve.hpp"
+#include "models/platform/program.hpp"
+#include "models/vm/virtual_machine.hpp"
+
+namespace ioasim::platform {
+namespace {
+
+// Tasks besides the programs: boot, the host's ordered worker, helpers of drivers.
+constexpr std::uint64_t kServiceTasks = 16;
+
+sim::DispatcherParams dispatcher_params(const PlatformConfig& config) {
+    sim::DispatcherParams params = resolve(scheduler_param_table(), config, "scheduler");
+    params.cpus = config.cpus;
+    params.pool = config.programs.size() + config.vms.size() + kServiceTasks;
+    return params;
+}
+
+Switches switches_of(const PlatformConfig& config) {
+    Profile profile = Profile::Spec;
+    SIM_CHECK(parse_profile(config.ioasid_profile, profile), "unknown profile {}",
+              config.ioasid_profile);
+    return Switches::preset(profile);
+}
+
+// "vm1/vcpu0" -> {"vm1", "vcpu0"}; "host" -> {"host", ""}.
+std::pair<std::string, std::string> split_place(const std::string& on) {
+    const std::size_t slash = on.find('/');
+    return slash == std::string::npos
+               ? std::pair{on, std::string{}}
+               : std::pair{on.substr(0, slash), on.substr(slash + 1)};
+}
+
+struct Guest {
+    std::unique_ptr<vm::VirtualMachine> machine;
+    std::unique_ptr<IoasidCore> ioasid;
+    std::unique_ptr<os::Kernel> kernel;
+    std::size_t programs_left = 0;  // of its vCPUs; the last one shuts the machine down
+};
+
+}  // namespace
+
+struct Platform::Impl {
+    Impl(sim::Simulation& simulation, const PlatformConfig& configuration);
+
+    void enable_defects();
+    void build_host();
+    void build_guest(const VmConfig& config);
+    void build_programs();
+    void spawn_software();
+    void boot(ExecContext& ctx);
+    void spawn_program(std::size_t index);
+    void run_on_vcpu(ExecContext& ctx, std::size_t index, Guest& guest, std::uint32_t vcpu);
+
+    sim::Simulation& sim;
+    PlatformConfig config;
+    Switches switches;
+    sim::Dispatcher dispatcher;
+    Hardware hardware;
+    os::DispatcherScheduler scheduler;
+    std::unique_ptr<IoasidCore> host_ioasid;
+    std::unique_ptr<os::Kernel> host;
+    std::map<std::string, Guest> guests;
+    std::optional<ProgramWorld> world;
+    std::vector<std::unique_ptr<ProgramActor>> actors;
+};
+
+Platform::Impl::Impl(sim::Simulation& simulation, const PlatformConfig& configuration)
+    : sim(simulation),
+      config(configuration),
+      switches(switches_of(config)),
+      dispatcher(sim, dispatcher_params(config), sim.chooser()),
+      hardware(sim, config, dispatcher),
+      scheduler(dispatcher) {
+    enable_defects();
+    build_host();
+    for (const VmConfig& vm : config.vms) {
+        build_guest(vm);
+    }
+    build_programs();
+    spawn_software();
+}
+
+void Platform::Impl::enable_defects() {
+    const SourceId source = sim.recorder().source("platform");
+    for (const std::string& name : config.defects) {
+        const Declaration* defect = Declaration::find(Declaration::Kind::Defect, name);
+        SIM_CHECK(defect != nullptr, "unknown defect {}", name);
+        sim.probes().enable(static_cast<const Defect&>(*defect));
+        sim.recorder().emit(source, trace::RunDefect{sim.recorder().name(name)});
+    }
+}
+
+void Platform::Impl::build_host() {
+    host_ioasid = std::make_unique<IoasidCore>("host",
+                                               resolve(IoasidParams::table(), config, "ioasid"),
+                                               switches, sim.recorder(), sim.probes());
+    const os::KernelDeps deps{sim.recorder(), sim.probes(),  *host_ioasid,
+                              hardware.cpus(), scheduler,    &hardware.cpus()};
+    os::KernelConfig kernel;
+    kernel.name = "host";
+    kernel.memory_base = kKernelBase;
+    kernel.memory_bytes = hardware.low_memory_bytes() - kKernelBase;
+    host = std::make_unique<os::Kernel>(deps, kernel,
+                                        resolve(os::kernel_param_table(), config, "host"));
+    for (std::size_t i = 0; i < config.iommus.size(); ++i) {
+        host->add_iommu(config.iommus[i].name, iommu_registers(i));
+    }
+    for (std::size_t i = 0; i < config.devices.size(); ++i) {
+        const DeviceConfig& device = config.devices[i];
+        os::DeviceSetup setup;
+        setup.name = device.name;
+        setup.iommu = host->find_iommu(device.iommu);
+        setup.rid = Hardware::rid_of(device, i);
+        setup.ats = device.ats;
+        setup.engines = device.engines;
+        setup.registers = device_registers(i);
+        setup.portals = device_portals(i);
+        for (const WorkqueueConfig& wq : device.workqueues) {
+            setup.queues.push_back({wq.name, wq.shared, wq.size, wq.threshold, wq.priority});
+        }
+        host->add_device(std::move(setup));
+    }
+}
+
+void Platform::Impl::build_guest(const VmConfig& vm) {
+    Guest& guest = guests[vm.name];
+    os::VmSetup setup{vm.name, vm.quota, {}};
+    vm::VmConfig machine;
+    machine.name = vm.name;
+    machine.vcpus = vm.vcpus;
+    machine.memory_bytes = vm.memory_bytes;
+    machine.gpasid_min = vm.gpasids.min;
+    machine.gpasid_max = vm.gpasids.max;
+    machine.pasid_min = vm.pasids.min;
+    machine.pasid_max = vm.pasids.max;
+    for (const DeviceConfig& device : config.devices) {
+        setup.devices.push_back(device.name);
+        machine.devices.push_back(
+            {device.name, static_cast<std::uint32_t>(device.workqueues.size())});
+    }
+    os::VmHost& vm_host = host->create_vm(setup);
+    guest.machine = std::make_unique<vm::VirtualMachine>(
+        vm::VmDeps{sim.recorder(), sim.probes(), vm_host, hardware.cpus(), scheduler,
+                   hardware.cpus()},
+        machine, resolve(vm::vm_param_table(), config, vm.name));
+    guest.ioasid = std::make_unique<IoasidCore>(vm.name,
+                                                resolve(IoasidParams::table(), config, vm.name),
+                                                switches, sim.recorder(), sim.probes());
+    const os::KernelDeps deps{sim.recorder(),
+                              sim.probes(),
+                              *guest.ioasid,
+                              guest.machine->guest_instructions(),
+                              scheduler,
+                              &guest.machine->guest_port()};
+    os::KernelConfig kernel;
+    kernel.name = vm.name;
+    kernel.memory_base = guest.machine->kernel_memory_base();
+    kernel.memory_bytes = guest.machine->kernel_memory_bytes();
+    kernel.guest = true;
+    kernel.worker_task = false;
+    guest.kernel = std::make_unique<os::Kernel>(deps, kernel,
+                                                resolve(os::kernel_param_table(), config, vm.name));
+    os::IommuDriver& viommu =
+        guest.kernel->add_iommu(vm.name + "/viommu", guest.machine->viommu_base());
+    for (const DeviceConfig& device : config.devices) {
+        const vm::GuestDevice seen = guest.machine->guest_device(device.name);
+        os::DeviceSetup assigned;
+        assigned.name = device.name;
+        assigned.iommu = &viommu;
+        assigned.rid = seen.rid;
+        assigned.portals = seen.portals.value();
+        for (const WorkqueueConfig& wq : device.workqueues) {
+            assigned.queues.push_back({wq.name, wq.shared, wq.size, wq.threshold, wq.priority});
+        }
+        guest.kernel->add_device(std::move(assigned));
+    }
+}
+
+void Platform::Impl::build_programs() {
+    world.emplace(ProgramWorld{sim.recorder(), *host, {}, &hardware.memory().bytes()});
+    for (auto& [name, guest] : guests) {
+        world->vms[name] = guest.machine.get();
+    }
+    for (const ProgramConfig& program : config.programs) {
+        const auto [place, part] = split_place(program.on);
+        const std::string name = program.on + "/" + program.process;
+        if (place == "host") {
+            actors.push_back(make_process_actor(
+                *world, *host, name, [](std::uint64_t pa) { return std::optional<Hpa>(pa); },
+                nullptr));
+            continue;
+        }
+        Guest& guest = guests.at(place);
+        if (part == "vmm") {
+            actors.push_back(make_vmm_actor(*world, *guest.machine));
+            continue;
+        }
+        vm::VirtualMachine* machine = guest.machine.get();
+        ++guest.programs_left;
+        actors.push_back(make_process_actor(
+            *world, *guest.kernel, name,
+            [machine](std::uint64_t pa) {
+                const vm::GpaTarget target = machine->translate(Gpa{pa});
+                return target.kind == vm::GpaKind::Ram ? std::optional<Hpa>(target.hpa)
+                                                       : std::nullopt;
+            },
+            machine));
+    }
+}
+
+void Platform::Impl::spawn_software() {
+    sim::TaskOptions worker;
+    worker.name = "host/ioasid_wq";
+    worker.port = &hardware.cpus();
+    worker.kind = ContextKind::Worker;
+    worker.service = true;
+    dispatcher.spawn(worker, TimePs{},
+                     [this](ExecContext& ctx) { host_ioasid->worker_loop(ctx); });
+    sim::TaskOptions options;
+    options.name = "host/boot";
+    options.port = &hardware.cpus();
+    dispatcher.spawn(options, TimePs{}, [this](ExecContext& ctx) { boot(ctx); });
+}
+
+void Platform::Impl::boot(ExecContext& ctx) {
+    host_ioasid->install_capacity(ctx, static_cast<std::uint32_t>(config.ioasid_capacity));
+    const Errno booted = host->boot(ctx);
+    SIM_CHECK(booted == Errno::Ok, "the host does not boot: {}", errno_name(booted));
+    for (const VmConfig& vm : config.vms) {
+        // A VM that cannot be made (no quota left, no memory) shows in its programs' first step.
+        guests.at(vm.name).machine->create(ctx);
+    }
+    for (std::size_t i = 0; i < config.programs.size(); ++i) {
+        spawn_program(i);
+    }
+}
+
+void Platform::Impl::spawn_program(std::size_t index) {
+    const ProgramConfig& program = config.programs[index];
+    const auto [place, part] = split_place(program.on);
+    sim::TaskOptions options;
+    options.name = program.on + "/" + program.process;
+    options.port = &hardware.cpus();
+    const TimePs at = sim::Simulation::now() + TimePs{1} + program.start;
+    if (place == "host" || part == "vmm") {
+        dispatcher.spawn(options, at, [this, index](ExecContext& ctx) {
+            run_program(ctx, *world, config.programs[index], *actors[index]);
+        });
+        return;
+    }
+    Guest& guest = guests.at(place);
+    const auto vcpu = static_cast<std::uint32_t>(std::stoul(part.substr(4)));  // "vcpu0"
+    dispatcher.spawn(options, at, [this, index, &guest, vcpu](ExecContext& ctx) {
+        run_on_vcpu(ctx, index, guest, vcpu);
+    });
+}
+
+void Platform::Impl::run_on_vcpu(ExecContext& ctx, std::size_t index, Guest& guest,
+                                 std::uint32_t vcpu) {
+    guest.machine->run(ctx, vcpu, [this, index](ExecContext& guest_ctx) {
+        run_program(guest_ctx, *world, config.programs[index], *actors[index]);
+    });
+    if (--guest.programs_left == 0 && guest.machine->alive()) {
+        guest.machine->shutdown(ctx);
+    }
+}
+
+Platform::Platform(sim::Simulation& sim, const PlatformConfig& config)
+    : impl_(std::make_unique<Impl>(sim, config)) {}
+
+Platform::~Platform() = default;
+
+bool Platform::read_buffer(const std::string& program, std::size_t step, const std::string& buffer,
+                           std::uint64_t offset, std::vector<std::uint8_t>& out) const {
+    for (std::size_t i = 0; i < impl_->config.programs.size(); ++i) {
+        const ProgramConfig& config = impl_->config.programs[i];
+        if (config.on + "/" + config.process != program) {
+            continue;
+        }
+        const KeptBuffers kept = impl_->actors[i]->kept(step);
+        const std::vector<std::uint8_t>& bytes =
+            buffer == "source" ? kept.source : kept.destination;
+        if (offset + out.size() > bytes.size()) {
+            return false;
+        }
+        std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), out.size(), out.begin());
+        return true;
+    }
+    return false;
+}
+
+}  // namespace ioasim::platform

@@ -1,0 +1,66 @@
+// Runs a scenario's program: its steps one after the other, as calls of the process (or VMM) that it
+// names. Every step ends with a program.step event; a step that fails although it must not ends the
+// program, because what follows would act on things that are not there.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/exec_context.hpp"
+#include "core/trace/recorder.hpp"
+#include "models/linux/kernel.hpp"
+#include "models/linux/user_submit.hpp"
+#include "models/platform/config.hpp"
+#include "models/vm/virtual_machine.hpp"
+
+namespace ioasim::platform {
+
+// Reads guest or host virtual memory of a process after its run, without time and without the
+// process: contents are kept when the program ends, before its memory goes back.
+struct KeptBuffers {
+    std::vector<std::uint8_t> source;
+    std::vector<std::uint8_t> destination;
+};
+
+// A result and the number that the call returned (an ID, a count).
+struct StepOutcome {
+    Errno error = Errno::Ok;
+    std::uint64_t value = 0;
+};
+
+// What a program can do. One implementation for processes of a kernel, one for a VMM.
+class ProgramActor {
+public:
+    virtual ~ProgramActor() = default;
+    virtual Errno start(ExecContext& ctx) = 0;
+    virtual StepOutcome perform(ExecContext& ctx, const Step& step, std::size_t index) = 0;
+    virtual void finish(ExecContext& ctx) = 0;
+    // False when what the program stands for is gone (its VM was killed).
+    virtual bool alive() const = 0;
+    virtual KeptBuffers kept(std::size_t) const { return {}; }
+};
+
+// Everything a program may name.
+struct ProgramWorld {
+    trace::Recorder& recorder;
+    os::Kernel& host;
+    std::map<std::string, vm::VirtualMachine*> vms;
+    // Functional view of host memory for kept buffers; `machine` turns an address of the process's
+    // machine into a host address.
+    const memory::PhysicalMemory* memory = nullptr;
+};
+
+using MachineToHost = std::function<std::optional<Hpa>(std::uint64_t)>;
+
+std::unique_ptr<ProgramActor> make_process_actor(ProgramWorld& world, os::Kernel& kernel,
+                                                 const std::string& name, MachineToHost to_host,
+                                                 vm::VirtualMachine* inside);
+std::unique_ptr<ProgramActor> make_vmm_actor(ProgramWorld& world, vm::VirtualMachine& machine);
+
+void run_program(ExecContext& ctx, ProgramWorld& world, const ProgramConfig& program,
+                 ProgramActor& actor);
+
+}  // namespace ioasim::platform
