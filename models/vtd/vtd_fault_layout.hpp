@@ -34,6 +34,7 @@ enum class FaultReason : std::uint8_t {
     PasidEntryNotPresent = 0x59,     // SPT.2
     PasidEntryReserved = 0x5A,       // SPT.3
     PasidEntryInvalid = 0x5B,        // SPT.4
+    ExecuteDisabled = 0x5C,          // SPT.5
     SupervisorDisabled = 0x5D,       // SPT.6
     FirstStageAccess = 0x70,         // SFS.1
     FirstStageNotPresent = 0x71,     // SFS.2
