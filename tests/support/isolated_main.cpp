@@ -60,13 +60,22 @@ std::string pattern_of(const std::string& filter) {
     return filter.empty() ? "*" : pattern + "*";
 }
 
+// A context that looks at the filtered cases with these further options.
+doctest::Context context_of(const Options& options, std::vector<std::string> args) {
+    args.insert(args.begin(), "tests");
+    args.emplace_back("--no-colors");
+    args.emplace_back("--test-case=" + pattern_of(options.filter));
+    std::vector<const char*> argv;
+    for (const std::string& arg : args) {
+        argv.push_back(arg.c_str());
+    }
+    return doctest::Context(static_cast<int>(argv.size()), argv.data());
+}
+
 std::vector<std::string> case_names(const Options& options) {
-    doctest::Context context;
     std::ostringstream out;
+    doctest::Context context = context_of(options, {"--list-test-cases"});
     context.setCout(&out);
-    context.setOption("no-colors", true);
-    context.addFilter("test-case", pattern_of(options.filter).c_str());
-    context.setOption("list-test-cases", true);
     context.run();
     std::vector<std::string> names;
     std::istringstream lines(out.str());
@@ -83,13 +92,9 @@ std::vector<std::string> case_names(const Options& options) {
     dup2(fileno(output), STDOUT_FILENO);
     dup2(fileno(output), STDERR_FILENO);
     alarm(kCaseSeconds);
-    doctest::Context context;
-    context.setOption("no-colors", true);
-    context.setOption("no-intro", true);
-    context.addFilter("test-case", pattern_of(options.filter).c_str());
-    context.setOption("first", number);
-    context.setOption("last", number);
-    const int result = context.run();
+    const int result = context_of(options, {"--no-intro", fmt::format("--first={}", number),
+                                            fmt::format("--last={}", number)})
+                           .run();
     std::fflush(nullptr);
     std::exit(result);
 }
