@@ -47,6 +47,16 @@ struct EnqResult {
     Pasid host_pasid;  // the PASID that was sent, when one was
 };
 
+// Where message-signalled interrupts go: the host kernel. Called by hardware when the handler's first
+// instruction would run; it may wake or interrupt tasks, nothing else.
+class InterruptSink {
+public:
+    virtual ~InterruptSink() = default;
+    // `vector` is data[7:0] of the message.
+    virtual void on_interrupt_message(std::uint8_t vector, std::uint64_t address,
+                                      std::uint32_t data) = 0;
+};
+
 // The instruction set as the platform's CPUs implement it. Blocks the context until the DMWr's
 // completion is back (at most one outstanding per logical processor).
 class Instructions {

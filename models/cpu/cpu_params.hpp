@@ -12,7 +12,8 @@ struct CpuParams {
     TimePs load;              // a load or store of software, cached
     TimePs block;             // read_bytes, write_bytes: each 64-byte line
     TimePs mmio_write;        // the store instruction itself; delivery is posted
-    TimePs mmio_issue;        // core to uncore for MMIO reads, ENQCMD, MOVDIR64B
+    TimePs mmio_issue;        // core to uncore for MMIO reads and ENQCMD
+    TimePs movdir64b;         // MOVDIR64B to the same portal line, back to back
     TimePs completion;        // uncore to core: the instruction retires
     TimePs pasid_translation; // VMX PASID translation: two cached memory reads
     TimePs interrupt;         // MSI at the CPU complex to the sink

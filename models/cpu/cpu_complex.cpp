@@ -1,0 +1,301 @@
+#include "models/cpu/cpu_complex.hpp"
+
+#include "core/base/bits.hpp"
+#include "core/sim/simulation.hpp"
+#include "core/trace/software_events.hpp"
+#include "models/cpu/cpu_probes.hpp"
+#include "models/pcie/pcie_layout.hpp"
+
+namespace ioasim::cpu {
+
+namespace {
+
+// A completion for each processor, and interrupt messages: devices have far fewer vectors.
+constexpr std::size_t kInboxCapacity = 65536;
+constexpr std::uint64_t kLineBytes = 64;
+
+trace::EnqcmdOutcome traced(EnqOutcome outcome) {
+    switch (outcome) {
+        case EnqOutcome::Accepted: return trace::EnqcmdOutcome::Accepted;
+        case EnqOutcome::Retry: return trace::EnqcmdOutcome::Retry;
+        case EnqOutcome::GeneralProtection: return trace::EnqcmdOutcome::Gp;
+        case EnqOutcome::ExitEnqcmd: return trace::EnqcmdOutcome::Exit72;
+        case EnqOutcome::ExitEnqcmds: return trace::EnqcmdOutcome::Exit73;
+    }
+    return trace::EnqcmdOutcome::Retry;
+}
+
+std::vector<std::uint8_t> little_endian(std::uint64_t value, unsigned size) {
+    std::vector<std::uint8_t> bytes(size);
+    for (unsigned i = 0; i < size; ++i) {
+        bytes[i] = static_cast<std::uint8_t>(value >> (8 * i));
+    }
+    return bytes;
+}
+
+std::uint64_t from_little_endian(const std::uint8_t* bytes, std::size_t size) {
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+        value |= std::uint64_t{bytes[i]} << (8 * i);
+    }
+    return value;
+}
+
+std::uint64_t lines_of(std::uint64_t pa, std::size_t size) {
+    return size == 0 ? 0 : (pa + size - 1) / kLineBytes - pa / kLineBytes + 1;
+}
+
+}  // namespace
+
+CpuComplex::Processor::Processor(std::size_t index)
+    : answer(fmt::format("completion for cpu{}", index)) {}
+
+CpuComplex::CpuComplex(sim::Simulation& simulation, const std::string& name,
+                       const CpuParams& params, memory::PhysicalMemory& memory,
+                       sim::Dispatcher& dispatcher, std::uint64_t cpus)
+    : Module(simulation, name),
+      params_(params),
+      memory_(memory),
+      dispatcher_(dispatcher),
+      probes_(simulation.probes()),
+      inbox_(*this, kInboxCapacity),
+      upstream_(sim::LinkParams{params.link_latency, params.link_bandwidth, 0}) {
+    for (std::uint64_t i = 0; i < cpus; ++i) {
+        processors_.push_back(std::make_unique<Processor>(i));
+        processors_.back()->name = recorder().name(fmt::format("cpu{}", i));
+    }
+}
+
+CpuComplex::~CpuComplex() = default;
+
+// --- cached accesses -------------------------------------------------------------------------------
+
+std::uint64_t CpuComplex::load(ExecContext& ctx, std::uint64_t pa, unsigned size) {
+    std::array<std::uint8_t, 8> bytes{};
+    SIM_CHECK(size <= bytes.size() && pa % size == 0, "load of {} bytes at {:#x}", size, pa);
+    SIM_CHECK(memory_.contains(Hpa{pa}, size), "{} loads from {:#x}: no memory", ctx.name(), pa);
+    memory_.read(Hpa{pa}, bytes.data(), size);
+    ctx.spend(params_.load);
+    return from_little_endian(bytes.data(), size);
+}
+
+void CpuComplex::store(ExecContext& ctx, std::uint64_t pa, std::uint64_t value, unsigned size) {
+    std::array<std::uint8_t, 8> bytes{};
+    SIM_CHECK(size <= bytes.size() && pa % size == 0, "store of {} bytes at {:#x}", size, pa);
+    SIM_CHECK(memory_.contains(Hpa{pa}, size), "{} stores to {:#x}: no memory", ctx.name(), pa);
+    for (unsigned i = 0; i < size; ++i) {
+        bytes[i] = static_cast<std::uint8_t>(value >> (8 * i));
+    }
+    memory_.write(Hpa{pa}, bytes.data(), size);
+    ctx.spend(params_.load);
+}
+
+void CpuComplex::read_bytes(ExecContext& ctx, std::uint64_t pa, void* out, std::size_t size) {
+    SIM_CHECK(memory_.contains(Hpa{pa}, size), "{} reads {:#x}: no memory", ctx.name(), pa);
+    memory_.read(Hpa{pa}, out, size);
+    ctx.spend(params_.block * lines_of(pa, size));
+}
+
+void CpuComplex::write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in,
+                             std::size_t size) {
+    SIM_CHECK(memory_.contains(Hpa{pa}, size), "{} writes {:#x}: no memory", ctx.name(), pa);
+    memory_.write(Hpa{pa}, in, size);
+    ctx.spend(params_.block * lines_of(pa, size));
+}
+
+// --- uncached accesses -----------------------------------------------------------------------------
+
+CpuComplex::Processor& CpuComplex::processor_of(const ExecContext& ctx) {
+    const int cpu = dispatcher_.cpu_of(ctx);
+    SIM_CHECK(cpu >= 0, "{} executes without a processor", ctx.name());
+    return *processors_.at(static_cast<std::size_t>(cpu));
+}
+
+pcie::Tlp CpuComplex::make_request(pcie::TlpKind kind, std::uint64_t address,
+                                   std::uint32_t length) const {
+    pcie::Tlp tlp;
+    tlp.kind = kind;
+    tlp.requester = pcie::kHostRid;
+    tlp.address = address;
+    tlp.length = length;
+    return tlp;
+}
+
+void CpuComplex::send(ExecContext& ctx, pcie::Tlp tlp) {
+    const std::uint64_t bytes = pcie::wire_bytes(tlp);
+    upstream_.send(ctx.now(), std::move(tlp), bytes);
+}
+
+const pcie::Tlp& CpuComplex::ask(ExecContext& ctx, pcie::Tlp request) {
+    Processor& processor = processor_of(ctx);
+    SIM_CHECK(!processor.waiting, "{} has two requests outstanding", processor.answer.name());
+    processor.waiting = true;
+    request.tag = static_cast<std::uint32_t>(dispatcher_.cpu_of(ctx));
+    send(ctx, std::move(request));
+    ctx.stall(processor.answer);
+    SIM_CHECK(!processor.waiting, "{} woke without it", processor.answer.name());
+    return processor.completion;
+}
+
+std::uint64_t CpuComplex::mmio_read(ExecContext& ctx, std::uint64_t pa, unsigned size) {
+    SIM_CHECK(size <= 8 && pa % size == 0, "uncached read of {} bytes at {:#x}", size, pa);
+    ctx.spend(params_.mmio_issue);
+    const OneInstruction instruction(ctx);
+    const pcie::Tlp& answer = ask(ctx, make_request(pcie::TlpKind::MemRead, pa, size));
+    // A failed read returns all ones (PCIe 2.3.2, host bridge behaviour).
+    std::uint64_t value = bit_mask(8 * size - 1, 0);
+    if (answer.status == pcie::CplStatus::Success && answer.data.size() == size) {
+        value = from_little_endian(answer.data.data(), size);
+    } else {
+        probes_.hit(kReadFailed);
+    }
+    ctx.spend(params_.completion);
+    return value;
+}
+
+void CpuComplex::mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t value,
+                            unsigned size) {
+    SIM_CHECK(size <= 8 && pa % size == 0, "uncached write of {} bytes at {:#x}", size, pa);
+    pcie::Tlp tlp = make_request(pcie::TlpKind::MemWrite, pa, size);
+    tlp.data = little_endian(value, size);
+    send(ctx, std::move(tlp));
+    ctx.spend(params_.mmio_write);
+}
+
+void CpuComplex::movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64& data) {
+    SIM_CHECK(destination.value() % data.size() == 0, "MOVDIR64B to {:#x}", destination.value());
+    if (memory_.contains(destination, data.size())) {
+        memory_.write(destination, data.data(), data.size());
+    } else {
+        pcie::Tlp tlp = make_request(pcie::TlpKind::MemWrite, destination.value(), 64);
+        tlp.data.assign(data.begin(), data.end());
+        send(ctx, std::move(tlp));
+    }
+    ctx.spend(params_.movdir64b);
+}
+
+// --- ENQCMD, ENQCMDS -------------------------------------------------------------------------------
+
+EnqResult CpuComplex::enqcmd(ExecContext& ctx, const CpuState& state, Hpa portal,
+                             const Descriptor64& descriptor) {
+    return enqueue(ctx, EnqKind::Enqcmd, state, portal, descriptor);
+}
+
+EnqResult CpuComplex::enqcmds(ExecContext& ctx, const CpuState& state, Hpa portal,
+                              const Descriptor64& descriptor) {
+    return enqueue(ctx, EnqKind::Enqcmds, state, portal, descriptor);
+}
+
+EnqResult CpuComplex::enqueue(ExecContext& ctx, EnqKind kind, const CpuState& state, Hpa portal,
+                              const Descriptor64& descriptor) {
+    const TimePs start = ctx.now();
+    ctx.spend(params_.mmio_issue);  // not begun yet: an interruption may still come first
+    const OneInstruction instruction(ctx);
+    const Pasid guest = submitted_pasid(kind, state, descriptor);
+    EnqResult result{EnqOutcome::GeneralProtection, Pasid{kInvalidIoasid}};
+    std::uint64_t number = 0;
+    if (faults(kind, state, portal, descriptor)) {
+        probes_.hit(kEnqcmdFaulted);
+    } else if (const auto pasid = host_pasid(ctx, state, guest)) {
+        result = transmit(ctx, portal, *pasid, wire_command(kind, *pasid, descriptor), number);
+    } else {
+        probes_.hit(kTranslationMiss);
+        result.outcome =
+            kind == EnqKind::Enqcmd ? EnqOutcome::ExitEnqcmd : EnqOutcome::ExitEnqcmds;
+    }
+    if (recorder().wants(trace::Category::Cpu)) {
+        recorder().emit(ctx.source(),
+                        trace::CpuEnqcmd{processor_of(ctx).name, portal, guest, result.host_pasid,
+                                         traced(result.outcome), ctx.now() - start, number});
+    }
+    return result;
+}
+
+std::optional<Pasid> CpuComplex::host_pasid(ExecContext& ctx, const CpuState& state, Pasid guest) {
+    if (state.vmcs == nullptr || !state.vmcs->enable_pasid_translation ||
+        probes_.has(kPasidNotTranslated)) {
+        return guest;
+    }
+    std::optional<Pasid> pasid;
+    const std::pair<std::uint64_t, std::uint32_t> key{state.vmcs->low_pasid_directory.value(),
+                                                      guest.value()};
+    const auto kept = stale_.find(key);
+    if (probes_.has(kStalePasidTranslation) && kept != stale_.end()) {
+        pasid = kept->second;
+    } else {
+        pasid = translate_pasid(*state.vmcs, guest, memory_);
+    }
+    if (pasid && probes_.has(kStalePasidTranslation)) {
+        stale_.emplace(key, *pasid);
+    }
+    // What was read is used even if the tables change meanwhile: the instruction is under way.
+    ctx.spend(params_.pasid_translation);
+    return pasid;
+}
+
+EnqResult CpuComplex::transmit(ExecContext& ctx, Hpa portal, Pasid pasid, const Descriptor64& wire,
+                               std::uint64_t& number) {
+    pcie::Tlp tlp = make_request(pcie::TlpKind::DeferrableWrite, portal.value(), 64);
+    tlp.data.assign(wire.begin(), wire.end());
+    const pcie::Tlp& answer = ask(ctx, std::move(tlp));
+    const bool accepted = answer.status == pcie::CplStatus::Success;
+    if (accepted) {
+        number = answer.descriptor;
+    } else {
+        probes_.hit(answer.status == pcie::CplStatus::Retry ? kEnqcmdRetried : kEnqcmdNoPortal);
+    }
+    ctx.spend(params_.completion);
+    return {accepted ? EnqOutcome::Accepted : EnqOutcome::Retry, pasid};
+}
+
+// --- what comes back -------------------------------------------------------------------------------
+
+void CpuComplex::advance(TimePs now) {
+    while (inbox_.due(now)) {
+        pcie::Tlp tlp = inbox_.pop().message;
+        if (tlp.kind == pcie::TlpKind::Interrupt) {
+            SIM_CHECK(tlp.data.size() == 4, "interrupt message of {} bytes", tlp.data.size());
+            const auto data = static_cast<std::uint32_t>(from_little_endian(tlp.data.data(), 4));
+            interrupts_.schedule(now + params_.interrupt, 0, {tlp.address, data});
+            continue;
+        }
+        SIM_CHECK(tlp.kind == pcie::TlpKind::Completion && tlp.tag < processors_.size(),
+                  "unexpected transaction at the CPUs: kind {}", static_cast<int>(tlp.kind));
+        Processor& processor = *processors_[tlp.tag];
+        SIM_CHECK(processor.waiting, "a completion that cpu{} did not ask for", tlp.tag);
+        processor.waiting = false;
+        processor.completion = std::move(tlp);
+        dispatcher_.wake_all(processor.answer);
+    }
+    while (interrupts_.due(now)) {
+        const InterruptMessage message = interrupts_.pop();
+        if (sink_ != nullptr) {
+            sink_->on_interrupt_message(static_cast<std::uint8_t>(message.data), message.address,
+                                        message.data);
+        }
+    }
+}
+
+std::optional<TimePs> CpuComplex::next_wakeup() const {
+    return sim::earliest(inbox_.next(), interrupts_.next());
+}
+
+void CpuComplex::dump(sim::StateDump& out) const {
+    for (const auto& processor : processors_) {
+        if (processor->waiting) {
+            out.line(fmt::format("waits: {}", processor->answer.name()));
+        }
+    }
+    out.line(fmt::format("{} interrupt messages on their way to the kernel", interrupts_.size()));
+}
+
+bool CpuComplex::busy() const {
+    for (const auto& processor : processors_) {
+        if (processor->waiting) {
+            return true;
+        }
+    }
+    return !interrupts_.empty();
+}
+
+}  // namespace ioasim::cpu

@@ -1,0 +1,101 @@
+// The logical processors' way to memory and devices: cached loads and stores on coherent memory,
+// uncached accesses, ENQCMD(S), MOVDIR64B, and interrupt messages coming back.
+//
+// Cached accesses take effect at the instant of the call and cost time; uncached reads and ENQCMD
+// stall the processor until their completion is here, so a processor has at most one non-posted
+// request outstanding; uncached writes and MOVDIR64B are posted. Intel SDM vol. 2 and 3.
+// Left out: cache contents and store buffers (a missing fence cannot be observed), local APICs.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/base/defects.hpp"
+#include "core/sim/dispatcher.hpp"
+#include "core/sim/inbox.hpp"
+#include "core/sim/link.hpp"
+#include "core/sim/module.hpp"
+#include "models/cpu/cpu_if.hpp"
+#include "models/cpu/cpu_params.hpp"
+#include "models/cpu/pasid_translation.hpp"
+#include "models/memory/memory_if.hpp"
+#include "models/pcie/pcie_if.hpp"
+
+namespace ioasim::cpu {
+
+class CpuComplex final : public sim::Module, public MachinePort, public Instructions {
+public:
+    CpuComplex(sim::Simulation& simulation, const std::string& name, const CpuParams& params,
+               memory::PhysicalMemory& memory, sim::Dispatcher& dispatcher, std::uint64_t cpus);
+    ~CpuComplex() override;
+
+    // From the root complex; and the link to it.
+    sim::Inbox<pcie::Tlp>& inbox() { return inbox_; }
+    sim::Link<pcie::Tlp>& upstream() { return upstream_; }
+    void set_interrupt_sink(InterruptSink& sink) { sink_ = &sink; }
+
+    // MachinePort: addresses are host physical.
+    std::uint64_t load(ExecContext& ctx, std::uint64_t pa, unsigned size) override;
+    void store(ExecContext& ctx, std::uint64_t pa, std::uint64_t value, unsigned size) override;
+    void read_bytes(ExecContext& ctx, std::uint64_t pa, void* out, std::size_t size) override;
+    void write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in,
+                     std::size_t size) override;
+    std::uint64_t mmio_read(ExecContext& ctx, std::uint64_t pa, unsigned size) override;
+    void mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t value,
+                    unsigned size) override;
+
+    // Instructions.
+    EnqResult enqcmd(ExecContext& ctx, const CpuState& state, Hpa portal,
+                     const Descriptor64& descriptor) override;
+    EnqResult enqcmds(ExecContext& ctx, const CpuState& state, Hpa portal,
+                      const Descriptor64& descriptor) override;
+    void movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64& data) override;
+
+    void advance(TimePs now) override;
+    std::optional<TimePs> next_wakeup() const override;
+    void dump(sim::StateDump& out) const override;
+    bool busy() const override;
+
+private:
+    // The one non-posted request of a logical processor; its tag is the processor's index.
+    struct Processor {
+        explicit Processor(std::size_t index);
+        WaitQueue answer;
+        bool waiting = false;
+        pcie::Tlp completion;
+        trace::Name name;
+    };
+    struct InterruptMessage {
+        std::uint64_t address;
+        std::uint32_t data;
+    };
+
+    Processor& processor_of(const ExecContext& ctx);
+    pcie::Tlp make_request(pcie::TlpKind kind, std::uint64_t address, std::uint32_t length) const;
+    void send(ExecContext& ctx, pcie::Tlp tlp);
+    // Sends a non-posted request and stalls; the completion is in the processor then.
+    const pcie::Tlp& ask(ExecContext& ctx, pcie::Tlp request);
+    EnqResult enqueue(ExecContext& ctx, EnqKind kind, const CpuState& state, Hpa portal,
+                      const Descriptor64& descriptor);
+    std::optional<Pasid> host_pasid(ExecContext& ctx, const CpuState& state, Pasid guest);
+    EnqResult transmit(ExecContext& ctx, Hpa portal, Pasid pasid, const Descriptor64& wire,
+                       std::uint64_t& number);
+
+    CpuParams params_;
+    memory::PhysicalMemory& memory_;
+    sim::Dispatcher& dispatcher_;
+    Probes& probes_;
+    sim::Inbox<pcie::Tlp> inbox_;
+    sim::Link<pcie::Tlp> upstream_;
+    sim::Timeline<InterruptMessage> interrupts_;
+    std::vector<std::unique_ptr<Processor>> processors_;
+    InterruptSink* sink_ = nullptr;
+    // Defect cpu.stale_pasid_translation: (low directory, guest PASID) -> first translation.
+    std::map<std::pair<std::uint64_t, std::uint32_t>, Pasid> stale_;
+};
+
+}  // namespace ioasim::cpu

@@ -1,0 +1,22 @@
+// What can be broken in the CPU complex, and its rare paths.
+#pragma once
+
+#include "core/base/defects.hpp"
+
+namespace ioasim::cpu {
+
+inline const Defect kPasidNotTranslated{
+    "cpu.pasid_not_translated", "ENQCMD in a guest sends the guest PASID without translating it"};
+inline const Defect kStalePasidTranslation{
+    "cpu.stale_pasid_translation",
+    "ENQCMD in a guest keeps using the first translation of a guest PASID for ever"};
+
+inline const Mark kEnqcmdRetried{"cpu.enqcmd_retried", "A DMWr was answered with retry."};
+inline const Mark kEnqcmdNoPortal{"cpu.enqcmd_no_portal",
+                                  "A DMWr went to an address that is no enqueue register."};
+inline const Mark kTranslationMiss{"cpu.pasid_translation_miss",
+                                   "PASID translation failed: VM exit 72 or 73."};
+inline const Mark kEnqcmdFaulted{"cpu.enqcmd_faulted", "ENQCMD or ENQCMDS raised #GP."};
+inline const Mark kReadFailed{"cpu.read_failed", "An uncached read was answered with an error."};
+
+}  // namespace ioasim::cpu
