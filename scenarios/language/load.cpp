@@ -1,0 +1,278 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "core/base/random.hpp"
+#include "scenarios/language/reading.hpp"
+#include "scenarios/language/schema.hpp"
+
+namespace ioasim::scenario {
+namespace {
+
+// "devices[0].workqueues[1].size" -> "/platform/devices/0/workqueues/1/size"
+std::string config_pointer(const std::string& where) {
+    std::string pointer;
+    std::string part;
+    const auto flush = [&pointer, &part] {
+        if (!part.empty()) {
+            pointer += "/" + part;
+            part.clear();
+        }
+    };
+    for (const char c : where) {
+        if (c == '.' || c == '[' || c == ']') {
+            flush();
+        } else {
+            part += c;
+        }
+    }
+    flush();
+    const std::string first = pointer.substr(1, pointer.find('/', 1) - 1);
+    if (first == "ioasid_profile" || first == "ioasid_capacity") {
+        return "/platform/ioasid/" + first.substr(7);
+    }
+    const bool inside = first == "cpus" || first == "iommus" || first == "devices" ||
+                        first == "ioasid" || first == "params";
+    return inside ? "/platform" + pointer : pointer;
+}
+
+void check_proof(Reading& reading, Scenario& scenario) {
+    const Node* proof = reading.root.get("proof");
+    if (proof == nullptr) {
+        return;
+    }
+    const Node* defect = proof->get("defect");
+    const Node* fails = proof->get("fails");
+    if (defect == nullptr || fails == nullptr) {
+        return;
+    }
+    const Vocabulary& words = reading.vocabulary;
+    const bool good_defect = reading.known(*defect, "/proof/defect", "seeded defect",
+                                           words.defects, Code::UnknownDefect);
+    std::vector<std::string> outcomes{"expectation"};
+    outcomes.insert(outcomes.end(), words.checkers.begin(), words.checkers.end());
+    outcomes.insert(outcomes.end(), words.findings.begin(), words.findings.end());
+    const bool good_fails = reading.known(*fails, "/proof/fails", "checker or finding", outcomes,
+                                          Code::UnknownFinding);
+    if (good_defect && good_fails) {
+        scenario.proof = Proof{defect->text, fails->text};
+        scenario.proof_place = reading.where(defect->place);
+    }
+}
+
+void check_covers(Reading& reading, Scenario& scenario) {
+    std::size_t index = 0;
+    for (const Node& item : items_of(reading.root.get("covers"))) {
+        const std::string pointer = pointer_join("/covers", index++);
+        const std::string row = text_of(&item);
+        if (std::find(scenario.covers.begin(), scenario.covers.end(), row) !=
+            scenario.covers.end()) {
+            reading.report(Code::NameTaken, item.place, pointer,
+                           fmt::format("row {} is listed twice", quoted(row)));
+        }
+        scenario.covers.push_back(row);
+    }
+}
+
+// A finding that a checker reports cannot be expected together with the opposite.
+void warn_if_nothing_expected(Reading& reading, const Scenario& scenario) {
+    if (scenario.expectations.empty()) {
+        const Node* expect = reading.root.get("expect");
+        const Node* name = reading.root.get("name");
+        const Node* at = expect != nullptr ? expect : name;
+        reading.report(Code::CannotFail, at != nullptr ? at->place : reading.root.place, "/expect",
+                       "nothing is expected of this scenario",
+                       "only hangs, failing steps and findings of checkers can fail it", true);
+    }
+}
+
+class Loader {
+public:
+    Loader(const std::string& path, const Vocabulary& vocabulary, const LoadOptions& options,
+           Loaded& out)
+        : path_(path), vocabulary_(vocabulary), options_(options), out_(out) {}
+
+    void run() {
+        Node document;
+        if (!read_with_bases(path_, out_.sources, out_.diagnostics, document)) {
+            return;
+        }
+        if (!document.is(Node::Kind::Object)) {
+            validate(document, scenario_type(), "", out_.diagnostics);
+            return;
+        }
+        if (!assign_all(document)) {
+            return;
+        }
+        // The shape of what makes the cells comes first; the rest is checked cell by cell.
+        Diagnostics composition;
+        for (const auto& [key, type] :
+             {std::pair<const char*, const Type*>{"params", &params_type()},
+              std::pair<const char*, const Type*>{"matrix", &matrix_type()}}) {
+            if (const Node* node = document.get(key)) {
+                validate(*node, *type, std::string("/") + key, composition);
+            }
+        }
+        const bool composed = !composition.has_errors();
+        for (const Diagnostic& d : composition.sorted()) {
+            out_.diagnostics.add(d);
+        }
+        std::vector<Cell> cells(1);
+        if (composed) {
+            cells = matrix_cells(document, pinned_, out_.diagnostics);
+        }
+        for (const Cell& cell : cells) {
+            one_cell(document, cell, composed);
+        }
+        if (out_.diagnostics.has_errors()) {
+            out_.cells.clear();
+        }
+    }
+
+private:
+    bool is_component(const Node& document, const std::string& name) const {
+        return !tables_of(document, vocabulary_, name).empty();
+    }
+
+    IsComponent component_test() const {
+        return [this](const Node& document, const std::string& name) {
+            return is_component(document, name);
+        };
+    }
+
+    bool assign_all(Node& document) {
+        bool good = true;
+        const Node* matrix = document.get("matrix");
+        const Node* over = matrix == nullptr ? nullptr : matrix->get("over");
+        for (const std::string& argument : options_.sets) {
+            Assignment assignment;
+            if (!parse_assignment(argument, out_.sources, out_.diagnostics, assignment)) {
+                good = false;
+                continue;
+            }
+            if (over != nullptr && over->get(assignment.path) != nullptr) {
+                pinned_.push_back(assignment);  // an axis: the cell does it
+            } else {
+                assign(document, assignment, component_test(), out_.diagnostics);
+            }
+        }
+        return good;
+    }
+
+    void one_cell(const Node& base, const Cell& cell, bool composed) {
+        Node document = base;
+        for (std::size_t i = 0; i < cell.axes.size(); ++i) {
+            assign(document, {cell.axes[i].first, cell.places[i], cell.axes[i].second},
+                   component_test(), out_.diagnostics);
+        }
+        if (!cell.expect.empty()) {
+            Member* expect = document.find("expect");
+            Node& list = expect != nullptr ? expect->value
+                                           : document.set("expect", Node::array(base.place));
+            list.items.insert(list.items.end(), cell.expect.begin(), cell.expect.end());
+        }
+        if (composed) {
+            const std::map<std::string, Node> values = param_values(document, out_.diagnostics);
+            document.erase("params");
+            document.erase("matrix");
+            substitute(document, values, "", out_.diagnostics);
+        } else {
+            document.erase("params");
+            document.erase("matrix");
+        }
+        validate(document, scenario_type(), "", out_.diagnostics);
+        Reading reading(document, vocabulary_, out_.sources, out_.diagnostics);
+        Scenario scenario = read(reading, cell.id());
+        if (!out_.diagnostics.has_errors()) {
+            check_platform(reading, scenario);
+        }
+        finish_document(document, scenario);
+        scenario.document = std::move(document);
+        out_.cells.push_back(std::move(scenario));
+    }
+
+    Scenario read(Reading& reading, const std::string& cell) {
+        Scenario s;
+        s.file = path_;
+        s.cell = cell;
+        s.name = text_of(reading.root.get("name"));
+        s.purpose = text_of(reading.root.get("purpose"));
+        s.campaign = text_of(reading.root.get("campaign"), "seeds");
+        const Node* run = reading.root.get("run");
+        constexpr std::uint64_t kDefaultLimit = 10'000'000'000;  // 10 ms
+        s.seed = integer_of(run == nullptr ? nullptr : run->get("seed"), 1);
+        s.limit = time_of(run == nullptr ? nullptr : run->get("limit"), TimePs{kDefaultLimit});
+        check_covers(reading, s);
+        check_proof(reading, s);
+        s.config = read_config(reading);
+        for (const std::string& defect : options_.defects) {
+            if (std::find(s.config.defects.begin(), s.config.defects.end(), defect) ==
+                s.config.defects.end()) {
+                s.config.defects.push_back(defect);
+            }
+        }
+        s.expectations = read_expectations(reading, s.config);
+        take_over_step_results(s);
+        warn_if_nothing_expected(reading, s);
+        return s;
+    }
+
+    // An expectation about a step is the result that the step must have.
+    static void take_over_step_results(Scenario& s) {
+        for (const Expectation& e : s.expectations) {
+            if (e.kind != Expectation::Kind::Step || !e.error) {
+                continue;
+            }
+            for (platform::ProgramConfig& program : s.config.programs) {
+                if (program.on + "/" + program.process == e.name &&
+                    e.step < program.steps.size()) {
+                    program.steps[e.step].error = e.error;
+                }
+            }
+        }
+    }
+
+    void check_platform(Reading& reading, const Scenario& scenario) {
+        for (const platform::ConfigProblem& problem :
+             vocabulary_.check_platform(scenario.config)) {
+            const std::string pointer = config_pointer(problem.where);
+            const Node& node = pointer_lookup(reading.root, pointer);
+            reading.report(Code::Platform, node.place, pointer, problem.text);
+        }
+    }
+
+    // What was switched on from outside becomes part of the document, so that it repeats this run.
+    void finish_document(Node& document, const Scenario& scenario) const {
+        document.erase("$schema");
+        if (!scenario.config.defects.empty()) {
+            Node list = Node::array();
+            for (const std::string& defect : scenario.config.defects) {
+                list.items.push_back(Node::string(defect));
+            }
+            document.set("defects", std::move(list));
+        }
+    }
+
+    const std::string& path_;
+    const Vocabulary& vocabulary_;
+    const LoadOptions& options_;
+    Loaded& out_;
+    std::vector<Assignment> pinned_;
+};
+
+}  // namespace
+
+Loaded load(const std::string& path, const Vocabulary& vocabulary, const LoadOptions& options) {
+    Loaded out;
+    Loader(path, vocabulary, options, out).run();
+    if (out.diagnostics.has_errors()) {
+        out.cells.clear();
+    }
+    return out;
+}
+
+std::string config_hash(const Node& document) {
+    return fmt::format("{:016x}", stable_hash(to_json(document, 0)));
+}
+
+}  // namespace ioasim::scenario
