@@ -135,13 +135,15 @@ IoasidCore::Provided IoasidCore::provide(ExecContext& ctx, IoasidSet* set, Ioasi
         return {};
     }
     if (table.find(id.value()) != nullptr) {
+        if (switches_.collision_freed_at_provider) {
+            hazard(ctx, "provider_frees_live_id", ops.name());
+            ops.free(ctx, id);
+        }
         if (!switches_.alloc_returns_unstored) {
             return {};
         }
-        // The number belongs to somebody, the provider is told to free it, the caller gets it.
         probes_.hit(ioasid_probes::kUnstoredReturned);
         hazard(ctx, "unstored_id_returned", ops.name());
-        ops.free(ctx, id);
         return {id, nullptr};
     }
     return {id, &table.insert(id.value())};

@@ -132,7 +132,10 @@ Result<IoasidSet*> IoasidCore::set_alloc(ExecContext& ctx, SetToken token, std::
         }
         return error;
     };
-    if (!switches_.managed_sets || static_cast<std::uint32_t>(type) >= kSetTypeCount) {
+    const bool negative = static_cast<std::int32_t>(type) < 0;
+    if (!switches_.managed_sets ||
+        (static_cast<std::uint32_t>(type) >= kSetTypeCount &&
+         !(negative && switches_.type_is_signed))) {
         return refuse(Errno::Einval);
     }
     if (quota == 0 && switches_.quota_zero_read_unlocked) {

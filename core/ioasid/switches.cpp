@@ -15,12 +15,14 @@ Switches posted_code() {
     s.untyped_token_refused = true;
     s.untyped_token_unique = false;
     s.quota_is_signed = true;
+    s.type_is_signed = true;
     s.quota_zero_read_unlocked = true;
     s.quota_returned = false;
     s.alloc_after_refused_free = true;
     s.free_all_unlists_pending = true;
     s.quota_adjustable = false;
     s.alloc_returns_unstored = true;
+    s.collision_freed_at_provider = true;
     s.provider_range_checked = false;
     s.attach_checks_set = false;
     s.unbind_before_idle_reclaim = false;
@@ -78,6 +80,7 @@ Switches Switches::preset(Profile profile) {
         case Profile::Mainline:
             s = posted_code();
             s.managed_sets = false;
+            s.alloc_returns_unstored = false;
             break;
     }
     return s;

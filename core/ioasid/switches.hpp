@@ -44,6 +44,9 @@ struct Switches {
     bool untyped_token_unique = true;
     // Posted code: the quota is an int, so 2^31 and more never allow an allocation.
     bool quota_is_signed = false;
+    // Posted code: the type is compared as a signed number, so a negative one is found out only after
+    // the quota was compared with the pool.
+    bool type_is_signed = false;
     // Posted code: quota 0 ("all that is left") reads the pool before it takes the lock.
     bool quota_zero_read_unlocked = false;
     // V1 to V3 return the quota to the pool when the set dies; V4 and the production kernel leak it.
@@ -63,9 +66,12 @@ struct Switches {
     bool quota_adjustable = true;
 
     // --- IDs --------------------------------------------------------------------------------
-    // V4: when storing fails after the provider gave a number (a number in use), the number is
-    // returned although nothing was stored. Otherwise INVALID_IOASID, and the live ID stays alive.
+    // V4 and the production kernel: when storing fails after the provider gave a number (a number in
+    // use), the number is returned although nothing was stored. Otherwise INVALID_IOASID.
     bool alloc_returns_unstored = false;
+    // All code: a provider whose number is in use already is told to free that number, which belongs
+    // to somebody else. Mainline then refuses, V4 returns it.
+    bool collision_freed_at_provider = false;
     // All code: whatever the provider returns is stored, inside min..max or not.
     bool provider_range_checked = true;
     // Document: attach_data and attach_spid take the set and refuse a foreign one (-EACCES).
