@@ -1,0 +1,179 @@
+# The suites of tools/test (bash). A suite answers one question; it is a function suite_NAME that
+# counts through run_program (a program that ends "N passed, N failed") or each_case (a function for
+# each line of its input: exit 0 passed, 77 skipped, anything else failed).
+
+kSuites=(tidy unit module timing random vectors scenario bad determinism proofs viewers readme)
+kAllSuites=(format asan debug)
+
+# --- the suites ---------------------------------------------------------------------------------
+
+# Does the source keep the rules of the house?
+suite_tidy() { run_program python3 "$top/tests/tidy/tidy.py" --build "$build" --filter "$text"; }
+
+# Does each part do what it says, alone?
+suite_unit() { run_tests "$build/unit_tests"; }
+suite_module() { run_tests "$build/module_tests"; }
+
+# Is each latency tight: blocked one picosecond before, ready at the time?
+suite_timing() { run_tests "$build/timing_tests"; }
+
+# Do the laws hold for generated inputs?
+suite_random() { run_tests "$build/random_tests"; }
+
+# Does the simulator answer as recorded real implementations did?
+suite_vectors() { vector_sets | each_case case_vectors; }
+vector_sets() { (cd "$top/tests/vectors" 2>/dev/null && find . -mindepth 2 -maxdepth 2 -type d) |
+    sed 's|^\./||' | sort; }
+case_vectors() {
+    find "$top/tests/vectors/$1" -type f -name '*.jsonl*' | sort |
+        xargs -r "$IOASIM" conform "${1%%/*}"
+}
+
+# Does every scenario end as it expects?
+suite_scenario() { scenarios | each_case case_scenario; }
+scenarios() { (cd "$top" && find scenarios -name '*.json' ! -path 'scenarios/schema/*' \
+    ! -path 'scenarios/language/*') | sort; }
+case_scenario() { timeout 600 "$IOASIM" run "$top/$1" --out "$(mktemp -d -p "$scratch")/out"; }
+
+# Is a wrong scenario refused, with the place and the reason?
+suite_bad() { run_script "$top/tests/scenario/check_bad.sh"; }
+
+# Are traces the same bytes from another folder, among bystanders, in another construction order?
+suite_determinism() { small_scenarios | each_case case_determinism; }
+# The big ones are repeated only when everything is.
+small_scenarios() {
+    if $all; then scenarios; else scenarios | grep -vE '^scenarios/(stress|bench)/'; fi
+}
+case_determinism() { "$top/tests/determinism/check.sh" "$top/$1"; }
+
+# Does each scenario fail when the mechanism it is about is broken?
+suite_proofs() { run_script "$top/tests/scenario/check_proofs.sh"; }
+
+# Do programs that know nothing of us read our files?
+suite_viewers() { run_script "$top/tests/viewers/check_vcd.sh"; }
+
+# Does every command that the README marks work as shown?
+suite_readme() { "$top/tests/readme/commands.sh" list | each_case case_readme; }
+case_readme() { "$top/tests/readme/commands.sh" run "${1%% *}"; }
+
+# Is the source formatted?
+suite_format() { (cd "$top" && git ls-files '*.cpp' '*.hpp') | each_case case_format; }
+case_format() { clang-format-14 --dry-run -Werror "$top/$1"; }
+
+# Is there no memory error or undefined behaviour?
+suite_asan() {
+    build_into "$top/build/asan" "-DCMAKE_BUILD_TYPE=RelWithDebInfo -DIOASIM_SANITIZE=ON" all
+    local build="$top/build/asan" IOASIM="$top/build/asan/ioasim-asan"
+    export LSAN_OPTIONS="suppressions=$top/tests/support/leaks.supp:print_suppressions=0"
+    run_tests "$build/unit_tests"
+    run_tests "$build/module_tests"
+    run_tests "$build/timing_tests"
+    scenarios | grep '^scenarios/quickstart/' | each_case case_scenario
+}
+
+# Does an unoptimised build make the same traces?
+suite_debug() {
+    build_into "$top/build/debug" "-DCMAKE_BUILD_TYPE=Debug -DIOASIM_EXECUTABLE=ioasim-debug" ioasim
+    scenarios | grep '^scenarios/quickstart/' | each_case case_debug
+}
+case_debug() { "$top/tests/determinism/check.sh" "$top/$1" "$top/build/debug/ioasim-debug"; }
+
+# --- how they count -----------------------------------------------------------------------------
+
+run_suite() {
+    passed=0
+    failed=0
+    skipped=0
+    local start=$EPOCHREALTIME
+    "suite_$1"
+    total_passed=$((total_passed + passed))
+    total_failed=$((total_failed + failed))
+    total_skipped=$((total_skipped + skipped))
+    [ $((passed + failed + skipped)) -gt 0 ] || return 0
+    local note=
+    [ "$skipped" -eq 0 ] || note=", $skipped skipped"
+    # The closing line of the whole run alone has the bare form.
+    printf '%-12s %5d passed, %d failed%s (%s s)\n' "$1:" "$passed" "$failed" "$note" \
+        "$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')"
+}
+
+# run_program COMMAND...: its last line counts; what it says before is shown when a case failed.
+run_program() {
+    local output="$scratch/program.out"
+    "$@" >"$output" 2>&1 </dev/null
+    local code=$? last p f
+    last=$(tail -n 1 "$output")
+    if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
+        p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]}
+        # A count that the exit code contradicts is a failure of the program.
+        if [ "$code" -ne 0 ] && [ "$f" -eq 0 ] && [ "$p" -gt 0 ]; then f=1; fi
+    else
+        p=0 f=1
+    fi
+    passed=$((passed + p))
+    failed=$((failed + f))
+    [ "$f" -eq 0 ] || sed '$d' "$output"
+}
+
+# A test program is absent while its folder of tests is empty.
+run_tests() {
+    [ ! -x "$1" ] || run_program "$1" ${text:+"$text"}
+}
+
+# A script of a suite: one case without its own count, or many with it. 77 skips it.
+run_script() {
+    [ -x "$1" ] || return 0
+    [ -z "$text" ] || [[ $1 == *"$text"* ]] || return 0
+    local output="$scratch/script.out"
+    "$1" >"$output" 2>&1 </dev/null
+    local code=$?
+    if [ "$code" -eq 77 ]; then
+        skipped=$((skipped + 1))
+    elif [[ $(tail -n 1 "$output") =~ ^[0-9]+\ passed,\ [0-9]+\ failed ]]; then
+        run_program sh -c 'cat "$1"; exit "$2"' sh "$output" "$code"
+    elif [ "$code" -eq 0 ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        printf 'FAILED (exit %d): %s\n' "$code" "${1#"$top"/}"
+        cat "$output"
+    fi
+}
+
+# each_case FUNCTION: a case for each line of the input that holds the text asked for, as many at a
+# time as there are cores.
+each_case() {
+    local results="$scratch/results" result
+    rm -rf "$results" && mkdir -p "$results"
+    export results build IOASIM
+    # shellcheck disable=SC2016
+    grep -F -- "$text" | xargs -r -d '\n' -P "$jobs" -n 1 bash -c '
+        . "$top/tests/suites.sh"
+        one_case "$0" "$1"' "$1"
+    for result in "$results"/*; do
+        [ -e "$result" ] || continue
+        case $result in
+        *.passed) passed=$((passed + 1)) ;;
+        *.skipped) skipped=$((skipped + 1)) ;;
+        *.failed)
+            failed=$((failed + 1))
+            cat "$result"
+            ;;
+        esac
+    done
+}
+
+one_case() {
+    local name
+    name="$results/$(printf '%s' "$2" | tr -c 'A-Za-z0-9_.\n-' '_')"
+    ( "$1" "$2" ) >"$name.log" 2>&1 </dev/null
+    local code=$?
+    case $code in
+    0) mv "$name.log" "$name.passed" ;;
+    77) mv "$name.log" "$name.skipped" ;;
+    *)
+        { printf 'FAILED (exit %d): %s\n' "$code" "$2" && cat "$name.log"; } >"$name.failed"
+        rm -f "$name.log"
+        ;;
+    esac
+}
