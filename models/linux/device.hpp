@@ -51,6 +51,8 @@ public:
     // Machine physical address of the limited portal page of a queue.
     std::uint64_t portal(std::uint32_t queue) const;
 
+    // False for an assigned function in a guest: its queues are the host's to configure and drain.
+    bool configured_here() const { return setup_.registers != 0; }
     // Reset, configuration, enable of device and queues.
     Errno bring_up(ExecContext& ctx);
     // Waits until every accepted descriptor of the PASID is done.
@@ -60,8 +62,8 @@ public:
                   std::uint32_t* status = nullptr);
 
 private:
-    Errno configure_queue(ExecContext& ctx, std::uint32_t index);
-    Errno configure_group(ExecContext& ctx);
+    void configure_queue(ExecContext& ctx, std::uint32_t index);
+    void configure_group(ExecContext& ctx);
     std::uint64_t read(ExecContext& ctx, std::uint64_t offset, unsigned size);
     void write(ExecContext& ctx, std::uint64_t offset, std::uint64_t value, unsigned size);
 
@@ -70,7 +72,7 @@ private:
     SimLock command_lock_;
     std::uint64_t queue_config_ = 0;  // offset of WQCFG in BAR0, from the OFFSETS register
     std::uint64_t group_config_ = 0;
-    std::uint64_t queue_config_bytes_ = 0;  // size of one WQCFG
+    unsigned size_code_ = 0;  // of a WQCFG
 };
 
 }  // namespace ioasim::os

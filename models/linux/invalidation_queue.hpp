@@ -27,8 +27,9 @@ public:
     bool ready() const { return ring_ != 0; }
 
 private:
-    Errno wait_status(ExecContext& ctx, std::uint64_t status, std::uint32_t done);
-    Errno handle_error(ExecContext& ctx, std::uint32_t fault_status);
+    Errno wait_status(ExecContext& ctx, std::uint64_t status, const vtd::Descriptor& wait);
+    // Looks at FSTS; clears what it finds so that the queue goes on.
+    Errno handle_error(ExecContext& ctx, const vtd::Descriptor& wait);
     void put(ExecContext& ctx, const vtd::Descriptor& descriptor);
 
     Kernel& kernel_;
@@ -38,6 +39,7 @@ private:
     std::uint64_t status_ = 0;
     std::uint64_t entries_ = 0;
     std::uint64_t tail_ = 0;
+    bool stuck_ = false;  // a submission timed out: the ring may hold what the unit did not take
 };
 
 }  // namespace ioasim::os

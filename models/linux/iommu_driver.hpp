@@ -2,7 +2,8 @@
 // builds root, context, PASID directory and PASID tables in memory, and keeps the unit's caches in
 // step through the invalidation queue. VT-d specification chapters 3, 6, 9; the order of teardown is
 // that of table 28 and of Linux's intel_pasid_tear_down_entry.
-// Leaves out: legacy mode, interrupt remapping, super pages, RID_PASID domains (DMA API), suspend.
+// Leaves out: legacy mode, interrupt remapping, super pages, RID_PASID domains (DMA API), the
+// page-request queue (context entries have PRE = 0), suspend.
 #pragma once
 
 #include <cstdint>
@@ -68,17 +69,21 @@ private:
     // Writes GCMD with `bit` changed and polls GSTS for `status`.
     Errno command(ExecContext& ctx, std::uint32_t bit, bool on, std::uint32_t status);
     Errno set_root_table(ExecContext& ctx);
-    Errno start_page_requests(ExecContext& ctx);
     Errno flush_everything(ExecContext& ctx);
+    Errno flush_new_entry(ExecContext& ctx, Pasid pasid, DomainId did);
+    // Address of the function's context entry; makes the context table if there is none.
     Result<std::uint64_t> context_entry(ExecContext& ctx, Rid rid);
+    unsigned pasid_bits() const;
     Result<std::uint64_t> entry_address(ExecContext& ctx, const Device& device, Pasid pasid,
                                         bool allocate);
     Errno install(ExecContext& ctx, const Device& device, Pasid pasid, const vtd::PasidEntry& entry,
                   const std::string& space);
     Errno flush_after_clear(ExecContext& ctx, const Device& device, Pasid pasid,
                             const vtd::PasidEntry& old);
-    Errno drain_page_requests(ExecContext& ctx, const Device& device, Pasid pasid,
-                              const vtd::PasidEntry& old);
+    Errno drain_page_requests(ExecContext& ctx);
+    void tell_entry(ExecContext& ctx, const Device& device, Pasid pasid,
+                    const vtd::PasidEntry& entry);
+    void tell_space(ExecContext& ctx, const Device& device, Pasid pasid, const std::string& space);
 
     Kernel& kernel_;
     std::string name_;
@@ -88,7 +93,6 @@ private:
     std::uint64_t cap_ = 0;
     std::uint64_t ecap_ = 0;
     std::uint64_t root_ = 0;
-    std::uint64_t prq_ = 0;
     bool ready_ = false;
     std::map<std::uint16_t, std::uint64_t> directories_;  // by RID
 };

@@ -45,6 +45,9 @@ struct KernelConfig {
     // Deferred work runs in a worker task that the platform starts with ioasid().worker_loop().
     // Otherwise whoever waits for it runs it: guests (their vCPU is the worker's), plain tests.
     bool worker_task = true;
+    // The order of the V4 patch series: PASID entry cleared and drained, then UNBIND. Otherwise the
+    // UNBIND comes first.
+    bool entry_before_unbind = false;
 };
 
 struct KernelDeps {
@@ -84,6 +87,8 @@ public:
     Errno start_process(ExecContext& ctx, Process& process);
     // Closes devices (unbind), frees the set, unmaps everything. `cause`: "exit", "killed".
     void exit_process(ExecContext& ctx, Process& process, const std::string& cause);
+    // The machine stops (its VM is gone): every process counts as killed.
+    void power_off();
     // Puts a PASID into the thread's IA32_PASID.
     void load_pasid(ExecContext& ctx, Process& process, Pasid pasid, bool valid);
 
@@ -98,6 +103,9 @@ public:
     // Tells whose a range of host memory is; nothing in a guest.
     void set_owner(const ExecContext& ctx, const std::string& owner, std::uint64_t address,
                    std::uint64_t bytes);
+    // Without a worker task: runs what is queued, as the worker on this CPU would between two system
+    // calls. Nothing otherwise.
+    void run_deferred(ExecContext& ctx);
     // Lets queued work be done until `done` holds; -ETIMEDOUT. Must not hold a lock that work takes.
     Errno wait_for_work(ExecContext& ctx, WaitQueue& wakes, const std::function<bool()>& done);
     template <class E>
@@ -111,6 +119,7 @@ public:
 
     const std::string& name() const { return config_.name; }
     bool is_guest() const { return config_.guest; }
+    bool entry_before_unbind() const { return config_.entry_before_unbind; }
     const KernelParams& params() const { return params_; }
     Probes& probes() { return deps_.probes; }
     IoasidCore& ioasid() { return deps_.ioasid; }

@@ -12,6 +12,7 @@ struct KernelParams {
     // entries into the kernel
     TimePs syscall;
     TimePs exception;
+    TimePs wrmsr;
     // IOMMU driver
     std::uint64_t qi_size_code;
     std::uint64_t prq_size_code;

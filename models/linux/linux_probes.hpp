@@ -22,4 +22,6 @@ inline const Defect kKvmLateClear{
 inline const Defect kKvmNoKick{
     "kvm.no_kick", "KVM clears its PASID translation without kicking vCPUs out of guest mode"};
 
+inline const FaultSite kPageAllocation{"linux.alloc_pages", "a kernel page allocation (-ENOMEM)"};
+
 }  // namespace ioasim::os

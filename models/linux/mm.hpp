@@ -1,9 +1,9 @@
 // The address space of a process: 4-level x86 page tables in simulated memory, written by stores and
 // walked by loads, with a TLB in front of the walk. Buffers are anonymous memory, populated at once;
-// device pages are mapped as they are. Leaves out: copy on write, swapping, huge pages, ASLR.
+// device pages are mapped as they are. Mappings live until the address space ends, so a PASID bound to
+// it never outlives a page. Leaves out: unmapping alone, copy on write, swapping, huge pages, ASLR.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -37,7 +37,6 @@ public:
     Result<std::uint64_t> map_anonymous(ExecContext& ctx, std::uint64_t bytes);
     Result<std::uint64_t> map_device(ExecContext& ctx, std::uint64_t machine_address,
                                      std::uint64_t bytes);
-    Errno unmap(ExecContext& ctx, std::uint64_t address);
 
     // What the MMU does for an access of the process; -EFAULT without a mapping or the right.
     Result<std::uint64_t> translate(ExecContext& ctx, std::uint64_t address, bool write);
@@ -55,8 +54,7 @@ private:
     Result<std::uint64_t> next_table(ExecContext& ctx, std::uint64_t entry_address);
     Errno install(ExecContext& ctx, std::uint64_t address, std::uint64_t leaf);
     Result<std::uint64_t> walk(ExecContext& ctx, std::uint64_t address, bool write);
-    Result<std::uint64_t> add_mapping(ExecContext& ctx, Mapping mapping);
-    void clear_leaf(ExecContext& ctx, std::uint64_t address);
+    Result<std::uint64_t> add_mapping(ExecContext& ctx, Mapping mapping, std::uint64_t flags);
     void release_pages(ExecContext& ctx, const Mapping& mapping);
     void free_tables(ExecContext& ctx, std::uint64_t table, unsigned level);
 

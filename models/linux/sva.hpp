@@ -5,7 +5,8 @@
 // Orderly unbind and free of an ID in use follow "Decisions" of the design: UNBIND first, then (in
 // ordered work) the PASID entry, caches, page requests, put. The IOMMU's block sits on the global
 // chain; its FREE handler only queues work.
-// Leaves out: mmu notifiers (invalidation on unmap), attach handles, page-request service.
+// Leaves out: mmu notifiers (mappings never end before their process), attach handles, page-request
+// service.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +23,10 @@
 namespace ioasim::os {
 
 class Device;
+class IommuBlock;
 class Kernel;
 struct Process;
+struct SvaBinding;
 
 class Sva {
 public:
@@ -60,13 +63,44 @@ public:
     // Every binding of the set.
     void unbind_all(ExecContext& ctx, IoasidSet& set);
 
-    // True while some device has a live PASID entry for the ID.
+    // True from the first device's bind until the teardown of the last one is complete.
     bool entry_live(Ioasid id) const;
+    std::size_t bindings_of(const IoasidSet& set) const;
+    // Frees every ID of the set, waits for the reclaims and frees the set. -ETIMEDOUT: some ID is
+    // still referenced; the set then dies with its last reclaim.
+    Errno free_set(ExecContext& ctx, IoasidSet& set);
 
 private:
-    struct Binding;
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    friend struct SvaBinding;
+    friend class IommuBlock;
+    using Binding = SvaBinding;
+
+    Result<IoasidSet*> set_of(ExecContext& ctx, Process& process);
+    Errno bind_locked(ExecContext& ctx, Process& process, Device& device, Ioasid id);
+    Errno bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid id);
+    Errno set_entry(ExecContext& ctx, const Binding& binding, Device& device);
+    Errno add_device(ExecContext& ctx, Binding& binding, Device& device);
+    Errno add_binding(ExecContext& ctx, std::shared_ptr<Binding> binding, Device& device);
+    Errno remove_device(ExecContext& ctx, Binding& binding, Device& device);
+    void unbind_every_device(ExecContext& ctx, Binding& binding);
+    Errno quiesce(ExecContext& ctx, Binding& binding);
+    void start_teardown(ExecContext& ctx, Binding& binding, bool fpd);
+    void tear_down_entries(ExecContext& ctx, Binding& binding);
+    void queue_free_work(ExecContext& ctx, Binding& binding);
+    void on_free_work(ExecContext& ctx, Binding& binding);
+    void on_teardown_work(ExecContext& ctx, Binding& binding);
+    void finish(ExecContext& ctx, Binding& binding);
+    void drop_retired();
+
+    Kernel& kernel_;
+    IoasidCore& core_;
+    SimLock lock_;
+    std::unique_ptr<IommuBlock> block_;
+    WaitQueue reclaim_wait_;
+    trace::Name holder_;
+    trace::Name vfio_;
+    std::map<std::uint32_t, std::shared_ptr<Binding>> bindings_;  // by ID
+    std::vector<std::shared_ptr<Binding>> retired_;  // ended; their work items may still be queued
 };
 
 }  // namespace ioasim::os

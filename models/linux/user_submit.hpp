@@ -27,7 +27,8 @@ struct SubmitRequest {
     std::uint8_t opcode = 0;
     std::uint64_t size = 0;   // bytes per descriptor; all of a request share source and destination
     std::uint64_t count = 1;
-    std::uint64_t pattern = 0;  // first byte of the source; the bytes of each page differ
+    // Byte i of the source is pattern + i + 37 * (i / 4096), modulo 256.
+    std::uint64_t pattern = 0;
     bool wait = true;
     TimePs timeout;  // for all completions; 0: the parameter
 };
@@ -54,25 +55,33 @@ public:
     Errno wait_all(ExecContext& ctx, TimePs timeout, SubmitReport& report);
     std::size_t outstanding() const { return outstanding_.size(); }
 
+    // What byte `index` of a source buffer holds.
+    static std::uint8_t source_byte(std::uint64_t pattern, std::uint64_t index) {
+        return static_cast<std::uint8_t>(pattern + index + 37 * (index / kPageSize));
+    }
+
 private:
-    struct Pending {
-        std::uint64_t record = 0;  // virtual address
-    };
     Result<std::uint64_t> portal(ExecContext& ctx, const SubmitRequest& request);
-    Errno prepare(ExecContext& ctx, const SubmitRequest& request, SubmitReport& report);
+    Errno make_rings(ExecContext& ctx);
+    Errno make_buffers(ExecContext& ctx, const SubmitRequest& request, SubmitReport& report);
     Errno fill_source(ExecContext& ctx, const SubmitRequest& request, std::uint64_t address);
+    Errno submit_one(ExecContext& ctx, const SubmitRequest& request, std::uint64_t portal,
+                     TimePs timeout, SubmitReport& report);
     Errno enqueue(ExecContext& ctx, std::uint64_t portal, std::uint64_t descriptor,
                   SubmitReport& report);
+    Errno handle_gp(ExecContext& ctx);
     Errno select_pasid(ExecContext& ctx, const SubmitRequest& request);
     Errno poll_oldest(ExecContext& ctx, TimePs deadline, SubmitReport& report);
+    // Completions that did not come may come later: never look at or reuse their records.
+    void abandon();
 
     Kernel& kernel_;
     Process& process_;
-    std::uint64_t records_ = 0;      // completion records, a ring of `slots_`
-    std::uint64_t descriptors_ = 0;  // descriptors, a ring of `slots_`
+    std::uint64_t records_ = 0;      // virtual address: ring of completion records
+    std::uint64_t descriptors_ = 0;  // virtual address: ring of descriptors
     std::uint64_t slots_ = 0;
     std::uint64_t next_slot_ = 0;
-    std::deque<Pending> outstanding_;
+    std::deque<std::uint64_t> outstanding_;  // slots, oldest first
 };
 
 }  // namespace ioasim::os

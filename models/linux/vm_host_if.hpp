@@ -12,6 +12,10 @@
 #include "core/base/types.hpp"
 #include "models/cpu/cpu_if.hpp"
 
+namespace ioasim {
+class IoasidSet;
+}
+
 namespace ioasim::os {
 
 // A vCPU as KVM sees it.
@@ -31,6 +35,8 @@ class VmHost {
 public:
     virtual ~VmHost() = default;
     virtual const std::string& name() const = 0;
+    // The VM's set in the host's IOASID core; null before open and after release.
+    virtual IoasidSet* set() const = 0;
 
     // Opens what a VMM needs: KVM and VDCM notifiers are registered with the mm before the set
     // exists, then the set is made with the VM's quota, then KVM's PASID directories.

@@ -1,0 +1,132 @@
+#include "models/linux/device.hpp"
+
+#include <utility>
+
+#include "models/dsa/dsa_layout.hpp"
+#include "models/linux/kernel.hpp"
+
+namespace ioasim::os {
+
+namespace reg = dsa::reg;
+
+Device::Device(Kernel& kernel, DeviceSetup setup)
+    : kernel_(kernel),
+      setup_(std::move(setup)),
+      command_lock_(SimLock::Kind::Mutex,
+                    kernel.name() + "/" + setup_.name + "/command_lock",
+                    kernel.name() + "/idxd_command_lock") {
+    SIM_CHECK(setup_.iommu != nullptr, "{} is behind no IOMMU", setup_.name);
+}
+
+Result<std::uint32_t> Device::queue(const std::string& name) const {
+    for (std::size_t i = 0; i < setup_.queues.size(); ++i) {
+        if (setup_.queues[i].name == name) {
+            return static_cast<std::uint32_t>(i);
+        }
+    }
+    return Errno::Enodev;
+}
+
+std::uint64_t Device::portal(std::uint32_t queue) const {
+    return setup_.portals + dsa::portal_offset(queue, dsa::Portal::LimitedMsix);
+}
+
+std::uint64_t Device::read(ExecContext& ctx, std::uint64_t offset, unsigned size) {
+    return ctx.mmio_read(setup_.registers + offset, size);
+}
+
+void Device::write(ExecContext& ctx, std::uint64_t offset, std::uint64_t value, unsigned size) {
+    ctx.mmio_write(setup_.registers + offset, value, size);
+}
+
+Errno Device::command(ExecContext& ctx, std::uint32_t code, std::uint32_t operand,
+                      std::uint32_t* status) {
+    LockGuard guard{ctx, command_lock_};
+    Frame frame{ctx, "idxd_command"};
+    write(ctx, reg::kCmd, dsa::encode_command(static_cast<dsa::Command>(code), operand), 4);
+    const TimePs deadline = ctx.now() + kernel_.params().idxd_timeout;
+    while (true) {
+        const dsa::CommandStatus state =
+            dsa::decode_cmdsts(static_cast<std::uint32_t>(read(ctx, reg::kCmdsts, 4)));
+        if (!state.active) {
+            if (status != nullptr) {
+                *status = static_cast<std::uint32_t>(state.error);
+            }
+            return state.error == dsa::CommandError::None ? Errno::Ok : Errno::Eio;
+        }
+        if (ctx.now() >= deadline) {
+            return Errno::Etimedout;
+        }
+        ctx.spend(kernel_.params().idxd_poll);
+    }
+}
+
+Errno Device::drain_pasid(ExecContext& ctx, Pasid pasid) {
+    if (!configured_here()) {
+        return Errno::Eopnotsupp;
+    }
+    return command(ctx, static_cast<std::uint32_t>(dsa::Command::DrainPasid), pasid.value());
+}
+
+Errno Device::bring_up(ExecContext& ctx) {
+    if (!configured_here()) {
+        return Errno::Ok;
+    }
+    Frame frame{ctx, "idxd_probe"};
+    Errno error = command(ctx, static_cast<std::uint32_t>(dsa::Command::ResetDevice), 0);
+    if (error != Errno::Ok) {
+        return error;
+    }
+    const dsa::WqCapabilities wqcap = dsa::decode_wqcap(read(ctx, reg::kWqcap, 8));
+    const std::uint32_t engines = dsa::engines_of_engcap(read(ctx, reg::kEngcap, 8));
+    if (setup_.queues.size() > wqcap.workqueues || setup_.engines > engines) {
+        return Errno::Einval;
+    }
+    const dsa::TableOffsets offsets = dsa::decode_offsets(read(ctx, reg::kOffsets, 8));
+    queue_config_ = offsets.wqcfg;
+    group_config_ = offsets.grpcfg;
+    size_code_ = wqcap.config_size_code;
+    configure_group(ctx);
+    for (std::uint32_t i = 0; i < setup_.queues.size(); ++i) {
+        configure_queue(ctx, i);
+    }
+    error = command(ctx, static_cast<std::uint32_t>(dsa::Command::EnableDevice), 0);
+    for (std::uint32_t i = 0; i < setup_.queues.size() && error == Errno::Ok; ++i) {
+        error = command(ctx, static_cast<std::uint32_t>(dsa::Command::EnableWq), i);
+    }
+    return error;
+}
+
+void Device::configure_group(ExecContext& ctx) {
+    // One group with every queue and every engine.
+    const std::uint64_t base = dsa::grpcfg_address(group_config_, 0);
+    for (std::uint32_t word = 0; word < 4; ++word) {
+        std::uint64_t bitmap = 0;
+        for (std::uint32_t i = word * 64; i < setup_.queues.size() && i < (word + 1) * 64; ++i) {
+            bitmap = set_bit(bitmap, i % 64);
+        }
+        if (word == 0 || bitmap != 0) {
+            write(ctx, base + dsa::kGrpcfgWqBitmap + word * 8, bitmap, 8);
+        }
+    }
+    write(ctx, base + dsa::kGrpcfgEngineBitmap, bit_mask(setup_.engines - 1, 0), 8);
+}
+
+void Device::configure_queue(ExecContext& ctx, std::uint32_t index) {
+    const QueueSetup& setup = setup_.queues.at(index);
+    const dsa::GeneralCapabilities gencap = dsa::decode_gencap(read(ctx, reg::kGencap, 8));
+    dsa::WqConfig config;
+    config.size = setup.size;
+    config.threshold = setup.shared ? (setup.threshold != 0 ? setup.threshold : setup.size) : 0;
+    config.dedicated = !setup.shared;
+    config.priority = setup.priority;
+    config.pasid_enable = setup.shared;  // a dedicated queue gets its PASID when it is opened
+    config.max_transfer_shift = gencap.max_transfer_shift;
+    config.max_batch_shift = gencap.max_batch_shift;
+    const dsa::WqcfgDwords dwords = dsa::encode(config);
+    for (std::uint64_t i = 0; i < dsa::kWqcfgStateDword; ++i) {
+        write(ctx, dsa::wqcfg_address(queue_config_, index, size_code_, i), dwords.at(i), 4);
+    }
+}
+
+}  // namespace ioasim::os

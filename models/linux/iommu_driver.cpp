@@ -1,0 +1,388 @@
+#include "models/linux/iommu_driver.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/trace/device_events.hpp"
+#include "core/trace/software_events.hpp"
+#include "core/trace/vtd_events.hpp"
+#include "models/linux/device.hpp"
+#include "models/linux/kernel.hpp"
+#include "models/linux/linux_probes.hpp"
+
+namespace ioasim::os {
+namespace {
+
+namespace reg = vtd::reg;
+
+// All first-stage entries share this domain id; 0 is forbidden in caching mode (Linux: FLPT_DEFAULT_DID).
+constexpr DomainId kFirstStageDid{1};
+
+bool uses_second_stage(const vtd::PasidEntry& entry) {
+    return entry.pgtt == vtd::TranslationType::SecondStage ||
+           entry.pgtt == vtd::TranslationType::Nested;
+}
+
+}  // namespace
+
+IommuDriver::IommuDriver(Kernel& kernel, std::string name, std::uint64_t registers)
+    : kernel_(kernel),
+      name_(std::move(name)),
+      registers_(registers),
+      lock_(SimLock::Kind::Spin, name_ + "/table_lock"),
+      queue_(kernel, name_, registers) {}
+
+std::uint64_t IommuDriver::read(ExecContext& ctx, std::uint32_t offset, unsigned size) {
+    return ctx.mmio_read(registers_ + offset, size);
+}
+
+void IommuDriver::write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value,
+                        unsigned size) {
+    ctx.mmio_write(registers_ + offset, value, size);
+}
+
+// --- bring-up -------------------------------------------------------------------------------------
+
+Errno IommuDriver::command(ExecContext& ctx, std::uint32_t bit, bool on, std::uint32_t status) {
+    const auto state = static_cast<std::uint32_t>(read(ctx, reg::kGsts, 4)) &
+                       vtd::gcmd::kStickyMask;
+    write(ctx, reg::kGcmd, on ? state | bit : state & ~bit, 4);
+    const TimePs deadline = ctx.now() + kernel_.params().iommu_timeout;
+    while (((read(ctx, reg::kGsts, 4) & status) != 0) != on) {
+        if (ctx.now() >= deadline) {
+            return Errno::Etimedout;
+        }
+        ctx.spend(kernel_.params().iommu_poll);
+    }
+    return Errno::Ok;
+}
+
+Errno IommuDriver::probe(ExecContext& ctx) {
+    Frame frame{ctx, "iommu_probe"};
+    cap_ = read(ctx, reg::kCap, 8);
+    ecap_ = read(ctx, reg::kEcap, 8);
+    const bool usable = vtd::ecap::kQi.get(ecap_) != 0 && vtd::ecap::kSmts.get(ecap_) != 0 &&
+                        vtd::ecap::kPasid.get(ecap_) != 0 && vtd::ecap::kFsts.get(ecap_) != 0;
+    if (!usable) {
+        return Errno::Enodev;
+    }
+    const auto root = kernel_.alloc_pages(ctx);
+    if (!root) {
+        return root.error();
+    }
+    root_ = *root;
+    Errno error = queue_.prepare(ctx);
+    if (error == Errno::Ok) {
+        error = command(ctx, vtd::gcmd::kQie, true, vtd::gcmd::kQie);
+    }
+    if (error == Errno::Ok) {
+        error = set_root_table(ctx);
+    }
+    if (error == Errno::Ok) {
+        error = command(ctx, vtd::gcmd::kTe, true, vtd::gcmd::kTe);
+    }
+    ready_ = error == Errno::Ok;
+    return error;
+}
+
+Errno IommuDriver::set_root_table(ExecContext& ctx) {
+    write(ctx, reg::kRtaddr, vtd::rtaddr::make(Hpa{root_}, vtd::TableMode::Scalable), 8);
+    const Errno error = command(ctx, vtd::gcmd::kSrtp, true, vtd::gcmd::kSrtp);
+    if (error != Errno::Ok || vtd::cap::kEsrtps.get(cap_) != 0) {
+        return error;  // with ESRTPS the unit flushed its caches itself
+    }
+    return flush_everything(ctx);
+}
+
+Errno IommuDriver::flush_everything(ExecContext& ctx) {
+    // Each in its own submission: a PASID-cache flush must not overtake the context cache's.
+    for (const vtd::Descriptor& descriptor :
+         {vtd::context_cache_invalidate(vtd::ContextGranularity::Global),
+          vtd::pasid_cache_invalidate(vtd::PasidCacheGranularity::Global),
+          vtd::iotlb_invalidate(vtd::IotlbGranularity::Global)}) {
+        const Errno error = queue_.submit(ctx, {descriptor});
+        if (error != Errno::Ok) {
+            return error;
+        }
+    }
+    return Errno::Ok;
+}
+
+// --- context entries ------------------------------------------------------------------------------
+
+unsigned IommuDriver::pasid_bits() const {
+    return std::min(20U, static_cast<unsigned>(vtd::ecap::kPss.get(ecap_)) + 1);
+}
+
+Result<std::uint64_t> IommuDriver::context_entry(ExecContext& ctx, Rid rid) {
+    const std::uint64_t half = vtd::root_entry_address(Hpa{root_}, rid).value() +
+                               (vtd::uses_upper_table(rid) ? 8 : 0);
+    std::uint64_t entry = ctx.load(half, 8);
+    if ((entry & 1U) == 0) {
+        const auto page = kernel_.alloc_pages(ctx);
+        if (!page) {
+            return page.error();
+        }
+        entry = *page | 1U;
+        ctx.store(half, entry, 8);
+    }
+    return vtd::context_entry_address(Hpa{entry & vtd::kTableAddress}, rid).value();
+}
+
+Errno IommuDriver::attach(ExecContext& ctx, const Device& device) {
+    SIM_CHECK(ready_, "{} attached to {} before it was probed", device.name(), name_);
+    const unsigned bits = std::max(13U, pasid_bits());
+    const std::uint64_t bytes = (std::uint64_t{1} << (bits - 6)) * vtd::kDirectoryEntryBytes;
+    const auto directory =
+        kernel_.alloc_pages(ctx, std::max<std::uint64_t>(1, bytes / kPageSize));
+    if (!directory) {
+        return directory.error();
+    }
+    LockGuard guard{ctx, lock_};
+    const auto address = context_entry(ctx, device.rid());
+    if (!address) {
+        return address.error();
+    }
+    vtd::ContextEntry entry;
+    entry.present = true;
+    entry.dte = device.ats();
+    entry.paside = true;
+    entry.pdts = static_cast<std::uint8_t>(bits - 13);
+    entry.directory = Hpa{*directory};
+    const vtd::ContextQwords words = vtd::encode(entry);
+    for (std::size_t i = words.size(); i-- > 0;) {
+        ctx.store(*address + i * 8, words.at(i), 8);  // the quadword with P is the last
+    }
+    directories_[device.rid().value()] = *directory;
+    if (!caching_mode()) {
+        return Errno::Ok;
+    }
+    return queue_.submit(
+        ctx, {vtd::context_cache_invalidate(vtd::ContextGranularity::Device, DomainId{0},
+                                            device.rid()),
+              vtd::iotlb_invalidate(vtd::IotlbGranularity::Domain, DomainId{0})});
+}
+
+// --- PASID entries --------------------------------------------------------------------------------
+
+Result<std::uint64_t> IommuDriver::entry_address(ExecContext& ctx, const Device& device,
+                                                 Pasid pasid, bool allocate) {
+    const auto directory = directories_.find(device.rid().value());
+    if (directory == directories_.end()) {
+        return Errno::Enodev;
+    }
+    if (pasid.value() == 0 || pasid.value() >> pasid_bits() != 0) {
+        return Errno::Einval;
+    }
+    const std::uint64_t slot =
+        vtd::directory_entry_address(Hpa{directory->second}, pasid).value();
+    vtd::DirectoryEntry entry = vtd::decode_directory(ctx.load(slot, 8));
+    if (!entry.present) {
+        if (!allocate) {
+            return Errno::Enoent;
+        }
+        const auto page = kernel_.alloc_pages(ctx);
+        if (!page) {
+            return page.error();
+        }
+        entry.present = true;
+        entry.table = Hpa{*page};
+        ctx.store(slot, vtd::encode(entry), 8);
+    }
+    return vtd::pasid_entry_address(entry.table, pasid).value();
+}
+
+Result<vtd::PasidEntry> IommuDriver::read_entry(ExecContext& ctx, const Device& device,
+                                                Pasid pasid) {
+    const auto address = entry_address(ctx, device, pasid, false);
+    if (!address) {
+        return address.error();
+    }
+    vtd::PasidQwords words{};
+    ctx.read_bytes(*address, words.data(), sizeof(words));
+    return vtd::decode_pasid_entry(words);
+}
+
+void IommuDriver::tell_entry(ExecContext& ctx, const Device& device, Pasid pasid,
+                             const vtd::PasidEntry& entry) {
+    if (kernel_.is_guest()) {
+        kernel_.emit(ctx, trace::GuestPasidEntry{kernel_.intern(kernel_.name()), device.rid(),
+                                                 pasid, entry.present});
+    } else if (entry.present) {
+        kernel_.emit(ctx, trace::VtdPasidEntrySet{kernel_.intern(name_), device.rid(), pasid,
+                                                  entry.did,
+                                                  static_cast<std::uint32_t>(entry.pgtt)});
+    } else {
+        kernel_.emit(ctx, trace::VtdPasidEntryClear{kernel_.intern(name_), device.rid(), pasid,
+                                                    entry.fpd});
+    }
+}
+
+void IommuDriver::tell_space(ExecContext& ctx, const Device& device, Pasid pasid,
+                             const std::string& space) {
+    if (!kernel_.is_guest()) {  // a guest's numbers mean nothing on the real bus
+        kernel_.emit(ctx, trace::PasidSpace{device.rid(), pasid, kernel_.intern(space)});
+    }
+}
+
+Errno IommuDriver::install(ExecContext& ctx, const Device& device, Pasid pasid,
+                           const vtd::PasidEntry& entry, const std::string& space) {
+    Frame frame{ctx, "pasid_entry_set"};
+    {
+        LockGuard guard{ctx, lock_};
+        const auto address = entry_address(ctx, device, pasid, true);
+        if (!address) {
+            return address.error();
+        }
+        if ((ctx.load(*address, 8) & vtd::pasid_entry::kP.mask()) != 0) {
+            return Errno::Ebusy;
+        }
+        const vtd::PasidQwords words = vtd::encode(entry);
+        for (std::size_t i = 3; i-- > 1;) {
+            ctx.store(*address + i * 8, words.at(i), 8);
+        }
+        tell_space(ctx, device, pasid, space);
+        ctx.store(*address, words[0], 8);
+        tell_entry(ctx, device, pasid, entry);
+    }
+    return caching_mode() ? flush_new_entry(ctx, pasid, entry.did) : Errno::Ok;
+}
+
+Errno IommuDriver::flush_new_entry(ExecContext& ctx, Pasid pasid, DomainId did) {
+    return queue_.submit(
+        ctx,
+        {vtd::pasid_cache_invalidate(vtd::PasidCacheGranularity::Pasid, did, pasid),
+         vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, did, pasid)});
+}
+
+Errno IommuDriver::set_first_stage(ExecContext& ctx, const Device& device, Pasid pasid,
+                                   std::uint64_t page_table, const std::string& space) {
+    vtd::PasidEntry entry;
+    entry.present = true;
+    entry.aw = vtd::kAddressWidth48;
+    entry.pgtt = vtd::TranslationType::FirstStage;
+    entry.did = kFirstStageDid;
+    entry.pwsnp = vtd::ecap::kSmpwcs.get(ecap_) != 0;
+    entry.first_stage = page_table;
+    return install(ctx, device, pasid, entry, space);
+}
+
+Errno IommuDriver::set_nested(ExecContext& ctx, const Device& device, Pasid pasid,
+                              Gpa page_table, const SecondStage& stage2,
+                              const std::string& space) {
+    if (vtd::ecap::kNest.get(ecap_) == 0 || stage2.root == 0) {
+        return Errno::Einval;
+    }
+    vtd::PasidEntry entry;
+    entry.present = true;
+    entry.aw = vtd::kAddressWidth48;
+    entry.pgtt = vtd::TranslationType::Nested;
+    entry.second_stage = Hpa{stage2.root};
+    entry.did = stage2.did;
+    entry.pwsnp = vtd::ecap::kSmpwcs.get(ecap_) != 0;
+    entry.first_stage = page_table.value();
+    return install(ctx, device, pasid, entry, space);
+}
+
+Errno IommuDriver::teardown(ExecContext& ctx, const Device& device, Pasid pasid, bool fpd) {
+    Frame frame{ctx, "pasid_entry_teardown"};
+    vtd::PasidEntry old;
+    std::uint64_t address = 0;
+    {
+        LockGuard guard{ctx, lock_};
+        const auto found = entry_address(ctx, device, pasid, false);
+        if (!found) {
+            return found.error();
+        }
+        address = *found;
+        vtd::PasidQwords words{};
+        ctx.read_bytes(address, words.data(), sizeof(words));
+        old = vtd::decode_pasid_entry(words);
+        if (!old.present) {
+            return Errno::Enoent;
+        }
+        vtd::PasidEntry gone = old;
+        gone.present = false;
+        gone.fpd = fpd;
+        ctx.store(address, vtd::encode(gone)[0], 8);
+        tell_entry(ctx, device, pasid, gone);
+    }
+    const Errno flushed = flush_after_clear(ctx, device, pasid, old);
+    {
+        LockGuard guard{ctx, lock_};
+        for (std::size_t i = 3; i-- > 1;) {
+            ctx.store(address + i * 8, 0, 8);
+        }
+        ctx.store(address, vtd::pasid_entry::kFpd.make(fpd ? 1 : 0), 8);
+    }
+    const Errno drained = drain_page_requests(ctx);
+    tell_space(ctx, device, pasid, "");
+    return flushed != Errno::Ok ? flushed : drained;
+}
+
+Errno IommuDriver::flush_after_clear(ExecContext& ctx, const Device& device, Pasid pasid,
+                                     const vtd::PasidEntry& old) {
+    // The specification's order: PASID cache, IOTLB, device TLB, wait.
+    std::vector<vtd::Descriptor> descriptors;
+    if (!kernel_.probes().has(kNoPasidCacheInvalidation)) {
+        descriptors.push_back(
+            vtd::pasid_cache_invalidate(vtd::PasidCacheGranularity::Pasid, old.did, pasid));
+    }
+    if (!kernel_.probes().has(kSkipIotlbInvalidation)) {
+        descriptors.push_back(
+            uses_second_stage(old)
+                ? vtd::iotlb_invalidate(vtd::IotlbGranularity::Domain, old.did)
+                : vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, old.did, pasid));
+    }
+    if (device.ats()) {
+        descriptors.push_back(vtd::pasid_device_tlb_invalidate(device.rid(), pasid,
+                                                               vtd::kWholeAddressSpace, true));
+    }
+    return queue_.submit(ctx, descriptors);
+}
+
+Errno IommuDriver::drain_page_requests(ExecContext& ctx) {
+    // No function has page requests enabled, so nothing can wait in the page-request queue: a fence
+    // behind all earlier invalidations is what remains of the drain sequence (VT-d 7.10).
+    return queue_.submit(ctx, {vtd::wait_barrier()});
+}
+
+Errno IommuDriver::flush_pasid(ExecContext& ctx, const Device& device, Pasid pasid) {
+    const auto entry = read_entry(ctx, device, pasid);
+    if (!entry) {
+        return entry.error();
+    }
+    if (!(*entry).present) {
+        return Errno::Enoent;
+    }
+    std::vector<vtd::Descriptor> descriptors{vtd::pasid_iotlb_invalidate(
+        vtd::PasidIotlbGranularity::Pasid, (*entry).did, pasid)};
+    if (device.ats()) {
+        descriptors.push_back(vtd::pasid_device_tlb_invalidate(device.rid(), pasid,
+                                                               vtd::kWholeAddressSpace, true));
+    }
+    return queue_.submit(ctx, descriptors);
+}
+
+// --- faults ---------------------------------------------------------------------------------------
+
+std::uint64_t IommuDriver::collect_faults(ExecContext& ctx) {
+    const std::uint64_t records = vtd::cap::kNfr.get(cap_) + 1;
+    const std::uint64_t base = vtd::cap::kFro.get(cap_) * 16;
+    std::uint64_t seen = 0;
+    const auto status = static_cast<std::uint32_t>(read(ctx, reg::kFsts, 4));
+    std::uint64_t index = vtd::fsts::kFri.get(status);
+    // Each record holds F until it is cleared here, so one round meets all of them.
+    for (std::uint64_t i = 0; (status & vtd::fsts::kPpf) != 0 && i < records; ++i) {
+        const auto high_offset = static_cast<std::uint32_t>(base + index * 16 + 8);
+        if (vtd::frcd::kF.get(read(ctx, high_offset, 8)) != 0) {
+            write(ctx, high_offset + 4, 1U << 31U, 4);
+            ++seen;
+        }
+        index = (index + 1) % records;
+    }
+    write(ctx, reg::kFsts, vtd::fsts::kPfo, 4);
+    return seen;
+}
+
+}  // namespace ioasim::os

@@ -1,0 +1,217 @@
+#include "models/linux/kernel.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/trace/device_events.hpp"
+#include "core/trace/run_events.hpp"
+#include "core/trace/software_events.hpp"
+#include "models/linux/linux_probes.hpp"
+#include "models/linux/vcmd_allocator.hpp"
+#include "models/linux/vm_host.hpp"
+
+namespace ioasim::os {
+
+Kernel::Kernel(const KernelDeps& deps, const KernelConfig& config, const KernelParams& params)
+    : deps_(deps),
+      config_(config),
+      params_(params),
+      pages_(config.memory_base, config.memory_bytes),
+      boot_lock_(SimLock::Kind::Mutex, config.name + "/boot_lock"),
+      work_lock_(SimLock::Kind::Mutex, config.name + "/work_lock"),
+      sva_(std::make_unique<Sva>(*this)) {}
+
+Kernel::~Kernel() = default;
+
+// --- construction ---------------------------------------------------------------------------------
+
+IommuDriver& Kernel::add_iommu(const std::string& name, std::uint64_t registers) {
+    iommus_.push_back(std::make_unique<IommuDriver>(*this, name, registers));
+    return *iommus_.back();
+}
+
+Device& Kernel::add_device(DeviceSetup setup) {
+    SIM_CHECK(find_device(setup.name) == nullptr, "device {} twice in {}", setup.name, name());
+    devices_.push_back(std::make_unique<Device>(*this, std::move(setup)));
+    return *devices_.back();
+}
+
+VmHost& Kernel::create_vm(const VmSetup& setup) {
+    vms_.push_back(make_vm_host(*this, setup));
+    return *vms_.back();
+}
+
+Process& Kernel::create_process(const std::string& name) {
+    SIM_CHECK(find_process(name) == nullptr, "process {} twice", name);
+    processes_.push_back(std::make_unique<Process>(*this, name, next_token()));
+    return *processes_.back();
+}
+
+namespace {
+
+template <class T, class Match>
+T* find_in(const std::vector<std::unique_ptr<T>>& list, const Match& match) {
+    const auto found = std::find_if(list.begin(), list.end(),
+                                    [&match](const auto& item) { return match(*item); });
+    return found == list.end() ? nullptr : found->get();
+}
+
+}  // namespace
+
+Device* Kernel::find_device(const std::string& name) {
+    return find_in(devices_, [&name](const Device& d) { return d.name() == name; });
+}
+
+IommuDriver* Kernel::find_iommu(const std::string& name) {
+    return find_in(iommus_, [&name](const IommuDriver& i) { return i.name() == name; });
+}
+
+Process* Kernel::find_process(const std::string& name) {
+    return find_in(processes_, [&name](const Process& p) { return p.name == name; });
+}
+
+// --- boot -----------------------------------------------------------------------------------------
+
+Errno Kernel::boot(ExecContext& ctx) {
+    if (booted_) {
+        return boot_result_;
+    }
+    LockGuard guard{ctx, boot_lock_};
+    if (!booted_) {
+        Frame frame{ctx, "boot"};
+        boot_result_ = boot_locked(ctx);
+        booted_ = true;
+    }
+    return boot_result_;
+}
+
+Errno Kernel::boot_locked(ExecContext& ctx) {
+    if (!config_.guest) {
+        emit(ctx, trace::RunPool{intern(config_.name + "/memory"), intern("memory"),
+                                 config_.memory_bytes});
+        set_owner(ctx, config_.name, config_.memory_base, config_.memory_bytes);
+    }
+    for (const auto& iommu : iommus_) {
+        const Errno error = iommu->probe(ctx);
+        if (error != Errno::Ok) {
+            return error;
+        }
+        if (vcmd_ == nullptr && iommu->has_virtual_commands()) {
+            vcmd_ = std::make_unique<VcmdAllocator>(*this, *iommu);
+            const Errno refused = ioasid().register_allocator(ctx, *vcmd_);
+            if (refused != Errno::Ok) {
+                return refused;
+            }
+        }
+    }
+    for (const auto& device : devices_) {
+        Errno error = device->iommu().attach(ctx, *device);
+        if (error == Errno::Ok) {
+            error = device->bring_up(ctx);
+        }
+        if (error != Errno::Ok) {
+            return error;
+        }
+    }
+    return sva_->start(ctx);
+}
+
+// --- processes ------------------------------------------------------------------------------------
+
+Errno Kernel::start_process(ExecContext& ctx, Process& process) {
+    const Errno error = process.mm.create(ctx);
+    if (error == Errno::Ok) {
+        emit(ctx, trace::ProcessStart{intern(process.name)});
+    }
+    return error;
+}
+
+void Kernel::exit_process(ExecContext& ctx, Process& process, const std::string& cause) {
+    if (!process.mm.alive()) {
+        return;
+    }
+    ctx.spend(params_.syscall);
+    sva_->release(ctx, process);
+    if (process.cpu.ia32_pasid != 0) {
+        load_pasid(ctx, process, Pasid{}, false);
+    }
+    process.mm.destroy(ctx);
+    emit(ctx, trace::ProcessExit{intern(process.name), intern(cause)});
+}
+
+void Kernel::power_off() {
+    for (const auto& process : processes_) {
+        process->killed = true;
+    }
+}
+
+void Kernel::load_pasid(ExecContext& ctx, Process& process, Pasid pasid, bool valid) {
+    ctx.spend(params_.wrmsr);
+    process.cpu.ia32_pasid = valid ? cpu::kIa32PasidValid | pasid.value() : 0;
+    emit(ctx, trace::CpuPasid{intern(ctx.name()), pasid, valid});
+}
+
+// --- services -------------------------------------------------------------------------------------
+
+Result<std::uint64_t> Kernel::alloc_pages(ExecContext& ctx, std::uint64_t pages) {
+    if (probes().fails(kPageAllocation)) {
+        return Errno::Enomem;
+    }
+    const auto run = pages_.alloc(pages);
+    if (!run) {
+        return run.error();
+    }
+    if ((*run).recycled) {
+        static constexpr std::array<std::uint8_t, kPageSize> kZeros{};
+        ctx.write_bytes((*run).address, kZeros.data(), kZeros.size());
+    }
+    return (*run).address;
+}
+
+void Kernel::free_pages(std::uint64_t address, std::uint64_t pages) {
+    pages_.free(address, pages);
+}
+
+void Kernel::set_owner(const ExecContext& ctx, const std::string& owner, std::uint64_t address,
+                       std::uint64_t bytes) {
+    if (!config_.guest) {
+        emit(ctx, trace::MemoryOwner{intern(owner), Hpa{address}, bytes});
+    }
+}
+
+DomainId Kernel::alloc_domain_id() {
+    SIM_CHECK(next_did_ != 0, "{} is out of domain ids", name());
+    return DomainId{next_did_++};
+}
+
+Errno Kernel::wait_for_work(ExecContext& ctx, WaitQueue& wakes,
+                            const std::function<bool()>& done) {
+    const TimePs deadline = ctx.now() + params_.flush_timeout;
+    while (!done()) {
+        if (!config_.worker_task) {
+            run_deferred(ctx);
+            if (done()) {
+                break;
+            }
+            if (ioasid().workqueue().idle()) {
+                return Errno::Etimedout;  // nothing is left that could make it true
+            }
+        }
+        if (ctx.now() >= deadline) {
+            return Errno::Etimedout;
+        }
+        ctx.wait_until(wakes, std::min(deadline, ctx.now() + params_.flush_poll));
+    }
+    return Errno::Ok;
+}
+
+void Kernel::run_deferred(ExecContext& ctx) {
+    if (config_.worker_task || ioasid().workqueue().idle()) {
+        return;
+    }
+    LockGuard guard{ctx, work_lock_};
+    ioasid().run_pending(ctx);
+}
+
+}  // namespace ioasim::os

@@ -1,0 +1,73 @@
+// One live PASID of one address space: what sva.cpp keeps for it, and the work items of its end.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/ioasid/ioasid.hpp"
+#include "models/linux/sva.hpp"
+
+namespace ioasim::os {
+
+struct SvaBinding : std::enable_shared_from_this<SvaBinding> {
+    enum class State : std::uint8_t { Live, Unbinding, Dead };
+
+    // A work item that may run until the ordered workqueue says it is done with it.
+    class Work final : public WorkItem {
+    public:
+        using Step = void (Sva::*)(ExecContext&, SvaBinding&);
+        Work(const std::string& name, Ioasid id, Sva& sva, SvaBinding& binding, Step step)
+            : WorkItem(name, id), sva_(sva), binding_(binding), step_(step) {}
+        void run(ExecContext& ctx) override {
+            running_ = true;
+            (sva_.*step_)(ctx, binding_);
+        }
+        void finished() override {
+            running_ = false;
+            sva_.drop_retired();  // may end this object
+        }
+        bool idle() const { return !pending() && !running_; }
+
+    private:
+        Sva& sva_;
+        SvaBinding& binding_;
+        Step step_;
+        bool running_ = false;
+    };
+
+    SvaBinding(Sva& sva, Kernel& kernel, Ioasid ioasid, IoasidSet* owner_set, std::string owner);
+
+    bool has(const Device& device) const {
+        return std::find(devices.begin(), devices.end(), &device) != devices.end();
+    }
+    bool idle() const { return free_work.idle() && teardown_work.idle(); }
+
+    Ioasid id;
+    IoasidSet* set;
+    std::string space;               // owner of the address space, for ownership events
+    Process* process = nullptr;      // null: guest page tables
+    Spid spid = kNoSpid;
+    bool spid_attached = false;
+    std::uint64_t first_stage = 0;   // machine physical, or guest physical
+    const SecondStage* stage2 = nullptr;
+    std::vector<Device*> devices;    // with a live PASID entry
+    State state = State::Live;
+    bool fpd = false;
+    Errno result = Errno::Ok;
+    WaitQueue done;
+    Work free_work;                  // W1
+    Work teardown_work;              // W3
+};
+
+class IommuBlock final : public NotifierBlock {
+public:
+    explicit IommuBlock(Sva& sva) : NotifierBlock("iommu", kPriorityIommu), sva_(sva) {}
+    NotifyResult handle(ExecContext& ctx, const NotifierPayload& payload) override;
+
+private:
+    Sva& sva_;
+};
+
+}  // namespace ioasim::os

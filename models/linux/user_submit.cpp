@@ -1,0 +1,269 @@
+#include "models/linux/user_submit.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "models/dsa/dsa_layout.hpp"
+#include "models/linux/kernel.hpp"
+
+namespace ioasim::os {
+namespace {
+
+constexpr std::uint64_t kDescriptorBytes = 64;
+
+bool has_buffers(std::uint8_t opcode) {
+    return opcode != static_cast<std::uint8_t>(dsa::Opcode::Noop) &&
+           opcode != static_cast<std::uint8_t>(dsa::Opcode::Drain);
+}
+
+}  // namespace
+
+Errno UserQueue::submit(ExecContext& ctx, const SubmitRequest& request, SubmitReport& report) {
+    SIM_CHECK(request.device != nullptr, "{} submits to no device", process_.name);
+    const TimePs timeout = request.timeout != TimePs{} ? request.timeout
+                                                       : kernel_.params().completion_timeout;
+    const auto target = portal(ctx, request);
+    Errno error = target.error();
+    if (error == Errno::Ok) {
+        error = make_rings(ctx);
+    }
+    if (error == Errno::Ok && has_buffers(request.opcode)) {
+        error = make_buffers(ctx, request, report);
+    }
+    if (error == Errno::Ok) {
+        error = select_pasid(ctx, request);
+    }
+    for (std::uint64_t i = 0; i < request.count && error == Errno::Ok; ++i) {
+        error = submit_one(ctx, request, *target, timeout, report);
+    }
+    if (error == Errno::Ok && request.wait) {
+        error = wait_all(ctx, timeout, report);
+    }
+    return error;
+}
+
+Result<std::uint64_t> UserQueue::portal(ExecContext& ctx, const SubmitRequest& request) {
+    if (request.queue >= request.device->setup().queues.size()) {
+        return Errno::Enodev;
+    }
+    const std::string key = request.device->name() + "/" + std::to_string(request.queue);
+    const auto known = process_.portals.find(key);
+    if (known != process_.portals.end()) {
+        return known->second;
+    }
+    ctx.spend(kernel_.params().syscall);  // mmap
+    const auto address =
+        process_.mm.map_device(ctx, request.device->portal(request.queue), kPageSize);
+    if (address) {
+        process_.portals[key] = *address;
+    }
+    return address;
+}
+
+Errno UserQueue::make_rings(ExecContext& ctx) {
+    if (slots_ != 0) {
+        return Errno::Ok;
+    }
+    const std::uint64_t slots = kernel_.params().submit_window;
+    const auto records = process_.mm.map_anonymous(ctx, slots * dsa::kRecordBytes);
+    if (!records) {
+        return records.error();
+    }
+    const auto descriptors = process_.mm.map_anonymous(ctx, slots * kDescriptorBytes);
+    if (!descriptors) {
+        return descriptors.error();
+    }
+    records_ = *records;
+    descriptors_ = *descriptors;
+    slots_ = slots;
+    next_slot_ = 0;
+    return Errno::Ok;
+}
+
+Errno UserQueue::make_buffers(ExecContext& ctx, const SubmitRequest& request,
+                              SubmitReport& report) {
+    const std::uint64_t bytes = std::max<std::uint64_t>(1, request.size);
+    const auto source = process_.mm.map_anonymous(ctx, bytes);
+    if (!source) {
+        return source.error();
+    }
+    const auto destination = process_.mm.map_anonymous(ctx, bytes);
+    if (!destination) {
+        return destination.error();
+    }
+    report.source = *source;
+    report.destination = *destination;
+    return fill_source(ctx, request, *source);
+}
+
+Errno UserQueue::fill_source(ExecContext& ctx, const SubmitRequest& request,
+                             std::uint64_t address) {
+    std::array<std::uint8_t, kPageSize> page{};
+    for (std::uint64_t done = 0; done < request.size; done += kPageSize) {
+        const std::uint64_t chunk = std::min<std::uint64_t>(kPageSize, request.size - done);
+        for (std::uint64_t i = 0; i < chunk; ++i) {
+            page.at(i) = source_byte(request.pattern, done + i);
+        }
+        const Errno error = process_.mm.write(ctx, address + done, page.data(), chunk);
+        if (error != Errno::Ok) {
+            return error;
+        }
+    }
+    return Errno::Ok;
+}
+
+Errno UserQueue::select_pasid(ExecContext& ctx, const SubmitRequest& request) {
+    if (!request.pasid ||
+        process_.cpu.ia32_pasid == (cpu::kIa32PasidValid | request.pasid->value())) {
+        return Errno::Ok;
+    }
+    // A guest kernel owns its MSR and may load anything; what is not its own must be stopped by
+    // the translation in the VMCS.
+    if (!kernel_.is_guest() &&
+        !kernel_.sva().is_bound(process_, Ioasid{request.pasid->value()})) {
+        return Errno::Eperm;
+    }
+    ctx.spend(kernel_.params().syscall);
+    kernel_.load_pasid(ctx, process_, *request.pasid, true);
+    process_.pasid_activated = true;
+    return Errno::Ok;
+}
+
+Errno UserQueue::submit_one(ExecContext& ctx, const SubmitRequest& request, std::uint64_t portal,
+                            TimePs timeout, SubmitReport& report) {
+    while (outstanding_.size() >= slots_) {
+        const Errno error = poll_oldest(ctx, ctx.now() + timeout, report);
+        if (error != Errno::Ok) {
+            return error;
+        }
+    }
+    const std::uint64_t slot = next_slot_;
+    const std::uint64_t record = records_ + slot * dsa::kRecordBytes;
+    const std::uint64_t place = descriptors_ + slot * kDescriptorBytes;
+    dsa::Descriptor descriptor;
+    descriptor.flags = dsa::flag::kRecordAddressValid | dsa::flag::kRequestRecord;
+    descriptor.opcode = request.opcode;
+    descriptor.record = record;
+    if (has_buffers(request.opcode)) {
+        descriptor.source = report.source;
+        descriptor.destination = report.destination;
+        descriptor.size = static_cast<std::uint32_t>(request.size);
+    }
+    if (request.opcode == static_cast<std::uint8_t>(dsa::Opcode::Fill)) {
+        descriptor.source = (request.pattern & 0xFFU) * 0x0101'0101'0101'0101ULL;
+    }
+    ctx.spend(kernel_.params().descriptor_build);
+    const std::uint64_t pending = 0;
+    Errno error = process_.mm.write(ctx, record, &pending, sizeof(pending));
+    if (error == Errno::Ok) {
+        const dsa::DescriptorBytes bytes = dsa::encode(descriptor);
+        error = process_.mm.write(ctx, place, bytes.data(), bytes.size());
+    }
+    if (error == Errno::Ok) {
+        error = enqueue(ctx, portal, place, report);
+    }
+    if (error != Errno::Ok) {
+        return error;
+    }
+    outstanding_.push_back(slot);
+    next_slot_ = (slot + 1) % slots_;
+    ++report.submitted;
+    return Errno::Ok;
+}
+
+Errno UserQueue::enqueue(ExecContext& ctx, std::uint64_t portal, std::uint64_t descriptor,
+                         SubmitReport& report) {
+    cpu::Descriptor64 bytes{};
+    const Errno fault = process_.mm.read(ctx, descriptor, bytes.data(), bytes.size());
+    if (fault != Errno::Ok) {
+        return fault;
+    }
+    TimePs backoff = kernel_.params().backoff_first;
+    std::uint64_t attempts = 0;
+    while (!process_.killed) {
+        const auto address = process_.mm.translate(ctx, portal, true);
+        if (!address) {
+            return address.error();
+        }
+        const cpu::EnqResult result =
+            kernel_.instructions().enqcmd(ctx, process_.cpu, Hpa{*address}, bytes);
+        if (result.outcome == cpu::EnqOutcome::Accepted) {
+            return Errno::Ok;
+        }
+        if (result.outcome != cpu::EnqOutcome::Retry) {
+            const Errno error = handle_gp(ctx);
+            if (error != Errno::Ok) {
+                return error;
+            }
+            continue;
+        }
+        if (attempts++ == kernel_.params().enqcmd_retries) {
+            return Errno::Eagain;
+        }
+        ++report.retries;
+        ctx.spend(backoff);
+        backoff = std::min(backoff * 2, kernel_.params().backoff_limit);
+    }
+    return Errno::Eintr;
+}
+
+// #GP of a user program: the first one of a thread loads IA32_PASID when the mm has a PASID; any other
+// ends in a signal (Linux: fixup_pasid_exception).
+Errno UserQueue::handle_gp(ExecContext& ctx) {
+    Frame frame{ctx, "fixup_pasid_exception"};
+    ctx.spend(kernel_.params().exception);
+    if (process_.pasid_activated || !process_.pasid) {
+        return Errno::Efault;
+    }
+    kernel_.load_pasid(ctx, process_, *process_.pasid, true);
+    process_.pasid_activated = true;
+    return Errno::Ok;
+}
+
+Errno UserQueue::wait_all(ExecContext& ctx, TimePs timeout, SubmitReport& report) {
+    const TimePs deadline =
+        ctx.now() + (timeout != TimePs{} ? timeout : kernel_.params().completion_timeout);
+    while (!outstanding_.empty()) {
+        const Errno error = poll_oldest(ctx, deadline, report);
+        if (error != Errno::Ok) {
+            return error;
+        }
+    }
+    return report.failed == 0 ? Errno::Ok : Errno::Eio;
+}
+
+Errno UserQueue::poll_oldest(ExecContext& ctx, TimePs deadline, SubmitReport& report) {
+    const std::uint64_t record = records_ + outstanding_.front() * dsa::kRecordBytes;
+    while (true) {
+        const auto address = process_.mm.translate(ctx, record, false);
+        if (!address) {
+            return address.error();
+        }
+        const auto status = static_cast<std::uint8_t>(ctx.load(*address, 1)) & dsa::kStatusMask;
+        if (status != static_cast<std::uint8_t>(dsa::Status::Pending)) {
+            outstanding_.pop_front();
+            ++report.completed;
+            if (status != static_cast<std::uint8_t>(dsa::Status::Success)) {
+                report.first_failure = report.failed == 0 ? static_cast<std::uint8_t>(status)
+                                                          : report.first_failure;
+                ++report.failed;
+            }
+            return Errno::Ok;
+        }
+        if (process_.killed) {
+            return Errno::Eintr;
+        }
+        if (ctx.now() >= deadline) {
+            abandon();
+            return Errno::Etimedout;
+        }
+        ctx.spend(kernel_.params().completion_poll);
+    }
+}
+
+void UserQueue::abandon() {
+    outstanding_.clear();
+    slots_ = 0;
+}
+
+}  // namespace ioasim::os

@@ -1,0 +1,254 @@
+#include "models/linux/vm_host.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/trace/run_events.hpp"
+#include "models/linux/device.hpp"
+
+namespace ioasim::os {
+
+KernelVmHost::KernelVmHost(Kernel& kernel, const VmSetup& setup)
+    : kernel_(kernel), setup_(setup), token_(kernel.next_token()), kvm_(kernel, setup.name) {
+    for (const std::string& device : setup.devices) {
+        Device* known = kernel.find_device(device);
+        SIM_CHECK(known != nullptr, "{} is given {}, which {} does not have", setup.name, device,
+                  kernel.name());
+        vdcms_.push_back(std::make_unique<Vdcm>(kernel, *known, setup.name));
+    }
+    stage2_.did = kernel.alloc_domain_id();
+}
+
+// --- life -----------------------------------------------------------------------------------------
+
+Errno KernelVmHost::register_notifiers(ExecContext& ctx) {
+    std::vector<NotifierBlock*> blocks{&kvm_};
+    for (const auto& vdcm : vdcms_) {
+        blocks.push_back(vdcm.get());
+    }
+    for (NotifierBlock* block : blocks) {
+        const Errno error = kernel_.ioasid().register_notifier_mm(ctx, token_, *block);
+        if (error != Errno::Ok) {
+            return error;
+        }
+        registered_.push_back(block);
+    }
+    return Errno::Ok;
+}
+
+Errno KernelVmHost::open(ExecContext& ctx) {
+    SIM_CHECK(!open_, "{} is open", setup_.name);
+    ctx.spend(kernel_.params().syscall);
+    open_ = true;
+    Errno error = kernel_.ioasid().switches().managed_sets ? register_notifiers(ctx)
+                                                           : Errno::Eopnotsupp;
+    if (error == Errno::Ok) {
+        error = kvm_.start(ctx);
+    }
+    if (error == Errno::Ok) {
+        const auto set = kernel_.ioasid().set_alloc(
+            ctx, token_, static_cast<std::uint32_t>(setup_.quota), SetType::Mm, setup_.name);
+        error = set.error();
+        set_ = set ? *set : nullptr;
+    }
+    if (error != Errno::Ok) {
+        static_cast<void>(release(ctx));
+        return error;
+    }
+    kernel_.emit(ctx, trace::RunPool{kernel_.intern(setup_.name + "/ioasids"),
+                                     kernel_.intern("quota"), setup_.quota});
+    return Errno::Ok;
+}
+
+Errno KernelVmHost::release(ExecContext& ctx) {
+    if (!open_) {
+        return Errno::Ebadf;
+    }
+    open_ = false;
+    ctx.spend(kernel_.params().syscall);
+    Errno error = Errno::Ok;
+    IoasidSet* set = std::exchange(set_, nullptr);
+    if (set != nullptr) {
+        kernel_.sva().unbind_all(ctx, *set);
+        error = kernel_.sva().free_set(ctx, *set);
+    }
+    for (NotifierBlock* block : registered_) {
+        kernel_.ioasid().unregister_notifier_mm(ctx, token_, *block);
+    }
+    registered_.clear();
+    kvm_.stop(ctx, set);
+    if (set == nullptr || kernel_.sva().bindings_of(*set) == 0) {
+        free_memory(ctx);  // otherwise a PASID entry still leads there: the pages stay lost
+    }
+    return error;
+}
+
+// --- memory ---------------------------------------------------------------------------------------
+
+Result<std::vector<Hpa>> KernelVmHost::map_memory(ExecContext& ctx, std::uint64_t bytes) {
+    SIM_CHECK(pages_.empty() && bytes % kPageSize == 0 && bytes > 0, "memory of {}: {} bytes",
+              setup_.name, bytes);
+    ctx.spend(kernel_.params().syscall);
+    std::vector<Hpa> pages;
+    for (std::uint64_t i = 0; i < bytes / kPageSize; ++i) {
+        const auto page = kernel_.alloc_pages(ctx);
+        if (!page) {
+            free_memory(ctx);
+            return page.error();
+        }
+        pages_.push_back(*page);
+        pages.push_back(Hpa{*page});
+    }
+    tell_owner(ctx, setup_.name);
+    const auto root = build_second_stage(ctx, 4, 0, pages_.size());
+    if (!root) {
+        free_memory(ctx);
+        return root.error();
+    }
+    stage2_.root = *root;
+    kernel_.emit(ctx, trace::RunPool{kernel_.intern(setup_.name + "/memory"),
+                                     kernel_.intern("memory"), bytes});
+    return pages;
+}
+
+Result<std::uint64_t> KernelVmHost::build_second_stage(ExecContext& ctx, unsigned level,
+                                                       std::uint64_t first, std::uint64_t count) {
+    const auto table = kernel_.alloc_pages(ctx);
+    if (!table) {
+        return table;
+    }
+    stage2_.tables.push_back(*table);
+    const std::uint64_t span = vtd::level_page_bytes(level) / kPageSize;  // pages under one entry
+    const std::uint64_t used = (count + span - 1) / span;
+    std::array<std::uint64_t, vtd::kEntriesPerTable> entries{};
+    for (std::uint64_t i = 0; i < used; ++i) {
+        if (level == 1) {
+            entries.at(i) = vtd::ss::leaf(Hpa{pages_.at(first + i)}, true, true);
+            continue;
+        }
+        const auto next = build_second_stage(ctx, level - 1, first + i * span,
+                                             std::min(span, count - i * span));
+        if (!next) {
+            return next;
+        }
+        entries.at(i) = vtd::ss::table(Hpa{*next});
+    }
+    ctx.write_bytes(*table, entries.data(), used * vtd::kPageTableEntryBytes);
+    return table;
+}
+
+void KernelVmHost::free_memory(ExecContext& ctx) {
+    for (const std::uint64_t table : stage2_.tables) {
+        kernel_.free_pages(table);
+    }
+    stage2_.tables.clear();
+    stage2_.root = 0;
+    tell_owner(ctx, "");
+    for (const std::uint64_t page : pages_) {
+        kernel_.free_pages(page);
+    }
+    pages_.clear();
+}
+
+// One event for each contiguous run: ownership of a large VM is a handful of events.
+void KernelVmHost::tell_owner(ExecContext& ctx, const std::string& owner) {
+    for (std::size_t first = 0; first < pages_.size();) {
+        std::size_t last = first + 1;
+        while (last < pages_.size() && pages_[last] == pages_[last - 1] + kPageSize) {
+            ++last;
+        }
+        kernel_.set_owner(ctx, owner, pages_[first], (last - first) * kPageSize);
+        first = last;
+    }
+}
+
+// --- /dev/ioasid ----------------------------------------------------------------------------------
+
+Result<Ioasid> KernelVmHost::alloc_ioasid(ExecContext& ctx, std::uint32_t min,
+                                          std::uint32_t max) {
+    ctx.spend(kernel_.params().syscall);
+    const Ioasid id = kernel_.ioasid().alloc(ctx, set_, Ioasid{min}, Ioasid{max}, nullptr);
+    if (!is_valid(id)) {
+        return Errno::Enospc;
+    }
+    return id;
+}
+
+Errno KernelVmHost::free_ioasid(ExecContext& ctx, Ioasid id) {
+    ctx.spend(kernel_.params().syscall);
+    if (set_ == nullptr) {
+        return Errno::Ebadf;
+    }
+    const Errno error = kernel_.ioasid().find(ctx, set_, id).error();
+    kernel_.ioasid().free(ctx, set_, id);
+    return error;
+}
+
+Ioasid KernelVmHost::find_spid(ExecContext& ctx, Spid spid) {
+    return kernel_.ioasid().find_by_spid(ctx, set_, spid, false);
+}
+
+// --- VFIO -----------------------------------------------------------------------------------------
+
+Device* KernelVmHost::assigned(const std::string& device) {
+    for (const auto& vdcm : vdcms_) {
+        if (vdcm->device().name() == device) {
+            return &vdcm->device();
+        }
+    }
+    return nullptr;
+}
+
+Errno KernelVmHost::bind_gpasid(ExecContext& ctx, const std::string& device, Ioasid id,
+                                Spid gpasid, Gpa page_table) {
+    ctx.spend(kernel_.params().syscall);
+    Device* function = assigned(device);
+    if (function == nullptr || set_ == nullptr) {
+        return Errno::Enodev;
+    }
+    if (gpasid == kNoSpid || id.value() == 0 || id.value() >> 20U != 0) {
+        return Errno::Einval;
+    }
+    return kernel_.sva().bind_gpasid(
+        ctx, {set_, function, id, gpasid, page_table, &stage2_, setup_.name});
+}
+
+Errno KernelVmHost::unbind_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) {
+    ctx.spend(kernel_.params().syscall);
+    Device* function = assigned(device);
+    if (function == nullptr || set_ == nullptr) {
+        return Errno::Enodev;
+    }
+    return kernel_.sva().unbind_gpasid(ctx, *set_, *function, gpasid);
+}
+
+Errno KernelVmHost::invalidate_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) {
+    ctx.spend(kernel_.params().syscall);
+    Device* function = assigned(device);
+    if (function == nullptr || set_ == nullptr) {
+        return Errno::Enodev;
+    }
+    return kernel_.sva().flush_gpasid(ctx, *set_, *function, gpasid);
+}
+
+Result<Hpa> KernelVmHost::portal(const std::string& device, std::uint32_t queue) {
+    Device* function = assigned(device);
+    if (function == nullptr || queue >= function->setup().queues.size()) {
+        return Errno::Enodev;
+    }
+    if (!kvm_.vmcs().enable_pasid_translation) {
+        return Errno::Eperm;
+    }
+    return Hpa{function->portal(queue)};
+}
+
+bool KernelVmHost::resolve_pasid_miss(ExecContext& ctx, Spid gpasid) {
+    return set_ != nullptr && kvm_.resolve_miss(ctx, *set_, gpasid);
+}
+
+std::unique_ptr<VmHost> make_vm_host(Kernel& kernel, const VmSetup& setup) {
+    return std::make_unique<KernelVmHost>(kernel, setup);
+}
+
+}  // namespace ioasim::os

@@ -1,0 +1,58 @@
+// The host kernel's objects for one VM: the files that its VMM holds open (/dev/kvm, /dev/ioasid, VFIO).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/linux/kernel.hpp"
+#include "models/linux/kvm.hpp"
+#include "models/linux/vdcm.hpp"
+
+namespace ioasim::os {
+
+class KernelVmHost final : public VmHost {
+public:
+    KernelVmHost(Kernel& kernel, const VmSetup& setup);
+
+    const std::string& name() const override { return setup_.name; }
+    Errno open(ExecContext& ctx) override;
+    Errno release(ExecContext& ctx) override;
+    Result<std::vector<Hpa>> map_memory(ExecContext& ctx, std::uint64_t bytes) override;
+    Result<Ioasid> alloc_ioasid(ExecContext& ctx, std::uint32_t min, std::uint32_t max) override;
+    Errno free_ioasid(ExecContext& ctx, Ioasid id) override;
+    Ioasid find_spid(ExecContext& ctx, Spid spid) override;
+    Errno bind_gpasid(ExecContext& ctx, const std::string& device, Ioasid id, Spid gpasid,
+                      Gpa page_table) override;
+    Errno unbind_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) override;
+    Errno invalidate_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) override;
+    Result<Hpa> portal(const std::string& device, std::uint32_t queue) override;
+    void add_vcpu(VcpuControl& vcpu) override { kvm_.add_vcpu(vcpu); }
+    const cpu::Vmcs& vmcs() const override { return kvm_.vmcs(); }
+    bool resolve_pasid_miss(ExecContext& ctx, Spid gpasid) override;
+    IoasidSet* set() const override { return set_; }
+
+private:
+    Device* assigned(const std::string& device);
+    Errno register_notifiers(ExecContext& ctx);
+    // A second-stage table of `level` over pages_[first, first + count); returns its address.
+    Result<std::uint64_t> build_second_stage(ExecContext& ctx, unsigned level, std::uint64_t first,
+                                             std::uint64_t count);
+    void free_memory(ExecContext& ctx);
+    void tell_owner(ExecContext& ctx, const std::string& owner);
+
+    Kernel& kernel_;
+    VmSetup setup_;
+    std::uint64_t token_;  // the VMM's mm
+    Kvm kvm_;
+    std::vector<std::unique_ptr<Vdcm>> vdcms_;
+    std::vector<NotifierBlock*> registered_;
+    IoasidSet* set_ = nullptr;
+    SecondStage stage2_;
+    std::vector<std::uint64_t> pages_;
+    bool open_ = false;
+};
+
+std::unique_ptr<VmHost> make_vm_host(Kernel& kernel, const VmSetup& setup);
+
+}  // namespace ioasim::os
