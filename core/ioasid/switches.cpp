@@ -34,6 +34,7 @@ Switches posted_code() {
     s.null_mm_refused = false;
     s.explicit_notify = false;
     s.allocator_quirks = true;
+    s.cgroup_kernel_refused = true;
     s.cgroup_events_counted = false;
     s.cgroup_charge_leaks = true;
     s.cgroup_uncharges_current = true;

@@ -122,12 +122,15 @@ struct Switches {
     bool allocator_quirks = false;
 
     // --- cgroup and /dev/ioasid -------------------------------------------------------------
+    // Posted code refuses a caller without an mm (-EINVAL). Review: a kernel context must not fail;
+    // it counts as the root group, which is never limited.
+    bool cgroup_kernel_refused = false;
     // Posted code never increments the events counter.
     bool cgroup_events_counted = true;
     // Posted code keeps the unit charged when the quota test fails afterwards.
     bool cgroup_charge_leaks = false;
     // Posted code uncharges the group of the running task, whoever was charged, and only while the
-    // mm has users.
+    // mm has users. Otherwise the group that holds the mm's charges.
     bool cgroup_uncharges_current = false;
     // Posted code: "max" takes all that is available and forgets the old limit.
     bool cgroup_max_forgets = false;
