@@ -1,0 +1,550 @@
+#include "models/vtd/vtd_requests.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "core/trace/vtd_events.hpp"
+#include "models/pcie/pcie_layout.hpp"
+#include "models/vtd/vtd_probes.hpp"
+
+namespace ioasim::vtd {
+
+using pcie::AddressType;
+using pcie::CplStatus;
+using pcie::Tlp;
+using pcie::TlpKind;
+
+namespace {
+
+constexpr std::uint32_t kInterruptWriteBytes = 4;
+
+bool is_write(const Tlp& tlp) {
+    return tlp.kind == TlpKind::MemWrite || tlp.kind == TlpKind::DeferrableWrite;
+}
+
+bool same_page(const WalkRequest& a, const WalkRequest& b) {
+    return a.address / kPageSize == b.address / kPageSize && a.rid == b.rid && a.pasid == b.pasid &&
+           a.privileged == b.privileged && a.access == b.access && !a.execute && !b.execute;
+}
+
+}  // namespace
+
+RequestPipeline::RequestPipeline(const VtdParams& params, const Capabilities& caps,
+                                 TranslationCaches& caches, Probes& probes,
+                                 trace::Recorder& recorder, SourceId source, trace::Name name,
+                                 UnitPort& port, PipelineOwner& owner)
+    : params_(params),
+      caps_(caps),
+      caches_(caches),
+      probes_(probes),
+      recorder_(recorder),
+      source_(source),
+      name_(name),
+      port_(port),
+      owner_(owner),
+      walkers_(params.walkers) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(WalkTable::kCount); ++i) {
+        table_names_.push_back(recorder.name(walk_table_name(static_cast<WalkTable>(i))));
+    }
+}
+
+WalkRequest RequestPipeline::walk_request(const Tlp& tlp) {
+    WalkRequest request;
+    request.rid = tlp.requester;
+    request.pasid = tlp.pasid;
+    request.address = tlp.address;
+    request.write = is_write(tlp);
+    request.zero_length = tlp.length == 0;
+    request.privileged = tlp.privileged && tlp.pasid.has_value();
+    request.execute = tlp.execute && tlp.pasid.has_value();
+    if (tlp.kind == TlpKind::PageRequest) {
+        request.access = Access::PageRequest;
+    } else if (tlp.kind == TlpKind::AtsRequest || tlp.at == AddressType::TranslationRequest) {
+        request.access = Access::TranslationRequest;
+    } else if (tlp.at == AddressType::Translated) {
+        request.access = Access::Translated;
+    }
+    return request;
+}
+
+IotlbQuery RequestPipeline::query_of(const Tlp& tlp) {
+    return {tlp.requester, tlp.pasid, tlp.privileged && tlp.pasid.has_value(), tlp.address};
+}
+
+// --- arrival --------------------------------------------------------------------------------------
+
+void RequestPipeline::accept(TimePs now, Tlp tlp) {
+    if (used_slots_ == params_.requests) {
+        arrivals_.push_back(std::move(tlp));
+        return;
+    }
+    take(now, std::move(tlp));
+    after_change(now);
+}
+
+void RequestPipeline::take(TimePs now, Tlp tlp) {
+    port_.return_credit(now);
+    if (tlp.kind == TlpKind::InvalidateCompletion) {
+        owner_.unexpected_completion(now, tlp.requester);
+        return;
+    }
+    if (free_slots_.empty()) {
+        free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
+        slots_.emplace_back();
+    }
+    const std::uint32_t index = free_slots_.back();
+    free_slots_.pop_back();
+    ++used_slots_;
+    Slot& slot = slots_[index];
+    slot = Slot{};
+    slot.tlp = std::move(tlp);
+    slot.arrived = now;
+    // A completion belongs to the order of the device that sends it.
+    const bool completion = slot.tlp.kind == TlpKind::Completion;
+    const Rid who = completion ? slot.tlp.completer : slot.tlp.requester;
+    slot.requester = &requesters_[who.value()];
+    slot.posted = slot.tlp.kind == TlpKind::MemWrite || slot.tlp.kind == TlpKind::Interrupt;
+    if (slot.posted) {
+        slot.ticket = slot.requester->order.take_ticket();
+        slot.requester->posted.push_back(index);
+    } else {
+        slot.ticket = slot.requester->order.arrived();
+    }
+    if (completion || handle_interrupt_range(now, index)) {
+        if (completion) {
+            make_ready(now, index);
+        }
+        return;
+    }
+    SIM_CHECK(slot.tlp.address / kPageSize ==
+                  (slot.tlp.address + std::max(slot.tlp.length, 1U) - 1) / kPageSize,
+              "request of {} bytes at {:#x} crosses a page", slot.tlp.length, slot.tlp.address);
+    recorder_.emit(source_, trace::VtdRequest{name_, slot.tlp.requester, shown_pasid(slot.tlp),
+                                              Iova{slot.tlp.address}, slot.tlp.length,
+                                              is_write(slot.tlp), slot.tlp.descriptor});
+    translate(now, index);
+}
+
+// Requests without PASID to FEEx_xxxxh are interrupts or errors before any remapping (3.15).
+bool RequestPipeline::handle_interrupt_range(TimePs now, std::uint32_t index) {
+    Tlp& tlp = slots_[index].tlp;
+    if (tlp.kind == TlpKind::Interrupt) {
+        make_ready(now, index);
+        return true;
+    }
+    if (tlp.pasid || tlp.at != AddressType::Untranslated ||
+        !pcie::is_interrupt_address(tlp.address)) {
+        return false;
+    }
+    if (tlp.kind == TlpKind::MemWrite && tlp.length == kInterruptWriteBytes) {
+        tlp.kind = TlpKind::Interrupt;
+        make_ready(now, index);
+        return true;
+    }
+    if (tlp.kind == TlpKind::MemRead && tlp.length == 0) {
+        port_.send_fabric(now, pcie::make_completion(tlp, CplStatus::Success));
+        release(now, index);
+        return true;
+    }
+    block(now, index, FaultReason::BadInterruptRequest, false);
+    return true;
+}
+
+void RequestPipeline::release(TimePs now, std::uint32_t index) {
+    Slot& slot = slots_[index];
+    if (slot.counted) {
+        const bool was_drained = tracker_.drained();
+        tracker_.end(slot.epoch);
+        slot.counted = false;
+        if (!was_drained && tracker_.drained()) {
+            owner_.drained(now);
+        }
+    }
+    free_slots_.push_back(index);
+    --used_slots_;
+}
+
+// Serves what became possible, until nothing is.
+void RequestPipeline::after_change(TimePs now) {
+    for (;;) {
+        if (!retry_.empty()) {
+            const std::uint32_t index = retry_.front();
+            retry_.pop_front();
+            translate(now, index);
+        } else if (!walk_queue_.empty() && active_walks_ < walkers_.size()) {
+            const std::uint32_t index = walk_queue_.front();
+            walk_queue_.pop_front();
+            translate(now, index);
+        } else if (!arrivals_.empty() && used_slots_ < params_.requests) {
+            Tlp tlp = std::move(arrivals_.front());
+            arrivals_.pop_front();
+            take(now, std::move(tlp));
+        } else {
+            return;
+        }
+    }
+}
+
+// --- translation ----------------------------------------------------------------------------------
+
+void RequestPipeline::count(Slot& slot) {
+    if (!slot.counted) {
+        slot.counted = true;
+        slot.epoch = tracker_.begin();
+    }
+}
+
+bool RequestPipeline::allowed(const Translation& t, const Tlp& tlp) const {
+    if (is_write(tlp)) {
+        return t.write && t.dirty;
+    }
+    return t.read || (tlp.length == 0 && t.write);
+}
+
+void RequestPipeline::translate(TimePs now, std::uint32_t index) {
+    Slot& slot = slots_[index];
+    const Tlp& tlp = slot.tlp;
+    const bool memory_access = tlp.kind == TlpKind::MemRead || tlp.kind == TlpKind::MemWrite;
+    const bool untranslated = memory_access && tlp.at == AddressType::Untranslated;
+    if (tlp.kind == TlpKind::DeferrableWrite || (!owner_.remapping() && !untranslated)) {
+        refuse(now, index);
+        return;
+    }
+    if (!owner_.remapping()) {
+        count(slot);
+        slot.target = Hpa{tlp.address};
+        make_ready(now, index);
+        return;
+    }
+    if (untranslated && !tlp.execute) {
+        const Translation* const hit = caches_.find(query_of(tlp));
+        // A cached entry that does not allow the access is no verdict: the tables may allow it by
+        // now, and the dirty flag may have to be set.
+        if (hit != nullptr && allowed(*hit, tlp)) {
+            count(slot);
+            translated(now, now + params_.iotlb_lookup, index, *hit, true);
+            return;
+        }
+        if (join_walk(index)) {
+            return;
+        }
+    }
+    start_walk(now, index);
+}
+
+void RequestPipeline::translated(TimePs now, TimePs at, std::uint32_t index, const Translation& t,
+                                 bool hit) {
+    Slot& slot = slots_[index];
+    slot.target = t.at(slot.tlp.address);
+    if (pcie::is_interrupt_address(slot.target.value())) {
+        block(now, index, FaultReason::OutputIsInterrupt, false);
+        return;
+    }
+    recorder_.emit(source_, trace::VtdTranslated{name_, slot.tlp.requester, shown_pasid(slot.tlp),
+                                                 Iova{slot.tlp.address}, slot.target,
+                                                 is_write(slot.tlp), hit, at - slot.arrived});
+    make_ready(at, index);
+}
+
+void RequestPipeline::block(TimePs now, std::uint32_t index, FaultReason reason, bool fpd) {
+    const Tlp& tlp = slots_[index].tlp;
+    const bool suppressed = fpd && is_qualified(reason) && !probes_.has(kFpdIgnored);
+    bool recorded = false;
+    if (suppressed) {
+        probes_.hit(kFaultSuppressed);
+    } else {
+        FaultRecord fault;
+        fault.address = tlp.address;
+        fault.source = tlp.requester;
+        fault.has_pasid = tlp.pasid.has_value();
+        fault.pasid = tlp.pasid.value_or(Pasid{});
+        fault.execute = tlp.execute;
+        fault.privileged = tlp.privileged;
+        fault.reason = static_cast<std::uint8_t>(reason);
+        fault.type = is_write(tlp) ? FaultType::Write : FaultType::Read;
+        if (tlp.kind == TlpKind::PageRequest) {
+            fault.type = FaultType::PageRequest;
+        }
+        recorded = owner_.log_fault(now, fault);
+    }
+    recorder_.emit(source_, trace::VtdFault{name_, tlp.requester, shown_pasid(tlp),
+                                            Iova{tlp.address}, static_cast<std::uint32_t>(reason),
+                                            is_write(tlp), recorded, suppressed, tlp.descriptor});
+    refuse(now, index);
+}
+
+// The request ends here. A posted write keeps its place in the order until its turn.
+void RequestPipeline::refuse(TimePs now, std::uint32_t index) {
+    Slot& slot = slots_[index];
+    if (slot.posted) {
+        slot.blocked = true;
+        make_ready(now, index);
+        return;
+    }
+    if (!pcie::is_posted(slot.tlp.kind)) {
+        port_.send_fabric(now, pcie::make_completion(slot.tlp, CplStatus::UnsupportedRequest));
+    }
+    release(now, index);
+}
+
+// --- walks ----------------------------------------------------------------------------------------
+
+bool RequestPipeline::join_walk(std::uint32_t index) {
+    if (active_walks_ == 0) {
+        return false;
+    }
+    const WalkRequest request = walk_request(slots_[index].tlp);
+    for (Walker& walker : walkers_) {
+        if (walker.walk && walker.walk->generation() == caches_.generation() &&
+            same_page(walker.walk->request(), request)) {
+            probes_.hit(kWalkJoined);
+            count(slots_[index]);
+            walker.joined.push_back(index);
+            return true;
+        }
+    }
+    return false;
+}
+
+void RequestPipeline::start_walk(TimePs now, std::uint32_t index) {
+    if (active_walks_ == walkers_.size()) {
+        probes_.hit(kWalkersBusy);
+        walk_queue_.push_back(index);
+        return;
+    }
+    const auto free = std::find_if(walkers_.begin(), walkers_.end(),
+                                   [](const Walker& w) { return !w.walk.has_value(); });
+    ++active_walks_;
+    count(slots_[index]);
+    free->leader = index;
+    free->walk.emplace(caps_, caches_, owner_.root_pointer(), walk_request(slots_[index].tlp));
+    const auto walker = static_cast<std::uint32_t>(free - walkers_.begin());
+    const WalkAction action = free->walk->start();
+    if (action.kind == WalkAction::Kind::Done) {
+        finish_walk(now, walker);
+    } else {
+        do_action(now + params_.iotlb_lookup, walker, action);
+    }
+}
+
+void RequestPipeline::do_action(TimePs at, std::uint32_t walker, const WalkAction& action) {
+    walkers_[walker].action = action;
+    memory::MemRequest request;
+    request.address = action.address;
+    request.tag = (kWalkTag << 32U) | walker;
+    if (action.kind == WalkAction::Kind::Read) {
+        request.op = memory::MemOp::Read;
+        request.size = action.size;
+    } else {
+        request.op = memory::MemOp::CompareSwap;
+        request.size = static_cast<std::uint32_t>(kPageTableEntryBytes);
+        request.data.resize(2 * kPageTableEntryBytes);
+        std::memcpy(request.data.data(), &action.expected, sizeof action.expected);
+        std::memcpy(request.data.data() + kPageTableEntryBytes, &action.desired,
+                    sizeof action.desired);
+    }
+    port_.send_memory(at, std::move(request));
+}
+
+void RequestPipeline::tell_walk_read(const Walker& walker, const memory::MemResponse& response) {
+    const WalkAction& action = walker.action;
+    if (!recorder_.wants(trace::Category::VtdWalk)) {
+        return;
+    }
+    // Of wider entries the first quadword, of a root entry the half in use.
+    const bool upper =
+        action.table == WalkTable::Root && uses_upper_table(walker.walk->request().rid);
+    const std::size_t offset = upper ? sizeof(std::uint64_t) : 0;
+    std::uint64_t value = 0;
+    if (response.data.size() >= offset + sizeof value) {
+        std::memcpy(&value, response.data.data() + offset, sizeof value);
+    }
+    const trace::Name table = table_names_[static_cast<std::size_t>(action.table)];
+    const Pasid pasid = walker.walk->request().pasid.value_or(Pasid{kInvalidIoasid});
+    if (action.kind == WalkAction::Kind::Read) {
+        recorder_.emit(source_,
+                       trace::VtdWalkRead{name_, table, action.address, trace::Hex{value}, pasid});
+    } else {
+        recorder_.emit(source_, trace::VtdWalkUpdate{name_, table, action.address,
+                                                     trace::Hex{action.desired}, pasid,
+                                                     value == action.expected});
+    }
+}
+
+void RequestPipeline::on_walk_response(TimePs now, std::uint32_t index,
+                                       const memory::MemResponse& response) {
+    Walker& walker = walkers_.at(index);
+    SIM_CHECK(walker.walk.has_value(), "an answer for idle walker {}", index);
+    tell_walk_read(walker, response);
+    const bool ok = response.status == memory::MemStatus::Ok;
+    WalkAction next;
+    if (walker.action.kind == WalkAction::Kind::Update) {
+        std::uint64_t found = 0;
+        if (ok) {
+            std::memcpy(&found, response.data.data(), sizeof found);
+            if (found != walker.action.expected) {
+                probes_.hit(kUpdateRace);
+            }
+        }
+        next = walker.walk->on_update(found, ok);
+    } else {
+        next = walker.walk->on_read(response.data.data(), response.data.size(), ok);
+    }
+    if (next.kind == WalkAction::Kind::Done) {
+        finish_walk(now, index);
+    } else {
+        do_action(now + params_.walk_step, index, next);
+    }
+    after_change(now);
+}
+
+void RequestPipeline::fill_from(const Walker& walker) {
+    const Walk& walk = *walker.walk;
+    const Rid rid = walk.request().rid;
+    bool filled = true;
+    if (walk.new_context()) {
+        filled = caches_.fill_context(walk.generation(), rid, *walk.new_context());
+    }
+    if (walk.new_pasid_entry()) {
+        filled = caches_.fill_pasid(walk.generation(), rid, walk.effective_pasid(),
+                                    *walk.new_pasid_entry());
+    }
+    if (walk.reason() == FaultReason::None) {
+        filled = caches_.fill(walk.generation(), query_of(slots_[walker.leader].tlp),
+                              walk.translation());
+    }
+    if (!filled) {
+        probes_.hit(kStaleFillDropped);
+    }
+}
+
+void RequestPipeline::finish_walk(TimePs now, std::uint32_t index) {
+    Walker& walker = walkers_[index];
+    fill_from(walker);
+    const FaultReason reason = walker.walk->reason();
+    if (reason == FaultReason::None) {
+        const Translation& t = walker.walk->translation();
+        translated(now, now, walker.leader, t, false);
+        for (const std::uint32_t joined : walker.joined) {
+            if (allowed(t, slots_[joined].tlp)) {
+                translated(now, now, joined, t, false);
+            } else {
+                retry_.push_back(joined);
+            }
+        }
+    } else {
+        block(now, walker.leader, reason, walker.walk->fpd());
+        // Each has its own verdict: what stops a write may let a read pass.
+        retry_.insert(retry_.end(), walker.joined.begin(), walker.joined.end());
+    }
+    walker.walk.reset();
+    walker.joined.clear();
+    --active_walks_;
+}
+
+// --- order and memory -----------------------------------------------------------------------------
+
+bool RequestPipeline::may_go(const Slot& slot) const {
+    const RequesterOrder& order = slot.requester->order;
+    switch (slot.tlp.kind) {
+        case TlpKind::Completion:
+            return order.all_done(slot.ticket);
+        case TlpKind::Interrupt:
+            return order.may_issue_posted(slot.ticket) && order.all_done(slot.ticket);
+        case TlpKind::MemWrite:
+            return order.may_issue_posted(slot.ticket);
+        default:
+            return order.may_issue_read(slot.ticket);
+    }
+}
+
+void RequestPipeline::make_ready(TimePs at, std::uint32_t index) {
+    Slot& slot = slots_[index];
+    slot.ready = true;
+    Requester& requester = *slot.requester;
+    if (!may_go(slot)) {
+        const bool waits_for_end =
+            slot.tlp.kind == TlpKind::Completion || slot.tlp.kind == TlpKind::Interrupt;
+        probes_.hit(waits_for_end ? kCompletionHeld : kWriteHeld);
+        if (!slot.posted) {
+            requester.held.push_back(index);
+        }
+        return;
+    }
+    if (slot.posted) {
+        pump(at, requester);
+    } else {
+        go(at, index);
+    }
+}
+
+void RequestPipeline::pump(TimePs at, Requester& requester) {
+    while (!requester.posted.empty()) {
+        const std::uint32_t index = requester.posted.front();
+        if (!slots_[index].ready || !may_go(slots_[index])) {
+            break;
+        }
+        requester.posted.pop_front();
+        go(at, index);
+    }
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < requester.held.size(); ++i) {
+        const std::uint32_t index = requester.held[i];
+        if (may_go(slots_[index])) {
+            go(at, index);
+        } else {
+            requester.held[kept++] = index;
+        }
+    }
+    requester.held.resize(kept);
+}
+
+void RequestPipeline::go(TimePs at, std::uint32_t index) {
+    Slot& slot = slots_[index];
+    RequesterOrder& order = slot.requester->order;
+    if (slot.posted) {
+        order.issue(slot.ticket);
+    }
+    if (slot.tlp.kind == TlpKind::Completion || slot.tlp.kind == TlpKind::Interrupt ||
+        slot.blocked) {
+        if (!slot.blocked) {
+            port_.send_fabric(at, std::move(slot.tlp));
+        }
+        if (slot.posted) {
+            order.finish(slot.ticket);
+        }
+        release(at, index);
+        return;
+    }
+    memory::MemRequest request;
+    request.op = slot.posted ? memory::MemOp::Write : memory::MemOp::Read;
+    request.address = slot.target;
+    request.size = slot.tlp.length;
+    request.tag = (kDmaTag << 32U) | index;
+    request.data = std::move(slot.tlp.data);
+    request.origin = memory::MemOrigin{slot.tlp.requester, shown_pasid(slot.tlp),
+                                       slot.tlp.descriptor};
+    port_.send_memory(at, std::move(request));
+}
+
+void RequestPipeline::on_dma_response(TimePs now, std::uint32_t index,
+                                      memory::MemResponse response) {
+    Slot& slot = slots_.at(index);
+    Requester& requester = *slot.requester;
+    if (slot.posted) {
+        requester.order.finish(slot.ticket);
+        release(now, index);
+        pump(now, requester);
+    } else {
+        const bool ok = response.status == memory::MemStatus::Ok;
+        Tlp completion = pcie::make_completion(
+            slot.tlp, ok ? CplStatus::Success : CplStatus::UnsupportedRequest);
+        completion.data = std::move(response.data);
+        port_.send_fabric(now, std::move(completion));
+        release(now, index);
+    }
+    after_change(now);
+}
+
+}  // namespace ioasim::vtd

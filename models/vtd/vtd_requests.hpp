@@ -1,0 +1,154 @@
+// The way of a device's request through the unit: IOTLB, walk, order, memory, completion.
+//
+// Hits go on at once; misses take one of a bounded number of walkers, a second request for a page
+// under walk joins it unless an invalidation came between. Requests of one device keep PCIe order
+// whatever their translations cost. Every request is counted from the moment its translation begins
+// until memory answered, which is what invalidation waits drain. A request that is not allowed is
+// blocked: reads are answered with Unsupported Request, posted writes vanish.
+//
+// Plain C++: the owner brings time, arrivals and memory's answers, and sends what comes out.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "core/base/defects.hpp"
+#include "core/trace/recorder.hpp"
+#include "models/memory/memory_if.hpp"
+#include "models/pcie/pcie_if.hpp"
+#include "models/vtd/vtd_order.hpp"
+#include "models/vtd/vtd_walk.hpp"
+
+namespace ioasim::vtd {
+
+// What the unit's logic does to the world.
+class UnitPort {
+public:
+    virtual ~UnitPort() = default;
+    // `at` is now or a little later; calls of one kind keep their order.
+    virtual void send_memory(TimePs at, memory::MemRequest request) = 0;
+    virtual void send_fabric(TimePs at, pcie::Tlp tlp) = 0;
+    // A request left the link's buffer.
+    virtual void return_credit(TimePs now) = 0;
+};
+
+// What the pipeline needs from the rest of the unit.
+class PipelineOwner {
+public:
+    virtual ~PipelineOwner() = default;
+    virtual bool remapping() const = 0;          // GSTS.TES
+    virtual std::uint64_t root_pointer() const = 0;
+    // Logs a fault; true when it is in a record.
+    virtual bool log_fault(TimePs now, const FaultRecord& fault) = 0;
+    // An invalidation completion that nobody asked for.
+    virtual void unexpected_completion(TimePs now, Rid rid) = 0;
+    // Something drained.
+    virtual void drained(TimePs now) = 0;
+};
+
+class RequestPipeline {
+public:
+    RequestPipeline(const VtdParams& params, const Capabilities& caps, TranslationCaches& caches,
+                    Probes& probes, trace::Recorder& recorder, SourceId source, trace::Name name,
+                    UnitPort& port, PipelineOwner& owner);
+
+    void accept(TimePs now, pcie::Tlp tlp);
+    // Answers of memory, by the tag's low 32 bits.
+    void on_walk_response(TimePs now, std::uint32_t walker, const memory::MemResponse& response);
+    void on_dma_response(TimePs now, std::uint32_t slot, memory::MemResponse response);
+
+    // From here on older translations must not be used by new requests.
+    void barrier() { tracker_.barrier(); }
+    bool drained() const { return tracker_.drained(); }
+
+    bool busy() const { return used_slots_ != 0 || !arrivals_.empty(); }
+    std::size_t in_flight() const { return used_slots_; }
+    std::size_t active_walks() const { return active_walks_; }
+    std::size_t waiting_for_slot() const { return arrivals_.size(); }
+
+    // Upper 32 bits of memory tags.
+    static constexpr std::uint64_t kDmaTag = 1;
+    static constexpr std::uint64_t kWalkTag = 2;
+
+private:
+    struct Requester {
+        RequesterOrder order;
+        std::deque<std::uint32_t> posted;    // slots not issued, in order
+        std::vector<std::uint32_t> held;     // other slots that wait for posted ones
+    };
+    struct Slot {
+        pcie::Tlp tlp;
+        Requester* requester = nullptr;
+        std::uint64_t ticket = 0;  // posted: its own; others: posted requests before it
+        TimePs arrived;
+        Hpa target;
+        bool posted = false;
+        bool ready = false;
+        bool blocked = false;
+        bool counted = false;
+        DrainTracker::Epoch epoch = 0;
+    };
+    struct Walker {
+        std::optional<Walk> walk;
+        WalkAction action;
+        std::uint32_t leader = 0;
+        std::vector<std::uint32_t> joined;
+    };
+
+    void take(TimePs now, pcie::Tlp tlp);
+    void release(TimePs now, std::uint32_t index);
+    void after_change(TimePs now);
+    bool handle_interrupt_range(TimePs now, std::uint32_t index);
+
+    void translate(TimePs now, std::uint32_t index);
+    bool allowed(const Translation& translation, const pcie::Tlp& tlp) const;
+    void translated(TimePs now, TimePs at, std::uint32_t index, const Translation& t, bool hit);
+    void block(TimePs now, std::uint32_t index, FaultReason reason, bool fpd);
+    void refuse(TimePs now, std::uint32_t index);
+    void count(Slot& slot);
+
+    bool join_walk(std::uint32_t index);
+    void start_walk(TimePs now, std::uint32_t index);
+    void do_action(TimePs at, std::uint32_t walker, const WalkAction& action);
+    void finish_walk(TimePs now, std::uint32_t walker);
+    void fill_from(const Walker& walker);
+    void tell_walk_read(const Walker& walker, const memory::MemResponse& response);
+
+    void make_ready(TimePs at, std::uint32_t index);
+    bool may_go(const Slot& slot) const;
+    void go(TimePs at, std::uint32_t index);
+    void pump(TimePs at, Requester& requester);
+
+    static WalkRequest walk_request(const pcie::Tlp& tlp);
+    static IotlbQuery query_of(const pcie::Tlp& tlp);
+    static Pasid shown_pasid(const pcie::Tlp& tlp) {
+        return tlp.pasid.value_or(Pasid{kInvalidIoasid});
+    }
+
+    const VtdParams& params_;
+    const Capabilities& caps_;
+    TranslationCaches& caches_;
+    Probes& probes_;
+    trace::Recorder& recorder_;
+    SourceId source_;
+    trace::Name name_;
+    UnitPort& port_;
+    PipelineOwner& owner_;
+
+    DrainTracker tracker_;
+    std::unordered_map<std::uint16_t, Requester> requesters_;  // looked up, never iterated
+    std::vector<Slot> slots_;
+    std::vector<std::uint32_t> free_slots_;
+    std::size_t used_slots_ = 0;
+    std::deque<pcie::Tlp> arrivals_;        // without a slot
+    std::vector<Walker> walkers_;
+    std::size_t active_walks_ = 0;
+    std::deque<std::uint32_t> walk_queue_;  // without a walker
+    std::deque<std::uint32_t> retry_;       // to be translated again
+    std::vector<trace::Name> table_names_;
+};
+
+}  // namespace ioasim::vtd

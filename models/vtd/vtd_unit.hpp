@@ -1,0 +1,135 @@
+// The remapping unit without time: registers and what they set off, the invalidation queue, faults
+// and event messages, around the request pipeline (VT-d specification chapters 6, 7 and 11).
+//
+// Global commands are served one after the other, each after its latency: set root table pointer,
+// translation enable (which drains requests that went untranslated), queued invalidation enable. Left
+// out: interrupt remapping, page request service, legacy and register-based invalidation (CCMD and
+// IOTLB read as 0), protected memory regions.
+#pragma once
+
+#include <array>
+#include <deque>
+
+#include "models/vtd/vtd_faults.hpp"
+#include "models/vtd/vtd_invalidation.hpp"
+#include "models/vtd/vtd_register_file.hpp"
+#include "models/vtd/vtd_requests.hpp"
+
+namespace ioasim::vtd {
+
+class RemappingUnit final : private PipelineOwner, private QueueOwner, private CacheObserver {
+public:
+    // `own_id` is the requester of the unit's interrupts.
+    RemappingUnit(const VtdParams& params, Probes& probes, trace::Recorder& recorder,
+                  SourceId source, const std::string& name, Rid own_id, UnitPort& port);
+
+    // A transaction to the register page (offset = address within it).
+    void on_register_access(TimePs now, const pcie::Tlp& tlp);
+    // What a device sends.
+    void on_request(TimePs now, pcie::Tlp tlp) { pipeline_.accept(now, std::move(tlp)); }
+    void on_memory(TimePs now, memory::MemResponse response);
+    // Serves commands and descriptors whose time has come.
+    void advance(TimePs now);
+    std::optional<TimePs> next_wakeup() const;
+
+    bool busy() const;
+    const RequestPipeline& pipeline() const { return pipeline_; }
+    const InvalidationQueue& queue() const { return queue_; }
+    TranslationCaches& caches() { return caches_; }
+    std::uint32_t status() const { return registers_.get(reg::kGsts); }
+
+    // Register values as software would read and write them, without a transaction.
+    std::uint32_t read_word(std::uint32_t offset) const;
+    void write_word(TimePs now, std::uint32_t offset, std::uint32_t value);
+
+private:
+    static constexpr std::uint64_t kFetchTag = 3;
+    static constexpr std::uint64_t kStatusTag = 4;
+
+    // PipelineOwner
+    bool remapping() const override { return (status() & gcmd::kTe) != 0; }
+    std::uint64_t root_pointer() const override { return root_pointer_; }
+    bool log_fault(TimePs now, const FaultRecord& fault) override;
+    void unexpected_completion(TimePs now, Rid rid) override;
+    void drained(TimePs now) override;
+    // QueueOwner
+    TableMode table_mode() const override { return rtaddr::mode_of(root_pointer_); }
+    bool fetching_allowed() const override;
+    void fetch(TimePs now, Hpa address, std::uint32_t bytes) override;
+    void apply(TimePs now, const Descriptor& descriptor) override;
+    bool requests_drained() const override;
+    void write_status(TimePs now, Hpa address, std::uint32_t data) override;
+    void wait_done(TimePs now, const Descriptor& descriptor) override;
+    void queue_error(TimePs now, QueueError error) override;
+    // CacheObserver
+    void on_fill(const Line& line) override;
+    void on_drop(const Line& line, bool evicted) override;
+
+    std::uint32_t read_fault_word(std::uint32_t offset) const;
+    bool is_fault_record(std::uint32_t offset) const;
+    std::uint32_t fault_status() const;
+    void write_fault_status(TimePs now, std::uint32_t value);
+    EventRegister* control_at(std::uint32_t offset);
+    const EventRegister* control_at(std::uint32_t offset) const {
+        return const_cast<RemappingUnit*>(this)->control_at(offset);
+    }
+    void after_write(TimePs now, std::uint32_t offset, std::uint32_t value);
+    bool any_fault_cause() const;
+    void send(TimePs now, const std::optional<EventMessage>& message);
+    void raise_fault_event(TimePs now, bool cause_before);
+    void set_queue_status(TimePs now, std::uint32_t bit);
+    void tell_page_queue();
+
+    void start_command(TimePs now);
+    void finish_command(TimePs now);
+    bool command_must_wait() const;
+    void settle(TimePs now);
+    void set_status(std::uint32_t bit, bool on);
+    std::uint64_t read_access(TimePs now, std::uint32_t offset, unsigned size);
+    void write_access(TimePs now, std::uint32_t offset, const std::vector<std::uint8_t>& data);
+
+    struct Effect {
+        const char* kind = "";
+        const char* granularity = "";
+        std::uint32_t dropped = 0;
+        bool pages = false;  // a range of addresses, not everything of its tag
+    };
+    Effect apply_context_cache(const Descriptor& d);
+    Effect apply_pasid_cache(const Descriptor& d);
+    Effect apply_iotlb(const Descriptor& d);
+    Effect apply_pasid_iotlb(const Descriptor& d);
+    void invalidate_everything();
+
+    const VtdParams params_;
+    const Capabilities caps_;
+    Probes& probes_;
+    trace::Recorder& recorder_;
+    SourceId source_;
+    trace::Name name_;
+    Rid own_id_;
+    UnitPort& port_;
+    std::array<trace::Name, 3> cache_names_;  // by CacheId
+    trace::Name evicted_;
+    trace::Name invalidated_;
+
+    RegisterFile registers_;
+    std::uint64_t root_pointer_ = 0;  // RTADDR as last latched
+    FaultLog faults_;
+    EventRegister fault_event_;
+    EventRegister invalidation_event_;
+    EventRegister page_event_;
+    TranslationCaches caches_;
+    RequestPipeline pipeline_;
+    InvalidationQueue queue_;
+
+    std::deque<std::uint32_t> commands_;  // values written to GCMD and not yet served
+    std::optional<TimePs> command_due_;   // the first command is in service until then
+    bool command_waits_ = false;          // its time is over, but something must drain
+    struct PendingRead {
+        TimePs due;
+        pcie::Tlp completion;
+    };
+    std::deque<PendingRead> reads_;       // register reads on their way out
+};
+
+}  // namespace ioasim::vtd

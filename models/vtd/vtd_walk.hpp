@@ -1,0 +1,78 @@
+// A whole walk: root entry, scalable context entry, PASID directory, PASID entry, page tables (VT-d
+// specification 3.4, 7.1.3). Like the page walk it is a state machine without time.
+//
+// Structure entries come from the caches when they are there; what was read and found valid is
+// offered for filling. Left out: legacy-mode tables (a request under them is blocked with reason
+// 30h), translation and page requests beyond the checks that block them.
+#pragma once
+
+#include <optional>
+
+#include "models/vtd/vtd_caches.hpp"
+#include "models/vtd/vtd_page_walk.hpp"
+#include "models/vtd/vtd_structures.hpp"
+
+namespace ioasim::vtd {
+
+struct WalkRequest {
+    Rid rid;
+    std::optional<Pasid> pasid;
+    Access access = Access::Untranslated;
+    std::uint64_t address = 0;
+    bool write = false;
+    bool zero_length = false;
+    bool privileged = false;
+    bool execute = false;
+};
+
+class Walk {
+public:
+    // `root` is RTADDR as latched by the last set-root-table-pointer command.
+    Walk(const Capabilities& caps, TranslationCaches& caches, std::uint64_t root,
+         const WalkRequest& request);
+
+    const WalkRequest& request() const { return request_; }
+    std::uint64_t generation() const { return generation_; }
+
+    WalkAction start();
+    WalkAction on_read(const std::uint8_t* data, std::size_t size, bool ok);
+    WalkAction on_update(std::uint64_t found, bool ok);
+
+    // Once done. A page walk's own reason, or the structures'.
+    FaultReason reason() const { return reason_; }
+    bool fpd() const { return fpd_; }
+    const Translation& translation() const { return pages_->translation(); }
+    // Entries that were read from memory and may be cached.
+    const std::optional<ContextEntry>& new_context() const { return new_context_; }
+    const std::optional<CachedPasidEntry>& new_pasid_entry() const { return new_pasid_; }
+    Pasid effective_pasid() const { return pasid_; }
+
+private:
+    WalkAction fault(FaultReason reason);
+    WalkAction read(WalkTable table, Hpa address, std::uint64_t size);
+    FaultReason access_error() const;
+    WalkAction on_root(const RootQwords& q);
+    WalkAction on_context(const ContextQwords& q);
+    WalkAction use_context(const ContextEntry& entry);
+    WalkAction on_directory(std::uint64_t q);
+    WalkAction on_pasid_entry(const PasidQwords& q);
+    WalkAction use_pasid_entry(const PasidEntry& entry);
+    WalkAction pages(WalkAction action);
+
+    const Capabilities& caps_;
+    TranslationCaches& caches_;
+    std::uint64_t root_;
+    WalkRequest request_;
+    std::uint64_t generation_;
+    WalkTable stage_ = WalkTable::Root;
+    FaultReason reason_ = FaultReason::None;
+    bool fpd_ = false;
+    bool fpd_of_directory_ = false;
+    Hpa directory_;
+    Pasid pasid_;
+    std::optional<ContextEntry> new_context_;
+    std::optional<CachedPasidEntry> new_pasid_;
+    std::optional<PageWalk> pages_;
+};
+
+}  // namespace ioasim::vtd
