@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/exec_context.hpp"
 #include "core/base/types.hpp"
 #include "models/vtd/vtd_layout.hpp"
 
@@ -35,6 +36,10 @@ public:
 
     GpaTarget find(Gpa address) const;
     std::uint64_t bytes() const { return bytes_; }
+
+    // Accesses of the VMM (a host context) to guest RAM; false outside of it.
+    bool read(ExecContext& ctx, Gpa address, void* out, std::size_t bytes) const;
+    bool store(ExecContext& ctx, Gpa address, std::uint64_t value, unsigned size) const;
 
 private:
     std::uint64_t bytes_;

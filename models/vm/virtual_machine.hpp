@@ -6,10 +6,14 @@
 //   VirtualMachine vm{deps, {"vm1", 1, 4 MiB, 101, 199, 201, 300, {{"dsa0", {"wq0"...}}}}, params};
 //   os::Kernel guest{{recorder, probes, guest_core, vm.guest_instructions(), scheduler,
 //                     &vm.guest_port()}, {"vm1", vm.kernel_memory_base(), vm.kernel_memory_bytes(),
-//                     true}, kernel_params};
-//   guest.add_iommu("vm1/viommu", vm.viommu_base()); guest.add_device(vm.guest_device("dsa0")) with
-//   setup.iommu set. Then in a host task, one per vCPU:
-//   vm.create(ctx); vm.run(ctx, 0, [&](ExecContext& g) { guest.boot(g); ...program...; });
+//                     true, false}, kernel_params};       // guest, no worker task
+//   IommuDriver& viommu = guest.add_iommu("vm1/viommu", vm.viommu_base());
+//   guest.add_device({"dsa0", &viommu, vm.guest_device("dsa0").rid, ..., 0 (no BAR0),
+//                     vm.guest_device("dsa0").portals, queues});
+// Then in a host task, one per vCPU program:
+//   vm.on_death([&] { guest.power_off(); });
+//   vm.create(ctx);
+//   vm.run(ctx, 0, "vm1/vcpu0/app", [&](ExecContext& g) { guest.boot(g); ...program...; });
 // `create` may be called by every task: the first one works. A vCPU runs one body at a time.
 #pragma once
 
@@ -81,7 +85,11 @@ public:
     Errno create(ExecContext& ctx);
     // Runs guest code on a vCPU: takes the vCPU, enters guest mode, runs, leaves. The body sees
     // guest_port() as its machine. Returns at once when the VM is dead.
-    void run(ExecContext& ctx, std::uint32_t vcpu, const std::function<void(ExecContext&)>& body);
+    // `program` becomes the context's name inside ("vm1/vcpu0/app"); empty: the vCPU's.
+    void run(ExecContext& ctx, std::uint32_t vcpu, const std::string& program,
+             const std::function<void(ExecContext&)>& body);
+    // Called when the VM ends, before its vCPUs are waited for: the guest kernel's power_off().
+    void on_death(std::function<void()> callback);
     // The VMM process is killed: vCPUs leave, devices and IDs are released. Repeated calls: -ESRCH.
     Errno kill(ExecContext& ctx);
     // Orderly end, after the guest's programs: the same release with cause "shutdown".
@@ -99,6 +107,9 @@ public:
     os::VmHost& host();
 
 private:
+    Errno create_locked(ExecContext& ctx);
+    Errno end(ExecContext& ctx, const char* cause);
+
     struct Impl;
     VmConfig config_;
     std::unique_ptr<Impl> impl_;

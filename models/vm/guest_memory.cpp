@@ -1,0 +1,54 @@
+#include "models/vm/guest_memory.hpp"
+
+#include <algorithm>
+
+#include "core/base/check.hpp"
+
+namespace ioasim::vm {
+
+void GuestMemory::clear() {
+    pages_.clear();
+    portals_.clear();
+}
+
+GpaTarget GuestMemory::find(Gpa address) const {
+    const std::uint64_t page = address.value() / kPageSize;
+    if (page < pages_.size()) {
+        return {GpaKind::Ram, pages_[page] + address.page_offset()};
+    }
+    if (address.page() == kVirtualIommuBase) {
+        return {GpaKind::VirtualIommu, Hpa{}};
+    }
+    const auto portal = portals_.find(address.page().value());
+    if (portal != portals_.end()) {
+        return {GpaKind::Portal, portal->second + address.page_offset()};
+    }
+    return {};
+}
+
+bool GuestMemory::read(ExecContext& ctx, Gpa address, void* out, std::size_t bytes) const {
+    auto* to = static_cast<std::uint8_t*>(out);
+    while (bytes > 0) {
+        const GpaTarget target = find(address);
+        if (target.kind != GpaKind::Ram) {
+            return false;
+        }
+        const std::size_t chunk = std::min<std::size_t>(bytes, kPageSize - address.page_offset());
+        ctx.read_bytes(target.hpa.value(), to, chunk);
+        to += chunk;
+        address = address + chunk;
+        bytes -= chunk;
+    }
+    return true;
+}
+
+bool GuestMemory::store(ExecContext& ctx, Gpa address, std::uint64_t value, unsigned size) const {
+    const GpaTarget target = find(address);
+    if (target.kind != GpaKind::Ram) {
+        return false;
+    }
+    ctx.store(target.hpa.value(), value, size);
+    return true;
+}
+
+}  // namespace ioasim::vm

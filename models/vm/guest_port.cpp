@@ -1,0 +1,173 @@
+#include "models/vm/guest_port.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ioasim::vm {
+namespace {
+
+// The exit of a PASID that the host has just installed is repeated once; more would be a loop.
+constexpr int kEnqueueAttempts = 2;
+
+}  // namespace
+
+Vcpu& GuestMachine::vcpu_of(const ExecContext& ctx) const {
+    const auto found = std::find_if(vcpus.begin(), vcpus.end(),
+                                    [&ctx](const auto& vcpu) { return vcpu->runs(ctx); });
+    SIM_CHECK(found != vcpus.end(), "{} uses the guest's machine outside of a vCPU", ctx.name());
+    return **found;
+}
+
+void GuestMachine::violation(ExecContext& ctx) const {
+    vcpu_of(ctx).exit_to_host(ctx, "ept_violation", params.kernel_exit, [](ExecContext&) {});
+}
+
+// --- memory ---------------------------------------------------------------------------------------
+
+std::uint64_t GuestPort::load(ExecContext& ctx, std::uint64_t pa, unsigned size) {
+    const GpaTarget target = machine_.memory.find(Gpa{pa});
+    if (target.kind != GpaKind::Ram) {
+        machine_.violation(ctx);
+        return ~std::uint64_t{0} >> (64 - 8 * size);
+    }
+    return host_.load(ctx, target.hpa.value(), size);
+}
+
+void GuestPort::store(ExecContext& ctx, std::uint64_t pa, std::uint64_t value, unsigned size) {
+    const GpaTarget target = machine_.memory.find(Gpa{pa});
+    if (target.kind != GpaKind::Ram) {
+        machine_.violation(ctx);
+        return;
+    }
+    host_.store(ctx, target.hpa.value(), value, size);
+}
+
+void GuestPort::read_bytes(ExecContext& ctx, std::uint64_t pa, void* out, std::size_t size) {
+    auto* to = static_cast<std::uint8_t*>(out);
+    while (size > 0) {
+        const GpaTarget target = machine_.memory.find(Gpa{pa});
+        const std::size_t chunk = std::min<std::size_t>(size, kPageSize - pa % kPageSize);
+        if (target.kind == GpaKind::Ram) {
+            host_.read_bytes(ctx, target.hpa.value(), to, chunk);
+        } else {
+            machine_.violation(ctx);
+            std::memset(to, 0xFF, chunk);
+        }
+        to += chunk;
+        pa += chunk;
+        size -= chunk;
+    }
+}
+
+void GuestPort::write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in,
+                            std::size_t size) {
+    const auto* from = static_cast<const std::uint8_t*>(in);
+    while (size > 0) {
+        const GpaTarget target = machine_.memory.find(Gpa{pa});
+        const std::size_t chunk = std::min<std::size_t>(size, kPageSize - pa % kPageSize);
+        if (target.kind == GpaKind::Ram) {
+            host_.write_bytes(ctx, target.hpa.value(), from, chunk);
+        } else {
+            machine_.violation(ctx);
+        }
+        from += chunk;
+        pa += chunk;
+        size -= chunk;
+    }
+}
+
+std::uint64_t GuestPort::mmio_read(ExecContext& ctx, std::uint64_t pa, unsigned size) {
+    std::uint64_t value = ~std::uint64_t{0} >> (64 - 8 * size);
+    if (machine_.memory.find(Gpa{pa}).kind != GpaKind::VirtualIommu) {
+        machine_.violation(ctx);
+        return value;
+    }
+    machine_.vcpu_of(ctx).exit_to_host(
+        ctx, "mmio", machine_.params.user_exit, [&](ExecContext&) {
+            if (machine_.alive) {
+                value = machine_.viommu.read(static_cast<std::uint32_t>(pa % kPageSize), size);
+            }
+        });
+    return value;
+}
+
+void GuestPort::mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t value,
+                           unsigned size) {
+    if (machine_.memory.find(Gpa{pa}).kind != GpaKind::VirtualIommu) {
+        machine_.violation(ctx);
+        return;
+    }
+    machine_.vcpu_of(ctx).exit_to_host(
+        ctx, "mmio", machine_.params.user_exit, [&](ExecContext& host) {
+            if (machine_.alive) {
+                machine_.viommu.write(host, static_cast<std::uint32_t>(pa % kPageSize), value,
+                                      size);
+            }
+        });
+}
+
+// --- instructions ---------------------------------------------------------------------------------
+
+cpu::EnqResult GuestInstructions::enqueue(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
+                                          std::uint32_t gpasid, const Execute& execute) {
+    cpu::EnqResult result{cpu::EnqOutcome::Retry, Pasid{}};
+    const GpaTarget target = machine_.memory.find(Gpa{portal.value()});
+    if (target.kind != GpaKind::Portal) {
+        machine_.violation(ctx);
+        return result;  // no enqueue register there
+    }
+    Vcpu& vcpu = machine_.vcpu_of(ctx);
+    cpu::CpuState guest = state;
+    guest.vmcs = &machine_.host.vmcs();
+    for (int attempt = 0; attempt < kEnqueueAttempts; ++attempt) {
+        vcpu.instruction(ctx, [&] { result = execute(guest, target.hpa); });
+        const bool missed = result.outcome == cpu::EnqOutcome::ExitEnqcmd ||
+                            result.outcome == cpu::EnqOutcome::ExitEnqcmds;
+        if (!missed) {
+            return result;
+        }
+        bool again = false;
+        vcpu.exit_to_host(ctx, "enqcmd_pasid", machine_.params.kernel_exit,
+                          [&](ExecContext& host) {
+                              again = machine_.alive &&
+                                      machine_.host.resolve_pasid_miss(host, Spid{gpasid});
+                          });
+        if (!again) {
+            break;
+        }
+    }
+    // KVM injects #GP: the guest's number stands for nothing.
+    result.outcome = cpu::EnqOutcome::GeneralProtection;
+    return result;
+}
+
+cpu::EnqResult GuestInstructions::enqcmd(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
+                                         const cpu::Descriptor64& descriptor) {
+    return enqueue(ctx, state, portal, static_cast<std::uint32_t>(state.ia32_pasid & 0xFFFFFU),
+                   [&](const cpu::CpuState& guest, Hpa target) {
+                       return host_.enqcmd(ctx, guest, target, descriptor);
+                   });
+}
+
+cpu::EnqResult GuestInstructions::enqcmds(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
+                                          const cpu::Descriptor64& descriptor) {
+    std::uint32_t first = 0;
+    std::memcpy(&first, descriptor.data(), sizeof(first));
+    return enqueue(ctx, state, portal, first & 0xFFFFFU,
+                   [&](const cpu::CpuState& guest, Hpa target) {
+                       return host_.enqcmds(ctx, guest, target, descriptor);
+                   });
+}
+
+void GuestInstructions::movdir64b(ExecContext& ctx, Hpa destination,
+                                  const cpu::Descriptor64& data) {
+    const GpaTarget target = machine_.memory.find(Gpa{destination.value()});
+    if (target.kind != GpaKind::Portal && target.kind != GpaKind::Ram) {
+        machine_.violation(ctx);
+        return;
+    }
+    machine_.vcpu_of(ctx).instruction(ctx,
+                                      [&] { host_.movdir64b(ctx, target.hpa, data); });
+}
+
+}  // namespace ioasim::vm

@@ -1,0 +1,72 @@
+// The machine that guest code sees: loads and stores of guest physical addresses go to the pages behind
+// them, accesses to the virtual IOMMU leave the guest and are emulated, ENQCMD goes to the portal behind
+// its guest page with the VM's PASID translation.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "core/base/exec_context.hpp"
+#include "models/cpu/cpu_if.hpp"
+#include "models/vm/guest_memory.hpp"
+#include "models/vm/vcpu.hpp"
+#include "models/vm/viommu.hpp"
+
+namespace ioasim::vm {
+
+// What both ports need of the VM.
+struct GuestMachine {
+    GuestMemory& memory;
+    Viommu& viommu;
+    os::VmHost& host;
+    const VmParams& params;
+    std::vector<std::unique_ptr<Vcpu>>& vcpus;
+    // False once the VMM is dead: what traps is not served any more.
+    const bool& alive;
+
+    Vcpu& vcpu_of(const ExecContext& ctx) const;
+    // An access that hits nothing: the VMM would stop the VM; here it has no effect and reads ones.
+    void violation(ExecContext& ctx) const;
+};
+
+class GuestPort final : public MachinePort {
+public:
+    GuestPort(GuestMachine machine, MachinePort& host) : machine_(machine), host_(host) {}
+    std::uint64_t load(ExecContext& ctx, std::uint64_t pa, unsigned size) override;
+    void store(ExecContext& ctx, std::uint64_t pa, std::uint64_t value, unsigned size) override;
+    void read_bytes(ExecContext& ctx, std::uint64_t pa, void* out, std::size_t size) override;
+    void write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in,
+                     std::size_t size) override;
+    std::uint64_t mmio_read(ExecContext& ctx, std::uint64_t pa, unsigned size) override;
+    void mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t value,
+                    unsigned size) override;
+
+private:
+    GuestMachine machine_;
+    MachinePort& host_;
+};
+
+class GuestInstructions final : public cpu::Instructions {
+public:
+    GuestInstructions(GuestMachine machine, cpu::Instructions& host)
+        : machine_(machine), host_(host) {}
+    // `portal` and `destination` are guest physical addresses. A failed PASID translation is handled
+    // by the host: the instruction runs again, or the guest gets #GP.
+    cpu::EnqResult enqcmd(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
+                          const cpu::Descriptor64& descriptor) override;
+    cpu::EnqResult enqcmds(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
+                           const cpu::Descriptor64& descriptor) override;
+    void movdir64b(ExecContext& ctx, Hpa destination, const cpu::Descriptor64& data) override;
+
+private:
+    using Execute = std::function<cpu::EnqResult(const cpu::CpuState&, Hpa)>;
+    cpu::EnqResult enqueue(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
+                           std::uint32_t gpasid, const Execute& execute);
+
+    GuestMachine machine_;
+    cpu::Instructions& host_;
+};
+
+}  // namespace ioasim::vm

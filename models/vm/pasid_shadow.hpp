@@ -1,0 +1,64 @@
+// The VMM's picture of the guest's PASID tables. The virtual unit has caching mode, so a guest
+// invalidates its PASID cache whenever an entry comes or goes; the VMM then reads the entry from guest
+// memory and binds or unbinds the guest page table at the host (VT-d 6.1, caching mode).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/base/exec_context.hpp"
+#include "models/linux/vm_host_if.hpp"
+#include "models/vm/gpasid_pool.hpp"
+#include "models/vm/guest_memory.hpp"
+#include "models/vtd/vtd_layout.hpp"
+
+namespace ioasim::vm {
+
+struct VirtualFunction {
+    std::string name;  // "dsa0"
+    Rid rid;           // in the guest
+};
+
+class PasidShadow {
+public:
+    PasidShadow(os::VmHost& host, const GuestMemory& memory, const GpasidPool& pool,
+                std::vector<VirtualFunction> functions)
+        : host_(host), memory_(memory), pool_(pool), functions_(std::move(functions)) {}
+
+    // The guest's root table, latched by its SRTP command.
+    void set_root(Gpa root) { root_ = root; }
+    // One PASID changed on some function, or any may have.
+    void sync(ExecContext& ctx, std::uint32_t gpasid);
+    void sync_all(ExecContext& ctx);
+    // First-stage translations of a PASID (or of all) changed.
+    void flush(ExecContext& ctx, std::uint32_t gpasid);
+    void flush_all(ExecContext& ctx);
+    std::size_t bound() const { return bound_.size(); }
+
+private:
+    struct Bound {
+        Ioasid id;
+        std::uint64_t page_table = 0;
+    };
+    using Key = std::pair<std::size_t, std::uint32_t>;  // function, guest PASID
+
+    // The function's PASID directory; Gpa{0} without a context entry.
+    Gpa directory(ExecContext& ctx, const VirtualFunction& function, std::uint32_t& entries) const;
+    vtd::PasidEntry read_entry(ExecContext& ctx, Gpa table, std::uint32_t gpasid) const;
+    void sync_function(ExecContext& ctx, std::size_t function, std::uint32_t gpasid);
+    void apply(ExecContext& ctx, std::size_t function, std::uint32_t gpasid,
+               const vtd::PasidEntry& entry);
+    void unbind(ExecContext& ctx, Key key);
+
+    os::VmHost& host_;
+    const GuestMemory& memory_;
+    const GpasidPool& pool_;
+    std::vector<VirtualFunction> functions_;
+    Gpa root_;
+    std::map<Key, Bound> bound_;
+};
+
+}  // namespace ioasim::vm

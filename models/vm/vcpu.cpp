@@ -1,0 +1,103 @@
+#include "models/vm/vcpu.hpp"
+
+#include <utility>
+
+#include "core/trace/software_events.hpp"
+
+namespace ioasim::vm {
+
+Vcpu::Vcpu(const std::string& name, const VmParams& params, trace::Recorder& recorder,
+           os::TaskScheduler& scheduler, MachinePort& host_port, MachinePort& guest_port)
+    : name_(name),
+      params_(params),
+      recorder_(recorder),
+      scheduler_(scheduler),
+      host_port_(host_port),
+      guest_port_(guest_port),
+      trace_name_(recorder.name(name)),
+      source_(recorder.source(name)),
+      lock_(SimLock::Kind::Mutex, name, "vcpu") {}
+
+bool Vcpu::in_guest() const {
+    // A task that waits for a CPU re-reads the tables with its next instruction, unless it was put
+    // to sleep inside one.
+    return in_guest_ && (in_instruction_ || scheduler_.on_cpu(*ctx_));
+}
+
+void Vcpu::kick(ExecContext&) {
+    if (ctx_ != nullptr) {
+        scheduler_.interrupt(*ctx_);
+    }
+}
+
+void Vcpu::enter(ExecContext& ctx) {
+    in_guest_ = true;
+    recorder_.emit(ctx.source(), trace::VmEntry{trace_name_});
+}
+
+void Vcpu::leave(ExecContext& ctx, const char* reason) {
+    in_guest_ = false;
+    ++exits_;
+    recorder_.emit(ctx.source(), trace::VmExit{trace_name_, recorder_.name(reason)});
+}
+
+void Vcpu::run_guest(ExecContext& ctx, const std::string& program,
+                     const std::function<void(ExecContext&)>& body) {
+    SIM_CHECK(ctx_ == nullptr, "{} runs already", name_);
+    struct Running {  // also on the way of an exception
+        Vcpu& vcpu;
+        ~Running() {
+            vcpu.ctx_ = nullptr;
+            vcpu.in_guest_ = false;
+        }
+    };
+    ctx_ = &ctx;
+    const Running running{*this};
+    host_ = Persona{ctx.name(), ctx.source(), &host_port_, nullptr};
+    ctx.spend(params_.entry);
+    {
+        const bool own = program.empty();
+        const PersonaChange guest{ctx, Persona{own ? name_ : program,
+                                               own ? source_ : recorder_.source(program),
+                                               &guest_port_, this}};
+        enter(ctx);
+        body(ctx);
+        leave(ctx, "halt");
+    }
+    ctx.spend(params_.exit);
+}
+
+void Vcpu::exit_to_host(ExecContext& ctx, const char* reason, TimePs handling,
+                        const std::function<void(ExecContext&)>& handler) {
+    SIM_CHECK(runs(ctx) && in_guest_, "{} exits to the host without being in the guest", name_);
+    leave(ctx, reason);
+    {
+        const PersonaChange host{ctx, host_};
+        ctx.spend(params_.exit + handling);
+        handler(ctx);
+        ctx.spend(params_.entry);
+    }
+    enter(ctx);
+}
+
+void Vcpu::on_interrupt(ExecContext& ctx) {
+    if (!in_guest_) {
+        return;
+    }
+    if (in_instruction_) {
+        kick_pending_ = true;
+        return;
+    }
+    exit_to_host(ctx, "external_interrupt", params_.kernel_exit, [](ExecContext&) {});
+}
+
+void Vcpu::instruction(ExecContext& ctx, const std::function<void()>& execute) {
+    in_instruction_ = true;
+    execute();
+    in_instruction_ = false;
+    if (std::exchange(kick_pending_, false)) {
+        on_interrupt(ctx);
+    }
+}
+
+}  // namespace ioasim::vm

@@ -1,0 +1,65 @@
+// A vCPU: a host task that changes into the guest's persona and back. Knows whether guest instructions
+// execute, leaves guest mode when it is kicked, and defers a kick that meets it inside an ENQCMD to the
+// end of that instruction, as hardware takes interrupts at instruction boundaries.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "core/base/exec_context.hpp"
+#include "core/trace/recorder.hpp"
+#include "models/linux/scheduler_if.hpp"
+#include "models/linux/vm_host_if.hpp"
+#include "models/vm/vm_params.hpp"
+
+namespace ioasim::vm {
+
+class Vcpu final : public os::VcpuControl, public Interruptible {
+public:
+    Vcpu(const std::string& name, const VmParams& params, trace::Recorder& recorder,
+         os::TaskScheduler& scheduler, MachinePort& host_port, MachinePort& guest_port);
+
+    // --- KVM's view -----------------------------------------------------------------------------
+    const std::string& name() const override { return name_; }
+    bool in_guest() const override;
+    std::uint64_t exits() const override { return exits_; }
+    void kick(ExecContext& by) override;
+
+    // --- running --------------------------------------------------------------------------------
+    // One body at a time; the caller holds lock().
+    void run_guest(ExecContext& ctx, const std::string& program,
+                   const std::function<void(ExecContext&)>& body);
+    // From guest code: leaves guest mode, runs the handler as the host, and enters again.
+    void exit_to_host(ExecContext& ctx, const char* reason, TimePs handling,
+                      const std::function<void(ExecContext&)>& handler);
+    // Guest code that executes one instruction with an effect outside of the CPU.
+    void instruction(ExecContext& ctx, const std::function<void()>& execute);
+    void on_interrupt(ExecContext& ctx) override;
+
+    SimLock& lock() { return lock_; }
+    bool running() const { return ctx_ != nullptr; }
+    bool runs(const ExecContext& ctx) const { return ctx_ == &ctx; }
+
+private:
+    void enter(ExecContext& ctx);
+    void leave(ExecContext& ctx, const char* reason);
+
+    std::string name_;
+    VmParams params_;
+    trace::Recorder& recorder_;
+    os::TaskScheduler& scheduler_;
+    MachinePort& host_port_;
+    MachinePort& guest_port_;
+    trace::Name trace_name_;
+    SourceId source_;
+    SimLock lock_;
+    ExecContext* ctx_ = nullptr;
+    Persona host_;  // who the task is outside of the guest
+    bool in_guest_ = false;
+    bool in_instruction_ = false;
+    bool kick_pending_ = false;
+    std::uint64_t exits_ = 0;
+};
+
+}  // namespace ioasim::vm

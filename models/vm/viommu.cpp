@@ -1,0 +1,242 @@
+#include "models/vm/viommu.hpp"
+
+#include "core/trace/software_events.hpp"
+
+namespace ioasim::vm {
+namespace {
+
+namespace reg = vtd::reg;
+
+constexpr std::uint64_t kVersion = 0x60;  // 6.0: no register-based invalidation
+
+constexpr std::uint64_t capabilities() {
+    namespace c = vtd::cap;
+    return c::kNd.make(6) | c::kCm.make(1) | c::kSagaw.make(4) | c::kMgaw.make(47) |
+           c::kFro.make(reg::kFrcd / 16) | c::kPsi.make(1) | c::kMamv.make(18) | c::kDwd.make(1) |
+           c::kDrd.make(1);
+}
+
+constexpr std::uint64_t extended_capabilities() {
+    namespace e = vtd::ecap;
+    return e::kC.make(1) | e::kQi.make(1) | e::kIro.make(reg::kIva / 16) | e::kPss.make(19) |
+           e::kPasid.make(1) | e::kSmts.make(1) | e::kVcs.make(1) | e::kFsts.make(1) |
+           e::kSmpwcs.make(1);
+}
+
+bool plain_register(std::uint32_t offset) {
+    switch (offset) {
+        case reg::kRtaddr:
+        case reg::kIqa:
+        case reg::kFectl:
+        case reg::kFedata:
+        case reg::kFeaddr:
+        case reg::kFeuaddr:
+        case reg::kIectl:
+        case reg::kIedata:
+        case reg::kIeaddr:
+        case reg::kIeuaddr:
+        case reg::kVcmdEo:
+            return true;
+        default:
+            return false;
+    }
+}
+
+}  // namespace
+
+Viommu::Viommu(const ViommuConfig& config, os::VmHost& host, const GuestMemory& memory,
+               GpasidPool& pool, PasidShadow& shadow, trace::Recorder& recorder)
+    : config_(config),
+      host_(host),
+      memory_(memory),
+      pool_(pool),
+      shadow_(shadow),
+      recorder_(recorder) {
+    set(reg::kVer, kVersion, 4);
+    set(reg::kCap, capabilities(), 8);
+    set(reg::kEcap, extended_capabilities(), 8);
+    set(reg::kFectl, vtd::event_control::kMasked, 4);
+    set(reg::kIectl, vtd::event_control::kMasked, 4);
+    set(reg::kVccap, vtd::vcmd::kCapNull | vtd::vcmd::kCapAllocate | vtd::vcmd::kCapFree, 8);
+}
+
+std::uint64_t Viommu::get(std::uint32_t offset, unsigned size) const {
+    const std::uint64_t word = registers_.at(offset / 8);
+    return size == 8 ? word : (word >> (offset % 8 * 8)) & 0xFFFF'FFFFU;
+}
+
+void Viommu::set(std::uint32_t offset, std::uint64_t value, unsigned size) {
+    std::uint64_t& word = registers_.at(offset / 8);
+    const unsigned low = offset % 8 * 8;
+    word = size == 8 ? value : set_bits(word, low + 31, low, value);
+}
+
+std::uint64_t Viommu::read(std::uint32_t offset, unsigned size) const {
+    const bool legal = (size == 4 || size == 8) && offset % size == 0;
+    return legal ? get(offset, size) : 0;
+}
+
+void Viommu::write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, unsigned size) {
+    if ((size != 4 && size != 8) || offset % size != 0) {
+        return;
+    }
+    if (plain_register(offset)) {
+        set(offset, value, size);
+        return;
+    }
+    switch (offset) {
+        case reg::kGcmd:
+            on_command(static_cast<std::uint32_t>(value));
+            break;
+        case reg::kFsts: {
+            const std::uint64_t cleared = get(reg::kFsts, 4) & ~(value & vtd::fsts::kIqe);
+            set(reg::kFsts, cleared, 4);
+            serve_queue(ctx);
+            break;
+        }
+        case reg::kIqt:
+            set(reg::kIqt, value & vtd::iq::kOffsetMask, 8);
+            serve_queue(ctx);
+            break;
+        case reg::kVcmd:
+            on_virtual_command(ctx, value);
+            break;
+        default:
+            break;  // read only, or nothing there
+    }
+}
+
+void Viommu::on_command(std::uint32_t value) {
+    namespace g = vtd::gcmd;
+    auto status = static_cast<std::uint32_t>(get(reg::kGsts, 4));
+    if ((value & g::kSrtp) != 0) {
+        shadow_.set_root(Gpa{get(reg::kRtaddr, 8) & vtd::rtaddr::kAddress});
+        status |= g::kSrtp;
+    }
+    if ((value & g::kQie) == 0 && (status & g::kQie) != 0) {
+        set(reg::kIqh, 0, 8);
+    }
+    status = (status & ~(g::kTe | g::kQie)) | (value & (g::kTe | g::kQie));
+    set(reg::kGsts, status, 4);
+}
+
+// --- virtual commands -----------------------------------------------------------------------------
+
+void Viommu::on_virtual_command(ExecContext& ctx, std::uint64_t value) {
+    namespace v = vtd::vcmd;
+    set(reg::kVcmd, value, 8);
+    // The guest sees no VCRSP in progress: its vCPU goes on after the answer is there.
+    std::uint64_t response = 0;
+    switch (v::kCommand.get(value)) {
+        case 0:
+            break;
+        case v::kAllocate:
+            response = allocate_pasid(ctx);
+            break;
+        case v::kFree:
+            response =
+                free_pasid(ctx, static_cast<std::uint32_t>(v::kOperandPasid.get(value)));
+            break;
+        default:
+            response = v::kStatus.make(v::kStatusUndefined);
+            break;
+    }
+    set(reg::kVcrsp, response, 8);
+}
+
+std::uint64_t Viommu::allocate_pasid(ExecContext& ctx) {
+    namespace v = vtd::vcmd;
+    const auto gpasid = pool_.pick([this, &ctx](std::uint32_t candidate) {
+        return host_.find_spid(ctx, Spid{candidate}).value() == kInvalidIoasid;
+    });
+    if (gpasid) {
+        const auto id = host_.alloc_ioasid(ctx, config_.pasid_min, config_.pasid_max);
+        if (id) {
+            pool_.assign(*gpasid, *id);
+            tell_command(ctx, "alloc_pasid", *gpasid, v::kStatusSuccess);
+            return v::kResultPasid.make(*gpasid);
+        }
+    }
+    tell_command(ctx, "alloc_pasid", kInvalidIoasid, v::kStatusNoPasid);
+    return v::kStatus.make(v::kStatusNoPasid);
+}
+
+std::uint64_t Viommu::free_pasid(ExecContext& ctx, std::uint32_t gpasid) {
+    namespace v = vtd::vcmd;
+    const auto id = pool_.find(gpasid);
+    if (!id) {
+        tell_command(ctx, "free_pasid", gpasid, v::kStatusNoPasid);
+        return v::kStatus.make(v::kStatusNoPasid);
+    }
+    static_cast<void>(host_.free_ioasid(ctx, *id));  // always succeeds for an ID of the set
+    pool_.release(gpasid);
+    tell_command(ctx, "free_pasid", gpasid, v::kStatusSuccess);
+    return v::kStatus.make(v::kStatusSuccess);
+}
+
+void Viommu::tell_command(ExecContext& ctx, const char* command, std::uint32_t gpasid,
+                          std::uint64_t status) {
+    recorder_.emit(ctx.source(),
+                   trace::VirtualCommand{recorder_.name(config_.vm), recorder_.name(command),
+                                         Pasid{gpasid}, static_cast<std::uint32_t>(status)});
+}
+
+// --- invalidation queue ---------------------------------------------------------------------------
+
+void Viommu::serve_queue(ExecContext& ctx) {
+    const std::uint64_t iqa = get(reg::kIqa, 8);
+    const std::uint64_t bytes = vtd::iq::bytes(iqa);
+    const Gpa base{iqa & bit_mask(63, 12)};
+    const std::uint64_t tail = get(reg::kIqt, 8);
+    // The queue holds at most bytes / 32 descriptors; a tail outside of it is refused.
+    bool refused = tail >= bytes || (iqa & vtd::iq::kWide) == 0;
+    while ((get(reg::kGsts, 4) & vtd::gcmd::kQie) != 0 &&
+           (get(reg::kFsts, 4) & vtd::fsts::kIqe) == 0) {
+        const std::uint64_t head = get(reg::kIqh, 8);
+        if (head == tail) {
+            return;
+        }
+        vtd::Descriptor descriptor{};
+        refused = refused ||
+                  !memory_.read(ctx, base + head, descriptor.data(), sizeof(descriptor)) ||
+                  !serve(ctx, descriptor);
+        if (refused) {
+            set(reg::kFsts, get(reg::kFsts, 4) | vtd::fsts::kIqe, 4);
+            return;
+        }
+        set(reg::kIqh, (head + vtd::kDescriptorBytes) % bytes, 8);
+    }
+}
+
+bool Viommu::serve(ExecContext& ctx, const vtd::Descriptor& d) {
+    namespace i = vtd::inv;
+    using Type = vtd::InvalidationType;
+    const auto gpasid = static_cast<std::uint32_t>(i::kPasid.get(d[0]));
+    switch (vtd::type_of(d)) {
+        case Type::ContextCache:
+            return true;  // contexts are read anew at each look-up
+        case Type::PasidCache:
+            if (i::kGranularity.get(d[0]) ==
+                static_cast<std::uint64_t>(vtd::PasidCacheGranularity::Pasid)) {
+                shadow_.sync(ctx, gpasid);
+            } else {
+                shadow_.sync_all(ctx);
+            }
+            return true;
+        case Type::PasidIotlb:
+            shadow_.flush(ctx, gpasid);
+            return true;
+        case Type::Iotlb:
+            shadow_.flush_all(ctx);
+            return true;
+        case Type::Wait:
+            if (i::kWaitStatus.get(d[0]) != 0) {
+                memory_.store(ctx, Gpa{d[1] & ~std::uint64_t{3}}, i::kWaitData.get(d[0]), 4);
+            }
+            return true;
+        default:
+            return false;
+    }
+}
+
+}  // namespace ioasim::vm

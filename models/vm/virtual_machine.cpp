@@ -1,0 +1,212 @@
+#include "models/vm/virtual_machine.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/trace/software_events.hpp"
+#include "models/dsa/dsa_layout.hpp"
+#include "models/vm/gpasid_pool.hpp"
+#include "models/vm/guest_port.hpp"
+#include "models/vm/pasid_shadow.hpp"
+#include "models/vm/vcpu.hpp"
+#include "models/vm/viommu.hpp"
+
+namespace ioasim::vm {
+namespace {
+
+// Guest functions are 00:01.0, 00:02.0, ... in order of assignment.
+Rid guest_rid(std::size_t index) { return Rid{static_cast<std::uint16_t>((index + 1) << 3U)}; }
+
+// Each device's portals start at a place of their own, far enough for any number of queues.
+constexpr std::uint64_t kPortalStride = std::uint64_t{4} << 20U;
+Gpa portal_base(std::size_t index) { return kPortalBase + index * kPortalStride; }
+
+std::vector<VirtualFunction> functions_of(const VmConfig& config) {
+    std::vector<VirtualFunction> functions;
+    for (std::size_t i = 0; i < config.devices.size(); ++i) {
+        functions.push_back({config.devices[i].name, guest_rid(i)});
+    }
+    return functions;
+}
+
+}  // namespace
+
+struct VirtualMachine::Impl {
+    Impl(const VmDeps& dependencies, const VmConfig& config, const VmParams& parameters)
+        : deps(dependencies),
+          params(parameters),
+          memory(config.memory_bytes),
+          pool(config.gpasid_min, config.gpasid_max),
+          shadow(deps.host, memory, pool, functions_of(config)),
+          viommu({config.name, config.pasid_min, config.pasid_max}, deps.host, memory, pool,
+                 shadow, deps.recorder),
+          machine{memory, viommu, deps.host, params, vcpus, alive},
+          port(machine, deps.host_port),
+          instructions(machine, deps.instructions),
+          create_lock(SimLock::Kind::Mutex, config.name + "/create_lock"),
+          stopped(config.name + "/vCPUs stopped") {
+        for (std::uint32_t i = 0; i < config.vcpus; ++i) {
+            vcpus.push_back(std::make_unique<Vcpu>(
+                fmt::format("{}/vcpu{}", config.name, i), params, deps.recorder, deps.scheduler,
+                deps.host_port, port));
+            deps.host.add_vcpu(*vcpus.back());
+        }
+    }
+
+    VmDeps deps;
+    VmParams params;
+    bool alive = false;
+    bool created = false;  // create() ran, whatever came of it
+    bool ended = false;
+    Errno create_result = Errno::Ok;
+    GuestMemory memory;
+    GpasidPool pool;
+    PasidShadow shadow;
+    Viommu viommu;
+    std::vector<std::unique_ptr<Vcpu>> vcpus;
+    GuestMachine machine;
+    GuestPort port;
+    GuestInstructions instructions;
+    SimLock create_lock;
+    WaitQueue stopped;
+    std::vector<std::function<void()>> on_death;
+};
+
+VirtualMachine::VirtualMachine(const VmDeps& deps, const VmConfig& config, const VmParams& params)
+    : config_(config), impl_(std::make_unique<Impl>(deps, config, params)) {
+    SIM_CHECK(config.memory_bytes > kGuestKernelBase && config.memory_bytes <= kMaxGuestMemory &&
+                  config.memory_bytes % kPageSize == 0,
+              "{}: {} bytes of memory", config.name, config.memory_bytes);
+}
+
+VirtualMachine::~VirtualMachine() = default;
+
+MachinePort& VirtualMachine::guest_port() { return impl_->port; }
+cpu::Instructions& VirtualMachine::guest_instructions() { return impl_->instructions; }
+bool VirtualMachine::alive() const { return impl_->alive; }
+bool VirtualMachine::created() const { return impl_->created; }
+os::VmHost& VirtualMachine::host() { return impl_->deps.host; }
+GpaTarget VirtualMachine::translate(Gpa address) const { return impl_->memory.find(address); }
+
+GuestDevice VirtualMachine::guest_device(const std::string& name) const {
+    const auto found =
+        std::find_if(config_.devices.begin(), config_.devices.end(),
+                     [&name](const AssignedDevice& device) { return device.name == name; });
+    SIM_CHECK(found != config_.devices.end(), "{} has no device {}", config_.name, name);
+    const auto index = static_cast<std::size_t>(found - config_.devices.begin());
+    return {guest_rid(index), portal_base(index)};
+}
+
+void VirtualMachine::on_death(std::function<void()> callback) {
+    impl_->on_death.push_back(std::move(callback));
+}
+
+// --- life -----------------------------------------------------------------------------------------
+
+Errno VirtualMachine::create(ExecContext& ctx) {
+    LockGuard guard{ctx, impl_->create_lock};
+    if (!impl_->created) {
+        impl_->create_result = create_locked(ctx);
+        impl_->alive = impl_->create_result == Errno::Ok;
+        impl_->created = true;
+    }
+    return impl_->create_result;
+}
+
+Errno VirtualMachine::create_locked(ExecContext& ctx) {
+    Frame frame{ctx, "vm_create"};
+    Impl& m = *impl_;
+    ctx.spend(m.params.create);
+    const Errno error = m.deps.host.open(ctx);
+    if (error != Errno::Ok) {
+        return error;
+    }
+    auto pages = m.deps.host.map_memory(ctx, config_.memory_bytes);
+    if (!pages) {
+        static_cast<void>(m.deps.host.release(ctx));
+        return pages.error();
+    }
+    m.memory.set_ram(*pages);
+    for (std::size_t i = 0; i < config_.devices.size(); ++i) {
+        for (std::uint32_t queue = 0; queue < config_.devices[i].queues; ++queue) {
+            const auto portal = m.deps.host.portal(config_.devices[i].name, queue);
+            if (portal) {
+                m.memory.map_portal(
+                    portal_base(i) + dsa::portal_offset(queue, dsa::Portal::LimitedMsix),
+                    *portal);
+            }
+        }
+    }
+    trace::Recorder& recorder = m.deps.recorder;
+    recorder.emit(ctx.source(),
+                  trace::VmCreate{recorder.name(config_.name), config_.memory_bytes});
+    return Errno::Ok;
+}
+
+void VirtualMachine::run(ExecContext& ctx, std::uint32_t vcpu, const std::string& program,
+                         const std::function<void(ExecContext&)>& body) {
+    Vcpu& target = *impl_->vcpus.at(vcpu);
+    LockGuard guard{ctx, target.lock()};
+    if (impl_->alive) {
+        target.run_guest(ctx, program, body);
+    }
+    if (!impl_->alive) {
+        ctx.wake_all(impl_->stopped);
+    }
+}
+
+Errno VirtualMachine::kill(ExecContext& ctx) { return end(ctx, "killed"); }
+Errno VirtualMachine::shutdown(ExecContext& ctx) { return end(ctx, "shutdown"); }
+
+Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
+    Impl& m = *impl_;
+    if (!m.alive || m.ended) {
+        return Errno::Esrch;
+    }
+    Frame frame{ctx, "vm_end"};
+    m.ended = true;
+    m.alive = false;
+    for (const auto& callback : m.on_death) {
+        callback();
+    }
+    for (const auto& vcpu : m.vcpus) {
+        vcpu->kick(ctx);
+    }
+    // Guest programs notice at their next operation; until then they may touch guest memory.
+    const TimePs deadline = ctx.now() + m.params.kill_timeout;
+    while (std::any_of(m.vcpus.begin(), m.vcpus.end(),
+                       [](const auto& vcpu) { return vcpu->running(); })) {
+        if (ctx.now() >= deadline) {
+            return Errno::Etimedout;
+        }
+        ctx.wait_until(m.stopped, std::min(deadline, ctx.now() + m.params.kill_poll));
+    }
+    const Errno error = m.deps.host.release(ctx);
+    m.memory.clear();
+    trace::Recorder& recorder = m.deps.recorder;
+    recorder.emit(ctx.source(),
+                  trace::VmDestroy{recorder.name(config_.name), recorder.name(cause)});
+    return error;
+}
+
+// --- the VMM's own program ------------------------------------------------------------------------
+
+Result<Ioasid> VirtualMachine::vmm_alloc(ExecContext& ctx, std::uint32_t min, std::uint32_t max) {
+    if (!impl_->alive) {
+        return Errno::Esrch;
+    }
+    return impl_->deps.host.alloc_ioasid(ctx, min, max);
+}
+
+Errno VirtualMachine::vmm_free(ExecContext& ctx, Ioasid id) {
+    if (!impl_->alive) {
+        return Errno::Esrch;
+    }
+    const Errno error = impl_->deps.host.free_ioasid(ctx, id);
+    if (error == Errno::Ok) {
+        impl_->pool.release_id(id);
+    }
+    return error;
+}
+
+}  // namespace ioasim::vm
