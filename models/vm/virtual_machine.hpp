@@ -88,6 +88,9 @@ public:
     // `program` becomes the context's name inside ("vm1/vcpu0/app"); empty: the vCPU's.
     void run(ExecContext& ctx, std::uint32_t vcpu, const std::string& program,
              const std::function<void(ExecContext&)>& body);
+    void run(ExecContext& ctx, std::uint32_t vcpu, const std::function<void(ExecContext&)>& body) {
+        run(ctx, vcpu, std::string{}, body);
+    }
     // Called when the VM ends, before its vCPUs are waited for: the guest kernel's power_off().
     void on_death(std::function<void()> callback);
     // The VMM process is killed: vCPUs leave, devices and IDs are released. Repeated calls: -ESRCH.
