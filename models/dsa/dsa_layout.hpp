@@ -342,10 +342,13 @@ constexpr std::uint64_t kMsixAddressHigh = 4;
 constexpr std::uint64_t kMsixData = 8;
 constexpr std::uint64_t kMsixControl = 12;  // bit 0: masked
 constexpr std::uint32_t kMsixMasked = 1;
-// MSIX_PERM: which PASID a vector belongs to.
+// MSIX_PERM: which PASID a vector belongs to. "Ignore" lets every descriptor use it.
 constexpr std::uint64_t kMsixPermBytes = 8;
+constexpr unsigned kMsixPermIgnore = 2;
+constexpr unsigned kMsixPermPasidEnable = 3;
 constexpr std::uint32_t encode_msix_perm(bool pasid_enable, std::uint32_t pasid) {
-    return static_cast<std::uint32_t>(set_bits(set_bit(0, 3, pasid_enable), 31, 12, pasid));
+    return static_cast<std::uint32_t>(
+        set_bits(set_bit(0, kMsixPermPasidEnable, pasid_enable), 31, 12, pasid));
 }
 
 // --- BAR2: portals ---------------------------------------------------------------------------

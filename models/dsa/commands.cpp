@@ -1,0 +1,339 @@
+#include "models/dsa/commands.hpp"
+
+#include <algorithm>
+
+#include "core/base/check.hpp"
+#include "core/trace/device_events.hpp"
+#include "models/dsa/dsa_probes.hpp"
+
+namespace ioasim::dsa {
+
+CommandUnit::CommandUnit(const DeviceShared& shared, Registers& registers,
+                         std::vector<Workqueue>& wqs, Engines& engines)
+    : shared_(shared), registers_(registers), wqs_(wqs), engines_(engines) {}
+
+void CommandUnit::tell_state(std::uint32_t wq) const {
+    const WqConfig& config = wqs_[wq].config();
+    const Pasid pasid{config.dedicated && config.pasid_enable ? config.pasid : kInvalidIoasid};
+    shared_.emit(trace::DsaWqState{shared_.names.device, shared_.names.wqs[wq],
+                                   wqs_[wq].state() == WqState::Enabled, !config.dedicated, pasid,
+                                   config.size});
+}
+
+void CommandUnit::write(TimePs now, std::uint32_t value, std::uint64_t last_accepted) {
+    if (active_) {
+        SoftwareError error;
+        error.error = kSwErrorCommandActive;
+        registers_.report(now, error);
+        return;
+    }
+    Active command;
+    command.command = static_cast<Command>(get_bits(value, 24, 20));
+    command.operand = static_cast<std::uint32_t>(get_bits(value, 19, 0));
+    command.interrupt = get_bit(value, 31);
+    command.last_accepted = last_accepted;
+    command.started = now;
+    command.done_at = now + shared_.params.command;
+    command.error = shared_.probes.fails(kCommandFails) ? CommandError::HardwareError
+                                                        : check(command);
+    active_ = command;
+    registers_.command_status() = CommandStatus{true, CommandError::None, 0};
+    if (command.error == CommandError::None) {
+        begin(now);
+    }
+}
+
+// --- what is refused -------------------------------------------------------------------------------
+
+CommandError CommandUnit::check(const Active& command) const {
+    switch (command.command) {
+        case Command::EnableDevice:
+            return check_enable_device();
+        case Command::DisableDevice:
+            return registers_.state() == DeviceState::Enabled ? CommandError::None
+                                                              : CommandError::DeviceNotEnabled;
+        case Command::EnableWq:
+            return check_enable_wq(command.operand);
+        case Command::DisableWq:
+        case Command::DrainWq:
+        case Command::AbortWq:
+        case Command::ResetWq:
+            return check_wq_mask(command.operand);
+        case Command::DrainAll:
+        case Command::AbortAll:
+        case Command::ResetDevice:
+        case Command::DrainPasid:
+        case Command::AbortPasid:
+            return CommandError::None;
+        case Command::RequestInterruptHandle:
+        case Command::ReleaseInterruptHandle:
+            break;
+    }
+    return CommandError::UnknownCommand;
+}
+
+CommandError CommandUnit::check_enable_device() const {
+    if (registers_.state() != DeviceState::Disabled) {
+        return CommandError::DeviceAlreadyEnabled;
+    }
+    std::uint64_t entries = 0;
+    for (const Workqueue& wq : wqs_) {
+        entries += wq.config().size;
+    }
+    return entries > shared_.params.total_entries ? CommandError::WqSizeSum : check_groups();
+}
+
+CommandError CommandUnit::check_groups() const {
+    std::vector<std::uint32_t> groups_of_wq(wqs_.size(), 0);
+    std::uint64_t engines_taken = 0;
+    for (std::uint32_t g = 0; g < registers_.groups(); ++g) {
+        const GroupConfig& group = registers_.group(g);
+        if (group.engines >> engines_.count() != 0) {
+            return CommandError::DeviceConfiguration;
+        }
+        if (group.no_wq() != (group.engines == 0)) {
+            return group.no_wq() ? CommandError::GroupWithoutWq : CommandError::GroupWithoutEngine;
+        }
+        if ((group.engines & engines_taken) != 0) {
+            return CommandError::GroupOverlap;
+        }
+        engines_taken |= group.engines;
+        for (std::uint32_t wq = 0; wq < 256; ++wq) {
+            if (!group.has_wq(wq)) {
+                continue;
+            }
+            if (wq >= wqs_.size()) {
+                return CommandError::DeviceConfiguration;
+            }
+            if (++groups_of_wq[wq] > 1) {
+                return CommandError::GroupOverlap;
+            }
+        }
+    }
+    return CommandError::None;
+}
+
+CommandError CommandUnit::check_enable_wq(std::uint32_t index) const {
+    if (index >= wqs_.size()) {
+        return CommandError::BadWqIndex;
+    }
+    if (registers_.state() != DeviceState::Enabled) {
+        return CommandError::WqDeviceNotEnabled;
+    }
+    const Workqueue& wq = wqs_[index];
+    const WqConfig& c = wq.config();
+    if (wq.state() != WqState::Disabled) {
+        return CommandError::WqAlreadyEnabled;
+    }
+    if (c.size == 0 || (!c.dedicated && (c.threshold == 0 || c.threshold > c.size))) {
+        return CommandError::WqSize;
+    }
+    if (c.priority == 0) {
+        return CommandError::WqPriority;
+    }
+    if (c.block_on_fault) {
+        return CommandError::WqBlockOnFault;
+    }
+    // A shared workqueue takes its PASIDs from submissions.
+    if (!c.dedicated && !c.pasid_enable) {
+        return CommandError::WqPasidEnable;
+    }
+    return c.max_transfer_shift > shared_.params.max_transfer_shift ? CommandError::WqMaxTransfer
+                                                                    : CommandError::None;
+}
+
+CommandError CommandUnit::check_wq_mask(std::uint32_t operand) const {
+    const std::uint32_t first = 16U * static_cast<std::uint32_t>(get_bits(operand, 19, 16));
+    for (std::uint32_t bit = 0; bit < 16; ++bit) {
+        if (!get_bit(operand, bit)) {
+            continue;
+        }
+        if (first + bit >= wqs_.size()) {
+            return CommandError::BadWqIndex;
+        }
+        if (wqs_[first + bit].state() != WqState::Enabled) {
+            return CommandError::WqNotEnabled;
+        }
+    }
+    return CommandError::None;
+}
+
+// --- scope -----------------------------------------------------------------------------------------
+
+bool CommandUnit::waits_for_work() const {
+    return active_->command != Command::EnableDevice && active_->command != Command::EnableWq;
+}
+
+bool CommandUnit::returns_early() const {
+    const bool drain = active_->command == Command::DrainAll ||
+                       active_->command == Command::DrainWq ||
+                       active_->command == Command::DrainPasid;
+    return drain && shared_.probes.has(kDrainReturnsEarly);
+}
+
+bool CommandUnit::names_wq(std::uint32_t wq) const {
+    switch (active_->command) {
+        case Command::DisableWq:
+        case Command::DrainWq:
+        case Command::AbortWq:
+        case Command::ResetWq:
+            return get_bits(active_->operand, 19, 16) == wq / 16 &&
+                   get_bit(active_->operand, wq % 16);
+        case Command::DisableDevice:
+        case Command::DrainAll:
+        case Command::AbortAll:
+        case Command::ResetDevice:
+            return true;
+        default:
+            return false;
+    }
+}
+
+bool CommandUnit::concerns(const Work& work) const {
+    if (work.number > active_->last_accepted) {
+        return false;
+    }
+    if (active_->command == Command::DrainPasid || active_->command == Command::AbortPasid) {
+        return work.pasid && work.pasid->value() == active_->operand;
+    }
+    return names_wq(work.wq);
+}
+
+bool CommandUnit::work_left() const {
+    for (const Workqueue& wq : wqs_) {
+        for (std::uint32_t i = 0; i < wq.occupancy(); ++i) {
+            if (concerns(wq.at(i))) {
+                return true;
+            }
+        }
+    }
+    return engines_.any([this](const Work& work) { return concerns(work); });
+}
+
+// --- effects ---------------------------------------------------------------------------------------
+
+void CommandUnit::abort_work(TimePs now) {
+    const auto matches = [this](const Work& work) { return concerns(work); };
+    for (Workqueue& wq : wqs_) {
+        wq.drop_if(matches, [this, now](const Work& work) { engines_.dropped(now, work); });
+    }
+    engines_.abort_if(now, matches);
+}
+
+void CommandUnit::close_wqs() {
+    for (std::uint32_t i = 0; i < wqs_.size(); ++i) {
+        if (names_wq(i) && wqs_[i].state() == WqState::Enabled) {
+            wqs_[i].set_state(WqState::Busy);
+        }
+    }
+}
+
+void CommandUnit::disable_wqs(bool reset) {
+    for (std::uint32_t i = 0; i < wqs_.size(); ++i) {
+        if (!names_wq(i)) {
+            continue;
+        }
+        const bool changed = wqs_[i].state() != WqState::Disabled;
+        wqs_[i].set_state(WqState::Disabled);
+        if (reset) {
+            wqs_[i].reset_config();
+        }
+        if (changed) {
+            tell_state(i);
+        }
+    }
+}
+
+void CommandUnit::begin(TimePs now) {
+    switch (active_->command) {
+        case Command::DisableWq:
+            close_wqs();
+            break;
+        case Command::DisableDevice:
+            close_wqs();
+            registers_.set_state(DeviceState::Draining);
+            break;
+        case Command::ResetDevice:
+            close_wqs();
+            registers_.set_state(DeviceState::Draining);
+            abort_work(now);
+            break;
+        case Command::ResetWq:
+            close_wqs();
+            abort_work(now);
+            break;
+        case Command::AbortAll:
+        case Command::AbortWq:
+        case Command::AbortPasid:
+            abort_work(now);
+            break;
+        default:
+            break;
+    }
+    if (waits_for_work() && work_left()) {
+        shared_.probes.hit(kDrainWaited);
+    }
+}
+
+void CommandUnit::advance(TimePs now) {
+    if (!active_ || now < active_->done_at) {
+        return;
+    }
+    if (active_->error == CommandError::None) {
+        if (waits_for_work() && !returns_early() && work_left()) {
+            active_->waiting = true;
+            return;
+        }
+        finish();
+    }
+    const Active done = *active_;
+    active_.reset();
+    registers_.command_status() = CommandStatus{false, done.error, 0};
+    if (done.interrupt) {
+        registers_.cause(now, kIntcauseCommandDone, true);
+    }
+}
+
+void CommandUnit::finish() {
+    switch (active_->command) {
+        case Command::EnableDevice:
+            registers_.set_state(DeviceState::Enabled);
+            break;
+        case Command::EnableWq:
+            wqs_[active_->operand].set_state(WqState::Enabled);
+            tell_state(active_->operand);
+            break;
+        case Command::DisableWq:
+            disable_wqs(false);
+            break;
+        case Command::ResetWq:
+            disable_wqs(true);
+            break;
+        case Command::DisableDevice:
+            disable_wqs(false);
+            registers_.set_state(DeviceState::Disabled);
+            break;
+        case Command::ResetDevice:
+            disable_wqs(true);
+            registers_.reset();
+            registers_.set_state(DeviceState::Disabled);
+            break;
+        default:
+            break;
+    }
+}
+
+std::optional<TimePs> CommandUnit::next_wakeup() const {
+    return active_ && !active_->waiting ? std::optional<TimePs>(active_->done_at) : std::nullopt;
+}
+
+std::string CommandUnit::describe() const {
+    if (!active_) {
+        return {};
+    }
+    return fmt::format("command {} operand {:#x}, since {}",
+                       static_cast<unsigned>(active_->command), active_->operand,
+                       format_time(active_->started));
+}
+
+}  // namespace ioasim::dsa

@@ -1,0 +1,73 @@
+// The administrative command unit: one command at a time, from the CMD register to CMDSTS. Plain
+// C++. DSA Architecture Specification: CMD, CMDSTS, administrative commands.
+//
+// A drain waits for what was accepted before the command, not for later submissions. Disabling
+// drains; resetting and aborting drop queued work and cut running work short, which ends when its
+// reads are back. Left out: interrupt handles, function-level reset.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/dsa/engines.hpp"
+#include "models/dsa/registers.hpp"
+#include "models/dsa/workqueue.hpp"
+
+namespace ioasim::dsa {
+
+class CommandUnit {
+public:
+    CommandUnit(const DeviceShared& shared, Registers& registers, std::vector<Workqueue>& wqs,
+                Engines& engines);
+
+    // A write of CMD. `last_accepted` is the number of the youngest accepted descriptor.
+    void write(TimePs now, std::uint32_t value, std::uint64_t last_accepted);
+    // Finishes the command when it is time and nothing that it waits for is left.
+    void advance(TimePs now);
+    std::optional<TimePs> next_wakeup() const;
+    bool active() const { return active_.has_value(); }
+    // "drain PASID 7, since 12 us", for state dumps; empty when idle.
+    std::string describe() const;
+
+    // A workqueue's state or PASID changed.
+    void tell_state(std::uint32_t wq) const;
+
+private:
+    struct Active {
+        Command command = Command::EnableDevice;
+        std::uint32_t operand = 0;
+        bool interrupt = false;
+        CommandError error = CommandError::None;
+        std::uint64_t last_accepted = 0;
+        TimePs started;
+        TimePs done_at;  // not before
+        bool waiting = false;  // past done_at: the end of a descriptor calls advance()
+    };
+
+    CommandError check(const Active& command) const;
+    CommandError check_enable_device() const;
+    CommandError check_groups() const;
+    CommandError check_enable_wq(std::uint32_t wq) const;
+    CommandError check_wq_mask(std::uint32_t operand) const;
+    void begin(TimePs now);
+    void finish();
+    // Scope of the command.
+    bool waits_for_work() const;
+    bool returns_early() const;
+    bool names_wq(std::uint32_t wq) const;
+    bool concerns(const Work& work) const;
+    bool work_left() const;
+    void abort_work(TimePs now);
+    void close_wqs();
+    void disable_wqs(bool reset);
+
+    const DeviceShared& shared_;
+    Registers& registers_;
+    std::vector<Workqueue>& wqs_;
+    Engines& engines_;
+    std::optional<Active> active_;
+};
+
+}  // namespace ioasim::dsa

@@ -1,0 +1,99 @@
+#include "models/dsa/dma_port.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/check.hpp"
+#include "core/trace/device_events.hpp"
+#include "models/dsa/dsa_probes.hpp"
+
+namespace ioasim::dsa {
+
+DmaPort::DmaPort(const DeviceShared& shared)
+    : shared_(shared),
+      free_buffers_(shared.params.read_buffers),
+      tags_(shared.params.read_buffers) {
+    for (std::size_t i = tags_.size(); i > 0; --i) {
+        free_tags_.push_back(static_cast<std::uint32_t>(i - 1));
+    }
+}
+
+std::uint32_t DmaPort::max_read(std::uint32_t parts) const {
+    const DsaParams& p = shared_.params;
+    return static_cast<std::uint32_t>(
+        std::min(p.max_read_request, p.read_buffers / parts * p.read_buffer_bytes));
+}
+
+pcie::Tlp DmaPort::request(pcie::TlpKind kind, const Issuer& issuer, std::uint64_t address,
+                           std::uint32_t length) const {
+    pcie::Tlp tlp;
+    tlp.kind = kind;
+    tlp.at = pcie::AddressType::Untranslated;
+    tlp.requester = shared_.config.rid;
+    tlp.pasid = issuer.pasid;
+    tlp.privileged = issuer.privileged;
+    tlp.address = address;
+    tlp.length = length;
+    tlp.descriptor = issuer.descriptor;
+    return tlp;
+}
+
+void DmaPort::read(TimePs now, const Issuer& issuer, std::uint64_t address,
+                   const ReadOwner& owner) {
+    SIM_CHECK(can_read(owner.length), "read of {} bytes with {} buffers",
+              owner.length, free_buffers_);
+    SIM_CHECK(owner.length <= bytes_to_page_end(address), "read across a page at {:#x}", address);
+    const std::uint32_t tag = free_tags_.back();
+    free_tags_.pop_back();
+    tags_[tag] = owner;
+    free_buffers_ -= buffers_of(owner.length);
+    ++outstanding_;
+    pcie::Tlp tlp = request(pcie::TlpKind::MemRead, issuer, address, owner.length);
+    tlp.tag = tag;
+    shared_.emit(trace::DsaAccess{shared_.names.device, issuer.descriptor, shared_.config.rid,
+                                  traced_pasid(issuer.pasid), Iova{address}, owner.length, false,
+                                  shared_.names.source});
+    shared_.fabric.send(now, std::move(tlp));
+}
+
+std::optional<ReadOwner> DmaPort::take(std::uint32_t tag) {
+    if (tag >= tags_.size() || !tags_[tag]) {
+        return std::nullopt;
+    }
+    const std::optional<ReadOwner> owner = std::exchange(tags_[tag], std::nullopt);
+    free_tags_.push_back(tag);
+    free_buffers_ += buffers_of(owner->length);
+    --outstanding_;
+    return owner;
+}
+
+TimePs DmaPort::write(TimePs now, const Issuer& issuer, std::uint64_t address,
+                      std::vector<std::uint8_t> data, trace::Name purpose) {
+    TimePs free_at = now;
+    std::size_t done = 0;
+    while (done < data.size()) {
+        const std::uint64_t at = address + done;
+        const std::uint32_t to_page_end = bytes_to_page_end(at);
+        const std::uint64_t wanted = std::min<std::uint64_t>(data.size() - done,
+                                                             shared_.params.max_payload);
+        const auto length = static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, to_page_end));
+        if (length < wanted) {
+            shared_.probes.hit(kPageSplit);
+        }
+        pcie::Tlp tlp = request(pcie::TlpKind::MemWrite, issuer, at, length);
+        if (length == data.size()) {
+            tlp.data = std::move(data);
+            data.clear();
+        } else {
+            const auto first = data.begin() + static_cast<std::ptrdiff_t>(done);
+            tlp.data.assign(first, first + length);
+        }
+        done += length;
+        shared_.emit(trace::DsaAccess{shared_.names.device, issuer.descriptor, shared_.config.rid,
+                                      traced_pasid(issuer.pasid), Iova{at}, length, true, purpose});
+        free_at = shared_.fabric.send(now, std::move(tlp));
+    }
+    return free_at;
+}
+
+}  // namespace ioasim::dsa

@@ -1,0 +1,70 @@
+// How engines reach memory: read requests with tags and read buffers, posted writes, both split at
+// 4-KiB pages and at the sizes the link allows. Plain C++.
+//
+// Requests are untranslated and carry requester id and PASID: the IOMMU translates. A read that the
+// IOMMU blocks comes back as an error; a blocked posted write vanishes and the device never knows.
+// Translation requests (ATS) and a device TLB will live here; no engine depends on their absence.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "models/dsa/work.hpp"
+
+namespace ioasim::dsa {
+
+// Which part of which operation a read belongs to.
+struct ReadOwner {
+    std::uint32_t engine = 0;
+    std::uint32_t slot = 0;
+    std::uint64_t chunk = 0;
+    std::uint32_t part = 0;  // 0 first source, 1 second source
+    std::uint32_t length = 0;
+};
+
+// Whose request it is. `pasid` is a copy, since a defect may send another one than the work's.
+struct Issuer {
+    std::uint64_t descriptor = 0;
+    std::optional<Pasid> pasid;
+    bool privileged = false;
+};
+
+constexpr std::uint32_t bytes_to_page_end(std::uint64_t address) {
+    return static_cast<std::uint32_t>(kPageSize - address % kPageSize);
+}
+
+class DmaPort {
+public:
+    explicit DmaPort(const DeviceShared& shared);
+
+    // The largest read of which `parts` fit into the device's read buffers together.
+    std::uint32_t max_read(std::uint32_t parts = 1) const;
+    bool can_read(std::uint32_t bytes, std::uint32_t parts = 1) const {
+        return buffers_of(bytes) * parts <= free_buffers_;
+    }
+    // At most max_read() bytes inside one page; can_read() holds.
+    void read(TimePs now, const Issuer& issuer, std::uint64_t address, const ReadOwner& owner);
+    // The owner of a completion; its buffers are free again. None: nobody waits for this tag.
+    std::optional<ReadOwner> take(std::uint32_t tag);
+
+    // Any length: split into payloads. Returns when the way out is free again.
+    TimePs write(TimePs now, const Issuer& issuer, std::uint64_t address,
+                 std::vector<std::uint8_t> data, trace::Name purpose);
+    std::uint32_t outstanding() const { return outstanding_; }
+
+private:
+    std::uint64_t buffers_of(std::uint32_t bytes) const {
+        return (bytes + shared_.params.read_buffer_bytes - 1) / shared_.params.read_buffer_bytes;
+    }
+    pcie::Tlp request(pcie::TlpKind kind, const Issuer& issuer, std::uint64_t address,
+                      std::uint32_t length) const;
+
+    const DeviceShared& shared_;
+    std::uint64_t free_buffers_;
+    std::uint32_t outstanding_ = 0;
+    std::vector<std::optional<ReadOwner>> tags_;
+    std::vector<std::uint32_t> free_tags_;
+};
+
+}  // namespace ioasim::dsa

@@ -1,0 +1,347 @@
+#include "models/dsa/dsa_core.hpp"
+
+#include <algorithm>
+
+#include "core/base/check.hpp"
+#include "core/sim/module.hpp"
+#include "core/trace/device_events.hpp"
+#include "core/trace/run_events.hpp"
+#include "models/dsa/dsa_probes.hpp"
+
+namespace ioasim::dsa {
+
+namespace {
+
+const char* op_name(std::uint8_t opcode) {
+    switch (static_cast<Opcode>(opcode)) {
+        case Opcode::Noop: return "noop";
+        case Opcode::Batch: return "batch";
+        case Opcode::Drain: return "drain";
+        case Opcode::Memmove: return "memmove";
+        case Opcode::Fill: return "fill";
+        case Opcode::Compare: return "compare";
+        case Opcode::ComparePattern: return "compare_pattern";
+    }
+    return "unknown";
+}
+
+std::vector<Workqueue> make_workqueues(const DsaParams& params, const DsaConfig& config) {
+    std::vector<Workqueue> wqs;
+    for (const WorkqueueSpec& spec : config.workqueues) {
+        wqs.emplace_back(spec.size, static_cast<unsigned>(params.max_transfer_shift));
+    }
+    return wqs;
+}
+
+}  // namespace
+
+TraceNames::TraceNames(trace::Recorder& recorder, const DsaConfig& config)
+    : device(recorder.name(config.name)),
+      source(recorder.name("source")),
+      destination(recorder.name("destination")),
+      completion(recorder.name("completion")),
+      record(recorder.name("record")),
+      none(recorder.name("none")),
+      lost(recorder.name("lost")),
+      abort(recorder.name("abort")) {
+    for (const WorkqueueSpec& wq : config.workqueues) {
+        wqs.push_back(recorder.name(wq.name));
+    }
+    for (std::uint32_t i = 0; i < config.engines; ++i) {
+        engines.push_back(recorder.name(fmt::format("engine{}", i)));
+    }
+    for (unsigned op = 0; op < 256; ++op) {
+        ops.push_back(recorder.name(op_name(static_cast<std::uint8_t>(op))));
+    }
+}
+
+DsaCore::DsaCore(const DsaParams& params, const DsaConfig& config, Fabric& fabric, Probes& probes,
+                 trace::Recorder& recorder, SourceId source)
+    : params_(params),
+      config_(config),
+      names_(recorder, config),
+      shared_{params_, config_, fabric, probes, recorder, source, names_},
+      registers_(shared_),
+      wqs_(make_workqueues(params, config)),
+      engines_(shared_, registers_),
+      commands_(shared_, registers_, wqs_, engines_) {
+    SIM_CHECK(config.workqueues.size() <= kMaxWorkqueues && config.engines >= 1 &&
+                  config.engines <= kMaxEngines,
+              "{}: {} workqueues, {} engines", config.name, config.workqueues.size(),
+              config.engines);
+}
+
+void DsaCore::start() const {
+    const trace::Name kind = shared_.recorder.name("workqueue");
+    for (const WorkqueueSpec& wq : config_.workqueues) {
+        shared_.emit(trace::RunPool{shared_.recorder.name(config_.name + "/" + wq.name), kind,
+                                    wq.size});
+    }
+}
+
+// --- registers -------------------------------------------------------------------------------------
+
+std::uint32_t DsaCore::read32(std::uint64_t offset) const {
+    const std::uint64_t wqcfg_end = reg::kWqcfgTable + wqs_.size() * kWqcfgBytes;
+    if (offset >= reg::kWqcfgTable && offset < wqcfg_end) {
+        const std::uint64_t in_table = offset - reg::kWqcfgTable;
+        return wqs_[in_table / kWqcfgBytes].read(in_table % kWqcfgBytes / 4);
+    }
+    return registers_.read(offset);
+}
+
+std::uint64_t DsaCore::read_register(std::uint64_t offset, unsigned size) const {
+    const std::uint64_t low = read32(offset);
+    return size == 8 ? low | (std::uint64_t{read32(offset + 4)} << 32U) : low;
+}
+
+void DsaCore::write_register(TimePs now, std::uint64_t offset, std::uint64_t value,
+                             unsigned size) {
+    write32(now, offset, static_cast<std::uint32_t>(value));
+    if (size == 8) {
+        write32(now, offset + 4, static_cast<std::uint32_t>(value >> 32U));
+    }
+}
+
+void DsaCore::write32(TimePs now, std::uint64_t offset, std::uint32_t value) {
+    if (offset == reg::kCmd) {
+        commands_.write(now, value, accepted_);
+    } else if (offset >= reg::kWqcfgTable &&
+               offset < reg::kWqcfgTable + wqs_.size() * kWqcfgBytes) {
+        write_wqcfg(offset - reg::kWqcfgTable, value);
+    } else {
+        registers_.write(now, offset, value);
+    }
+}
+
+void DsaCore::write_wqcfg(std::uint64_t offset, std::uint32_t value) {
+    const auto index = static_cast<std::uint32_t>(offset / kWqcfgBytes);
+    Workqueue& wq = wqs_[index];
+    const std::uint64_t dword = offset % kWqcfgBytes / 4;
+    const WqConfig before = wq.config();
+    if (!wq.write(dword, value, registers_.state() == DeviceState::Disabled)) {
+        shared_.probes.hit(kConfigIgnored);
+        return;
+    }
+    const WqConfig& after = wq.config();
+    const bool had_pasid = before.dedicated && before.pasid_enable;
+    const bool has_pasid = after.dedicated && after.pasid_enable;
+    if (had_pasid != has_pasid || (has_pasid && before.pasid != after.pasid)) {
+        commands_.tell_state(index);
+    }
+}
+
+// --- portals ---------------------------------------------------------------------------------------
+
+DsaCore::Answer DsaCore::submit(TimePs now, std::uint64_t offset,
+                                const std::vector<std::uint8_t>& data, bool non_posted) {
+    const auto target = decode_portal(offset);
+    DescriptorBytes bytes{};
+    std::copy_n(data.begin(), std::min(data.size(), bytes.size()), bytes.begin());
+    const Descriptor descriptor = decode_descriptor(bytes);
+    if (!target || target->wq >= wqs_.size() || data.size() != bytes.size()) {
+        return refuse_submission(now, std::nullopt, non_posted, descriptor);
+    }
+    const Workqueue& wq = wqs_[target->wq];
+    Admission admission = wq.admit(non_posted, limited(target->portal),
+                                   registers_.state() == DeviceState::Enabled);
+    if (admission == Admission::Accept && non_posted && shared_.probes.fails(kSubmissionRetry)) {
+        admission = Admission::Retry;
+    }
+    if (admission == Admission::Accept) {
+        return {pcie::CplStatus::Success, accept(now, target->wq, descriptor)};
+    }
+    const bool full = non_posted && wq.state() == WqState::Enabled && !wq.config().dedicated;
+    if (full && shared_.probes.has(kAcceptWhenFull)) {
+        tell_submission(target->wq, Pasid{descriptor.pasid}, ++accepted_);
+        return {pcie::CplStatus::Success, accepted_};
+    }
+    return refuse_submission(now, target->wq, non_posted, descriptor);
+}
+
+std::uint64_t DsaCore::accept(TimePs now, std::uint32_t index, const Descriptor& descriptor) {
+    Workqueue& wq = wqs_[index];
+    const WqConfig& config = wq.config();
+    Work work;
+    work.descriptor = descriptor;
+    work.number = ++accepted_;
+    work.wq = index;
+    work.accepted = now;
+    work.ready = now + params_.dispatch;
+    work.max_transfer_shift = config.max_transfer_shift;
+    if (!config.dedicated) {
+        work.pasid = Pasid{descriptor.pasid};
+        work.privileged = descriptor.privileged;
+    } else if (config.pasid_enable) {
+        work.pasid = Pasid{config.pasid};
+        work.privileged = config.privileged;
+    }
+    const Pasid pasid = traced_pasid(work.pasid);
+    wq.push(std::move(work));
+    tell_submission(index, pasid, accepted_);
+    return accepted_;
+}
+
+void DsaCore::tell_submission(std::uint32_t wq, Pasid pasid, std::uint64_t number) const {
+    shared_.emit(trace::DsaEnqueue{names_.device, names_.wqs[wq], pasid, number != 0,
+                                   wqs_[wq].occupancy(), number});
+}
+
+DsaCore::Answer DsaCore::refuse_submission(TimePs now, std::optional<std::uint32_t> wq,
+                                           bool non_posted, const Descriptor& descriptor) {
+    if (non_posted) {
+        if (!wq) {
+            return {pcie::CplStatus::UnsupportedRequest, 0};
+        }
+        shared_.probes.hit(kRetryAnswered);
+        tell_submission(*wq, Pasid{descriptor.pasid}, 0);
+        return {pcie::CplStatus::Retry, 0};
+    }
+    shared_.probes.hit(kPostedLost);
+    SoftwareError error;
+    error.error = static_cast<std::uint8_t>(Status::HardwareError);
+    error.opcode = descriptor.opcode;
+    error.wq_valid = wq.has_value();
+    error.wq = static_cast<std::uint8_t>(wq.value_or(0));
+    registers_.report(now, error);
+    if (wq) {
+        const WqConfig& config = wqs_[*wq].config();
+        tell_submission(*wq, Pasid{config.pasid_enable ? config.pasid : kInvalidIoasid}, 0);
+    }
+    return {pcie::CplStatus::UnsupportedRequest, 0};
+}
+
+// --- from workqueues to engines --------------------------------------------------------------------
+
+void DsaCore::read_groups() {
+    groups_.clear();
+    for (std::uint32_t g = 0; g < registers_.groups(); ++g) {
+        Group group{{}, {}, GroupArbiter(wqs_.size())};
+        for (std::uint32_t wq = 0; wq < wqs_.size(); ++wq) {
+            if (registers_.group(g).has_wq(wq)) {
+                group.wqs.push_back(wq);
+            }
+        }
+        for (std::uint32_t engine = 0; engine < engines_.count(); ++engine) {
+            if (registers_.group(g).has_engine(engine)) {
+                group.engines.push_back(engine);
+            }
+        }
+        if (!group.wqs.empty()) {
+            groups_.push_back(std::move(group));
+        }
+    }
+}
+
+std::uint32_t DsaCore::queued() const {
+    std::uint32_t sum = 0;
+    for (const Workqueue& wq : wqs_) {
+        sum += wq.occupancy();
+    }
+    return sum;
+}
+
+bool DsaCore::dispatch_one(TimePs now, Group& group) {
+    candidates_.clear();
+    for (const std::uint32_t wq : group.wqs) {
+        if (!wqs_[wq].empty() && wqs_[wq].front().ready <= now) {
+            candidates_.push_back({wq, wqs_[wq].config().priority, wqs_[wq].front().number});
+        }
+    }
+    if (candidates_.empty()) {
+        return false;
+    }
+    std::optional<std::uint32_t> best;
+    for (const std::uint32_t engine : group.engines) {
+        const auto free_at = engines_.free_at(engine);
+        if (free_at && *free_at <= now &&
+            (!best || engines_.load(engine) < engines_.load(*best))) {
+            best = engine;
+        }
+    }
+    if (!best) {
+        return false;
+    }
+    Workqueue& wq = wqs_[group.arbiter.pick(candidates_)];
+    Work work = wq.pop();
+    engines_.start(now, *best, std::move(work), wq.occupancy());
+    return true;
+}
+
+void DsaCore::arbitrate(TimePs now) {
+    if (queued() == 0) {
+        return;
+    }
+    for (Group& group : groups_) {
+        while (dispatch_one(now, group)) {
+        }
+    }
+}
+
+std::optional<TimePs> DsaCore::next_dispatch() const {
+    std::optional<TimePs> next;
+    if (queued() == 0) {
+        return next;
+    }
+    for (const Group& group : groups_) {
+        std::optional<TimePs> head;
+        for (const std::uint32_t wq : group.wqs) {
+            if (!wqs_[wq].empty()) {
+                head = sim::earliest(head, wqs_[wq].front().ready);
+            }
+        }
+        std::optional<TimePs> engine;
+        for (const std::uint32_t e : group.engines) {
+            engine = sim::earliest(engine, engines_.free_at(e));
+        }
+        // No free slot: the end of a descriptor calls advance().
+        if (head && engine) {
+            next = sim::earliest(next, std::max(*head, *engine));
+        }
+    }
+    return next;
+}
+
+// --- time ------------------------------------------------------------------------------------------
+
+bool DsaCore::answer(TimePs now, pcie::Tlp completion) {
+    return engines_.answer(now, std::move(completion));
+}
+
+void DsaCore::advance(TimePs now) {
+    engines_.advance(now);
+    commands_.advance(now);
+    if (registers_.state() != known_state_) {
+        known_state_ = registers_.state();
+        if (known_state_ == DeviceState::Enabled) {
+            read_groups();
+        }
+    }
+    arbitrate(now);
+}
+
+std::optional<TimePs> DsaCore::next_wakeup() const {
+    return sim::earliest(sim::earliest(engines_.next_wakeup(), commands_.next_wakeup()),
+                         next_dispatch());
+}
+
+bool DsaCore::busy() const { return queued() != 0 || engines_.active() != 0 || commands_.active(); }
+
+std::vector<std::string> DsaCore::describe() const {
+    std::vector<std::string> lines;
+    for (std::size_t i = 0; i < wqs_.size(); ++i) {
+        if (!wqs_[i].empty()) {
+            lines.push_back(fmt::format("{}: {} of {} entries, oldest descriptor {}",
+                                        config_.workqueues[i].name, wqs_[i].occupancy(),
+                                        wqs_[i].config().size, wqs_[i].front().number));
+        }
+    }
+    lines.push_back(fmt::format("{} descriptors in engines, {} reads outstanding",
+                                engines_.active(), engines_.reads_outstanding()));
+    if (commands_.active()) {
+        lines.push_back(commands_.describe());
+    }
+    return lines;
+}
+
+}  // namespace ioasim::dsa

@@ -1,0 +1,134 @@
+#include "models/dsa/dsa_device.hpp"
+
+#include <utility>
+
+#include "core/sim/simulation.hpp"
+#include "models/pcie/pcie_layout.hpp"
+
+namespace ioasim::dsa {
+
+namespace {
+
+// Under way to the device: a submission from each CPU, register writes, and a completion for each
+// read buffer.
+constexpr std::size_t kInboxCapacity = 65536;
+
+bool inside(const pcie::Tlp& tlp, const pcie::BarRange& bar) {
+    return tlp.address >= bar.base && tlp.address - bar.base + tlp.length <= bar.size;
+}
+
+}  // namespace
+
+DsaDevice::DsaDevice(sim::Simulation& simulation, const DsaConfig& config, const DsaParams& params)
+    : Module(simulation, config.name),
+      config_(config),
+      params_(params),
+      inbox_(*this, kInboxCapacity),
+      upstream_(sim::LinkParams{params.link_latency, params.link_bandwidth, 0}),
+      core_(params, config, *this, simulation.probes(), simulation.recorder(), source()) {}
+
+bool DsaDevice::in_bar0(const pcie::Tlp& tlp) const { return inside(tlp, config_.bar0); }
+
+bool DsaDevice::in_bar2(const pcie::Tlp& tlp) const { return inside(tlp, config_.bar2); }
+
+TimePs DsaDevice::send(TimePs now, pcie::Tlp tlp) {
+    const std::uint64_t bytes = pcie::wire_bytes(tlp);
+    const TimePs arrival = upstream_.send(now, std::move(tlp), bytes);
+    return arrival - params_.link_latency;
+}
+
+void DsaDevice::advance(TimePs now) {
+    while (register_accesses_.due(now)) {
+        access_register(now, register_accesses_.pop());
+    }
+    while (portal_answers_.due(now)) {
+        send(now, portal_answers_.pop());
+    }
+    while (inbox_.due(now)) {
+        receive(now, inbox_.pop().message);
+    }
+    core_.advance(now);
+}
+
+void DsaDevice::receive(TimePs now, pcie::Tlp tlp) {
+    switch (tlp.kind) {
+        case pcie::TlpKind::Completion: {
+            const std::uint32_t tag = tlp.tag;
+            const bool expected = core_.answer(now, std::move(tlp));
+            SIM_CHECK(expected, "{}: completion with unknown tag {}", name(), tag);
+            return;
+        }
+        case pcie::TlpKind::DeferrableWrite:
+            submission(now, tlp);
+            return;
+        case pcie::TlpKind::MemWrite:
+            if (in_bar2(tlp)) {
+                submission(now, tlp);
+                return;
+            }
+            break;
+        case pcie::TlpKind::MemRead:
+            break;
+        default:
+            SIM_CHECK(false, "{}: transaction kind {}", name(), static_cast<int>(tlp.kind));
+    }
+    register_accesses_.schedule(now + params_.register_access, 0, std::move(tlp));
+}
+
+void DsaDevice::submission(TimePs now, const pcie::Tlp& tlp) {
+    const bool non_posted = tlp.kind == pcie::TlpKind::DeferrableWrite;
+    DsaCore::Answer answer{pcie::CplStatus::UnsupportedRequest, 0};
+    if (in_bar2(tlp)) {
+        answer = core_.submit(now, tlp.address - config_.bar2.base, tlp.data, non_posted);
+    }
+    if (non_posted) {
+        pcie::Tlp completion = pcie::make_completion(tlp, answer.status);
+        completion.descriptor = answer.number;
+        portal_answers_.schedule(now + params_.portal_accept, 0, std::move(completion));
+    }
+}
+
+void DsaDevice::access_register(TimePs now, const pcie::Tlp& tlp) {
+    const bool legal = in_bar0(tlp) && (tlp.length == 4 || tlp.length == 8) &&
+                       tlp.address % tlp.length == 0;
+    const std::uint64_t offset = tlp.address - config_.bar0.base;
+    if (tlp.kind == pcie::TlpKind::MemWrite) {
+        if (legal) {
+            std::uint64_t value = 0;
+            for (std::size_t i = 0; i < tlp.data.size(); ++i) {
+                value |= std::uint64_t{tlp.data[i]} << (8 * i);
+            }
+            core_.write_register(now, offset, value, tlp.length);
+        }
+        return;
+    }
+    pcie::Tlp completion = pcie::make_completion(tlp, pcie::CplStatus::Success);
+    if (in_bar2(tlp)) {
+        completion.data.assign(tlp.length, 0xFF);  // portals are write only
+    } else if (legal) {
+        const std::uint64_t value = core_.read_register(offset, tlp.length);
+        for (unsigned i = 0; i < tlp.length; ++i) {
+            completion.data.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+        }
+    } else {
+        completion.status = pcie::CplStatus::UnsupportedRequest;
+    }
+    send(now, std::move(completion));
+}
+
+std::optional<TimePs> DsaDevice::next_wakeup() const {
+    const auto queues = sim::earliest(register_accesses_.next(), portal_answers_.next());
+    return sim::earliest(sim::earliest(inbox_.next(), queues), core_.next_wakeup());
+}
+
+void DsaDevice::dump(sim::StateDump& out) const {
+    for (const std::string& line : core_.describe()) {
+        out.line(line);
+    }
+}
+
+bool DsaDevice::busy() const {
+    return core_.busy() || !register_accesses_.empty() || !portal_answers_.empty();
+}
+
+}  // namespace ioasim::dsa

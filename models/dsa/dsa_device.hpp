@@ -1,0 +1,51 @@
+// A Data Streaming Accelerator on the fabric: the timed shell around DsaCore. It turns transactions
+// into calls, delays answers, and wakes the core; it decides nothing.
+//
+// A submission is decided when it arrives; a register access takes effect register_access later, in
+// order of arrival. Left out: configuration space, ATS and page requests, function-level reset.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/sim/inbox.hpp"
+#include "core/sim/link.hpp"
+#include "core/sim/module.hpp"
+#include "models/dsa/dsa_core.hpp"
+#include "models/pcie/pcie_if.hpp"
+
+namespace ioasim::dsa {
+
+class DsaDevice final : public sim::Module, private Fabric {
+public:
+    DsaDevice(sim::Simulation& simulation, const DsaConfig& config, const DsaParams& params);
+
+    // From the root complex; and the link to it.
+    sim::Inbox<pcie::Tlp>& inbox() { return inbox_; }
+    sim::Link<pcie::Tlp>& upstream() { return upstream_; }
+    const DsaConfig& config() const { return config_; }
+
+    void start() override { core_.start(); }
+    void advance(TimePs now) override;
+    std::optional<TimePs> next_wakeup() const override;
+    void dump(sim::StateDump& out) const override;
+    bool busy() const override;
+
+private:
+    TimePs send(TimePs now, pcie::Tlp tlp) override;
+    void receive(TimePs now, pcie::Tlp tlp);
+    void submission(TimePs now, const pcie::Tlp& tlp);
+    void access_register(TimePs now, const pcie::Tlp& tlp);
+    bool in_bar0(const pcie::Tlp& tlp) const;
+    bool in_bar2(const pcie::Tlp& tlp) const;
+
+    DsaConfig config_;
+    DsaParams params_;
+    sim::Inbox<pcie::Tlp> inbox_;
+    sim::Link<pcie::Tlp> upstream_;
+    DsaCore core_;
+    sim::Timeline<pcie::Tlp> register_accesses_;
+    sim::Timeline<pcie::Tlp> portal_answers_;
+};
+
+}  // namespace ioasim::dsa

@@ -1,0 +1,40 @@
+// How a DSA device can be broken on purpose, where it can be made to fail, and its rare paths.
+#pragma once
+
+#include "core/base/defects.hpp"
+
+namespace ioasim::dsa {
+
+inline const Defect kAcceptWhenFull{
+    "dsa.accept_when_full",
+    "A full shared workqueue answers success to a submission and loses the descriptor"};
+inline const Defect kCompleteTwice{"dsa.complete_twice",
+                                   "Every descriptor ends twice, with two records and interrupts"};
+inline const Defect kPasidOfPrevious{
+    "dsa.pasid_of_previous",
+    "Memory accesses carry the PASID of the descriptor that was dispatched before"};
+inline const Defect kDrainReturnsEarly{"dsa.drain_returns_early",
+                                       "Drain commands finish without waiting for descriptors"};
+
+inline const FaultSite kSubmissionRetry{"dsa.submission_retry",
+                                        "A submission to a shared workqueue is answered retry"};
+inline const FaultSite kCommandFails{"dsa.command_fails",
+                                     "An administrative command ends with a hardware error"};
+
+inline const Mark kRetryAnswered{"dsa.retry_answered", "A shared workqueue had no room."};
+inline const Mark kPostedLost{"dsa.posted_submission_lost",
+                              "A posted submission could not be taken and was dropped."};
+inline const Mark kReadFaulted{"dsa.read_faulted", "A read was answered with an error."};
+inline const Mark kPageSplit{"dsa.page_split", "A write was split at a page boundary."};
+inline const Mark kPageEnd{"dsa.page_end", "A read ended at the end of a page."};
+inline const Mark kBuffersExhausted{"dsa.read_buffers_exhausted",
+                                    "A read waited for a free read buffer."};
+inline const Mark kAbortedRunning{"dsa.aborted_running", "An abort cut short running work."};
+inline const Mark kAbortedQueued{"dsa.aborted_queued", "An abort dropped queued work."};
+inline const Mark kDrainWaited{"dsa.drain_waited", "A drain or disable had work to wait for."};
+inline const Mark kConfigIgnored{"dsa.config_write_ignored",
+                                 "A configuration write came while it was not allowed."};
+inline const Mark kErrorOverflow{"dsa.swerr_overflow", "A second error met a latched one."};
+inline const Mark kInterruptPended{"dsa.interrupt_pended", "A masked vector had to be held."};
+
+}  // namespace ioasim::dsa

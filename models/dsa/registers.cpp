@@ -1,0 +1,282 @@
+#include "models/dsa/registers.hpp"
+
+#include "core/base/check.hpp"
+#include "models/dsa/dsa_probes.hpp"
+
+namespace ioasim::dsa {
+
+namespace {
+
+std::uint32_t half(std::uint64_t value, std::uint64_t offset) {
+    return static_cast<std::uint32_t>(offset % 8 == 0 ? value : value >> 32U);
+}
+
+std::uint64_t with_half(std::uint64_t old, std::uint64_t offset, std::uint32_t value) {
+    return offset % 8 == 0 ? set_bits(old, 31, 0, value) : set_bits(old, 63, 32, value);
+}
+
+bool inside(std::uint64_t offset, std::uint64_t base, std::uint64_t bytes) {
+    return offset >= base && offset < base + bytes;
+}
+
+}  // namespace
+
+bool supports(std::uint8_t opcode) {
+    switch (static_cast<Opcode>(opcode)) {
+        case Opcode::Noop:
+        case Opcode::Drain:
+        case Opcode::Memmove:
+        case Opcode::Fill:
+        case Opcode::Compare:
+        case Opcode::ComparePattern:
+            return true;
+        case Opcode::Batch:
+            break;
+    }
+    return false;
+}
+
+bool supports(Command command) {
+    return command >= Command::EnableDevice && command <= Command::AbortPasid;
+}
+
+Registers::Registers(const DeviceShared& shared)
+    : shared_(shared), groups_(shared.params.groups), vectors_(shared.params.msix_vectors) {}
+
+void Registers::reset() {
+    gencfg_ = 0;
+    genctrl_ = 0;
+    intcause_ = 0;
+    error_ = SoftwareError{};
+    groups_.assign(groups_.size(), GroupConfig{});
+    for (Vector& vector : vectors_) {
+        vector.permission = 0;
+    }
+}
+
+std::uint64_t Registers::capability(std::uint64_t offset) const {
+    const DsaParams& p = shared_.params;
+    switch (offset) {
+        case reg::kVersion:
+            return kVersion1;
+        case reg::kGencap: {
+            GeneralCapabilities c;
+            c.max_transfer_shift = static_cast<unsigned>(p.max_transfer_shift);
+            return encode(c);
+        }
+        case reg::kWqcap: {
+            WqCapabilities c;
+            c.total_entries = static_cast<std::uint32_t>(p.total_entries);
+            c.workqueues = static_cast<std::uint32_t>(shared_.config.workqueues.size());
+            return encode(c);
+        }
+        case reg::kGrpcap:
+            return encode(GroupCapabilities{static_cast<std::uint32_t>(p.groups),
+                                            static_cast<std::uint32_t>(p.read_buffers)});
+        case reg::kEngcap:
+            return shared_.config.engines;
+        case reg::kOpcap: {
+            std::uint64_t map = 0;
+            for (std::uint8_t op = 0; op < 64; ++op) {
+                map = set_bit(map, op, supports(op));
+            }
+            return map;
+        }
+        case reg::kOffsets:
+            return encode(TableOffsets{reg::kGrpcfgTable, reg::kWqcfgTable, reg::kMsixPerm});
+        case reg::kCmdcap: {
+            std::uint64_t map = 0;
+            for (unsigned code = 1; code < 32; ++code) {
+                map = set_bit(map, code, supports(static_cast<Command>(code)));
+            }
+            return map;
+        }
+        default:
+            return 0;
+    }
+}
+
+std::uint32_t Registers::read(std::uint64_t offset) const {
+    switch (offset) {
+        case reg::kGencfg:
+            return gencfg_;
+        case reg::kGenctrl:
+            return genctrl_;
+        case reg::kGensts:
+            return static_cast<std::uint32_t>(state_);
+        case reg::kIntcause:
+            return intcause_;
+        case reg::kCmdsts:
+            return encode(command_status_);
+        default:
+            break;
+    }
+    if (inside(offset, reg::kSwerr, 32)) {
+        return half(encode(error_)[(offset - reg::kSwerr) / 8], offset);
+    }
+    if (group_exists(offset)) {
+        return read_group(offset - reg::kGrpcfgTable);
+    }
+    if (offset >= reg::kMsixTable) {
+        return read_vector(offset);
+    }
+    return half(capability(offset & ~std::uint64_t{7}), offset);
+}
+
+void Registers::write(TimePs now, std::uint64_t offset, std::uint32_t value) {
+    if (offset == reg::kGenctrl) {
+        genctrl_ = value & 0x7U;
+    } else if (offset == reg::kIntcause) {
+        intcause_ &= ~value;
+    } else if (offset == reg::kSwerr) {
+        error_.valid = error_.valid && (value & kSwerrValid) == 0;
+        error_.overflow = error_.overflow && (value & kSwerrOverflow) == 0;
+    } else if (offset >= reg::kMsixTable) {
+        write_vector(now, offset, value);
+    } else if (offset == reg::kGencfg || group_exists(offset)) {
+        if (state_ != DeviceState::Disabled) {
+            shared_.probes.hit(kConfigIgnored);
+        } else if (offset == reg::kGencfg) {
+            gencfg_ = value & 0x30FFU;
+        } else {
+            write_group(offset - reg::kGrpcfgTable, value);
+        }
+    }
+}
+
+bool Registers::group_exists(std::uint64_t offset) const {
+    return inside(offset, reg::kGrpcfgTable, groups_.size() * kGrpcfgBytes);
+}
+
+std::uint32_t Registers::read_group(std::uint64_t offset) const {
+    const GroupConfig& group = groups_[offset / kGrpcfgBytes];
+    const std::uint64_t field = offset % kGrpcfgBytes & ~std::uint64_t{7};
+    if (field < kGrpcfgEngineBitmap) {
+        return half(group.wqs[field / 8], offset);
+    }
+    if (field == kGrpcfgEngineBitmap) {
+        return half(group.engines, offset);
+    }
+    return field == kGrpcfgFlags ? half(group.flags, offset) : 0;
+}
+
+void Registers::write_group(std::uint64_t offset, std::uint32_t value) {
+    GroupConfig& group = groups_[offset / kGrpcfgBytes];
+    const std::uint64_t field = offset % kGrpcfgBytes & ~std::uint64_t{7};
+    if (field < kGrpcfgEngineBitmap) {
+        group.wqs[field / 8] = with_half(group.wqs[field / 8], offset, value);
+    } else if (field == kGrpcfgEngineBitmap) {
+        group.engines = with_half(group.engines, offset, value);
+    } else if (field == kGrpcfgFlags) {
+        group.flags = with_half(group.flags, offset, value);
+    }
+}
+
+// --- interrupts ------------------------------------------------------------------------------------
+
+std::uint32_t Registers::read_vector(std::uint64_t offset) const {
+    if (inside(offset, reg::kMsixTable, vectors_.size() * kMsixEntryBytes)) {
+        const Vector& v = vectors_[(offset - reg::kMsixTable) / kMsixEntryBytes];
+        switch (offset % kMsixEntryBytes) {
+            case kMsixAddressLow:
+            case kMsixAddressHigh:
+                return half(v.address, offset);
+            case kMsixData:
+                return v.data;
+            default:
+                return v.masked ? kMsixMasked : 0;
+        }
+    }
+    if (inside(offset, reg::kMsixPba, (vectors_.size() + 31) / 32 * 4)) {
+        std::uint32_t bits = 0;
+        const std::size_t first = (offset - reg::kMsixPba) * 8;
+        for (std::size_t i = first; i < vectors_.size() && i < first + 32; ++i) {
+            bits |= (vectors_[i].pending ? 1U : 0U) << (i - first);
+        }
+        return bits;
+    }
+    if (inside(offset, reg::kMsixPerm, vectors_.size() * kMsixPermBytes) && offset % 8 == 0) {
+        return vectors_[(offset - reg::kMsixPerm) / kMsixPermBytes].permission;
+    }
+    return 0;
+}
+
+void Registers::write_vector(TimePs now, std::uint64_t offset, std::uint32_t value) {
+    if (inside(offset, reg::kMsixPerm, vectors_.size() * kMsixPermBytes)) {
+        if (offset % 8 == 0) {
+            vectors_[(offset - reg::kMsixPerm) / kMsixPermBytes].permission = value;
+        }
+        return;
+    }
+    if (!inside(offset, reg::kMsixTable, vectors_.size() * kMsixEntryBytes)) {
+        return;
+    }
+    const auto index = static_cast<std::uint32_t>((offset - reg::kMsixTable) / kMsixEntryBytes);
+    Vector& v = vectors_[index];
+    switch (offset % kMsixEntryBytes) {
+        case kMsixAddressLow:
+        case kMsixAddressHigh:
+            v.address = with_half(v.address, offset, value);
+            break;
+        case kMsixData:
+            v.data = value;
+            break;
+        default:
+            v.masked = (value & kMsixMasked) != 0;
+            if (!v.masked && v.pending) {
+                fire(now, index);
+            }
+    }
+}
+
+void Registers::fire(TimePs now, std::uint32_t vector) {
+    Vector& v = vectors_.at(vector);
+    v.pending = v.masked;
+    if (v.masked) {
+        shared_.probes.hit(kInterruptPended);
+        return;
+    }
+    pcie::Tlp tlp;
+    tlp.kind = pcie::TlpKind::Interrupt;
+    tlp.requester = shared_.config.rid;
+    tlp.address = v.address;
+    tlp.length = 4;
+    for (unsigned i = 0; i < 4; ++i) {
+        tlp.data.push_back(static_cast<std::uint8_t>(v.data >> (8 * i)));
+    }
+    shared_.fabric.send(now, std::move(tlp));
+}
+
+void Registers::cause(TimePs now, std::uint32_t bit, bool interrupt) {
+    intcause_ |= bit;
+    if (interrupt) {
+        fire(now, 0);
+    }
+}
+
+void Registers::report(TimePs now, SoftwareError error) {
+    if (error_.valid) {
+        error_.overflow = true;
+        shared_.probes.hit(kErrorOverflow);
+        return;
+    }
+    error_ = error;
+    error_.valid = true;
+    error_.overflow = false;
+    cause(now, kIntcauseSwError, get_bit(genctrl_, kGenctrlSwErrorInterrupt));
+}
+
+bool Registers::valid_handle(std::uint16_t handle, const std::optional<Pasid>& pasid) const {
+    if (handle >= vectors_.size()) {
+        return false;
+    }
+    const std::uint32_t permission = vectors_[handle].permission;
+    if (get_bit(permission, kMsixPermIgnore)) {
+        return true;
+    }
+    const bool wants_pasid = get_bit(permission, kMsixPermPasidEnable);
+    return wants_pasid == pasid.has_value() &&
+           (!wants_pasid || get_bits(permission, 31, 12) == pasid->value());
+}
+
+}  // namespace ioasim::dsa

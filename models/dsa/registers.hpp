@@ -1,0 +1,79 @@
+// The register file without commands and workqueue configuration: capabilities, control, status,
+// causes of interrupts, the latched software error, groups, and the MSI-X table. Plain C++.
+// DSA Architecture Specification (BAR0); PCI Express Base Specification 7.7.2 (MSI-X).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "models/dsa/work.hpp"
+
+namespace ioasim::dsa {
+
+struct GroupConfig {
+    std::array<std::uint64_t, 4> wqs{};
+    std::uint64_t engines = 0;
+    std::uint64_t flags = 0;  // stored: traffic classes and read-buffer limits have no effect
+
+    bool has_wq(std::uint32_t wq) const { return get_bit(wqs[wq / 64], wq % 64); }
+    bool has_engine(std::uint32_t engine) const { return get_bit(engines, engine); }
+    bool no_wq() const { return (wqs[0] | wqs[1] | wqs[2] | wqs[3]) == 0; }
+};
+
+class Registers {
+public:
+    explicit Registers(const DeviceShared& shared);
+
+    // Aligned 4-byte accesses. Offsets that nothing answers to read 0.
+    std::uint32_t read(std::uint64_t offset) const;
+    void write(TimePs now, std::uint64_t offset, std::uint32_t value);
+    // Back to the values after reset; MSI-X belongs to PCI and stays.
+    void reset();
+
+    DeviceState state() const { return state_; }
+    void set_state(DeviceState state) { state_ = state; }
+    CommandStatus& command_status() { return command_status_; }
+    const GroupConfig& group(std::uint32_t index) const { return groups_[index]; }
+    std::uint32_t groups() const { return static_cast<std::uint32_t>(groups_.size()); }
+    bool user_interrupts() const { return get_bit(gencfg_, kGencfgUserInterrupts); }
+
+    // INTCAUSE gets the bit; vector 0 fires when `interrupt`.
+    void cause(TimePs now, std::uint32_t bit, bool interrupt);
+    // Latches the first error; later ones only set `overflow`.
+    void report(TimePs now, SoftwareError error);
+    // Completion interrupt of a descriptor. `valid`: the vector exists and belongs to the PASID.
+    bool valid_handle(std::uint16_t handle, const std::optional<Pasid>& pasid) const;
+    void fire(TimePs now, std::uint32_t vector);
+
+private:
+    struct Vector {
+        std::uint64_t address = 0;
+        std::uint32_t data = 0;
+        bool masked = true;
+        bool pending = false;
+        std::uint32_t permission = 0;  // MSIX_PERM
+    };
+    std::uint64_t capability(std::uint64_t offset) const;
+    std::uint32_t read_group(std::uint64_t offset) const;
+    void write_group(std::uint64_t offset, std::uint32_t value);
+    std::uint32_t read_vector(std::uint64_t offset) const;
+    void write_vector(TimePs now, std::uint64_t offset, std::uint32_t value);
+    bool group_exists(std::uint64_t offset) const;
+
+    const DeviceShared& shared_;
+    DeviceState state_ = DeviceState::Disabled;
+    CommandStatus command_status_;
+    std::uint32_t gencfg_ = 0;
+    std::uint32_t genctrl_ = 0;
+    std::uint32_t intcause_ = 0;
+    SoftwareError error_;
+    std::vector<GroupConfig> groups_;
+    std::vector<Vector> vectors_;
+};
+
+// Opcodes and commands that this device implements.
+bool supports(std::uint8_t opcode);
+bool supports(Command command);
+
+}  // namespace ioasim::dsa
