@@ -47,7 +47,7 @@ void Probes::fail_calls(const FaultSite& site, std::uint64_t first, std::uint64_
     windows_[site.index()].push_back({first, last});
 }
 
-bool Probes::fails(const FaultSite& site) {
+bool Probes::counted_call_fails(const FaultSite& site) {
     const auto windows = windows_.find(site.index());
     if (windows == windows_.end()) {
         return false;

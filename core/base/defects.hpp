@@ -71,12 +71,13 @@ public:
     // Calls first..last (counted from 1) of the site fail.
     void fail_calls(const FaultSite& site, std::uint64_t first, std::uint64_t last);
     // Counts a call; true when this call must fail.
-    bool fails(const FaultSite& site);
+    bool fails(const FaultSite& site) { return !windows_.empty() && counted_call_fails(site); }
 
     void hit(const Mark& mark);
     std::uint64_t hits(const Mark& mark) const;
 
 private:
+    bool counted_call_fails(const FaultSite& site);
     struct Window {
         std::uint64_t first;
         std::uint64_t last;

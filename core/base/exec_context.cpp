@@ -68,16 +68,7 @@ void ExecContext::report(HazardKind kind, const SimLock* lock) {
     }
 }
 
-bool ExecContext::holds(const SimLock& lock) const { return lock.owner_ == this; }
-
-void ExecContext::grant(SimLock& lock) {
-    lock.owner_ = this;
-    lock.since_ = now();
-    ++lock.stats_.acquired;
-    held_.push_back(&lock);
-}
-
-void ExecContext::lock(SimLock& lock) {
+void ExecContext::lock_slowly(SimLock& lock) {
     if (lock.owner_ == this) {
         report(HazardKind::SelfDeadlock, &lock);
         ++lock.nested_;
@@ -116,7 +107,7 @@ void ExecContext::lock(SimLock& lock) {
     }
 }
 
-void ExecContext::unlock(SimLock& lock) {
+void ExecContext::unlock_slowly(SimLock& lock) {
     if (lock.owner_ != this) {
         report(HazardKind::UnlockNotOwner, &lock);
         return;

@@ -70,9 +70,28 @@ public:
     // --- locks ------------------------------------------------------------------------------
     // A lock that this context already owns is a self deadlock: reported, then the run goes on as
     // if the `_locked` variant of the call had been used (the acquisition nests).
-    void lock(SimLock& lock);
-    void unlock(SimLock& lock);
-    bool holds(const SimLock& lock) const;
+    void lock(SimLock& lock) {
+        // The common case, kept short: a free spinlock, nothing else held, nobody watching.
+        if (lock.owner_ == nullptr && lock.kind_ == SimLock::Kind::Spin && held_.empty() &&
+            !monitor_.on_lock) {
+            grant(lock);
+            ++atomic_depth_;
+            return;
+        }
+        lock_slowly(lock);
+    }
+    void unlock(SimLock& lock) {
+        if (lock.owner_ == this && lock.nested_ == 0 && lock.kind_ == SimLock::Kind::Spin &&
+            held_.back() == &lock && lock.waiters_.empty() && !monitor_.on_lock) {
+            held_.pop_back();
+            --atomic_depth_;
+            lock.stats_.held += now() - lock.since_;
+            lock.owner_ = nullptr;
+            return;
+        }
+        unlock_slowly(lock);
+    }
+    bool holds(const SimLock& lock) const { return lock.owner_ == this; }
 
     // --- sleeping ---------------------------------------------------------------------------
     // Sleeps until woken. Reported as a hazard when called in atomic context.
@@ -141,7 +160,14 @@ private:
     friend class OneInstruction;
     friend class PersonaChange;
     MachinePort& port();
-    void grant(SimLock& lock);
+    void grant(SimLock& lock) {
+        lock.owner_ = this;
+        lock.since_ = now();
+        ++lock.stats_.acquired;
+        held_.push_back(&lock);
+    }
+    void lock_slowly(SimLock& lock);
+    void unlock_slowly(SimLock& lock);
 
     Persona persona_;
     LockMonitor& monitor_;

@@ -92,8 +92,8 @@ void IoasidCore::remove_group(ExecContext& ctx, Group& group) {
         probes_.hit(ioasid_probes::kOrphaned);
         hazard(ctx, "orphaned_ids", group.head->name());
         group.table->for_each([](IoasidEntry& entry) {
-            entry.orphan = true;
-            if (entry.listed) {
+            entry.orphan = 1;
+            if (entry.listed != 0) {
                 ++entry.set->orphans_;
             }
         });

@@ -126,7 +126,7 @@ Errno IoasidsController::add(IoasidsGroup& group) {
     return Errno::Ok;
 }
 
-Errno IoasidsController::charge(ExecContext& ctx, const IoasidSet& set, void*& token) {
+Errno IoasidsController::charge(ExecContext& ctx, const IoasidSet& set) {
     const CgroupTask task = tasks_.current(ctx);
     const bool kernel = task.mm == 0;
     if (kernel && core_.switches().cgroup_kernel_refused) {
@@ -154,12 +154,11 @@ Errno IoasidsController::charge(ExecContext& ctx, const IoasidSet& set, void*& t
         account.group = group;
         ++account.units;
     }
-    token = group;
     return Errno::Ok;
 }
 
-void IoasidsController::uncharge(ExecContext& ctx, const IoasidSet& set, void* token) {
-    IoasidsGroup* group = static_cast<IoasidsGroup*>(token);
+void IoasidsController::uncharge(ExecContext& ctx, const IoasidSet& set) {
+    IoasidsGroup* group = nullptr;
     if (core_.switches().cgroup_uncharges_current) {
         const CgroupTask task = tasks_.current(ctx);
         if (!task.mm_has_users) {

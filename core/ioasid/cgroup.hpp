@@ -84,8 +84,8 @@ public:
     Errno can_attach(ExecContext& ctx, IoasidsGroup& to, const std::vector<MovingTask>& tasks);
     void cancel_attach(ExecContext& ctx, IoasidsGroup& to, const std::vector<MovingTask>& tasks);
 
-    Errno charge(ExecContext& ctx, const IoasidSet& set, void*& token) override;
-    void uncharge(ExecContext& ctx, const IoasidSet& set, void* token) override;
+    Errno charge(ExecContext& ctx, const IoasidSet& set) override;
+    void uncharge(ExecContext& ctx, const IoasidSet& set) override;
 
 private:
     // Which group holds the charges of an mm.

@@ -16,19 +16,23 @@
 
 namespace ioasim {
 
-struct IoasidEntry {
+// 32 bytes: two to a cache line, none across two.
+struct alignas(32) IoasidEntry {
     IoasidSet* set = nullptr;
     void* data = nullptr;
-    void* charge = nullptr;  // what the controller charged
     std::uint32_t id = 0;
-    std::uint32_t refs = 0;
     std::uint32_t spid = kInvalidIoasid;
-    std::uint32_t position = 0;  // in the set's array
-    bool used = false;
-    bool pending = false;  // FREE_PENDING
-    bool listed = false;   // in the set's array
-    bool orphan = false;   // its allocator is gone
+    std::uint32_t position = 0;   // in the set's array
+    std::uint32_t refs : 27;
+    std::uint32_t used : 1;
+    std::uint32_t pending : 1;    // FREE_PENDING
+    std::uint32_t listed : 1;     // in the set's array
+    std::uint32_t orphan : 1;     // its allocator is gone
+    std::uint32_t charged : 1;    // the controller holds a unit for it
+
+    IoasidEntry() : refs(0), used(0), pending(0), listed(0), orphan(0), charged(0) {}
 };
+static_assert(sizeof(IoasidEntry) == 32, "a look-up costs one cache line");
 
 class IdTable {
 public:
@@ -74,7 +78,7 @@ public:
         const std::uint32_t slot = id % kChunk;
         IoasidEntry& entry = chunk.entries[slot];
         SIM_CHECK(!entry.used, "ID {} inserted twice", id);
-        entry.used = true;
+        entry.used = 1;
         entry.id = id;
         chunk.used[slot / 64] |= std::uint64_t{1} << (slot % 64);
         if (++chunk.count == kChunk) {

@@ -18,7 +18,11 @@ const IdTable& IoasidCore::table_for(const IoasidSet* set) const {
 }
 
 IoasidEntry* IoasidCore::lookup(const IoasidSet* set, Ioasid id) {
-    return table_for(set).find(id.value());
+    IoasidEntry* entry = active_table_->find(id.value());
+    if (set == nullptr || (entry != nullptr && entry->set == set) || set->own_ids_ == nullptr) {
+        return entry;
+    }
+    return set->own_ids_->find(id.value());
 }
 
 TimePs IoasidCore::search_cost(const IoasidSet* set) const {
@@ -37,7 +41,7 @@ TimePs IoasidCore::set_cost(const IoasidSet& set) const {
 
 void IoasidCore::tell_state(ExecContext& ctx, const IoasidEntry& entry, IoasidState from,
                             IoasidState to) {
-    if (from != to) {
+    if (from != to && told()) {
         emit(ctx, trace::IoasidStateChange{kernel_, name_of(entry.set), Ioasid{entry.id}, from, to});
     }
 }
@@ -66,7 +70,7 @@ void IoasidCore::list(IoasidSet& set, IoasidEntry& entry) {
             unlist(**same);
         }
     }
-    entry.listed = true;
+    entry.listed = 1;
     entry.position = static_cast<std::uint32_t>(set.listed_.size());
     set.listed_.push_back(&entry);
     set.highest_id_ = std::max(set.highest_id_, entry.id);
@@ -82,7 +86,7 @@ void IoasidCore::unlist(IoasidEntry& entry) {
     set.listed_[entry.position] = last;
     last->position = entry.position;
     set.listed_.pop_back();
-    entry.listed = false;
+    entry.listed = 0;
     if (entry.orphan) {
         --set.orphans_;
     }
@@ -90,7 +94,7 @@ void IoasidCore::unlist(IoasidEntry& entry) {
 
 // --- allocation -------------------------------------------------------------------------------
 
-Errno IoasidCore::may_alloc(ExecContext& ctx, const IoasidSet* set, void*& charge) {
+Errno IoasidCore::may_alloc(ExecContext& ctx, const IoasidSet* set, bool& charged) {
     if (!switches_.managed_sets) {
         return Errno::Ok;
     }
@@ -100,15 +104,15 @@ Errno IoasidCore::may_alloc(ExecContext& ctx, const IoasidSet* set, void*& charg
     if (set->marked_ && !switches_.alloc_after_refused_free) {
         return Errno::Ebusy;
     }
-    const bool charged = charging_ != nullptr && set->type_ == SetType::Mm && !set->is_private();
-    if (charged) {
-        if (const Errno error = charging_->charge(ctx, *set, charge); error != Errno::Ok) {
+    if (charging_ != nullptr && set->type_ == SetType::Mm && !set->is_private()) {
+        if (const Errno error = charging_->charge(ctx, *set); error != Errno::Ok) {
             return error;
         }
+        charged = true;
     }
     if (std::int64_t{set->live_} >= set->quota_ && !probes_.has(ioasid_probes::kQuotaNotChecked)) {
         if (charged && !switches_.cgroup_charge_leaks) {
-            charging_->uncharge(ctx, *set, charge);
+            charging_->uncharge(ctx, *set);
         }
         return Errno::Enospc;
     }
@@ -159,8 +163,8 @@ Ioasid IoasidCore::alloc(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid ma
         ctx.spend(params_.alloc + search_cost(set) +
                   (set != nullptr ? set_cost(*set) : TimePs{}));
     }
-    void* charge = nullptr;
-    Errno error = may_alloc(ctx, set, charge);
+    bool charged = false;
+    Errno error = may_alloc(ctx, set, charged);
     Provided got;
     if (error == Errno::Ok) {
         if (!probes_.fails(ioasid_probes::kAllocNoMemory)) {
@@ -170,8 +174,8 @@ Ioasid IoasidCore::alloc(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid ma
         } else {
             error = Errno::Enomem;
         }
-        if (error != Errno::Ok && charging_ != nullptr && charge != nullptr) {
-            charging_->uncharge(ctx, *set, charge);
+        if (error != Errno::Ok && charged) {
+            charging_->uncharge(ctx, *set);
         }
     }
     if (error != Errno::Ok) {
@@ -181,14 +185,17 @@ Ioasid IoasidCore::alloc(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid ma
     IoasidEntry& entry = *got.entry;
     entry.set = set;
     entry.data = data;
-    entry.charge = charge;
+    entry.charged = charged ? 1 : 0;
     entry.refs = 1;
     if (switches_.managed_sets) {
         list(*set, entry);
         ++set->live_;
     }
-    emit(ctx, trace::IoasidAlloc{kernel_, name_of(set), got.id, set != nullptr ? set->live_ : 0});
-    tell_state(ctx, entry, IoasidState::Free, IoasidState::Idle);
+    if (told()) {
+        emit(ctx,
+             trace::IoasidAlloc{kernel_, name_of(set), got.id, set != nullptr ? set->live_ : 0});
+        tell_state(ctx, entry, IoasidState::Free, IoasidState::Idle);
+    }
     send(ctx, entry, IoasidNotification::Alloc, kNotifySet);
     return got.id;
 }
@@ -215,7 +222,9 @@ void IoasidCore::free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id) {
         !probes_.has(ioasid_probes::kForeignFreeAllowed)) {
         error = Errno::Eacces;
     }
-    emit(ctx, trace::IoasidFreeCall{kernel_, name_of(set), id, error});
+    if (told()) {
+        emit(ctx, trace::IoasidFreeCall{kernel_, name_of(set), id, error});
+    }
     if (error != Errno::Ok || entry->pending) {
         return;
     }
@@ -246,7 +255,7 @@ void IoasidCore::free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id) {
 void IoasidCore::free_active(ExecContext& ctx, IoasidEntry& entry) {
     const Ioasid id{entry.id};
     const IoasidState from = state_of(entry);
-    entry.pending = true;
+    entry.pending = 1;
     --entry.refs;
     emit(ctx, trace::IoasidPut{kernel_, name_of(entry.set), id, entry.refs, owner_});
     tell_state(ctx, entry, from, IoasidState::FreePending);
@@ -267,7 +276,7 @@ void IoasidCore::free_active(ExecContext& ctx, IoasidEntry& entry) {
 void IoasidCore::reclaim(ExecContext& ctx, IoasidEntry& entry, IoasidState from) {
     const Ioasid id{entry.id};
     IoasidSet* set = entry.set;
-    void* charge = entry.charge;
+    const bool charged = entry.charged != 0;
     IdTable& table = table_for(set);
     if (active_ != nullptr && &table == active_table_) {
         active_->head->free(ctx, id);
@@ -280,8 +289,8 @@ void IoasidCore::reclaim(ExecContext& ctx, IoasidEntry& entry, IoasidState from)
         return;
     }
     --set->live_;
-    if (charge != nullptr && charging_ != nullptr) {
-        charging_->uncharge(ctx, *set, charge);
+    if (charged && charging_ != nullptr) {
+        charging_->uncharge(ctx, *set);
     }
     emit(ctx, trace::IoasidReclaim{kernel_, set->name_, id, set->live_});
     if (set->live_ == 0 && set->registered_ &&
@@ -295,8 +304,11 @@ void IoasidCore::reclaim(ExecContext& ctx, IoasidEntry& entry, IoasidState from)
 Errno IoasidCore::take(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) {
     const IoasidState from = state_of(entry);
     ++entry.refs;
-    emit(ctx, trace::IoasidGet{kernel_, name_of(entry.set), Ioasid{entry.id}, entry.refs, holder});
-    tell_state(ctx, entry, from, state_of(entry));
+    if (told()) {
+        emit(ctx,
+             trace::IoasidGet{kernel_, name_of(entry.set), Ioasid{entry.id}, entry.refs, holder});
+        tell_state(ctx, entry, from, state_of(entry));
+    }
     return Errno::Ok;
 }
 
@@ -313,7 +325,10 @@ bool IoasidCore::drop(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) 
 bool IoasidCore::drop_once(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) {
     const IoasidState from = state_of(entry);
     --entry.refs;
-    emit(ctx, trace::IoasidPut{kernel_, name_of(entry.set), Ioasid{entry.id}, entry.refs, holder});
+    if (told()) {
+        emit(ctx,
+             trace::IoasidPut{kernel_, name_of(entry.set), Ioasid{entry.id}, entry.refs, holder});
+    }
     if (entry.refs == 0) {
         reclaim(ctx, entry, from);
         return true;
@@ -418,15 +433,12 @@ Result<void*> IoasidCore::find(ExecContext& ctx, IoasidSet* set, Ioasid id,
     if (params_.find != TimePs{}) {
         ctx.spend(params_.find + search_cost(set));
     }
-    if (set != nullptr && !set->registered_) {
-        hazard(ctx, "destroyed_set", set->name());
-    }
     const IoasidEntry* entry = lookup(set, id);
-    if (entry == nullptr) {
-        return Errno::Enoent;
-    }
-    if (set != nullptr && entry->set != set) {
-        return Errno::Eacces;
+    if (entry == nullptr || (set != nullptr && entry->set != set)) {
+        if (set != nullptr && !set->registered_) {
+            hazard(ctx, "destroyed_set", set->name());
+        }
+        return entry == nullptr ? Errno::Enoent : Errno::Eacces;
     }
     void* const data = entry->data;
     if (getter != nullptr && !(*getter)(data)) {

@@ -33,7 +33,7 @@ IoasidCore::IoasidCore(const std::string& kernel, const IoasidParams& params,
 IoasidCore::~IoasidCore() = default;
 
 void IoasidCore::hazard(ExecContext& ctx, const char* kind, const std::string& lock) {
-    if (recorder_.wants(trace::Category::Ioasid)) {
+    if (told()) {
         emit(ctx, trace::IoasidHazard{kernel_, recorder_.name(kind), recorder_.name(ctx.name()),
                                       recorder_.name(lock), recorder_.name(ctx.call_chain())});
     }
@@ -76,7 +76,7 @@ bool IoasidCore::usable(ExecContext& ctx, const IoasidSet* set) {
 
 void IoasidCore::refused(ExecContext& ctx, const char* operation, const IoasidSet* set, Ioasid id,
                          Errno result) {
-    if (recorder_.wants(trace::Category::Ioasid)) {
+    if (told()) {
         emit(ctx, trace::IoasidRefused{kernel_, recorder_.name(operation), name_of(set), id, result,
                                        recorder_.name(ctx.name())});
     }
@@ -97,7 +97,7 @@ IoasidState IoasidCore::state_of(const IoasidEntry& entry) const {
 
 IoasidView IoasidCore::view_of(const IoasidEntry& entry) const {
     return {Ioasid{entry.id}, entry.set,  state_of(entry), entry.refs,
-            Spid{entry.spid}, entry.data, entry.listed};
+            Spid{entry.spid}, entry.data, entry.listed != 0};
 }
 
 std::optional<IoasidView> IoasidCore::view(Ioasid id, const IoasidSet* private_set) const {

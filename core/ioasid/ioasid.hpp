@@ -36,10 +36,9 @@ namespace ioasim {
 class IoasidCharging {
 public:
     virtual ~IoasidCharging() = default;
-    // On success `token` names what was charged; handed back at the reclaim.
-    virtual Errno charge(ExecContext& ctx, const IoasidSet& set, void*& token) = 0;
+    virtual Errno charge(ExecContext& ctx, const IoasidSet& set) = 0;
     // At the reclaim, or when the allocation failed after the charge.
-    virtual void uncharge(ExecContext& ctx, const IoasidSet& set, void* token) = 0;
+    virtual void uncharge(ExecContext& ctx, const IoasidSet& set) = 0;
 };
 
 using DataGetter = std::function<bool(void*)>;
@@ -205,6 +204,7 @@ private:
     void emit(ExecContext& ctx, const E& event) {
         recorder_.emit(ctx.source(), event);
     }
+    bool told() const { return recorder_.wants(trace::Category::Ioasid); }
     void tell_capacity(ExecContext& ctx);
     static trace::Name name_of(const IoasidSet* set) {
         return set == nullptr ? trace::Name{} : set->trace_name();
@@ -229,7 +229,7 @@ private:
         IoasidEntry* entry = nullptr;  // null: nothing was stored
     };
     Provided provide(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid max);
-    Errno may_alloc(ExecContext& ctx, const IoasidSet* set, void*& charge);
+    Errno may_alloc(ExecContext& ctx, const IoasidSet* set, bool& charged);
     void list(IoasidSet& set, IoasidEntry& entry);
     void unlist(IoasidEntry& entry);
     Errno take(ExecContext& ctx, IoasidEntry& entry, trace::Name holder);

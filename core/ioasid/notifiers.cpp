@@ -83,9 +83,9 @@ void IoasidCore::tell_notification(ExecContext& ctx, const NotifierPayload& p) {
 
 NotifyResult IoasidCore::call_block(ExecContext& ctx, NotifierBlock& block, trace::Name chain_name,
                                     const NotifierPayload& payload) {
-    const bool told = recorder_.wants(trace::Category::Ioasid);
+    const bool tell = told();
     TimePs start;
-    if (told) {
+    if (tell) {
         start = ctx.now();
         emit(ctx, trace::IoasidHandler{kernel_, name_of(payload.set), payload.id, payload.event,
                                        recorder_.name(block.name()),
@@ -98,7 +98,7 @@ NotifyResult IoasidCore::call_block(ExecContext& ctx, NotifierBlock& block, trac
         spend(ctx, params_.handler_call);
         result = block.handle(ctx, payload);
     }
-    if (told) {
+    if (tell) {
         emit(ctx, trace::IoasidHandlerDone{kernel_, payload.id, recorder_.name(block.name()),
                                            stops_chain(result), ctx.now() - start});
     }
@@ -182,7 +182,9 @@ NotifyResult IoasidCore::send(ExecContext& ctx, const IoasidEntry& entry, Ioasid
         return NotifyResult::Done;
     }
     const NotifierPayload payload{event, Ioasid{entry.id}, Spid{entry.spid}, entry.set, entry.data};
-    tell_notification(ctx, payload);
+    if (told()) {
+        tell_notification(ctx, payload);
+    }
     const bool all = (flags & kNotifyAll) != 0;
     const bool own = (flags & kNotifySet) != 0;
     if (all && own && switches_.call_order == Switches::CallOrder::MergedByPriority) {

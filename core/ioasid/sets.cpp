@@ -125,7 +125,7 @@ Result<IoasidSet*> IoasidCore::set_alloc(ExecContext& ctx, SetToken token, std::
         return Errno::Enotsupp;
     }
     const auto refuse = [&](Errno error) -> Result<IoasidSet*> {
-        if (recorder_.wants(trace::Category::Ioasid)) {
+        if (told()) {
             emit(ctx, trace::IoasidRefused{kernel_, recorder_.name("set_alloc"),
                                            recorder_.name(name), kNoIoasid, error,
                                            recorder_.name(ctx.name())});
