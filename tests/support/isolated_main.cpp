@@ -23,7 +23,9 @@
 #include <fmt/format.h>
 
 // libsystemc holds a main of its own that asks for this; ours is the one that runs.
-int sc_main(int, char**) { return 0; }
+int sc_main(int, char**) {
+    return 0;
+}
 
 namespace {
 
