@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <functional>
-#include <optional>
 
 #include "core/trace/run_events.hpp"
 #include "models/dsa/dsa_layout.hpp"
@@ -55,7 +53,7 @@ std::uint8_t opcode_of(const std::string& op) {
 StepOutcome outcome(Errno error) { return {error, 0}; }
 
 StepOutcome outcome(const Result<Ioasid>& id) {
-    return id ? StepOutcome{Errno::Ok, id->value()} : StepOutcome{id.error(), 0};
+    return id ? StepOutcome{Errno::Ok, id.value().value()} : StepOutcome{id.error(), 0};
 }
 
 // Variables of a program: "A" after an alloc, or a number written as such.

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "core/trace/recorder.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/user_submit.hpp"
+#include "models/memory/memory_if.hpp"
 #include "models/platform/config.hpp"
 #include "models/vm/virtual_machine.hpp"
 

@@ -1,0 +1,91 @@
+#include "models/platform/platform.hpp"
+
+#include "core/ioasid/switches.hpp"
+#include "models/dsa/dsa_params.hpp"
+#include "models/platform/address_map.hpp"
+#include "models/platform/param_resolve.hpp"
+#include "models/vm/guest_memory.hpp"
+
+namespace ioasim::platform {
+namespace {
+
+using Problems = std::vector<ConfigProblem>;
+
+void check_devices(const PlatformConfig& config, Problems& problems) {
+    for (std::size_t d = 0; d < config.devices.size(); ++d) {
+        const DeviceConfig& device = config.devices[d];
+        const dsa::DsaParams params = resolve(dsa::dsa_param_table(), config, device.name);
+        std::uint64_t entries = 0;
+        for (std::size_t w = 0; w < device.workqueues.size(); ++w) {
+            const WorkqueueConfig& wq = device.workqueues[w];
+            entries += wq.size;
+            if (wq.threshold > wq.size) {
+                problems.push_back(
+                    {fmt::format("platform.devices[{}].workqueues[{}].threshold", d, w),
+                     fmt::format("threshold {} is above the size {}", wq.threshold, wq.size)});
+            }
+        }
+        if (entries > params.total_entries) {
+            problems.push_back({fmt::format("platform.devices[{}].workqueues", d),
+                                fmt::format("{} entries in all workqueues, {} has {}", entries,
+                                            device.name, params.total_entries)});
+        }
+    }
+    if (config.devices.size() > kMaxDevices) {
+        problems.push_back({"platform.devices", fmt::format("{} devices, at most {} fit",
+                                                            config.devices.size(), kMaxDevices)});
+    }
+    if (config.iommus.size() > kMaxIommus) {
+        problems.push_back({"platform.iommus", fmt::format("{} units, at most {} fit",
+                                                           config.iommus.size(), kMaxIommus)});
+    }
+}
+
+void check_vms(const PlatformConfig& config, Problems& problems) {
+    for (std::size_t i = 0; i < config.vms.size(); ++i) {
+        const VmConfig& vm = config.vms[i];
+        if (vm.memory_bytes > vm::kMaxGuestMemory || vm.memory_bytes % kPageSize != 0) {
+            problems.push_back({fmt::format("vms[{}].memory", i),
+                                fmt::format("guest memory is whole pages, at most {} MiB",
+                                            vm::kMaxGuestMemory >> 20U)});
+        }
+    }
+}
+
+void check_profile(const PlatformConfig& config, Problems& problems) {
+    Profile profile = Profile::Spec;
+    if (!parse_profile(config.ioasid_profile, profile)) {
+        problems.push_back({"platform.ioasid.profile",
+                            fmt::format("no profile \"{}\"", config.ioasid_profile)});
+        return;
+    }
+    if (Switches::preset(profile).managed_sets) {
+        return;
+    }
+    if (!config.vms.empty()) {
+        problems.push_back({"vms", fmt::format("profile {} has no IOASID sets: VMs need them",
+                                               config.ioasid_profile)});
+    }
+    for (std::size_t p = 0; p < config.programs.size(); ++p) {
+        for (std::size_t s = 0; s < config.programs[p].steps.size(); ++s) {
+            const StepKind kind = config.programs[p].steps[s].kind;
+            if (kind == StepKind::AttachSpid || kind == StepKind::DetachSpid ||
+                kind == StepKind::Find) {
+                problems.push_back({fmt::format("programs[{}].steps[{}]", p, s),
+                                    fmt::format("profile {} has no SPIDs", config.ioasid_profile)});
+            }
+        }
+    }
+}
+
+}  // namespace
+
+Problems check(const PlatformConfig& config) {
+    Problems problems;
+    check_devices(config, problems);
+    check_vms(config, problems);
+    check_profile(config, problems);
+    return problems;
+}
+
+}  // namespace ioasim::platform
