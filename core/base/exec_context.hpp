@@ -184,7 +184,10 @@ private:
 // A named step of the call chain, for hazards and traces. The text must outlive the frame.
 class Frame {
 public:
-    Frame(ExecContext& ctx, std::string_view what) : ctx_(ctx) { ctx_.frames_.push_back(what); }
+    Frame(ExecContext& ctx, std::string_view what) : ctx_(ctx) {
+        // Two separate words: one 16-byte copy would wait for both stores.
+        ctx_.frames_.emplace_back(what.data(), what.size());
+    }
     ~Frame() { ctx_.frames_.pop_back(); }
     Frame(const Frame&) = delete;
     Frame& operator=(const Frame&) = delete;

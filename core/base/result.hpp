@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <string_view>
-#include <variant>
+#include <utility>
 
 #include "core/base/check.hpp"
 
@@ -45,24 +45,26 @@ std::string_view errno_name(Errno error);
 // Accepts "ENOSPC", "-ENOSPC" and "0"; returns false for an unknown name.
 bool parse_errno(std::string_view text, Errno& out);
 
+// Two plain members, so that small results travel in registers.
 template <class T>
 class [[nodiscard]] Result {
 public:
-    Result(T value) : state_(std::move(value)) {}   // NOLINT: implicit by design
-    Result(Errno error) : state_(error) {           // NOLINT: implicit by design
+    Result(T value) : value_(std::move(value)) {}   // NOLINT: implicit by design
+    Result(Errno error) : error_(error) {           // NOLINT: implicit by design
         SIM_CHECK(error != Errno::Ok, "an error result needs an error");
     }
-    bool ok() const { return std::holds_alternative<T>(state_); }
+    bool ok() const { return error_ == Errno::Ok; }
     explicit operator bool() const { return ok(); }
-    Errno error() const { return ok() ? Errno::Ok : std::get<Errno>(state_); }
+    Errno error() const { return error_; }
     const T& value() const {
         SIM_CHECK(ok(), "value of a failed result: {}", errno_name(error()));
-        return std::get<T>(state_);
+        return value_;
     }
     const T& operator*() const { return value(); }
 
 private:
-    std::variant<T, Errno> state_;
+    T value_{};
+    Errno error_ = Errno::Ok;
 };
 
 }  // namespace ioasim
