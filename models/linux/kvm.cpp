@@ -1,17 +1,18 @@
 #include "models/linux/kvm.hpp"
 
 #include "core/trace/software_events.hpp"
+#include "models/cpu/vmx_layout.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
 
 namespace ioasim::os {
 namespace {
 
-// PASID directories: 512 entries of 8 bytes by PASID[18:10], one directory for each value of bit 19.
-// PASID tables: 1024 entries of 4 bytes by PASID[9:0].
-constexpr std::uint64_t kDirectoryPresent = 1;
-constexpr std::uint32_t kEntryValid = std::uint32_t{1} << 31U;
 constexpr std::uint32_t kGpasidLimit = 1U << 20U;
+
+std::uint32_t valid_entry(Ioasid id) {
+    return cpu::encode(cpu::PasidTableEntry{true, Pasid{id.value()}});
+}
 
 }  // namespace
 
@@ -68,12 +69,14 @@ Result<std::uint64_t> Kvm::entry(ExecContext& ctx, std::uint32_t gpasid, bool al
         if (!page) {
             return page.error();
         }
-        const Hpa directory =
-            (gpasid >> 19U) != 0 ? vmcs_.high_pasid_directory : vmcs_.low_pasid_directory;
-        ctx.store(directory.value() + (index & 0x1FFU) * 8, *page | kDirectoryPresent, 8);
+        const Hpa directory = cpu::uses_high_directory(Pasid{gpasid})
+                                  ? vmcs_.high_pasid_directory
+                                  : vmcs_.low_pasid_directory;
+        ctx.store(cpu::directory_entry_address(directory, Pasid{gpasid}).value(),
+                  cpu::encode(cpu::PasidDirectoryEntry{true, Hpa{*page}}), 8);
         table = tables_.emplace(index, *page).first;
     }
-    return table->second + (gpasid & 0x3FFU) * 4;
+    return cpu::table_entry_address(Hpa{table->second}, Pasid{gpasid}).value();
 }
 
 void Kvm::write_entry(ExecContext& ctx, std::uint64_t address, std::uint32_t gpasid,
@@ -112,7 +115,7 @@ NotifyResult Kvm::bind(ExecContext& ctx, IoasidSet* set, Ioasid id, Spid spid) {
         return notify_error(error);
     }
     bound_[spid.value()] = id;
-    write_entry(ctx, *address, spid.value(), kEntryValid | id.value());
+    write_entry(ctx, *address, spid.value(), valid_entry(id));
     kernel_.emit(ctx, trace::KvmBind{vm_name_, spid, id});
     return NotifyResult::Ok;
 }
@@ -205,7 +208,7 @@ bool Kvm::resolve_miss(ExecContext& ctx, IoasidSet& set, Spid gpasid) {
         return false;
     }
     bound_[gpasid.value()] = id;
-    write_entry(ctx, *address, gpasid.value(), kEntryValid | id.value());
+    write_entry(ctx, *address, gpasid.value(), valid_entry(id));
     kernel_.emit(ctx, trace::KvmBind{vm_name_, gpasid, id});
     return true;
 }

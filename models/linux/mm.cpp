@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "models/cpu/mmu_if.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/vtd/vtd_layout.hpp"
 
@@ -144,17 +145,13 @@ Result<std::uint64_t> Mm::map_device(ExecContext& ctx, std::uint64_t machine_add
 }
 
 Result<std::uint64_t> Mm::walk(ExecContext& ctx, std::uint64_t address, bool write) {
-    std::uint64_t table = root_;
-    for (unsigned level = kLevels; level >= 1; --level) {
-        const std::uint64_t entry = ctx.load(table + vtd::page_table_offset(address, level), 8);
-        const std::uint64_t wanted =
-            vtd::fs::kPresent | vtd::fs::kUser | (write ? vtd::fs::kWrite : 0);
-        if ((entry & wanted) != wanted) {
-            return Errno::Efault;
-        }
-        table = entry & vtd::kPageTableAddress;
+    const cpu::Translation found =
+        cpu::walk_pages({root_, std::nullopt}, address, {write, true, false},
+                        [&ctx](std::uint64_t entry) { return ctx.load(entry, 8); });
+    if (found.result != cpu::WalkResult::Ok) {
+        return Errno::Efault;
     }
-    return table;
+    return found.address & ~(kPageSize - 1);
 }
 
 Result<std::uint64_t> Mm::translate(ExecContext& ctx, std::uint64_t address, bool write) {

@@ -117,6 +117,9 @@ Errno UserQueue::select_pasid(ExecContext& ctx, const SubmitRequest& request) {
         process_.cpu.ia32_pasid == (cpu::kIa32PasidValid | request.pasid->value())) {
         return Errno::Ok;
     }
+    if (request.pasid == process_.pasid && !process_.pasid_activated) {
+        return Errno::Ok;  // the first ENQCMD faults, and the kernel loads it then
+    }
     // A guest kernel owns its MSR and may load anything; what is not its own must be stopped by
     // the translation in the VMCS.
     if (!kernel_.is_guest() &&

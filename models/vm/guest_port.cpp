@@ -120,7 +120,7 @@ cpu::EnqResult GuestInstructions::enqueue(ExecContext& ctx, const cpu::CpuState&
     cpu::CpuState guest = state;
     guest.vmcs = &machine_.host.vmcs();
     for (int attempt = 0; attempt < kEnqueueAttempts; ++attempt) {
-        vcpu.instruction(ctx, [&] { result = execute(guest, target.hpa); });
+        result = execute(guest, target.hpa);
         const bool missed = result.outcome == cpu::EnqOutcome::ExitEnqcmd ||
                             result.outcome == cpu::EnqOutcome::ExitEnqcmds;
         if (!missed) {
@@ -166,8 +166,7 @@ void GuestInstructions::movdir64b(ExecContext& ctx, Hpa destination,
         machine_.violation(ctx);
         return;
     }
-    machine_.vcpu_of(ctx).instruction(ctx,
-                                      [&] { host_.movdir64b(ctx, target.hpa, data); });
+    host_.movdir64b(ctx, target.hpa, data);
 }
 
 }  // namespace ioasim::vm

@@ -1,7 +1,5 @@
 #include "models/vm/vcpu.hpp"
 
-#include <utility>
-
 #include "core/trace/software_events.hpp"
 
 namespace ioasim::vm {
@@ -19,9 +17,8 @@ Vcpu::Vcpu(const std::string& name, const VmParams& params, trace::Recorder& rec
       lock_(SimLock::Kind::Mutex, name, "vcpu") {}
 
 bool Vcpu::in_guest() const {
-    // A task that waits for a CPU re-reads the tables with its next instruction, unless it was put
-    // to sleep inside one.
-    return in_guest_ && (in_instruction_ || scheduler_.on_cpu(*ctx_));
+    // A task without a CPU is between two instructions: the next one reads the tables anew.
+    return in_guest_ && scheduler_.on_cpu(*ctx_);
 }
 
 void Vcpu::kick(ExecContext&) {
@@ -81,22 +78,8 @@ void Vcpu::exit_to_host(ExecContext& ctx, const char* reason, TimePs handling,
 }
 
 void Vcpu::on_interrupt(ExecContext& ctx) {
-    if (!in_guest_) {
-        return;
-    }
-    if (in_instruction_) {
-        kick_pending_ = true;
-        return;
-    }
-    exit_to_host(ctx, "external_interrupt", params_.kernel_exit, [](ExecContext&) {});
-}
-
-void Vcpu::instruction(ExecContext& ctx, const std::function<void()>& execute) {
-    in_instruction_ = true;
-    execute();
-    in_instruction_ = false;
-    if (std::exchange(kick_pending_, false)) {
-        on_interrupt(ctx);
+    if (in_guest_) {
+        exit_to_host(ctx, "external_interrupt", params_.kernel_exit, [](ExecContext&) {});
     }
 }
 

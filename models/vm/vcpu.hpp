@@ -1,6 +1,6 @@
 // A vCPU: a host task that changes into the guest's persona and back. Knows whether guest instructions
-// execute, leaves guest mode when it is kicked, and defers a kick that meets it inside an ENQCMD to the
-// end of that instruction, as hardware takes interrupts at instruction boundaries.
+// execute, and leaves guest mode when it is kicked: at the next instruction boundary, so an ENQCMD that
+// is under way ends first.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,6 @@ public:
     // From guest code: leaves guest mode, runs the handler as the host, and enters again.
     void exit_to_host(ExecContext& ctx, const char* reason, TimePs handling,
                       const std::function<void(ExecContext&)>& handler);
-    // Guest code that executes one instruction with an effect outside of the CPU.
-    void instruction(ExecContext& ctx, const std::function<void()>& execute);
     void on_interrupt(ExecContext& ctx) override;
 
     SimLock& lock() { return lock_; }
@@ -57,8 +55,6 @@ private:
     ExecContext* ctx_ = nullptr;
     Persona host_;  // who the task is outside of the guest
     bool in_guest_ = false;
-    bool in_instruction_ = false;
-    bool kick_pending_ = false;
     std::uint64_t exits_ = 0;
 };
 
