@@ -74,7 +74,6 @@ void check_covers(Reading& reading, Scenario& scenario) {
     }
 }
 
-// A finding that a checker reports cannot be expected together with the opposite.
 void warn_if_nothing_expected(Reading& reading, const Scenario& scenario) {
     if (scenario.expectations.empty()) {
         const Node* expect = reading.root.get("expect");
@@ -83,6 +82,22 @@ void warn_if_nothing_expected(Reading& reading, const Scenario& scenario) {
         reading.report(Code::CannotFail, at != nullptr ? at->place : reading.root.place, "/expect",
                        "nothing is expected of this scenario",
                        "only hangs, failing steps and findings of checkers can fail it", true);
+    }
+}
+
+// The document is read again later: what was put in is text from then on.
+void keep_dollars(Node& node) {
+    for (Node& item : node.items) {
+        keep_dollars(item);
+    }
+    for (Member& member : node.members) {
+        keep_dollars(member.value);
+    }
+    if (node.is(Node::Kind::String)) {
+        for (std::size_t at = node.text.find('$'); at != std::string::npos;
+             at = node.text.find('$', at + 2)) {
+            node.text.insert(at, 1, '$');
+        }
     }
 }
 
@@ -177,8 +192,11 @@ private:
             document.erase("matrix");
             substitute(document, values, "", out_.diagnostics);
         } else {
+            // What a broken parameter stands for cannot be judged: such values are passed over.
+            Diagnostics unheard;
             document.erase("params");
             document.erase("matrix");
+            substitute(document, {}, "", unheard);
         }
         validate(document, scenario_type(), "", out_.diagnostics);
         Reading reading(document, vocabulary_, out_.sources, out_.diagnostics);
@@ -244,6 +262,7 @@ private:
     // What was switched on from outside becomes part of the document, so that it repeats this run.
     void finish_document(Node& document, const Scenario& scenario) const {
         document.erase("$schema");
+        keep_dollars(document);
         if (!scenario.config.defects.empty()) {
             Node list = Node::array();
             for (const std::string& defect : scenario.config.defects) {

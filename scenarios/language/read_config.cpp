@@ -295,6 +295,10 @@ private:
                 continue;
             }
             step.kind = name->kind;
+            if (step.kind == StepKind::Bind && program.on == "host") {
+                // The host's kernel chooses the ID of an address space when it is bound.
+                variables.insert(text_of(item.get(name->key)));
+            }
             one_step(item, *item.get(name->key), pointer_join(at, name->key), at, variables, step);
             Errno error = Errno::Ok;
             if (const Node* wanted = item.get("error")) {

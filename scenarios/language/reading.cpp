@@ -107,7 +107,7 @@ std::vector<const ParamTableBase*> tables_of(const Node& document, const Vocabul
     } else if (has(document.get("vms"))) {
         owners = {"vm", "kernel", "ioasid"};
     } else if (component == "host") {
-        owners = {"kernel", "ioasid"};
+        owners = {"kernel"};
     }
     std::vector<const ParamTableBase*> tables;
     for (const ParamTableBase* table : vocabulary.tables) {

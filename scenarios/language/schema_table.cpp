@@ -182,7 +182,9 @@ const Type& step_type() {
           {"set", &set, false, "the set to allocate from (default: the program's own)", ""}}},
         {"free", &id_type(), "give the ID back",
          {{"set", &set, false, "the set named in the call (default: the program's own)", ""}}},
-        {"bind", &id_type(), "bind the process's address space to a device under this ID",
+        {"bind", &id_type(),
+         "bind the process's address space to a device under this ID; on the host the kernel chooses "
+         "the ID and the variable receives it",
          {{"device", &device, true, "the device", ""}}},
         {"unbind", &id_type(), "undo bind", {{"device", &device, true, "the device", ""}}},
         {"submit", &submit, "hand descriptors to a workqueue", {}},

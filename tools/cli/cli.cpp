@@ -1,0 +1,291 @@
+#include "tools/cli/cli.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <sstream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "core/base/check.hpp"
+#include "scenarios/language/diagnostics.hpp"
+#include "tools/cli/conform/conform_ioasid.hpp"
+#include "tools/cli/coverage.hpp"
+#include "tools/cli/info_commands.hpp"
+#include "tools/cli/run_command.hpp"
+#include "tools/cli/terminal.hpp"
+#include "tools/cli/version.hpp"
+
+namespace ioasim::tools {
+namespace {
+
+using scenario::Code;
+
+constexpr const char* kFooter = R"(Examples:
+  ioasim run scenarios/quickstart/two_vms.json
+  ioasim run x.json --seed 7 --set vms[vm1].quota=5 --trace wave.vcd --trace events.jsonl
+  ioasim run scenarios/quickstart/*.json --report junit=results.xml --quiet
+  ioasim run x.json --set ioasid.profile=v4 --set iommu0.iotlb.entries=8
+  ioasim validate x.json          ioasim explain E0303
+  ioasim params iotlb             ioasim coverage --prove
+
+Exit codes: 0 pass; 1 an expectation or invariant failed; 2 usage or scenario error;
+3 internal error; 4 hang or simulated-time limit; 5 host timeout; 130 Ctrl-C; 143 terminated.)";
+
+// Everything that the options can hold; one object for all verbs.
+struct Values {
+    RunOptions run;
+    std::string format = "text";
+    std::vector<std::string> files;
+    std::vector<std::string> sets;
+    std::string word;
+    bool tables = false;
+    CoverageOptions coverage;
+    std::vector<std::string> vectors;
+    std::vector<std::string> bench;
+    std::function<int()> verb;
+};
+
+void format_option(CLI::App& app, Values& values) {
+    app.add_option("--format", values.format, "text for people, json for programs")
+        ->check(CLI::IsMember({"text", "json"}));
+}
+
+void set_option(CLI::App& app, std::vector<std::string>& sets) {
+    app.add_option("--set", sets,
+                   "PATH=VALUE: change the scenario (run.limit=20ms, vms[vm1].quota=5), a parameter "
+                   "of it, or of a model (iommu0.iotlb.entries=8)")
+        ->allow_extra_args(false)
+        ->take_all();
+}
+
+void add_run(CLI::App& app, Values& values) {
+    CLI::App& run = *app.add_subcommand("run", "simulate scenarios and judge their expectations");
+    RunOptions& o = values.run;
+    run.add_option("FILE", o.files, "scenario files")->required();
+    run.add_option("--seed", o.seed, "seed of every random stream (default: the scenario's)");
+    run.add_option("--run", o.run, "number of the run: other draws under the same seed");
+    set_option(run, o.sets);
+    run.add_option("--defect", o.defects, "switch a seeded defect on (ioasim explain defects)")
+        ->allow_extra_args(false)
+        ->take_all();
+    run.add_option("--out", o.out, "folder of the results (default out/NAME-SEED, numbered when "
+                                   "taken)");
+    run.add_flag("--no-files", o.no_files, "write no folder of results");
+    run.add_option("--trace", o.traces, "FILE.vcd or FILE.jsonl; several runs insert .CELL")
+        ->allow_extra_args(false)
+        ->take_all();
+    run.add_option("--report", o.reports, "json=FILE or junit=FILE")
+        ->allow_extra_args(false)
+        ->take_all();
+    run.add_flag("--force", o.force, "overwrite files");
+    run.add_flag("--quiet", o.quiet, "one line for each run");
+    format_option(run, values);
+    run.add_flag("!--no-checkers", o.checkers, "switch the checkers off");
+    run.add_option("--timeout", o.timeout_seconds, "host seconds that one run may take");
+    run.add_option("--bystanders", o.bystanders)->group("");
+    run.add_option("--shuffle", o.shuffle)->group("");
+    run.footer("The last line of stdout is the summary. Results are judged by `expect`, by the "
+               "checkers, and by how the run ends.");
+    run.callback([&values] {
+        values.verb = [&values] {
+            values.run.json = values.format == "json";
+            return run_command(values.run);
+        };
+    });
+}
+
+void add_validate(CLI::App& app, Values& values) {
+    CLI::App& validate = *app.add_subcommand("validate", "check scenario files without running");
+    validate.add_option("FILE", values.files, "scenario files")->required();
+    set_option(validate, values.sets);
+    format_option(validate, values);
+    validate.callback([&values] {
+        values.verb = [&values] {
+            return validate_command(values.files, values.sets, values.format == "json");
+        };
+    });
+}
+
+void add_knowledge(CLI::App& app, Values& values) {
+    CLI::App& schema = *app.add_subcommand("schema", "print the JSON schema of scenarios");
+    schema.add_flag("--tables", values.tables, "the keys as Markdown tables instead");
+    schema.callback([&values] { values.verb = [&values] { return schema_command(values.tables); }; });
+
+    CLI::App& explain = *app.add_subcommand(
+        "explain", "tell about an error code, event, finding, checker, defect or parameter");
+    explain.add_option("WORD", values.word, "E0303, ioasid.put, references.leak, ...; or codes, "
+                                            "events, checkers, defects for a list")
+        ->required();
+    explain.callback([&values] { values.verb = [&values] { return explain_command(values.word); }; });
+
+    CLI::App& params = *app.add_subcommand("params", "list the parameters of the models");
+    params.add_option("TEXT", values.word, "only those with this in their name");
+    format_option(params, values);
+    params.callback([&values] {
+        values.verb = [&values] { return params_command(values.word, values.format == "json"); };
+    });
+
+    CLI::App& trace = *app.add_subcommand("trace", "about traces");
+    trace.require_subcommand(1);
+    CLI::App& catalogue = *trace.add_subcommand("catalogue", "every event with its fields");
+    format_option(catalogue, values);
+    catalogue.callback([&values] {
+        values.verb = [&values] { return catalogue_command(values.format == "json"); };
+    });
+}
+
+void add_coverage(CLI::App& app, Values& values) {
+    CLI::App& coverage = *app.add_subcommand(
+        "coverage", "which rows of the list of statements have a scenario or test that proves them");
+    CoverageOptions& o = values.coverage;
+    coverage.add_flag("--prove", o.prove,
+                      "run each covering scenario, then again with its defect: it must fail as its "
+                      "proof says");
+    coverage.add_option("--scenarios", o.scenarios, "folder of scenarios (default scenarios)");
+    coverage.add_option("--rows", o.rows, "list of rows (default tests/rows.json)");
+    coverage.add_flag("--quiet", o.quiet, "only the counts");
+    coverage.footer("Exit code 1 while a row is open, a covering scenario fails or a proof does not "
+                    "hold; with --prove the last line tells the proofs apart.");
+    coverage.callback([&values] {
+        values.verb = [&values] { return coverage_command(values.coverage); };
+    });
+}
+
+void add_conform(CLI::App& app, Values& values) {
+    CLI::App& conform =
+        *app.add_subcommand("conform", "replay recorded behaviour of real implementations");
+    conform.require_subcommand(1);
+    CLI::App& ioasid = *conform.add_subcommand("ioasid", "operations of IOASID cores");
+    ioasid.add_option("FILE", values.vectors, "recordings (.jsonl, .jsonl.gz)")->required();
+    ioasid.callback([&values] {
+        values.verb = [&values] {
+            std::ostringstream out;
+            std::ostringstream err;
+            const int code = run_conform_ioasid(values.vectors, out, err);
+            print_err(err.str());
+            print_out(out.str());
+            return code;
+        };
+    });
+}
+
+std::vector<std::string> verb_names(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+        names.push_back(verb->get_name());
+    }
+    return names;
+}
+
+int usage_error(const std::string& text, const std::string& help) {
+    print_err(scenario::render_plain(Code::Usage, text, help));
+    return kUsage;
+}
+
+// The verb that the arguments name, as far as they name one.
+const CLI::App* verb_of(const CLI::App& app, int argc, char** argv) {
+    const CLI::App* at = &app;
+    for (int i = 1; i < argc; ++i) {
+        const CLI::App* next = nullptr;
+        for (const CLI::App* sub : at->get_subcommands([](const CLI::App*) { return true; })) {
+            next = sub->get_name() == argv[i] ? sub : next;
+        }
+        if (next == nullptr) {
+            break;
+        }
+        at = next;
+    }
+    return at;
+}
+
+int explain_parse_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+    const CLI::App& verb = *verb_of(app, argc, argv);
+    std::vector<std::string> options;
+    for (const CLI::Option* option : verb.get_options()) {
+        for (const std::string& name : option->get_lnames()) {
+            options.push_back("--" + name);
+        }
+    }
+    const std::vector<std::string> verbs = verb_names(verb);
+    const std::string path = &verb == &app ? "ioasim" : "ioasim " + verb.get_name();
+    for (int i = 1; i < argc; ++i) {
+        const std::string argument = argv[i];
+        const std::string name = argument.substr(0, argument.find('='));
+        const bool known = std::find(options.begin(), options.end(), name) != options.end();
+        if (argument.rfind("--", 0) == 0 && argument.size() > 2 && !known) {
+            const std::string near = scenario::nearest(name, options);
+            return usage_error(fmt::format("{} has no option {}", path, name),
+                               near.empty() ? fmt::format("`{} --help` lists them", path)
+                                            : fmt::format("did you mean {}?", near));
+        }
+    }
+    if (!verbs.empty()) {
+        // The first word that is no option should have been a verb of this level.
+        int at = 1;
+        while (at < argc && (argv[at][0] == '-' || verb.get_name() == argv[at])) {
+            ++at;
+        }
+        if (at < argc) {
+            return usage_error(fmt::format("{} has no verb {}", path, scenario::quoted(argv[at])),
+                               scenario::suggest(argv[at], verbs));
+        }
+        return usage_error(fmt::format("{} wants a verb: {}", path,
+                                       scenario::quoted_list(verbs, 40)),
+                           "`ioasim --help` shows examples");
+    }
+    return usage_error(fmt::format("{}: {}", path, error.what()),
+                       fmt::format("`{} --help` shows what it takes", path));
+}
+
+int run_verb(int argc, char** argv) {
+    Values values;
+    CLI::App app{"ioasim: a full-system simulator of I/O address spaces", "ioasim"};
+    app.footer(kFooter);
+    app.require_subcommand(1);
+    app.set_version_flag("--version", std::string("ioasim ") + kVersion);
+    app.get_formatter()->column_width(28);
+    add_run(app, values);
+    add_validate(app, values);
+    add_knowledge(app, values);
+    add_coverage(app, values);
+    add_conform(app, values);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForVersion& version) {
+        print_out(std::string(version.what()) + "\n");
+        return kPass;
+    } catch (const CLI::CallForHelp&) {
+        print_out(verb_of(app, argc, argv)->help());
+        return kPass;
+    } catch (const CLI::ParseError& error) {
+        return explain_parse_error(app, error, argc, argv);
+    }
+    return values.verb();
+}
+
+}  // namespace
+
+int run_cli(int argc, char** argv) {
+    watch_signals();
+    int code = kInternal;
+    try {
+        code = run_verb(argc, argv);
+    } catch (const ModelBug& bug) {
+        print_err(fmt::format("ioasim: internal error: {}\n", bug.what()));
+    } catch (const std::exception& error) {
+        print_err(fmt::format("ioasim: internal error: {}\n", error.what()));
+    }
+    if (stdout_failed()) {
+        print_err(scenario::render_plain(
+            Code::CannotWrite,
+            fmt::format("cannot write results to standard output: {}", stdout_error()), ""));
+        code = worse(code, kUsage);
+    }
+    return code;
+}
+
+}  // namespace ioasim::tools

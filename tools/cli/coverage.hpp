@@ -1,0 +1,18 @@
+// `ioasim coverage [--prove]`: which rows of the list have a scenario that proves them, and whether
+// each proof holds: the scenario passes, and fails as it says when its mechanism is broken.
+#pragma once
+
+#include <string>
+
+namespace ioasim::tools {
+
+struct CoverageOptions {
+    std::string scenarios = "scenarios";
+    std::string rows = "tests/rows.json";
+    bool prove = false;
+    bool quiet = false;  // only the counts
+};
+
+int coverage_command(const CoverageOptions& options);
+
+}  // namespace ioasim::tools

@@ -1,0 +1,216 @@
+#include "tools/cli/info_commands.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "core/base/defects.hpp"
+#include "core/trace/catalogue.hpp"
+#include "scenarios/language/reading.hpp"
+#include "tools/cli/run_result.hpp"
+#include "tools/cli/terminal.hpp"
+#include "tools/cli/vocabulary.hpp"
+#include "traces/explain.hpp"
+
+namespace ioasim::tools {
+namespace {
+
+using scenario::Node;
+
+std::string field_type(const trace::FieldInfo& field) {
+    using trace::FieldType;
+    switch (field.type) {
+        case FieldType::Count: return "number";
+        case FieldType::Id: return "ID or none";
+        case FieldType::Hex: return "hexadecimal";
+        case FieldType::Rid: return "requester id";
+        case FieldType::Bool: return "boolean";
+        case FieldType::Time: return "time";
+        case FieldType::Error: return "error number";
+        case FieldType::Text: return "text";
+        case FieldType::Enum: {
+            std::string out;
+            for (std::size_t i = 0; i < field.label_count; ++i) {
+                out += fmt::format("{}{}", i == 0 ? "" : "|", field.labels[i]);
+            }
+            return out;
+        }
+    }
+    return {};
+}
+
+std::string event_text(const trace::EventInfo& info) {
+    std::string out = fmt::format("event {} ({}): {}\n", info.name,
+                                  trace::category_name(info.category), info.meaning);
+    for (const trace::FieldInfo& field : info.fields) {
+        out += fmt::format("  {:<16} {}\n", field.name, field_type(field));
+    }
+    return out;
+}
+
+std::string param_entry(const ParamTableBase& table, const ParamInfo& info) {
+    return fmt::format("parameter {}.{}: {}\n  default {}, {}\n  source: {}\n", table.owner(),
+                       info.path, info.meaning, scenario::param_text(info, info.initial),
+                       scenario::param_range(info), info.source);
+}
+
+std::string list_of(const std::string& word) {
+    std::string out;
+    if (word == "codes") {
+        for (const scenario::CodeInfo& info : scenario::code_table()) {
+            out += fmt::format("{}  {}\n", code_name(info.code), info.title);
+        }
+    } else if (word == "defects") {
+        for (const Declaration* d : Declaration::all(Declaration::Kind::Defect)) {
+            out += fmt::format("{:<36} {}\n", d->name(), d->meaning());
+        }
+    } else if (word == "checkers" || word == "findings") {
+        for (const traces::FindingInfo& info : traces::finding_catalogue()) {
+            out += fmt::format("{:<36} {}\n", info.code, info.rule);
+        }
+    } else if (word == "events") {
+        for (const trace::EventInfo* info : trace::catalogue()) {
+            out += fmt::format("{:<28} {}\n", info->name, info->meaning);
+        }
+    }
+    return out;
+}
+
+std::string finding_entry(const std::string& word) {
+    std::string out;
+    for (const traces::FindingInfo& info : traces::finding_catalogue()) {
+        if (word == info.code) {
+            return fmt::format("finding {} (checker {})\n  {}\n  {}\n", info.code, info.checker,
+                               info.rule, info.look_at);
+        }
+        if (word == info.checker) {
+            out += fmt::format("{}  {:<36} {}\n",
+                               out.empty() ? fmt::format("checker {}\n", word) : "", info.code,
+                               info.rule);
+        }
+    }
+    return out;
+}
+
+std::vector<std::string> everything() {
+    std::vector<std::string> words{"codes", "defects", "checkers", "events"};
+    for (const scenario::CodeInfo& info : scenario::code_table()) {
+        words.push_back(code_name(info.code));
+    }
+    for (const trace::EventInfo* info : trace::catalogue()) {
+        words.push_back(info->name);
+    }
+    const scenario::Vocabulary& v = program_vocabulary();
+    for (const auto* list : {&v.defects, &v.findings, &v.checkers}) {
+        words.insert(words.end(), list->begin(), list->end());
+    }
+    for (const ParamTableBase* table : v.tables) {
+        for (const ParamInfo& info : table->params()) {
+            words.push_back(table->owner() + "." + info.path);
+        }
+    }
+    return words;
+}
+
+}  // namespace
+
+int schema_command(bool tables) {
+    print_out(tables ? scenario::key_tables() : scenario::json_schema(schema_parameters()));
+    return kPass;
+}
+
+int explain_command(const std::string& word) {
+    std::string out = list_of(word);
+    if (const scenario::CodeInfo* info = scenario::find_code(word)) {
+        out += fmt::format("{}: {}\n\n  {}\n\n  example: {}\n", code_name(info->code), info->title,
+                           info->text, info->example);
+    }
+    if (const trace::EventInfo* info = trace::find_event(word)) {
+        out += event_text(*info);
+    }
+    if (const Declaration* defect = Declaration::find(Declaration::Kind::Defect, word)) {
+        out += fmt::format("seeded defect {}: {}\n", defect->name(), defect->meaning());
+    }
+    out += finding_entry(word);
+    for (const ParamTableBase* table : program_vocabulary().tables) {
+        const std::string owner = table->owner() + ".";
+        const ParamInfo* info =
+            word.rfind(owner, 0) == 0 ? table->find(word.substr(owner.size())) : nullptr;
+        if (info != nullptr) {
+            out += param_entry(*table, *info);
+        }
+    }
+    if (out.empty()) {
+        print_err(render_plain(scenario::Code::Usage,
+                               fmt::format("nothing is known about {}", scenario::quoted(word)),
+                               scenario::suggest(word, everything())));
+        return kUsage;
+    }
+    print_out(out);
+    return kPass;
+}
+
+int params_command(const std::string& filter, bool json) {
+    std::size_t count = 0;
+    std::string out;
+    for (const ParamTableBase* table : program_vocabulary().tables) {
+        for (const ParamInfo& info : table->params()) {
+            const std::string name = table->owner() + "." + info.path;
+            if (name.find(filter) == std::string::npos) {
+                continue;
+            }
+            ++count;
+            if (!json) {
+                out += fmt::format("{:<40} {:>10}  {}\n{:>52}  {}; source: {}\n", name,
+                                   scenario::param_text(info, info.initial), info.meaning, "",
+                                   scenario::param_range(info), info.source);
+                continue;
+            }
+            Node node = Node::object();
+            node.set("name", Node::string(name));
+            node.set("default", Node::string(scenario::param_text(info, info.initial)));
+            node.set("range", Node::string(scenario::param_range(info)));
+            node.set("meaning", Node::string(info.meaning));
+            node.set("source", Node::string(info.source));
+            out += to_json(node, 0) + "\n";
+        }
+    }
+    if (count == 0) {
+        print_err(render_plain(scenario::Code::Usage,
+                               fmt::format("no parameter has {} in its name",
+                                           scenario::quoted(filter)),
+                               scenario::suggest(filter, everything())));
+        return kUsage;
+    }
+    print_out(out);
+    print_out(json ? "" : fmt::format("{} parameters\n", count));
+    return kPass;
+}
+
+int catalogue_command(bool json) {
+    std::string out;
+    for (const trace::EventInfo* info : trace::catalogue()) {
+        if (!json) {
+            out += event_text(*info) + "\n";
+            continue;
+        }
+        Node node = Node::object();
+        node.set("event", Node::string(info->name));
+        node.set("category", Node::string(std::string(trace::category_name(info->category))));
+        node.set("meaning", Node::string(info->meaning));
+        Node fields = Node::array();
+        for (const trace::FieldInfo& field : info->fields) {
+            Node item = Node::object();
+            item.set("name", Node::string(field.name));
+            item.set("type", Node::string(field_type(field)));
+            fields.items.push_back(std::move(item));
+        }
+        node.set("fields", std::move(fields));
+        out += to_json(node, 0) + "\n";
+    }
+    print_out(out);
+    print_out(json ? "" : fmt::format("{} events\n", trace::catalogue().size()));
+    return kPass;
+}
+
+}  // namespace ioasim::tools

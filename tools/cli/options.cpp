@@ -1,0 +1,61 @@
+#include "tools/cli/options.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include <sys/stat.h>
+
+#include <fmt/format.h>
+
+namespace ioasim::tools {
+
+std::string file_safe(const std::string& text) {
+    std::string out;
+    for (const char c : text) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' ||
+                           c == '=' || c == ',';
+        out += plain ? c : '_';
+    }
+    // File systems end at 255 bytes; the rest of a long cell name says little.
+    return out.substr(0, 160);
+}
+
+std::string file_extension(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    const std::size_t start = slash == std::string::npos ? 0 : slash + 1;
+    const std::size_t dot = path.rfind('.');
+    return dot == std::string::npos || dot <= start ? std::string() : path.substr(dot);
+}
+
+std::string with_cell(const std::string& path, const std::string& cell) {
+    if (cell.empty()) {
+        return path;
+    }
+    const std::string extension = file_extension(path);
+    return path.substr(0, path.size() - extension.size()) + "." + file_safe(cell) + extension;
+}
+
+bool path_exists(const std::string& path) {
+    struct stat info {};
+    return ::stat(path.c_str(), &info) == 0;
+}
+
+std::string make_folders(const std::string& path) {
+    for (std::size_t at = path.find('/', 1); ; at = path.find('/', at + 1)) {
+        const std::string part = path.substr(0, at);
+        if (::mkdir(part.c_str(), 0777) != 0) {
+            const int error = errno;
+            struct stat info {};
+            const bool folder = ::stat(part.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+            if (!folder) {
+                return fmt::format("cannot make folder {}: {}", part, std::strerror(error));
+            }
+        }
+        if (at == std::string::npos) {
+            return {};
+        }
+    }
+}
+
+}  // namespace ioasim::tools

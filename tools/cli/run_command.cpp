@@ -1,0 +1,442 @@
+#include "tools/cli/run_command.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <set>
+
+#include <sys/stat.h>
+
+#include <fmt/format.h>
+
+#include "core/base/random.hpp"
+#include "scenarios/language/reading.hpp"
+#include "tools/cli/reports.hpp"
+#include "tools/cli/terminal.hpp"
+#include "tools/cli/vocabulary.hpp"
+#include "traces/byte_sink.hpp"
+
+namespace ioasim::tools {
+namespace {
+
+using scenario::Code;
+using scenario::Node;
+
+void complain(Code code, const std::string& text, const std::string& help = {}) {
+    print_err(scenario::render_plain(code, text, help));
+}
+
+std::uint64_t effective_seed(std::uint64_t seed, std::uint64_t run) {
+    return run == 0 ? seed : RandomStream(seed, "run", std::to_string(run)).next();
+}
+
+// Quoted for a shell where it must be.
+std::string shell_word(const std::string& text) {
+    const bool plain = !text.empty() &&
+                       text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                              "0123456789_-./=:,+@%") == std::string::npos;
+    if (plain) {
+        return text;
+    }
+    std::string out = "'";
+    for (const char c : text) {
+        out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    }
+    return out + "'";
+}
+
+std::string reproduce_line(const Job& job) {
+    const RunOptions& o = job.options;
+    std::string line = fmt::format("ioasim run {} --seed {}", shell_word(job.scenario.file),
+                                   o.seed.value_or(job.scenario.seed));
+    if (o.run != 0) {
+        line += fmt::format(" --run {}", o.run);
+    }
+    std::set<std::string> pinned;
+    for (const std::string& set : o.sets) {
+        line += " --set " + shell_word(set);
+        pinned.insert(set.substr(0, set.find('=')));
+    }
+    std::string cell = job.scenario.cell;
+    while (!cell.empty()) {
+        const std::string axis = cell.substr(0, cell.find(','));
+        cell = axis.size() == cell.size() ? std::string() : cell.substr(axis.size() + 1);
+        if (pinned.count(axis.substr(0, axis.find('='))) == 0) {
+            line += " --set " + shell_word(axis);
+        }
+    }
+    for (const std::string& defect : o.defects) {
+        line += " --defect " + shell_word(defect);
+    }
+    return line + (o.checkers ? "" : " --no-checkers") + "  # " + job.hash;
+}
+
+// Takes a folder that nobody has: the name itself, or with a number. Empty: see `error`.
+std::string take_folder(const std::string& wanted, std::string& error) {
+    const std::size_t slash = wanted.rfind('/');
+    if (slash != std::string::npos && slash != 0) {
+        error = make_folders(wanted.substr(0, slash));
+        if (!error.empty()) {
+            return {};
+        }
+    }
+    for (unsigned number = 1; number < 100'000; ++number) {
+        const std::string path = number == 1 ? wanted : fmt::format("{}.{}", wanted, number);
+        if (::mkdir(path.c_str(), 0777) == 0) {
+            return path;
+        }
+        if (errno != EEXIST) {
+            error = fmt::format("cannot make folder {}: {}", path, std::strerror(errno));
+            return {};
+        }
+    }
+    error = fmt::format("too many folders named {}", wanted);
+    return {};
+}
+
+class RunCommand {
+public:
+    explicit RunCommand(const RunOptions& options) : options_(options) {}
+
+    int run() {
+        if (!check_options() || !load_all() || !plan_files()) {
+            return kUsage;
+        }
+        int code = kPass;
+        for (Job& job : jobs_) {
+            if (signal_seen() != 0) {
+                break;
+            }
+            if (!make_folder(job)) {
+                code = worse(code, kUsage);
+                break;
+            }
+            RunResult result = run_isolated(job);
+            complete(job, result);
+            code = worse(code, result.exit_code);
+            show(result);
+            results_.push_back(std::move(result));
+        }
+        return finish(code);
+    }
+
+private:
+    bool check_options() {
+        bool good = true;
+        for (const std::string& report : options_.reports) {
+            const std::string problem = check_report(report);
+            if (!problem.empty()) {
+                complain(Code::Usage, problem);
+                good = false;
+            } else {
+                good = free_to_write(report.substr(report.find('=') + 1), "--report") && good;
+            }
+        }
+        for (const std::string& trace : options_.traces) {
+            const std::string extension = file_extension(trace);
+            if (extension != ".vcd" && extension != ".jsonl") {
+                complain(Code::Usage,
+                         fmt::format("--trace {}: traces are written as .vcd (waveform) or .jsonl "
+                                     "(events)",
+                                     trace));
+                good = false;
+            }
+        }
+        const std::vector<std::string> defects = program_vocabulary().defects;
+        for (const std::string& defect : options_.defects) {
+            if (std::find(defects.begin(), defects.end(), defect) == defects.end()) {
+                complain(Code::UnknownDefect,
+                         fmt::format("there is no seeded defect {}", scenario::quoted(defect)),
+                         scenario::suggest(defect, defects));
+                good = false;
+            }
+        }
+        return good;
+    }
+
+    bool free_to_write(const std::string& path, const char* option) {
+        if (options_.force || !path_exists(path)) {
+            return true;
+        }
+        complain(Code::OutputExists, fmt::format("{} {} exists", option, path),
+                 "--force overwrites it");
+        return false;
+    }
+
+    bool load_all() {
+        bool good = true;
+        std::string json;
+        for (const std::string& file : options_.files) {
+            for (scenario::Scenario& cell :
+                 load_or_tell(file, {options_.sets, options_.defects}, good,
+                              options_.json ? &json : nullptr)) {
+                jobs_.push_back(plan(cell, options_));
+            }
+        }
+        if (!good && options_.json) {
+            print_out(json);
+        }
+        if (good && !options_.checkers) {
+            good = no_checker_needed();
+        }
+        return good;
+    }
+
+    bool no_checker_needed() {
+        using Kind = scenario::Expectation::Kind;
+        for (const Job& job : jobs_) {
+            for (const scenario::Expectation& e : job.scenario.expectations) {
+                if (e.kind == Kind::Invariants || e.kind == Kind::Finding) {
+                    complain(Code::NoCheckers,
+                             fmt::format("{}: {} needs the checkers that --no-checkers switches "
+                                         "off",
+                                         e.where, e.text));
+                    return false;
+                }
+            }
+        }
+        return true;
+    }
+
+    std::string label(const Job& job) const {
+        std::string name = job.scenario.name;
+        name += job.scenario.cell.empty() ? "" : "." + file_safe(job.scenario.cell);
+        return name;
+    }
+
+    bool plan_files() {
+        const bool several = jobs_.size() > 1;
+        bool good = true;
+        std::set<std::string> taken;
+        for (Job& job : jobs_) {
+            // Two files may hold the same name; their traces must not share a file.
+            std::string distinct = job.scenario.cell;
+            if (several && options_.files.size() > 1) {
+                distinct = job.scenario.name + (distinct.empty() ? "" : "." + distinct);
+            }
+            for (const std::string& trace : options_.traces) {
+                const std::string path = with_cell(trace, several ? distinct : "");
+                (file_extension(path) == ".vcd" ? job.vcd_path : job.jsonl_path) = path;
+                if (!taken.insert(path).second) {
+                    complain(Code::Usage, fmt::format("two runs would write {}", path));
+                    good = false;
+                }
+                good = free_to_write(path, "--trace") && good;
+            }
+        }
+        if (!options_.no_files && !options_.out.empty() && !options_.force &&
+            path_exists(options_.out)) {
+            complain(Code::OutputExists, fmt::format("--out {} exists", options_.out),
+                     "--force writes into it, or name another folder");
+            good = false;
+        }
+        return good;
+    }
+
+    bool make_folder(Job& job) {
+        if (options_.no_files) {
+            return true;
+        }
+        std::string error;
+        const std::string leaf = fmt::format("{}-{}{}", label(job), job.options.seed.value_or(
+                                                                        job.scenario.seed),
+                                             options_.run != 0 ? fmt::format("-{}", options_.run)
+                                                               : "");
+        if (options_.out.empty()) {
+            job.folder = take_folder("out/" + leaf, error);
+        } else {
+            job.folder = jobs_.size() > 1 ? options_.out + "/" + leaf : options_.out;
+            error = make_folders(job.folder);
+        }
+        if (!error.empty()) {
+            complain(Code::CannotWrite, error, "--out names another folder, --no-files writes none");
+            return false;
+        }
+        if (job.jsonl_path.empty()) {
+            job.jsonl_path = job.folder + "/trace.jsonl";
+        }
+        if (job.vcd_path.empty()) {
+            job.vcd_path = job.folder + "/wave.vcd";
+        }
+        const std::string problem = traces::replace_file(job.folder + "/resolved.json",
+                                                         to_json(job.scenario.document, 2) + "\n");
+        if (!problem.empty()) {
+            complain(Code::CannotWrite,
+                     fmt::format("cannot write {}/resolved.json: {}", job.folder, problem));
+            return false;
+        }
+        return true;
+    }
+
+    // What only the parent knows, and the files about the run.
+    void complete(const Job& job, RunResult& result) {
+        result.seed = job.options.seed.value_or(job.scenario.seed);
+        result.run = job.options.run;
+        result.reproduce = reproduce_line(job);
+        if (job.folder.empty()) {
+            return;
+        }
+        result.files.push_back(job.folder +
+                               "/: resolved.json (this run as one file), run.json, summary.txt");
+        std::string problem = traces::replace_file(job.folder + "/run.json",
+                                                   to_json(to_node(result), 2) + "\n");
+        if (problem.empty()) {
+            problem = traces::replace_file(job.folder + "/summary.txt", full_summary(result));
+        }
+        if (!problem.empty()) {
+            result.error += fmt::format("{}cannot write into {}: {}",
+                                        result.error.empty() ? "" : "; ", job.folder, problem);
+            result.exit_code = worse(result.exit_code, kUsage);
+        }
+    }
+
+    static std::string full_summary(const RunResult& result) {
+        std::string text = summary_text(result, false);
+        if (!result.state.empty()) {
+            text += "\nstate at the end\n";
+            for (const std::string& line : result.state) {
+                text += "  " + line + "\n";
+            }
+        }
+        return text;
+    }
+
+    void show(const RunResult& result) {
+        if (options_.json) {
+            print_out(to_json(to_node(result), 0) + "\n");
+        } else if (options_.quiet) {
+            print_out(last_line(result) + "\n");
+        } else {
+            print_out(summary_text(result, colour_on_stdout()) +
+                      (jobs_.size() > 1 ? "\n" : ""));
+        }
+        if (result.exit_code == kInterrupted || result.exit_code == kTerminated) {
+            print_err(result.error.empty()
+                          ? fmt::format("interrupted at {}; results up to there are in {}\n",
+                                        format_time(TimePs{result.end_ps}),
+                                        result.folder.empty() ? "no file" : result.folder)
+                          : fmt::format("interrupted: {}\n", result.error));
+        }
+    }
+
+    int finish(int code) {
+        for (const std::string& report : options_.reports) {
+            const std::string problem = write_report(report, results_);
+            if (!problem.empty()) {
+                complain(Code::CannotWrite,
+                         fmt::format("cannot write {}: {}", report.substr(report.find('=') + 1),
+                                     problem));
+                code = worse(code, kUsage);
+            }
+        }
+        if (signal_seen() != 0) {
+            code = worse(code, 128 + signal_seen());
+            if (results_.size() < jobs_.size()) {
+                print_err(fmt::format("{} of {} runs were not started\n",
+                                      jobs_.size() - results_.size(), jobs_.size()));
+            }
+        }
+        if (jobs_.size() > 1) {
+            const auto passed = std::count_if(results_.begin(), results_.end(), [](const auto& r) {
+                return r.exit_code == kPass;
+            });
+            const std::string line =
+                fmt::format("{} runs: {} passed, {} failed", jobs_.size(), passed,
+                            static_cast<std::ptrdiff_t>(jobs_.size()) - passed);
+            print_out(options_.json ? fmt::format("{{\"summary\": {}, \"exit_code\": {}}}\n",
+                                                  scenario::json_quote(line), code)
+                                    : line + "\n");
+        }
+        return code;
+    }
+
+    const RunOptions& options_;
+    std::vector<Job> jobs_;
+    std::vector<RunResult> results_;
+};
+
+std::string diagnostics_json(const scenario::Loaded& loaded, const std::string& file) {
+    std::string out;
+    for (const scenario::Diagnostic& d : loaded.diagnostics.sorted()) {
+        Node node = Node::object();
+        const auto at = loaded.sources.locate(d.place);
+        const std::string& name = loaded.sources.name(d.place.file);
+        node.set("file", Node::string(name.empty() ? file : name));
+        node.set("line", Node::number(at.line));
+        node.set("column", Node::number(at.column));
+        node.set("severity", Node::string(d.warning ? "warning" : "error"));
+        node.set("code", Node::string(scenario::code_name(d.code)));
+        node.set("text", Node::string(d.text));
+        node.set("help", Node::string(d.help));
+        node.set("pointer", Node::string(d.pointer));
+        out += to_json(node, 0) + "\n";
+    }
+    return out;
+}
+
+}  // namespace
+
+Job plan(const scenario::Scenario& scenario, const RunOptions& options) {
+    Job job;
+    job.scenario = scenario;
+    job.options = options;
+    job.effective_seed = effective_seed(options.seed.value_or(scenario.seed), options.run);
+    job.scenario.config.bystanders = options.bystanders;
+    job.scenario.config.shuffle = options.shuffle;
+    job.show_progress = !options.quiet;
+    // The configuration is what it is whatever the seed: equal hashes, comparable runs.
+    Node document = scenario.document;
+    scenario::Member* run = document.find("run");
+    if (run != nullptr) {
+        run->value.erase("seed");
+    }
+    job.hash = scenario::config_hash(document);
+    if (run == nullptr) {
+        document.set("run", Node::object());
+        run = document.find("run");
+    }
+    run->value.set("seed", Node::number(job.effective_seed));
+    job.scenario.document = std::move(document);
+    return job;
+}
+
+std::vector<scenario::Scenario> load_or_tell(const std::string& file,
+                                             const scenario::LoadOptions& options, bool& good,
+                                             std::string* json) {
+    scenario::Loaded loaded = scenario::load(file, program_vocabulary(), options);
+    print_err(scenario::render(loaded.diagnostics, loaded.sources, colour_on_stderr()));
+    if (json != nullptr) {
+        *json += diagnostics_json(loaded, file);
+    }
+    good = good && !loaded.diagnostics.has_errors();
+    return std::move(loaded.cells);
+}
+
+int run_command(const RunOptions& options) { return RunCommand(options).run(); }
+
+int validate_command(const std::vector<std::string>& files, const std::vector<std::string>& sets,
+                     bool json) {
+    bool all_good = true;
+    std::size_t bad = 0;
+    for (const std::string& file : files) {
+        bool good = true;
+        std::string lines;
+        const auto cells = load_or_tell(file, {sets, {}}, good, json ? &lines : nullptr);
+        if (json) {
+            print_out(lines);
+        } else if (good) {
+            print_out(fmt::format("{}: valid, {} run{}\n", file, cells.size(),
+                                  cells.size() == 1 ? "" : "s"));
+        }
+        bad += good ? 0 : 1;
+        all_good = all_good && good;
+    }
+    const std::string line = fmt::format("{} files, {} valid, {} with errors", files.size(),
+                                         files.size() - bad, bad);
+    print_out(json ? fmt::format("{{\"summary\": {}}}\n", scenario::json_quote(line))
+                   : line + "\n");
+    return all_good ? kPass : kUsage;
+}
+
+}  // namespace ioasim::tools

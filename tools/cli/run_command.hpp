@@ -1,0 +1,47 @@
+// `ioasim run`: loads the files, runs every cell in a process of its own, prints and writes results.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "scenarios/language/scenario.hpp"
+#include "tools/cli/options.hpp"
+#include "tools/cli/run_result.hpp"
+
+namespace ioasim::tools {
+
+// One run, planned.
+struct Job {
+    scenario::Scenario scenario;
+    RunOptions options;
+    std::uint64_t effective_seed = 1;
+    std::string hash;
+    std::string folder;      // empty: no files
+    std::string jsonl_path;  // empty: none
+    std::string vcd_path;
+    bool show_progress = true;
+};
+
+// In the current process; the kernel can be elaborated once in it.
+RunResult run_one(const Job& job);
+
+// In a process of its own; survives crashes, kills and hangs of it.
+RunResult run_isolated(const Job& job);
+
+int run_command(const RunOptions& options);
+int validate_command(const std::vector<std::string>& files, const std::vector<std::string>& sets,
+                     bool json);
+
+// The signal that asked this process to end; 0: none.
+int signal_seen();
+void watch_signals();
+
+// Loads a file or tells on stderr what is wrong with it; nothing: errors.
+std::vector<scenario::Scenario> load_or_tell(const std::string& file,
+                                             const scenario::LoadOptions& options, bool& good,
+                                             std::string* json = nullptr);
+
+// Prepares a job without files: seed, hash.
+Job plan(const scenario::Scenario& scenario, const RunOptions& options);
+
+}  // namespace ioasim::tools

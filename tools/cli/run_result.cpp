@@ -1,0 +1,235 @@
+#include "tools/cli/run_result.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "core/base/time.hpp"
+#include "scenarios/language/reading.hpp"
+
+namespace ioasim::tools {
+namespace {
+
+using scenario::Node;
+
+Node texts(const std::vector<std::string>& lines) {
+    Node list = Node::array();
+    for (const std::string& line : lines) {
+        list.items.push_back(Node::string(line));
+    }
+    return list;
+}
+
+std::vector<std::string> texts_of(const Node* list) {
+    std::vector<std::string> out;
+    for (const Node& item : scenario::items_of(list)) {
+        out.push_back(item.text);
+    }
+    return out;
+}
+
+std::string plural(std::uint64_t n, const char* word) {
+    return fmt::format("{} {}{}", n, word, n == 1 ? "" : "s");
+}
+
+}  // namespace
+
+int worse(int a, int b) {
+    static constexpr std::array<int, 8> kOrder{kInterrupted, kTerminated, kInternal, kHang,
+                                               kHostTimeout, kUsage,      kFailed,   kPass};
+    const auto rank = [](int code) {
+        return std::find(kOrder.begin(), kOrder.end(), code) - kOrder.begin();
+    };
+    return rank(a) <= rank(b) ? a : b;
+}
+
+std::string RunResult::outcome() const {
+    switch (exit_code) {
+        case kPass: return "PASS";
+        case kFailed: return "FAIL";
+        case kUsage: return "ERROR";
+        case kHang: return reason == "limit" ? "LIMIT" : "HANG";
+        case kHostTimeout: return "TIMEOUT";
+        case kInterrupted:
+        case kTerminated: return "INTERRUPTED";
+        default: return "INTERNAL ERROR";
+    }
+}
+
+bool RunResult::expectation_failed() const {
+    return std::any_of(failures.begin(), failures.end(), [](const scenario::Failure& f) {
+        return !f.about_finding;
+    });
+}
+
+Node to_node(const RunResult& r) {
+    Node node = Node::object();
+    node.set("scenario", Node::string(r.name));
+    node.set("cell", Node::string(r.cell));
+    node.set("file", Node::string(r.file));
+    node.set("purpose", Node::string(r.purpose));
+    node.set("seed", Node::number(r.seed));
+    node.set("run", Node::number(r.run));
+    node.set("config", Node::string(r.hash));
+    node.set("outcome", Node::string(r.outcome()));
+    node.set("exit_code", Node::number(static_cast<std::uint64_t>(r.exit_code)));
+    node.set("ended", Node::string(r.reason));
+    node.set("time_ps", Node::number(r.end_ps));
+    node.set("events", Node::number(r.events));
+    node.set("expectations", Node::number(r.expectations));
+    node.set("checkers", texts(r.checkers));
+    Node findings = Node::array();
+    for (const scenario::SeenFinding& f : r.findings) {
+        Node item = Node::object();
+        item.set("code", Node::string(f.code));
+        item.set("who", Node::string(f.who));
+        item.set("text", Node::string(f.text));
+        item.set("time_ps", Node::number(f.time.ps()));
+        item.set("seq", Node::number(f.seq));
+        item.set("wanted", Node::boolean_of(f.wanted));
+        findings.items.push_back(std::move(item));
+    }
+    node.set("findings", std::move(findings));
+    node.set("findings_total", Node::number(r.findings_total));
+    Node failures = Node::array();
+    for (const scenario::Failure& f : r.failures) {
+        Node item = Node::object();
+        item.set("where", Node::string(f.where));
+        item.set("expected", Node::string(f.text));
+        item.set("why", Node::string(f.why));
+        item.set("about_finding", Node::boolean_of(f.about_finding));
+        item.set("seen", texts(f.seen));
+        failures.items.push_back(std::move(item));
+    }
+    node.set("failures", std::move(failures));
+    node.set("error", Node::string(r.error));
+    node.set("state", texts(r.state));
+    node.set("folder", Node::string(r.folder));
+    node.set("files", texts(r.files));
+    node.set("details", texts(r.details));
+    node.set("reproduce", Node::string(r.reproduce));
+    return node;
+}
+
+bool from_text(const std::string& text, RunResult& r) {
+    scenario::SourceSet sources;
+    scenario::Diagnostics diagnostics;
+    Node node;
+    const std::uint32_t file = sources.add("result", text);
+    if (!parse_json(file, sources, diagnostics, node) || !node.is(Node::Kind::Object)) {
+        return false;
+    }
+    using scenario::integer_of;
+    using scenario::text_of;
+    r.name = text_of(node.get("scenario"));
+    r.cell = text_of(node.get("cell"));
+    r.file = text_of(node.get("file"));
+    r.purpose = text_of(node.get("purpose"));
+    r.seed = integer_of(node.get("seed"), 1);
+    r.run = integer_of(node.get("run"), 0);
+    r.hash = text_of(node.get("config"));
+    r.exit_code = static_cast<int>(integer_of(node.get("exit_code"), kInternal));
+    r.reason = text_of(node.get("ended"));
+    r.end_ps = integer_of(node.get("time_ps"), 0);
+    r.events = integer_of(node.get("events"), 0);
+    r.expectations = integer_of(node.get("expectations"), 0);
+    r.checkers = texts_of(node.get("checkers"));
+    for (const Node& item : scenario::items_of(node.get("findings"))) {
+        r.findings.push_back({text_of(item.get("code")), text_of(item.get("who")),
+                              text_of(item.get("text")),
+                              TimePs{integer_of(item.get("time_ps"), 0)},
+                              integer_of(item.get("seq"), 0),
+                              scenario::boolean_value(item.get("wanted"), false)});
+    }
+    r.findings_total = integer_of(node.get("findings_total"), 0);
+    for (const Node& item : scenario::items_of(node.get("failures"))) {
+        r.failures.push_back({text_of(item.get("where")), text_of(item.get("expected")),
+                              text_of(item.get("why")), texts_of(item.get("seen")),
+                              scenario::boolean_value(item.get("about_finding"), false)});
+    }
+    r.error = text_of(node.get("error"));
+    r.state = texts_of(node.get("state"));
+    r.folder = text_of(node.get("folder"));
+    r.files = texts_of(node.get("files"));
+    r.details = texts_of(node.get("details"));
+    r.reproduce = text_of(node.get("reproduce"));
+    return true;
+}
+
+std::string last_line(const RunResult& r) {
+    std::string counts;
+    if (r.exit_code == kFailed) {
+        counts = plural(r.failures.size(), "failure") + ", ";
+    }
+    return fmt::format("{}: {} {} {} ({}{}, {}, {})", r.full_name(), r.outcome(),
+                       r.exit_code == kPass || r.exit_code == kFailed ? "in" : "at",
+                       format_time(TimePs{r.end_ps}), counts,
+                       plural(r.expectations, "expectation"),
+                       plural(r.checkers.size(), "checker"), plural(r.findings_total, "finding"));
+}
+
+std::string summary_text(const RunResult& r, bool colour) {
+    const char* bold = colour ? "\033[1m" : "";
+    const char* red = colour ? "\033[1;31m" : "";
+    const char* green = colour ? "\033[1;32m" : "";
+    const char* off = colour ? "\033[0m" : "";
+    std::string out = fmt::format("{}{}{}: {}\n", bold, r.full_name(), off, r.purpose);
+    out += fmt::format("  seed {}{}, {} simulated, {} events, configuration {}\n", r.seed,
+                       r.run != 0 ? fmt::format(" run {}", r.run) : "",
+                       format_time(TimePs{r.end_ps}), r.events, r.hash);
+    for (const std::string& line : r.details) {
+        out += line + "\n";
+    }
+    if (!r.checkers.empty()) {
+        std::string names;
+        for (const std::string& checker : r.checkers) {
+            names += (names.empty() ? "" : ", ") + checker;
+        }
+        out += fmt::format("{}checkers{} ({}): {}\n", bold, off,
+                           r.findings_total == 0 ? std::string("nothing found")
+                                                 : plural(r.findings_total, "finding"),
+                           names);
+    } else {
+        out += fmt::format("{}checkers{}: none active\n", bold, off);
+    }
+    for (const scenario::SeenFinding& f : r.findings) {
+        out += fmt::format("  {}{} {} at {} (event {}): {}\n", f.wanted ? "wanted " : "", f.code,
+                           f.who, format_time(f.time), f.seq, f.text);
+    }
+    for (const scenario::Failure& f : r.failures) {
+        out += fmt::format("{}FAILED{} {}{}{}\n", red, off, f.where, f.where.empty() ? "" : ": ",
+                           f.text);
+        if (!f.why.empty()) {
+            out += fmt::format("  because: {}\n", f.why);
+        }
+        for (const std::string& line : f.seen) {
+            out += "  " + line + "\n";
+        }
+    }
+    if (!r.error.empty()) {
+        out += fmt::format("{}{}{}\n", red, r.error, off);
+    }
+    if (!r.state.empty()) {
+        out += fmt::format("{}state at the end{}\n", bold, off);
+        constexpr std::size_t kMaxState = 60;
+        for (std::size_t i = 0; i < std::min(r.state.size(), kMaxState); ++i) {
+            out += "  " + r.state[i] + "\n";
+        }
+        if (r.state.size() > kMaxState) {
+            out += fmt::format("  ... {} more lines in summary.txt\n", r.state.size() - kMaxState);
+        }
+    }
+    if (!r.files.empty()) {
+        out += fmt::format("{}files{}\n", bold, off);
+        for (const std::string& file : r.files) {
+            out += "  " + file + "\n";
+        }
+    }
+    if (r.exit_code != kPass && !r.reproduce.empty()) {
+        out += fmt::format("{}reproduce{}: {}\n", bold, off, r.reproduce);
+    }
+    return out + fmt::format("{}{}{}\n", r.exit_code == kPass ? green : red, last_line(r), off);
+}
+
+}  // namespace ioasim::tools
