@@ -23,7 +23,7 @@
 #include <fmt/format.h>
 
 // libsystemc holds a main of its own that asks for this; ours is the one that runs.
-int sc_main(int, char**) {
+extern "C" int sc_main(int, char**) {
     return 0;
 }
 

@@ -8,9 +8,11 @@
 
 #include "core/trace/recorder.hpp"
 #include "core/trace/run_events.hpp"
+#include "tests/support/lines.hpp"
 
 using namespace ioasim;
 using namespace ioasim::trace;
+using ioasim::test::Lines;
 
 namespace {
 
@@ -40,8 +42,6 @@ public:
 private:
     const Recorder& recorder_;
 };
-
-using Lines = std::vector<std::string>;
 
 }  // namespace
 
