@@ -48,8 +48,12 @@ MachinePort& ExecContext::port() {
 
 std::string ExecContext::call_chain() const {
     std::string chain;
-    for (const std::string_view frame : frames_) {
-        chain.append(chain.empty() ? "" : " > ").append(frame);
+    std::vector<std::string_view> names;
+    for (const Frame* frame = frame_; frame != nullptr; frame = frame->outer_) {
+        names.emplace_back(frame->text_, frame->size_);
+    }
+    for (auto name = names.rbegin(); name != names.rend(); ++name) {
+        chain.append(chain.empty() ? "" : " > ").append(*name);
     }
     return chain;
 }
@@ -187,14 +191,14 @@ PersonaChange::PersonaChange(ExecContext& ctx, Persona persona)
       outer_kind_(ctx.kind_),
       outer_atomic_(std::exchange(ctx.atomic_depth_, 0)),
       outer_irq_off_(std::exchange(ctx.irq_off_depth_, 0)),
-      outer_frames_(std::exchange(ctx.frames_, {})) {}
+      outer_frame_(std::exchange(ctx.frame_, nullptr)) {}
 
 PersonaChange::~PersonaChange() {
     ctx_.persona_ = std::move(outer_);
     ctx_.kind_ = outer_kind_;
     ctx_.atomic_depth_ = outer_atomic_;
     ctx_.irq_off_depth_ = outer_irq_off_;
-    ctx_.frames_ = std::move(outer_frames_);
+    ctx_.frame_ = outer_frame_;
 }
 
 ImmediateContext::ImmediateContext(LockMonitor& monitor, std::string name, MachinePort* port)

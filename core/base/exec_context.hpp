@@ -55,6 +55,8 @@ public:
     virtual void on_interrupt(ExecContext& ctx) = 0;
 };
 
+class Frame;
+
 class ExecContext {
 public:
     explicit ExecContext(Persona persona, LockMonitor& monitor);
@@ -178,23 +180,31 @@ private:
     std::vector<SimLock*> held_;
     const SimLock* wanted_ = nullptr;
     const WaitQueue* sleeps_on_ = nullptr;
-    std::vector<std::string_view> frames_;
+    const Frame* frame_ = nullptr;  // innermost
 };
 
-// A named step of the call chain, for hazards and traces. The text must outlive the frame.
+// A named step of the call chain, for hazards and traces. The text must outlive the frame. The frames
+// of a context are a list through its own stack.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdangling-pointer"  // taken off the list by the destructor
 class Frame {
 public:
-    Frame(ExecContext& ctx, std::string_view what) : ctx_(ctx) {
-        // Two separate words: one 16-byte copy would wait for both stores.
-        ctx_.frames_.emplace_back(what.data(), what.size());
+    Frame(ExecContext& ctx, std::string_view what)
+        : ctx_(ctx), outer_(ctx.frame_), text_(what.data()), size_(what.size()) {
+        ctx.frame_ = this;
     }
-    ~Frame() { ctx_.frames_.pop_back(); }
+    ~Frame() { ctx_.frame_ = outer_; }
     Frame(const Frame&) = delete;
     Frame& operator=(const Frame&) = delete;
 
 private:
+    friend class ExecContext;
     ExecContext& ctx_;
+    const Frame* outer_;
+    const char* text_;
+    std::size_t size_;
 };
+#pragma GCC diagnostic pop
 
 // Code that must not sleep: notifier handlers, interrupt handlers.
 class AtomicSection {
@@ -241,7 +251,7 @@ private:
     ContextKind outer_kind_;
     int outer_atomic_;
     int outer_irq_off_;
-    std::vector<std::string_view> outer_frames_;
+    const Frame* outer_frame_;
 };
 
 class LockGuard {

@@ -16,23 +16,32 @@
 
 namespace ioasim {
 
-// 32 bytes: two to a cache line, none across two.
+// 32 bytes: two to a cache line, none across two. The count, which changes most often, has a word of
+// its own.
 struct alignas(32) IoasidEntry {
     IoasidSet* set = nullptr;
     void* data = nullptr;
     std::uint32_t id = 0;
     std::uint32_t spid = kInvalidIoasid;
-    std::uint32_t position = 0;   // in the set's array
-    std::uint32_t refs : 27;
+    std::uint32_t refs = 0;
+    std::uint32_t position : 27;  // in the set's array
     std::uint32_t used : 1;
     std::uint32_t pending : 1;    // FREE_PENDING
     std::uint32_t listed : 1;     // in the set's array
     std::uint32_t orphan : 1;     // its allocator is gone
     std::uint32_t charged : 1;    // the controller holds a unit for it
 
-    IoasidEntry() : refs(0), used(0), pending(0), listed(0), orphan(0), charged(0) {}
+    IoasidEntry() : position(0), used(0), pending(0), listed(0), orphan(0), charged(0) {}
 };
 static_assert(sizeof(IoasidEntry) == 32, "a look-up costs one cache line");
+
+// ACTIVE is derived: somebody beside the owner holds a reference.
+inline IoasidState state_of(const IoasidEntry& entry) {
+    if (entry.pending != 0) {
+        return IoasidState::FreePending;
+    }
+    return entry.refs > 1 ? IoasidState::Active : IoasidState::Idle;
+}
 
 class IdTable {
 public:

@@ -9,6 +9,12 @@
 
 namespace ioasim {
 
+namespace {
+
+constexpr std::size_t kMaxListed = std::size_t{1} << 27U;  // width of IoasidEntry::position
+
+}  // namespace
+
 IdTable& IoasidCore::table_for(const IoasidSet* set) {
     return set != nullptr && set->own_ids_ != nullptr ? *set->own_ids_ : *active_table_;
 }
@@ -71,7 +77,8 @@ void IoasidCore::list(IoasidSet& set, IoasidEntry& entry) {
         }
     }
     entry.listed = 1;
-    entry.position = static_cast<std::uint32_t>(set.listed_.size());
+    SIM_CHECK(set.listed_.size() < kMaxListed, "set {}: too many IDs", set.name());
+    entry.position = set.listed_.size() & (kMaxListed - 1);
     set.listed_.push_back(&entry);
     set.highest_id_ = std::max(set.highest_id_, entry.id);
 }

@@ -88,13 +88,6 @@ void IoasidCore::tell_capacity(ExecContext& ctx) {
 
 // --- looking in -------------------------------------------------------------------------------
 
-IoasidState IoasidCore::state_of(const IoasidEntry& entry) const {
-    if (entry.pending) {
-        return IoasidState::FreePending;
-    }
-    return entry.refs > 1 ? IoasidState::Active : IoasidState::Idle;
-}
-
 IoasidView IoasidCore::view_of(const IoasidEntry& entry) const {
     return {Ioasid{entry.id}, entry.set,  state_of(entry), entry.refs,
             Spid{entry.spid}, entry.data, entry.listed != 0};

@@ -241,7 +241,6 @@ private:
     void free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id);
     void reclaim(ExecContext& ctx, IoasidEntry& entry, IoasidState from);
     void tell_state(ExecContext& ctx, const IoasidEntry& entry, IoasidState from, IoasidState to);
-    IoasidState state_of(const IoasidEntry& entry) const;
     IoasidView view_of(const IoasidEntry& entry) const;
 
     // SPIDs
