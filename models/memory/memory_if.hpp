@@ -45,7 +45,7 @@ struct MemResponse {
     MemOp op = MemOp::Read;
     MemStatus status = MemStatus::Ok;
     std::uint64_t tag = 0;
-    std::vector<std::uint8_t> data;   // reads
+    std::vector<std::uint8_t> data;  // reads
 };
 
 }  // namespace ioasim::memory

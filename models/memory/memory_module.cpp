@@ -49,8 +49,7 @@ MemResponse MemoryModule::serve(const MemRequest& request) {
         case MemOp::CompareSwap: {
             ++writes_;
             SIM_CHECK(request.size == kSwapBytes && request.data.size() == 2 * kSwapBytes,
-                      "compare-and-swap of {} bytes carries {}", request.size,
-                      request.data.size());
+                      "compare-and-swap of {} bytes carries {}", request.size, request.data.size());
             response.data.resize(kSwapBytes);
             bytes_.read(request.address, response.data.data(), kSwapBytes);
             if (std::equal(response.data.begin(), response.data.end(), request.data.begin())) {

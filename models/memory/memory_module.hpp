@@ -1,9 +1,9 @@
 // Memory behind messages: latency, one shared rate, several clients.
 //
 // Requests are served in order of arrival (time, client rank, sequence) and take effect when they
-// arrive: arrival at the controller is the point of global order, the latency is the way to the data
-// and back. The rate delays responses, not the order. Accesses of devices are told as memory.access
-// at that same moment. Left out: banks, refresh, channels as separate queues.
+// arrive: arrival at the controller is the point of global order, the latency is the way to the
+// data and back. The rate delays responses, not the order. Accesses of devices are told as
+// memory.access at that same moment. Left out: banks, refresh, channels as separate queues.
 #pragma once
 
 #include <memory>

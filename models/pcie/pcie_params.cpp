@@ -16,8 +16,8 @@ const ParamTable<PcieParams>& pcie_param_table() {
                "One way from the root complex to a device.",
                "0 to 20 ns: an integrated endpoint has no physical link; modelling choice");
         t.count("device.bandwidth", &PcieParams::device_bandwidth, 0, 10'000'000, 0,
-                "Rate to a device; 0: no limit.",
-                "modelling choice: the device's own rate limits", Unit::Bandwidth);
+                "Rate to a device; 0: no limit.", "modelling choice: the device's own rate limits",
+                Unit::Bandwidth);
         t.time("iommu.latency", &PcieParams::iommu_latency, 1_ps, 10_us, 5_ns,
                "One way from the root complex to a remapping unit.",
                "modelling choice: both are one unit of the die");

@@ -1,13 +1,13 @@
 // The root complex: routes transactions between CPUs, remapping units and devices.
 //
-//   from the CPUs     requests by address to a device or to a unit's registers
-//   from a device     requests and read completions to the device's unit, other completions to the CPUs
-//   from a unit       completions by requester, interrupts to the CPUs, messages by device
+//   from the CPUs   requests by address to a device or to a unit's registers
+//   from a device   requests and read completions to its unit, other completions to the CPUs
+//   from a unit     completions by requester, interrupts to the CPUs, messages by device
 //
 // Every path is a FIFO, so a posted write is never passed on its path. A device's read completion
 // must push the device's earlier DMA writes (PCIe 2.4.1): it goes through the unit, which sends it
-// back once they are done. Completions without data order nothing and go directly. Left out: peer to
-// peer, switches, configuration space, error messages.
+// back once they are done. Completions without data order nothing and go directly. Left out: peer
+// to peer, switches, configuration space, error messages.
 #pragma once
 
 #include <deque>
@@ -30,8 +30,8 @@ class RootComplex final : public sim::Module {
 public:
     RootComplex(sim::Simulation& simulation, const std::string& name, const PcieParams& params);
 
-    // Peers bind their link to inbox() with the port returned here; ports are ranked in the order of
-    // these calls. Requests of a requester that is no device's function are the CPUs'.
+    // Peers bind their link to inbox() with the port returned here; ports are ranked in the order
+    // of these calls. Requests of a requester that is no device's function are the CPUs'.
     PortId add_cpus();
     PortId add_iommu(BarRange registers);
     PortId add_device(PortId iommu, Rid rid, const std::vector<BarRange>& bars);

@@ -9,9 +9,8 @@ namespace ioasim::pcie {
 void RoutingTable::claim(PortId port, BarRange range) {
     SIM_CHECK(range.size != 0 && range.base + range.size > range.base,
               "empty or wrapping range {:#x}+{:#x}", range.base, range.size);
-    const auto after = std::find_if(claims_.begin(), claims_.end(), [&](const Claim& c) {
-        return c.range.base > range.base;
-    });
+    const auto after = std::find_if(claims_.begin(), claims_.end(),
+                                    [&](const Claim& c) { return c.range.base > range.base; });
     const bool hits_next = after != claims_.end() && range.base + range.size > after->range.base;
     const bool hits_previous =
         after != claims_.begin() &&

@@ -99,7 +99,7 @@ private:
     };
 
     Line* set_of(const Key& key) {
-        const std::uint64_t mixed = Hash{}(key) * 0x9E37'79B9'7F4A'7C15ULL;
+        const std::uint64_t mixed = Hash{}(key)*0x9E37'79B9'7F4A'7C15ULL;
         return lines_.data() + static_cast<std::size_t>((mixed >> 32U) % sets_) * ways_;
     }
 

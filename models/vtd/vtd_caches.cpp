@@ -11,8 +11,8 @@ struct PageRange {
     std::uint64_t last = 0;  // inclusive
 
     PageRange(std::uint64_t address, unsigned mask) {
-        const std::uint64_t low_bits = 12 + mask >= 64 ? ~std::uint64_t{0}
-                                                       : (std::uint64_t{1} << (12 + mask)) - 1;
+        const std::uint64_t low_bits =
+            12 + mask >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << (12 + mask)) - 1;
         first = address & ~low_bits;
         last = first | low_bits;
     }
@@ -37,7 +37,9 @@ TranslationCaches::TranslationCaches(const VtdParams& params, const Probes& prob
       pasids_(params.pasid_entries, params.pasid_ways),
       iotlb_(params.iotlb_entries, params.iotlb_ways) {}
 
-const ContextEntry* TranslationCaches::find_context(Rid rid) { return contexts_.find(rid); }
+const ContextEntry* TranslationCaches::find_context(Rid rid) {
+    return contexts_.find(rid);
+}
 
 const CachedPasidEntry* TranslationCaches::find_pasid(Rid rid, Pasid pasid) {
     return pasids_.find({rid, pasid});
@@ -86,8 +88,8 @@ bool TranslationCaches::fill_context(std::uint64_t generation, Rid rid, const Co
     const auto victim = contexts_.insert(rid, entry);
     if (observer_ != nullptr) {
         if (victim && victim->first != rid) {
-            observer_->on_drop({CacheId::Context, victim->first, Pasid{kInvalidIoasid}, {}, 0, {}, 0},
-                               true);
+            observer_->on_drop(
+                {CacheId::Context, victim->first, Pasid{kInvalidIoasid}, {}, 0, {}, 0}, true);
         }
         observer_->on_fill(
             {CacheId::Context, rid, Pasid{kInvalidIoasid}, {}, 0, entry.directory, 0});
@@ -107,8 +109,13 @@ bool TranslationCaches::fill_pasid(std::uint64_t generation, Rid rid, Pasid pasi
     const auto victim = pasids_.insert(key, entry);
     if (observer_ != nullptr) {
         if (victim && !(victim->first == key)) {
-            observer_->on_drop({CacheId::Pasid, victim->first.rid, victim->first.pasid,
-                                victim->second.entry.did, 0, {}, 0},
+            observer_->on_drop({CacheId::Pasid,
+                                victim->first.rid,
+                                victim->first.pasid,
+                                victim->second.entry.did,
+                                0,
+                                {},
+                                0},
                                true);
         }
         observer_->on_fill({CacheId::Pasid, rid, pasid, entry.entry.did, 0, {}, 0});
@@ -119,10 +126,10 @@ bool TranslationCaches::fill_pasid(std::uint64_t generation, Rid rid, Pasid pasi
 void TranslationCaches::tell_drop(const IotlbKey& key, const Translation& t, bool evicted) {
     --entries_at_level_[key.level];
     if (observer_ != nullptr) {
-        observer_->on_drop({CacheId::Iotlb, key.rid, t.pasid, t.did,
-                            key.page << level_shift(key.level), t.page,
-                            level_page_bytes(key.level)},
-                           evicted);
+        observer_->on_drop(
+            {CacheId::Iotlb, key.rid, t.pasid, t.did, key.page << level_shift(key.level), t.page,
+             level_page_bytes(key.level)},
+            evicted);
     }
 }
 
@@ -226,9 +233,8 @@ std::uint32_t TranslationCaches::invalidate_iotlb_pages(DomainId did, std::uint6
 }
 
 std::uint32_t TranslationCaches::invalidate_iotlb_pasid(DomainId did, Pasid pasid) {
-    return drop_iotlb([&](const IotlbKey&, const Translation& t) {
-        return t.did == did && t.pasid == pasid;
-    });
+    return drop_iotlb(
+        [&](const IotlbKey&, const Translation& t) { return t.did == did && t.pasid == pasid; });
 }
 
 std::uint32_t TranslationCaches::invalidate_iotlb_pasid_pages(DomainId did, Pasid pasid,

@@ -8,7 +8,9 @@ namespace {
 constexpr std::uint64_t kFourLevels = 1U << 2U;  // SAGAW
 constexpr std::uint64_t kFiveLevels = 1U << 3U;
 
-std::uint64_t flag(const Field& field, bool on) { return field.make(on ? 1 : 0); }
+std::uint64_t flag(const Field& field, bool on) {
+    return field.make(on ? 1 : 0);
+}
 
 }  // namespace
 

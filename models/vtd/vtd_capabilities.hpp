@@ -38,9 +38,7 @@ struct Capabilities {
     std::uint64_t cap() const;
     std::uint64_t ecap() const;
     // Bits of a table address that a host address may not have.
-    std::uint64_t above_host_width() const {
-        return haw >= 64 ? 0 : ~std::uint64_t{0} << haw;
-    }
+    std::uint64_t above_host_width() const { return haw >= 64 ? 0 : ~std::uint64_t{0} << haw; }
     // Levels of an AW code, 0 when not supported.
     unsigned second_stage_levels(std::uint8_t aw) const;
     // Addresses of the second stage have this many bits at most under an AW code.

@@ -1,8 +1,8 @@
 // Fault recording and event messages (VT-d specification 7.2, 7.3, 11.4.7).
 //
 // FaultLog is the ring of recording registers with the primary fault logging algorithm: no record
-// while PFO is set, none when the next register is still in use (that sets PFO). EventRegister is one
-// of the three control/data/address groups that raise a message-signalled interrupt.
+// while PFO is set, none when the next register is still in use (that sets PFO). EventRegister is
+// one of the three control/data/address groups that raise a message-signalled interrupt.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ public:
 
     struct Outcome {
         bool recorded = false;
-        bool overflow = false;     // PFO is set, now or since before
-        bool new_status = false;   // PPF or PFO changed from 0 to 1
+        bool overflow = false;    // PFO is set, now or since before
+        bool new_status = false;  // PPF or PFO changed from 0 to 1
     };
     Outcome record(const FaultRecord& fault);
 

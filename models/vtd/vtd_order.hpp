@@ -1,5 +1,5 @@
-// Two bookkeepers of requests in flight: what an invalidation wait must drain, and in which order the
-// requests of one device may reach memory.
+// Two bookkeepers of requests in flight: what an invalidation wait must drain, and in which order
+// the requests of one device may reach memory.
 #pragma once
 
 #include <cstdint>
@@ -62,8 +62,8 @@ public:
         window_.push_back(false);
     }
     void finish(std::uint64_t ticket) {
-        SIM_CHECK(ticket >= done_ && ticket < issued_, "posted request {} finished, {}..{} are open",
-                  ticket, done_, issued_);
+        SIM_CHECK(ticket >= done_ && ticket < issued_,
+                  "posted request {} finished, {}..{} are open", ticket, done_, issued_);
         window_[static_cast<std::size_t>(ticket - done_)] = true;
         while (!window_.empty() && window_.front()) {
             window_.pop_front();

@@ -97,7 +97,8 @@ WalkAction PageWalk::make_update(std::uint64_t desired) {
     const bool first = reading_ == Reading::FirstStage;
     WalkAction action;
     action.kind = WalkAction::Kind::Update;
-    action.table = first ? table_of(WalkTable::Fs1, fs_level_) : table_of(WalkTable::Ss1, ss_level_);
+    action.table =
+        first ? table_of(WalkTable::Fs1, fs_level_) : table_of(WalkTable::Ss1, ss_level_);
     action.address = first ? fs_entry_address_ : ss_entry_address_;
     action.expected = first ? fs_entry_ : ss_entry_;
     action.desired = desired;
@@ -122,7 +123,7 @@ WalkAction PageWalk::read_again() {
                                            : read_second_stage();
 }
 
-// --- first stage ----------------------------------------------------------------------------------
+// --- first stage --------------------------------------------------------------------------------
 
 WalkAction PageWalk::next_first_stage() {
     const std::uint64_t entry = fs_table_ + page_table_offset(access_.address, fs_level_);
@@ -188,8 +189,8 @@ WalkAction PageWalk::use_first_stage_leaf(std::uint64_t value) {
     result_.read = true;
     result_.write = writable;
     const std::uint64_t offset_mask = level_page_bytes(fs_level_) - 1;
-    final_address_ = Hpa{(value & kPageTableAddress & ~offset_mask) |
-                         (access_.address & offset_mask)};
+    final_address_ =
+        Hpa{(value & kPageTableAddress & ~offset_mask) | (access_.address & offset_mask)};
     final_level_ = fs_level_;
     if (nested()) {
         return start_second_stage(final_address_.value(), Purpose::Final);
@@ -223,7 +224,7 @@ WalkAction PageWalk::after_first_stage() {
     return next_first_stage();
 }
 
-// --- second stage ---------------------------------------------------------------------------------
+// --- second stage -------------------------------------------------------------------------------
 
 WalkAction PageWalk::start_second_stage(std::uint64_t address, Purpose purpose) {
     ss_purpose_ = purpose;

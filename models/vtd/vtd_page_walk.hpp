@@ -1,6 +1,6 @@
-// The page-table part of a walk: first stage, second stage, nested, pass-through (VT-d specification
-// 3.6 to 3.8, 9.7, 9.8). A state machine without time: it says which entry to read or to update
-// next, the caller brings the answer.
+// The page-table part of a walk: first stage, second stage, nested, pass-through (VT-d
+// specification 3.6 to 3.8, 9.7, 9.8). A state machine without time: it says which entry to read or
+// to update next, the caller brings the answer.
 //
 // Accessed flags are set in every first-stage entry used, dirty in the leaf of a permitted write;
 // the same for the second stage when the PASID entry asks for it (SSADE). Updates are locked; an
@@ -51,11 +51,9 @@ struct Translation {
     bool dirty = false;  // a write needs no flag update any more
     TranslationType type = TranslationType::None;
     DomainId did;
-    Pasid pasid;         // effective: the request's, or RID_PASID
+    Pasid pasid;  // effective: the request's, or RID_PASID
 
-    Hpa at(std::uint64_t address) const {
-        return page + (address & (level_page_bytes(level) - 1));
-    }
+    Hpa at(std::uint64_t address) const { return page + (address & (level_page_bytes(level) - 1)); }
 };
 
 struct PageAccess {

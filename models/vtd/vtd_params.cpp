@@ -15,8 +15,8 @@ void add_capabilities(ParamTable<VtdParams>& t) {
     t.count("cap.domain_bits", &VtdParams::domain_bits, 4, 16, 16,
             "Bits of a domain id; an odd number is rounded down (CAP.ND codes 4 + 2 * ND).",
             "VT-d specification 11.4.2");
-    t.count("cap.fault_records", &VtdParams::fault_records, 1, 128, 8,
-            "Fault recording registers.", "VT-d specification 11.4.2 (NFR)");
+    t.count("cap.fault_records", &VtdParams::fault_records, 1, 128, 8, "Fault recording registers.",
+            "VT-d specification 11.4.2 (NFR)");
     t.count("cap.max_address_mask", &VtdParams::max_address_mask, 9, 63, 18,
             "Largest address mask of a page-selective invalidation by domain.",
             "VT-d specification 11.4.2 (MAMV)");
@@ -82,8 +82,7 @@ const ParamTable<VtdParams>& vtd_param_table() {
         t.count("requests", &VtdParams::requests, 4, 65536, 1024,
                 "Requests of devices inside the unit at a time; the root complex waits beyond.",
                 "modelling choice: above the read buffers of all devices of a platform");
-        t.time("iotlb.lookup", &VtdParams::iotlb_lookup, 0_ps, 1_us, 2_ns,
-               "A look-up that hits.",
+        t.time("iotlb.lookup", &VtdParams::iotlb_lookup, 0_ps, 1_us, 2_ns, "A look-up that hits.",
                "IOMMU on against off: same median, mean + 2.7 ns (Neugebauer et al., SIGCOMM'18)");
         t.time("walk.step", &VtdParams::walk_step, 0_ps, 1_us, 2_ns,
                "From the data of one walk read to the next read.",

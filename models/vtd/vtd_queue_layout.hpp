@@ -38,7 +38,7 @@ constexpr Field kSid{47, 32};           // ContextCache, DeviceTlb
 constexpr Field kFunctionMask{49, 48};  // ContextCache
 constexpr Field kPfsidLow{15, 12};      // device TLBs
 constexpr Field kPfsidHigh{63, 52};
-constexpr Field kDevSid{31, 16};        // PasidDeviceTlb, PageGroupResponse
+constexpr Field kDevSid{31, 16};  // PasidDeviceTlb, PageGroupResponse
 constexpr Field kWaitInterrupt{4, 4};
 constexpr Field kWaitStatus{5, 5};
 constexpr Field kWaitFence{6, 6};
@@ -50,20 +50,21 @@ constexpr Field kAddressMask{5, 0};  // quadword 1: 2^AM pages
 constexpr Field kHint{6, 6};         // quadword 1: IH, only leaves changed
 constexpr Field kDevSize{0, 0};      // quadword 1 of DeviceTlb: S
 constexpr Field kPasidDevGlobal{0, 0};
-constexpr Field kPasidDevSize{11, 11};  // quadword 1 of PasidDeviceTlb: S
-constexpr Field kResponseGroup{11, 3};  // quadword 1 of PageGroupResponse
+constexpr Field kPasidDevSize{11, 11};                // quadword 1 of PasidDeviceTlb: S
+constexpr Field kResponseGroup{11, 3};                // quadword 1 of PageGroupResponse
 constexpr std::uint64_t kAddress = bit_mask(63, 12);  // quadword 1
 }  // namespace inv
 
 constexpr InvalidationType type_of(const Descriptor& d) {
-    return static_cast<InvalidationType>((inv::kTypeHigh.get(d[0]) << 4U) | inv::kTypeLow.get(d[0]));
+    return static_cast<InvalidationType>((inv::kTypeHigh.get(d[0]) << 4U) |
+                                         inv::kTypeLow.get(d[0]));
 }
 constexpr std::uint64_t type_bits(InvalidationType type) {
     const auto t = static_cast<std::uint64_t>(type);
     return inv::kTypeLow.make(t & 0xFU) | inv::kTypeHigh.make(t >> 4U);
 }
 
-// --- context cache (6.5.2.1) ----------------------------------------------------------------------
+// --- context cache (6.5.2.1) --------------------------------------------------------------------
 enum class ContextGranularity : std::uint8_t { Global = 1, Domain = 2, Device = 3 };
 
 constexpr Descriptor context_cache_invalidate(ContextGranularity g, DomainId did = DomainId{},
@@ -75,7 +76,7 @@ constexpr Descriptor context_cache_invalidate(ContextGranularity g, DomainId did
             0, 0, 0};
 }
 
-// --- PASID cache (6.5.2.2) ------------------------------------------------------------------------
+// --- PASID cache (6.5.2.2) ----------------------------------------------------------------------
 enum class PasidCacheGranularity : std::uint8_t { Domain = 0, Pasid = 1, Global = 3 };
 
 constexpr Descriptor pasid_cache_invalidate(PasidCacheGranularity g, DomainId did = DomainId{},
@@ -86,7 +87,7 @@ constexpr Descriptor pasid_cache_invalidate(PasidCacheGranularity g, DomainId di
             0, 0, 0};
 }
 
-// --- IOTLB (6.5.2.3); reads and writes are drained ------------------------------------------------
+// --- IOTLB (6.5.2.3); reads and writes are drained ----------------------------------------------
 enum class IotlbGranularity : std::uint8_t { Global = 1, Domain = 2, Page = 3 };
 
 constexpr Descriptor iotlb_invalidate(IotlbGranularity g, DomainId did = DomainId{},
@@ -100,7 +101,7 @@ constexpr Descriptor iotlb_invalidate(IotlbGranularity g, DomainId did = DomainI
             0, 0};
 }
 
-// --- PASID-based IOTLB (6.5.2.4) ------------------------------------------------------------------
+// --- PASID-based IOTLB (6.5.2.4) ----------------------------------------------------------------
 enum class PasidIotlbGranularity : std::uint8_t { Pasid = 2, Page = 3 };
 
 constexpr Descriptor pasid_iotlb_invalidate(PasidIotlbGranularity g, DomainId did, Pasid pasid,
@@ -114,7 +115,7 @@ constexpr Descriptor pasid_iotlb_invalidate(PasidIotlbGranularity g, DomainId di
             0, 0};
 }
 
-// --- device TLB (6.5.2.5, 6.5.2.6) ----------------------------------------------------------------
+// --- device TLB (6.5.2.5, 6.5.2.6) --------------------------------------------------------------
 // The whole address space: size bit set and all address bits below bit 63 one.
 constexpr std::uint64_t kWholeAddressSpace = bit_mask(62, 12);
 
@@ -138,7 +139,7 @@ constexpr Descriptor pasid_device_tlb_invalidate(Rid sid, Pasid pasid, std::uint
             0, 0};
 }
 
-// --- wait (6.5.2.8) -------------------------------------------------------------------------------
+// --- wait (6.5.2.8) -----------------------------------------------------------------------------
 constexpr Descriptor wait_with_status(Hpa status_address, std::uint32_t status_data,
                                       bool page_drain = false, bool fence = false,
                                       bool interrupt = false) {
@@ -161,7 +162,7 @@ constexpr Descriptor wait_barrier(std::uint32_t status_data = 0) {
             0, 0, 0};
 }
 
-// --- page group response (7.7) --------------------------------------------------------------------
+// --- page group response (7.7) ------------------------------------------------------------------
 enum class PageResponse : std::uint8_t { Success = 0, Invalid = 1, Failure = 15 };
 
 constexpr Descriptor page_group_response(Rid rid, std::uint16_t group, PageResponse code,
@@ -173,7 +174,7 @@ constexpr Descriptor page_group_response(Rid rid, std::uint16_t group, PageRespo
             inv::kResponseGroup.make(group), 0, 0};
 }
 
-// --- page request descriptor (7.4.1.1) ------------------------------------------------------------
+// --- page request descriptor (7.4.1.1) ----------------------------------------------------------
 struct PageRequest {
     bool has_pasid = false;
     Rid rid;

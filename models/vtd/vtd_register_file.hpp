@@ -1,6 +1,6 @@
-// The register page as storage with access rules (VT-d specification 11.2, 11.3): which bits software
-// may write, which it clears by writing 1, and where 64-bit accesses are legal. What a write sets
-// off is the unit's business.
+// The register page as storage with access rules (VT-d specification 11.2, 11.3): which bits
+// software may write, which it clears by writing 1, and where 64-bit accesses are legal. What a
+// write sets off is the unit's business.
 #pragma once
 
 #include <array>

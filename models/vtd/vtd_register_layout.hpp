@@ -21,7 +21,9 @@ struct Field {
     constexpr std::uint64_t set(std::uint64_t value, std::uint64_t field) const {
         return set_bits(value, high, low, field);
     }
-    constexpr std::uint64_t make(std::uint64_t field) const { return set_bits(0, high, low, field); }
+    constexpr std::uint64_t make(std::uint64_t field) const {
+        return set_bits(0, high, low, field);
+    }
     constexpr std::uint64_t mask() const { return bit_mask(high, low); }
 };
 
@@ -78,7 +80,7 @@ constexpr Field kCm{7, 7};
 constexpr Field kSagaw{12, 8};  // bit 1: 3 levels, bit 2: 4 levels, bit 3: 5 levels
 constexpr Field kMgaw{21, 16};  // input width - 1
 constexpr Field kZlr{22, 22};
-constexpr Field kFro{33, 24};  // * 16
+constexpr Field kFro{33, 24};    // * 16
 constexpr Field kSslps{37, 34};  // bit 0: 2 MiB, bit 1: 1 GiB
 constexpr Field kPsi{39, 39};
 constexpr Field kNfr{47, 40};  // number - 1
@@ -152,7 +154,9 @@ constexpr std::uint64_t kAddress = bit_mask(63, 12);
 constexpr std::uint64_t make(Hpa root, TableMode mode) {
     return (root.value() & kAddress) | kTtm.make(static_cast<std::uint64_t>(mode));
 }
-constexpr TableMode mode_of(std::uint64_t value) { return static_cast<TableMode>(kTtm.get(value)); }
+constexpr TableMode mode_of(std::uint64_t value) {
+    return static_cast<TableMode>(kTtm.get(value));
+}
 }  // namespace rtaddr
 
 // FSTS (11.4.7.1).
@@ -182,7 +186,9 @@ constexpr Field kErrorInfo{3, 0};           // IQERCD.IQEI
 constexpr std::uint64_t make_iqa(Hpa base, bool wide, unsigned size) {
     return (base.value() & bit_mask(63, 12)) | (wide ? kWide : 0) | kSize.make(size);
 }
-constexpr std::uint64_t bytes(std::uint64_t iqa) { return kPageSize << kSize.get(iqa); }
+constexpr std::uint64_t bytes(std::uint64_t iqa) {
+    return kPageSize << kSize.get(iqa);
+}
 }  // namespace iq
 
 enum class QueueError : std::uint8_t {
@@ -205,7 +211,9 @@ constexpr std::uint32_t kPro = 1U << 1U;  // PRS: overflow
 constexpr std::uint64_t make_pqa(Hpa base, unsigned size) {
     return (base.value() & bit_mask(63, 12)) | kSize.make(size);
 }
-constexpr std::uint64_t bytes(std::uint64_t pqa) { return kPageSize << kSize.get(pqa); }
+constexpr std::uint64_t bytes(std::uint64_t pqa) {
+    return kPageSize << kSize.get(pqa);
+}
 }  // namespace pq
 
 // Virtual command registers (11.4.45 to 11.4.48); hardware has none, virtual units do.
@@ -214,12 +222,12 @@ constexpr Field kCommand{7, 0};
 constexpr Field kOperandPasid{35, 16};  // of command free
 constexpr std::uint64_t kAllocate = 1;
 constexpr std::uint64_t kFree = 2;
-constexpr Field kInProgress{0, 0};    // VCRSP.IP
-constexpr Field kStatus{7, 1};        // VCRSP.SC
-constexpr Field kResultPasid{35, 16}; // VCRSP, of command allocate
+constexpr Field kInProgress{0, 0};     // VCRSP.IP
+constexpr Field kStatus{7, 1};         // VCRSP.SC
+constexpr Field kResultPasid{35, 16};  // VCRSP, of command allocate
 constexpr std::uint64_t kStatusSuccess = 0;
 constexpr std::uint64_t kStatusUndefined = 1;
-constexpr std::uint64_t kStatusNoPasid = 16;  // none available, or not one to free
+constexpr std::uint64_t kStatusNoPasid = 16;      // none available, or not one to free
 constexpr std::uint64_t kCapNull = 1U << 0U;      // VCCAP.NS
 constexpr std::uint64_t kCapAllocate = 1U << 1U;  // VCCAP.PAS
 constexpr std::uint64_t kCapFree = 1U << 2U;      // VCCAP.FPS

@@ -72,7 +72,7 @@ IotlbQuery RequestPipeline::query_of(const Tlp& tlp) {
     return {tlp.requester, tlp.pasid, tlp.privileged && tlp.pasid.has_value(), tlp.address};
 }
 
-// --- arrival --------------------------------------------------------------------------------------
+// --- arrival ------------------------------------------------------------------------------------
 
 void RequestPipeline::accept(TimePs now, Tlp tlp) {
     if (used_slots_ == params_.requests) {
@@ -186,7 +186,7 @@ void RequestPipeline::after_change(TimePs now) {
     }
 }
 
-// --- translation ----------------------------------------------------------------------------------
+// --- translation --------------------------------------------------------------------------------
 
 void RequestPipeline::count(Slot& slot) {
     if (!slot.counted) {
@@ -288,7 +288,7 @@ void RequestPipeline::refuse(TimePs now, std::uint32_t index) {
     release(now, index);
 }
 
-// --- walks ----------------------------------------------------------------------------------------
+// --- walks --------------------------------------------------------------------------------------
 
 bool RequestPipeline::join_walk(std::uint32_t index) {
     if (active_walks_ == 0) {
@@ -366,9 +366,9 @@ void RequestPipeline::tell_walk_read(const Walker& walker, const memory::MemResp
         recorder_.emit(source_,
                        trace::VtdWalkRead{name_, table, action.address, trace::Hex{value}, pasid});
     } else {
-        recorder_.emit(source_, trace::VtdWalkUpdate{name_, table, action.address,
-                                                     trace::Hex{action.desired}, pasid,
-                                                     value == action.expected});
+        recorder_.emit(
+            source_, trace::VtdWalkUpdate{name_, table, action.address, trace::Hex{action.desired},
+                                          pasid, value == action.expected});
     }
 }
 
@@ -443,7 +443,7 @@ void RequestPipeline::finish_walk(TimePs now, std::uint32_t index) {
     --active_walks_;
 }
 
-// --- order and memory -----------------------------------------------------------------------------
+// --- order and memory ---------------------------------------------------------------------------
 
 bool RequestPipeline::may_go(const Slot& slot) const {
     const RequesterOrder& order = slot.requester->order;
@@ -523,8 +523,8 @@ void RequestPipeline::go(TimePs at, std::uint32_t index) {
     request.size = slot.tlp.length;
     request.tag = (kDmaTag << 32U) | index;
     request.data = std::move(slot.tlp.data);
-    request.origin = memory::MemOrigin{slot.tlp.requester, shown_pasid(slot.tlp),
-                                       slot.tlp.descriptor};
+    request.origin =
+        memory::MemOrigin{slot.tlp.requester, shown_pasid(slot.tlp), slot.tlp.descriptor};
     port_.send_memory(at, std::move(request));
 }
 

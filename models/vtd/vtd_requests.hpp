@@ -39,7 +39,7 @@ public:
 class PipelineOwner {
 public:
     virtual ~PipelineOwner() = default;
-    virtual bool remapping() const = 0;          // GSTS.TES
+    virtual bool remapping() const = 0;  // GSTS.TES
     virtual std::uint64_t root_pointer() const = 0;
     // Logs a fault; true when it is in a record.
     virtual bool log_fault(TimePs now, const FaultRecord& fault) = 0;
@@ -76,8 +76,8 @@ public:
 private:
     struct Requester {
         RequesterOrder order;
-        std::deque<std::uint32_t> posted;    // slots not issued, in order
-        std::vector<std::uint32_t> held;     // other slots that wait for posted ones
+        std::deque<std::uint32_t> posted;  // slots not issued, in order
+        std::vector<std::uint32_t> held;   // other slots that wait for posted ones
     };
     struct Slot {
         pcie::Tlp tlp;
@@ -143,7 +143,7 @@ private:
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_slots_;
     std::size_t used_slots_ = 0;
-    std::deque<pcie::Tlp> arrivals_;        // without a slot
+    std::deque<pcie::Tlp> arrivals_;  // without a slot
     std::vector<Walker> walkers_;
     std::size_t active_walks_ = 0;
     std::deque<std::uint32_t> walk_queue_;  // without a walker

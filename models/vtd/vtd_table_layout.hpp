@@ -13,7 +13,7 @@ namespace ioasim::vtd {
 constexpr std::uint64_t kTableAddress = bit_mask(63, 12);
 constexpr std::uint64_t kPageTableAddress = bit_mask(51, 12);
 
-// --- root table: 256 entries of 16 bytes, by bus (9.1, 9.2) ---------------------------------------
+// --- root table: 256 entries of 16 bytes, by bus (9.1, 9.2) -------------------------------------
 constexpr std::uint64_t kRootEntryBytes = 16;
 
 struct RootEntry {
@@ -32,21 +32,23 @@ constexpr RootEntry decode_root(const RootQwords& q) {
     return {get_bit(q[0], 0), get_bit(q[1], 0), Hpa{q[0] & kTableAddress},
             Hpa{q[1] & kTableAddress}};
 }
-constexpr bool uses_upper_table(Rid rid) { return (rid.value() & 0x80U) != 0; }
+constexpr bool uses_upper_table(Rid rid) {
+    return (rid.value() & 0x80U) != 0;
+}
 constexpr Hpa root_entry_address(Hpa root_table, Rid rid) {
     return root_table + (rid.value() >> 8U) * kRootEntryBytes;
 }
 
-// --- scalable-mode context entry: 32 bytes, by device and function (9.4) --------------------------
+// --- scalable-mode context entry: 32 bytes, by device and function (9.4) ------------------------
 constexpr std::uint64_t kContextEntryBytes = 32;
 
 struct ContextEntry {
     bool present = false;
-    bool fpd = false;      // fault processing disable; means something even if not present
-    bool dte = false;      // device TLB enable
-    bool paside = false;   // requests with PASID allowed
-    bool pre = false;      // page requests allowed
-    std::uint8_t pdts = 0; // the directory has 2^(PDTS + 7) entries
+    bool fpd = false;       // fault processing disable; means something even if not present
+    bool dte = false;       // device TLB enable
+    bool paside = false;    // requests with PASID allowed
+    bool pre = false;       // page requests allowed
+    std::uint8_t pdts = 0;  // the directory has 2^(PDTS + 7) entries
     Hpa directory;
     std::uint32_t rid_pasid = 0;
     bool rid_priv = false;
@@ -91,10 +93,14 @@ constexpr Hpa context_entry_address(Hpa context_table, Rid rid) {
     return context_table + (rid.value() & 0x7FU) * kContextEntryBytes;
 }
 // Directory entries for a PDTS value, and the largest PASID that they cover.
-constexpr std::uint32_t directory_entries(std::uint8_t pdts) { return 1U << (pdts + 7U); }
-constexpr std::uint32_t max_pasid(std::uint8_t pdts) { return (1U << (pdts + 13U)) - 1U; }
+constexpr std::uint32_t directory_entries(std::uint8_t pdts) {
+    return 1U << (pdts + 7U);
+}
+constexpr std::uint32_t max_pasid(std::uint8_t pdts) {
+    return (1U << (pdts + 13U)) - 1U;
+}
 
-// --- PASID directory: 8 bytes, by PASID[19:6] (9.5) -----------------------------------------------
+// --- PASID directory: 8 bytes, by PASID[19:6] (9.5) ---------------------------------------------
 constexpr std::uint64_t kDirectoryEntryBytes = 8;
 
 struct DirectoryEntry {
@@ -112,7 +118,7 @@ constexpr Hpa directory_entry_address(Hpa directory, Pasid pasid) {
     return directory + (pasid.value() >> 6U) * kDirectoryEntryBytes;
 }
 
-// --- PASID table entry: 64 bytes, by PASID[5:0] (9.6) ---------------------------------------------
+// --- PASID table entry: 64 bytes, by PASID[5:0] (9.6) -------------------------------------------
 constexpr std::uint64_t kPasidEntryBytes = 64;
 constexpr std::uint32_t kPasidsPerTable = 64;
 
@@ -132,16 +138,16 @@ struct PasidEntry {
     bool fpd = false;
     std::uint8_t aw = 0;
     TranslationType pgtt = TranslationType::None;
-    bool ssade = false;         // second-stage accessed and dirty (SLADE in older revisions)
-    Hpa second_stage;           // SSPTPTR (SLPTPTR)
+    bool ssade = false;  // second-stage accessed and dirty (SLADE in older revisions)
+    Hpa second_stage;    // SSPTPTR (SLPTPTR)
     DomainId did;
-    bool pwsnp = false;         // page walks snoop
-    bool pgsnp = false;         // pages are accessed snooped
+    bool pwsnp = false;  // page walks snoop
+    bool pgsnp = false;  // pages are accessed snooped
     bool cd = false;
     bool emte = false;
     std::uint32_t pat = 0;
-    bool sre = false;           // supervisor requests allowed
-    std::uint8_t fspm = 0;      // first-stage paging mode (FLPM): 0 4 levels, 1 5 levels
+    bool sre = false;       // supervisor requests allowed
+    std::uint8_t fspm = 0;  // first-stage paging mode (FLPM): 0 4 levels, 1 5 levels
     bool wpe = false;
     bool eafe = false;
     std::uint64_t first_stage = 0;  // FSPTPTR (FLPTPTR): HPA, or GPA when nested
@@ -176,7 +182,11 @@ constexpr PasidQwords encode(const PasidEntry& e) {
                 f::kEmte.make(e.emte ? 1 : 0) | f::kPat.make(e.pat),
             f::kSre.make(e.sre ? 1 : 0) | f::kFspm.make(e.fspm) | f::kWpe.make(e.wpe ? 1 : 0) |
                 f::kEafe.make(e.eafe ? 1 : 0) | (e.first_stage & kTableAddress),
-            0, 0, 0, 0, 0};
+            0,
+            0,
+            0,
+            0,
+            0};
 }
 constexpr PasidEntry decode_pasid_entry(const PasidQwords& q) {
     namespace f = pasid_entry;
@@ -204,11 +214,13 @@ constexpr Hpa pasid_entry_address(Hpa table, Pasid pasid) {
     return table + (pasid.value() & 0x3FU) * kPasidEntryBytes;
 }
 
-// --- page tables: 512 entries of 8 bytes a level; level 1 is the table of 4-KiB leaves ------------
+// --- page tables: 512 entries of 8 bytes a level; level 1 is the table of 4-KiB leaves ----------
 constexpr std::uint64_t kPageTableEntryBytes = 8;
 constexpr unsigned kEntriesPerTable = 512;
 
-constexpr unsigned level_shift(unsigned level) { return 12 + 9 * (level - 1); }
+constexpr unsigned level_shift(unsigned level) {
+    return 12 + 9 * (level - 1);
+}
 constexpr std::uint64_t level_page_bytes(unsigned level) {
     return std::uint64_t{1} << level_shift(level);
 }

@@ -37,7 +37,7 @@ RemappingUnit::RemappingUnit(const VtdParams& params, Probes& probes, trace::Rec
       pipeline_(params_, caps_, caches_, probes, recorder, source, name_, port, *this),
       queue_(caps_, params_.invalidation, *this) {}
 
-// --- time and messages ----------------------------------------------------------------------------
+// --- time and messages --------------------------------------------------------------------------
 
 void RemappingUnit::on_memory(TimePs now, memory::MemResponse response) {
     const auto index = static_cast<std::uint32_t>(response.tag);
@@ -99,7 +99,7 @@ void RemappingUnit::settle(TimePs now) {
     }
 }
 
-// --- global commands ------------------------------------------------------------------------------
+// --- global commands ----------------------------------------------------------------------------
 
 void RemappingUnit::set_status(std::uint32_t bit, bool on) {
     registers_.set(reg::kGsts, on ? status() | bit : status() & ~bit);
@@ -158,7 +158,7 @@ void RemappingUnit::invalidate_everything() {
     pipeline_.barrier();
 }
 
-// --- registers ------------------------------------------------------------------------------------
+// --- registers ----------------------------------------------------------------------------------
 
 void RemappingUnit::on_register_access(TimePs now, const pcie::Tlp& tlp) {
     const auto offset = static_cast<std::uint32_t>(tlp.address % kRegisterBytes);
@@ -347,10 +347,11 @@ void RemappingUnit::write_fault_status(TimePs now, std::uint32_t value) {
 }
 
 void RemappingUnit::tell_page_queue() {
-    recorder_.emit(source_, trace::VtdPrq{name_, registers_.get(reg::kPqh), registers_.get(reg::kPqt)});
+    recorder_.emit(source_,
+                   trace::VtdPrq{name_, registers_.get(reg::kPqh), registers_.get(reg::kPqt)});
 }
 
-// --- faults and events ----------------------------------------------------------------------------
+// --- faults and events --------------------------------------------------------------------------
 
 void RemappingUnit::send(TimePs now, const std::optional<EventMessage>& message) {
     if (!message) {
@@ -403,7 +404,7 @@ void RemappingUnit::queue_error(TimePs now, QueueError error) {
     set_queue_status(now, fsts::kIqe);
 }
 
-// --- invalidation queue ---------------------------------------------------------------------------
+// --- invalidation queue -------------------------------------------------------------------------
 
 bool RemappingUnit::fetching_allowed() const {
     const std::uint32_t stopped = fsts::kIqe | fsts::kIte;
@@ -443,10 +444,9 @@ void RemappingUnit::drained(TimePs now) {
 
 void RemappingUnit::wait_done(TimePs now, const Descriptor& d) {
     const bool status = inv::kWaitStatus.get(d[0]) != 0;
-    recorder_.emit(source_,
-                   trace::VtdInvWaitDone{
-                       name_, Hpa{status ? d[1] & ~std::uint64_t{3} : 0},
-                       static_cast<std::uint32_t>(status ? inv::kWaitData.get(d[0]) : 0)});
+    recorder_.emit(source_, trace::VtdInvWaitDone{
+                                name_, Hpa{status ? d[1] & ~std::uint64_t{3} : 0},
+                                static_cast<std::uint32_t>(status ? inv::kWaitData.get(d[0]) : 0)});
     if (inv::kWaitInterrupt.get(d[0]) != 0 && (registers_.get(reg::kIcs) & iq::kIwc) == 0) {
         registers_.set(reg::kIcs, iq::kIwc);
         send(now, invalidation_event_.raise());
@@ -540,17 +540,16 @@ RemappingUnit::Effect RemappingUnit::apply_pasid_iotlb(const Descriptor& d) {
 }
 
 void RemappingUnit::on_fill(const Line& line) {
-    recorder_.emit(source_,
-                   trace::VtdFill{name_, cache_names_[static_cast<std::size_t>(line.cache)],
-                                  line.rid, line.pasid, line.did, Iova{line.address}, line.page,
-                                  line.bytes});
+    recorder_.emit(
+        source_, trace::VtdFill{name_, cache_names_[static_cast<std::size_t>(line.cache)], line.rid,
+                                line.pasid, line.did, Iova{line.address}, line.page, line.bytes});
 }
 
 void RemappingUnit::on_drop(const Line& line, bool evicted) {
-    recorder_.emit(source_,
-                   trace::VtdDrop{name_, cache_names_[static_cast<std::size_t>(line.cache)],
-                                  line.pasid, line.did, Iova{line.address},
-                                  evicted ? evicted_ : invalidated_});
+    recorder_.emit(
+        source_,
+        trace::VtdDrop{name_, cache_names_[static_cast<std::size_t>(line.cache)], line.pasid,
+                       line.did, Iova{line.address}, evicted ? evicted_ : invalidated_});
 }
 
 }  // namespace ioasim::vtd

@@ -2,9 +2,9 @@
 // and event messages, around the request pipeline (VT-d specification chapters 6, 7 and 11).
 //
 // Global commands are served one after the other, each after its latency: set root table pointer,
-// translation enable (which drains requests that went untranslated), queued invalidation enable. Left
-// out: interrupt remapping, page request service, legacy and register-based invalidation (CCMD and
-// IOTLB read as 0), protected memory regions.
+// translation enable (which drains requests that went untranslated), queued invalidation enable.
+// Left out: interrupt remapping, page request service, legacy and register-based invalidation (CCMD
+// and IOTLB read as 0), protected memory regions.
 #pragma once
 
 #include <array>
@@ -129,7 +129,7 @@ private:
         TimePs due;
         pcie::Tlp completion;
     };
-    std::deque<PendingRead> reads_;       // register reads on their way out
+    std::deque<PendingRead> reads_;  // register reads on their way out
 };
 
 }  // namespace ioasim::vtd

@@ -110,8 +110,7 @@ WalkAction Walk::on_root(const RootQwords& q) {
     }
     const RootEntry root = decode_root(q);
     const Hpa table = uses_upper_table(request_.rid) ? root.upper_table : root.lower_table;
-    return read(WalkTable::Context, context_entry_address(table, request_.rid),
-                kContextEntryBytes);
+    return read(WalkTable::Context, context_entry_address(table, request_.rid), kContextEntryBytes);
 }
 
 WalkAction Walk::on_context(const ContextQwords& q) {
@@ -170,9 +169,9 @@ WalkAction Walk::use_pasid_entry(const PasidEntry& entry) {
     if (reason != FaultReason::None) {
         return fault(reason);
     }
-    pages_.emplace(caps_, entry, pasid_,
-                   PageAccess{request_.address, request_.write, request_.zero_length,
-                              request_.privileged});
+    pages_.emplace(
+        caps_, entry, pasid_,
+        PageAccess{request_.address, request_.write, request_.zero_length, request_.privileged});
     return pages(pages_->start());
 }
 
