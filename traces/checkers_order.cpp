@@ -1,0 +1,203 @@
+// Order: notification blocks by descending priority, ordered work in queueing order and one at a time,
+// translation off before the PASID entry goes, no submission after KVM finished UNBIND.
+#include <deque>
+
+#include <fmt/format.h>
+
+#include "core/trace/ioasid_events.hpp"
+#include "core/trace/software_events.hpp"
+#include "core/trace/vtd_events.hpp"
+#include "traces/checkers.hpp"
+
+namespace ioasim::traces {
+namespace {
+
+class OrderChecker final : public Checker {
+public:
+    explicit OrderChecker(const CheckerContext& context)
+        : Checker(context),
+          queued_(c_.recorder.name("queued").value()),
+          start_(c_.recorder.name("start").value()),
+          done_(c_.recorder.name("done").value()),
+          cancelled_(c_.recorder.name("cancelled").value()) {}
+    const char* name() const override { return "order"; }
+    void add_handlers(HandlerTable& table) override {
+        using Self = OrderChecker;
+        on<Self, trace::IoasidAlloc, &Self::on_sent<trace::IoasidAlloc>>(table);
+        on<Self, trace::IoasidBind, &Self::on_sent<trace::IoasidBind>>(table);
+        on<Self, trace::IoasidUnbind, &Self::on_sent<trace::IoasidUnbind>>(table);
+        on<Self, trace::IoasidFree, &Self::on_sent<trace::IoasidFree>>(table);
+        on<Self, trace::IoasidHandler, &Self::on_handler>(table);
+        on<Self, trace::IoasidWork, &Self::on_work>(table);
+        on<Self, trace::VtdPasidEntryClear, &Self::on_entry_clear>(table);
+        on<Self, trace::CpuEnqcmd, &Self::on_enqcmd>(table);
+        on<Self, trace::KvmTableWrite, &Self::on_table_write>(table);
+        on<Self, trace::KvmUnbind, &Self::on_kvm_unbind>(table);
+    }
+
+private:
+    // The notification that a kernel delivers: one at a time, under the allocator lock.
+    struct Notification {
+        std::uint64_t id = 0;  // kind and ID
+        std::uint32_t chain = 0;
+        std::uint32_t priority = 0;
+        bool any = false;
+        std::vector<std::uint32_t> called;  // blocks, by name
+    };
+
+    template <class Event>
+    void on_sent(const trace::EventRecord& record) {
+        notifications_[as_u32(record.values[field_index(Event::kFieldList, "kernel")])].any = false;
+    }
+
+    void on_handler(const trace::EventRecord& record) {
+        Notification& now = notifications_[IOASIM_FIELD(record, IoasidHandler, kernel)];
+        const std::uint64_t id = pair_key(IOASIM_U32(record, IoasidHandler, notification),
+                                          IOASIM_U32(record, IoasidHandler, ioasid));
+        const std::uint32_t block = IOASIM_U32(record, IoasidHandler, block);
+        const std::uint32_t chain = IOASIM_U32(record, IoasidHandler, chain);
+        const std::uint32_t priority = IOASIM_U32(record, IoasidHandler, priority);
+        bool again = false;  // the same block once more: an explicit notify sent it anew
+        for (const std::uint32_t called : now.called) {
+            again = again || called == block;
+        }
+        if (!now.any || now.id != id || again) {
+            now.id = id;
+            now.any = true;
+            now.called.clear();
+        } else if (priority > now.priority && (c_.options.spec_order || chain == now.chain)) {
+            const auto kind = IOASIM_FIELD(record, IoasidHandler, notification);
+            c_.sink.report_id(
+                "order.priority", record, IOASIM_ID_SPACE(c_.facts, record, IoasidHandler),
+                IOASIM_U32(record, IoasidHandler, ioasid),
+                fmt::format("{}: {} of priority {} was called after {} of priority {}",
+                            kind < std::size(trace::kIoasidNotificationLabels)
+                                ? trace::kIoasidNotificationLabels[kind]
+                                : "?",
+                            c_.sink.name(block), priority, c_.sink.name(now.called.back()),
+                            now.priority));
+        }
+        now.chain = chain;
+        now.priority = priority;
+        now.called.push_back(block);
+    }
+
+    struct Item {
+        std::uint32_t work;
+        std::uint32_t ioasid;
+        bool operator==(const Item& other) const {
+            return work == other.work && ioasid == other.ioasid;
+        }
+    };
+    struct WorkQueue {
+        std::deque<Item> waiting;
+        Item running{};
+        bool busy = false;
+    };
+
+    void on_work(const trace::EventRecord& record) {
+        WorkQueue& queue = work_[IOASIM_FIELD(record, IoasidWork, kernel)];
+        const Item item{IOASIM_U32(record, IoasidWork, work), IOASIM_U32(record, IoasidWork, ioasid)};
+        const std::uint32_t phase = IOASIM_U32(record, IoasidWork, phase);
+        if (phase == queued_) {
+            queue.waiting.push_back(item);
+        } else if (phase == start_) {
+            start_work(record, queue, item);
+        } else if (phase == done_) {
+            queue.busy = false;
+        } else if (phase == cancelled_) {
+            remove(queue.waiting, item);
+        }
+    }
+
+    void start_work(const trace::EventRecord& record, WorkQueue& queue, const Item& item) {
+        const auto complain = [&](const std::string& text) {
+            c_.sink.report_id("order.work", record, IOASIM_U32(record, IoasidWork, kernel),
+                              item.ioasid, text);
+        };
+        if (queue.busy) {
+            complain(fmt::format("work {} starts while {} runs", c_.sink.name(item.work),
+                                 c_.sink.name(queue.running.work)));
+        }
+        if (!queue.waiting.empty() && !(queue.waiting.front() == item)) {
+            complain(fmt::format("work {} starts although {} for ID {} was queued before it",
+                                 c_.sink.name(item.work), c_.sink.name(queue.waiting.front().work),
+                                 queue.waiting.front().ioasid));
+        }
+        remove(queue.waiting, item);
+        queue.busy = true;
+        queue.running = item;
+    }
+
+    static void remove(std::deque<Item>& items, const Item& item) {
+        for (auto at = items.begin(); at != items.end(); ++at) {
+            if (*at == item) {
+                items.erase(at);
+                return;
+            }
+        }
+    }
+
+    // Facts are up to date here: `entries` tells of the entries that are left. While one of several
+    // devices is left, faults of the others are legal.
+    void on_entry_clear(const trace::EventRecord& record) {
+        if (!c_.options.spec_order || c_.facts.from_guest(record)) {
+            return;
+        }
+        const std::uint32_t pasid = IOASIM_U32(record, VtdPasidEntryClear, pasid);
+        const IdFacts* id = c_.facts.hardware_id(pasid);
+        if (id != nullptr && id->live && id->entries == 0 &&
+            (id->translations != 0 || id->kvm_bound)) {
+            c_.sink.report_id("order.entry_before_cpu", record, c_.facts.host, pasid,
+                              "its PASID entry was cleared while a VM's processors still translate "
+                              "to it: submissions of running vCPUs turn into faults");
+        }
+    }
+
+    // From KVM's UNBIND on no vCPU of that VM may send the ID, until the VM gets it again.
+    void on_kvm_unbind(const trace::EventRecord& record) {
+        quiet_[pair_key(IOASIM_U32(record, KvmUnbind, vm), IOASIM_U32(record, KvmUnbind, ioasid))] = 1;
+    }
+
+    void on_table_write(const trace::EventRecord& record) {
+        const std::uint64_t value = IOASIM_FIELD(record, KvmTableWrite, value);
+        if ((value >> 31U & 1U) != 0) {
+            quiet_.erase(pair_key(IOASIM_U32(record, KvmTableWrite, vm), as_u32(value & 0xFFFFFU)));
+        }
+    }
+
+    void on_enqcmd(const trace::EventRecord& record) {
+        if (quiet_.empty()) {
+            return;
+        }
+        const auto outcome = static_cast<trace::EnqcmdOutcome>(IOASIM_FIELD(record, CpuEnqcmd, outcome));
+        if (outcome != trace::EnqcmdOutcome::Accepted && outcome != trace::EnqcmdOutcome::Retry) {
+            return;
+        }
+        const std::uint32_t vm = c_.facts.guest_of_name(IOASIM_U32(record, CpuEnqcmd, cpu));
+        const std::uint32_t guest = vm != 0 ? vm : c_.facts.guest_of(record.source);
+        const std::uint32_t pasid = IOASIM_U32(record, CpuEnqcmd, pasid);
+        if (guest != 0 && quiet_.find(pair_key(guest, pasid)) != nullptr) {
+            c_.sink.report_id("order.submit_after_unbind", record, c_.facts.host, pasid,
+                              fmt::format("a vCPU of {} sent it to a device after KVM had finished "
+                                          "UNBIND",
+                                          c_.sink.name(guest)));
+        }
+    }
+
+    std::uint32_t queued_;
+    std::uint32_t start_;
+    std::uint32_t done_;
+    std::uint32_t cancelled_;
+    FlatMap<Notification> notifications_;  // by kernel
+    FlatMap<WorkQueue> work_;              // by kernel
+    FlatMap<std::uint32_t> quiet_;         // (vm, ID)
+};
+
+}  // namespace
+
+std::unique_ptr<Checker> make_order_checker(const CheckerContext& context) {
+    return std::make_unique<OrderChecker>(context);
+}
+
+}  // namespace ioasim::traces

@@ -1,0 +1,71 @@
+// Two checkers over the run as a whole: liveness (work that never ended) and hazards (calls that real
+// code would not survive).
+#include <fmt/format.h>
+
+#include "core/trace/ioasid_events.hpp"
+#include "traces/checkers.hpp"
+
+namespace ioasim::traces {
+namespace {
+
+class LivenessChecker final : public Checker {
+public:
+    using Checker::Checker;
+    const char* name() const override { return "liveness"; }
+    void add_handlers(HandlerTable&) override {}
+
+    void on_end(TimePs end) override {
+        const std::string reason =
+            c_.facts.run_end_reason == 0 ? "" : c_.sink.name(c_.facts.run_end_reason);
+        const auto& waiting = c_.unfinished;
+        for (std::size_t i = 0; i < waiting.size() && i < kShown; ++i) {
+            c_.sink.report_end("liveness.unfinished", end, waiting[i].substr(0, waiting[i].find(' ')),
+                               fmt::format("did not end: {}", waiting[i]));
+        }
+        if (waiting.size() > kShown) {
+            c_.sink.report_end("liveness.unfinished", end, "run",
+                               fmt::format("{} more did not end", waiting.size() - kShown));
+        }
+        if (reason == "deadlock" || reason == "hang") {
+            c_.sink.report_end(reason == "hang" ? "liveness.hang" : "liveness.deadlock", end, "run",
+                               reason == "hang" ? "time stands still: activations without end"
+                                                : "nothing is left to happen, but tasks wait",
+                               c_.options.state_dump ? c_.options.state_dump()
+                                                     : std::vector<std::string>{});
+        }
+    }
+
+private:
+    static constexpr std::size_t kShown = 20;
+};
+
+class HazardChecker final : public Checker {
+public:
+    using Checker::Checker;
+    const char* name() const override { return "hazard"; }
+    void add_handlers(HandlerTable& table) override {
+        on<HazardChecker, trace::IoasidHazard, &HazardChecker::on_hazard>(table);
+    }
+
+private:
+    void on_hazard(const trace::EventRecord& record) {
+        const std::string lock = c_.sink.name(IOASIM_U32(record, IoasidHazard, lock));
+        c_.sink.report("hazard.real_code_breaks", record,
+                       c_.sink.name(IOASIM_U32(record, IoasidHazard, actor)),
+                       fmt::format("{}{}{} in {}", c_.sink.name(IOASIM_U32(record, IoasidHazard, kind)),
+                                   lock.empty() ? "" : " at ", lock,
+                                   c_.sink.name(IOASIM_U32(record, IoasidHazard, chain))));
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<Checker> make_liveness_checker(const CheckerContext& context) {
+    return std::make_unique<LivenessChecker>(context);
+}
+
+std::unique_ptr<Checker> make_hazard_checker(const CheckerContext& context) {
+    return std::make_unique<HazardChecker>(context);
+}
+
+}  // namespace ioasim::traces

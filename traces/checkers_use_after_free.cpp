@@ -1,0 +1,105 @@
+// Use after free: when the last reference of an ID goes, nothing in hardware may name it any more,
+// and nothing may use it until it is allocated again. Host IDs only: they are what hardware knows.
+#include <fmt/format.h>
+
+#include "core/trace/device_events.hpp"
+#include "core/trace/ioasid_events.hpp"
+#include "core/trace/software_events.hpp"
+#include "core/trace/vtd_events.hpp"
+#include "traces/checkers.hpp"
+
+namespace ioasim::traces {
+namespace {
+
+class UseAfterFreeChecker final : public Checker {
+public:
+    using Checker::Checker;
+    const char* name() const override { return "use_after_free"; }
+    void add_handlers(HandlerTable& table) override {
+        using Self = UseAfterFreeChecker;
+        on<Self, trace::IoasidReclaim, &Self::on_reclaim>(table);
+        on<Self, trace::VtdPasidEntrySet, &Self::on_entry_set>(table);
+        on<Self, trace::VtdFill, &Self::on_fill>(table);
+        on<Self, trace::KvmTableWrite, &Self::on_table_write>(table);
+        on<Self, trace::DsaWqState, &Self::on_wq_state>(table);
+        on<Self, trace::MemoryAccess, &Self::on_access>(table);
+    }
+
+private:
+    void on_reclaim(const trace::EventRecord& record) {
+        const std::uint32_t kernel = IOASIM_ID_SPACE(c_.facts, record, IoasidReclaim);
+        if (kernel != c_.facts.host) {
+            return;
+        }
+        const std::uint32_t number = IOASIM_U32(record, IoasidReclaim, ioasid);
+        const IdFacts& id = c_.facts.host_id(number);
+        const auto complain = [&](const char* code, std::uint64_t count, const char* what) {
+            if (count != 0) {
+                c_.sink.report_id(code, record, kernel, number,
+                                  fmt::format("went back to the pool while {} {} it", count, what));
+            }
+        };
+        complain("use_after_free.pasid_entry", id.entries, "present PASID entries hold");
+        complain("use_after_free.cached", id.lines, "cached entries or translations hold");
+        complain("use_after_free.vmcs_table", id.translations,
+                 "PASID translation entries of VMs lead to");
+        complain("use_after_free.workqueue", id.queues, "enabled dedicated workqueues are set to");
+    }
+
+    // Allocated once, and in the pool now. (A PASID that the core never gave out is not its concern.)
+    bool is_free(std::uint64_t pasid) {
+        const IdFacts* id = c_.facts.hardware_id(pasid);
+        return id != nullptr && id->ever && !id->live;
+    }
+
+    void on_entry_set(const trace::EventRecord& record) {
+        const std::uint32_t pasid = IOASIM_U32(record, VtdPasidEntrySet, pasid);
+        if (is_free(pasid) && !c_.facts.from_guest(record)) {
+            c_.sink.report_id("use_after_free.pasid_entry", record, c_.facts.host, pasid,
+                              "a PASID entry was made present for an ID that is free");
+        }
+    }
+
+    void on_fill(const trace::EventRecord& record) {
+        const std::uint32_t pasid = IOASIM_U32(record, VtdFill, pasid);
+        if (is_free(pasid)) {
+            c_.sink.report_id("use_after_free.cached", record, c_.facts.host, pasid,
+                              "something was cached for an ID that is free");
+        }
+    }
+
+    void on_table_write(const trace::EventRecord& record) {
+        const std::uint64_t value = IOASIM_FIELD(record, KvmTableWrite, value);
+        constexpr std::uint64_t kValid = std::uint64_t{1} << 31U;
+        const std::uint32_t pasid = as_u32(value & 0xFFFFFU);
+        if ((value & kValid) != 0 && is_free(pasid)) {
+            c_.sink.report_id("use_after_free.vmcs_table", record, c_.facts.host, pasid,
+                              "a PASID translation entry leads to an ID that is free");
+        }
+    }
+
+    void on_wq_state(const trace::EventRecord& record) {
+        const std::uint32_t pasid = IOASIM_U32(record, DsaWqState, pasid);
+        if (IOASIM_FIELD(record, DsaWqState, enabled) != 0 &&
+            IOASIM_FIELD(record, DsaWqState, shared) == 0 && is_free(pasid)) {
+            c_.sink.report_id("use_after_free.workqueue", record, c_.facts.host, pasid,
+                              "a dedicated workqueue was enabled with an ID that is free");
+        }
+    }
+
+    void on_access(const trace::EventRecord& record) {
+        const std::uint32_t pasid = IOASIM_U32(record, MemoryAccess, pasid);
+        if (is_free(pasid)) {
+            c_.sink.report_id("use_after_free.access", record, c_.facts.host, pasid,
+                              "a device reached memory under an ID that is free");
+        }
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<Checker> make_use_after_free_checker(const CheckerContext& context) {
+    return std::make_unique<UseAfterFreeChecker>(context);
+}
+
+}  // namespace ioasim::traces
