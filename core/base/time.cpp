@@ -4,6 +4,11 @@
 
 namespace ioasim {
 
+void time_out_of_range(const char* what, std::uint64_t a, char operation, std::uint64_t b) {
+    fail_check(__FILE__, __LINE__, "time in range",
+               fmt::format("{}: {} {} {} ps", what, a, operation, b));
+}
+
 std::string format_time(TimePs time) {
     struct Unit {
         std::uint64_t ps;

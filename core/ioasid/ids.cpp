@@ -2,9 +2,7 @@
 #include <algorithm>
 
 #include "core/ioasid/allocator_group.hpp"
-#include "core/ioasid/core_lock.hpp"
-#include "core/ioasid/id_table.hpp"
-#include "core/ioasid/ioasid.hpp"
+#include "core/ioasid/hot_paths.hpp"
 #include "core/ioasid/ioasid_probes.hpp"
 
 namespace ioasim {
@@ -14,22 +12,6 @@ namespace {
 constexpr std::size_t kMaxListed = std::size_t{1} << 27U;  // width of IoasidEntry::position
 
 }  // namespace
-
-IdTable& IoasidCore::table_for(const IoasidSet* set) {
-    return set != nullptr && set->own_ids_ != nullptr ? *set->own_ids_ : *active_table_;
-}
-
-const IdTable& IoasidCore::table_for(const IoasidSet* set) const {
-    return set != nullptr && set->own_ids_ != nullptr ? *set->own_ids_ : *active_table_;
-}
-
-IoasidEntry* IoasidCore::lookup(const IoasidSet* set, Ioasid id) {
-    IoasidEntry* entry = active_table_->find(id.value());
-    if (set == nullptr || (entry != nullptr && entry->set == set) || set->own_ids_ == nullptr) {
-        return entry;
-    }
-    return set->own_ids_->find(id.value());
-}
 
 TimePs IoasidCore::search_cost(const IoasidSet* set) const {
     if (set != nullptr && set->own_ids_ != nullptr) {
@@ -308,40 +290,80 @@ void IoasidCore::reclaim(ExecContext& ctx, IoasidEntry& entry, IoasidState from)
 
 // --- references -------------------------------------------------------------------------------
 
-Errno IoasidCore::take(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) {
-    const IoasidState from = state_of(entry);
-    ++entry.refs;
-    if (told()) {
+void IoasidCore::tell_reference(ExecContext& ctx, const IoasidEntry& entry, IoasidState from,
+                                bool taken, trace::Name holder) {
+    if (taken) {
         emit(ctx,
              trace::IoasidGet{kernel_, name_of(entry.set), Ioasid{entry.id}, entry.refs, holder});
-        tell_state(ctx, entry, from, state_of(entry));
-    }
-    return Errno::Ok;
-}
-
-bool IoasidCore::drop(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) {
-    if (entry.pending && entry.refs == 1 && probes_.has(ioasid_probes::kMissingPut)) {
-        return false;
-    }
-    if (entry.refs > 1 && probes_.has(ioasid_probes::kDoublePut)) {
-        drop_once(ctx, entry, holder);
-    }
-    return drop_once(ctx, entry, holder);
-}
-
-bool IoasidCore::drop_once(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) {
-    const IoasidState from = state_of(entry);
-    --entry.refs;
-    if (told()) {
+    } else {
         emit(ctx,
              trace::IoasidPut{kernel_, name_of(entry.set), Ioasid{entry.id}, entry.refs, holder});
     }
-    if (entry.refs == 0) {
-        reclaim(ctx, entry, from);
-        return true;
+    if (entry.refs != 0) {
+        tell_state(ctx, entry, from, state_of(entry));
     }
-    tell_state(ctx, entry, from, state_of(entry));
-    return false;
+}
+
+void IoasidCore::take(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) {
+    const IoasidState from = state_of(entry);
+    ++entry.refs;
+    if (told()) {
+        tell_reference(ctx, entry, from, true, holder);
+    }
+}
+
+bool IoasidCore::drop(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) {
+    const IoasidState from = state_of(entry);
+    --entry.refs;
+    if (told()) {
+        tell_reference(ctx, entry, from, false, holder);
+    }
+    if (entry.refs != 0) {
+        return false;
+    }
+    reclaim(ctx, entry, from);
+    return true;
+}
+
+inline Errno IoasidCore::get_entry(ExecContext& ctx, IoasidSet* set, Ioasid id,
+                                   trace::Name holder) {
+    if (params_.reference != TimePs{}) {
+        ctx.spend(params_.reference + search_cost(set));
+    }
+    IoasidEntry* entry = lookup(set, id);
+    Errno error = Errno::Ok;
+    if (entry == nullptr) {
+        error = Errno::Einval;
+    } else if (entry->pending != 0 && !probes_.has(ioasid_probes::kPendingGetAllowed)) {
+        error = Errno::Ebusy;
+    } else if (set != nullptr && entry->set != set) {
+        error = Errno::Eacces;
+    } else {
+        take(ctx, *entry, holder);
+        return Errno::Ok;
+    }
+    refused(ctx, "get", set, id, error);
+    return error;
+}
+
+inline bool IoasidCore::put_entry(ExecContext& ctx, IoasidSet* set, Ioasid id,
+                                  trace::Name holder) {
+    if (params_.reference != TimePs{}) {
+        ctx.spend(params_.reference + search_cost(set));
+    }
+    IoasidEntry* entry = lookup(set, id);
+    const bool known = entry != nullptr && (set == nullptr || entry->set == set);
+    if (!known || !switches_.reference_counts) {
+        refused(ctx, "put", set, id, entry == nullptr ? Errno::Enoent : Errno::Eacces);
+        return false;
+    }
+    if (entry->pending != 0 && entry->refs == 1 && probes_.has(ioasid_probes::kMissingPut)) {
+        return false;
+    }
+    if (entry->refs > 1 && probes_.has(ioasid_probes::kDoublePut)) {
+        drop(ctx, *entry, holder);
+    }
+    return drop(ctx, *entry, holder);
 }
 
 Errno IoasidCore::get(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
@@ -359,24 +381,19 @@ Errno IoasidCore::get_locked(ExecContext& ctx, IoasidSet* set, Ioasid id, trace:
     return get_entry(ctx, set, id, holder);
 }
 
-Errno IoasidCore::get_entry(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
-    if (params_.reference != TimePs{}) {
-        ctx.spend(params_.reference + search_cost(set));
+bool IoasidCore::put(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
+    const Frame frame(ctx, "ioasid_put");
+    if (!switches_.subsystem) {
+        return false;
     }
-    IoasidEntry* entry = lookup(set, id);
-    Errno error = Errno::Ok;
-    if (entry == nullptr) {
-        error = Errno::Einval;
-    } else if (entry->pending && !probes_.has(ioasid_probes::kPendingGetAllowed)) {
-        error = Errno::Ebusy;
-    } else if (set != nullptr && entry->set != set) {
-        error = Errno::Eacces;
-    }
-    if (error != Errno::Ok) {
-        refused(ctx, "get", set, id, error);
-        return error;
-    }
-    return take(ctx, *entry, holder);
+    const CoreLock guard(*this, ctx);
+    return put_entry(ctx, set, id, holder);
+}
+
+bool IoasidCore::put_locked(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
+    const Frame frame(ctx, "ioasid_put_locked");
+    must_hold_lock(ctx);
+    return put_entry(ctx, set, id, holder);
 }
 
 Errno IoasidCore::get_if_owned(ExecContext& ctx, SetToken current_mm, Ioasid id,
@@ -400,34 +417,6 @@ Errno IoasidCore::get_if_owned(ExecContext& ctx, SetToken current_mm, Ioasid id,
         return error;
     }
     return get_entry(ctx, entry->set, id, holder);
-}
-
-bool IoasidCore::put(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
-    const Frame frame(ctx, "ioasid_put");
-    if (!switches_.subsystem) {
-        return false;
-    }
-    const CoreLock guard(*this, ctx);
-    return put_entry(ctx, set, id, holder);
-}
-
-bool IoasidCore::put_locked(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
-    const Frame frame(ctx, "ioasid_put_locked");
-    must_hold_lock(ctx);
-    return put_entry(ctx, set, id, holder);
-}
-
-bool IoasidCore::put_entry(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
-    if (params_.reference != TimePs{}) {
-        ctx.spend(params_.reference + search_cost(set));
-    }
-    IoasidEntry* entry = lookup(set, id);
-    const bool known = entry != nullptr && (set == nullptr || entry->set == set);
-    if (!known || !switches_.reference_counts) {
-        refused(ctx, "put", set, id, entry == nullptr ? Errno::Enoent : Errno::Eacces);
-        return false;
-    }
-    return drop(ctx, *entry, holder);
 }
 
 // --- private data -----------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/ioasid/allocator_group.hpp"
-#include "core/ioasid/id_table.hpp"
+#include "core/ioasid/hot_paths.hpp"
 #include "core/ioasid/ioasid_probes.hpp"
 
 namespace ioasim {
@@ -74,12 +74,10 @@ bool IoasidCore::usable(ExecContext& ctx, const IoasidSet* set) {
     return true;
 }
 
-void IoasidCore::refused(ExecContext& ctx, const char* operation, const IoasidSet* set, Ioasid id,
-                         Errno result) {
-    if (told()) {
-        emit(ctx, trace::IoasidRefused{kernel_, recorder_.name(operation), name_of(set), id, result,
-                                       recorder_.name(ctx.name())});
-    }
+void IoasidCore::tell_refused(ExecContext& ctx, const char* operation, const IoasidSet* set,
+                              Ioasid id, Errno result) {
+    emit(ctx, trace::IoasidRefused{kernel_, recorder_.name(operation), name_of(set), id, result,
+                                   recorder_.name(ctx.name())});
 }
 
 void IoasidCore::tell_capacity(ExecContext& ctx) {

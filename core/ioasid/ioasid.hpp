@@ -194,7 +194,13 @@ private:
     // A living set of this core; a destroyed one is told as a hazard.
     bool usable(ExecContext& ctx, const IoasidSet* set);
     void refused(ExecContext& ctx, const char* operation, const IoasidSet* set, Ioasid id,
-                 Errno result);
+                 Errno result) {
+        if (told()) {
+            tell_refused(ctx, operation, set, id, result);
+        }
+    }
+    void tell_refused(ExecContext& ctx, const char* operation, const IoasidSet* set, Ioasid id,
+                      Errno result);
     void spend(ExecContext& ctx, TimePs cost) {
         if (cost != TimePs{}) {
             ctx.spend(cost);
@@ -232,11 +238,12 @@ private:
     Errno may_alloc(ExecContext& ctx, const IoasidSet* set, bool& charged);
     void list(IoasidSet& set, IoasidEntry& entry);
     void unlist(IoasidEntry& entry);
-    Errno take(ExecContext& ctx, IoasidEntry& entry, trace::Name holder);
+    void take(ExecContext& ctx, IoasidEntry& entry, trace::Name holder);
+    void tell_reference(ExecContext& ctx, const IoasidEntry& entry, IoasidState from, bool taken,
+                        trace::Name holder);
     bool drop(ExecContext& ctx, IoasidEntry& entry, trace::Name holder);
     Errno get_entry(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder);
     bool put_entry(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder);
-    bool drop_once(ExecContext& ctx, IoasidEntry& entry, trace::Name holder);
     void free_active(ExecContext& ctx, IoasidEntry& entry);
     void free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id);
     void reclaim(ExecContext& ctx, IoasidEntry& entry, IoasidState from);

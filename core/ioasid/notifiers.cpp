@@ -1,9 +1,7 @@
 // Notification chains and their calls.
 #include <algorithm>
 
-#include "core/ioasid/core_lock.hpp"
-#include "core/ioasid/id_table.hpp"
-#include "core/ioasid/ioasid.hpp"
+#include "core/ioasid/hot_paths.hpp"
 #include "core/ioasid/ioasid_probes.hpp"
 
 namespace ioasim {
