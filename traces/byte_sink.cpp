@@ -56,7 +56,9 @@ OutputFile::OutputFile(std::string path, std::size_t block_bytes)
     seekable_ = ::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode);
 }
 
-OutputFile::~OutputFile() { close(); }
+OutputFile::~OutputFile() {
+    close();
+}
 
 void OutputFile::fail(int error_number) {
     if (error_.empty()) {
@@ -88,7 +90,9 @@ void OutputFile::write_out(std::string_view bytes) {
     }
 }
 
-void OutputFile::flush() { flush_prefix(buffer_.size()); }
+void OutputFile::flush() {
+    flush_prefix(buffer_.size());
+}
 
 void OutputFile::flush_prefix(std::size_t count) {
     if (fd_ < 0 || !error_.empty()) {

@@ -7,8 +7,8 @@
 //   checkers.findings(), checkers.counts()
 //
 // Each finding is also emitted as run.finding. What real systems legally do is none: a stale
-// IA32_PASID in a task, descriptors ended by abort or reset without a record, faults between the first
-// and the last unbind of an ID. Rules and codes: explain.hpp, and the table in README.md.
+// IA32_PASID in a task, descriptors ended by abort or reset without a record, faults between the
+// first and the last unbind of an ID. Rules and codes: explain.hpp, and the table in README.md.
 #pragma once
 
 #include <functional>
@@ -22,8 +22,9 @@
 namespace ioasim::traces {
 
 struct CheckerOptions {
-    // Profile `spec`: notifications are merged by priority over both chains, and the CPU stage of an
-    // UNBIND comes before the PASID entry is cleared. Posted code (`v4`, `dcp`) promises neither.
+    // Profile `spec`: notifications are merged by priority over both chains, and the CPU stage of
+    // an UNBIND comes before the PASID entry is cleared. Posted code (`v4`, `dcp`) promises
+    // neither.
     bool spec_order = true;
     // Names of checkers to leave out.
     std::vector<std::string> without;
@@ -53,11 +54,10 @@ public:
 protected:
     template <class Self, class Event, void (Self::*Method)(const trace::EventRecord&)>
     void on(HandlerTable& table) {
-        table.add(trace::info_of<Event>(),
-                  {[](void* self, const trace::EventRecord& record) {
-                       (static_cast<Self*>(self)->*Method)(record);
-                   },
-                   static_cast<Self*>(this)});
+        table.add(trace::info_of<Event>(), {[](void* self, const trace::EventRecord& record) {
+                                                (static_cast<Self*>(self)->*Method)(record);
+                                            },
+                                            static_cast<Self*>(this)});
     }
     CheckerContext c_;
 };

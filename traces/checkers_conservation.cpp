@@ -58,7 +58,8 @@ public:
     }
 
 private:
-    // --- descriptors ------------------------------------------------------------------------------
+    // --- descriptors
+    // ------------------------------------------------------------------------------
     std::string descriptor_name(std::uint32_t device, std::uint32_t descriptor) const {
         return fmt::format("{} descriptor {}", c_.sink.name(device), descriptor);
     }
@@ -76,8 +77,8 @@ private:
         }
         const std::uint32_t number = IOASIM_U32(record, DsaEnqueue, descriptor);
         if (c_.facts.accepted.find(pair_key(device, number)) != nullptr) {
-            c_.sink.report("conservation.descriptor_unknown", record, descriptor_name(device, number),
-                           "was accepted twice");
+            c_.sink.report("conservation.descriptor_unknown", record,
+                           descriptor_name(device, number), "was accepted twice");
         }
         std::uint32_t& highest = highest_[device];
         highest = std::max(highest, number);
@@ -97,10 +98,10 @@ private:
         }
         const std::uint32_t* highest = highest_.find(device);
         const bool known = highest != nullptr && number <= *highest && number != 0;
-        c_.sink.report(known ? "conservation.descriptor_ended_twice"
-                             : "conservation.descriptor_unknown",
-                       record, descriptor_name(device, number),
-                       known ? "ended a second time" : "ended, but was never accepted");
+        c_.sink.report(
+            known ? "conservation.descriptor_ended_twice" : "conservation.descriptor_unknown",
+            record, descriptor_name(device, number),
+            known ? "ended a second time" : "ended, but was never accepted");
     }
 
     // A queue that is switched off lets go of what it held; each descriptor still has to end.
@@ -111,7 +112,8 @@ private:
         }
     }
 
-    // --- page requests ------------------------------------------------------------------------------
+    // --- page requests
+    // ------------------------------------------------------------------------------
     struct Group {
         std::uint32_t iommu;
         std::uint32_t rid;
@@ -137,10 +139,9 @@ private:
     }
 
     void on_page_response(const trace::EventRecord& record) {
-        const Group group{IOASIM_U32(record, VtdPageResponse, iommu),
-                          IOASIM_U32(record, VtdPageResponse, rid),
-                          IOASIM_U32(record, VtdPageResponse, pasid),
-                          IOASIM_U32(record, VtdPageResponse, group)};
+        const Group group{
+            IOASIM_U32(record, VtdPageResponse, iommu), IOASIM_U32(record, VtdPageResponse, rid),
+            IOASIM_U32(record, VtdPageResponse, pasid), IOASIM_U32(record, VtdPageResponse, group)};
         const auto found = groups_.find(group);
         if (found == groups_.end()) {
             c_.sink.report("conservation.page_request_answered_twice", record, group_name(group),
@@ -152,7 +153,8 @@ private:
         }
     }
 
-    // --- quota --------------------------------------------------------------------------------------
+    // --- quota
+    // --------------------------------------------------------------------------------------
     void on_capacity(const trace::EventRecord& record) {
         Pool& pool = pools_[IOASIM_FIELD(record, IoasidCapacity, kernel)];
         pool.known = true;
@@ -236,7 +238,7 @@ private:
     FlatMap<std::uint32_t> occupancy_;  // (device, wq)
     FlatMap<std::uint32_t> highest_;    // device -> highest accepted number
     std::map<Group, std::uint32_t> groups_;
-    FlatMap<Pool> pools_;               // kernel
+    FlatMap<Pool> pools_;                         // kernel
     FlatMap<std::vector<std::uint64_t>> quotas_;  // (kernel, set) -> quotas of the living ones
 };
 

@@ -11,7 +11,9 @@ namespace {
 class InvalidationChecker final : public Checker {
 public:
     explicit InvalidationChecker(const CheckerContext& context) : Checker(context) {
-        const auto name = [&context](const char* text) { return context.recorder.name(text).value(); };
+        const auto name = [&context](const char* text) {
+            return context.recorder.name(text).value();
+        };
         kind_iotlb_ = name("iotlb");
         kind_piotlb_ = name("piotlb");
         kind_pasid_cache_ = name("pasid_cache");
@@ -64,8 +66,8 @@ private:
         Cleared cleared;
         cleared.iommu = IOASIM_U32(record, VtdPasidEntryClear, iommu);
         cleared.pasid = IOASIM_U32(record, VtdPasidEntryClear, pasid);
-        cleared.key = entry_key(cleared.iommu, IOASIM_U32(record, VtdPasidEntryClear, rid),
-                                cleared.pasid);
+        cleared.key =
+            entry_key(cleared.iommu, IOASIM_U32(record, VtdPasidEntryClear, rid), cleared.pasid);
         EntryFacts& entry = c_.facts.entries[cleared.key];
         entry.structure_flush_waited = false;
         entry.translation_flush_waited = false;
@@ -130,7 +132,8 @@ private:
                                (request.granularity == pasid_ && request.did == cleared.did &&
                                 request.pasid == cleared.pasid);
             if (whole) {
-                (request.kind == kind_pasid_cache_ ? cleared.structure : cleared.translation) = true;
+                (request.kind == kind_pasid_cache_ ? cleared.structure : cleared.translation) =
+                    true;
             }
         }
     }
@@ -154,16 +157,16 @@ private:
     }
 
     void complain(const trace::EventRecord& record, const Line& line, std::uint64_t seq) {
-        const std::string text =
-            fmt::format("the {} entry for PASID {}, domain {}, address 0x{:x} survived the "
-                        "invalidation of event {} and the wait behind it",
-                        c_.sink.name(line.cache),
-                        line.pasid == kNoId ? "none" : std::to_string(line.pasid), line.did,
-                        line.address, seq);
+        const std::string text = fmt::format(
+            "the {} entry for PASID {}, domain {}, address 0x{:x} survived the "
+            "invalidation of event {} and the wait behind it",
+            c_.sink.name(line.cache), line.pasid == kNoId ? "none" : std::to_string(line.pasid),
+            line.did, line.address, seq);
         if (line.pasid == kNoId) {
             c_.sink.report("invalidation.survived_wait", record, c_.sink.name(line.iommu), text);
         } else {
-            c_.sink.report_id("invalidation.survived_wait", record, c_.facts.host, line.pasid, text);
+            c_.sink.report_id("invalidation.survived_wait", record, c_.facts.host, line.pasid,
+                              text);
         }
     }
 
@@ -189,13 +192,14 @@ private:
         if (pasid == kNoId || (cache != cache_pasid_ && cache != cache_iotlb_)) {
             return;
         }
-        const EntryFacts* entry = c_.facts.entries.find(entry_key(
-            IOASIM_U32(record, VtdFill, iommu), IOASIM_U32(record, VtdFill, rid), pasid));
+        const EntryFacts* entry = c_.facts.entries.find(
+            entry_key(IOASIM_U32(record, VtdFill, iommu), IOASIM_U32(record, VtdFill, rid), pasid));
         if (entry != nullptr && entry->gone()) {
-            c_.sink.report_id("invalidation.stale_fill", record, c_.facts.host, pasid,
-                              fmt::format("a walk of before put something into the {} cache after its "
-                                          "PASID entry was cleared, flushed and waited for",
-                                          c_.sink.name(cache)));
+            c_.sink.report_id(
+                "invalidation.stale_fill", record, c_.facts.host, pasid,
+                fmt::format("a walk of before put something into the {} cache after its "
+                            "PASID entry was cleared, flushed and waited for",
+                            c_.sink.name(cache)));
         }
     }
 
@@ -204,9 +208,9 @@ private:
         if (pasid == kNoId) {
             return;
         }
-        const EntryFacts* entry = c_.facts.entries.find(
-            entry_key(IOASIM_U32(record, VtdTranslated, iommu),
-                      IOASIM_U32(record, VtdTranslated, rid), pasid));
+        const EntryFacts* entry =
+            c_.facts.entries.find(entry_key(IOASIM_U32(record, VtdTranslated, iommu),
+                                            IOASIM_U32(record, VtdTranslated, rid), pasid));
         if (entry != nullptr && entry->gone()) {
             c_.sink.report_id("invalidation.stale_use", record, c_.facts.host, pasid,
                               fmt::format("address 0x{:x} was translated after its PASID entry was "
@@ -224,8 +228,8 @@ private:
     std::uint32_t domain_;
     std::uint32_t pasid_;
     std::uint32_t page_;
-    std::vector<Covered> covered_;       // wait for their wait
-    std::vector<std::uint32_t> marks_;   // by line: serial that is in covered_ (they start at 1)
+    std::vector<Covered> covered_;      // wait for their wait
+    std::vector<std::uint32_t> marks_;  // by line: serial that is in covered_ (they start at 1)
     std::vector<Cleared> cleared_;
 };
 

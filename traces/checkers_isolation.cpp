@@ -31,9 +31,9 @@ private:
         std::uint32_t owner;
     };
     struct Space {
-        std::uint32_t owner = 0;           // now; 0: none
-        std::uint64_t since = 0;           // sequence number
-        std::vector<Change> before;        // older owners, oldest first
+        std::uint32_t owner = 0;     // now; 0: none
+        std::uint64_t since = 0;     // sequence number
+        std::vector<Change> before;  // older owners, oldest first
     };
 
     void on_owner(const trace::EventRecord& record) {
@@ -92,8 +92,7 @@ private:
             return;
         }
         const std::uint32_t pasid = IOASIM_U32(record, MemoryAccess, pasid);
-        const Space* space =
-            spaces_.find(pair_key(IOASIM_U32(record, MemoryAccess, rid), pasid));
+        const Space* space = spaces_.find(pair_key(IOASIM_U32(record, MemoryAccess, rid), pasid));
         const std::uint32_t wanted = space == nullptr ? 0 : expected(*space, record);
         if (wanted == 0) {
             // Requests without PASID are judged only where their space was told.
@@ -107,9 +106,10 @@ private:
         for (std::uint64_t at = address; at < end;) {
             const auto [owner, next] = owners_.find(at);
             if (owner == OwnerMap::kNobody) {
-                complain("isolation.unowned_memory", record,
-                         fmt::format("address space {} reached memory at 0x{:x} that belongs to nobody",
-                                     c_.sink.name(wanted), at));
+                complain(
+                    "isolation.unowned_memory", record,
+                    fmt::format("address space {} reached memory at 0x{:x} that belongs to nobody",
+                                c_.sink.name(wanted), at));
                 return;
             }
             if (owner != wanted && !may_reach(wanted, owner)) {
@@ -157,8 +157,8 @@ private:
 
     static constexpr std::size_t kRemembered = 16;  // former spaces of one PASID
     OwnerMap owners_;
-    FlatMap<Space> spaces_;              // (rid, pasid)
-    FlatMap<std::uint32_t> device_of_;   // rid -> device
+    FlatMap<Space> spaces_;             // (rid, pasid)
+    FlatMap<std::uint32_t> device_of_;  // rid -> device
     FlatMap<std::uint32_t> reach_memo_;
 };
 

@@ -76,9 +76,9 @@ private:
         }
         std::uint32_t& user = spid_user_[spid_key(kernel, set, spid)];
         if (user != 0 && user - 1 != number) {
-            c_.sink.report_id("level.spid_used_twice", record, kernel, number,
-                              fmt::format("got SPID {} although ID {} of the same set has it", spid,
-                                          user - 1));
+            c_.sink.report_id(
+                "level.spid_used_twice", record, kernel, number,
+                fmt::format("got SPID {} although ID {} of the same set has it", spid, user - 1));
         }
         user = number + 1;
     }

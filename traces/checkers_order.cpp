@@ -1,5 +1,5 @@
-// Order: notification blocks by descending priority, ordered work in queueing order and one at a time,
-// translation off before the PASID entry goes, no submission after KVM finished UNBIND.
+// Order: notification blocks by descending priority, ordered work in queueing order and one at a
+// time, translation off before the PASID entry goes, no submission after KVM finished UNBIND.
 #include <deque>
 
 #include <fmt/format.h>
@@ -97,7 +97,8 @@ private:
 
     void on_work(const trace::EventRecord& record) {
         WorkQueue& queue = work_[IOASIM_FIELD(record, IoasidWork, kernel)];
-        const Item item{IOASIM_U32(record, IoasidWork, work), IOASIM_U32(record, IoasidWork, ioasid)};
+        const Item item{IOASIM_U32(record, IoasidWork, work),
+                        IOASIM_U32(record, IoasidWork, ioasid)};
         const std::uint32_t phase = IOASIM_U32(record, IoasidWork, phase);
         if (phase == queued_) {
             queue.waiting.push_back(item);
@@ -156,7 +157,8 @@ private:
 
     // From KVM's UNBIND on no vCPU of that VM may send the ID, until the VM gets it again.
     void on_kvm_unbind(const trace::EventRecord& record) {
-        quiet_[pair_key(IOASIM_U32(record, KvmUnbind, vm), IOASIM_U32(record, KvmUnbind, ioasid))] = 1;
+        quiet_[pair_key(IOASIM_U32(record, KvmUnbind, vm), IOASIM_U32(record, KvmUnbind, ioasid))] =
+            1;
     }
 
     void on_table_write(const trace::EventRecord& record) {
@@ -170,7 +172,8 @@ private:
         if (quiet_.empty()) {
             return;
         }
-        const auto outcome = static_cast<trace::EnqcmdOutcome>(IOASIM_FIELD(record, CpuEnqcmd, outcome));
+        const auto outcome =
+            static_cast<trace::EnqcmdOutcome>(IOASIM_FIELD(record, CpuEnqcmd, outcome));
         if (outcome != trace::EnqcmdOutcome::Accepted && outcome != trace::EnqcmdOutcome::Retry) {
             return;
         }

@@ -1,5 +1,6 @@
-// Ownership: no call by or for one VM changes another VM's IDs, and no VM reaches another VM's IDs.
-// Who acts is told by the source ("host/vm1-vcpu0", "vm1/…"), the holder ("kvm/vm1") or the event.
+// Ownership: no call by or for one VM changes another VM's IDs, and no VM reaches another VM's
+// IDs. Who acts is told by the source ("host/vm1-vcpu0", "vm1/…"), the holder ("kvm/vm1") or the
+// event.
 #include <fmt/format.h>
 
 #include "core/trace/ioasid_events.hpp"
@@ -104,7 +105,8 @@ private:
 
     void on_get(const trace::EventRecord& record) {
         by_holder(record, IOASIM_ID_SPACE(c_.facts, record, IoasidGet),
-                  IOASIM_U32(record, IoasidGet, ioasid), IOASIM_U32(record, IoasidGet, holder), "took");
+                  IOASIM_U32(record, IoasidGet, ioasid), IOASIM_U32(record, IoasidGet, holder),
+                  "took");
     }
     void on_put(const trace::EventRecord& record) {
         by_holder(record, IOASIM_ID_SPACE(c_.facts, record, IoasidPut),
@@ -120,13 +122,15 @@ private:
                  IOASIM_U32(record, IoasidUnbind, ioasid), "detached its SPID");
     }
 
-    // --- translations of a VM lead to its own IDs only --------------------------------------------
+    // --- translations of a VM lead to its own IDs only
+    // --------------------------------------------
     void translation(const trace::EventRecord& record, std::uint32_t vm, std::uint32_t number) {
         const IdFacts* id = c_.facts.ids.find(c_.facts.host, number);
         if (id != nullptr && id->live && id->set != vm) {
-            c_.sink.report_id("ownership.foreign_translation", record, c_.facts.host, number,
-                              fmt::format("belongs to set {}, but {} translates a guest PASID to it",
-                                          c_.sink.name(id->set), c_.sink.name(vm)));
+            c_.sink.report_id(
+                "ownership.foreign_translation", record, c_.facts.host, number,
+                fmt::format("belongs to set {}, but {} translates a guest PASID to it",
+                            c_.sink.name(id->set), c_.sink.name(vm)));
         }
     }
     void on_kvm_bind(const trace::EventRecord& record) {
@@ -139,7 +143,8 @@ private:
         }
     }
     void on_enqcmd(const trace::EventRecord& record) {
-        const auto outcome = static_cast<trace::EnqcmdOutcome>(IOASIM_FIELD(record, CpuEnqcmd, outcome));
+        const auto outcome =
+            static_cast<trace::EnqcmdOutcome>(IOASIM_FIELD(record, CpuEnqcmd, outcome));
         if (outcome != trace::EnqcmdOutcome::Accepted && outcome != trace::EnqcmdOutcome::Retry) {
             return;
         }

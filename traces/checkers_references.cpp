@@ -1,5 +1,6 @@
-// References: a ledger by holder. Counts follow gets and puts, nobody puts what he did not get, an ID
-// goes back to the pool when and only when the last reference went, and none is left over at the end.
+// References: a ledger by holder. Counts follow gets and puts, nobody puts what he did not get, an
+// ID goes back to the pool when and only when the last reference went, and none is left over at the
+// end.
 #include <map>
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
-// Two checkers over the run as a whole: liveness (work that never ended) and hazards (calls that real
-// code would not survive).
+// Two checkers over the run as a whole: liveness (work that never ended) and hazards (calls that
+// real code would not survive).
 #include <fmt/format.h>
 
 #include "core/trace/ioasid_events.hpp"
@@ -19,7 +19,8 @@ public:
             c_.facts.run_end_reason == 0 ? "" : c_.sink.name(c_.facts.run_end_reason);
         const auto& waiting = c_.unfinished;
         for (std::size_t i = 0; i < waiting.size() && i < kShown; ++i) {
-            c_.sink.report_end("liveness.unfinished", end, waiting[i].substr(0, waiting[i].find(' ')),
+            c_.sink.report_end("liveness.unfinished", end,
+                               waiting[i].substr(0, waiting[i].find(' ')),
                                fmt::format("did not end: {}", waiting[i]));
         }
         if (waiting.size() > kShown) {
@@ -27,11 +28,11 @@ public:
                                fmt::format("{} more did not end", waiting.size() - kShown));
         }
         if (reason == "deadlock" || reason == "hang") {
-            c_.sink.report_end(reason == "hang" ? "liveness.hang" : "liveness.deadlock", end, "run",
-                               reason == "hang" ? "time stands still: activations without end"
-                                                : "nothing is left to happen, but tasks wait",
-                               c_.options.state_dump ? c_.options.state_dump()
-                                                     : std::vector<std::string>{});
+            c_.sink.report_end(
+                reason == "hang" ? "liveness.hang" : "liveness.deadlock", end, "run",
+                reason == "hang" ? "time stands still: activations without end"
+                                 : "nothing is left to happen, but tasks wait",
+                c_.options.state_dump ? c_.options.state_dump() : std::vector<std::string>{});
         }
     }
 
@@ -50,11 +51,12 @@ public:
 private:
     void on_hazard(const trace::EventRecord& record) {
         const std::string lock = c_.sink.name(IOASIM_U32(record, IoasidHazard, lock));
-        c_.sink.report("hazard.real_code_breaks", record,
-                       c_.sink.name(IOASIM_U32(record, IoasidHazard, actor)),
-                       fmt::format("{}{}{} in {}", c_.sink.name(IOASIM_U32(record, IoasidHazard, kind)),
-                                   lock.empty() ? "" : " at ", lock,
-                                   c_.sink.name(IOASIM_U32(record, IoasidHazard, chain))));
+        c_.sink.report(
+            "hazard.real_code_breaks", record,
+            c_.sink.name(IOASIM_U32(record, IoasidHazard, actor)),
+            fmt::format("{}{}{} in {}", c_.sink.name(IOASIM_U32(record, IoasidHazard, kind)),
+                        lock.empty() ? "" : " at ", lock,
+                        c_.sink.name(IOASIM_U32(record, IoasidHazard, chain))));
     }
 };
 

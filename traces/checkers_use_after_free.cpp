@@ -46,7 +46,8 @@ private:
         complain("use_after_free.workqueue", id.queues, "enabled dedicated workqueues are set to");
     }
 
-    // Allocated once, and in the pool now. (A PASID that the core never gave out is not its concern.)
+    // Allocated once, and in the pool now. (A PASID that the core never gave out is not its
+    // concern.)
     bool is_free(std::uint64_t pasid) {
         const IdFacts* id = c_.facts.hardware_id(pasid);
         return id != nullptr && id->ever && !id->live;

@@ -1,4 +1,5 @@
-// Events as text: one value, one line. The same words everywhere: findings, `trace explain`, queries.
+// Events as text: one value, one line. The same words everywhere: findings, `trace explain`,
+// queries.
 #pragma once
 
 #include <string>

@@ -64,7 +64,9 @@ void Facts::add_last(HandlerTable& table) {
     add<trace::DsaComplete, &Facts::on_last_complete>(table, *this);
 }
 
-bool Facts::ended_idle() const { return run_end_reason == 0 || run_end_reason == idle_; }
+bool Facts::ended_idle() const {
+    return run_end_reason == 0 || run_end_reason == idle_;
+}
 
 // --- who is who ---------------------------------------------------------------------------------
 
@@ -83,7 +85,8 @@ std::uint32_t Facts::guest_of(SourceId source) {
         const std::string& text = recorder_.source_name(source);
         const std::size_t slash = text.find('/');
         guest_memo_[at] =
-            1 + (slash == std::string::npos ? 0 : vm_named(std::string_view(text).substr(0, slash)));
+            1 +
+            (slash == std::string::npos ? 0 : vm_named(std::string_view(text).substr(0, slash)));
     }
     return guest_memo_[at] - 1;
 }
@@ -146,26 +149,28 @@ void Facts::on_first_alloc(const trace::EventRecord& record) {
 }
 
 void Facts::on_last_state(const trace::EventRecord& record) {
-    ids.at(IOASIM_ID_SPACE(*this, record, IoasidStateChange), IOASIM_U32(record, IoasidStateChange, ioasid))
+    ids.at(IOASIM_ID_SPACE(*this, record, IoasidStateChange),
+           IOASIM_U32(record, IoasidStateChange, ioasid))
         .state = static_cast<trace::IoasidState>(IOASIM_FIELD(record, IoasidStateChange, to));
 }
 
 void Facts::on_last_bind(const trace::EventRecord& record) {
-    IdFacts& id = ids.at(IOASIM_ID_SPACE(*this, record, IoasidBind), IOASIM_U32(record, IoasidBind, ioasid));
+    IdFacts& id =
+        ids.at(IOASIM_ID_SPACE(*this, record, IoasidBind), IOASIM_U32(record, IoasidBind, ioasid));
     id.bound = true;
     id.spid = IOASIM_U32(record, IoasidBind, spid);
 }
 
 void Facts::on_last_unbind(const trace::EventRecord& record) {
-    IdFacts& id =
-        ids.at(IOASIM_ID_SPACE(*this, record, IoasidUnbind), IOASIM_U32(record, IoasidUnbind, ioasid));
+    IdFacts& id = ids.at(IOASIM_ID_SPACE(*this, record, IoasidUnbind),
+                         IOASIM_U32(record, IoasidUnbind, ioasid));
     id.bound = false;
     id.spid = kNoId;
 }
 
 void Facts::on_last_free(const trace::EventRecord& record) {
-    ids.at(IOASIM_ID_SPACE(*this, record, IoasidFree), IOASIM_U32(record, IoasidFree, ioasid)).free_sent =
-        true;
+    ids.at(IOASIM_ID_SPACE(*this, record, IoasidFree), IOASIM_U32(record, IoasidFree, ioasid))
+        .free_sent = true;
 }
 
 void Facts::on_last_free_call(const trace::EventRecord& record) {
@@ -193,8 +198,9 @@ void Facts::on_set_alloc(const trace::EventRecord& record) {
     if (IOASIM_FIELD(record, IoasidSetAlloc, quota) == 0) {
         private_sets_[key] =
             recorder_
-                .name(recorder_.names().text(IOASIM_NAME(record, IoasidSetAlloc, kernel)) + ".set(" +
-                      recorder_.names().text(IOASIM_NAME(record, IoasidSetAlloc, set)) + ")")
+                .name(recorder_.names().text(IOASIM_NAME(record, IoasidSetAlloc, kernel)) +
+                      ".set(" + recorder_.names().text(IOASIM_NAME(record, IoasidSetAlloc, set)) +
+                      ")")
                 .value();
     } else {
         private_sets_.erase(key);
@@ -221,7 +227,8 @@ void Facts::on_last_set_free(const trace::EventRecord& record) {
     }
 }
 
-// --- who names an ID ------------------------------------------------------------------------------
+// --- who names an ID
+// ------------------------------------------------------------------------------
 
 void Facts::on_entry_set(const trace::EventRecord& record) {
     if (from_guest(record)) {

@@ -26,19 +26,19 @@ struct HolderCount {
 };
 
 struct IdFacts {
-    std::uint32_t set = 0;         // name
+    std::uint32_t set = 0;  // name
     std::uint32_t spid = kNoId;
-    std::uint32_t refs = 0;        // as the last event told
-    std::uint32_t last_event = 0;  // in the history
+    std::uint32_t refs = 0;          // as the last event told
+    std::uint32_t last_event = 0;    // in the history
     std::uint16_t entries = 0;       // present PASID entries (host)
     std::uint32_t lines = 0;         // cached structures and translations (host)
     std::uint16_t translations = 0;  // valid entries of VMs' PASID translation tables (host)
     std::uint16_t queues = 0;        // enabled dedicated workqueues (host)
     trace::IoasidState state = trace::IoasidState::Free;
     bool live = false;
-    bool ever = false;        // was allocated at least once
-    bool bound = false;       // BIND was sent, UNBIND not yet
-    bool kvm_bound = false;   // KVM acted on BIND, not yet on UNBIND
+    bool ever = false;       // was allocated at least once
+    bool bound = false;      // BIND was sent, UNBIND not yet
+    bool kvm_bound = false;  // KVM acted on BIND, not yet on UNBIND
     bool free_sent = false;
     bool owner_freed = false;  // ioasid_free succeeded
     std::array<HolderCount, 3> holders{};
@@ -83,16 +83,16 @@ public:
     void add_last(HandlerTable& table);
 
     IdTable<IdFacts> ids;
-    FlatMap<SetFacts> sets;         // pair_key(kernel, set)
-    FlatMap<EntryFacts> entries;    // entry_key
-    std::vector<Line> lines;        // with holes (count 0)
-    FlatMap<std::uint32_t> vm_names;       // name -> 1, or 2 when destroyed
-    FlatMap<std::uint64_t> accepted;       // pair_key(device, descriptor) -> sequence number
-    std::uint32_t host = 0;                // the kernel name of the host
-    std::uint32_t run_end_reason = 0;      // 0: not told
+    FlatMap<SetFacts> sets;            // pair_key(kernel, set)
+    FlatMap<EntryFacts> entries;       // entry_key
+    std::vector<Line> lines;           // with holes (count 0)
+    FlatMap<std::uint32_t> vm_names;   // name -> 1, or 2 when destroyed
+    FlatMap<std::uint64_t> accepted;   // pair_key(device, descriptor) -> sequence number
+    std::uint32_t host = 0;            // the kernel name of the host
+    std::uint32_t run_end_reason = 0;  // 0: not told
 
-    // Whose numbers the ID is one of: the kernel's, or those of a private set with a namespace of its
-    // own (a set that takes nothing from the pool).
+    // Whose numbers the ID is one of: the kernel's, or those of a private set with a namespace of
+    // its own (a set that takes nothing from the pool).
     std::uint32_t space_of(std::uint32_t kernel, std::uint32_t set) const {
         if (private_sets_.empty()) {
             return kernel;
@@ -155,8 +155,8 @@ private:
     trace::Recorder& recorder_;
     std::uint32_t idle_ = 0;
     std::uint32_t context_cache_ = 0;
-    FlatMap<std::uint32_t> private_sets_;        // (kernel, set) -> name of its number space
-    FlatMap<std::uint32_t> line_index_;          // line_key -> index + 1
+    FlatMap<std::uint32_t> private_sets_;  // (kernel, set) -> name of its number space
+    FlatMap<std::uint32_t> line_index_;    // line_key -> index + 1
     std::vector<std::uint32_t> free_lines_;
     FlatMap<std::uint32_t> translation_target_;  // pair_key(vm, guest pasid) -> host ID + 1
     FlatMap<std::uint32_t> queue_pasid_;         // pair_key(device, wq) -> PASID + 1

@@ -34,18 +34,19 @@ constexpr std::size_t field_index(std::string_view list, std::string_view name) 
 constexpr trace::Name as_name(std::uint64_t value) {
     return trace::Name{static_cast<std::uint32_t>(value)};
 }
-constexpr std::uint32_t as_u32(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
+constexpr std::uint32_t as_u32(std::uint64_t value) {
+    return static_cast<std::uint32_t>(value);
+}
 
 constexpr std::uint32_t kNoId = 0xFFFF'FFFF;  // an Id field without a value
 
 }  // namespace ioasim::traces
 
 // IOASIM_FIELD(record, IoasidPut, refs): the packed value of that field.
-#define IOASIM_FIELD(record, Event, field)                                            \
-    ((record).values[std::integral_constant<std::size_t,                              \
-                                            ::ioasim::traces::field_index(            \
-                                                ::ioasim::trace::Event::kFieldList,   \
-                                                #field)>::value])
+#define IOASIM_FIELD(record, Event, field)                                                       \
+    ((record).values[std::integral_constant<std::size_t, ::ioasim::traces::field_index(          \
+                                                             ::ioasim::trace::Event::kFieldList, \
+                                                             #field)>::value])
 #define IOASIM_NAME(record, Event, field) \
     (::ioasim::traces::as_name(IOASIM_FIELD(record, Event, field)))
 #define IOASIM_U32(record, Event, field) \

@@ -125,11 +125,12 @@ std::string FindingSink::id_name(std::uint32_t kernel, std::uint32_t id) const {
 
 void FindingSink::add(Finding finding) {
     ++total_;
-    // A thousand findings of one rule say nothing that the first hundred do not: the rest is counted.
+    // A thousand findings of one rule say nothing that the first hundred do not: the rest is
+    // counted.
     if (++counts_[finding.code] <= kEmittedPerCode) {
-        recorder_.emit(source_, trace::RunFinding{recorder_.name(finding.code),
-                                                  recorder_.name(finding.who),
-                                                  recorder_.name(finding.text)});
+        recorder_.emit(source_,
+                       trace::RunFinding{recorder_.name(finding.code), recorder_.name(finding.who),
+                                         recorder_.name(finding.text)});
     }
     if (findings_.size() < kKept) {
         findings_.push_back(std::move(finding));
@@ -138,14 +139,18 @@ void FindingSink::add(Finding finding) {
 
 void FindingSink::report(const char* code, const trace::EventRecord& record, std::string who,
                          std::string text) {
-    add({code, std::move(who), std::move(text), record.time, record.seq,
+    add({code,
+         std::move(who),
+         std::move(text),
+         record.time,
+         record.seq,
          {format_event(recorder_, record)}});
 }
 
-void FindingSink::report_id(const char* code, const trace::EventRecord& record, std::uint32_t kernel,
-                            std::uint32_t id, std::string text) {
-    Finding finding{code, id_name(kernel, id), std::move(text), record.time, record.seq,
-                    history_.of(kernel, id)};
+void FindingSink::report_id(const char* code, const trace::EventRecord& record,
+                            std::uint32_t kernel, std::uint32_t id, std::string text) {
+    Finding finding{code,        id_name(kernel, id), std::move(text),
+                    record.time, record.seq,          history_.of(kernel, id)};
     std::string line = format_event(recorder_, record);
     if (finding.events.empty() || finding.events.back() != line) {
         finding.events.push_back(std::move(line));
@@ -158,8 +163,8 @@ void FindingSink::report_end(const char* code, TimePs end, std::string who, std:
     add({code, std::move(who), std::move(text), end, recorder_.released(), std::move(lines)});
 }
 
-void FindingSink::report_end_id(const char* code, TimePs end, std::uint32_t kernel, std::uint32_t id,
-                                std::string text) {
+void FindingSink::report_end_id(const char* code, TimePs end, std::uint32_t kernel,
+                                std::uint32_t id, std::string text) {
     add({code, id_name(kernel, id), std::move(text), end, recorder_.released(),
          history_.of(kernel, id)});
 }

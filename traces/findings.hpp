@@ -19,8 +19,9 @@ struct Finding {
     std::vector<std::string> events;  // the last relevant events of the ID, oldest first
 };
 
-// Keeps the last control events of all IDs in one ring; each ID knows its newest one, each event the
-// one before it. Old events are overwritten, so an ID that was quiet for long may have none left.
+// Keeps the last control events of all IDs in one ring; each ID knows its newest one, each event
+// the one before it. Old events are overwritten, so an ID that was quiet for long may have none
+// left.
 class History {
 public:
     History(trace::Recorder& recorder, Facts& facts);

@@ -14,8 +14,12 @@ namespace ioasim::traces {
 constexpr std::uint64_t pair_key(std::uint32_t high, std::uint32_t low) {
     return (std::uint64_t{high} << 32U) | low;
 }
-constexpr std::uint32_t key_high(std::uint64_t key) { return static_cast<std::uint32_t>(key >> 32U); }
-constexpr std::uint32_t key_low(std::uint64_t key) { return static_cast<std::uint32_t>(key); }
+constexpr std::uint32_t key_high(std::uint64_t key) {
+    return static_cast<std::uint32_t>(key >> 32U);
+}
+constexpr std::uint32_t key_low(std::uint64_t key) {
+    return static_cast<std::uint32_t>(key);
+}
 constexpr std::uint64_t mix_key(std::uint64_t key) {
     key ^= key >> 31U;
     key *= 0x9E37'79B9'7F4A'7C15U;
@@ -73,8 +77,8 @@ public:
         // Close the gap so that probes never meet a hole inside their run.
         for (std::size_t at = next(hole); slots_[at].used; at = next(at)) {
             const std::size_t wanted = home(slots_[at].key);
-            const bool movable = hole <= at ? (wanted <= hole || wanted > at)
-                                            : (wanted <= hole && wanted > at);
+            const bool movable =
+                hole <= at ? (wanted <= hole || wanted > at) : (wanted <= hole && wanted > at);
             if (movable) {
                 slots_[hole] = std::move(slots_[at]);
                 slots_[at] = Slot{};

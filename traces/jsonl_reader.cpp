@@ -78,8 +78,9 @@ std::optional<std::uint64_t> unpack(trace::Recorder& recorder, const trace::Fiel
         return unpack_text(recorder, field, value.get_ref<const std::string&>());
     }
     if (value.is_boolean()) {
-        return field.type == FieldType::Bool ? std::optional<std::uint64_t>(value.get<bool>() ? 1 : 0)
-                                             : std::nullopt;
+        return field.type == FieldType::Bool
+                   ? std::optional<std::uint64_t>(value.get<bool>() ? 1 : 0)
+                   : std::nullopt;
     }
     if (value.is_null()) {
         return field.type == FieldType::Id ? std::optional<std::uint64_t>(kNoId) : std::nullopt;
@@ -110,7 +111,8 @@ struct JsonlReader::Parse {
             return reader.fail("no trace header: the first line must hold \"schema\"");
         }
         if (header.schema != kJsonlSchema) {
-            return reader.fail(fmt::format("schema \"{}\" is not \"{}\"", header.schema, kJsonlSchema));
+            return reader.fail(
+                fmt::format("schema \"{}\" is not \"{}\"", header.schema, kJsonlSchema));
         }
         const auto seed = line.find("seed");
         if (!text("version", header.version) || !text("config", header.config) ||
@@ -173,14 +175,14 @@ struct JsonlReader::Parse {
             }
             const auto value = unpack(reader.recorder_, wanted[i], *found);
             if (!value) {
-                return reader.fail(fmt::format("{}: bad value {} of field \"{}\"", record.info->name,
-                                               found->dump(), wanted[i].name));
+                return reader.fail(fmt::format("{}: bad value {} of field \"{}\"",
+                                               record.info->name, found->dump(), wanted[i].name));
             }
             record.values[i] = *value;
         }
         if (line.size() != wanted.size() + 4) {
-            return reader.fail(fmt::format("{} has fields that the catalogue does not know",
-                                           record.info->name));
+            return reader.fail(
+                fmt::format("{} has fields that the catalogue does not know", record.info->name));
         }
         return true;
     }

@@ -1,7 +1,7 @@
-// Reads an event trace back into EventRecords: names and sources are interned in the given recorder,
-// so any listener (state view, statistics, another sink) can be fed from a file as from a run.
-// Strict: unknown events and fields, missing fields, wrong types, a sequence number that does not grow
-// and a time that runs backwards are errors with their line.
+// Reads an event trace back into EventRecords: names and sources are interned in the given
+// recorder, so any listener (state view, statistics, another sink) can be fed from a file as from a
+// run. Strict: unknown events and fields, missing fields, wrong types, a sequence number that does
+// not grow and a time that runs backwards are errors with their line.
 #pragma once
 
 #include <cstdint>

@@ -88,8 +88,8 @@ void JsonlSink::append_value(const trace::FieldInfo& field, std::uint64_t value)
 void JsonlSink::on_event(const trace::EventRecord& record) {
     line_.clear();
     fmt::format_to(std::back_inserter(line_),
-                   FMT_COMPILE("{{\"seq\":{},\"time_ps\":{},\"event\":\"{}\",\"source\":"), record.seq,
-                   record.time.ps(), record.info->name);
+                   FMT_COMPILE("{{\"seq\":{},\"time_ps\":{},\"event\":\"{}\",\"source\":"),
+                   record.seq, record.time.ps(), record.info->name);
     append_json_string(line_, recorder_.source_name(record.source));
     for (std::size_t i = 0; i < record.info->fields.size(); ++i) {
         const trace::FieldInfo& field = record.info->fields[i];
@@ -103,6 +103,8 @@ void JsonlSink::on_event(const trace::EventRecord& record) {
     ++lines_;
 }
 
-void JsonlSink::on_end(TimePs) { out_.flush(); }
+void JsonlSink::on_end(TimePs) {
+    out_.flush();
+}
 
 }  // namespace ioasim::traces

@@ -1,4 +1,5 @@
-// Who owns which host addresses: ranges from memory.owner events, with a small cache of recent answers.
+// Who owns which host addresses: ranges from memory.owner events, with a small cache of recent
+// answers.
 #pragma once
 
 #include <array>

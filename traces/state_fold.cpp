@@ -80,13 +80,15 @@ void StateFold::on_set_free(const trace::EventRecord& record) {
 
 void StateFold::on_alloc(const trace::EventRecord& record) {
     ++kernels[IOASIM_FIELD(record, IoasidAlloc, kernel)].live;
-    Id& id = ids.at(IOASIM_ID_SPACE(facts, record, IoasidAlloc), IOASIM_U32(record, IoasidAlloc, ioasid));
+    Id& id = ids.at(IOASIM_ID_SPACE(facts, record, IoasidAlloc),
+                    IOASIM_U32(record, IoasidAlloc, ioasid));
     id.refs = 1;
     id.holders.clear();
 }
 
 void StateFold::on_get(const trace::EventRecord& record) {
-    Id& id = ids.at(IOASIM_ID_SPACE(facts, record, IoasidGet), IOASIM_U32(record, IoasidGet, ioasid));
+    Id& id =
+        ids.at(IOASIM_ID_SPACE(facts, record, IoasidGet), IOASIM_U32(record, IoasidGet, ioasid));
     id.refs = IOASIM_U32(record, IoasidGet, refs);
     const std::uint32_t holder = IOASIM_U32(record, IoasidGet, holder);
     for (HolderCount& entry : id.holders) {
@@ -99,7 +101,8 @@ void StateFold::on_get(const trace::EventRecord& record) {
 }
 
 void StateFold::on_put(const trace::EventRecord& record) {
-    Id& id = ids.at(IOASIM_ID_SPACE(facts, record, IoasidPut), IOASIM_U32(record, IoasidPut, ioasid));
+    Id& id =
+        ids.at(IOASIM_ID_SPACE(facts, record, IoasidPut), IOASIM_U32(record, IoasidPut, ioasid));
     id.refs = IOASIM_U32(record, IoasidPut, refs);
     const std::uint32_t holder = IOASIM_U32(record, IoasidPut, holder);
     for (auto entry = id.holders.begin(); entry != id.holders.end(); ++entry) {
@@ -115,13 +118,14 @@ void StateFold::on_put(const trace::EventRecord& record) {
 void StateFold::on_reclaim(const trace::EventRecord& record) {
     Kernel& kernel = kernels[IOASIM_FIELD(record, IoasidReclaim, kernel)];
     kernel.live -= kernel.live > 0 ? 1 : 0;
-    Id& id =
-        ids.at(IOASIM_ID_SPACE(facts, record, IoasidReclaim), IOASIM_U32(record, IoasidReclaim, ioasid));
+    Id& id = ids.at(IOASIM_ID_SPACE(facts, record, IoasidReclaim),
+                    IOASIM_U32(record, IoasidReclaim, ioasid));
     id.refs = 0;
     std::vector<HolderCount>().swap(id.holders);
 }
 
-// --- processors -----------------------------------------------------------------------------------
+// --- processors
+// -----------------------------------------------------------------------------------
 
 void StateFold::on_table_write(const trace::EventRecord& record) {
     vmcs[pair_key(IOASIM_U32(record, KvmTableWrite, vm),
@@ -134,7 +138,8 @@ void StateFold::on_cpu_pasid(const trace::EventRecord& record) {
                                                  IOASIM_FIELD(record, CpuPasid, valid) != 0};
 }
 
-// --- IOMMUs ---------------------------------------------------------------------------------------
+// --- IOMMUs
+// ---------------------------------------------------------------------------------------
 
 void StateFold::on_entry_set(const trace::EventRecord& record) {
     if (!facts.from_guest(record)) {
@@ -158,7 +163,8 @@ void StateFold::on_prq(const trace::EventRecord& record) {
     iommu.tail = IOASIM_U32(record, VtdPrq, tail);
 }
 
-// --- devices --------------------------------------------------------------------------------------
+// --- devices
+// --------------------------------------------------------------------------------------
 
 void StateFold::on_wq_state(const trace::EventRecord& record) {
     const std::uint32_t device = IOASIM_U32(record, DsaWqState, device);
@@ -216,24 +222,26 @@ void StateFold::on_dsa_fault(const trace::EventRecord& record) {
     ++devices[IOASIM_FIELD(record, DsaFault, device)].faults;
 }
 
-// --- memory, processes, the run -------------------------------------------------------------------
+// --- memory, processes, the run
+// -------------------------------------------------------------------
 
 void StateFold::on_space(const trace::EventRecord& record) {
     if (!facts.from_guest(record)) {
-        spaces[pair_key(IOASIM_U32(record, PasidSpace, rid), IOASIM_U32(record, PasidSpace, pasid))] =
+        spaces[pair_key(IOASIM_U32(record, PasidSpace, rid),
+                        IOASIM_U32(record, PasidSpace, pasid))] =
             IOASIM_U32(record, PasidSpace, owner);
     }
 }
 void StateFold::on_owner(const trace::EventRecord& record) {
-    owners.assign(IOASIM_FIELD(record, MemoryOwner, address), IOASIM_FIELD(record, MemoryOwner, bytes),
-                  IOASIM_U32(record, MemoryOwner, owner));
+    owners.assign(IOASIM_FIELD(record, MemoryOwner, address),
+                  IOASIM_FIELD(record, MemoryOwner, bytes), IOASIM_U32(record, MemoryOwner, owner));
 }
 void StateFold::on_process_start(const trace::EventRecord& record) {
     processes[IOASIM_FIELD(record, ProcessStart, process)] = {true, 0};
 }
 void StateFold::on_process_exit(const trace::EventRecord& record) {
-    processes[IOASIM_FIELD(record, ProcessExit, process)] = {false,
-                                                             IOASIM_U32(record, ProcessExit, cause)};
+    processes[IOASIM_FIELD(record, ProcessExit, process)] = {
+        false, IOASIM_U32(record, ProcessExit, cause)};
 }
 void StateFold::on_step(const trace::EventRecord& record) {
     Program& program = programs[IOASIM_FIELD(record, StepResult, program)];
@@ -243,7 +251,9 @@ void StateFold::on_step(const trace::EventRecord& record) {
 void StateFold::on_finding(const trace::EventRecord& record) {
     ++findings[IOASIM_FIELD(record, RunFinding, code)];
 }
-void StateFold::on_hazard(const trace::EventRecord&) { ++hazards; }
+void StateFold::on_hazard(const trace::EventRecord&) {
+    ++hazards;
+}
 void StateFold::on_run_end(const trace::EventRecord& record) {
     run_reason = IOASIM_U32(record, RunEnd, reason);
 }

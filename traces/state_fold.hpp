@@ -41,7 +41,7 @@ public:
         std::uint64_t completed = 0;  // the device finished it, well or with an error
         std::uint64_t failed = 0;     // of these, with a status other than success
         std::uint64_t aborted = 0;
-        std::uint64_t lost = 0;       // its record could not be written
+        std::uint64_t lost = 0;  // its record could not be written
         std::uint64_t faults = 0;
     };
     struct Queue {
@@ -67,21 +67,21 @@ public:
 
     Facts facts;
     FlatMap<Kernel> kernels;
-    IdTable<Id> ids;                     // by number space
-    FlatMap<std::uint64_t> vmcs;         // (vm, guest pasid) -> entry
+    IdTable<Id> ids;              // by number space
+    FlatMap<std::uint64_t> vmcs;  // (vm, guest pasid) -> entry
     FlatMap<Cpu> cpus;
     FlatMap<Iommu> iommus;
     FlatMap<Device> devices;
-    FlatMap<Queue> queues;               // (device, wq)
-    FlatMap<Descriptor> descriptors;     // (device, number): open ones and the last that ended
-    FlatMap<std::uint32_t> spaces;       // (rid, pasid) -> owner
+    FlatMap<Queue> queues;            // (device, wq)
+    FlatMap<Descriptor> descriptors;  // (device, number): open ones and the last that ended
+    FlatMap<std::uint32_t> spaces;    // (rid, pasid) -> owner
     mutable OwnerMap owners;
     FlatMap<Process> processes;
     FlatMap<Program> programs;
-    FlatMap<std::uint64_t> findings;     // by code
+    FlatMap<std::uint64_t> findings;  // by code
     std::uint64_t hazards = 0;
     std::uint32_t run_reason = 0;
-    TimePs time;                         // of the last event
+    TimePs time;  // of the last event
 
     const HandlerTable& table() const { return table_; }
 

@@ -8,10 +8,18 @@
 namespace ioasim::traces {
 namespace {
 
-StateAnswer answer(StateValue::Kind kind, std::uint64_t number) { return {StateValue{kind, number, {}}, {}, {}}; }
-StateAnswer count(std::uint64_t number) { return answer(StateValue::Kind::Count, number); }
-StateAnswer flag(bool value) { return answer(StateValue::Kind::Bool, value ? 1 : 0); }
-StateAnswer id_value(std::uint64_t value) { return answer(StateValue::Kind::Id, value); }
+StateAnswer answer(StateValue::Kind kind, std::uint64_t number) {
+    return {StateValue{kind, number, {}}, {}, {}};
+}
+StateAnswer count(std::uint64_t number) {
+    return answer(StateValue::Kind::Count, number);
+}
+StateAnswer flag(bool value) {
+    return answer(StateValue::Kind::Bool, value ? 1 : 0);
+}
+StateAnswer id_value(std::uint64_t value) {
+    return answer(StateValue::Kind::Id, value);
+}
 StateAnswer text(std::string words) {
     return {StateValue{StateValue::Kind::Text, 0, std::move(words)}, {}, {}};
 }
@@ -49,7 +57,8 @@ StateAnswer with_set(const Source& s, const Asked& a, Pick pick) {
                     names.push_back(s.name(key_low(key)));
                 }
             }
-            return StateAnswer{{}, fmt::format("{} has no set \"{}\"", a.names[0], a.names[1]),
+            return StateAnswer{{},
+                               fmt::format("{} has no set \"{}\"", a.names[0], a.names[1]),
                                near_names(a.names[1], names)};
         }
         return pick(*set);
@@ -58,7 +67,8 @@ StateAnswer with_set(const Source& s, const Asked& a, Pick pick) {
 template <class Pick>
 StateAnswer with_cpu(const Source& s, const Asked& a, Pick pick) {
     const auto* cpu = s.fold.cpus.find(s.key(a.names[0]));
-    return cpu == nullptr ? s.missing("processor with a PASID", a.names[0], s.fold.cpus) : pick(*cpu);
+    return cpu == nullptr ? s.missing("processor with a PASID", a.names[0], s.fold.cpus)
+                          : pick(*cpu);
 }
 template <class Pick>
 StateAnswer with_iommu(const Source& s, const Asked& a, Pick pick) {
@@ -82,7 +92,8 @@ StateAnswer with_queue(const Source& s, const Asked& a, Pick pick) {
                     names.push_back(s.name(key_low(key)));
                 }
             }
-            return StateAnswer{{}, fmt::format("{} has no workqueue \"{}\"", a.names[0], a.names[1]),
+            return StateAnswer{{},
+                               fmt::format("{} has no workqueue \"{}\"", a.names[0], a.names[1]),
                                near_names(a.names[1], names)};
         }
         return pick(*queue);
@@ -95,9 +106,11 @@ StateAnswer with_descriptor(const Source& s, const Asked& a, Pick pick) {
             pair_key(s.key(a.names[0]), static_cast<std::uint32_t>(a.numbers[0])));
         if (descriptor == nullptr) {
             const bool past = a.numbers[0] != 0 && a.numbers[0] <= device.accepted;
-            return StateAnswer{{}, fmt::format(past ? "descriptor {} of {} ended too long ago"
-                                                    : "descriptor {} was never accepted by {}",
-                                               a.numbers[0], a.names[0]), {}};
+            return StateAnswer{{},
+                               fmt::format(past ? "descriptor {} of {} ended too long ago"
+                                                : "descriptor {} was never accepted by {}",
+                                           a.numbers[0], a.names[0]),
+                               {}};
         }
         return pick(*descriptor);
     });
@@ -144,18 +157,22 @@ using Wq = StateFold::Queue;
 const std::vector<FormEntry>& form_entries() {
     static const std::vector<FormEntry> kForms{
         {"KERNEL.available", "IDs of the pool that no set took",
-         [](S s, A a) { return with_kernel(s, a, [](const auto& k) { return count(k.available); }); }},
+         [](S s, A a) {
+             return with_kernel(s, a, [](const auto& k) { return count(k.available); });
+         }},
         {"KERNEL.total", "IDs of the pool",
          [](S s, A a) { return with_kernel(s, a, [](const auto& k) { return count(k.total); }); }},
         {"KERNEL.live", "IDs that are allocated",
          [](S s, A a) { return with_kernel(s, a, [](const auto& k) { return count(k.live); }); }},
         {"KERNEL.ioasid(N).state", "FREE, IDLE, ACTIVE or FREE_PENDING",
          [](S s, A a) {
-             return with_id(s, a, false, [&](const auto& f, const auto&) { return id_state(s, f); });
+             return with_id(s, a, false,
+                            [&](const auto& f, const auto&) { return id_state(s, f); });
          }},
         {"KERNEL.ioasid(N).refs", "references",
          [](S s, A a) {
-             return with_id(s, a, false, [](const auto&, const auto& id) { return count(id.refs); });
+             return with_id(s, a, false,
+                            [](const auto&, const auto& id) { return count(id.refs); });
          }},
         {"KERNEL.ioasid(N).set", "name of its set",
          [](S s, A a) {
@@ -164,7 +181,8 @@ const std::vector<FormEntry>& form_entries() {
          }},
         {"KERNEL.ioasid(N).spid", "its SPID, or none",
          [](S s, A a) {
-             return with_id(s, a, false, [](const auto& f, const auto&) { return id_value(f.spid); });
+             return with_id(s, a, false,
+                            [](const auto& f, const auto&) { return id_value(f.spid); });
          }},
         {"KERNEL.ioasid(N).holders", "who holds how many references: \"iommu=1 kvm/vm1=1 owner=1\"",
          [](S s, A a) {
@@ -183,9 +201,13 @@ const std::vector<FormEntry>& form_entries() {
              });
          }},
         {"KERNEL.set(NAME).live", "live IDs of a set",
-         [](S s, A a) { return with_set(s, a, [](const SetFacts& set) { return count(set.live); }); }},
+         [](S s, A a) {
+             return with_set(s, a, [](const SetFacts& set) { return count(set.live); });
+         }},
         {"KERNEL.set(NAME).quota", "quota of a set",
-         [](S s, A a) { return with_set(s, a, [](const SetFacts& set) { return count(set.quota); }); }},
+         [](S s, A a) {
+             return with_set(s, a, [](const SetFacts& set) { return count(set.quota); });
+         }},
         {"KERNEL.set(NAME).exists", "whether a set of this name is alive",
          [](S s, A a) {
              return with_kernel(s, a, [&](const auto&) {
@@ -205,9 +227,11 @@ const std::vector<FormEntry>& form_entries() {
         {"VM.alive", "whether a virtual machine is alive",
          [](S s, A a) {
              const auto* vm = s.fold.facts.vm_names.find(s.key(a.names[0]));
-             return vm == nullptr ? s.missing("VM", a.names[0], s.fold.facts.vm_names) : flag(*vm == 1);
+             return vm == nullptr ? s.missing("VM", a.names[0], s.fold.facts.vm_names)
+                                  : flag(*vm == 1);
          }},
-        {"VM.vmcs_pasid(N)", "entry of the PASID translation table: bit 31 valid, [19:0] host PASID",
+        {"VM.vmcs_pasid(N)",
+         "entry of the PASID translation table: bit 31 valid, [19:0] host PASID",
          [](S s, A a) {
              const std::uint32_t vm = s.key(a.names[0]);
              if (!s.fold.facts.is_vm(vm)) {
@@ -219,7 +243,8 @@ const std::vector<FormEntry>& form_entries() {
          }},
         {"CPU.pasid", "PASID in IA32_PASID, or none",
          [](S s, A a) {
-             return with_cpu(s, a, [](const auto& c) { return id_value(c.valid ? c.pasid : kNoId); });
+             return with_cpu(s, a,
+                             [](const auto& c) { return id_value(c.valid ? c.pasid : kNoId); });
          }},
         {"CPU.pasid_valid", "valid bit of IA32_PASID",
          [](S s, A a) { return with_cpu(s, a, [](const auto& c) { return flag(c.valid); }); }},
@@ -259,9 +284,13 @@ const std::vector<FormEntry>& form_entries() {
         {"IOMMU.faults", "blocked requests",
          [](S s, A a) { return with_iommu(s, a, [](const auto& i) { return count(i.faults); }); }},
         {"IOMMU.faults.recorded", "of these, in a fault record",
-         [](S s, A a) { return with_iommu(s, a, [](const auto& i) { return count(i.recorded); }); }},
+         [](S s, A a) {
+             return with_iommu(s, a, [](const auto& i) { return count(i.recorded); });
+         }},
         {"IOMMU.faults.suppressed", "of these, kept out by FPD",
-         [](S s, A a) { return with_iommu(s, a, [](const auto& i) { return count(i.suppressed); }); }},
+         [](S s, A a) {
+             return with_iommu(s, a, [](const auto& i) { return count(i.suppressed); });
+         }},
         {"IOMMU.prq.head", "head of the page-request queue",
          [](S s, A a) { return with_iommu(s, a, [](const auto& i) { return count(i.head); }); }},
         {"IOMMU.prq.tail", "tail of the page-request queue",
@@ -277,13 +306,17 @@ const std::vector<FormEntry>& form_entries() {
         {"DEVICE.WQ.pasid", "PASID of a dedicated queue, or none",
          [](S s, A a) { return with_queue(s, a, [](const Wq& q) { return id_value(q.pasid); }); }},
         {"DEVICE.descriptors.accepted", "descriptors that a workqueue took",
-         [](S s, A a) { return with_device(s, a, [](const Dev& d) { return count(d.accepted); }); }},
+         [](S s, A a) {
+             return with_device(s, a, [](const Dev& d) { return count(d.accepted); });
+         }},
         {"DEVICE.descriptors.retries", "submissions that were answered with retry",
          [](S s, A a) { return with_device(s, a, [](const Dev& d) { return count(d.retries); }); }},
         {"DEVICE.descriptors.ended", "descriptors that ended, however",
          [](S s, A a) { return with_device(s, a, [](const Dev& d) { return count(d.ended); }); }},
         {"DEVICE.descriptors.completed", "of these, finished by the device",
-         [](S s, A a) { return with_device(s, a, [](const Dev& d) { return count(d.completed); }); }},
+         [](S s, A a) {
+             return with_device(s, a, [](const Dev& d) { return count(d.completed); });
+         }},
         {"DEVICE.descriptors.failed", "of these, with a status other than success",
          [](S s, A a) { return with_device(s, a, [](const Dev& d) { return count(d.failed); }); }},
         {"DEVICE.descriptors.aborted", "ended by abort or reset",
@@ -295,9 +328,13 @@ const std::vector<FormEntry>& form_entries() {
              return with_device(s, a, [](const Dev& d) { return count(d.accepted - d.ended); });
          }},
         {"DEVICE.descriptor(N).ended", "whether a descriptor ended",
-         [](S s, A a) { return with_descriptor(s, a, [](const auto& d) { return flag(d.ended); }); }},
+         [](S s, A a) {
+             return with_descriptor(s, a, [](const auto& d) { return flag(d.ended); });
+         }},
         {"DEVICE.descriptor(N).status", "its completion status",
-         [](S s, A a) { return with_descriptor(s, a, [](const auto& d) { return count(d.status); }); }},
+         [](S s, A a) {
+             return with_descriptor(s, a, [](const auto& d) { return count(d.status); });
+         }},
         {"DEVICE.descriptor(N).how", "how it ended: record, none, lost, abort",
          [](S s, A a) {
              return with_descriptor(s, a, [&](const auto& d) { return text(s.name(d.how)); });

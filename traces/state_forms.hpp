@@ -22,13 +22,13 @@ struct Asked {
 // One run's state with the means to look names up.
 class Source {
 public:
-    Source(trace::Recorder& recorder, const StateFold& state)
-        : recorder_(recorder), fold(state) {}
+    Source(trace::Recorder& recorder, const StateFold& state) : recorder_(recorder), fold(state) {}
     std::uint32_t key(const std::string& name) const { return recorder_.name(name).value(); }
     std::string name(std::uint32_t key) const { return recorder_.names().text(trace::Name{key}); }
 
     template <class Value>
-    StateAnswer missing(const char* kind, const std::string& wanted, const FlatMap<Value>& from) const {
+    StateAnswer missing(const char* kind, const std::string& wanted,
+                        const FlatMap<Value>& from) const {
         std::vector<std::string> names;
         for (const std::uint64_t known : from.sorted_keys()) {
             names.push_back(name(as_u32(known)));

@@ -52,7 +52,8 @@ std::string StateAnswer::problem() const {
 
 namespace {
 
-// --- matching ---------------------------------------------------------------------------------------
+// --- matching
+// ---------------------------------------------------------------------------------------
 
 bool is_placeholder(const std::string& name) {
     return std::all_of(name.begin(), name.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
@@ -143,7 +144,8 @@ const std::vector<Parsed>& parsed_forms() {
         for (const FormEntry& entry : form_entries()) {
             Parsed parsed;
             std::string error;
-            SIM_CHECK(parse_path(entry.path, parsed.parts, error), "form {}: {}", entry.path, error);
+            SIM_CHECK(parse_path(entry.path, parsed.parts, error), "form {}: {}", entry.path,
+                      error);
             parsed.get = entry.get;
             all.push_back(std::move(parsed));
         }
@@ -160,11 +162,12 @@ std::vector<std::string> near_forms(const std::vector<PathPart>& path) {
         std::vector<PathPart> form;
         std::string error;
         parse_path(entry.path, form, error);
-        const bool same_start = form.size() > 1 && path.size() > 1 &&
-                                (form[form.size() - 2].name == path[path.size() - 2].name ||
-                                 (is_placeholder(form[form.size() - 2].name) &&
-                                  path.size() == form.size()));
-        if (form.back().name == last || (same_start && !near_names(last, {form.back().name}).empty())) {
+        const bool same_start =
+            form.size() > 1 && path.size() > 1 &&
+            (form[form.size() - 2].name == path[path.size() - 2].name ||
+             (is_placeholder(form[form.size() - 2].name) && path.size() == form.size()));
+        if (form.back().name == last ||
+            (same_start && !near_names(last, {form.back().name}).empty())) {
             candidates.emplace_back(entry.path);
         }
     }
@@ -220,9 +223,13 @@ void StateView::on_event(const trace::EventRecord& record) {
     impl_->fold.table().dispatch(record);
 }
 
-void StateView::on_end(TimePs end) { impl_->fold.time = end; }
+void StateView::on_end(TimePs end) {
+    impl_->fold.time = end;
+}
 
-std::uint32_t StateView::categories() const { return impl_->fold.table().categories(); }
+std::uint32_t StateView::categories() const {
+    return impl_->fold.table().categories();
+}
 
 StateAnswer StateView::query(const std::string& path) const {
     Asked asked;

@@ -3,7 +3,8 @@
 //
 // Grammar:  path    := part { "." part }
 //           part    := name [ "(" argument { "," argument } ")" ]
-//           name    := letters, digits, '_', '-', '/'            argument := anything but ',' and ')'
+//           name    := letters, digits, '_', '-', '/'            argument := anything but ',' and
+//           ')'
 // Capital words below stand for names of the run, N for a number, RID for "00:02.0".
 //
 //   KERNEL.available  KERNEL.total  KERNEL.live                  pool of IDs
@@ -47,9 +48,9 @@ struct StateValue {
 
 struct StateAnswer {
     std::optional<StateValue> value;
-    std::string error;               // why there is no value
-    std::vector<std::string> near;   // names or forms that may have been meant
-    std::string problem() const;     // error and near names in one line
+    std::string error;              // why there is no value
+    std::vector<std::string> near;  // names or forms that may have been meant
+    std::string problem() const;    // error and near names in one line
 };
 
 class StateView final : public trace::Listener {
@@ -68,7 +69,7 @@ public:
     std::vector<std::string> components() const;
 
     struct Form {
-        std::string path;     // "KERNEL.ioasid(N).state"
+        std::string path;  // "KERNEL.ioasid(N).state"
         std::string meaning;
     };
     static std::vector<Form> forms();

@@ -84,11 +84,10 @@ public:
 protected:
     template <class Event, void (Self::*Method)(const trace::EventRecord&)>
     void on() {
-        handlers_.add(trace::info_of<Event>(),
-                      {[](void* self, const trace::EventRecord& record) {
-                           (static_cast<Self*>(self)->*Method)(record);
-                       },
-                       static_cast<Self*>(this)});
+        handlers_.add(trace::info_of<Event>(), {[](void* self, const trace::EventRecord& record) {
+                                                    (static_cast<Self*>(self)->*Method)(record);
+                                                },
+                                                static_cast<Self*>(this)});
     }
 
 private:

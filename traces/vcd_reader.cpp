@@ -20,7 +20,9 @@ struct Broken {
     std::string text;
 };
 
-[[noreturn]] void broken(VcdError error, std::string text) { throw Broken{error, std::move(text)}; }
+[[noreturn]] void broken(VcdError error, std::string text) {
+    throw Broken{error, std::move(text)};
+}
 
 bool parse_number(std::string_view text, std::uint64_t& out) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out, 10);
@@ -33,8 +35,8 @@ bool is_bit(char c) {
 
 bool is_name(std::string_view text) {
     for (const char c : text) {
-        const bool fine = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                          c == '_' || c == '$';
+        const bool fine = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                          (c >= '0' && c <= '9') || c == '_' || c == '$';
         if (!fine) {
             return false;
         }
@@ -107,9 +109,9 @@ private:
         if (directive == "$dumpvars") {
             broken(VcdError::MissingEndDefinitions, "$dumpvars before $enddefinitions");
         }
-        static const std::set<std::string_view> kKnown{"$date",  "$version", "$comment",
-                                                       "$timescale", "$scope", "$upscope",
-                                                       "$var", "$enddefinitions"};
+        static const std::set<std::string_view> kKnown{"$date",      "$version",       "$comment",
+                                                       "$timescale", "$scope",         "$upscope",
+                                                       "$var",       "$enddefinitions"};
         if (kKnown.count(directive) == 0) {
             broken(VcdError::UnknownDirective, fmt::format("unknown directive {}", directive));
         }
@@ -141,10 +143,15 @@ private:
             text += words[i];
         }
         static constexpr std::array<std::pair<std::string_view, std::uint64_t>, 5> kUnits{
-            {{"ps", 1}, {"ns", 1000}, {"us", 1000'000}, {"ms", 1000'000'000}, {"s", 1000'000'000'000}}};
+            {{"ps", 1},
+             {"ns", 1000},
+             {"us", 1000'000},
+             {"ms", 1000'000'000},
+             {"s", 1000'000'000'000}}};
         const std::size_t digits = text.find_first_not_of("0123456789");
         std::uint64_t number = 0;
-        if (digits != std::string::npos && parse_number(std::string_view(text).substr(0, digits), number) &&
+        if (digits != std::string::npos &&
+            parse_number(std::string_view(text).substr(0, digits), number) &&
             (number == 1 || number == 10 || number == 100)) {
             for (const auto& [unit, ps] : kUnits) {
                 if (text.substr(digits) == unit) {
@@ -172,7 +179,8 @@ private:
         }
         std::uint64_t width = 0;
         if ((words[1] != "wire" && words[1] != "reg") || !parse_number(words[2], width)) {
-            broken(VcdError::BadVar, fmt::format("variable of type {} and size {}", words[1], words[2]));
+            broken(VcdError::BadVar,
+                   fmt::format("variable of type {} and size {}", words[1], words[2]));
         }
         if (width == 0) {
             broken(VcdError::ZeroSize, fmt::format("variable {} has no bits", words[4]));
@@ -275,9 +283,9 @@ private:
             have_dump_ = true;
         } else {
             const std::string_view word = line.substr(0, line.find(' '));
-            static const std::set<std::string_view> kHeader{"$date",  "$version", "$timescale",
-                                                            "$scope", "$upscope", "$var",
-                                                            "$enddefinitions", "$comment", "$end"};
+            static const std::set<std::string_view> kHeader{
+                "$date", "$version",        "$timescale", "$scope", "$upscope",
+                "$var",  "$enddefinitions", "$comment",   "$end"};
             broken(kHeader.count(word) != 0 ? VcdError::MisplacedDirective
                                             : VcdError::UnknownDirective,
                    fmt::format("{} in the body", word));
@@ -376,35 +384,64 @@ private:
 
 std::string_view vcd_error_name(VcdError error) {
     switch (error) {
-        case VcdError::None: return "none";
-        case VcdError::Unreadable: return "unreadable";
-        case VcdError::Empty: return "empty";
-        case VcdError::NotAscii: return "not-ascii";
-        case VcdError::Truncated: return "truncated";
-        case VcdError::BadSpacing: return "bad-spacing";
-        case VcdError::UnknownDirective: return "unknown-directive";
-        case VcdError::MisplacedDirective: return "misplaced-directive";
-        case VcdError::MissingEnd: return "missing-end";
-        case VcdError::MissingTimescale: return "missing-timescale";
-        case VcdError::BadTimescale: return "bad-timescale";
-        case VcdError::MissingEndDefinitions: return "missing-enddefinitions";
-        case VcdError::BadScope: return "bad-scope";
-        case VcdError::BadVar: return "bad-var";
-        case VcdError::BadName: return "bad-name";
-        case VcdError::ZeroSize: return "zero-size";
-        case VcdError::RangeMismatch: return "range-mismatch";
-        case VcdError::DuplicateId: return "duplicate-id";
-        case VcdError::DuplicateName: return "duplicate-name";
-        case VcdError::UndeclaredId: return "undeclared-id";
-        case VcdError::VectorTooWide: return "vector-too-wide";
-        case VcdError::ScalarForVector: return "scalar-for-vector";
-        case VcdError::BadBit: return "bad-bit";
-        case VcdError::BadTime: return "bad-time";
-        case VcdError::TimeBackwards: return "time-backwards";
-        case VcdError::ChangeBeforeTime: return "change-before-time";
-        case VcdError::MissingDumpvars: return "missing-dumpvars";
-        case VcdError::IncompleteDumpvars: return "incomplete-dumpvars";
-        case VcdError::NoFinalTime: return "no-final-time";
+        case VcdError::None:
+            return "none";
+        case VcdError::Unreadable:
+            return "unreadable";
+        case VcdError::Empty:
+            return "empty";
+        case VcdError::NotAscii:
+            return "not-ascii";
+        case VcdError::Truncated:
+            return "truncated";
+        case VcdError::BadSpacing:
+            return "bad-spacing";
+        case VcdError::UnknownDirective:
+            return "unknown-directive";
+        case VcdError::MisplacedDirective:
+            return "misplaced-directive";
+        case VcdError::MissingEnd:
+            return "missing-end";
+        case VcdError::MissingTimescale:
+            return "missing-timescale";
+        case VcdError::BadTimescale:
+            return "bad-timescale";
+        case VcdError::MissingEndDefinitions:
+            return "missing-enddefinitions";
+        case VcdError::BadScope:
+            return "bad-scope";
+        case VcdError::BadVar:
+            return "bad-var";
+        case VcdError::BadName:
+            return "bad-name";
+        case VcdError::ZeroSize:
+            return "zero-size";
+        case VcdError::RangeMismatch:
+            return "range-mismatch";
+        case VcdError::DuplicateId:
+            return "duplicate-id";
+        case VcdError::DuplicateName:
+            return "duplicate-name";
+        case VcdError::UndeclaredId:
+            return "undeclared-id";
+        case VcdError::VectorTooWide:
+            return "vector-too-wide";
+        case VcdError::ScalarForVector:
+            return "scalar-for-vector";
+        case VcdError::BadBit:
+            return "bad-bit";
+        case VcdError::BadTime:
+            return "bad-time";
+        case VcdError::TimeBackwards:
+            return "time-backwards";
+        case VcdError::ChangeBeforeTime:
+            return "change-before-time";
+        case VcdError::MissingDumpvars:
+            return "missing-dumpvars";
+        case VcdError::IncompleteDumpvars:
+            return "incomplete-dumpvars";
+        case VcdError::NoFinalTime:
+            return "no-final-time";
     }
     return "unknown";
 }

@@ -1,10 +1,11 @@
 // A strict VCD reader: the rules that make every waveform tool accept a file, each broken rule with
 // its own code and line. Stops at the first error.
 //
-// Accepted: $date $version $comment $timescale $scope module $var wire|reg $upscope $enddefinitions,
-// each on one line with single spaces; then #0, one complete $dumpvars block, and per strictly later
-// time the changes, and as last line a time stamp behind the last change. Everything ASCII, every
-// line ended by one newline. Left out on purpose: real, string and event variables, $dumpoff.
+// Accepted: $date $version $comment $timescale $scope module $var wire|reg $upscope
+// $enddefinitions, each on one line with single spaces; then #0, one complete $dumpvars block, and
+// per strictly later time the changes, and as last line a time stamp behind the last change.
+// Everything ASCII, every line ended by one newline. Left out on purpose: real, string and event
+// variables, $dumpoff.
 #pragma once
 
 #include <cstdint>
@@ -16,22 +17,22 @@ namespace ioasim::traces {
 
 enum class VcdError : std::uint8_t {
     None,
-    Unreadable,             // the file cannot be opened or read
+    Unreadable,  // the file cannot be opened or read
     Empty,
-    NotAscii,               // other encodings, carriage returns, control characters
-    Truncated,              // the last line has no end
+    NotAscii,   // other encodings, carriage returns, control characters
+    Truncated,  // the last line has no end
     BadSpacing,
     UnknownDirective,
-    MisplacedDirective,     // declarations behind $enddefinitions, a second $timescale …
-    MissingEnd,             // a directive without $end on its line
+    MisplacedDirective,  // declarations behind $enddefinitions, a second $timescale …
+    MissingEnd,          // a directive without $end on its line
     MissingTimescale,
     BadTimescale,
     MissingEndDefinitions,
-    BadScope,               // $upscope without $scope, or a scope left open
-    BadVar,                 // malformed $var
+    BadScope,  // $upscope without $scope, or a scope left open
+    BadVar,    // malformed $var
     BadName,
     ZeroSize,
-    RangeMismatch,          // [N-1:0] does not say the size
+    RangeMismatch,  // [N-1:0] does not say the size
     DuplicateId,
     DuplicateName,
     UndeclaredId,
@@ -49,7 +50,7 @@ enum class VcdError : std::uint8_t {
 std::string_view vcd_error_name(VcdError error);
 
 struct VcdVar {
-    std::string name;      // "ioasim.dsa0.wq0.occupancy"
+    std::string name;  // "ioasim.dsa0.wq0.occupancy"
     std::string id;
     unsigned width = 0;
 };
@@ -67,10 +68,10 @@ public:
 struct VcdStatus {
     VcdError error = VcdError::None;
     std::size_t line = 0;
-    std::string text;       // for people
+    std::string text;  // for people
     std::vector<VcdVar> vars;
     std::uint64_t timescale_ps = 0;
-    std::uint64_t end = 0;  // last time stamp
+    std::uint64_t end = 0;      // last time stamp
     std::uint64_t changes = 0;  // behind $dumpvars
     bool ok() const { return error == VcdError::None; }
 };

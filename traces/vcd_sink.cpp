@@ -41,12 +41,16 @@ std::vector<std::string> scope_of(std::string_view component) {
 }
 
 // Ten characters, whatever the number: the name of a slot can be overwritten in place.
-std::string free_slot_name(std::size_t slot) { return fmt::format("slot{:06}", slot); }
+std::string free_slot_name(std::size_t slot) {
+    return fmt::format("slot{:06}", slot);
+}
 std::string id_name(std::uint32_t ioasid) {
     return ioasid < 10'000'000 ? fmt::format("id_{:07}", ioasid) : fmt::format("h_{:08x}", ioasid);
 }
 
-std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string file_name(const std::string& path) {
+    return path.substr(path.rfind('/') + 1);
+}
 std::string without_extension(const std::string& path) {
     const std::string end = ".vcd";
     return path.size() > end.size() && path.compare(path.size() - end.size(), end.size(), end) == 0
@@ -167,7 +171,9 @@ const std::string& VcdSink::error() const {
     return writer_->error().empty() ? save_error_ : writer_->error();
 }
 
-std::uint64_t VcdSink::changes() const { return writer_->changes(); }
+std::uint64_t VcdSink::changes() const {
+    return writer_->changes();
+}
 
 VcdSink::Slot* VcdSink::slot_of(std::uint64_t kernel, std::uint64_t ioasid, bool make) {
     const std::uint64_t key = pair_key(as_u32(kernel), as_u32(ioasid));
@@ -234,16 +240,16 @@ void VcdSink::on_reclaim(const trace::EventRecord& record) {
 }
 
 void VcdSink::on_enqueue(const trace::EventRecord& record) {
-    const std::uint64_t key = pair_key(IOASIM_U32(record, DsaEnqueue, device),
-                                       IOASIM_U32(record, DsaEnqueue, wq));
+    const std::uint64_t key =
+        pair_key(IOASIM_U32(record, DsaEnqueue, device), IOASIM_U32(record, DsaEnqueue, wq));
     if (const std::uint32_t* signal = queue_signals_.find(key)) {
         writer_->set(*signal, IOASIM_FIELD(record, DsaEnqueue, occupancy));
     }
 }
 
 void VcdSink::on_dispatch(const trace::EventRecord& record) {
-    const std::uint64_t key = pair_key(IOASIM_U32(record, DsaDispatch, device),
-                                       IOASIM_U32(record, DsaDispatch, wq));
+    const std::uint64_t key =
+        pair_key(IOASIM_U32(record, DsaDispatch, device), IOASIM_U32(record, DsaDispatch, wq));
     if (const std::uint32_t* signal = queue_signals_.find(key)) {
         writer_->set(*signal, IOASIM_FIELD(record, DsaDispatch, occupancy));
     }
@@ -334,7 +340,8 @@ std::string VcdSink::save_file_groups(const std::string& name) const {
     for (const KernelSlots& kernel : kernels_) {
         std::string body;
         for (std::size_t i = 0; i < kernel.used; ++i) {
-            body += with_texts(kernel.slots[i].state, "ioasid_state") + decimal(kernel.slots[i].refs);
+            body +=
+                with_texts(kernel.slots[i].state, "ioasid_state") + decimal(kernel.slots[i].refs);
         }
         group("IOASIDs of " + kernel.name, body);
     }

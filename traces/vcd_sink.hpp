@@ -1,12 +1,13 @@
 // Waveforms: a change-driven VCD writer over the event stream.
 //
-// What is in the file is declared up front from a VcdTopology: slots for IOASIDs (state, references),
-// workqueue occupancies, page-request queue heads and tails, the PASID of each processor, lock owners,
-// in scopes by component. A slot belongs to an ID from the ID's first allocation on: its placeholder
-// name, of the same width, is overwritten in place. IDs beyond the slots are counted, not shown.
+// What is in the file is declared up front from a VcdTopology: slots for IOASIDs (state,
+// references), workqueue occupancies, page-request queue heads and tails, the PASID of each
+// processor, lock owners, in scopes by component. A slot belongs to an ID from the ID's first
+// allocation on: its placeholder name, of the same width, is overwritten in place. IDs beyond the
+// slots are counted, not shown.
 //
-// The file obeys the strictest readers (traces/vcd_reader.hpp) and is complete whenever it is looked
-// at: flushes fall right behind a time stamp, so a killed process leaves a valid file.
+// The file obeys the strictest readers (traces/vcd_reader.hpp) and is complete whenever it is
+// looked at: flushes fall right behind a time stamp, so a killed process leaves a valid file.
 // Beside NAME.vcd: NAME.gtkw (a GTKWave save file) and NAME.*.filter (texts for values).
 #pragma once
 
@@ -22,7 +23,7 @@ namespace ioasim::traces {
 
 struct VcdTopology {
     struct Kernel {
-        std::string name;        // "host", "vm1"
+        std::string name;         // "host", "vm1"
         std::uint32_t slots = 0;  // how many IDs can be shown
     };
     struct Queue {
@@ -42,8 +43,8 @@ struct VcdTopology {
 };
 
 struct VcdOptions {
-    std::string comment;         // one line: seed, configuration hash
-    bool save_file = true;       // write the .gtkw and filter files
+    std::string comment;    // one line: seed, configuration hash
+    bool save_file = true;  // write the .gtkw and filter files
     std::size_t block_bytes = 8 * 1024;
 };
 
@@ -92,14 +93,14 @@ private:
     bool save_file_;
     std::unique_ptr<VcdWriter> writer_;
     std::vector<KernelSlots> kernels_;
-    FlatMap<std::uint32_t> kernel_index_;            // kernel name -> kernels_
-    FlatMap<Slot*> slots_;                           // (kernel, ioasid) -> slot
-    FlatMap<std::uint32_t> queue_signals_;           // (device, wq)
-    FlatMap<std::uint32_t> prq_signals_;             // iommu: head, tail follows
-    FlatMap<std::uint32_t> cpu_signals_;             // cpu: pasid, valid follows
+    FlatMap<std::uint32_t> kernel_index_;   // kernel name -> kernels_
+    FlatMap<Slot*> slots_;                  // (kernel, ioasid) -> slot
+    FlatMap<std::uint32_t> queue_signals_;  // (device, wq)
+    FlatMap<std::uint32_t> prq_signals_;    // iommu: head, tail follows
+    FlatMap<std::uint32_t> cpu_signals_;    // cpu: pasid, valid follows
     FlatMap<std::uint32_t> lock_signals_;
     FlatMap<std::uint32_t> owner_numbers_;
-    std::vector<std::string> owners_;                // text of number i + 1
+    std::vector<std::string> owners_;  // text of number i + 1
     std::uint64_t ids_not_shown_ = 0;
     std::uint64_t slots_used_ = 0;
     std::string save_error_;

@@ -32,8 +32,8 @@ std::string suffix_of(unsigned width) {
 std::string vcd_name(std::string_view text) {
     std::string name;
     for (const char c : text) {
-        const bool fine = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                          c == '_' || c == '$';
+        const bool fine = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                          (c >= '0' && c <= '9') || c == '_' || c == '$';
         name.push_back(fine ? c : '_');
     }
     return name.empty() ? "_" : name;
@@ -51,9 +51,9 @@ std::uint32_t VcdWriter::declare(const std::vector<std::string>& path, const std
         const std::string scope_name = vcd_name(part);
         full += (full.empty() ? "" : ".") + scope_name;
         const auto& children = scopes_[at].children;
-        const auto found =
-            std::find_if(children.begin(), children.end(),
-                         [&](std::uint32_t child) { return scopes_[child].name == scope_name; });
+        const auto found = std::find_if(children.begin(), children.end(), [&](std::uint32_t child) {
+            return scopes_[child].name == scope_name;
+        });
         if (found != children.end()) {
             at = *found;
         } else {
@@ -66,9 +66,9 @@ std::uint32_t VcdWriter::declare(const std::vector<std::string>& path, const std
     // Two components may differ only in characters that VCD names cannot hold.
     const auto& siblings = scopes_[at].signals;
     std::string unique = vcd_name(name);
-    for (unsigned n = 2; std::any_of(siblings.begin(), siblings.end(), [&](std::uint32_t other) {
-             return signals_[other].name == unique;
-         });
+    for (unsigned n = 2;
+         std::any_of(siblings.begin(), siblings.end(),
+                     [&](std::uint32_t other) { return signals_[other].name == unique; });
          ++n) {
         unique = fmt::format("{}_{}", vcd_name(name), n);
     }
@@ -90,8 +90,7 @@ void VcdWriter::write_scope(std::uint32_t scope) {
         file_.append(fmt::format("$var wire {} {} ", signal.width, signal.code));
         signal.name_offset = file_.position();
         const std::string suffix = suffix_of(signal.width);
-        file_.append(
-            fmt::format("{}{}{} $end\n", signal.name, suffix.empty() ? "" : " ", suffix));
+        file_.append(fmt::format("{}{}{} $end\n", signal.name, suffix.empty() ? "" : " ", suffix));
     }
     for (const std::uint32_t child : scopes_[scope].children) {
         file_.append(fmt::format("$scope module {} $end\n", scopes_[child].name));

@@ -82,7 +82,7 @@ private:
     std::uint64_t last_stamp_ = 0;
     std::uint64_t initial_offset_ = 0;  // where the values of time 0 are
     std::size_t initial_size_ = 0;
-    std::size_t safe_end_ = 0;   // buffered bytes up to the last time stamp
+    std::size_t safe_end_ = 0;  // buffered bytes up to the last time stamp
     bool time_zero_open_ = true;
     std::uint64_t changes_ = 0;
 };
