@@ -1,0 +1,633 @@
+// The whole unit, registers to memory requests, with every interleaving under the test's control.
+#include <doctest/doctest.h>
+
+#include "tests/support/vtd_bench.hpp"
+
+using namespace ioasim;
+using namespace ioasim::vtd;
+using ioasim::tests::VtdBench;
+using ioasim::tests::VtdTables;
+using pcie::CplStatus;
+using pcie::TlpKind;
+
+namespace {
+
+constexpr std::uint64_t kVa = 0x7F00'0000'0000;
+constexpr std::uint64_t kOther = kVa + 0x10'0000;
+constexpr std::uint64_t kGuestPage = 0x10'0000;
+constexpr DomainId kDid{3};
+
+// A device with a first-stage PASID whose page kVa is mapped.
+struct FirstStageBench : VtdBench {
+    explicit FirstStageBench(const VtdParams& params = vtd_param_table().defaults())
+        : VtdBench(params) {
+        entry = tables.first_stage(kDid.value());
+        target = tables.page();
+        other_target = tables.page();
+        tables.map_first(entry.first_stage, kVa, target.value());
+        tables.map_first(entry.first_stage, kOther, other_target.value());
+        add_device(entry);
+        enable();
+    }
+    Hpa leaf() { return tables.first_slot(entry.first_stage, kVa, 4, 1); }
+    std::vector<Descriptor> page_invalidation() const {
+        return {pasid_iotlb_invalidate(PasidIotlbGranularity::Pasid, kDid, kPasid)};
+    }
+    PasidEntry entry;
+    Hpa target;
+    Hpa other_target;
+};
+
+std::uint32_t fault_reason(VtdBench& bench, std::size_t record = 0) {
+    const std::uint64_t high = bench.read(reg::kFrcd + static_cast<std::uint32_t>(record) * 16 + 8);
+    return frcd::kF.get(high) != 0 ? static_cast<std::uint32_t>(frcd::kReason.get(high)) : 0;
+}
+
+std::uint32_t reason(FaultReason r) {
+    return static_cast<std::uint32_t>(r);
+}
+
+}  // namespace
+
+TEST_CASE("vtd unit: commands show in the status register after their latency") {
+    VtdBench bench;
+    bench.write32(reg::kGcmd, gcmd::kQie);
+    CHECK(bench.read32(reg::kGsts) == 0);
+    bench.settle();
+    CHECK(bench.read32(reg::kGsts) == gcmd::kQie);
+    bench.command(gcmd::kSrtp);
+    CHECK(bench.read32(reg::kGsts) == (gcmd::kQie | gcmd::kSrtp));
+    bench.command(gcmd::kTe);
+    CHECK(bench.read32(reg::kGsts) == (gcmd::kQie | gcmd::kSrtp | gcmd::kTe));
+    CHECK(bench.read32(reg::kGcmd) == 0);
+}
+
+TEST_CASE("vtd unit: the root pointer counts from the command on, not from the register write") {
+    FirstStageBench bench;
+    bench.write(reg::kRtaddr, 0);
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    bench.command(gcmd::kSrtp);
+    CHECK(bench.dma_read(kVa) == CplStatus::UnsupportedRequest);
+    CHECK(fault_reason(bench) == reason(FaultReason::PasidInLegacyMode));
+}
+
+TEST_CASE("vtd unit: with remapping off requests pass untranslated") {
+    VtdBench bench;
+    const Hpa page = bench.tables.page();
+    bench.tables.store(page, 0x1122334455667788);
+    CHECK(bench.dma_read(page.value()) == CplStatus::Success);
+    CHECK(bench.read_data() == 0x1122334455667788);
+}
+
+TEST_CASE("vtd unit: a cold nested request makes 24 page-table reads and 4 of structures") {
+    VtdBench bench;
+    const PasidEntry e = bench.tables.nested(kDid.value());
+    bench.tables.map_nested(e, kVa, kGuestPage);
+    bench.tables.store(VtdTables::host(kGuestPage) + 8, 0xFEEDC0DE);
+    bench.add_device(e);
+    bench.enable();
+    bench.events();
+    CHECK(bench.dma_read(kVa + 8) == CplStatus::Success);
+    CHECK(bench.read_data() == 0xFEEDC0DE);
+    CHECK(bench.events().count("vtd.walk_read") == 28);
+    CHECK(bench.events().last("vtd.translated", "hit") == 0);
+    CHECK(bench.events().last("vtd.translated", "hpa") == VtdTables::host(kGuestPage).value() + 8);
+    // Warm: none at all.
+    CHECK(bench.dma_read(kVa + 16) == CplStatus::Success);
+    CHECK(bench.events().count("vtd.walk_read") == 28);
+    CHECK(bench.events().last("vtd.translated", "hit") == 1);
+}
+
+TEST_CASE("vtd unit: context and PASID caches save the structure reads of another page") {
+    FirstStageBench bench;
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    const std::size_t cold = bench.events().count("vtd.walk_read");
+    CHECK(cold == 8);
+    CHECK(bench.dma_read(kOther) == CplStatus::Success);
+    CHECK(bench.events().count("vtd.walk_read") == cold + 4);
+}
+
+TEST_CASE("vtd unit: without caches every request walks in full and still finds its page") {
+    VtdParams params = vtd_param_table().defaults();
+    params.context_entries = params.pasid_entries = params.iotlb_entries = 0;
+    FirstStageBench bench{params};
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    CHECK(bench.events().count("vtd.walk_read") == 16);
+}
+
+TEST_CASE("vtd unit: a write reaches the page with its bytes, and sets dirty") {
+    FirstStageBench bench;
+    bench.tables.store(bench.leaf(), fs::leaf(bench.target.value(), true, true));
+    bench.dma_write(kVa + 0x10);
+    CHECK(bench.tables.load(bench.target + 0x10) == 0xABABABABABABABAB);
+    CHECK((bench.tables.load(bench.leaf()) & fs::kDirty) != 0);
+    CHECK(bench.events().count("vtd.walk_update") == 1);
+}
+
+TEST_CASE("vtd unit: a write after a read walks again to set dirty") {
+    FirstStageBench bench;
+    bench.tables.store(bench.leaf(), fs::leaf(bench.target.value(), true, true));
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    CHECK((bench.tables.load(bench.leaf()) & fs::kDirty) == 0);
+    bench.dma_write(kVa);
+    CHECK((bench.tables.load(bench.leaf()) & fs::kDirty) != 0);
+}
+
+TEST_CASE("vtd unit: requests without PASID use RID_PASID") {
+    VtdBench bench;
+    const PasidEntry e = bench.tables.second_stage(kDid.value());
+    const Hpa target = bench.tables.page();
+    bench.tables.map_second(e.second_stage, 0x5000, target);
+    bench.context = bench.tables.make_context();
+    bench.context.rid_pasid = 9;
+    bench.tables.set_context(VtdBench::kDevice, bench.context);
+    bench.tables.set_pasid(bench.context, Pasid{9}, e);
+    bench.enable();
+    pcie::Tlp tlp = bench.request(TlpKind::MemRead, 0x5000);
+    tlp.pasid.reset();
+    bench.send(tlp);
+    bench.settle();
+    CHECK(bench.to_fabric.back().status == CplStatus::Success);
+    CHECK(bench.events().last("vtd.translated", "hpa") == target.value());
+    // The same address with PASID 9 is not the same request.
+    tlp.pasid = Pasid{9};
+    bench.send(tlp);
+    bench.settle();
+    CHECK(fault_reason(bench) == reason(FaultReason::PasidIsRidPasid));
+}
+
+TEST_CASE("vtd unit: a blocked read is answered with Unsupported Request and recorded") {
+    FirstStageBench bench;
+    CHECK(bench.dma_read(kVa + kPageSize) == CplStatus::UnsupportedRequest);
+    const FaultRecord fault = decode_fault({bench.read(reg::kFrcd), bench.read(reg::kFrcd + 8)});
+    CHECK(fault.address == kVa + kPageSize);
+    CHECK(fault.source == VtdBench::kDevice);
+    CHECK(fault.has_pasid);
+    CHECK(fault.pasid == VtdBench::kPasid);
+    CHECK(fault.reason == reason(FaultReason::FirstStageNotPresent));
+    CHECK(fault.type == FaultType::Read);
+    CHECK((bench.read32(reg::kFsts) & fsts::kPpf) != 0);
+    CHECK(bench.events().last("vtd.fault", "recorded") == 1);
+}
+
+TEST_CASE("vtd unit: a blocked write vanishes and is recorded as a write") {
+    FirstStageBench bench;
+    bench.to_fabric.clear();
+    bench.dma_write(kVa + kPageSize);
+    CHECK(bench.to_fabric.empty());
+    CHECK(bench.events().count("memory.access") == 0);
+    CHECK(decode_fault({0, bench.read(reg::kFrcd + 8)}).type == FaultType::Write);
+    CHECK_FALSE(bench.unit().busy());
+}
+
+TEST_CASE("vtd unit: FPD of the PASID entry blocks without a record") {
+    FirstStageBench bench;
+    bench.tables.store(bench.tables.pasid_slot(bench.context, VtdBench::kPasid),
+                       pasid_entry::kFpd.mask());
+    CHECK(bench.dma_read(kVa) == CplStatus::UnsupportedRequest);
+    CHECK(fault_reason(bench) == 0);
+    CHECK((bench.read32(reg::kFsts) & fsts::kPpf) == 0);
+    CHECK(bench.events().last("vtd.fault", "suppressed") == 1);
+    CHECK(bench.probes.hits(kFaultSuppressed) == 1);
+}
+
+TEST_CASE("vtd unit: FPD still counts when the entry comes from the PASID cache") {
+    FirstStageBench bench;
+    bench.entry.fpd = true;
+    bench.tables.set_pasid(bench.context, VtdBench::kPasid, bench.entry);
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    CHECK(bench.dma_read(kVa + kPageSize) == CplStatus::UnsupportedRequest);
+    CHECK(bench.events().last("vtd.fault", "suppressed") == 1);
+}
+
+TEST_CASE("vtd unit: the defect that ignores FPD records the fault") {
+    FirstStageBench bench;
+    bench.probes.enable(kFpdIgnored);
+    bench.tables.store(bench.tables.pasid_slot(bench.context, VtdBench::kPasid),
+                       pasid_entry::kFpd.mask());
+    CHECK(bench.dma_read(kVa) == CplStatus::UnsupportedRequest);
+    CHECK(fault_reason(bench) == reason(FaultReason::PasidEntryNotPresent));
+}
+
+TEST_CASE("vtd unit: root faults are recorded whatever FPD says") {
+    FirstStageBench bench;
+    pcie::Tlp tlp = bench.request(TlpKind::MemRead, kVa);
+    tlp.requester = Rid{0x0300};
+    bench.send(tlp);
+    bench.settle();
+    CHECK(fault_reason(bench) == reason(FaultReason::RootNotPresent));
+}
+
+TEST_CASE("vtd unit: translated requests and translation requests without ATS are blocked") {
+    FirstStageBench bench;
+    pcie::Tlp tlp = bench.request(TlpKind::MemRead, kVa);
+    tlp.at = pcie::AddressType::Translated;
+    tlp.pasid.reset();
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    bench.send(tlp);
+    bench.settle();
+    CHECK(bench.to_fabric.back().status == CplStatus::UnsupportedRequest);
+    CHECK(fault_reason(bench, 0) == reason(FaultReason::DeviceTlbDisabled));
+    bench.send(bench.request(TlpKind::AtsRequest, kVa));
+    bench.settle();
+    CHECK(bench.to_fabric.back().status == CplStatus::UnsupportedRequest);
+    CHECK(fault_reason(bench, 1) == reason(FaultReason::DeviceTlbDisabled));
+}
+
+TEST_CASE("vtd unit: more faults than records set the overflow") {
+    VtdParams params = vtd_param_table().defaults();
+    params.fault_records = 1;
+    FirstStageBench bench{params};
+    bench.dma_read(kVa + kPageSize);
+    bench.dma_read(kVa + 2 * kPageSize);
+    CHECK((bench.read32(reg::kFsts) & fsts::kPfo) != 0);
+    CHECK(bench.events().last("vtd.fault", "recorded") == 0);
+    CHECK(bench.probes.hits(kFaultOverflow) == 1);
+    bench.write32(reg::kFrcd + 12, 1U << 31U);
+    bench.write32(reg::kFsts, fsts::kPfo);
+    CHECK((bench.read32(reg::kFsts) & (fsts::kPfo | fsts::kPpf)) == 0);
+    bench.dma_read(kVa + kPageSize);
+    CHECK(bench.events().last("vtd.fault", "recorded") == 1);
+}
+
+TEST_CASE("vtd unit: a fault sends one message until software cleared its causes") {
+    FirstStageBench bench;
+    bench.write32(reg::kFeaddr, 0xFEE0'1000);
+    bench.write32(reg::kFedata, 0x31);
+    bench.write32(reg::kFectl, 0);
+    bench.to_fabric.clear();
+    const auto messages = [&] {
+        std::size_t found = 0;
+        for (const pcie::Tlp& tlp : bench.to_fabric) {
+            found += tlp.kind == TlpKind::Interrupt ? 1 : 0;
+        }
+        return found;
+    };
+    bench.dma_write(kVa + kPageSize);
+    CHECK(messages() == 1);
+    CHECK(bench.to_fabric.front().address == 0xFEE0'1000);
+    CHECK(bench.to_fabric.front().data.at(0) == 0x31);
+    bench.dma_write(kVa + kPageSize);
+    CHECK(messages() == 1);
+    bench.write32(reg::kFrcd + 12, 1U << 31U);
+    bench.write32(reg::kFrcd + 16 + 12, 1U << 31U);
+    bench.dma_write(kVa + kPageSize);
+    CHECK(messages() == 2);
+}
+
+TEST_CASE("vtd unit: requests without PASID to FEEx are interrupts or faults") {
+    FirstStageBench bench;
+    pcie::Tlp message = bench.request(TlpKind::MemWrite, 0xFEE0'2000, 4);
+    message.pasid.reset();
+    bench.to_fabric.clear();
+    bench.send(message);
+    bench.settle();
+    REQUIRE(bench.to_fabric.size() == 1);
+    CHECK(bench.to_fabric.back().kind == TlpKind::Interrupt);
+    pcie::Tlp read = bench.request(TlpKind::MemRead, 0xFEE0'2000);
+    read.pasid.reset();
+    bench.send(read);
+    bench.settle();
+    CHECK(bench.to_fabric.back().status == CplStatus::UnsupportedRequest);
+    CHECK(fault_reason(bench) == reason(FaultReason::BadInterruptRequest));
+}
+
+TEST_CASE("vtd unit: a translation into FEEx is blocked") {
+    FirstStageBench bench;
+    bench.tables.map_first(bench.entry.first_stage, kOther, 0xFEE0'0000);
+    CHECK(bench.dma_read(kOther) == CplStatus::UnsupportedRequest);
+    CHECK(fault_reason(bench) == reason(FaultReason::OutputIsInterrupt));
+}
+
+TEST_CASE("vtd unit: an unmapped page stays reachable until it is invalidated") {
+    FirstStageBench bench;
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    bench.tables.store(bench.leaf(), 0);
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    bench.invalidate(bench.page_invalidation());
+    CHECK(bench.wait_is_done());
+    CHECK(bench.events().last("vtd.invalidation", "dropped") == 1);
+    CHECK(bench.dma_read(kVa) == CplStatus::UnsupportedRequest);
+}
+
+TEST_CASE("vtd unit: the defect that skips IOTLB invalidations leaves the page reachable") {
+    FirstStageBench bench;
+    bench.probes.enable(kSkipIotlbInvalidation);
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    bench.tables.store(bench.leaf(), 0);
+    bench.invalidate(bench.page_invalidation());
+    CHECK(bench.wait_is_done());
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+}
+
+TEST_CASE("vtd unit: a PASID entry lives on in the PASID cache until invalidated") {
+    FirstStageBench bench;
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    bench.tables.store(bench.tables.pasid_slot(bench.context, VtdBench::kPasid), 0);
+    bench.invalidate(bench.page_invalidation());
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    bench.invalidate({pasid_cache_invalidate(PasidCacheGranularity::Pasid, kDid, VtdBench::kPasid),
+                      bench.page_invalidation()[0]});
+    CHECK(bench.dma_read(kVa) == CplStatus::UnsupportedRequest);
+    CHECK(fault_reason(bench) == reason(FaultReason::PasidEntryNotPresent));
+}
+
+TEST_CASE("vtd unit: a walk that an invalidation overtakes fills no cache") {
+    FirstStageBench bench;
+    bench.send(bench.request(TlpKind::MemRead, kVa));
+    // The walk is under way; its first read stays unanswered while the queue works.
+    memory::MemRequest walk_read = bench.to_memory.front();
+    bench.to_memory.pop_front();
+    bench.invalidate(bench.page_invalidation());
+    CHECK_FALSE(bench.wait_is_done());
+    bench.to_memory.push_front(walk_read);
+    bench.settle();
+    CHECK(bench.probes.hits(kStaleFillDropped) == 1);
+    CHECK(bench.wait_is_done());
+    const std::size_t reads = bench.events().count("vtd.walk_read");
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    CHECK(bench.events().count("vtd.walk_read") == reads + 8);
+}
+
+TEST_CASE("vtd unit: a wait completes after requests that hold older translations are done") {
+    FirstStageBench bench;
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    bench.send(bench.request(TlpKind::MemWrite, kVa));
+    memory::MemRequest access = bench.to_memory.front();
+    bench.to_memory.pop_front();
+    bench.invalidate(bench.page_invalidation());
+    CHECK_FALSE(bench.wait_is_done());
+    CHECK(bench.events().count("vtd.inv_wait_done") == 0);
+    bench.to_memory.push_front(access);
+    bench.settle();
+    CHECK(bench.wait_is_done());
+    CHECK(bench.probes.hits(kWaitDrained) == 1);
+    CHECK(bench.events().count("vtd.inv_wait_done") == 1);
+}
+
+TEST_CASE("vtd unit: the defect of the early wait completes it with an old access in flight") {
+    FirstStageBench bench;
+    bench.probes.enable(kWaitBeforeDrain);
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    bench.send(bench.request(TlpKind::MemWrite, kVa));
+    memory::MemRequest access = bench.to_memory.front();
+    bench.to_memory.pop_front();
+    bench.invalidate(bench.page_invalidation());
+    CHECK(bench.wait_is_done());
+    bench.to_memory.push_front(access);
+    bench.settle();
+}
+
+TEST_CASE("vtd unit: a request after the invalidation does not join the older walk") {
+    FirstStageBench bench;
+    bench.send(bench.request(TlpKind::MemRead, kVa));
+    bench.send(bench.request(TlpKind::MemRead, kVa + 8));
+    CHECK(bench.probes.hits(kWalkJoined) == 1);
+    CHECK(bench.unit().pipeline().active_walks() == 1);
+    memory::MemRequest walk_read = bench.to_memory.front();
+    bench.to_memory.pop_front();
+    bench.invalidate(bench.page_invalidation());
+    bench.send(bench.request(TlpKind::MemRead, kVa + 16));
+    CHECK(bench.unit().pipeline().active_walks() == 2);
+    bench.to_memory.push_front(walk_read);
+    bench.settle();
+    CHECK(bench.to_fabric.size() == 3);
+    CHECK_FALSE(bench.unit().busy());
+}
+
+TEST_CASE("vtd unit: requests beyond the walkers wait for one") {
+    VtdParams params = vtd_param_table().defaults();
+    params.walkers = 1;
+    FirstStageBench bench{params};
+    bench.send(bench.request(TlpKind::MemRead, kVa));
+    bench.send(bench.request(TlpKind::MemRead, kOther));
+    CHECK(bench.unit().pipeline().active_walks() == 1);
+    CHECK(bench.probes.hits(kWalkersBusy) == 1);
+    bench.settle();
+    CHECK(bench.to_fabric.size() == 2);
+}
+
+TEST_CASE("vtd unit: requests beyond the slots wait and are all served") {
+    VtdParams params = vtd_param_table().defaults();
+    params.requests = 4;
+    FirstStageBench bench{params};
+    for (std::uint64_t i = 0; i < 20; ++i) {
+        bench.send(bench.request(TlpKind::MemRead, kVa + 8 * i));
+    }
+    CHECK(bench.unit().pipeline().waiting_for_slot() == 16);
+    bench.settle();
+    CHECK(bench.to_fabric.size() == 20);
+    CHECK_FALSE(bench.unit().busy());
+}
+
+TEST_CASE("vtd unit: a write that hits waits for an older write that walks") {
+    FirstStageBench bench;
+    CHECK(bench.dma_read(kOther) == CplStatus::Success);
+    bench.send(bench.request(TlpKind::MemWrite, kVa));
+    bench.send(bench.request(TlpKind::MemWrite, kOther));
+    CHECK(bench.probes.hits(kWriteHeld) == 1);
+    std::vector<std::uint64_t> written;
+    for (bench.run_timers(); !bench.to_memory.empty(); bench.run_timers()) {
+        if (bench.to_memory.front().origin) {
+            written.push_back(bench.to_memory.front().address.value());
+        }
+        bench.answer();
+    }
+    CHECK(written == std::vector<std::uint64_t>{bench.target.value(), bench.other_target.value()});
+}
+
+TEST_CASE("vtd unit: a write of one device does not wait for another device") {
+    FirstStageBench bench;
+    CHECK(bench.dma_read(kOther) == CplStatus::Success);
+    bench.send(bench.request(TlpKind::MemWrite, kOther + kPageSize));
+    pcie::Tlp other = bench.request(TlpKind::Interrupt, 0xFEE0'0000, 4);
+    other.requester = Rid{0x0110};
+    bench.to_fabric.clear();
+    bench.send(other);
+    CHECK(bench.to_fabric.size() == 1);
+    bench.settle();
+}
+
+TEST_CASE("vtd unit: a blocked write lets later writes of its device pass in order") {
+    FirstStageBench bench;
+    bench.send(bench.request(TlpKind::MemWrite, kVa + kPageSize));
+    bench.send(bench.request(TlpKind::MemWrite, kVa));
+    bench.settle();
+    CHECK(bench.tables.load(bench.target) == 0xABABABABABABABAB);
+    CHECK_FALSE(bench.unit().busy());
+}
+
+TEST_CASE("vtd unit: a device's interrupt comes after its earlier writes are done") {
+    FirstStageBench bench;
+    bench.to_fabric.clear();
+    bench.send(bench.request(TlpKind::MemWrite, kVa));
+    pcie::Tlp message = bench.request(TlpKind::Interrupt, 0xFEE0'0000, 4);
+    message.pasid.reset();
+    bench.send(message);
+    while (!bench.to_memory.empty()) {
+        CHECK(bench.to_fabric.empty());
+        bench.answer();
+    }
+    CHECK(bench.to_fabric.size() == 1);
+    CHECK(bench.tables.load(bench.target) == 0xABABABABABABABAB);
+    CHECK(bench.probes.hits(kCompletionHeld) == 1);
+}
+
+TEST_CASE("vtd unit: a device's read completion pushes its earlier writes only") {
+    FirstStageBench bench;
+    bench.to_fabric.clear();
+    bench.send(bench.request(TlpKind::MemWrite, kVa));
+    pcie::Tlp completion;
+    completion.kind = TlpKind::Completion;
+    completion.completer = VtdBench::kDevice;
+    completion.data = {1, 2, 3, 4};
+    bench.send(completion);
+    bench.send(bench.request(TlpKind::MemWrite, kOther));
+    while (bench.tables.load(bench.target) == 0) {
+        CHECK(bench.to_fabric.empty());
+        bench.answer();
+    }
+    CHECK(bench.to_fabric.size() == 1);
+    bench.settle();
+}
+
+TEST_CASE("vtd unit: the queue stops at a bad descriptor until software clears the error") {
+    FirstStageBench bench;
+    Descriptor bad = iotlb_invalidate(IotlbGranularity::Global);
+    bad[2] = 1;
+    bench.tables.store(bench.wait_status(), 0);
+    bench.put(bad);
+    bench.put(wait_with_status(bench.wait_status(), 2));
+    bench.ring();
+    bench.settle();
+    CHECK((bench.read32(reg::kFsts) & fsts::kIqe) != 0);
+    CHECK(iq::kErrorInfo.get(bench.read(reg::kIqercd)) ==
+          static_cast<std::uint64_t>(QueueError::Reserved));
+    CHECK(bench.read(reg::kIqh) == 0);
+    CHECK_FALSE(bench.wait_is_done());
+    // Repaired in place, as a driver does; the error is cleared and the queue goes on.
+    const Descriptor good = wait_barrier();
+    const Hpa base{bench.read(reg::kIqa) & bit_mask(63, 12)};
+    bench.tables.bytes().write(base, good.data(), sizeof good);
+    bench.write32(reg::kFsts, fsts::kIqe);
+    bench.settle();
+    CHECK(bench.wait_is_done());
+    CHECK((bench.read32(reg::kFsts) & fsts::kIqe) == 0);
+    CHECK(bench.read(reg::kIqh) == 2 * kDescriptorBytes);
+}
+
+TEST_CASE("vtd unit: a tail that is no multiple of a wide descriptor is an error") {
+    FirstStageBench bench;
+    bench.write(reg::kIqt, 16);
+    bench.settle();
+    CHECK(iq::kErrorInfo.get(bench.read(reg::kIqercd)) ==
+          static_cast<std::uint64_t>(QueueError::TailAlignment));
+}
+
+TEST_CASE("vtd unit: a tail beyond the queue is an error") {
+    FirstStageBench bench;
+    bench.write(reg::kIqt, 0x2000);
+    bench.settle();
+    CHECK(iq::kErrorInfo.get(bench.read(reg::kIqercd)) ==
+          static_cast<std::uint64_t>(QueueError::BadTail));
+}
+
+TEST_CASE("vtd unit: a wait may interrupt instead of writing a status") {
+    FirstStageBench bench;
+    bench.write32(reg::kIeaddr, 0xFEE0'3000);
+    bench.write32(reg::kIectl, 0);
+    bench.to_fabric.clear();
+    bench.put(wait_with_interrupt());
+    bench.ring();
+    bench.settle();
+    CHECK(bench.read32(reg::kIcs) == iq::kIwc);
+    CHECK(bench.to_fabric.size() == 1);
+    bench.put(wait_with_interrupt());
+    bench.ring();
+    bench.settle();
+    CHECK(bench.to_fabric.size() == 1);
+    bench.write32(reg::kIcs, iq::kIwc);
+    CHECK(bench.read32(reg::kIcs) == 0);
+}
+
+TEST_CASE("vtd unit: switching the queue off resets its head") {
+    FirstStageBench bench;
+    bench.invalidate({});
+    CHECK(bench.read(reg::kIqh) == kDescriptorBytes);
+    bench.write32(reg::kGcmd, bench.read32(reg::kGsts) & gcmd::kStickyMask & ~gcmd::kQie);
+    bench.settle();
+    CHECK(bench.read(reg::kIqh) == 0);
+}
+
+TEST_CASE("vtd unit: switching remapping off drops every cached translation") {
+    FirstStageBench bench;
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    bench.write32(reg::kGcmd, bench.read32(reg::kGsts) & gcmd::kStickyMask & ~gcmd::kTe);
+    bench.settle();
+    bench.tables.store(bench.leaf(), 0);
+    bench.command(gcmd::kTe);
+    CHECK(bench.dma_read(kVa) == CplStatus::UnsupportedRequest);
+}
+
+TEST_CASE("vtd unit: remapping is on only when requests that went untranslated are done") {
+    VtdBench bench;
+    const Hpa page = bench.tables.page();
+    bench.send(bench.request(TlpKind::MemRead, page.value()));
+    memory::MemRequest access = bench.to_memory.front();
+    bench.to_memory.pop_front();
+    bench.command(gcmd::kTe);
+    CHECK((bench.read32(reg::kGsts) & gcmd::kTe) == 0);
+    bench.to_memory.push_front(access);
+    bench.settle();
+    CHECK((bench.read32(reg::kGsts) & gcmd::kTe) != 0);
+}
+
+TEST_CASE("vtd unit: page-request queue registers hold what software writes and tell of it") {
+    VtdBench bench;
+    bench.write(reg::kPqa, 0x40004);
+    bench.write(reg::kPqt, 0x40);
+    bench.write(reg::kPqh, 0x60);
+    CHECK(bench.read(reg::kPqa) == 0x40004);
+    CHECK(bench.events().count("vtd.prq") == 2);
+    CHECK(bench.events().last("vtd.prq", "head") == 0x60);
+    CHECK(bench.events().last("vtd.prq", "tail") == 0x40);
+}
+
+TEST_CASE("vtd unit: an unexpected invalidation completion is told in the status register") {
+    FirstStageBench bench;
+    bench.send(bench.request(TlpKind::InvalidateCompletion, 0));
+    CHECK((bench.read32(reg::kFsts) & fsts::kIce) != 0);
+    CHECK(get_bits(bench.read(reg::kIqercd), 63, 48) == VtdBench::kDevice.value());
+    bench.write32(reg::kFsts, fsts::kIce);
+    CHECK(bench.read32(reg::kFsts) == 0);
+}
+
+TEST_CASE("vtd registers: illegal sizes read zero and change nothing") {
+    VtdBench bench;
+    pcie::Tlp tlp;
+    tlp.kind = TlpKind::MemRead;
+    tlp.address = reg::kCap + 1;
+    tlp.length = 8;
+    bench.unit().on_register_access(bench.now(), tlp);
+    bench.settle();
+    CHECK(bench.to_fabric.back().data == std::vector<std::uint8_t>(8, 0));
+    tlp.kind = TlpKind::MemWrite;
+    tlp.address = reg::kFeaddr;
+    tlp.data.assign(8, 0xFF);
+    bench.unit().on_register_access(bench.now(), tlp);
+    CHECK(bench.read32(reg::kFeaddr) == 0);
+    CHECK(bench.probes.hits(kBadRegisterAccess) == 2);
+}
+
+TEST_CASE("vtd registers: reserved bits stay as they are") {
+    VtdBench bench;
+    bench.write(reg::kRtaddr, ~std::uint64_t{0});
+    CHECK(bench.read(reg::kRtaddr) == 0xFFFFFFFFFFFFFC00);
+    bench.write(reg::kIqa, ~std::uint64_t{0});
+    CHECK(bench.read(reg::kIqa) == 0xFFFFFFFFFFFFF807);
+    bench.write(reg::kCap, 0);
+    CHECK(bench.read(reg::kCap) == make_capabilities(vtd_param_table().defaults()).cap());
+    bench.write32(reg::kFeaddr, 0xFFFF'FFFF);
+    CHECK(bench.read32(reg::kFeaddr) == 0xFFFF'FFFC);
+}
