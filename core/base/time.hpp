@@ -22,20 +22,20 @@ public:
 
     static constexpr TimePs max() { return TimePs{~std::uint64_t{0}}; }
 
-    friend TimePs operator+(TimePs a, TimePs b) {
+    [[gnu::always_inline]] friend TimePs operator+(TimePs a, TimePs b) {
         std::uint64_t sum = 0;
         if (__builtin_add_overflow(a.ps_, b.ps_, &sum)) {
             time_out_of_range("time overflow", a.ps_, '+', b.ps_);
         }
         return TimePs{sum};
     }
-    friend TimePs operator-(TimePs a, TimePs b) {
+    [[gnu::always_inline]] friend TimePs operator-(TimePs a, TimePs b) {
         if (a.ps_ < b.ps_) {
             time_out_of_range("negative time", a.ps_, '-', b.ps_);
         }
         return TimePs{a.ps_ - b.ps_};
     }
-    friend TimePs operator*(TimePs a, std::uint64_t n) {
+    [[gnu::always_inline]] friend TimePs operator*(TimePs a, std::uint64_t n) {
         std::uint64_t product = 0;
         if (__builtin_mul_overflow(a.ps_, n, &product)) {
             time_out_of_range("time overflow", a.ps_, '*', n);

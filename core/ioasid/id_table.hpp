@@ -47,13 +47,14 @@ class IdTable {
 public:
     IdTable() : dense_(1) {}
 
-    IoasidEntry* find(std::uint32_t id) const {
-        Chunk* chunk = chunk_at(id / kChunk);
+    [[gnu::always_inline]] IoasidEntry* find(std::uint32_t id) const {
+        const std::uint32_t index = id / kChunk;
+        Chunk* chunk = index < dense_.size() ? dense_[index].get() : sparse_chunk(index);
         if (chunk == nullptr) {
             return nullptr;
         }
         IoasidEntry& entry = chunk->entries[id % kChunk];
-        return entry.used ? &entry : nullptr;
+        return entry.used != 0 ? &entry : nullptr;
     }
 
     // Lowest number of min..max that is not in the table.
@@ -150,12 +151,10 @@ private:
     };
 
     Chunk* chunk_at(std::uint32_t index) const {
-        if (index < dense_.size()) {
-            return dense_[index].get();
-        }
-        if (index < kDenseChunks || sparse_.empty()) {
-            return nullptr;
-        }
+        return index < dense_.size() ? dense_[index].get() : sparse_chunk(index);
+    }
+
+    [[gnu::noinline]] Chunk* sparse_chunk(std::uint32_t index) const {
         const auto found = sparse_.find(index);
         return found == sparse_.end() ? nullptr : found->second.get();
     }

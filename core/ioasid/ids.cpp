@@ -22,6 +22,14 @@ TimePs IoasidCore::search_cost(const IoasidSet* set) const {
                : params_.search_level * tree_levels(active_table_->highest());
 }
 
+void IoasidCore::spend_search(ExecContext& ctx, TimePs cost, const IoasidSet* set) {
+    ctx.spend(cost + search_cost(set));
+}
+
+IoasidEntry* IoasidCore::lookup_private(const IoasidSet* set, Ioasid id, IoasidEntry* otherwise) {
+    return set->own_ids_ == nullptr ? otherwise : set->own_ids_->find(id.value());
+}
+
 TimePs IoasidCore::set_cost(const IoasidSet& set) const {
     return params_.set_level == TimePs{} ? TimePs{}
                                          : params_.set_level * tree_levels(set.highest_id_);
@@ -202,7 +210,7 @@ void IoasidCore::free(ExecContext& ctx, IoasidSet* set, Ioasid id) {
 
 void IoasidCore::free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id) {
     if (params_.free != TimePs{}) {
-        ctx.spend(params_.free + search_cost(set));
+        spend_search(ctx, params_.free, set);
     }
     IoasidEntry* entry = lookup(set, id);
     Errno error = entry == nullptr ? Errno::Enoent : Errno::Ok;
@@ -312,7 +320,8 @@ void IoasidCore::take(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) 
     }
 }
 
-bool IoasidCore::drop(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) {
+[[gnu::always_inline]] inline bool IoasidCore::drop(ExecContext& ctx, IoasidEntry& entry,
+                                                    trace::Name holder) {
     const IoasidState from = state_of(entry);
     --entry.refs;
     if (told()) {
@@ -325,37 +334,46 @@ bool IoasidCore::drop(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) 
     return true;
 }
 
-inline Errno IoasidCore::get_entry(ExecContext& ctx, IoasidSet* set, Ioasid id,
-                                   trace::Name holder) {
-    if (params_.reference != TimePs{}) {
-        ctx.spend(params_.reference + search_cost(set));
-    }
-    IoasidEntry* entry = lookup(set, id);
-    Errno error = Errno::Ok;
-    if (entry == nullptr) {
-        error = Errno::Einval;
-    } else if (entry->pending != 0 && !probes_.has(ioasid_probes::kPendingGetAllowed)) {
-        error = Errno::Ebusy;
-    } else if (set != nullptr && entry->set != set) {
-        error = Errno::Eacces;
-    } else {
-        take(ctx, *entry, holder);
-        return Errno::Ok;
-    }
+// The order of the tests is part of the contract: FREE_PENDING is found before a foreign set.
+Errno IoasidCore::refuse_get(ExecContext& ctx, const IoasidSet* set, Ioasid id,
+                             const IoasidEntry* entry) {
+    const Errno error = entry == nullptr        ? Errno::Einval
+                        : entry->pending != 0 ? Errno::Ebusy
+                                              : Errno::Eacces;
     refused(ctx, "get", set, id, error);
     return error;
 }
 
-inline bool IoasidCore::put_entry(ExecContext& ctx, IoasidSet* set, Ioasid id,
-                                  trace::Name holder) {
+bool IoasidCore::refuse_put(ExecContext& ctx, const IoasidSet* set, Ioasid id,
+                            const IoasidEntry* entry) {
+    refused(ctx, "put", set, id, entry == nullptr ? Errno::Enoent : Errno::Eacces);
+    return false;
+}
+
+[[gnu::always_inline]] inline Errno IoasidCore::get_entry(ExecContext& ctx, IoasidSet* set,
+                                                          Ioasid id, trace::Name holder) {
     if (params_.reference != TimePs{}) {
-        ctx.spend(params_.reference + search_cost(set));
+        spend_search(ctx, params_.reference, set);
+    }
+    IoasidEntry* entry = lookup(set, id);
+    const bool open = entry != nullptr && (set == nullptr || entry->set == set) &&
+                      (entry->pending == 0 || probes_.has(ioasid_probes::kPendingGetAllowed));
+    if (!open) {
+        return refuse_get(ctx, set, id, entry);
+    }
+    take(ctx, *entry, holder);
+    return Errno::Ok;
+}
+
+[[gnu::always_inline]] inline bool IoasidCore::put_entry(ExecContext& ctx, IoasidSet* set,
+                                                         Ioasid id, trace::Name holder) {
+    if (params_.reference != TimePs{}) {
+        spend_search(ctx, params_.reference, set);
     }
     IoasidEntry* entry = lookup(set, id);
     const bool known = entry != nullptr && (set == nullptr || entry->set == set);
     if (!known || !switches_.reference_counts) {
-        refused(ctx, "put", set, id, entry == nullptr ? Errno::Enoent : Errno::Eacces);
-        return false;
+        return refuse_put(ctx, set, id, entry);
     }
     if (entry->pending != 0 && entry->refs == 1 && probes_.has(ioasid_probes::kMissingPut)) {
         return false;
@@ -427,7 +445,7 @@ Result<void*> IoasidCore::find(ExecContext& ctx, IoasidSet* set, Ioasid id,
         return Errno::Enotsupp;
     }
     if (params_.find != TimePs{}) {
-        ctx.spend(params_.find + search_cost(set));
+        spend_search(ctx, params_.find, set);
     }
     const IoasidEntry* entry = lookup(set, id);
     if (entry == nullptr || (set != nullptr && entry->set != set)) {

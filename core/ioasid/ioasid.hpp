@@ -188,7 +188,7 @@ private:
     struct Group;
 
     // hazards and refusals
-    void hazard(ExecContext& ctx, const char* kind, const std::string& lock);
+    [[gnu::noinline]] void hazard(ExecContext& ctx, const char* kind, const std::string& lock);
     void must_hold_lock(ExecContext& ctx);
     void grace_period(ExecContext& ctx, const NotifierChain* chain = nullptr);
     // A living set of this core; a destroyed one is told as a hazard.
@@ -199,8 +199,8 @@ private:
             tell_refused(ctx, operation, set, id, result);
         }
     }
-    void tell_refused(ExecContext& ctx, const char* operation, const IoasidSet* set, Ioasid id,
-                      Errno result);
+    [[gnu::noinline]] void tell_refused(ExecContext& ctx, const char* operation,
+                                        const IoasidSet* set, Ioasid id, Errno result);
     void spend(ExecContext& ctx, TimePs cost) {
         if (cost != TimePs{}) {
             ctx.spend(cost);
@@ -227,8 +227,11 @@ private:
     IdTable& table_for(const IoasidSet* set);
     const IdTable& table_for(const IoasidSet* set) const;
     IoasidEntry* lookup(const IoasidSet* set, Ioasid id);
+    [[gnu::noinline]] static IoasidEntry* lookup_private(const IoasidSet* set, Ioasid id,
+                                                         IoasidEntry* otherwise);
     IoasidEntry* find_listed(const IoasidSet& set, Ioasid id);
     TimePs search_cost(const IoasidSet* set) const;
+    [[gnu::noinline]] void spend_search(ExecContext& ctx, TimePs cost, const IoasidSet* set);
     TimePs set_cost(const IoasidSet& set) const;
     struct Provided {
         Ioasid id = kNoIoasid;
@@ -239,9 +242,13 @@ private:
     void list(IoasidSet& set, IoasidEntry& entry);
     void unlist(IoasidEntry& entry);
     void take(ExecContext& ctx, IoasidEntry& entry, trace::Name holder);
-    void tell_reference(ExecContext& ctx, const IoasidEntry& entry, IoasidState from, bool taken,
-                        trace::Name holder);
+    [[gnu::noinline]] void tell_reference(ExecContext& ctx, const IoasidEntry& entry, IoasidState from,
+                                          bool taken, trace::Name holder);
     bool drop(ExecContext& ctx, IoasidEntry& entry, trace::Name holder);
+    [[gnu::noinline]] Errno refuse_get(ExecContext& ctx, const IoasidSet* set, Ioasid id,
+                                      const IoasidEntry* entry);
+    [[gnu::noinline]] bool refuse_put(ExecContext& ctx, const IoasidSet* set, Ioasid id,
+                                      const IoasidEntry* entry);
     Errno get_entry(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder);
     bool put_entry(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder);
     void free_active(ExecContext& ctx, IoasidEntry& entry);
