@@ -1,8 +1,22 @@
 #include "models/vm/vcpu.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "core/trace/software_events.hpp"
 
 namespace ioasim::vm {
+namespace {
+
+// "vm1/vcpu0" outside of the guest is the VMM's thread "host/vm1-vcpu0".
+Persona host_persona(std::string name, trace::Recorder& recorder, MachinePort& port) {
+    std::replace(name.begin(), name.end(), '/', '-');
+    name.insert(0, "host/");
+    const SourceId source = recorder.source(name);
+    return Persona{std::move(name), source, &port, nullptr};
+}
+
+}  // namespace
 
 Vcpu::Vcpu(const std::string& name, const VmParams& params, trace::Recorder& recorder,
            os::TaskScheduler& scheduler, MachinePort& host_port, MachinePort& guest_port)
@@ -10,10 +24,10 @@ Vcpu::Vcpu(const std::string& name, const VmParams& params, trace::Recorder& rec
       params_(params),
       recorder_(recorder),
       scheduler_(scheduler),
-      host_port_(host_port),
       guest_port_(guest_port),
       trace_name_(recorder.name(name)),
       source_(recorder.source(name)),
+      host_(host_persona(name, recorder, host_port)),
       lock_(SimLock::Kind::Mutex, name, "vcpu") {}
 
 bool Vcpu::in_guest() const {
@@ -50,7 +64,7 @@ void Vcpu::run_guest(ExecContext& ctx, const std::string& program,
     };
     ctx_ = &ctx;
     const Running running{*this};
-    host_ = Persona{ctx.name(), ctx.source(), &host_port_, nullptr};
+    const PersonaChange thread{ctx, host_};
     ctx.spend(params_.entry);
     {
         const bool own = program.empty();

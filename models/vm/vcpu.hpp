@@ -47,13 +47,12 @@ private:
     VmParams params_;
     trace::Recorder& recorder_;
     os::TaskScheduler& scheduler_;
-    MachinePort& host_port_;
     MachinePort& guest_port_;
     trace::Name trace_name_;
     SourceId source_;
+    Persona host_;  // who the task is outside of the guest
     SimLock lock_;
     ExecContext* ctx_ = nullptr;
-    Persona host_;  // who the task is outside of the guest
     bool in_guest_ = false;
     std::uint64_t exits_ = 0;
 };
