@@ -12,6 +12,7 @@
 
 #include "core/base/check.hpp"
 #include "scenarios/language/diagnostics.hpp"
+#include "tools/cli/bench/bench.hpp"
 #include "tools/cli/conform/conform_ioasid.hpp"
 #include "tools/cli/coverage.hpp"
 #include "tools/cli/info_commands.hpp"
@@ -45,7 +46,7 @@ struct Values {
     bool tables = false;
     CoverageOptions coverage;
     std::vector<std::string> vectors;
-    std::vector<std::string> bench;
+    bool strict = false;
     std::function<int()> verb;
 };
 
@@ -173,6 +174,22 @@ void add_conform(CLI::App& app, Values& values) {
     });
 }
 
+void add_bench(CLI::App& app, Values& values) {
+    CLI::App& bench = *app.add_subcommand("bench", "host time of parts of the simulator");
+    bench.add_option("NAME", values.word, "hop: one message hop beside a bare kernel event")
+        ->required();
+    bench.add_flag("--strict", values.strict, "judge absolute figures too, not only ratios");
+    bench.callback([&values] {
+        values.verb = [&values] {
+            std::vector<std::string> args{values.word};
+            if (values.strict) {
+                args.emplace_back("--strict");
+            }
+            return run_bench(args);
+        };
+    });
+}
+
 std::vector<std::string> verb_names(const CLI::App& app) {
     std::vector<std::string> names;
     for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
@@ -253,6 +270,7 @@ int run_verb(int argc, char** argv) {
     add_knowledge(app, values);
     add_coverage(app, values);
     add_conform(app, values);
+    add_bench(app, values);
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForVersion& version) {
