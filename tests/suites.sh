@@ -47,7 +47,7 @@ small_scenarios() {
 case_determinism() { "$top/tests/determinism/check.sh" "$top/$1"; }
 
 # Does each scenario fail when the mechanism it is about is broken?
-suite_proofs() { run_script "$top/tests/scenario/check_proofs.sh"; }
+suite_proofs() { run_script "$top/tests/proofs/check.sh"; }
 
 # Do programs that know nothing of us read our files?
 suite_viewers() { run_script "$top/tests/viewers/check_vcd.sh"; }
