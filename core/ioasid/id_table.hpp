@@ -138,6 +138,9 @@ private:
 
         // kChunk when there is none.
         std::uint32_t first_free(std::uint32_t from) const {
+            if (count == kChunk) {
+                return kChunk;
+            }
             std::uint64_t mask = ~std::uint64_t{0} << (from % 64);
             for (std::uint32_t word = from / 64; word < used.size(); ++word) {
                 const std::uint64_t open = ~used[word] & mask;

@@ -135,11 +135,20 @@ public:
 
     // Removed links keep their place, empty, until the last walk ended.
     using Links = std::list<NotifierBlock*>;
-    Links& begin_walk();
-    void end_walk();
+    Links& begin_walk() {
+        ++walkers_;
+        return links_;
+    }
+    void end_walk() {
+        if (--walkers_ == 0 && has_empty_) {
+            drop_empty();
+        }
+    }
     bool walked() const { return walkers_ > 0; }
+    bool empty() const { return links_.empty(); }
 
 private:
+    void drop_empty();
     Links links_;
     int walkers_ = 0;
     bool has_empty_ = false;

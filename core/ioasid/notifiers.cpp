@@ -48,16 +48,9 @@ std::vector<const NotifierBlock*> NotifierChain::blocks() const {
     return all;
 }
 
-NotifierChain::Links& NotifierChain::begin_walk() {
-    ++walkers_;
-    return links_;
-}
-
-void NotifierChain::end_walk() {
-    if (--walkers_ == 0 && has_empty_) {
-        links_.remove(nullptr);
-        has_empty_ = false;
-    }
+void NotifierChain::drop_empty() {
+    links_.remove(nullptr);
+    has_empty_ = false;
 }
 
 // --- calls ------------------------------------------------------------------------------------
@@ -176,7 +169,9 @@ NotifyResult IoasidCore::call_merged(ExecContext& ctx, const NotifierPayload& pa
 
 NotifyResult IoasidCore::send(ExecContext& ctx, const IoasidEntry& entry, IoasidNotification event,
                               unsigned flags) {
-    if (!switches_.managed_sets) {
+    const bool unheard = !told() && (flags & kNotifyAll) == 0 &&
+                         (entry.set == nullptr || entry.set->chain_.empty());
+    if (unheard || !switches_.managed_sets) {
         return NotifyResult::Done;
     }
     const NotifierPayload payload{event, Ioasid{entry.id}, Spid{entry.spid}, entry.set, entry.data};
