@@ -19,7 +19,8 @@ struct DsaEnqueue {
 };
 struct DsaDispatch {
     static constexpr EventName kName{"dsa.dispatch", Category::Dsa,
-                                     "A descriptor left its workqueue for an engine."};
+                                     "A descriptor left its workqueue for an engine (engine empty: "
+                                     "dropped by an abort or reset)."};
     Name device;
     Name wq;
     Name engine;

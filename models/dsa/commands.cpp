@@ -215,7 +215,9 @@ bool CommandUnit::work_left() const {
 void CommandUnit::abort_work(TimePs now) {
     const auto matches = [this](const Work& work) { return concerns(work); };
     for (Workqueue& wq : wqs_) {
-        wq.drop_if(matches, [this, now](const Work& work) { engines_.dropped(now, work); });
+        wq.drop_if(matches, [this, now, &wq](const Work& work) {
+            engines_.dropped(now, work, wq.occupancy());
+        });
     }
     engines_.abort_if(now, matches);
 }

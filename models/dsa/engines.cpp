@@ -280,8 +280,11 @@ void Engines::end(TimePs now, Operation& op, trace::Name how, std::uint32_t stat
     check_waiting_drains(now);
 }
 
-void Engines::dropped(TimePs now, const Work& work) const {
+void Engines::dropped(TimePs now, const Work& work, std::uint32_t occupancy) const {
     shared_.probes.hit(kAbortedQueued);
+    shared_.emit(trace::DsaDispatch{shared_.names.device, shared_.names.wqs[work.wq], trace::Name{},
+                                    work.number, traced_pasid(work.pasid),
+                                    shared_.names.ops[work.descriptor.opcode], occupancy});
     shared_.emit(trace::DsaComplete{shared_.names.device, shared_.names.wqs[work.wq], work.number,
                                     traced_pasid(work.pasid), 0, shared_.names.abort, 0,
                                     now - work.accepted});

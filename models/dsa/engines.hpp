@@ -58,8 +58,8 @@ public:
         }
         return false;
     }
-    // Emits the end of a descriptor that never reached an engine.
-    void dropped(TimePs now, const Work& work) const;
+    // A descriptor never reaches an engine: tells that it left its workqueue, and its end.
+    void dropped(TimePs now, const Work& work, std::uint32_t occupancy) const;
     std::uint32_t active() const { return active_; }
     std::uint32_t reads_outstanding() const { return port_.outstanding(); }
 

@@ -203,6 +203,23 @@ TEST_CASE("dsa reset workqueue: queued work is dropped, configuration is back to
     CHECK(h.command(Command::EnableWq, 0) == CommandError::WqSize);  // threshold is 0 again
 }
 
+TEST_CASE("dsa abort: each dropped descriptor tells the occupancy that it leaves behind") {
+    DsaHarness h;
+    h.params.engine_depth = 1;
+    h.bring_up();
+    h.hold_reads();
+    for (std::uint32_t i = 0; i < 4; ++i) {
+        h.submit(memmove_of(0x1000, 0x5000, 64).pasid(7 + i % 2));
+    }
+    h.run_until(DsaHarness::now() + 1_us);  // the first is in the engine
+    h.start_command(Command::AbortPasid, 8);
+    const auto left = h.log.of("dsa.dispatch");
+    REQUIRE(left.size() == 3);
+    CHECK(h.log.text(left[1], "engine").empty());
+    CHECK(EventLog::number(left[1], "occupancy") == 2);
+    CHECK(EventLog::number(left[2], "occupancy") == 1);
+}
+
 TEST_CASE("dsa reset device: everything is as after power on") {
     WorkInFlight h;
     h.start_command(Command::ResetDevice);
