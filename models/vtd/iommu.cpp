@@ -35,6 +35,7 @@ void Iommu::advance(TimePs now) {
     while (memory_inbox_.due(now)) {
         unit_.on_memory(now, memory_inbox_.pop().message);
     }
+    unit_.advance(now);
     while (inbox_.due(now)) {
         sim::Arrival<pcie::Tlp> arrival = inbox_.pop();
         if (arrival.port == kRegisterPort) {
@@ -43,7 +44,7 @@ void Iommu::advance(TimePs now) {
             unit_.on_request(now, std::move(arrival.message));
         }
     }
-    unit_.advance(now);
+    unit_.advance(now);  // what a latency of zero made due
 }
 
 std::optional<TimePs> Iommu::next_wakeup() const {

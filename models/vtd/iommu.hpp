@@ -1,5 +1,5 @@
 // The remapping unit as a module: inboxes, links, wake-ups around RemappingUnit. At one instant it
-// serves memory's answers first, then transactions by port, then its own timers.
+// serves memory's answers first, then its own timers, then transactions by port.
 #pragma once
 
 #include <string>

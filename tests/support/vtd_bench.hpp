@@ -12,32 +12,10 @@
 #include "models/pcie/pcie_layout.hpp"
 #include "models/vtd/vtd_probes.hpp"
 #include "models/vtd/vtd_unit.hpp"
+#include "tests/support/event_log.hpp"
 #include "tests/support/vtd_tables.hpp"
 
-namespace ioasim::tests {
-
-// Keeps every event.
-class EventLog final : public trace::Listener {
-public:
-    void on_event(const trace::EventRecord& record) override { records.push_back(record); }
-    std::size_t count(std::string_view name) const {
-        std::size_t found = 0;
-        for (const trace::EventRecord& r : records) {
-            found += r.info->name == name ? 1 : 0;
-        }
-        return found;
-    }
-    // The last event of this name; its field as packed.
-    std::uint64_t last(std::string_view name, std::string_view field) const {
-        for (auto r = records.rbegin(); r != records.rend(); ++r) {
-            if (r->info->name == name) {
-                return r->values.at(r->info->field(field));
-            }
-        }
-        return ~std::uint64_t{0};
-    }
-    std::vector<trace::EventRecord> records;
-};
+namespace ioasim::test {
 
 class VtdBench : private vtd::UnitPort {
 public:
@@ -47,7 +25,6 @@ public:
     explicit VtdBench(const vtd::VtdParams& params = vtd::vtd_param_table().defaults())
         : recorder_([] { return clock(); }) {
         clock() = TimePs{1000};
-        recorder_.add_listener(events_, trace::kAllCategories);
         unit_ = std::make_unique<vtd::RemappingUnit>(params, probes, recorder_,
                                                      recorder_.source("iommu0"), "iommu0",
                                                      Rid{0x10}, static_cast<UnitPort&>(*this));
@@ -59,10 +36,10 @@ public:
     std::deque<pcie::Tlp> to_fabric;
 
     vtd::RemappingUnit& unit() { return *unit_; }
-    // Everything so far; releases what the recorder still holds.
-    EventLog& events() {
-        recorder_.flush();
-        return events_;
+    std::size_t count(std::string_view event) { return events_.count(event); }
+    // A field of the last event of this name.
+    std::uint64_t last(std::string_view event, std::string_view field) {
+        return EventLog::number(events_.of(event).back(), field);
     }
     static TimePs& clock() {
         static TimePs time;
@@ -215,11 +192,11 @@ private:
     }
 
     trace::Recorder recorder_;
-    EventLog events_;
+    EventLog events_{recorder_};
     std::unique_ptr<vtd::RemappingUnit> unit_;
     Hpa queue_;
     std::uint64_t tail_ = 0;
     Hpa status_;
 };
 
-}  // namespace ioasim::tests
+}  // namespace ioasim::test

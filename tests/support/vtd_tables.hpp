@@ -7,13 +7,14 @@
 #include "models/memory/sparse_memory.hpp"
 #include "models/vtd/vtd_layout.hpp"
 
-namespace ioasim::tests {
+namespace ioasim::test {
 
 class VtdTables {
 public:
     static constexpr std::uint64_t kGuestOffset = std::uint64_t{1} << 30U;
+    static constexpr std::uint64_t kFirstPage = kGuestOffset + (std::uint64_t{1} << 28U);
 
-    VtdTables() : bytes_({{Hpa{0}, std::uint64_t{16} << 30U}}), next_(std::uint64_t{1} << 31U) {}
+    VtdTables() : bytes_({{Hpa{0}, std::uint64_t{16} << 30U}}), next_(kFirstPage) {}
 
     memory::SparseMemory& bytes() { return bytes_; }
     Hpa page() {
@@ -158,4 +159,4 @@ private:
     Hpa root_;
 };
 
-}  // namespace ioasim::tests
+}  // namespace ioasim::test

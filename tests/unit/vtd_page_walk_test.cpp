@@ -10,7 +10,7 @@
 
 using namespace ioasim;
 using namespace ioasim::vtd;
-using ioasim::tests::VtdTables;
+using ioasim::test::VtdTables;
 
 namespace {
 

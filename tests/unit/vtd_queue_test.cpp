@@ -9,7 +9,7 @@
 
 using namespace ioasim;
 using namespace ioasim::vtd;
-using ioasim::tests::VtdTables;
+using ioasim::test::VtdTables;
 
 namespace {
 

@@ -5,8 +5,8 @@
 
 using namespace ioasim;
 using namespace ioasim::vtd;
-using ioasim::tests::VtdBench;
-using ioasim::tests::VtdTables;
+using ioasim::test::VtdBench;
+using ioasim::test::VtdTables;
 using pcie::CplStatus;
 using pcie::TlpKind;
 
@@ -86,25 +86,24 @@ TEST_CASE("vtd unit: a cold nested request makes 24 page-table reads and 4 of st
     bench.tables.store(VtdTables::host(kGuestPage) + 8, 0xFEEDC0DE);
     bench.add_device(e);
     bench.enable();
-    bench.events();
     CHECK(bench.dma_read(kVa + 8) == CplStatus::Success);
     CHECK(bench.read_data() == 0xFEEDC0DE);
-    CHECK(bench.events().count("vtd.walk_read") == 28);
-    CHECK(bench.events().last("vtd.translated", "hit") == 0);
-    CHECK(bench.events().last("vtd.translated", "hpa") == VtdTables::host(kGuestPage).value() + 8);
+    CHECK(bench.count("vtd.walk_read") == 28);
+    CHECK(bench.last("vtd.translated", "hit") == 0);
+    CHECK(bench.last("vtd.translated", "hpa") == VtdTables::host(kGuestPage).value() + 8);
     // Warm: none at all.
     CHECK(bench.dma_read(kVa + 16) == CplStatus::Success);
-    CHECK(bench.events().count("vtd.walk_read") == 28);
-    CHECK(bench.events().last("vtd.translated", "hit") == 1);
+    CHECK(bench.count("vtd.walk_read") == 28);
+    CHECK(bench.last("vtd.translated", "hit") == 1);
 }
 
 TEST_CASE("vtd unit: context and PASID caches save the structure reads of another page") {
     FirstStageBench bench;
     CHECK(bench.dma_read(kVa) == CplStatus::Success);
-    const std::size_t cold = bench.events().count("vtd.walk_read");
+    const std::size_t cold = bench.count("vtd.walk_read");
     CHECK(cold == 8);
     CHECK(bench.dma_read(kOther) == CplStatus::Success);
-    CHECK(bench.events().count("vtd.walk_read") == cold + 4);
+    CHECK(bench.count("vtd.walk_read") == cold + 4);
 }
 
 TEST_CASE("vtd unit: without caches every request walks in full and still finds its page") {
@@ -113,7 +112,7 @@ TEST_CASE("vtd unit: without caches every request walks in full and still finds 
     FirstStageBench bench{params};
     CHECK(bench.dma_read(kVa) == CplStatus::Success);
     CHECK(bench.dma_read(kVa) == CplStatus::Success);
-    CHECK(bench.events().count("vtd.walk_read") == 16);
+    CHECK(bench.count("vtd.walk_read") == 16);
 }
 
 TEST_CASE("vtd unit: a write reaches the page with its bytes, and sets dirty") {
@@ -122,7 +121,7 @@ TEST_CASE("vtd unit: a write reaches the page with its bytes, and sets dirty") {
     bench.dma_write(kVa + 0x10);
     CHECK(bench.tables.load(bench.target + 0x10) == 0xABABABABABABABAB);
     CHECK((bench.tables.load(bench.leaf()) & fs::kDirty) != 0);
-    CHECK(bench.events().count("vtd.walk_update") == 1);
+    CHECK(bench.count("vtd.walk_update") == 1);
 }
 
 TEST_CASE("vtd unit: a write after a read walks again to set dirty") {
@@ -149,7 +148,7 @@ TEST_CASE("vtd unit: requests without PASID use RID_PASID") {
     bench.send(tlp);
     bench.settle();
     CHECK(bench.to_fabric.back().status == CplStatus::Success);
-    CHECK(bench.events().last("vtd.translated", "hpa") == target.value());
+    CHECK(bench.last("vtd.translated", "hpa") == target.value());
     // The same address with PASID 9 is not the same request.
     tlp.pasid = Pasid{9};
     bench.send(tlp);
@@ -168,7 +167,7 @@ TEST_CASE("vtd unit: a blocked read is answered with Unsupported Request and rec
     CHECK(fault.reason == reason(FaultReason::FirstStageNotPresent));
     CHECK(fault.type == FaultType::Read);
     CHECK((bench.read32(reg::kFsts) & fsts::kPpf) != 0);
-    CHECK(bench.events().last("vtd.fault", "recorded") == 1);
+    CHECK(bench.last("vtd.fault", "recorded") == 1);
 }
 
 TEST_CASE("vtd unit: a blocked write vanishes and is recorded as a write") {
@@ -176,7 +175,7 @@ TEST_CASE("vtd unit: a blocked write vanishes and is recorded as a write") {
     bench.to_fabric.clear();
     bench.dma_write(kVa + kPageSize);
     CHECK(bench.to_fabric.empty());
-    CHECK(bench.events().count("memory.access") == 0);
+    CHECK(bench.count("memory.access") == 0);
     CHECK(decode_fault({0, bench.read(reg::kFrcd + 8)}).type == FaultType::Write);
     CHECK_FALSE(bench.unit().busy());
 }
@@ -188,7 +187,7 @@ TEST_CASE("vtd unit: FPD of the PASID entry blocks without a record") {
     CHECK(bench.dma_read(kVa) == CplStatus::UnsupportedRequest);
     CHECK(fault_reason(bench) == 0);
     CHECK((bench.read32(reg::kFsts) & fsts::kPpf) == 0);
-    CHECK(bench.events().last("vtd.fault", "suppressed") == 1);
+    CHECK(bench.last("vtd.fault", "suppressed") == 1);
     CHECK(bench.probes.hits(kFaultSuppressed) == 1);
 }
 
@@ -198,7 +197,7 @@ TEST_CASE("vtd unit: FPD still counts when the entry comes from the PASID cache"
     bench.tables.set_pasid(bench.context, VtdBench::kPasid, bench.entry);
     CHECK(bench.dma_read(kVa) == CplStatus::Success);
     CHECK(bench.dma_read(kVa + kPageSize) == CplStatus::UnsupportedRequest);
-    CHECK(bench.events().last("vtd.fault", "suppressed") == 1);
+    CHECK(bench.last("vtd.fault", "suppressed") == 1);
 }
 
 TEST_CASE("vtd unit: the defect that ignores FPD records the fault") {
@@ -242,13 +241,13 @@ TEST_CASE("vtd unit: more faults than records set the overflow") {
     bench.dma_read(kVa + kPageSize);
     bench.dma_read(kVa + 2 * kPageSize);
     CHECK((bench.read32(reg::kFsts) & fsts::kPfo) != 0);
-    CHECK(bench.events().last("vtd.fault", "recorded") == 0);
+    CHECK(bench.last("vtd.fault", "recorded") == 0);
     CHECK(bench.probes.hits(kFaultOverflow) == 1);
     bench.write32(reg::kFrcd + 12, 1U << 31U);
     bench.write32(reg::kFsts, fsts::kPfo);
     CHECK((bench.read32(reg::kFsts) & (fsts::kPfo | fsts::kPpf)) == 0);
     bench.dma_read(kVa + kPageSize);
-    CHECK(bench.events().last("vtd.fault", "recorded") == 1);
+    CHECK(bench.last("vtd.fault", "recorded") == 1);
 }
 
 TEST_CASE("vtd unit: a fault sends one message until software cleared its causes") {
@@ -307,7 +306,7 @@ TEST_CASE("vtd unit: an unmapped page stays reachable until it is invalidated") 
     CHECK(bench.dma_read(kVa) == CplStatus::Success);
     bench.invalidate(bench.page_invalidation());
     CHECK(bench.wait_is_done());
-    CHECK(bench.events().last("vtd.invalidation", "dropped") == 1);
+    CHECK(bench.last("vtd.invalidation", "dropped") == 1);
     CHECK(bench.dma_read(kVa) == CplStatus::UnsupportedRequest);
 }
 
@@ -345,9 +344,9 @@ TEST_CASE("vtd unit: a walk that an invalidation overtakes fills no cache") {
     bench.settle();
     CHECK(bench.probes.hits(kStaleFillDropped) == 1);
     CHECK(bench.wait_is_done());
-    const std::size_t reads = bench.events().count("vtd.walk_read");
+    const std::size_t reads = bench.count("vtd.walk_read");
     CHECK(bench.dma_read(kVa) == CplStatus::Success);
-    CHECK(bench.events().count("vtd.walk_read") == reads + 8);
+    CHECK(bench.count("vtd.walk_read") == reads + 8);
 }
 
 TEST_CASE("vtd unit: a wait completes after requests that hold older translations are done") {
@@ -358,12 +357,12 @@ TEST_CASE("vtd unit: a wait completes after requests that hold older translation
     bench.to_memory.pop_front();
     bench.invalidate(bench.page_invalidation());
     CHECK_FALSE(bench.wait_is_done());
-    CHECK(bench.events().count("vtd.inv_wait_done") == 0);
+    CHECK(bench.count("vtd.inv_wait_done") == 0);
     bench.to_memory.push_front(access);
     bench.settle();
     CHECK(bench.wait_is_done());
     CHECK(bench.probes.hits(kWaitDrained) == 1);
-    CHECK(bench.events().count("vtd.inv_wait_done") == 1);
+    CHECK(bench.count("vtd.inv_wait_done") == 1);
 }
 
 TEST_CASE("vtd unit: the defect of the early wait completes it with an old access in flight") {
@@ -589,9 +588,9 @@ TEST_CASE("vtd unit: page-request queue registers hold what software writes and 
     bench.write(reg::kPqt, 0x40);
     bench.write(reg::kPqh, 0x60);
     CHECK(bench.read(reg::kPqa) == 0x40004);
-    CHECK(bench.events().count("vtd.prq") == 2);
-    CHECK(bench.events().last("vtd.prq", "head") == 0x60);
-    CHECK(bench.events().last("vtd.prq", "tail") == 0x40);
+    CHECK(bench.count("vtd.prq") == 2);
+    CHECK(bench.last("vtd.prq", "head") == 0x60);
+    CHECK(bench.last("vtd.prq", "tail") == 0x40);
 }
 
 TEST_CASE("vtd unit: an unexpected invalidation completion is told in the status register") {
