@@ -4,8 +4,8 @@
 //   {"schema":"ioasim-trace/1","version":"0.1.0","config":"9f3c…","seed":1}
 //   {"seq":0,"time_ps":0,"event":"ioasid.put","source":"host/vm1-vcpu0","kernel":"host",…}
 //
-//   {"schema":"ioasim-trace/1","version":"0.1.0","config":"9f3c","seed":1}
-// Error "0" or "-EBUSY"; Bool true/false; Text and Enum strings.
+// Field values: Count and Time (picoseconds) numbers; Id number or null; Hex "0x..."; Rid
+// "00:02.0"; Error "0" or "-EBUSY"; Bool true/false; Text and Enum strings.
 #pragma once
 
 #include <string>
