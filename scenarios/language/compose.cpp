@@ -449,7 +449,8 @@ std::map<std::string, Node> param_values(const Node& document, Diagnostics& diag
             report(diagnostics, Code::BadParam, value->place, pointer_join(pointer, "default"),
                    fmt::format("parameter {}: {}", quoted(member.key), problem));
         }
-        values.emplace(member.key, *value);
+        Node& kept = values.emplace(member.key, *value).first->second;
+        kept.broken = kept.broken || !problem.empty();
     }
     return values;
 }

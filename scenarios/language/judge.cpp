@@ -1,6 +1,7 @@
 #include "scenarios/language/judge.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 #include <fmt/format.h>
 
@@ -32,6 +33,16 @@ std::string amount(const Expectation& e) {
 
 bool within(std::uint64_t value, const Expectation& e) {
     return (!e.at_least || value >= *e.at_least) && (!e.at_most || value <= *e.at_most);
+}
+
+// Hexadecimal digits have no case.
+bool same_value(const std::string& a, const std::string& b) {
+    const auto hex = [](const std::string& text) { return text.rfind("0x", 0) == 0; };
+    return a == b || (hex(a) && hex(b) && a.size() == b.size() &&
+                      std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+                          return std::tolower(static_cast<unsigned char>(x)) ==
+                                 std::tolower(static_cast<unsigned char>(y));
+                      }));
 }
 
 std::string hex_bytes(const std::vector<std::uint8_t>& bytes, std::size_t at) {
@@ -431,6 +442,24 @@ bool Judge::judge_findings(const State& state, std::vector<std::string>& seen) c
     return unwanted == 0;
 }
 
+bool Judge::judge_final(const State& state, const RunEnd& end,
+                        std::vector<std::string>& seen) const {
+    const Expectation& e = *state.e;
+    std::string problem = "the run has no state to ask";
+    const std::optional<std::string> value =
+        end.state ? end.state(e.name, problem) : std::nullopt;
+    const std::string wanted = e.is ? *e.is : "not " + *e.is_not;
+    const bool good =
+        value && (e.is ? same_value(*value, *e.is) : !same_value(*value, *e.is_not));
+    if (!good) {
+        seen.push_back(value ? fmt::format("{} is {} at the end ({}); wanted: {}", e.name, *value,
+                                           format_time(end.time), wanted)
+                             : fmt::format("{} has no value at the end: {}; wanted: {}", e.name,
+                                           problem, wanted));
+    }
+    return good;
+}
+
 bool Judge::judge(const State& state, const RunEnd& end, std::vector<std::string>& seen) const {
     const Expectation& e = *state.e;
     switch (e.kind) {
@@ -454,19 +483,7 @@ bool Judge::judge(const State& state, const RunEnd& end, std::vector<std::string
                 return false;
             }
             return judge_findings(state, seen);
-        case Expectation::Kind::Final: {
-            const std::optional<std::string> value =
-                end.state ? end.state(e.name) : std::nullopt;
-            const std::string wanted = e.is ? *e.is : "not " + *e.is_not;
-            const bool good = value && (e.is ? *value == *e.is : *value != *e.is_not);
-            if (!good) {
-                seen.push_back(value ? fmt::format("{} is {} at the end ({}); wanted: {}", e.name,
-                                                   *value, format_time(end.time), wanted)
-                                     : fmt::format("{} does not exist at the end; wanted: {}",
-                                                   e.name, wanted));
-            }
-            return good;
-        }
+        case Expectation::Kind::Final: return judge_final(state, end, seen);
     }
     return false;
 }

@@ -47,8 +47,8 @@ struct RunEnd {
     TimePs time;
     bool complete = true;     // false: stopped from outside; only what was seen is judged
     std::size_t checkers = 0;  // active
-    // Value of a path into the final state; nothing: no such object.
-    std::function<std::optional<std::string>(const std::string& path)> state;
+    // Value of a path into the final state; nothing: `problem` says why there is none.
+    std::function<std::optional<std::string>(const std::string& path, std::string& problem)> state;
     std::function<bool(const std::string& program, std::size_t step, const std::string& buffer,
                        std::uint64_t offset, std::vector<std::uint8_t>& out)>
         bytes;
@@ -87,6 +87,7 @@ private:
     bool judge_latency(const State& state, std::vector<std::string>& seen) const;
     bool judge_step(const State& state, std::vector<std::string>& seen) const;
     bool judge_bytes(const State& state, const RunEnd& end, std::vector<std::string>& seen) const;
+    bool judge_final(const State& state, const RunEnd& end, std::vector<std::string>& seen) const;
     bool judge_findings(const State& state, std::vector<std::string>& seen) const;
     void judge_steps(Verdict& verdict) const;
     void judge_end(const RunEnd& end, Verdict& verdict) const;

@@ -9,6 +9,8 @@
 namespace ioasim::scenario {
 namespace {
 
+constexpr std::uint64_t kVersion = 1;  // of the language
+
 // "devices[0].workqueues[1].size" -> "/platform/devices/0/workqueues/1/size"
 std::string config_pointer(const std::string& where) {
     std::string pointer;
@@ -74,9 +76,19 @@ void check_covers(Reading& reading, Scenario& scenario) {
     }
 }
 
-void warn_if_nothing_expected(Reading& reading, const Scenario& scenario) {
-    if (scenario.expectations.empty()) {
-        const Node* expect = reading.root.get("expect");
+void check_version(Reading& reading) {
+    const Node* version = reading.root.get("version");
+    if (version != nullptr && version->is(Node::Kind::Number) &&
+        integer_of(version, kVersion) != kVersion) {
+        reading.report(Code::Version, version->place, "/version",
+                       fmt::format("version {} of the language is not known", version->text),
+                       fmt::format("this program reads version {}", kVersion));
+    }
+}
+
+void warn_if_nothing_expected(Reading& reading) {
+    const Node* expect = reading.root.get("expect");
+    if (items_of(expect).empty()) {
         const Node* name = reading.root.get("name");
         const Node* at = expect != nullptr ? expect : name;
         reading.report(Code::CannotFail, at != nullptr ? at->place : reading.root.place, "/expect",
@@ -116,9 +128,7 @@ public:
             validate(document, scenario_type(), "", out_.diagnostics);
             return;
         }
-        if (!assign_all(document)) {
-            return;
-        }
+        assign_all(document);
         // The shape of what makes the cells comes first; the rest is checked cell by cell.
         Diagnostics composition;
         for (const auto& [key, type] :
@@ -155,14 +165,12 @@ private:
         };
     }
 
-    bool assign_all(Node& document) {
-        bool good = true;
+    void assign_all(Node& document) {
         const Node* matrix = document.get("matrix");
         const Node* over = matrix == nullptr ? nullptr : matrix->get("over");
         for (const std::string& argument : options_.sets) {
             Assignment assignment;
             if (!parse_assignment(argument, out_.sources, out_.diagnostics, assignment)) {
-                good = false;
                 continue;
             }
             if (over != nullptr && over->get(assignment.path) != nullptr) {
@@ -171,7 +179,6 @@ private:
                 assign(document, assignment, component_test(), out_.diagnostics);
             }
         }
-        return good;
     }
 
     void one_cell(const Node& base, const Cell& cell, bool composed) {
@@ -220,6 +227,7 @@ private:
         constexpr std::uint64_t kDefaultLimit = 10'000'000'000;  // 10 ms
         s.seed = integer_of(run == nullptr ? nullptr : run->get("seed"), 1);
         s.limit = time_of(run == nullptr ? nullptr : run->get("limit"), TimePs{kDefaultLimit});
+        check_version(reading);
         check_covers(reading, s);
         check_proof(reading, s);
         s.config = read_config(reading);
@@ -231,7 +239,7 @@ private:
         }
         s.expectations = read_expectations(reading, s.config);
         take_over_step_results(s);
-        warn_if_nothing_expected(reading, s);
+        warn_if_nothing_expected(reading);
         return s;
     }
 

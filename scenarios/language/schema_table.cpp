@@ -344,7 +344,7 @@ const Type& scenario_type() {
         return object(
             "a scenario",
             {{"$schema", &text(), false, "for editors; not read", ""},
-             {"version", &integer(1, 1), true, "of the language: 1", ""},
+             {"version", &integer(0), true, "of the language: 1", ""},
              {"name", &name("the name of a scenario", "_-."), true, "names results", ""},
              {"purpose", &text("a sentence", 1), true, "what it shows", ""},
              {"covers", &list(name("a row (\"D12\")", "")), false, "rows that it proves", "[]"},

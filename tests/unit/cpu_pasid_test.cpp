@@ -52,8 +52,12 @@ struct Directories {
     Vmcs vmcs;
 };
 
-CpuState user(std::uint64_t msr) { return {msr, false, nullptr}; }
-CpuState kernel() { return {0, true, nullptr}; }
+CpuState user(std::uint64_t msr) {
+    return {msr, false, nullptr};
+}
+CpuState kernel() {
+    return {0, true, nullptr};
+}
 constexpr Hpa kPortal{0xD000'1040};
 
 Descriptor64 with_first_dword(std::uint32_t value) {

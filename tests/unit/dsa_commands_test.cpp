@@ -102,7 +102,8 @@ TEST_CASE("dsa command: takes the command latency, and a second one meanwhile is
           DeviceState::Enabled);
 }
 
-TEST_CASE("dsa drain PASID: ends when every descriptor of the PASID ended, not waiting for others") {
+TEST_CASE(
+    "dsa drain PASID: ends when every descriptor of the PASID ended, not waiting for others") {
     WorkInFlight h;
     h.start_command(Command::DrainPasid, 7);
     h.run_until(DsaHarness::now() + 1_ms);
@@ -149,7 +150,8 @@ TEST_CASE("dsa drain workqueue: waits for its own queue, which still accepts") {
     CHECK(h.log.count("dsa.complete") == 4);
 }
 
-TEST_CASE("dsa disable workqueue: refuses at once, completes what it has, keeps its configuration") {
+TEST_CASE(
+    "dsa disable workqueue: refuses at once, completes what it has, keeps its configuration") {
     WorkInFlight h;
     h.start_command(Command::DisableWq, wq_mask_operand(0));
     CHECK(h.submit(noop()) == CplStatus::Retry);
@@ -247,8 +249,9 @@ TEST_CASE("dsa configuration: groups and GENCFG are locked while the device is e
 TEST_CASE("dsa submissions: what is no portal is an unsupported request") {
     DsaHarness h;
     h.bring_up();
-    CHECK(h.core().submit(DsaHarness::now(), portal_offset(2, Portal::LimitedMsix), wire(noop()),
-                          true).status == CplStatus::UnsupportedRequest);
+    CHECK(h.core()
+              .submit(DsaHarness::now(), portal_offset(2, Portal::LimitedMsix), wire(noop()), true)
+              .status == CplStatus::UnsupportedRequest);
     CHECK(h.core().submit(DsaHarness::now(), 0x1020, wire(noop()), true).status ==
           CplStatus::UnsupportedRequest);
 }

@@ -22,7 +22,9 @@ struct OneDescriptor : DsaHarness {
     CompletionRecord record() { return record_at(0x9000); }
 };
 
-Status status_of(const DescriptorBuilder& d) { return OneDescriptor(d).record().status; }
+Status status_of(const DescriptorBuilder& d) {
+    return OneDescriptor(d).record().status;
+}
 
 }  // namespace
 
@@ -133,8 +135,12 @@ TEST_CASE("dsa compare: an unexpected result has its own status when asked to ch
     DsaHarness h;
     h.bring_up();
     h.put(0x1000, 64, 1);
-    h.submit(DescriptorBuilder(Opcode::Compare).from(0x1000).to(0x5000).size(64)
-                 .flags(flag::kCheckResult).expected(0));
+    h.submit(DescriptorBuilder(Opcode::Compare)
+                 .from(0x1000)
+                 .to(0x5000)
+                 .size(64)
+                 .flags(flag::kCheckResult)
+                 .expected(0));
     h.settle();
     CHECK(h.record_at(0x9000).status == Status::ResultNotExpected);
 }
@@ -143,8 +149,8 @@ TEST_CASE("dsa compare pattern: the pattern continues across requests") {
     DsaHarness h;
     h.bring_up();
     h.put(0x1000, 4096, 0);  // bytes 0, 1, 2 ...: the first 8 match, then 8 differs from 0
-    h.submit(DescriptorBuilder(Opcode::ComparePattern).from(0x1000).to(0x0706050403020100)
-                 .size(4096));
+    h.submit(
+        DescriptorBuilder(Opcode::ComparePattern).from(0x1000).to(0x0706050403020100).size(4096));
     h.settle();
     CHECK(h.record_at(0x9000).bytes_completed == 8);
 }

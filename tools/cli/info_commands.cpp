@@ -65,8 +65,8 @@ std::string list_of(const std::string& word) {
             out += fmt::format("{:<36} {}\n", d->name(), d->meaning());
         }
     } else if (word == "checkers" || word == "findings") {
-        for (const traces::FindingInfo& info : traces::finding_catalogue()) {
-            out += fmt::format("{:<36} {}\n", info.code, info.rule);
+        for (const traces::Explanation& finding : traces::explanations()) {
+            out += fmt::format("{:<36} {}\n", finding.code, finding.meaning);
         }
     } else if (word == "events") {
         for (const trace::EventInfo* info : trace::catalogue()) {
@@ -78,15 +78,15 @@ std::string list_of(const std::string& word) {
 
 std::string finding_entry(const std::string& word) {
     std::string out;
-    for (const traces::FindingInfo& info : traces::finding_catalogue()) {
-        if (word == info.code) {
-            return fmt::format("finding {} (checker {})\n  {}\n  {}\n", info.code, info.checker,
-                               info.rule, info.look_at);
+    for (const traces::Explanation& finding : traces::explanations()) {
+        if (word == finding.code) {
+            return fmt::format("finding {}: {}\n\n  {}\n\n  usual causes: {}\n", finding.code,
+                               finding.meaning, finding.why, finding.causes);
         }
-        if (word == info.checker) {
+        if (program_vocabulary().checker_of(std::string(finding.code)) == word) {
             out += fmt::format("{}  {:<36} {}\n",
-                               out.empty() ? fmt::format("checker {}\n", word) : "", info.code,
-                               info.rule);
+                               out.empty() ? fmt::format("checker {}\n", word) : "", finding.code,
+                               finding.meaning);
         }
     }
     return out;

@@ -182,7 +182,11 @@ private:
             };
         }
         end.checkers = result_.checkers.size();
-        end.state = [this](const std::string& path) { return state_->query(path); };
+        end.state = [this](const std::string& path, std::string& problem) {
+            const traces::StateAnswer answer = state_->query(path);
+            problem = answer.problem();
+            return answer.value ? std::optional<std::string>(answer.value->text()) : std::nullopt;
+        };
         end.bytes = [this](const std::string& program, std::size_t step,
                            const std::string& buffer, std::uint64_t offset,
                            std::vector<std::uint8_t>& out) {
