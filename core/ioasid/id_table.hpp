@@ -58,27 +58,13 @@ public:
     }
 
     // Lowest number of min..max that is not in the table.
-    std::optional<std::uint32_t> lowest_free(std::uint32_t min, std::uint32_t max) const {
-        if (min > max) {
-            return std::nullopt;
+    std::optional<std::uint32_t> lowest_free(std::uint32_t min, std::uint32_t max) {
+        const bool from_start = min <= all_used_below_;
+        const auto id = search_free(from_start ? all_used_below_ : min, max);
+        if (from_start && id) {
+            all_used_below_ = *id;
         }
-        std::uint32_t index = min / kChunk;
-        std::uint32_t from = min % kChunk;
-        const std::uint32_t last = max / kChunk;
-        while (index <= last) {
-            const Chunk* chunk = chunk_at(index);
-            const std::uint32_t slot = chunk == nullptr ? from : chunk->first_free(from);
-            if (slot < kChunk) {
-                const std::uint32_t id = index * kChunk + slot;
-                return id <= max ? std::optional<std::uint32_t>(id) : std::nullopt;
-            }
-            if (index == last) {
-                break;
-            }
-            index = next_not_full(index + 1);
-            from = 0;
-        }
-        return std::nullopt;
+        return id;
     }
 
     // `id` must not be in the table.
@@ -100,8 +86,9 @@ public:
     }
 
     void erase(IoasidEntry& entry) {
-        const std::uint32_t index = entry.id / kChunk;
-        const std::uint32_t slot = entry.id % kChunk;
+        const std::uint32_t id = entry.id;
+        const std::uint32_t index = id / kChunk;
+        const std::uint32_t slot = id % kChunk;
         Chunk& chunk = *chunk_at(index);
         entry = IoasidEntry{};
         chunk.used[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
@@ -109,6 +96,7 @@ public:
             set_full(index, false);
         }
         --size_;
+        all_used_below_ = id < all_used_below_ ? id : all_used_below_;
     }
 
     std::size_t size() const { return size_; }
@@ -152,6 +140,29 @@ private:
             return kChunk;
         }
     };
+
+    std::optional<std::uint32_t> search_free(std::uint32_t min, std::uint32_t max) const {
+        if (min > max) {
+            return std::nullopt;
+        }
+        std::uint32_t index = min / kChunk;
+        std::uint32_t from = min % kChunk;
+        const std::uint32_t last = max / kChunk;
+        while (index <= last) {
+            const Chunk* chunk = chunk_at(index);
+            const std::uint32_t slot = chunk == nullptr ? from : chunk->first_free(from);
+            if (slot < kChunk) {
+                const std::uint32_t id = index * kChunk + slot;
+                return id <= max ? std::optional<std::uint32_t>(id) : std::nullopt;
+            }
+            if (index == last) {
+                break;
+            }
+            index = next_not_full(index + 1);
+            from = 0;
+        }
+        return std::nullopt;
+    }
 
     Chunk* chunk_at(std::uint32_t index) const {
         return index < dense_.size() ? dense_[index].get() : sparse_chunk(index);
@@ -230,6 +241,7 @@ private:
     std::uint64_t full_words_ = 0;
     std::size_t size_ = 0;
     std::uint32_t highest_ = 0;
+    std::uint32_t all_used_below_ = 0;  // no free number is lower
 };
 
 // Levels of a tree with 64 slots a node that holds numbers up to `highest`.

@@ -182,7 +182,9 @@ Ioasid IoasidCore::alloc(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid ma
     IoasidEntry& entry = *got.entry;
     entry.set = set;
     entry.data = data;
-    entry.charged = charged ? 1 : 0;
+    if (charged) {
+        entry.charged = 1;
+    }
     entry.refs = 1;
     if (switches_.managed_sets) {
         list(*set, entry);
