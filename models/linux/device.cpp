@@ -12,8 +12,7 @@ namespace reg = dsa::reg;
 Device::Device(Kernel& kernel, DeviceSetup setup)
     : kernel_(kernel),
       setup_(std::move(setup)),
-      command_lock_(SimLock::Kind::Mutex,
-                    kernel.name() + "/" + setup_.name + "/command_lock",
+      command_lock_(SimLock::Kind::Mutex, kernel.name() + "/" + setup_.name + "/command_lock",
                     kernel.name() + "/idxd_command_lock") {
     SIM_CHECK(setup_.iommu != nullptr, "{} is behind no IOMMU", setup_.name);
 }

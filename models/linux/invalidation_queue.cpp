@@ -15,9 +15,7 @@ constexpr std::uint64_t kPollsPerFaultCheck = 16;
 
 InvalidationQueue::InvalidationQueue(Kernel& kernel, const std::string& name,
                                      std::uint64_t registers)
-    : kernel_(kernel),
-      registers_(registers),
-      lock_(SimLock::Kind::Spin, name + "/qi_lock") {}
+    : kernel_(kernel), registers_(registers), lock_(SimLock::Kind::Spin, name + "/qi_lock") {}
 
 Errno InvalidationQueue::prepare(ExecContext& ctx) {
     const std::uint64_t size_code = kernel_.params().qi_size_code;
@@ -99,8 +97,7 @@ Errno InvalidationQueue::wait_status(ExecContext& ctx, std::uint64_t status,
 }
 
 Errno InvalidationQueue::handle_error(ExecContext& ctx, const vtd::Descriptor& wait) {
-    const auto state =
-        static_cast<std::uint32_t>(ctx.mmio_read(registers_ + vtd::reg::kFsts, 4));
+    const auto state = static_cast<std::uint32_t>(ctx.mmio_read(registers_ + vtd::reg::kFsts, 4));
     if ((state & vtd::fsts::kIqe) != 0) {
         // The head stands on the refused descriptor: put the wait in its place and go on.
         const std::uint64_t head =

@@ -1,6 +1,6 @@
-// The driver's side of queued invalidation (VT-d 6.5.2): a ring of 256-bit descriptors in memory, the
-// tail register, and a wait descriptor whose status dword in memory is polled. One submission at a
-// time, under the queue's lock, as Linux's synchronous submission does.
+// The driver's side of queued invalidation (VT-d 6.5.2): a ring of 256-bit descriptors in memory,
+// the tail register, and a wait descriptor whose status dword in memory is polled. One submission
+// at a time, under the queue's lock, as Linux's synchronous submission does.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ public:
 
     // Allocates the ring and the status page and writes IQT and IQA; enabling is GCMD's business.
     Errno prepare(ExecContext& ctx);
-    // Queues the descriptors and a wait behind them, and returns when its status arrived. -EINVAL: a
-    // descriptor was refused (IQE), -EIO: a device TLB did not answer (ITE), -ETIMEDOUT.
+    // Queues the descriptors and a wait behind them, and returns when its status arrived. -EINVAL:
+    // a descriptor was refused (IQE), -EIO: a device TLB did not answer (ITE), -ETIMEDOUT.
     Errno submit(ExecContext& ctx, const std::vector<vtd::Descriptor>& descriptors,
                  bool page_drain = false);
     bool ready() const { return ring_ != 0; }

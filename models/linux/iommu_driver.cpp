@@ -15,7 +15,8 @@ namespace {
 
 namespace reg = vtd::reg;
 
-// All first-stage entries share this domain id; 0 is forbidden in caching mode (Linux: FLPT_DEFAULT_DID).
+// All first-stage entries share this domain id; 0 is forbidden in caching mode (Linux:
+// FLPT_DEFAULT_DID).
 constexpr DomainId kFirstStageDid{1};
 
 bool uses_second_stage(const vtd::PasidEntry& entry) {
@@ -41,11 +42,12 @@ void IommuDriver::write(ExecContext& ctx, std::uint32_t offset, std::uint64_t va
     ctx.mmio_write(registers_ + offset, value, size);
 }
 
-// --- bring-up -------------------------------------------------------------------------------------
+// --- bring-up
+// -------------------------------------------------------------------------------------
 
 Errno IommuDriver::command(ExecContext& ctx, std::uint32_t bit, bool on, std::uint32_t status) {
-    const auto state = static_cast<std::uint32_t>(read(ctx, reg::kGsts, 4)) &
-                       vtd::gcmd::kStickyMask;
+    const auto state =
+        static_cast<std::uint32_t>(read(ctx, reg::kGsts, 4)) & vtd::gcmd::kStickyMask;
     write(ctx, reg::kGcmd, on ? state | bit : state & ~bit, 4);
     const TimePs deadline = ctx.now() + kernel_.params().iommu_timeout;
     while (((read(ctx, reg::kGsts, 4) & status) != 0) != on) {
@@ -108,15 +110,16 @@ Errno IommuDriver::flush_everything(ExecContext& ctx) {
     return Errno::Ok;
 }
 
-// --- context entries ------------------------------------------------------------------------------
+// --- context entries
+// ------------------------------------------------------------------------------
 
 unsigned IommuDriver::pasid_bits() const {
     return std::min(20U, static_cast<unsigned>(vtd::ecap::kPss.get(ecap_)) + 1);
 }
 
 Result<std::uint64_t> IommuDriver::context_entry(ExecContext& ctx, Rid rid) {
-    const std::uint64_t half = vtd::root_entry_address(Hpa{root_}, rid).value() +
-                               (vtd::uses_upper_table(rid) ? 8 : 0);
+    const std::uint64_t half =
+        vtd::root_entry_address(Hpa{root_}, rid).value() + (vtd::uses_upper_table(rid) ? 8 : 0);
     std::uint64_t entry = ctx.load(half, 8);
     if ((entry & 1U) == 0) {
         const auto page = kernel_.alloc_pages(ctx);
@@ -133,8 +136,7 @@ Errno IommuDriver::attach(ExecContext& ctx, const Device& device) {
     SIM_CHECK(ready_, "{} attached to {} before it was probed", device.name(), name_);
     const unsigned bits = std::max(13U, pasid_bits());
     const std::uint64_t bytes = (std::uint64_t{1} << (bits - 6)) * vtd::kDirectoryEntryBytes;
-    const auto directory =
-        kernel_.alloc_pages(ctx, std::max<std::uint64_t>(1, bytes / kPageSize));
+    const auto directory = kernel_.alloc_pages(ctx, std::max<std::uint64_t>(1, bytes / kPageSize));
     if (!directory) {
         return directory.error();
     }
@@ -157,13 +159,13 @@ Errno IommuDriver::attach(ExecContext& ctx, const Device& device) {
     if (!caching_mode()) {
         return Errno::Ok;
     }
-    return queue_.submit(
-        ctx, {vtd::context_cache_invalidate(vtd::ContextGranularity::Device, DomainId{0},
-                                            device.rid()),
-              vtd::iotlb_invalidate(vtd::IotlbGranularity::Domain, DomainId{0})});
+    return queue_.submit(ctx, {vtd::context_cache_invalidate(vtd::ContextGranularity::Device,
+                                                             DomainId{0}, device.rid()),
+                               vtd::iotlb_invalidate(vtd::IotlbGranularity::Domain, DomainId{0})});
 }
 
-// --- PASID entries --------------------------------------------------------------------------------
+// --- PASID entries
+// --------------------------------------------------------------------------------
 
 Result<std::uint64_t> IommuDriver::entry_address(ExecContext& ctx, const Device& device,
                                                  Pasid pasid, bool allocate) {
@@ -174,8 +176,7 @@ Result<std::uint64_t> IommuDriver::entry_address(ExecContext& ctx, const Device&
     if (pasid.value() == 0 || pasid.value() >> pasid_bits() != 0) {
         return Errno::Einval;
     }
-    const std::uint64_t slot =
-        vtd::directory_entry_address(Hpa{directory->second}, pasid).value();
+    const std::uint64_t slot = vtd::directory_entry_address(Hpa{directory->second}, pasid).value();
     vtd::DirectoryEntry entry = vtd::decode_directory(ctx.load(slot, 8));
     if (!entry.present) {
         if (!allocate) {
@@ -209,12 +210,12 @@ void IommuDriver::tell_entry(ExecContext& ctx, const Device& device, Pasid pasid
         kernel_.emit(ctx, trace::GuestPasidEntry{kernel_.intern(kernel_.name()), device.rid(),
                                                  pasid, entry.present});
     } else if (entry.present) {
-        kernel_.emit(ctx, trace::VtdPasidEntrySet{kernel_.intern(name_), device.rid(), pasid,
-                                                  entry.did,
-                                                  static_cast<std::uint32_t>(entry.pgtt)});
+        kernel_.emit(ctx,
+                     trace::VtdPasidEntrySet{kernel_.intern(name_), device.rid(), pasid, entry.did,
+                                             static_cast<std::uint32_t>(entry.pgtt)});
     } else {
-        kernel_.emit(ctx, trace::VtdPasidEntryClear{kernel_.intern(name_), device.rid(), pasid,
-                                                    entry.fpd});
+        kernel_.emit(
+            ctx, trace::VtdPasidEntryClear{kernel_.intern(name_), device.rid(), pasid, entry.fpd});
     }
 }
 
@@ -250,9 +251,8 @@ Errno IommuDriver::install(ExecContext& ctx, const Device& device, Pasid pasid,
 
 Errno IommuDriver::flush_new_entry(ExecContext& ctx, Pasid pasid, DomainId did) {
     return queue_.submit(
-        ctx,
-        {vtd::pasid_cache_invalidate(vtd::PasidCacheGranularity::Pasid, did, pasid),
-         vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, did, pasid)});
+        ctx, {vtd::pasid_cache_invalidate(vtd::PasidCacheGranularity::Pasid, did, pasid),
+              vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, did, pasid)});
 }
 
 Errno IommuDriver::set_first_stage(ExecContext& ctx, const Device& device, Pasid pasid,
@@ -267,9 +267,8 @@ Errno IommuDriver::set_first_stage(ExecContext& ctx, const Device& device, Pasid
     return install(ctx, device, pasid, entry, space);
 }
 
-Errno IommuDriver::set_nested(ExecContext& ctx, const Device& device, Pasid pasid,
-                              Gpa page_table, const SecondStage& stage2,
-                              const std::string& space) {
+Errno IommuDriver::set_nested(ExecContext& ctx, const Device& device, Pasid pasid, Gpa page_table,
+                              const SecondStage& stage2, const std::string& space) {
     if (vtd::ecap::kNest.get(ecap_) == 0 || stage2.root == 0) {
         return Errno::Einval;
     }
@@ -335,8 +334,8 @@ Errno IommuDriver::flush_after_clear(ExecContext& ctx, const Device& device, Pas
                 : vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, old.did, pasid));
     }
     if (device.ats()) {
-        descriptors.push_back(vtd::pasid_device_tlb_invalidate(device.rid(), pasid,
-                                                               vtd::kWholeAddressSpace, true));
+        descriptors.push_back(
+            vtd::pasid_device_tlb_invalidate(device.rid(), pasid, vtd::kWholeAddressSpace, true));
     }
     return queue_.submit(ctx, descriptors);
 }
@@ -355,16 +354,17 @@ Errno IommuDriver::flush_pasid(ExecContext& ctx, const Device& device, Pasid pas
     if (!(*entry).present) {
         return Errno::Enoent;
     }
-    std::vector<vtd::Descriptor> descriptors{vtd::pasid_iotlb_invalidate(
-        vtd::PasidIotlbGranularity::Pasid, (*entry).did, pasid)};
+    std::vector<vtd::Descriptor> descriptors{
+        vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, (*entry).did, pasid)};
     if (device.ats()) {
-        descriptors.push_back(vtd::pasid_device_tlb_invalidate(device.rid(), pasid,
-                                                               vtd::kWholeAddressSpace, true));
+        descriptors.push_back(
+            vtd::pasid_device_tlb_invalidate(device.rid(), pasid, vtd::kWholeAddressSpace, true));
     }
     return queue_.submit(ctx, descriptors);
 }
 
-// --- faults ---------------------------------------------------------------------------------------
+// --- faults
+// ---------------------------------------------------------------------------------------
 
 std::uint64_t IommuDriver::collect_faults(ExecContext& ctx) {
     const std::uint64_t records = vtd::cap::kNfr.get(cap_) + 1;

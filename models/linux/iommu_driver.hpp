@@ -1,9 +1,9 @@
-// The VT-d driver of a kernel for one remapping unit, real or virtual: finds out what the unit can do,
-// builds root, context, PASID directory and PASID tables in memory, and keeps the unit's caches in
-// step through the invalidation queue. VT-d specification chapters 3, 6, 9; the order of teardown is
-// that of table 28 and of Linux's intel_pasid_tear_down_entry.
-// Leaves out: legacy mode, interrupt remapping, super pages, RID_PASID domains (DMA API), the
-// page-request queue (context entries have PRE = 0), suspend.
+// The VT-d driver of a kernel for one remapping unit, real or virtual: finds out what the unit can
+// do, builds root, context, PASID directory and PASID tables in memory, and keeps the unit's caches
+// in step through the invalidation queue. VT-d specification chapters 3, 6, 9; the order of
+// teardown is that of table 28 and of Linux's intel_pasid_tear_down_entry. Leaves out: legacy mode,
+// interrupt remapping, super pages, RID_PASID domains (DMA API), the page-request queue (context
+// entries have PRE = 0), suspend.
 #pragma once
 
 #include <cstdint>

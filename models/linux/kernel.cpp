@@ -24,7 +24,8 @@ Kernel::Kernel(const KernelDeps& deps, const KernelConfig& config, const KernelP
 
 Kernel::~Kernel() = default;
 
-// --- construction ---------------------------------------------------------------------------------
+// --- construction
+// ---------------------------------------------------------------------------------
 
 IommuDriver& Kernel::add_iommu(const std::string& name, std::uint64_t registers) {
     iommus_.push_back(std::make_unique<IommuDriver>(*this, name, registers));
@@ -52,8 +53,8 @@ namespace {
 
 template <class T, class Match>
 T* find_in(const std::vector<std::unique_ptr<T>>& list, const Match& match) {
-    const auto found = std::find_if(list.begin(), list.end(),
-                                    [&match](const auto& item) { return match(*item); });
+    const auto found =
+        std::find_if(list.begin(), list.end(), [&match](const auto& item) { return match(*item); });
     return found == list.end() ? nullptr : found->get();
 }
 
@@ -71,7 +72,8 @@ Process* Kernel::find_process(const std::string& name) {
     return find_in(processes_, [&name](const Process& p) { return p.name == name; });
 }
 
-// --- boot -----------------------------------------------------------------------------------------
+// --- boot
+// -----------------------------------------------------------------------------------------
 
 Errno Kernel::boot(ExecContext& ctx) {
     if (booted_) {
@@ -117,7 +119,8 @@ Errno Kernel::boot_locked(ExecContext& ctx) {
     return sva_->start(ctx);
 }
 
-// --- processes ------------------------------------------------------------------------------------
+// --- processes
+// ------------------------------------------------------------------------------------
 
 Errno Kernel::start_process(ExecContext& ctx, Process& process) {
     const Errno error = process.mm.create(ctx);
@@ -152,7 +155,8 @@ void Kernel::load_pasid(ExecContext& ctx, Process& process, Pasid pasid, bool va
     emit(ctx, trace::CpuPasid{intern(ctx.name()), pasid, valid});
 }
 
-// --- services -------------------------------------------------------------------------------------
+// --- services
+// -------------------------------------------------------------------------------------
 
 Result<std::uint64_t> Kernel::alloc_pages(ExecContext& ctx, std::uint64_t pages) {
     if (probes().fails(kPageAllocation)) {
@@ -185,8 +189,7 @@ DomainId Kernel::alloc_domain_id() {
     return DomainId{next_did_++};
 }
 
-Errno Kernel::wait_for_work(ExecContext& ctx, WaitQueue& wakes,
-                            const std::function<bool()>& done) {
+Errno Kernel::wait_for_work(ExecContext& ctx, WaitQueue& wakes, const std::function<bool()>& done) {
     const TimePs deadline = ctx.now() + params_.flush_timeout;
     while (!done()) {
         if (!config_.worker_task) {

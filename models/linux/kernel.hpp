@@ -1,14 +1,9 @@
-// One kernel instance, host or guest: the same class with the same drivers over a machine of its own
-// (host physical memory and real devices, or guest physical memory and virtual ones).
+// One kernel instance, host or guest: the same class with the same drivers over a machine of its
+// own (host physical memory and real devices, or guest physical memory and virtual ones).
 //
-// Use (platform):
-//   Kernel host{deps, {"host", base, bytes, false}, params};
-//   IommuDriver& iommu0 = host.add_iommu("iommu0", register_base);
-//   Device& dsa0 = host.add_device({"dsa0", &iommu0, rid, ...});
-//   in a task: host.boot(ctx);                      // any number of times, the first one works
-//   Process& app = host.create_process("host/app"); app.mm.create(ctx) is done by start_process
-//   host.start_process(ctx, app); host.sva().alloc/bind/...; UserQueue q{host, app}; q.submit(...)
-//   VmHost& vmh = host.create_vm({"vm1", quota, {"dsa0"}});   // for models/vm
+// Use: add_iommu, add_device, create_process and create_vm while the platform is built; in a task
+// boot(), then for each process start_process(), sva().alloc/bind/unbind/free, a UserQueue to
+// submit work, exit_process(). Calls belong into contexts that run on this kernel's machine.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +36,7 @@ struct KernelConfig {
     std::string name;               // "host", "vm1"
     std::uint64_t memory_base = 0;  // machine physical memory of the page allocator
     std::uint64_t memory_bytes = 0;
-    bool guest = false;             // inside a VM: page ownership is the VM's, not told again
+    bool guest = false;  // inside a VM: page ownership is the VM's, not told again
     // Deferred work runs in a worker task that the platform starts with ioasid().worker_loop().
     // Otherwise whoever waits for it runs it: guests (their vCPU is the worker's), plain tests.
     bool worker_task = true;
@@ -56,7 +51,7 @@ struct KernelDeps {
     IoasidCore& ioasid;
     cpu::Instructions& instructions;
     TaskScheduler& scheduler;
-    MachinePort* port = nullptr;    // of helper tasks
+    MachinePort* port = nullptr;  // of helper tasks
 };
 
 struct VmSetup {
@@ -79,9 +74,10 @@ public:
     // `name` is the full name of the program, unique in the run.
     Process& create_process(const std::string& name);
 
-    // --- operation (in a context that runs on this kernel's machine) -------------------------------
-    // Probes IOMMUs, configures devices, registers notifiers, in a guest the virtual-command
-    // allocator. The first caller works, others wait for it; all get its result.
+    // --- operation (in a context that runs on this kernel's machine)
+    // ------------------------------- Probes IOMMUs, configures devices, registers notifiers, in a
+    // guest the virtual-command allocator. The first caller works, others wait for it; all get its
+    // result.
     Errno boot(ExecContext& ctx);
     bool booted() const { return booted_; }
     Errno start_process(ExecContext& ctx, Process& process);
@@ -96,17 +92,18 @@ public:
     IommuDriver* find_iommu(const std::string& name);
     Process* find_process(const std::string& name);
 
-    // --- services for the parts of the kernel -----------------------------------------------------
-    // A page (or a contiguous run) of zeros.
+    // --- services for the parts of the kernel
+    // ----------------------------------------------------- A page (or a contiguous run) of zeros.
     Result<std::uint64_t> alloc_pages(ExecContext& ctx, std::uint64_t pages = 1);
     void free_pages(std::uint64_t address, std::uint64_t pages = 1);
     // Tells whose a range of host memory is; nothing in a guest.
     void set_owner(const ExecContext& ctx, const std::string& owner, std::uint64_t address,
                    std::uint64_t bytes);
-    // Without a worker task: runs what is queued, as the worker on this CPU would between two system
-    // calls. Nothing otherwise.
+    // Without a worker task: runs what is queued, as the worker on this CPU would between two
+    // system calls. Nothing otherwise.
     void run_deferred(ExecContext& ctx);
-    // Lets queued work be done until `done` holds; -ETIMEDOUT. Must not hold a lock that work takes.
+    // Lets queued work be done until `done` holds; -ETIMEDOUT. Must not hold a lock that work
+    // takes.
     Errno wait_for_work(ExecContext& ctx, WaitQueue& wakes, const std::function<bool()>& done);
     template <class E>
     void emit(const ExecContext& ctx, const E& event) {

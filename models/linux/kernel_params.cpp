@@ -30,11 +30,16 @@ const ParamTable<KernelParams>& kernel_param_table() {
         t.count("sva.set_quota", &P::set_quota, 1, 0x100000, 1000,
                 "quota of the set that a process gets at its first allocation",
                 "default PASID quota of Linux VFIO of that time (pasid_quota)");
-        t.time("idxd.poll", &P::idxd_poll, 1_ps, 1_ms, 200_ns,
-               "pause between two reads of CMDSTS", "modelling choice: a few hundred cycles");
+        t.time("idxd.poll", &P::idxd_poll, 1_ps, 1_ms, 200_ns, "pause between two reads of CMDSTS",
+               "modelling choice: a few hundred cycles");
         t.time("idxd.timeout", &P::idxd_timeout, 1_us, 100'000_ms, 5_ms,
                "when the driver gives up on a device command",
                "modelling choice: longer than a healthy drain, within default run limits");
+        t.flag("vdcm.drain_on_free", &P::drain_on_free, false,
+               "when an ID is freed under DMA, wait until a shared workqueue has finished its "
+               "descriptors, instead of letting the cleared PASID entry block them",
+               "posted IDXD mediation code drains; the IOASID document asks it of what a driver "
+               "programmed, and a shared workqueue holds no PASID");
         t.time("kvm.kick", &P::kick_send, 0_ps, 1_ms, 300_ns,
                "sending an inter-processor interrupt to a vCPU's processor",
                "modelling choice: a third of the 1,500 to 3,000 cycles of a KVM IPI round "

@@ -24,6 +24,8 @@ struct KernelParams {
     // idxd driver
     TimePs idxd_poll;
     TimePs idxd_timeout;
+    // VDCM
+    bool drain_on_free = false;
     // KVM
     TimePs kick_send;
     TimePs kick_poll;

@@ -69,9 +69,8 @@ Result<std::uint64_t> Kvm::entry(ExecContext& ctx, std::uint32_t gpasid, bool al
         if (!page) {
             return page.error();
         }
-        const Hpa directory = cpu::uses_high_directory(Pasid{gpasid})
-                                  ? vmcs_.high_pasid_directory
-                                  : vmcs_.low_pasid_directory;
+        const Hpa directory = cpu::uses_high_directory(Pasid{gpasid}) ? vmcs_.high_pasid_directory
+                                                                      : vmcs_.low_pasid_directory;
         ctx.store(cpu::directory_entry_address(directory, Pasid{gpasid}).value(),
                   cpu::encode(cpu::PasidDirectoryEntry{true, Hpa{*page}}), 8);
         table = tables_.emplace(index, *page).first;
@@ -143,8 +142,8 @@ void Kvm::clear_translation(ExecContext& ctx, Spid spid) {
     }
 }
 
-// A vCPU inside an ENQCMD may have read the entry before it was cleared. Once it left guest mode (or
-// was not in it) it reads the table anew.
+// A vCPU inside an ENQCMD may have read the entry before it was cleared. Once it left guest mode
+// (or was not in it) it reads the table anew.
 void Kvm::kick_all(ExecContext& ctx) {
     struct Waiting {
         VcpuControl* vcpu;
@@ -164,11 +163,11 @@ void Kvm::kick_all(ExecContext& ctx) {
     for (const Waiting& wait : waiting) {
         while (wait.vcpu->in_guest() && wait.vcpu->exits() == wait.exits) {
             if (ctx.now() >= deadline) {
-                kernel_.emit(ctx, trace::IoasidHazard{
-                                      kernel_.intern(kernel_.name()),
-                                      kernel_.intern("kick_timeout"), kernel_.intern(ctx.name()),
-                                      kernel_.intern(wait.vcpu->name()),
-                                      kernel_.intern(ctx.call_chain())});
+                kernel_.emit(ctx, trace::IoasidHazard{kernel_.intern(kernel_.name()),
+                                                      kernel_.intern("kick_timeout"),
+                                                      kernel_.intern(ctx.name()),
+                                                      kernel_.intern(wait.vcpu->name()),
+                                                      kernel_.intern(ctx.call_chain())});
                 return;
             }
             ctx.spend(kernel_.params().kick_poll);
@@ -181,8 +180,8 @@ void Kvm::start_late_unbind(ExecContext& ctx, IoasidSet* set, Ioasid id, Spid sp
     if (bound_.erase(spid.value()) == 0) {
         return;
     }
-    const std::string task = ctx.name().substr(0, ctx.name().find('/')) + "/kvm-late-" + vm_ +
-                             "-" + std::to_string(id.value());
+    const std::string task = ctx.name().substr(0, ctx.name().find('/')) + "/kvm-late-" + vm_ + "-" +
+                             std::to_string(id.value());
     kernel_.scheduler().spawn(task, kernel_.task_port(), [this, set, id, spid](ExecContext& late) {
         const TimePs deadline = late.now() + kernel_.params().flush_timeout;
         while (kernel_.sva().entry_live(id) && late.now() < deadline) {

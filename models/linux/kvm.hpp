@@ -1,6 +1,6 @@
-// KVM's part for one VM: the PASID translation tables that the VMCSs of its vCPUs point to (Intel SDM
-// vol. 3, 26.5.8), kept in step by BIND and UNBIND of the VM's IOASID set, with kicks of vCPUs that
-// run guest code. Leaves out: everything else of KVM (EPT and exits are in models/vm).
+// KVM's part for one VM: the PASID translation tables that the VMCSs of its vCPUs point to (Intel
+// SDM vol. 3, 26.5.8), kept in step by BIND and UNBIND of the VM's IOASID set, with kicks of vCPUs
+// that run guest code. Leaves out: everything else of KVM (EPT and exits are in models/vm).
 #pragma once
 
 #include <cstdint>

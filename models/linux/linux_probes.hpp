@@ -6,8 +6,7 @@
 namespace ioasim::os {
 
 inline const Defect kSkipIotlbInvalidation{
-    "linux.skip_iotlb_invalidation",
-    "teardown of a PASID entry queues no IOTLB invalidation"};
+    "linux.skip_iotlb_invalidation", "teardown of a PASID entry queues no IOTLB invalidation"};
 inline const Defect kNoPasidCacheInvalidation{
     "linux.no_pasid_cache_invalidation",
     "teardown of a PASID entry queues no PASID-cache invalidation"};
@@ -17,8 +16,7 @@ inline const Defect kEntryClearedBeforeUnbind{
 inline const Defect kMissingPut{
     "linux.missing_put", "the IOMMU driver keeps its reference after the teardown of a PASID"};
 inline const Defect kKvmLateClear{
-    "kvm.late_clear",
-    "KVM clears its PASID translation only after the PASID entry was cleared"};
+    "kvm.late_clear", "KVM clears its PASID translation only after the PASID entry was cleared"};
 inline const Defect kKvmNoKick{
     "kvm.no_kick", "KVM clears its PASID translation without kicking vCPUs out of guest mode"};
 

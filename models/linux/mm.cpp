@@ -13,19 +13,18 @@ namespace {
 
 constexpr std::uint64_t kFirstUserAddress = 0x7000'0000'0000;
 constexpr unsigned kLevels = 4;
-// As Linux's _PAGE_TABLE and populated user pages: accessed and dirty from the start, so that neither
-// the CPU nor the IOMMU has to update entries.
+// As Linux's _PAGE_TABLE and populated user pages: accessed and dirty from the start, so that
+// neither the CPU nor the IOMMU has to update entries.
 constexpr std::uint64_t kTouched = vtd::fs::kAccessed | vtd::fs::kDirty;
 
-std::uint64_t pages_of(std::uint64_t bytes) { return (bytes + kPageSize - 1) / kPageSize; }
+std::uint64_t pages_of(std::uint64_t bytes) {
+    return (bytes + kPageSize - 1) / kPageSize;
+}
 
 }  // namespace
 
 Mm::Mm(Kernel& kernel, std::string owner, std::uint64_t token)
-    : kernel_(kernel),
-      owner_(std::move(owner)),
-      token_(token),
-      next_address_(kFirstUserAddress) {}
+    : kernel_(kernel), owner_(std::move(owner)), token_(token), next_address_(kFirstUserAddress) {}
 
 Errno Mm::create(ExecContext& ctx) {
     SIM_CHECK(root_ == 0, "address space {} exists", owner_);

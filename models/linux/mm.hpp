@@ -1,7 +1,8 @@
-// The address space of a process: 4-level x86 page tables in simulated memory, written by stores and
-// walked by loads, with a TLB in front of the walk. Buffers are anonymous memory, populated at once;
-// device pages are mapped as they are. Mappings live until the address space ends, so a PASID bound to
-// it never outlives a page. Leaves out: unmapping alone, copy on write, swapping, huge pages, ASLR.
+// The address space of a process: 4-level x86 page tables in simulated memory, written by stores
+// and walked by loads, with a TLB in front of the walk. Buffers are anonymous memory, populated at
+// once; device pages are mapped as they are. Mappings live until the address space ends, so a PASID
+// bound to it never outlives a page. Leaves out: unmapping alone, copy on write, swapping, huge
+// pages, ASLR.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +27,8 @@ public:
         std::vector<std::uint64_t> pages;  // machine physical, one per 4 KiB
     };
 
-    // `owner` is the address space's name in ownership events ("host/app"); `token` its identity for
-    // IOASID sets.
+    // `owner` is the address space's name in ownership events ("host/app"); `token` its identity
+    // for IOASID sets.
     Mm(Kernel& kernel, std::string owner, std::uint64_t token);
 
     Errno create(ExecContext& ctx);

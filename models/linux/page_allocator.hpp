@@ -1,6 +1,7 @@
-// The page allocator of a kernel over its machine memory: bounded, lowest pages first, then the most
-// recently freed. Leaves out: zones, per-CPU lists, reclaim. Pages never used before hold zeros
-// (the machine's memory does); recycled ones are cleared by whoever allocates them through Kernel.
+// The page allocator of a kernel over its machine memory: bounded, lowest pages first, then the
+// most recently freed. Leaves out: zones, per-CPU lists, reclaim. Pages never used before hold
+// zeros (the machine's memory does); recycled ones are cleared by whoever allocates them through
+// Kernel.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@ namespace ioasim::os {
 struct PageRun {
     std::uint64_t address = 0;  // machine physical
     std::uint64_t pages = 0;
-    bool recycled = false;      // may hold old contents
+    bool recycled = false;  // may hold old contents
 };
 
 class PageAllocator {

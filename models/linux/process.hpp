@@ -1,5 +1,5 @@
-// A process of a kernel: its address space, the set that its IOASIDs come from, and the PASID that its
-// thread would put into ENQCMD. One thread a process.
+// A process of a kernel: its address space, the set that its IOASIDs come from, and the PASID that
+// its thread would put into ENQCMD. One thread a process.
 #pragma once
 
 #include <cstdint>
@@ -29,10 +29,10 @@ struct Process {
     cpu::CpuState cpu;  // IA32_PASID of the thread
     // The kernel loads IA32_PASID at the thread's first ENQCMD (#GP), once.
     bool pasid_activated = false;
-    std::optional<Pasid> pasid;                 // of the mm: set by the first bind
-    IoasidSet* set = nullptr;           // made at the first allocation
+    std::optional<Pasid> pasid;                    // of the mm: set by the first bind
+    IoasidSet* set = nullptr;                      // made at the first allocation
     std::map<std::string, std::uint64_t> portals;  // "dsa0/0": virtual address of a mapped portal
-    bool killed = false;                        // operations end with -EINTR
+    bool killed = false;                           // operations end with -EINTR
 };
 
 }  // namespace ioasim::os

@@ -41,7 +41,8 @@ Errno Sva::start(ExecContext& ctx) {
     return core_.register_notifier(ctx, nullptr, *block_);
 }
 
-// --- IDs of processes -----------------------------------------------------------------------------
+// --- IDs of processes
+// -----------------------------------------------------------------------------
 
 Result<IoasidSet*> Sva::set_of(ExecContext& ctx, Process& process) {
     if (process.set == nullptr) {
@@ -50,8 +51,7 @@ Result<IoasidSet*> Sva::set_of(ExecContext& ctx, Process& process) {
             return process.set;
         }
         const auto quota = static_cast<std::uint32_t>(kernel_.params().set_quota);
-        const auto set =
-            core_.set_alloc(ctx, process.mm.token(), quota, SetType::Mm, process.name);
+        const auto set = core_.set_alloc(ctx, process.mm.token(), quota, SetType::Mm, process.name);
         if (!set) {
             return set.error();
         }
@@ -86,7 +86,8 @@ Errno Sva::free(ExecContext& ctx, Process& process, Ioasid id) {
     return error;
 }
 
-// --- processes of this kernel ---------------------------------------------------------------------
+// --- processes of this kernel
+// ---------------------------------------------------------------------
 
 bool Sva::is_bound(const Process& process, Ioasid id) const {
     const auto found = bindings_.find(id.value());
@@ -94,7 +95,9 @@ bool Sva::is_bound(const Process& process, Ioasid id) const {
            found->second->state == State::Live;
 }
 
-bool Sva::entry_live(Ioasid id) const { return bindings_.count(id.value()) != 0; }
+bool Sva::entry_live(Ioasid id) const {
+    return bindings_.count(id.value()) != 0;
+}
 
 Errno Sva::bind(ExecContext& ctx, Process& process, Device& device, Ioasid id) {
     ctx.spend(kernel_.params().syscall + kernel_.params().sva_bind);
@@ -154,8 +157,8 @@ Errno Sva::unbind(ExecContext& ctx, Process& process, Device& device, Ioasid id)
     if (process.pasid == Pasid{id.value()} && !is_bound(process, id)) {
         process.pasid.reset();
     }
-    kernel_.emit(ctx, trace::SvaUnbind{kernel_.intern(process.name),
-                                       kernel_.intern(device.name()), Pasid{id.value()}});
+    kernel_.emit(ctx, trace::SvaUnbind{kernel_.intern(process.name), kernel_.intern(device.name()),
+                                       Pasid{id.value()}});
     return error;
 }
 
@@ -177,16 +180,16 @@ void Sva::release(ExecContext& ctx, Process& process) {
 
 Errno Sva::free_set(ExecContext& ctx, IoasidSet& set) {
     core_.free_all_in_set(ctx, &set);
-    const Errno error = kernel_.wait_for_work(ctx, reclaim_wait_, [&set] {
-        return !set.registered() || set.live() == 0;
-    });
+    const Errno error = kernel_.wait_for_work(
+        ctx, reclaim_wait_, [&set] { return !set.registered() || set.live() == 0; });
     if (set.registered()) {
         core_.set_free(ctx, &set);  // with IDs left: the last reclaim destroys it
     }
     return error;
 }
 
-// --- guest page tables ----------------------------------------------------------------------------
+// --- guest page tables
+// ----------------------------------------------------------------------------
 
 Errno Sva::bind_gpasid(ExecContext& ctx, const GuestBind& request) {
     ctx.spend(kernel_.params().sva_bind);
@@ -209,9 +212,9 @@ Errno Sva::bind_gpasid(ExecContext& ctx, const GuestBind& request) {
         error = bind_gpasid_locked(ctx, request, id);
     }
     core_.put(ctx, request.set, id, vfio_);
-    kernel_.emit(ctx, trace::SvaBind{kernel_.intern(request.space),
-                                     kernel_.intern(request.device->name()), Pasid{id.value()},
-                                     error});
+    kernel_.emit(
+        ctx, trace::SvaBind{kernel_.intern(request.space), kernel_.intern(request.device->name()),
+                            Pasid{id.value()}, error});
     return error;
 }
 
@@ -268,8 +271,7 @@ Errno Sva::unbind_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid 
             core_.put(ctx, binding->set, id, vfio_);
             error = remove_device(ctx, *binding, device);
             kernel_.emit(ctx, trace::SvaUnbind{kernel_.intern(binding->space),
-                                               kernel_.intern(device.name()),
-                                               Pasid{id.value()}});
+                                               kernel_.intern(device.name()), Pasid{id.value()}});
             return error;
         }
     }
@@ -305,7 +307,8 @@ std::size_t Sva::bindings_of(const IoasidSet& set) const {
                       [&set](const auto& item) { return item.second->set == &set; }));
 }
 
-// --- the common life cycle ------------------------------------------------------------------------
+// --- the common life cycle
+// ------------------------------------------------------------------------
 
 Errno Sva::set_entry(ExecContext& ctx, const Binding& binding, Device& device) {
     const Pasid pasid{binding.id.value()};
@@ -313,8 +316,8 @@ Errno Sva::set_entry(ExecContext& ctx, const Binding& binding, Device& device) {
         return device.iommu().set_first_stage(ctx, device, pasid, binding.first_stage,
                                               binding.space);
     }
-    return device.iommu().set_nested(ctx, device, pasid, Gpa{binding.first_stage},
-                                     *binding.stage2, binding.space);
+    return device.iommu().set_nested(ctx, device, pasid, Gpa{binding.first_stage}, *binding.stage2,
+                                     binding.space);
 }
 
 Errno Sva::add_device(ExecContext& ctx, Binding& binding, Device& device) {
@@ -328,8 +331,7 @@ Errno Sva::add_device(ExecContext& ctx, Binding& binding, Device& device) {
 // First device: reference, PASID entry, private data. Undone in reverse order on failure.
 Errno Sva::add_binding(ExecContext& ctx, std::shared_ptr<Binding> binding, Device& device) {
     const bool counted = core_.switches().reference_counts;
-    Errno error =
-        counted ? core_.get(ctx, binding->set, binding->id, holder_) : Errno::Ok;
+    Errno error = counted ? core_.get(ctx, binding->set, binding->id, holder_) : Errno::Ok;
     if (error != Errno::Ok) {
         return error;
     }
@@ -384,8 +386,8 @@ void Sva::unbind_every_device(ExecContext& ctx, Binding& binding) {
 Errno Sva::quiesce(ExecContext& ctx, Binding& binding) {
     const std::shared_ptr<Binding> alive = binding.shared_from_this();
     start_teardown(ctx, binding, false);
-    const Errno error = kernel_.wait_for_work(
-        ctx, alive->done, [&alive] { return alive->state == State::Dead; });
+    const Errno error =
+        kernel_.wait_for_work(ctx, alive->done, [&alive] { return alive->state == State::Dead; });
     return error != Errno::Ok ? error : alive->result;
 }
 
@@ -444,11 +446,10 @@ void Sva::finish(ExecContext& ctx, Binding& binding) {
 
 void Sva::drop_retired() {
     // Work items must live until the worker let go of them.
-    retired_.erase(std::remove_if(retired_.begin(), retired_.end(),
-                                  [](const std::shared_ptr<Binding>& binding) {
-                                      return binding->idle();
-                                  }),
-                   retired_.end());
+    retired_.erase(
+        std::remove_if(retired_.begin(), retired_.end(),
+                       [](const std::shared_ptr<Binding>& binding) { return binding->idle(); }),
+        retired_.end());
 }
 
 NotifyResult IommuBlock::handle(ExecContext& ctx, const NotifierPayload& payload) {

@@ -1,6 +1,6 @@
-// Shared virtual addressing: which PASID of which address space is live on which device. Two kinds of
-// binding share the life cycle: a process of this kernel (first stage = its page tables), and a guest
-// process behind VFIO (nested: guest page tables over the VM's second stage).
+// Shared virtual addressing: which PASID of which address space is live on which device. Two kinds
+// of binding share the life cycle: a process of this kernel (first stage = its page tables), and a
+// guest process behind VFIO (nested: guest page tables over the VM's second stage).
 //
 // Orderly unbind and free of an ID in use follow "Decisions" of the design: UNBIND first, then (in
 // ordered work) the PASID entry, caches, page requests, put. The IOMMU's block sits on the global
@@ -47,7 +47,8 @@ public:
     void release(ExecContext& ctx, Process& process);
     bool is_bound(const Process& process, Ioasid id) const;
 
-    // --- guest page tables (VFIO nested) ----------------------------------------------------------
+    // --- guest page tables (VFIO nested)
+    // ----------------------------------------------------------
     struct GuestBind {
         IoasidSet* set = nullptr;
         Device* device = nullptr;

@@ -46,19 +46,19 @@ struct SvaBinding : std::enable_shared_from_this<SvaBinding> {
 
     Ioasid id;
     IoasidSet* set;
-    std::string space;               // owner of the address space, for ownership events
-    Process* process = nullptr;      // null: guest page tables
+    std::string space;           // owner of the address space, for ownership events
+    Process* process = nullptr;  // null: guest page tables
     Spid spid = kNoSpid;
     bool spid_attached = false;
-    std::uint64_t first_stage = 0;   // machine physical, or guest physical
+    std::uint64_t first_stage = 0;  // machine physical, or guest physical
     const SecondStage* stage2 = nullptr;
-    std::vector<Device*> devices;    // with a live PASID entry
+    std::vector<Device*> devices;  // with a live PASID entry
     State state = State::Live;
     bool fpd = false;
     Errno result = Errno::Ok;
     WaitQueue done;
-    Work free_work;                  // W1
-    Work teardown_work;              // W3
+    Work free_work;      // W1
+    Work teardown_work;  // W3
 };
 
 class IommuBlock final : public NotifierBlock {

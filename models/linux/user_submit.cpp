@@ -20,8 +20,8 @@ bool has_buffers(std::uint8_t opcode) {
 
 Errno UserQueue::submit(ExecContext& ctx, const SubmitRequest& request, SubmitReport& report) {
     SIM_CHECK(request.device != nullptr, "{} submits to no device", process_.name);
-    const TimePs timeout = request.timeout != TimePs{} ? request.timeout
-                                                       : kernel_.params().completion_timeout;
+    const TimePs timeout =
+        request.timeout != TimePs{} ? request.timeout : kernel_.params().completion_timeout;
     const auto target = portal(ctx, request);
     Errno error = target.error();
     if (error == Errno::Ok) {
@@ -122,8 +122,7 @@ Errno UserQueue::select_pasid(ExecContext& ctx, const SubmitRequest& request) {
     }
     // A guest kernel owns its MSR and may load anything; what is not its own must be stopped by
     // the translation in the VMCS.
-    if (!kernel_.is_guest() &&
-        !kernel_.sva().is_bound(process_, Ioasid{request.pasid->value()})) {
+    if (!kernel_.is_guest() && !kernel_.sva().is_bound(process_, Ioasid{request.pasid->value()})) {
         return Errno::Eperm;
     }
     ctx.spend(kernel_.params().syscall);
@@ -210,8 +209,8 @@ Errno UserQueue::enqueue(ExecContext& ctx, std::uint64_t portal, std::uint64_t d
     return Errno::Eintr;
 }
 
-// #GP of a user program: the first one of a thread loads IA32_PASID when the mm has a PASID; any other
-// ends in a signal (Linux: fixup_pasid_exception).
+// #GP of a user program: the first one of a thread loads IA32_PASID when the mm has a PASID; any
+// other ends in a signal (Linux: fixup_pasid_exception).
 Errno UserQueue::handle_gp(ExecContext& ctx) {
     Frame frame{ctx, "fixup_pasid_exception"};
     ctx.spend(kernel_.params().exception);
@@ -247,8 +246,8 @@ Errno UserQueue::poll_oldest(ExecContext& ctx, TimePs deadline, SubmitReport& re
             outstanding_.pop_front();
             ++report.completed;
             if (status != static_cast<std::uint8_t>(dsa::Status::Success)) {
-                report.first_failure = report.failed == 0 ? static_cast<std::uint8_t>(status)
-                                                          : report.first_failure;
+                report.first_failure =
+                    report.failed == 0 ? static_cast<std::uint8_t>(status) : report.first_failure;
                 ++report.failed;
             }
             return Errno::Ok;

@@ -1,6 +1,6 @@
 // What a user program does with a shared workqueue: builds 64-byte descriptors in its memory,
-// submits them with ENQCMD through its mapped portal, retries with bounded back-off when the queue is
-// full, and polls the completion records in its memory.
+// submits them with ENQCMD through its mapped portal, retries with bounded back-off when the queue
+// is full, and polls the completion records in its memory.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct SubmitRequest {
     // host only one that the process is bound to (-EPERM).
     std::optional<Pasid> pasid;
     std::uint8_t opcode = 0;
-    std::uint64_t size = 0;   // bytes per descriptor; all of a request share source and destination
+    std::uint64_t size = 0;  // bytes per descriptor; all of a request share source and destination
     std::uint64_t count = 1;
     // Byte i of the source is pattern + i + 37 * (i / 4096), modulo 256.
     std::uint64_t pattern = 0;
@@ -39,7 +39,7 @@ struct SubmitReport {
     std::uint64_t failed = 0;        // completion records with another status than success
     std::uint8_t first_failure = 0;  // its status code
     std::uint64_t retries = 0;
-    std::uint64_t source = 0;        // virtual addresses of the buffers
+    std::uint64_t source = 0;  // virtual addresses of the buffers
     std::uint64_t destination = 0;
 };
 

@@ -23,8 +23,7 @@ public:
                                          vdcm_.kernel_.intern(ctx.name()), vdcm_.device_name_,
                                          vdcm_.kernel_.intern(ctx.call_chain())});
         }
-        vdcm_.kernel_.emit(
-            ctx, trace::VdcmUnbind{vdcm_.device_name_, vdcm_.vm_, spid_, id()});
+        vdcm_.kernel_.emit(ctx, trace::VdcmUnbind{vdcm_.device_name_, vdcm_.vm_, spid_, id()});
     }
     void finished() override { delete this; }
 
@@ -40,12 +39,23 @@ Vdcm::Vdcm(Kernel& kernel, Device& device, const std::string& vm)
       vm_(kernel.intern(vm)),
       device_name_(kernel.intern(device.name())) {}
 
+bool Vdcm::freed_in_use(Ioasid id) const {
+    const auto view = kernel_.ioasid().view(id);
+    return view && view->state == IoasidState::FreePending;
+}
+
 NotifyResult Vdcm::handle(ExecContext& ctx, const NotifierPayload& payload) {
     switch (payload.event) {
         case IoasidNotification::Bind:
             kernel_.emit(ctx, trace::VdcmBind{device_name_, vm_, payload.spid, payload.id});
             return NotifyResult::Ok;
         case IoasidNotification::Unbind:
+            if (freed_in_use(payload.id) && !kernel_.params().drain_on_free) {
+                // Nothing was programmed for the ID: its descriptors meet the cleared PASID entry.
+                kernel_.emit(ctx,
+                             trace::VdcmUnbind{device_name_, vm_, payload.spid, payload.id});
+                return NotifyResult::Ok;
+            }
             // Owned by the workqueue from here on; it deletes itself when it ran.
             kernel_.ioasid().queue_work(
                 ctx, *std::make_unique<Drain>(*this, payload.id, payload.spid).release());

@@ -1,7 +1,9 @@
-// The virtual device composition module for one assigned shared workqueue device of one VM: on UNBIND
-// the device is drained of the PASID, in ordered work since a drain waits for the device. A shared
-// workqueue holds no PASID, so no reference is taken.
-// Leaves out: dedicated workqueues, the trapped registers of the virtual device, migration.
+// The virtual device composition module for one assigned shared workqueue device of one VM. On the
+// UNBIND of an orderly unbind the device is drained of the PASID, in ordered work since a drain waits
+// for the device. When the ID is freed in use nothing is drained (unless `vdcm.drain_on_free`): a
+// shared workqueue holds no PASID, and the cleared PASID entry blocks what is left. For the same
+// reason no reference is taken. Leaves out: dedicated workqueues, the
+// trapped registers of the virtual device, migration.
 #pragma once
 
 #include <memory>
@@ -22,6 +24,8 @@ public:
 
 private:
     class Drain;
+    bool freed_in_use(Ioasid id) const;
+
     Kernel& kernel_;
     Device& device_;
     trace::Name vm_;

@@ -20,7 +20,8 @@ KernelVmHost::KernelVmHost(Kernel& kernel, const VmSetup& setup)
     stage2_.did = kernel.alloc_domain_id();
 }
 
-// --- life -----------------------------------------------------------------------------------------
+// --- life
+// -----------------------------------------------------------------------------------------
 
 Errno KernelVmHost::register_notifiers(ExecContext& ctx) {
     std::vector<NotifierBlock*> blocks{&kvm_};
@@ -41,8 +42,8 @@ Errno KernelVmHost::open(ExecContext& ctx) {
     SIM_CHECK(!open_, "{} is open", setup_.name);
     ctx.spend(kernel_.params().syscall);
     open_ = true;
-    Errno error = kernel_.ioasid().switches().managed_sets ? register_notifiers(ctx)
-                                                           : Errno::Eopnotsupp;
+    Errno error =
+        kernel_.ioasid().switches().managed_sets ? register_notifiers(ctx) : Errno::Eopnotsupp;
     if (error == Errno::Ok) {
         error = kvm_.start(ctx);
     }
@@ -84,7 +85,8 @@ Errno KernelVmHost::release(ExecContext& ctx) {
     return error;
 }
 
-// --- memory ---------------------------------------------------------------------------------------
+// --- memory
+// ---------------------------------------------------------------------------------------
 
 Result<std::vector<Hpa>> KernelVmHost::map_memory(ExecContext& ctx, std::uint64_t bytes) {
     SIM_CHECK(pages_.empty() && bytes % kPageSize == 0 && bytes > 0, "memory of {}: {} bytes",
@@ -127,8 +129,8 @@ Result<std::uint64_t> KernelVmHost::build_second_stage(ExecContext& ctx, unsigne
             entries.at(i) = vtd::ss::leaf(Hpa{pages_.at(first + i)}, true, true);
             continue;
         }
-        const auto next = build_second_stage(ctx, level - 1, first + i * span,
-                                             std::min(span, count - i * span));
+        const auto next =
+            build_second_stage(ctx, level - 1, first + i * span, std::min(span, count - i * span));
         if (!next) {
             return next;
         }
@@ -163,10 +165,10 @@ void KernelVmHost::tell_owner(ExecContext& ctx, const std::string& owner) {
     }
 }
 
-// --- /dev/ioasid ----------------------------------------------------------------------------------
+// --- /dev/ioasid
+// ----------------------------------------------------------------------------------
 
-Result<Ioasid> KernelVmHost::alloc_ioasid(ExecContext& ctx, std::uint32_t min,
-                                          std::uint32_t max) {
+Result<Ioasid> KernelVmHost::alloc_ioasid(ExecContext& ctx, std::uint32_t min, std::uint32_t max) {
     ctx.spend(kernel_.params().syscall);
     const Ioasid id = kernel_.ioasid().alloc(ctx, set_, Ioasid{min}, Ioasid{max}, nullptr);
     if (!is_valid(id)) {
@@ -180,16 +182,17 @@ Errno KernelVmHost::free_ioasid(ExecContext& ctx, Ioasid id) {
     if (set_ == nullptr) {
         return Errno::Ebadf;
     }
-    const Errno error = kernel_.ioasid().find(ctx, set_, id).error();
+    // The ioctl returns 0 whatever becomes of the call: the core tells a refusal by event only.
     kernel_.ioasid().free(ctx, set_, id);
-    return error;
+    return Errno::Ok;
 }
 
 Ioasid KernelVmHost::find_spid(ExecContext& ctx, Spid spid) {
     return kernel_.ioasid().find_by_spid(ctx, set_, spid, false);
 }
 
-// --- VFIO -----------------------------------------------------------------------------------------
+// --- VFIO
+// -----------------------------------------------------------------------------------------
 
 Device* KernelVmHost::assigned(const std::string& device) {
     for (const auto& vdcm : vdcms_) {
@@ -200,8 +203,8 @@ Device* KernelVmHost::assigned(const std::string& device) {
     return nullptr;
 }
 
-Errno KernelVmHost::bind_gpasid(ExecContext& ctx, const std::string& device, Ioasid id,
-                                Spid gpasid, Gpa page_table) {
+Errno KernelVmHost::bind_gpasid(ExecContext& ctx, const std::string& device, Ioasid id, Spid gpasid,
+                                Gpa page_table) {
     ctx.spend(kernel_.params().syscall);
     Device* function = assigned(device);
     if (function == nullptr || set_ == nullptr) {

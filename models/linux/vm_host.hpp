@@ -1,4 +1,5 @@
-// The host kernel's objects for one VM: the files that its VMM holds open (/dev/kvm, /dev/ioasid, VFIO).
+// The host kernel's objects for one VM: the files that its VMM holds open (/dev/kvm, /dev/ioasid,
+// VFIO).
 #pragma once
 
 #include <memory>

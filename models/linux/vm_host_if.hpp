@@ -1,5 +1,5 @@
-// What a VMM process asks of its host kernel for one virtual machine: /dev/kvm, /dev/ioasid and VFIO
-// behind one interface, and what the kernel asks of a vCPU. models/linux implements VmHost
+// What a VMM process asks of its host kernel for one virtual machine: /dev/kvm, /dev/ioasid and
+// VFIO behind one interface, and what the kernel asks of a vCPU. models/linux implements VmHost
 // (Kernel::create_vm), models/vm implements VcpuControl and calls VmHost.
 #pragma once
 
@@ -45,7 +45,8 @@ public:
     // unregisters, memory goes back. -ETIMEDOUT when IDs of the VM stay in use.
     virtual Errno release(ExecContext& ctx) = 0;
 
-    // --- memory: pages of the VM, mapped into the second stage that its devices use at 0..bytes ---
+    // --- memory: pages of the VM, mapped into the second stage that its devices use at 0..bytes
+    // ---
     virtual Result<std::vector<Hpa>> map_memory(ExecContext& ctx, std::uint64_t bytes) = 0;
 
     // --- /dev/ioasid --------------------------------------------------------------------------

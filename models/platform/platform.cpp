@@ -1,5 +1,6 @@
 #include "models/platform/platform.hpp"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
@@ -47,7 +48,7 @@ struct Guest {
     std::unique_ptr<vm::VirtualMachine> machine;
     std::unique_ptr<IoasidCore> ioasid;
     std::unique_ptr<os::Kernel> kernel;
-    std::size_t programs_left = 0;  // of its vCPUs; the last one shuts the machine down
+    std::size_t programs_left = 0;  // the last one shuts the machine down
 };
 
 }  // namespace
@@ -63,6 +64,8 @@ struct Platform::Impl {
     void boot(ExecContext& ctx);
     void spawn_program(std::size_t index);
     void run_on_vcpu(ExecContext& ctx, std::size_t index, Guest& guest, std::uint32_t vcpu);
+    // A program of the VM ended.
+    void leave(ExecContext& ctx, Guest& guest);
 
     sim::Simulation& sim;
     PlatformConfig config;
@@ -204,12 +207,14 @@ void Platform::Impl::build_programs() {
             continue;
         }
         Guest& guest = guests.at(place);
+        ++guest.programs_left;
         if (part == "vmm") {
-            actors.push_back(make_vmm_actor(*world, *guest.machine));
+            const auto vm = std::find_if(config.vms.begin(), config.vms.end(),
+                                         [&place = place](const VmConfig& v) { return v.name == place; });
+            actors.push_back(make_vmm_actor(*world, *guest.machine, vm->pasids));
             continue;
         }
         vm::VirtualMachine* machine = guest.machine.get();
-        ++guest.programs_left;
         actors.push_back(make_process_actor(
             *world, *guest.kernel, name,
             [machine](std::uint64_t pa) {
@@ -255,13 +260,20 @@ void Platform::Impl::spawn_program(std::size_t index) {
     options.name = program.on + "/" + program.process;
     options.port = &hardware.cpus();
     const TimePs at = sim::Simulation::now() + TimePs{1} + program.start;
-    if (place == "host" || part == "vmm") {
+    if (place == "host") {
         dispatcher.spawn(options, at, [this, index](ExecContext& ctx) {
             run_program(ctx, *world, config.programs[index], *actors[index]);
         });
         return;
     }
     Guest& guest = guests.at(place);
+    if (part == "vmm") {
+        dispatcher.spawn(options, at, [this, index, &guest](ExecContext& ctx) {
+            run_program(ctx, *world, config.programs[index], *actors[index]);
+            leave(ctx, guest);
+        });
+        return;
+    }
     const auto vcpu = static_cast<std::uint32_t>(std::stoul(part.substr(4)));  // "vcpu0"
     dispatcher.spawn(options, at, [this, index, &guest, vcpu](ExecContext& ctx) {
         run_on_vcpu(ctx, index, guest, vcpu);
@@ -273,6 +285,10 @@ void Platform::Impl::run_on_vcpu(ExecContext& ctx, std::size_t index, Guest& gue
     guest.machine->run(ctx, vcpu, [this, index](ExecContext& guest_ctx) {
         run_program(guest_ctx, *world, config.programs[index], *actors[index]);
     });
+    leave(ctx, guest);
+}
+
+void Platform::Impl::leave(ExecContext& ctx, Guest& guest) {
     if (--guest.programs_left == 0 && guest.machine->alive()) {
         guest.machine->shutdown(ctx);
     }
@@ -293,8 +309,11 @@ bool Platform::read_buffer(const std::string& program, std::size_t step, const s
         const KeptBuffers kept = impl_->actors[i]->kept(step);
         const std::vector<std::uint8_t>& bytes =
             buffer == "source" ? kept.source : kept.destination;
-        if (offset + out.size() > bytes.size()) {
+        if (offset > bytes.size() || out.size() > bytes.size() - offset) {
             return false;
+        }
+        if (out.empty()) {
+            out.resize(bytes.size() - static_cast<std::size_t>(offset));
         }
         std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), out.size(), out.begin());
         return true;

@@ -29,8 +29,9 @@ public:
     Platform(const Platform&) = delete;
     Platform& operator=(const Platform&) = delete;
 
-    // Bytes of a buffer or table after the run, for `expect`: `space` is "vm1", "host" or a process
-    // ("vm1/vcpu0/app"); the buffer names are "source" and "destination" of the n-th submit step.
+    // Bytes of a buffer as they were when its program ended: `step` is the position of the submit
+    // step, `buffer` "source" or "destination". Fills `out`; an empty `out` grows to the buffer's
+    // end. False when there is no such buffer, or it is shorter.
     bool read_buffer(const std::string& program, std::size_t step, const std::string& buffer,
                      std::uint64_t offset, std::vector<std::uint8_t>& out) const;
 

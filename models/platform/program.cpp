@@ -289,9 +289,10 @@ std::vector<std::uint8_t> ProcessActor::keep(std::uint64_t address) const {
 
 class VmmActor final : public ProgramActor {
 public:
-    VmmActor(ProgramWorld& world, vm::VirtualMachine& machine)
+    VmmActor(ProgramWorld& world, vm::VirtualMachine& machine, PasidRange pasids)
         : world_(world),
           machine_(machine),
+          pasids_(pasids),
           core_(world.host.ioasid(), machine.name() + "/vmm") {}
 
     Errno start(ExecContext& ctx) override { return machine_.create(ctx); }
@@ -300,7 +301,7 @@ public:
 
     StepOutcome perform(ExecContext& ctx, const Step& step, std::size_t) override {
         if (step.kind == StepKind::Alloc) {
-            const PasidRange range = step.range.value_or(PasidRange{});
+            const PasidRange range = step.range.value_or(pasids_);
             const Result<Ioasid> id = machine_.vmm_alloc(ctx, range.min, range.max);
             if (id) {
                 variables_.set(step.id, *id);
@@ -332,6 +333,7 @@ public:
 private:
     ProgramWorld& world_;
     vm::VirtualMachine& machine_;
+    PasidRange pasids_;
     CoreCalls core_;
     Variables variables_;
 };
@@ -344,8 +346,9 @@ std::unique_ptr<ProgramActor> make_process_actor(ProgramWorld& world, os::Kernel
     return std::make_unique<ProcessActor>(world, kernel, name, std::move(to_host), inside);
 }
 
-std::unique_ptr<ProgramActor> make_vmm_actor(ProgramWorld& world, vm::VirtualMachine& machine) {
-    return std::make_unique<VmmActor>(world, machine);
+std::unique_ptr<ProgramActor> make_vmm_actor(ProgramWorld& world, vm::VirtualMachine& machine,
+                                             PasidRange pasids) {
+    return std::make_unique<VmmActor>(world, machine, pasids);
 }
 
 void run_program(ExecContext& ctx, ProgramWorld& world, const ProgramConfig& program,

@@ -61,7 +61,9 @@ using MachineToHost = std::function<std::optional<Hpa>(std::uint64_t)>;
 std::unique_ptr<ProgramActor> make_process_actor(ProgramWorld& world, os::Kernel& kernel,
                                                  const std::string& name, MachineToHost to_host,
                                                  vm::VirtualMachine* inside);
-std::unique_ptr<ProgramActor> make_vmm_actor(ProgramWorld& world, vm::VirtualMachine& machine);
+// `pasids`: the host IDs that the VMM asks for unless a step names a range.
+std::unique_ptr<ProgramActor> make_vmm_actor(ProgramWorld& world, vm::VirtualMachine& machine,
+                                             PasidRange pasids);
 
 void run_program(ExecContext& ctx, ProgramWorld& world, const ProgramConfig& program,
                  ProgramActor& actor);
