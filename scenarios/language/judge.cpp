@@ -364,7 +364,8 @@ bool Judge::judge_bytes(const State& state, const RunEnd& end,
                         std::vector<std::string>& seen) const {
     const Expectation& e = *state.e;
     const platform::Step* step = step_of(e.name, e.step);
-    const std::uint64_t total = step == nullptr ? 0 : step->size * step->count;
+    // The descriptors of a step share their buffers.
+    const std::uint64_t total = step == nullptr ? 0 : step->size;
     const std::uint64_t rest = total > e.offset ? total - e.offset : 0;
     const std::uint64_t length = e.length != 0 ? std::min(e.length, rest) : rest;
     const auto read = [&](const std::string& buffer, std::vector<std::uint8_t>& out) {
