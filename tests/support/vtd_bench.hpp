@@ -199,4 +199,29 @@ private:
     Hpa status_;
 };
 
+// A device with a first-stage PASID whose page kVa is mapped.
+struct FirstStageBench : VtdBench {
+    static constexpr std::uint64_t kVa = 0x7F00'0000'0000;
+    static constexpr std::uint64_t kOther = kVa + 0x10'0000;
+    static constexpr DomainId kDid{3};
+
+    explicit FirstStageBench(const vtd::VtdParams& params = vtd::vtd_param_table().defaults())
+        : VtdBench(params) {
+        entry = tables.first_stage(kDid.value());
+        target = tables.page();
+        other_target = tables.page();
+        tables.map_first(entry.first_stage, kVa, target.value());
+        tables.map_first(entry.first_stage, kOther, other_target.value());
+        add_device(entry);
+        enable();
+    }
+    Hpa leaf() { return tables.first_slot(entry.first_stage, kVa, 4, 1); }
+    std::vector<vtd::Descriptor> page_invalidation() const {
+        return {vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, kDid, kPasid)};
+    }
+    vtd::PasidEntry entry;
+    Hpa target;
+    Hpa other_target;
+};
+
 }  // namespace ioasim::test
