@@ -16,11 +16,16 @@ constexpr std::uint64_t kLineBytes = 64;
 
 trace::EnqcmdOutcome traced(EnqOutcome outcome) {
     switch (outcome) {
-        case EnqOutcome::Accepted: return trace::EnqcmdOutcome::Accepted;
-        case EnqOutcome::Retry: return trace::EnqcmdOutcome::Retry;
-        case EnqOutcome::GeneralProtection: return trace::EnqcmdOutcome::Gp;
-        case EnqOutcome::ExitEnqcmd: return trace::EnqcmdOutcome::Exit72;
-        case EnqOutcome::ExitEnqcmds: return trace::EnqcmdOutcome::Exit73;
+        case EnqOutcome::Accepted:
+            return trace::EnqcmdOutcome::Accepted;
+        case EnqOutcome::Retry:
+            return trace::EnqcmdOutcome::Retry;
+        case EnqOutcome::GeneralProtection:
+            return trace::EnqcmdOutcome::Gp;
+        case EnqOutcome::ExitEnqcmd:
+            return trace::EnqcmdOutcome::Exit72;
+        case EnqOutcome::ExitEnqcmds:
+            return trace::EnqcmdOutcome::Exit73;
     }
     return trace::EnqcmdOutcome::Retry;
 }
@@ -68,7 +73,7 @@ CpuComplex::CpuComplex(sim::Simulation& simulation, const std::string& name,
 
 CpuComplex::~CpuComplex() = default;
 
-// --- cached accesses -------------------------------------------------------------------------------
+// --- cached accesses ---
 
 std::uint64_t CpuComplex::load(ExecContext& ctx, std::uint64_t pa, unsigned size) {
     std::array<std::uint8_t, 8> bytes{};
@@ -96,14 +101,13 @@ void CpuComplex::read_bytes(ExecContext& ctx, std::uint64_t pa, void* out, std::
     ctx.spend(params_.block * lines_of(pa, size));
 }
 
-void CpuComplex::write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in,
-                             std::size_t size) {
+void CpuComplex::write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in, std::size_t size) {
     SIM_CHECK(memory_.contains(Hpa{pa}, size), "{} writes {:#x}: no memory", ctx.name(), pa);
     memory_.write(Hpa{pa}, in, size);
     ctx.spend(params_.block * lines_of(pa, size));
 }
 
-// --- uncached accesses -----------------------------------------------------------------------------
+// --- uncached accesses ---
 
 CpuComplex::Processor& CpuComplex::processor_of(const ExecContext& ctx) {
     const int cpu = dispatcher_.cpu_of(ctx);
@@ -174,7 +178,7 @@ void CpuComplex::movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64
     ctx.spend(params_.movdir64b);
 }
 
-// --- ENQCMD, ENQCMDS -------------------------------------------------------------------------------
+// --- ENQCMD, ENQCMDS ---
 
 EnqResult CpuComplex::enqcmd(ExecContext& ctx, const CpuState& state, Hpa portal,
                              const Descriptor64& descriptor) {
@@ -200,8 +204,7 @@ EnqResult CpuComplex::enqueue(ExecContext& ctx, EnqKind kind, const CpuState& st
         result = transmit(ctx, portal, *pasid, wire_command(kind, *pasid, descriptor), number);
     } else {
         probes_.hit(kTranslationMiss);
-        result.outcome =
-            kind == EnqKind::Enqcmd ? EnqOutcome::ExitEnqcmd : EnqOutcome::ExitEnqcmds;
+        result.outcome = kind == EnqKind::Enqcmd ? EnqOutcome::ExitEnqcmd : EnqOutcome::ExitEnqcmds;
     }
     if (recorder().wants(trace::Category::Cpu)) {
         recorder().emit(ctx.source(),
@@ -248,7 +251,7 @@ EnqResult CpuComplex::transmit(ExecContext& ctx, Hpa portal, Pasid pasid, const 
     return {accepted ? EnqOutcome::Accepted : EnqOutcome::Retry, pasid};
 }
 
-// --- what comes back -------------------------------------------------------------------------------
+// --- what comes back ---
 
 void CpuComplex::advance(TimePs now) {
     while (inbox_.due(now)) {

@@ -47,8 +47,8 @@ struct EnqResult {
     Pasid host_pasid;  // the PASID that was sent, when one was
 };
 
-// Where message-signalled interrupts go: the host kernel. Called by hardware when the handler's first
-// instruction would run; it may wake or interrupt tasks, nothing else.
+// Where message-signalled interrupts go: the host kernel. Called by hardware when the handler's
+// first instruction would run; it may wake or interrupt tasks, nothing else.
 class InterruptSink {
 public:
     virtual ~InterruptSink() = default;

@@ -13,24 +13,28 @@ const ParamTable<CpuParams>& cpu_param_table() {
                "derived: 10 to 20 ns for a descriptor and its fence (DSA-2LM, USENIX ATC 2025)");
         t.time("mmio_write", &CpuParams::mmio_write, 0_ps, 10_us, 10_ns,
                "an uncached store; delivery is posted", "modelling choice: store buffer drain");
-        t.time("mmio_issue", &CpuParams::mmio_issue, 0_ps, 10_us, 40_ns,
-               "core to uncore for uncached reads and ENQCMD",
-               "derived: share of the 190 ns ENQCMD round trip (accel-datapath hardware evaluation)");
+        t.time(
+            "mmio_issue", &CpuParams::mmio_issue, 0_ps, 10_us, 40_ns,
+            "core to uncore for uncached reads and ENQCMD",
+            "derived: share of the 190 ns ENQCMD round trip (accel-datapath hardware evaluation)");
         t.time("movdir64b", &CpuParams::movdir64b, 0_ps, 10_us, 106700_ps,
                "MOVDIR64B: issue interval to the same portal line; delivery is posted",
                "accel-datapath hardware evaluation: 9.37 million submissions a second");
-        t.time("completion", &CpuParams::completion, 0_ps, 10_us, 30_ns,
-               "a completion back at the core until the instruction retires",
-               "derived: share of the 190 ns ENQCMD round trip (accel-datapath hardware evaluation)");
-        t.time("pasid_translation", &CpuParams::pasid_translation, 0_ps, 10_us, 90_ns,
-               "ENQCMD in a guest: reading directory and table entry",
-               "derived: ENQCMD 280 ns in a virtual machine against 190 ns (DSAssassin, HPCA 2026)");
+        t.time(
+            "completion", &CpuParams::completion, 0_ps, 10_us, 30_ns,
+            "a completion back at the core until the instruction retires",
+            "derived: share of the 190 ns ENQCMD round trip (accel-datapath hardware evaluation)");
+        t.time(
+            "pasid_translation", &CpuParams::pasid_translation, 0_ps, 10_us, 90_ns,
+            "ENQCMD in a guest: reading directory and table entry",
+            "derived: ENQCMD 280 ns in a virtual machine against 190 ns (DSAssassin, HPCA 2026)");
         t.time("interrupt", &CpuParams::interrupt, 0_ps, 100_us, 1_us,
                "MSI at the CPUs to the first instruction of the handler",
                "assumed, 0.5 to 3 us: idle core in a shallow sleep state");
-        t.time("link.latency", &CpuParams::link_latency, 1_ps, 10_us, 20_ns,
-               "CPUs to root complex, one way",
-               "derived: share of the 190 ns ENQCMD round trip (accel-datapath hardware evaluation)");
+        t.time(
+            "link.latency", &CpuParams::link_latency, 1_ps, 10_us, 20_ns,
+            "CPUs to root complex, one way",
+            "derived: share of the 190 ns ENQCMD round trip (accel-datapath hardware evaluation)");
         t.count("link.bandwidth", &CpuParams::link_bandwidth, 0, 1000'000, 64000,
                 "CPUs to root complex", "modelling choice: one 64-byte store in a nanosecond",
                 Unit::Bandwidth);

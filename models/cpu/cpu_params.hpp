@@ -9,14 +9,14 @@
 namespace ioasim::cpu {
 
 struct CpuParams {
-    TimePs load;              // a load or store of software, cached
-    TimePs block;             // read_bytes, write_bytes: each 64-byte line
-    TimePs mmio_write;        // the store instruction itself; delivery is posted
-    TimePs mmio_issue;        // core to uncore for MMIO reads and ENQCMD
-    TimePs movdir64b;         // MOVDIR64B to the same portal line, back to back
-    TimePs completion;        // uncore to core: the instruction retires
-    TimePs pasid_translation; // VMX PASID translation: two cached memory reads
-    TimePs interrupt;         // MSI at the CPU complex to the sink
+    TimePs load;               // a load or store of software, cached
+    TimePs block;              // read_bytes, write_bytes: each 64-byte line
+    TimePs mmio_write;         // the store instruction itself; delivery is posted
+    TimePs mmio_issue;         // core to uncore for MMIO reads and ENQCMD
+    TimePs movdir64b;          // MOVDIR64B to the same portal line, back to back
+    TimePs completion;         // uncore to core: the instruction retires
+    TimePs pasid_translation;  // VMX PASID translation: two cached memory reads
+    TimePs interrupt;          // MSI at the CPU complex to the sink
     // The link to the root complex.
     TimePs link_latency;
     std::uint64_t link_bandwidth = 0;

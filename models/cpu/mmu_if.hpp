@@ -1,7 +1,8 @@
-// The processor's page walk as a pure function: guest or process virtual address to physical address,
-// 4-level paging, with an optional second level (EPT) under it. Software uses it to execute user-mode
-// accesses on real tables in memory. Intel SDM vol. 3, 4.5 (4-level paging), 4.7 (error codes), 28.3
-// (EPT). Left out: accessed and dirty bits, protection keys, SMEP and SMAP, 5 levels, TLBs.
+// The processor's page walk as a pure function: guest or process virtual address to physical
+// address, 4-level paging, with an optional second level (EPT) under it. Software uses it to
+// execute user-mode accesses on real tables in memory. Intel SDM vol. 3, 4.5 (4-level paging), 4.7
+// (error codes), 28.3 (EPT). Left out: accessed and dirty bits, protection keys, SMEP and SMAP, 5
+// levels, TLBs.
 #pragma once
 
 #include <cstdint>
@@ -45,9 +46,9 @@ enum class WalkResult : std::uint8_t { Ok, PageFault, EptViolation };
 
 struct Translation {
     WalkResult result = WalkResult::Ok;
-    std::uint64_t address = 0;     // Ok: final physical address
-    std::uint64_t page_bytes = 0;  // Ok: of the smaller of both levels' pages
-    std::uint32_t error = 0;       // PageFault: error code
+    std::uint64_t address = 0;        // Ok: final physical address
+    std::uint64_t page_bytes = 0;     // Ok: of the smaller of both levels' pages
+    std::uint32_t error = 0;          // PageFault: error code
     std::uint64_t guest_address = 0;  // Ok and EptViolation with an EPT: guest physical address
 };
 

@@ -27,8 +27,8 @@ std::optional<Pasid> translate_pasid(const Vmcs& vmcs, Pasid guest,
                                      const memory::PhysicalMemory& memory) {
     const Hpa directory =
         uses_high_directory(guest) ? vmcs.high_pasid_directory : vmcs.low_pasid_directory;
-    const std::uint64_t raw_directory = read_le(memory, directory_entry_address(directory, guest),
-                                                kPasidDirectoryEntryBytes);
+    const std::uint64_t raw_directory =
+        read_le(memory, directory_entry_address(directory, guest), kPasidDirectoryEntryBytes);
     const PasidDirectoryEntry entry = decode_pasid_directory(raw_directory);
     if (!entry.present || (raw_directory & kPasidDirectoryReserved) != 0) {
         return std::nullopt;

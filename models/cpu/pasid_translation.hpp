@@ -1,6 +1,6 @@
 // What ENQCMD and ENQCMDS check and how the PASID that they send is found: plain C++, no time.
-// Intel SDM vol. 2 (ENQCMD, ENQCMDS), vol. 3 chapter 26. Left out: #UD, segment and canonical checks,
-// and page faults, which the caller's address translation reports.
+// Intel SDM vol. 2 (ENQCMD, ENQCMDS), vol. 3 chapter 26. Left out: #UD, segment and canonical
+// checks, and page faults, which the caller's address translation reports.
 #pragma once
 
 #include <optional>
@@ -24,7 +24,8 @@ bool faults(EnqKind kind, const CpuState& state, Hpa portal, const Descriptor64&
 // The PASID before translation: IA32_PASID[19:0], or the source's [19:0] for ENQCMDS.
 Pasid submitted_pasid(EnqKind kind, const CpuState& state, const Descriptor64& descriptor);
 
-// The 64 bytes on the wire: PASID in [19:0], PRIV in bit 31 (0 for ENQCMD, the source's for ENQCMDS).
+// The 64 bytes on the wire: PASID in [19:0], PRIV in bit 31 (0 for ENQCMD, the source's for
+// ENQCMDS).
 Descriptor64 wire_command(EnqKind kind, Pasid pasid, const Descriptor64& descriptor);
 
 }  // namespace ioasim::cpu

@@ -18,7 +18,9 @@ constexpr std::uint64_t kPasidDirectoryEntryBytes = 8;
 constexpr std::uint64_t kPasidTableEntryBytes = 4;
 constexpr unsigned kPhysicalAddressBits = 52;
 
-constexpr bool uses_high_directory(Pasid pasid) { return get_bit(pasid.value(), 19); }
+constexpr bool uses_high_directory(Pasid pasid) {
+    return get_bit(pasid.value(), 19);
+}
 constexpr Hpa directory_entry_address(Hpa directory, Pasid pasid) {
     return directory + get_bits(pasid.value(), 18, 10) * kPasidDirectoryEntryBytes;
 }

@@ -34,8 +34,8 @@ void CommandUnit::write(TimePs now, std::uint32_t value, std::uint64_t last_acce
     command.last_accepted = last_accepted;
     command.started = now;
     command.done_at = now + shared_.params.command;
-    command.error = shared_.probes.fails(kCommandFails) ? CommandError::HardwareError
-                                                        : check(command);
+    command.error =
+        shared_.probes.fails(kCommandFails) ? CommandError::HardwareError : check(command);
     active_ = command;
     registers_.command_status() = CommandStatus{true, CommandError::None, 0};
     if (command.error == CommandError::None) {
@@ -43,7 +43,7 @@ void CommandUnit::write(TimePs now, std::uint32_t value, std::uint64_t last_acce
     }
 }
 
-// --- what is refused -------------------------------------------------------------------------------
+// --- what is refused ---
 
 CommandError CommandUnit::check(const Active& command) const {
     switch (command.command) {
@@ -158,7 +158,7 @@ CommandError CommandUnit::check_wq_mask(std::uint32_t operand) const {
     return CommandError::None;
 }
 
-// --- scope -----------------------------------------------------------------------------------------
+// --- scope ---
 
 bool CommandUnit::waits_for_work() const {
     return active_->command != Command::EnableDevice && active_->command != Command::EnableWq;
@@ -210,7 +210,7 @@ bool CommandUnit::work_left() const {
     return engines_.any([this](const Work& work) { return concerns(work); });
 }
 
-// --- effects ---------------------------------------------------------------------------------------
+// --- effects ---
 
 void CommandUnit::abort_work(TimePs now) {
     const auto matches = [this](const Work& work) { return concerns(work); };

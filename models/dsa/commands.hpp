@@ -42,7 +42,7 @@ private:
         CommandError error = CommandError::None;
         std::uint64_t last_accepted = 0;
         TimePs started;
-        TimePs done_at;  // not before
+        TimePs done_at;        // not before
         bool waiting = false;  // past done_at: the end of a descriptor calls advance()
     };
 

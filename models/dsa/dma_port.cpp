@@ -40,8 +40,8 @@ pcie::Tlp DmaPort::request(pcie::TlpKind kind, const Issuer& issuer, std::uint64
 
 void DmaPort::read(TimePs now, const Issuer& issuer, std::uint64_t address,
                    const ReadOwner& owner) {
-    SIM_CHECK(can_read(owner.length), "read of {} bytes with {} buffers",
-              owner.length, free_buffers_);
+    SIM_CHECK(can_read(owner.length), "read of {} bytes with {} buffers", owner.length,
+              free_buffers_);
     SIM_CHECK(owner.length <= bytes_to_page_end(address), "read across a page at {:#x}", address);
     const std::uint32_t tag = free_tags_.back();
     free_tags_.pop_back();
@@ -74,9 +74,10 @@ TimePs DmaPort::write(TimePs now, const Issuer& issuer, std::uint64_t address,
     while (done < data.size()) {
         const std::uint64_t at = address + done;
         const std::uint32_t to_page_end = bytes_to_page_end(at);
-        const std::uint64_t wanted = std::min<std::uint64_t>(data.size() - done,
-                                                             shared_.params.max_payload);
-        const auto length = static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, to_page_end));
+        const std::uint64_t wanted =
+            std::min<std::uint64_t>(data.size() - done, shared_.params.max_payload);
+        const auto length =
+            static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, to_page_end));
         if (length < wanted) {
             shared_.probes.hit(kPageSplit);
         }

@@ -12,7 +12,7 @@
 namespace ioasim::dsa {
 
 struct WorkqueueSpec {
-    std::string name;        // "wq0"
+    std::string name;         // "wq0"
     std::uint32_t size = 16;  // reset value of WQCFG.size
 };
 

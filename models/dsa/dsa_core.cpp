@@ -14,13 +14,20 @@ namespace {
 
 const char* op_name(std::uint8_t opcode) {
     switch (static_cast<Opcode>(opcode)) {
-        case Opcode::Noop: return "noop";
-        case Opcode::Batch: return "batch";
-        case Opcode::Drain: return "drain";
-        case Opcode::Memmove: return "memmove";
-        case Opcode::Fill: return "fill";
-        case Opcode::Compare: return "compare";
-        case Opcode::ComparePattern: return "compare_pattern";
+        case Opcode::Noop:
+            return "noop";
+        case Opcode::Batch:
+            return "batch";
+        case Opcode::Drain:
+            return "drain";
+        case Opcode::Memmove:
+            return "memmove";
+        case Opcode::Fill:
+            return "fill";
+        case Opcode::Compare:
+            return "compare";
+        case Opcode::ComparePattern:
+            return "compare_pattern";
     }
     return "unknown";
 }
@@ -74,12 +81,12 @@ DsaCore::DsaCore(const DsaParams& params, const DsaConfig& config, Fabric& fabri
 void DsaCore::start() const {
     const trace::Name kind = shared_.recorder.name("workqueue");
     for (const WorkqueueSpec& wq : config_.workqueues) {
-        shared_.emit(trace::RunPool{shared_.recorder.name(config_.name + "/" + wq.name), kind,
-                                    wq.size});
+        shared_.emit(
+            trace::RunPool{shared_.recorder.name(config_.name + "/" + wq.name), kind, wq.size});
     }
 }
 
-// --- registers -------------------------------------------------------------------------------------
+// --- registers ---
 
 std::uint32_t DsaCore::read32(std::uint64_t offset) const {
     const std::uint64_t wqcfg_end = reg::kWqcfgTable + wqs_.size() * kWqcfgBytes;
@@ -95,8 +102,7 @@ std::uint64_t DsaCore::read_register(std::uint64_t offset, unsigned size) const 
     return size == 8 ? low | (std::uint64_t{read32(offset + 4)} << 32U) : low;
 }
 
-void DsaCore::write_register(TimePs now, std::uint64_t offset, std::uint64_t value,
-                             unsigned size) {
+void DsaCore::write_register(TimePs now, std::uint64_t offset, std::uint64_t value, unsigned size) {
     write32(now, offset, static_cast<std::uint32_t>(value));
     if (size == 8) {
         write32(now, offset + 4, static_cast<std::uint32_t>(value >> 32U));
@@ -131,7 +137,7 @@ void DsaCore::write_wqcfg(std::uint64_t offset, std::uint32_t value) {
     }
 }
 
-// --- portals ---------------------------------------------------------------------------------------
+// --- portals ---
 
 DsaCore::Answer DsaCore::submit(TimePs now, std::uint64_t offset,
                                 const std::vector<std::uint8_t>& data, bool non_posted) {
@@ -143,8 +149,8 @@ DsaCore::Answer DsaCore::submit(TimePs now, std::uint64_t offset,
         return refuse_submission(now, std::nullopt, non_posted, descriptor);
     }
     const Workqueue& wq = wqs_[target->wq];
-    Admission admission = wq.admit(non_posted, limited(target->portal),
-                                   registers_.state() == DeviceState::Enabled);
+    Admission admission =
+        wq.admit(non_posted, limited(target->portal), registers_.state() == DeviceState::Enabled);
     if (admission == Admission::Accept && non_posted && shared_.probes.fails(kSubmissionRetry)) {
         admission = Admission::Retry;
     }
@@ -211,7 +217,7 @@ DsaCore::Answer DsaCore::refuse_submission(TimePs now, std::optional<std::uint32
     return {pcie::CplStatus::UnsupportedRequest, 0};
 }
 
-// --- from workqueues to engines --------------------------------------------------------------------
+// --- from workqueues to engines ---
 
 void DsaCore::read_groups() {
     groups_.clear();
@@ -254,8 +260,7 @@ bool DsaCore::dispatch_one(TimePs now, Group& group) {
     std::optional<std::uint32_t> best;
     for (const std::uint32_t engine : group.engines) {
         const auto free_at = engines_.free_at(engine);
-        if (free_at && *free_at <= now &&
-            (!best || engines_.load(engine) < engines_.load(*best))) {
+        if (free_at && *free_at <= now && (!best || engines_.load(engine) < engines_.load(*best))) {
             best = engine;
         }
     }
@@ -302,7 +307,7 @@ std::optional<TimePs> DsaCore::next_dispatch() const {
     return next;
 }
 
-// --- time ------------------------------------------------------------------------------------------
+// --- time ---
 
 bool DsaCore::answer(TimePs now, pcie::Tlp completion) {
     return engines_.answer(now, std::move(completion));
@@ -325,7 +330,9 @@ std::optional<TimePs> DsaCore::next_wakeup() const {
                          next_dispatch());
 }
 
-bool DsaCore::busy() const { return queued() != 0 || engines_.active() != 0 || commands_.active(); }
+bool DsaCore::busy() const {
+    return queued() != 0 || engines_.active() != 0 || commands_.active();
+}
 
 std::vector<std::string> DsaCore::describe() const {
     std::vector<std::string> lines;

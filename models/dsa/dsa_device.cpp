@@ -27,9 +27,13 @@ DsaDevice::DsaDevice(sim::Simulation& simulation, const DsaConfig& config, const
       upstream_(sim::LinkParams{params.link_latency, params.link_bandwidth, 0}),
       core_(params, config, *this, simulation.probes(), simulation.recorder(), source()) {}
 
-bool DsaDevice::in_bar0(const pcie::Tlp& tlp) const { return inside(tlp, config_.bar0); }
+bool DsaDevice::in_bar0(const pcie::Tlp& tlp) const {
+    return inside(tlp, config_.bar0);
+}
 
-bool DsaDevice::in_bar2(const pcie::Tlp& tlp) const { return inside(tlp, config_.bar2); }
+bool DsaDevice::in_bar2(const pcie::Tlp& tlp) const {
+    return inside(tlp, config_.bar2);
+}
 
 TimePs DsaDevice::send(TimePs now, pcie::Tlp tlp) {
     const std::uint64_t bytes = pcie::wire_bytes(tlp);
@@ -89,8 +93,8 @@ void DsaDevice::submission(TimePs now, const pcie::Tlp& tlp) {
 }
 
 void DsaDevice::access_register(TimePs now, const pcie::Tlp& tlp) {
-    const bool legal = in_bar0(tlp) && (tlp.length == 4 || tlp.length == 8) &&
-                       tlp.address % tlp.length == 0;
+    const bool legal =
+        in_bar0(tlp) && (tlp.length == 4 || tlp.length == 8) && tlp.address % tlp.length == 0;
     const std::uint64_t offset = tlp.address - config_.bar0.base;
     if (tlp.kind == pcie::TlpKind::MemWrite) {
         if (legal) {

@@ -1,7 +1,7 @@
-// Registers, portals and commands of a Data Streaming Accelerator as software sees them: BAR0 is the
-// register file, BAR2 the portals. Intel DSA Architecture Specification (registers by their names
-// there), Linux drivers/dma/idxd/registers.h. Descriptors: dsa_descriptor_layout.hpp.
-// Left out: performance monitoring, event log, interrupt message storage; their capability bits are 0.
+// Registers, portals and commands of a Data Streaming Accelerator as software sees them: BAR0 is
+// the register file, BAR2 the portals. Intel DSA Architecture Specification (registers by their
+// names there), Linux drivers/dma/idxd/registers.h. Descriptors: dsa_descriptor_layout.hpp. Left
+// out: performance monitoring, event log, interrupt message storage; their capability bits are 0.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@
 
 namespace ioasim::dsa {
 
-// --- BAR0: register offsets ------------------------------------------------------------------
+// --- BAR0: register offsets ---
 constexpr std::uint64_t kBar0Bytes = 0x10000;
 namespace reg {
 constexpr std::uint64_t kVersion = 0x00;   // 4 bytes; major in [15:8]
@@ -46,7 +46,7 @@ constexpr std::uint32_t kMaxGroups = 64;
 constexpr std::uint32_t kMaxEngines = 64;
 constexpr std::uint32_t kMaxVectors = 128;
 
-// --- capabilities -----------------------------------------------------------------
+// --- capabilities ---
 struct GeneralCapabilities {
     bool block_on_fault = false;
     bool overlapping_copy = false;
@@ -128,7 +128,7 @@ constexpr TableOffsets decode_offsets(std::uint64_t low) {
     return {get_bits(low, 15, 0) << 8U, get_bits(low, 31, 16) << 8U, get_bits(low, 47, 32) << 8U};
 }
 
-// --- control and status ----------------------------------------------------------
+// --- control and status ---
 enum class DeviceState : std::uint8_t { Disabled = 0, Enabled = 1, Draining = 2, Halt = 3 };
 constexpr DeviceState state_of_gensts(std::uint32_t v) {
     return static_cast<DeviceState>(get_bits(v, 1, 0));
@@ -138,15 +138,15 @@ constexpr unsigned kGenctrlSwErrorInterrupt = 0;
 constexpr std::uint32_t kIntcauseSwError = 1U << 0U;
 constexpr std::uint32_t kIntcauseCommandDone = 1U << 1U;
 
-// --- commands --------------------------------------------------------------------------
+// --- commands ---
 enum class Command : std::uint8_t {
     EnableDevice = 1,
     DisableDevice = 2,
     DrainAll = 3,
     AbortAll = 4,
     ResetDevice = 5,
-    EnableWq = 6,    // operand: index of the workqueue
-    DisableWq = 7,   // operand of the four: [15:0] mask, [19:16] which block of 16 workqueues
+    EnableWq = 6,   // operand: index of the workqueue
+    DisableWq = 7,  // operand of the four: [15:0] mask, [19:16] which block of 16 workqueues
     DrainWq = 8,
     AbortWq = 9,
     ResetWq = 10,
@@ -210,7 +210,7 @@ constexpr CommandStatus decode_cmdsts(std::uint32_t v) {
             static_cast<std::uint32_t>(get_bits(v, 23, 8))};
 }
 
-// --- software error: one latched error, four quadwords ------------------------------------
+// --- software error: one latched error, four quadwords ---
 struct SoftwareError {
     bool valid = false;
     bool overflow = false;
@@ -256,7 +256,7 @@ constexpr SoftwareError decode_swerr(const std::array<std::uint64_t, 4>& q) {
     return e;
 }
 
-// --- GRPCFG: 64 bytes a group -------------------------------------------------------------
+// --- GRPCFG: 64 bytes a group ---
 constexpr std::uint64_t kGrpcfgBytes = 64;
 constexpr std::uint64_t kGrpcfgWqBitmap = 0;       // four quadwords
 constexpr std::uint64_t kGrpcfgEngineBitmap = 32;  // one quadword
@@ -265,7 +265,7 @@ constexpr std::uint64_t grpcfg_address(std::uint64_t table, std::uint32_t group)
     return table + group * kGrpcfgBytes;
 }
 
-// --- WQCFG: 32 bytes a workqueue, written in dwords ---------------------------------------
+// --- WQCFG: 32 bytes a workqueue, written in dwords ---
 constexpr std::uint64_t kWqcfgBytes = 32;
 constexpr std::uint64_t kWqcfgPasidDword = 2;  // mode, priority, PASID, priv
 constexpr std::uint64_t kWqcfgStateDword = 6;  // occupancy, state: read only
@@ -284,8 +284,8 @@ struct WqConfig {
     bool privileged = false;
     unsigned max_transfer_shift = 0;
     unsigned max_batch_shift = 0;
-    std::uint32_t occupancy = 0;         // read only
-    WqState state = WqState::Disabled;   // read only
+    std::uint32_t occupancy = 0;        // read only
+    WqState state = WqState::Disabled;  // read only
 };
 using WqcfgDwords = std::array<std::uint32_t, 8>;
 
@@ -335,7 +335,8 @@ constexpr std::uint64_t wqcfg_address(std::uint64_t table, std::uint32_t wq, uns
     return table + (std::uint64_t{wq} << (5U + size_code)) + dword * 4;
 }
 
-// --- MSI-X table in BAR0 (PCI Express Base Specification 7.7.2): 16 bytes a vector ------------------
+// --- MSI-X table in BAR0 (PCI Express Base Specification 7.7.2): 16 bytes a vector
+// ------------------
 constexpr std::uint64_t kMsixEntryBytes = 16;
 constexpr std::uint64_t kMsixAddressLow = 0;
 constexpr std::uint64_t kMsixAddressHigh = 4;
@@ -351,7 +352,7 @@ constexpr std::uint32_t encode_msix_perm(bool pasid_enable, std::uint32_t pasid)
         set_bits(set_bit(0, kMsixPermPasidEnable, pasid_enable), 31, 12, pasid));
 }
 
-// --- BAR2: portals ---------------------------------------------------------------------------
+// --- BAR2: portals ---
 // Four pages a workqueue. Every 64-byte aligned address of a page is the same portal.
 enum class Portal : std::uint8_t {
     UnlimitedMsix = 0,
@@ -367,7 +368,9 @@ constexpr std::uint64_t portal_offset(std::uint32_t wq, Portal portal) {
 constexpr std::uint64_t bar2_bytes(std::uint32_t workqueues) {
     return workqueues * kPortalsOfWqBytes;
 }
-constexpr bool limited(Portal portal) { return (static_cast<unsigned>(portal) & 1U) != 0; }
+constexpr bool limited(Portal portal) {
+    return (static_cast<unsigned>(portal) & 1U) != 0;
+}
 
 struct PortalTarget {
     std::uint32_t wq = 0;

@@ -19,7 +19,8 @@ void add_sizes(ParamTable<DsaParams>& t) {
             "derived: 96 buffers of 64 bytes and 205 ns give the measured 30 GB/s", Unit::Bytes);
     t.count("max_read_request", &DsaParams::max_read_request, 64, 4096, 512,
             "largest read request; requests never cross a 4-KiB page",
-            "PCI Express Base Specification 7.5.3.4: default of Max_Read_Request_Size", Unit::Bytes);
+            "PCI Express Base Specification 7.5.3.4: default of Max_Read_Request_Size",
+            Unit::Bytes);
     t.count("max_payload", &DsaParams::max_payload, 64, 4096, 256,
             "largest write; writes never cross a 4-KiB page",
             "PCI Express Base Specification 7.5.3.4: common Max_Payload_Size of servers",

@@ -32,9 +32,8 @@ std::optional<TimePs> Engines::free_at(std::uint32_t engine) const {
 std::uint32_t Engines::load(std::uint32_t engine) const {
     const auto& slots = engines_[engine].slots;
     return static_cast<std::uint32_t>(
-        std::count_if(slots.begin(), slots.end(), [](const Operation& op) {
-            return op.state() != Operation::State::Free;
-        }));
+        std::count_if(slots.begin(), slots.end(),
+                      [](const Operation& op) { return op.state() != Operation::State::Free; }));
 }
 
 void Engines::schedule(TimePs at, StepKind kind, std::uint32_t engine, std::uint32_t slot) {
@@ -241,8 +240,7 @@ void Engines::tell_end(TimePs now, Operation& op) {
         error.opcode = d.opcode;
         error.pasid = work.pasid ? work.pasid->value() : 0;
         error.invalid_flags = record.invalid_flags;
-        error.address =
-            record.status == Status::RecordMisaligned ? d.record : record.fault_address;
+        error.address = record.status == Status::RecordMisaligned ? d.record : record.fault_address;
         registers_.report(now, error);
         how = shared_.names.lost;
     }
@@ -257,7 +255,7 @@ void Engines::tell_end(TimePs now, Operation& op) {
                                     record.bytes_completed, now - work.accepted});
 }
 
-// --- aborts and drains -----------------------------------------------------------------------------
+// --- aborts and drains ---
 
 void Engines::cut_short(TimePs now, Operation& op) {
     shared_.probes.hit(kAbortedRunning);
@@ -291,7 +289,8 @@ void Engines::dropped(TimePs now, const Work& work, std::uint32_t occupancy) con
 }
 
 bool Engines::others_pending(const Operation& drain) const {
-    // Dispatch is in order within a workqueue: whatever was accepted before is in an engine or done.
+    // Dispatch is in order within a workqueue: whatever was accepted before is in an engine or
+    // done.
     const Work& mine = drain.work();
     return any([&mine](const Work& other) {
         return other.wq == mine.wq && other.pasid == mine.pasid && other.number < mine.number;

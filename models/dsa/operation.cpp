@@ -82,9 +82,8 @@ std::optional<CompletionRecord> refuse(const Work& work, const Registers& regist
         return failure(Status::InvalidInterruptHandle);
     }
     if (transfers(op)) {
-        const std::uint64_t limit =
-            std::uint64_t{1} << std::min<std::uint64_t>(work.max_transfer_shift,
-                                                        device_transfer_shift);
+        const std::uint64_t limit = std::uint64_t{1} << std::min<std::uint64_t>(
+                                        work.max_transfer_shift, device_transfer_shift);
         if (d.size == 0 || d.size > limit) {
             return failure(Status::InvalidSize);
         }

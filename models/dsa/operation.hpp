@@ -25,10 +25,10 @@ class Operation {
 public:
     enum class State : std::uint8_t {
         Free,
-        Setup,        // being decoded
-        Moving,       // requests outstanding or to be issued
-        AwaitsOthers, // a drain descriptor
-        Closing,      // result known, record not written yet
+        Setup,         // being decoded
+        Moving,        // requests outstanding or to be issued
+        AwaitsOthers,  // a drain descriptor
+        Closing,       // result known, record not written yet
     };
 
     struct Read {
@@ -52,7 +52,7 @@ public:
     bool aborted() const { return aborted_; }
     void abort() { aborted_ = stop_ = true; }
 
-    // --- reading operations ------------------------------------------------------------------------
+    // --- reading operations ---
     bool reads() const;
     std::uint32_t sources() const;
     // Length of the next chunk; 0: nothing is left to issue.
@@ -66,13 +66,13 @@ public:
     // store, when there are any. `fault` is set when the chunk's read had failed.
     bool take_ready(std::optional<Write>& write, std::optional<Read>& fault);
 
-    // --- fill --------------------------------------------------------------------------------------
-    bool fills() const { return work_.descriptor.opcode == static_cast<std::uint8_t>(Opcode::Fill); }
+    // --- fill ---
+    bool fills() const {
+        return work_.descriptor.opcode == static_cast<std::uint8_t>(Opcode::Fill);
+    }
     Write fill(std::uint32_t bytes);
 
-    bool finished() const {
-        return outstanding_ == 0 && (stop_ || done_ == work_.descriptor.size);
-    }
+    bool finished() const { return outstanding_ == 0 && (stop_ || done_ == work_.descriptor.size); }
 
 private:
     struct Chunk {
@@ -97,8 +97,8 @@ private:
     std::uint32_t done_ = 0;
     std::uint32_t outstanding_ = 0;
     std::uint64_t first_chunk_ = 0;
-    std::size_t head_ = 0;         // chunks before it are processed
-    std::vector<Chunk> chunks_;    // storage is kept from one descriptor to the next
+    std::size_t head_ = 0;       // chunks before it are processed
+    std::vector<Chunk> chunks_;  // storage is kept from one descriptor to the next
 };
 
 }  // namespace ioasim::dsa

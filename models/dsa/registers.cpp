@@ -172,7 +172,7 @@ void Registers::write_group(std::uint64_t offset, std::uint32_t value) {
     }
 }
 
-// --- interrupts ------------------------------------------------------------------------------------
+// --- interrupts ---
 
 std::uint32_t Registers::read_vector(std::uint64_t offset) const {
     if (inside(offset, reg::kMsixTable, vectors_.size() * kMsixEntryBytes)) {

@@ -24,8 +24,8 @@ std::uint32_t Workqueue::read(std::uint64_t dword) const {
 }
 
 bool Workqueue::write(std::uint64_t dword, std::uint32_t value, bool device_disabled) {
-    const bool writable = device_disabled ||
-                          (dword == kWqcfgPasidDword && state_ == WqState::Disabled);
+    const bool writable =
+        device_disabled || (dword == kWqcfgPasidDword && state_ == WqState::Disabled);
     if (!writable || dword == kWqcfgStateDword) {
         return false;
     }

@@ -15,7 +15,7 @@ class Workqueue {
 public:
     Workqueue(std::uint32_t reset_size, unsigned reset_transfer_shift);
 
-    // --- WQCFG, in dwords --------------------------------------------------------------------------
+    // --- WQCFG, in dwords ---
     std::uint32_t read(std::uint64_t dword) const;
     // `device_disabled`: all fields are writable; else dword 2 alone, while this queue is disabled.
     // False: the write was not allowed and nothing changed.
@@ -26,13 +26,13 @@ public:
     WqState state() const { return state_; }
     void set_state(WqState state) { state_ = state; }
 
-    // --- submissions -------------------------------------------------------------------------------
+    // --- submissions ---
     // Non-posted submissions belong to shared queues, posted ones to dedicated queues: the other
     // combinations are refused or lost.
     Admission admit(bool non_posted, bool limited_portal, bool device_enabled) const;
     void push(Work work);
 
-    // --- FIFO --------------------------------------------------------------------------------------
+    // --- FIFO ---
     std::uint32_t occupancy() const { return count_; }
     bool empty() const { return count_ == 0; }
     const Work& at(std::uint32_t position) const {

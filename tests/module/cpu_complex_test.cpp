@@ -69,8 +69,8 @@ TEST_CASE("cpu: an uncached read takes the sum of its way, and the processor is 
     CHECK(m.run() == sim::StopReason::Idle);
     // Serialisation: 16 bytes of header up at 64 GB/s, 20 bytes down at the device's 33 GB/s.
     const TimePs wire{250 + 607};
-    const TimePs way = m.cpu_params.link_latency + TinyFabric::kLatency * 2 +
-                       m.dsa_params.link_latency + wire;
+    const TimePs way =
+        m.cpu_params.link_latency + TinyFabric::kLatency * 2 + m.dsa_params.link_latency + wire;
     const TimePs wake = sim::DispatcherParams{}.lock_handover;
     CHECK(took == m.cpu_params.mmio_issue + way + m.dsa_params.register_access + wake +
                       m.cpu_params.completion);
@@ -164,9 +164,13 @@ bool enqcmds_overlap(std::uint64_t cpus) {
     return sent[1] < answered[0];
 }
 
-TEST_CASE("cpu: one processor has at most one DMWr outstanding") { CHECK_FALSE(enqcmds_overlap(1)); }
+TEST_CASE("cpu: one processor has at most one DMWr outstanding") {
+    CHECK_FALSE(enqcmds_overlap(1));
+}
 
-TEST_CASE("cpu: two processors have two DMWr outstanding") { CHECK(enqcmds_overlap(2)); }
+TEST_CASE("cpu: two processors have two DMWr outstanding") {
+    CHECK(enqcmds_overlap(2));
+}
 
 TEST_CASE("cpu: an interruption during ENQCMD waits for its end") {
     DsaMachine m(2);

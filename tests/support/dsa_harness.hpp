@@ -31,19 +31,46 @@ public:
         d_.record = 0x9000;
         d_.pasid = 7;
     }
-    DescriptorBuilder& pasid(std::uint32_t v) { d_.pasid = v; return *this; }
-    DescriptorBuilder& from(std::uint64_t v) { d_.source = v; return *this; }
-    DescriptorBuilder& to(std::uint64_t v) { d_.destination = v; return *this; }
-    DescriptorBuilder& size(std::uint32_t v) { d_.size = v; return *this; }
-    DescriptorBuilder& record(std::uint64_t v) { d_.record = v; return *this; }
-    DescriptorBuilder& flags(std::uint32_t v) { d_.flags |= v; return *this; }
+    DescriptorBuilder& pasid(std::uint32_t v) {
+        d_.pasid = v;
+        return *this;
+    }
+    DescriptorBuilder& from(std::uint64_t v) {
+        d_.source = v;
+        return *this;
+    }
+    DescriptorBuilder& to(std::uint64_t v) {
+        d_.destination = v;
+        return *this;
+    }
+    DescriptorBuilder& size(std::uint32_t v) {
+        d_.size = v;
+        return *this;
+    }
+    DescriptorBuilder& record(std::uint64_t v) {
+        d_.record = v;
+        return *this;
+    }
+    DescriptorBuilder& flags(std::uint32_t v) {
+        d_.flags |= v;
+        return *this;
+    }
     DescriptorBuilder& no_record() {
         d_.flags &= ~(dsa::flag::kRecordAddressValid | dsa::flag::kRequestRecord);
         return *this;
     }
-    DescriptorBuilder& expected(std::uint8_t v) { d_.expected_result = v; return *this; }
-    DescriptorBuilder& handle(std::uint16_t v) { d_.interrupt_handle = v; return *this; }
-    DescriptorBuilder& privileged() { d_.privileged = true; return *this; }
+    DescriptorBuilder& expected(std::uint8_t v) {
+        d_.expected_result = v;
+        return *this;
+    }
+    DescriptorBuilder& handle(std::uint16_t v) {
+        d_.interrupt_handle = v;
+        return *this;
+    }
+    DescriptorBuilder& privileged() {
+        d_.privileged = true;
+        return *this;
+    }
     dsa::Descriptor get() const { return d_; }
 
 private:
@@ -53,7 +80,9 @@ private:
 inline DescriptorBuilder memmove_of(std::uint64_t from, std::uint64_t to, std::uint32_t size) {
     return DescriptorBuilder(dsa::Opcode::Memmove).from(from).to(to).size(size);
 }
-inline DescriptorBuilder noop() { return DescriptorBuilder(dsa::Opcode::Noop); }
+inline DescriptorBuilder noop() {
+    return DescriptorBuilder(dsa::Opcode::Noop);
+}
 
 inline std::vector<std::uint8_t> wire(const DescriptorBuilder& builder) {
     const dsa::DescriptorBytes bytes = dsa::encode(builder.get());
@@ -82,7 +111,7 @@ public:
     }
     static TimePs now() { return now_; }
 
-    // --- the driver --------------------------------------------------------------------------------
+    // --- the driver ---
     void write(std::uint64_t offset, std::uint64_t value, unsigned size = 4) {
         core().write_register(now_, offset, value, size);
         core().advance(now_);
@@ -135,7 +164,7 @@ public:
         }
     }
 
-    // --- submissions -------------------------------------------------------------------------------
+    // --- submissions ---
     pcie::CplStatus submit(const DescriptorBuilder& d, std::uint32_t wq = 0,
                            dsa::Portal portal = dsa::Portal::LimitedMsix) {
         const auto answer = core().submit(now_, dsa::portal_offset(wq, portal), wire(d), true);
@@ -147,7 +176,7 @@ public:
         core().advance(now_);
     }
 
-    // --- time --------------------------------------------------------------------------------------
+    // --- time ---
     // Moves to the next thing that happens; false when nothing will.
     bool step() {
         const auto next = sim::earliest(core().next_wakeup(), answers_.next());
@@ -176,7 +205,7 @@ public:
         now_ = time;
     }
 
-    // --- memory and what was sent ------------------------------------------------------------------
+    // --- memory and what was sent ---
     void put(std::uint64_t address, std::uint64_t bytes, std::uint8_t first) {
         for (std::uint64_t i = 0; i < bytes; ++i) {
             memory[address + i] = static_cast<std::uint8_t>(first + i);

@@ -123,7 +123,7 @@ public:
         return c;
     }
 
-    // --- a driver: the same accesses as a real one makes ------------------------------------------
+    // --- a driver: the same accesses as a real one makes ---
     static std::uint32_t command(ExecContext& ctx, dsa::Command code, std::uint32_t operand = 0) {
         ctx.mmio_write(kBar0 + dsa::reg::kCmd, dsa::encode_command(code, operand), 4);
         while (true) {
