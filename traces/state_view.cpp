@@ -154,34 +154,39 @@ const std::vector<Parsed>& parsed_forms() {
     return kParsed;
 }
 
-// The path with names of the run put back as capital words where that makes a known form likelier.
+// Forms that the path is the beginning of, then those whose last words look alike.
 std::vector<std::string> near_forms(const std::vector<PathPart>& path) {
-    std::vector<std::string> candidates;
-    const std::string& last = path.back().name;
-    for (const FormEntry& entry : form_entries()) {
-        std::vector<PathPart> form;
-        std::string error;
-        parse_path(entry.path, form, error);
-        const bool same_start =
-            form.size() > 1 && path.size() > 1 &&
-            (form[form.size() - 2].name == path[path.size() - 2].name ||
-             (is_placeholder(form[form.size() - 2].name) && path.size() == form.size()));
-        if (form.back().name == last ||
-            (same_start && !near_names(last, {form.back().name}).empty())) {
-            candidates.emplace_back(entry.path);
+    std::vector<std::string> begun;
+    std::vector<std::string> alike;
+    std::vector<std::string> same_object;
+    for (std::size_t f = 0; f < form_entries().size(); ++f) {
+        const std::vector<PathPart>& form = parsed_forms()[f].parts;
+        std::size_t same = 0;
+        while (same < form.size() && same < path.size() &&
+               (form[same].name == path[same].name || is_placeholder(form[same].name)) &&
+               form[same].arguments.size() == path[same].arguments.size()) {
+            ++same;
+        }
+        const char* text = form_entries()[f].path;
+        if (same == path.size() && form.size() > path.size()) {
+            begun.emplace_back(text);
+        } else if (same + 1 == path.size() && form.size() == path.size() &&
+                   !near_names(path.back().name, {form.back().name}).empty()) {
+            alike.emplace_back(text);
+        } else if (path.size() > 1 && form.size() > 1 && form[1].name == path[1].name) {
+            same_object.emplace_back(text);
         }
     }
-    if (candidates.empty() && path.size() > 1) {
-        for (const FormEntry& entry : form_entries()) {
-            if (std::string(entry.path).find("." + path[1].name) != std::string::npos) {
-                candidates.emplace_back(entry.path);
-            }
-        }
-    }
-    if (candidates.size() > 4) {
-        candidates.resize(4);
-    }
-    return candidates;
+    // Placeholders fit everything: the object's own name counts for more.
+    const auto named = [&path](const std::string& text) {
+        return text.find(path.back().name) != std::string::npos;
+    };
+    std::stable_partition(begun.begin(), begun.end(), named);
+    std::vector<std::string> all = alike;
+    all.insert(all.end(), begun.begin(), begun.end());
+    all.insert(all.end(), same_object.begin(), same_object.end());
+    all.resize(std::min<std::size_t>(all.size(), 4));
+    return all;
 }
 
 // Finds the form of a path; without one the answer says why.

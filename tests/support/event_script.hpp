@@ -1,5 +1,5 @@
-// Events by hand through a real Recorder: a clock that the test sets, and short ways to tell the life
-// of an ID the way the IOASID core, KVM and the IOMMU driver tell it.
+// Events by hand through a real Recorder: a clock that the test sets, and short ways to tell the
+// life of an ID the way the IOASID core, KVM and the IOMMU driver tell it.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// The checkers about hardware: isolation, use after free, order, invalidation, conservation of work,
-// liveness and hazards.
+// The checkers about hardware: isolation, use after free, order, invalidation, conservation of
+// work, liveness and hazards.
 #include <doctest/doctest.h>
 
 #include "tests/support/checker_harness.hpp"
@@ -28,7 +28,8 @@ struct TwoTenants : CheckerHarness {
 
 }  // namespace
 
-// --- isolation --------------------------------------------------------------------------------------
+// --- isolation
+// --------------------------------------------------------------------------------------
 
 TEST_CASE("isolation: own memory is fine, a neighbour's is not") {
     TwoTenants h;
@@ -38,8 +39,9 @@ TEST_CASE("isolation: own memory is fine, a neighbour's is not") {
     CHECK(h.found() == "");
     h.memory_access(0x12000, 201, 7);
     REQUIRE(h.found() == "isolation.foreign_memory");
-    CHECK(h.first().text == "a read of function 00:02.0, descriptor 7: address space vm1 reached "
-                            "memory of vm2 at 0x12000");
+    CHECK(h.first().text ==
+          "a read of function 00:02.0, descriptor 7: address space vm1 reached "
+          "memory of vm2 at 0x12000");
 }
 
 TEST_CASE("isolation: an access that runs over into a neighbour's page is found") {
@@ -111,7 +113,8 @@ TEST_CASE("isolation: processes and their kernel") {
     CHECK(h.found() == "isolation.foreign_memory isolation.foreign_memory");
 }
 
-// --- use after free ---------------------------------------------------------------------------------
+// --- use after free
+// ---------------------------------------------------------------------------------
 
 TEST_CASE("use after free: whatever still names an ID at its reclaim is found") {
     CheckerHarness h;
@@ -136,8 +139,8 @@ TEST_CASE("use after free: whatever still names an ID at its reclaim is found") 
         CHECK(h.found() == "use_after_free.cached");
     }
     SUBCASE("a translation that the device keeps") {
-        h.emit(trace::VtdFill{h.name("dsa0"), h.name("dev_tlb"), Rid{0x10}, Pasid{201},
-                              DomainId{0}, Iova{0x1000}, Hpa{0x8000}, 4096},
+        h.emit(trace::VtdFill{h.name("dsa0"), h.name("dev_tlb"), Rid{0x10}, Pasid{201}, DomainId{0},
+                              Iova{0x1000}, Hpa{0x8000}, 4096},
                "dsa0");
         h.free("vm1", 201, 0);
         CHECK(h.found() == "use_after_free.cached");
@@ -203,7 +206,8 @@ TEST_CASE("use after free: a PASID that the core never gave out is not its conce
     CHECK(h.found() == "");
 }
 
-// --- order ------------------------------------------------------------------------------------------
+// --- order
+// ------------------------------------------------------------------------------------------
 
 TEST_CASE("order: priority falls within one notification") {
     CheckerHarness h;
@@ -219,8 +223,7 @@ TEST_CASE("order: priority falls within one notification") {
     SUBCASE("but not here") {
         h.handler(201, IoasidNotification::Free, "other", 3, "set");
         REQUIRE(h.found() == "order.priority");
-        CHECK(h.first().text ==
-              "FREE: other of priority 3 was called after iommu of priority 2");
+        CHECK(h.first().text == "FREE: other of priority 3 was called after iommu of priority 2");
     }
     SUBCASE("and an explicit notify starts anew") {
         h.handler(201, IoasidNotification::Free, "kvm", 3, "set");
@@ -265,8 +268,13 @@ TEST_CASE("order: no vCPU submits after KVM finished UNBIND") {
     CheckerHarness h;
     h.alloc("vm1", 201);
     h.bind("vm1", 201, 101);
-    const trace::CpuEnqcmd submit{h.name("vm1/vcpu0"), Hpa{0x1000}, Pasid{101}, Pasid{201},
-                                  trace::EnqcmdOutcome::Accepted, 10_ns, 1};
+    const trace::CpuEnqcmd submit{h.name("vm1/vcpu0"),
+                                  Hpa{0x1000},
+                                  Pasid{101},
+                                  Pasid{201},
+                                  trace::EnqcmdOutcome::Accepted,
+                                  10_ns,
+                                  1};
     h.emit(submit, "vm1/vcpu0/app");
     h.unbind("vm1", 201, 101);
     CHECK(h.found() == "");
@@ -307,7 +315,8 @@ TEST_CASE("order: ordered work runs as it was queued, one at a time") {
     }
 }
 
-// --- invalidation -----------------------------------------------------------------------------------
+// --- invalidation
+// -----------------------------------------------------------------------------------
 
 TEST_CASE("invalidation: what a waited-for invalidation covers is gone") {
     CheckerHarness h;
@@ -369,8 +378,8 @@ TEST_CASE("invalidation: a cleared and flushed entry translates nothing") {
     CheckerHarness h;
     h.alloc("vm1", 201);
     h.entry_set(201);
-    const trace::VtdTranslated use{h.iommu(), Rid{0x10}, Pasid{201}, Iova{0x1000},
-                                   Hpa{0x8000}, false, true, 5_ns};
+    const trace::VtdTranslated use{h.iommu(),   Rid{0x10}, Pasid{201}, Iova{0x1000},
+                                   Hpa{0x8000}, false,     true,       5_ns};
     h.entry_clear(201);
     h.emit(use, "iommu0");  // not flushed yet
     h.invalidate("pasid_cache", "pasid", 201);
@@ -396,7 +405,8 @@ TEST_CASE("invalidation: a cleared and flushed entry translates nothing") {
     }
 }
 
-// --- conservation of work ---------------------------------------------------------------------------
+// --- conservation of work
+// ---------------------------------------------------------------------------
 
 TEST_CASE("conservation: a descriptor ends once") {
     CheckerHarness h;
@@ -488,7 +498,8 @@ TEST_CASE("conservation: a page-request group that wants an answer gets one") {
     }
 }
 
-// --- the run ----------------------------------------------------------------------------------------
+// --- the run
+// ----------------------------------------------------------------------------------------
 
 TEST_CASE("liveness: a deadlock shows who waits") {
     traces::CheckerOptions options;
@@ -538,8 +549,8 @@ TEST_CASE("findings: they are events too, and each code is explained") {
     std::vector<std::string> told;
     for (const auto& record : seen.records) {
         if (record.info->name == "run.finding") {
-            told.push_back(h.recorder.names().text(
-                trace::Name{static_cast<std::uint32_t>(record.values[0])}));
+            told.push_back(
+                h.recorder.names().text(trace::Name{static_cast<std::uint32_t>(record.values[0])}));
             CHECK(traces::find_explanation(told.back()) != nullptr);
         }
     }

@@ -1,5 +1,5 @@
-// The checkers about the life of an ID: level, references, ownership, conservation of quota, and that
-// a life as documented is no finding at all.
+// The checkers about the life of an ID: level, references, ownership, conservation of quota, and
+// that a life as documented is no finding at all.
 #include <doctest/doctest.h>
 
 #include "tests/support/checker_harness.hpp"
@@ -58,7 +58,8 @@ TEST_CASE("checkers: one that is left out reports nothing and is not named") {
     CHECK(std::find(active.begin(), active.end(), "level") == active.end());
 }
 
-// --- level ------------------------------------------------------------------------------------------
+// --- level
+// ------------------------------------------------------------------------------------------
 
 TEST_CASE("level: FREE twice in one life is found, once in each of two lives is not") {
     CheckerHarness h;
@@ -138,7 +139,8 @@ TEST_CASE("level: states follow the life of an ID") {
     }
 }
 
-// --- references -------------------------------------------------------------------------------------
+// --- references
+// -------------------------------------------------------------------------------------
 
 TEST_CASE("references: a put needs a get by the same holder") {
     CheckerHarness h;
@@ -147,8 +149,7 @@ TEST_CASE("references: a put needs a get by the same holder") {
     h.put("vm1", 201, 1, "kvm/vm1");
     CHECK(h.found() == "references.foreign_put");
     CHECK(h.first().who == "host.ioasid(201)");
-    CHECK(h.first().text ==
-          "kvm/vm1 put a reference that it does not hold; holders: iommu, owner");
+    CHECK(h.first().text == "kvm/vm1 put a reference that it does not hold; holders: iommu, owner");
 }
 
 TEST_CASE("references: more than three holders are kept apart") {
@@ -262,7 +263,8 @@ TEST_CASE("references: free may drop the owner's reference without telling (no s
     }
 }
 
-// --- ownership --------------------------------------------------------------------------------------
+// --- ownership
+// --------------------------------------------------------------------------------------
 
 TEST_CASE("ownership: a free through another set is found unless it was refused") {
     CheckerHarness h;
@@ -315,18 +317,20 @@ TEST_CASE("ownership: a vCPU that submits under another VM's ID is found") {
     CheckerHarness h;
     h.alloc("vm1", 201);
     const auto submit = [&](const std::string& cpu, trace::EnqcmdOutcome outcome) {
-        h.emit(trace::CpuEnqcmd{h.name(cpu), Hpa{0x1000}, Pasid{101}, Pasid{201}, outcome, 10_ns, 1},
-               cpu + "/app");
+        h.emit(
+            trace::CpuEnqcmd{h.name(cpu), Hpa{0x1000}, Pasid{101}, Pasid{201}, outcome, 10_ns, 1},
+            cpu + "/app");
     };
     submit("vm1/vcpu0", trace::EnqcmdOutcome::Accepted);
-    submit("cpu3", trace::EnqcmdOutcome::Accepted);        // the host itself
-    submit("vm2/vcpu0", trace::EnqcmdOutcome::Exit72);     // never left the processor
+    submit("cpu3", trace::EnqcmdOutcome::Accepted);     // the host itself
+    submit("vm2/vcpu0", trace::EnqcmdOutcome::Exit72);  // never left the processor
     CHECK(h.found() == "");
     submit("vm2/vcpu0", trace::EnqcmdOutcome::Accepted);
     CHECK(h.found() == "ownership.foreign_submit");
 }
 
-// --- quota ------------------------------------------------------------------------------------------
+// --- quota
+// ------------------------------------------------------------------------------------------
 
 TEST_CASE("conservation: quota comes back when a set dies") {
     CheckerHarness h;
