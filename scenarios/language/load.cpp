@@ -38,27 +38,37 @@ std::string config_pointer(const std::string& where) {
     return inside ? "/platform" + pointer : pointer;
 }
 
-void check_proof(Reading& reading, Scenario& scenario) {
-    const Node* proof = reading.root.get("proof");
-    if (proof == nullptr) {
-        return;
-    }
-    const Node* defect = proof->get("defect");
-    const Node* fails = proof->get("fails");
+void check_proof(Reading& reading, Scenario& scenario, const Node& proof,
+                 const std::string& pointer) {
+    const Node* defect = proof.get("defect");
+    const Node* fails = proof.get("fails");
     if (defect == nullptr || fails == nullptr) {
         return;
     }
     const Vocabulary& words = reading.vocabulary;
-    const bool good_defect = reading.known(*defect, "/proof/defect", "seeded defect",
-                                           words.defects, Code::UnknownDefect);
+    const bool good_defect = reading.known(*defect, pointer_join(pointer, "defect"),
+                                           "seeded defect", words.defects, Code::UnknownDefect);
     std::vector<std::string> outcomes{"expectation"};
     outcomes.insert(outcomes.end(), words.checkers.begin(), words.checkers.end());
     outcomes.insert(outcomes.end(), words.findings.begin(), words.findings.end());
-    const bool good_fails = reading.known(*fails, "/proof/fails", "checker or finding", outcomes,
-                                          Code::UnknownFinding);
+    const bool good_fails = reading.known(*fails, pointer_join(pointer, "fails"),
+                                          "checker or finding", outcomes, Code::UnknownFinding);
     if (good_defect && good_fails) {
-        scenario.proof = Proof{defect->text, fails->text};
-        scenario.proof_place = reading.where(defect->place);
+        scenario.proofs.push_back({defect->text, fails->text});
+    }
+}
+
+void check_proofs(Reading& reading, Scenario& scenario) {
+    const Node* proof = reading.root.get("proof");
+    if (proof == nullptr) {
+        return;
+    }
+    if (!proof->is(Node::Kind::Array)) {
+        check_proof(reading, scenario, *proof, "/proof");
+        return;
+    }
+    for (std::size_t i = 0; i < proof->items.size(); ++i) {
+        check_proof(reading, scenario, proof->items[i], pointer_join("/proof", i));
     }
 }
 
@@ -229,7 +239,7 @@ private:
         s.limit = time_of(run == nullptr ? nullptr : run->get("limit"), TimePs{kDefaultLimit});
         check_version(reading);
         check_covers(reading, s);
-        check_proof(reading, s);
+        check_proofs(reading, s);
         s.config = read_config(reading);
         for (const std::string& defect : options_.defects) {
             if (std::find(s.config.defects.begin(), s.config.defects.end(), defect) ==

@@ -75,13 +75,12 @@ struct Scenario {
     std::string purpose;
     std::string cell;  // "" or "n=2,ioasid.profile=v4"
     std::vector<std::string> covers;
-    std::optional<Proof> proof;
+    std::vector<Proof> proofs;
     platform::PlatformConfig config;
     std::vector<Expectation> expectations;
     std::uint64_t seed = 1;
     TimePs limit;
     std::string campaign;
-    std::string proof_place;
     // The document that this is, runnable and free of bases, parameters and matrix.
     Node document;
 

@@ -34,7 +34,8 @@ struct Row {
 struct File {
     std::string path;
     std::vector<scenario::Scenario> cells;
-    std::string outcome;  // of the proof; empty: not looked at
+    std::vector<std::string> outcomes;  // of the proofs that hold
+    std::vector<std::string> broken;    // what does not pass, and proofs that do not hold
     bool good = true;
 };
 
@@ -171,37 +172,42 @@ private:
         if (file.cells.empty() || file.cells.front().covers.empty()) {
             return;
         }
-        const std::optional<scenario::Proof>& proof = file.cells.front().proof;
         for (const scenario::Scenario& cell : file.cells) {
             const RunResult result = run_isolated(plan(cell, quiet_options()));
             if (result.exit_code != kPass) {
                 file.good = false;
-                file.outcome = fmt::format("does not pass: {}", last_line(result));
+                file.broken.push_back(fmt::format("does not pass: {}", last_line(result)));
                 return;
             }
         }
-        if (!proof) {
+        if (file.cells.front().proofs.empty()) {
             file.good = false;
-            file.outcome = "names no proof";
-            return;
+            file.broken.emplace_back("names no proof");
         }
+        for (const scenario::Proof& proof : file.cells.front().proofs) {
+            try_proof(file, proof);
+        }
+    }
+
+    // Holds when some cell fails as named.
+    void try_proof(File& file, const scenario::Proof& proof) {
         RunOptions options = quiet_options();
-        options.defects = {proof->defect};
+        options.defects = {proof.defect};
         bool good = true;
-        const std::vector<scenario::Scenario> broken =
+        const std::vector<scenario::Scenario> cells =
             load_or_tell(file.path, {{}, options.defects}, good);
         std::string seen;
-        for (const scenario::Scenario& cell : broken) {
+        for (const scenario::Scenario& cell : cells) {
             const RunResult result = run_isolated(plan(cell, options));
-            if (fails_as_named(result, proof->fails)) {
-                file.outcome = fmt::format("fails with {}: {}", proof->defect, proof->fails);
+            if (fails_as_named(result, proof.fails)) {
+                file.outcomes.push_back(fmt::format("fails with {}: {}", proof.defect, proof.fails));
                 return;
             }
             seen = seen_instead(result);
         }
         file.good = false;
-        file.outcome = fmt::format("with {} it should fail by {}, seen: {}", proof->defect,
-                                   proof->fails, seen);
+        file.broken.push_back(fmt::format("with {} it should fail by {}, seen: {}", proof.defect,
+                                          proof.fails, seen));
     }
 
     bool assign_rows() {
@@ -227,7 +233,7 @@ private:
                     good = false;
                     continue;
                 }
-                const bool proved = file.good && file.cells.front().proof.has_value();
+                const bool proved = file.good && !file.cells.front().proofs.empty();
                 (proved ? row->second->scenarios : row->second->unproved).push_back(file.path);
             }
         }
@@ -256,12 +262,14 @@ private:
                                 by.empty() ? row.statement : by.substr(1));
         }
         for (const File& file : files_) {
-            if (file.outcome.empty()) {
-                continue;
+            held += file.outcomes.size();
+            broken += file.broken.size();
+            for (const std::string& outcome : file.outcomes) {
+                text += fmt::format("proof holds {}: {}\n", file.path, outcome);
             }
-            ++(file.good ? held : broken);
-            text += fmt::format("{} {}: {}\n", file.good ? "proof holds" : "PROOF BROKEN",
-                                file.path, file.outcome);
+            for (const std::string& outcome : file.broken) {
+                text += fmt::format("PROOF BROKEN {}: {}\n", file.path, outcome);
+            }
         }
         if (!options_.quiet) {
             print_out(text);
