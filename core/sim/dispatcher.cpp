@@ -112,6 +112,7 @@ public:
     static ExecContext* take(WaitQueue& queue, std::size_t pick) {
         return take_waiter(queue, pick);
     }
+    using ExecContext::inside_instruction;
 
     Dispatcher::Impl& impl;
     TaskOptions options;
@@ -398,8 +399,12 @@ void Dispatcher::Impl::make_ready(Task& task) {
         return;
     }
     task.woken = true;
-    const bool spins = task.state == TaskState::Spins;
-    schedule(task, Simulation::now() + (spins ? params.lock_handover : params.wake_latency));
+    TimePs latency = params.wake_latency;
+    if (task.state == TaskState::Spins) {
+        // An instruction that waits for hardware retires at once; a lock changes hands.
+        latency = task.inside_instruction() ? TimePs{1} : params.lock_handover;
+    }
+    schedule(task, Simulation::now() + latency);
 }
 
 bool Dispatcher::Impl::interrupt(Task& task) {

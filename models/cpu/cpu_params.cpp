@@ -14,14 +14,14 @@ const ParamTable<CpuParams>& cpu_param_table() {
         t.time("mmio_write", &CpuParams::mmio_write, 0_ps, 10_us, 10_ns,
                "an uncached store; delivery is posted", "modelling choice: store buffer drain");
         t.time(
-            "mmio_issue", &CpuParams::mmio_issue, 0_ps, 10_us, 40_ns,
+            "mmio_issue", &CpuParams::mmio_issue, 0_ps, 10_us, 50_ns,
             "core to uncore for uncached reads and ENQCMD",
             "derived: share of the 190 ns ENQCMD round trip (accel-datapath hardware evaluation)");
         t.time("movdir64b", &CpuParams::movdir64b, 0_ps, 10_us, 106700_ps,
                "MOVDIR64B: issue interval to the same portal line; delivery is posted",
                "accel-datapath hardware evaluation: 9.37 million submissions a second");
         t.time(
-            "completion", &CpuParams::completion, 0_ps, 10_us, 30_ns,
+            "completion", &CpuParams::completion, 0_ps, 10_us, 40_ns,
             "a completion back at the core until the instruction retires",
             "derived: share of the 190 ns ENQCMD round trip (accel-datapath hardware evaluation)");
         t.time(

@@ -71,7 +71,7 @@ TEST_CASE("cpu: an uncached read takes the sum of its way, and the processor is 
     const TimePs wire{250 + 607};
     const TimePs way =
         m.cpu_params.link_latency + TinyFabric::kLatency * 2 + m.dsa_params.link_latency + wire;
-    const TimePs wake = sim::DispatcherParams{}.lock_handover;
+    const TimePs wake{1};
     CHECK(took == m.cpu_params.mmio_issue + way + m.dsa_params.register_access + wake +
                       m.cpu_params.completion);
     CHECK(other_ran > took);
