@@ -42,8 +42,7 @@ void IommuDriver::write(ExecContext& ctx, std::uint32_t offset, std::uint64_t va
     ctx.mmio_write(registers_ + offset, value, size);
 }
 
-// --- bring-up
-// -------------------------------------------------------------------------------------
+// --- bring-up -----------------------------------------------------------------------------------
 
 Errno IommuDriver::command(ExecContext& ctx, std::uint32_t bit, bool on, std::uint32_t status) {
     const auto state =
@@ -110,8 +109,7 @@ Errno IommuDriver::flush_everything(ExecContext& ctx) {
     return Errno::Ok;
 }
 
-// --- context entries
-// ------------------------------------------------------------------------------
+// --- context entries ----------------------------------------------------------------------------
 
 unsigned IommuDriver::pasid_bits() const {
     return std::min(20U, static_cast<unsigned>(vtd::ecap::kPss.get(ecap_)) + 1);
@@ -164,8 +162,7 @@ Errno IommuDriver::attach(ExecContext& ctx, const Device& device) {
                                vtd::iotlb_invalidate(vtd::IotlbGranularity::Domain, DomainId{0})});
 }
 
-// --- PASID entries
-// --------------------------------------------------------------------------------
+// --- PASID entries ------------------------------------------------------------------------------
 
 Result<std::uint64_t> IommuDriver::entry_address(ExecContext& ctx, const Device& device,
                                                  Pasid pasid, bool allocate) {
@@ -363,8 +360,7 @@ Errno IommuDriver::flush_pasid(ExecContext& ctx, const Device& device, Pasid pas
     return queue_.submit(ctx, descriptors);
 }
 
-// --- faults
-// ---------------------------------------------------------------------------------------
+// --- faults -------------------------------------------------------------------------------------
 
 std::uint64_t IommuDriver::collect_faults(ExecContext& ctx) {
     const std::uint64_t records = vtd::cap::kNfr.get(cap_) + 1;

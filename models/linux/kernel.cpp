@@ -24,8 +24,7 @@ Kernel::Kernel(const KernelDeps& deps, const KernelConfig& config, const KernelP
 
 Kernel::~Kernel() = default;
 
-// --- construction
-// ---------------------------------------------------------------------------------
+// --- construction -------------------------------------------------------------------------------
 
 IommuDriver& Kernel::add_iommu(const std::string& name, std::uint64_t registers) {
     iommus_.push_back(std::make_unique<IommuDriver>(*this, name, registers));
@@ -72,8 +71,7 @@ Process* Kernel::find_process(const std::string& name) {
     return find_in(processes_, [&name](const Process& p) { return p.name == name; });
 }
 
-// --- boot
-// -----------------------------------------------------------------------------------------
+// --- boot ---------------------------------------------------------------------------------------
 
 Errno Kernel::boot(ExecContext& ctx) {
     if (booted_) {
@@ -119,8 +117,7 @@ Errno Kernel::boot_locked(ExecContext& ctx) {
     return sva_->start(ctx);
 }
 
-// --- processes
-// ------------------------------------------------------------------------------------
+// --- processes ----------------------------------------------------------------------------------
 
 Errno Kernel::start_process(ExecContext& ctx, Process& process) {
     const Errno error = process.mm.create(ctx);
@@ -155,8 +152,7 @@ void Kernel::load_pasid(ExecContext& ctx, Process& process, Pasid pasid, bool va
     emit(ctx, trace::CpuPasid{intern(ctx.name()), pasid, valid});
 }
 
-// --- services
-// -------------------------------------------------------------------------------------
+// --- services -----------------------------------------------------------------------------------
 
 Result<std::uint64_t> Kernel::alloc_pages(ExecContext& ctx, std::uint64_t pages) {
     if (probes().fails(kPageAllocation)) {

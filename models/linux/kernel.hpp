@@ -74,10 +74,10 @@ public:
     // `name` is the full name of the program, unique in the run.
     Process& create_process(const std::string& name);
 
-    // --- operation (in a context that runs on this kernel's machine)
-    // ------------------------------- Probes IOMMUs, configures devices, registers notifiers, in a
-    // guest the virtual-command allocator. The first caller works, others wait for it; all get its
-    // result.
+    // --- operation, in a context that runs on this kernel's machine ---------------------------
+
+    // Probes IOMMUs, configures devices, registers notifiers, in a guest the virtual-command
+    // allocator. The first caller works, others wait for it; all get its result.
     Errno boot(ExecContext& ctx);
     bool booted() const { return booted_; }
     Errno start_process(ExecContext& ctx, Process& process);
@@ -92,8 +92,9 @@ public:
     IommuDriver* find_iommu(const std::string& name);
     Process* find_process(const std::string& name);
 
-    // --- services for the parts of the kernel
-    // ----------------------------------------------------- A page (or a contiguous run) of zeros.
+    // --- services for the parts of the kernel -------------------------------------------------
+
+    // A page (or a contiguous run) of zeros.
     Result<std::uint64_t> alloc_pages(ExecContext& ctx, std::uint64_t pages = 1);
     void free_pages(std::uint64_t address, std::uint64_t pages = 1);
     // Tells whose a range of host memory is; nothing in a guest.

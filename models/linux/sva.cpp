@@ -41,8 +41,7 @@ Errno Sva::start(ExecContext& ctx) {
     return core_.register_notifier(ctx, nullptr, *block_);
 }
 
-// --- IDs of processes
-// -----------------------------------------------------------------------------
+// --- IDs of processes ---------------------------------------------------------------------------
 
 Result<IoasidSet*> Sva::set_of(ExecContext& ctx, Process& process) {
     if (process.set == nullptr) {
@@ -86,8 +85,7 @@ Errno Sva::free(ExecContext& ctx, Process& process, Ioasid id) {
     return error;
 }
 
-// --- processes of this kernel
-// ---------------------------------------------------------------------
+// --- processes of this kernel -------------------------------------------------------------------
 
 bool Sva::is_bound(const Process& process, Ioasid id) const {
     const auto found = bindings_.find(id.value());
@@ -188,8 +186,7 @@ Errno Sva::free_set(ExecContext& ctx, IoasidSet& set) {
     return error;
 }
 
-// --- guest page tables
-// ----------------------------------------------------------------------------
+// --- guest page tables --------------------------------------------------------------------------
 
 Errno Sva::bind_gpasid(ExecContext& ctx, const GuestBind& request) {
     ctx.spend(kernel_.params().sva_bind);
@@ -307,8 +304,7 @@ std::size_t Sva::bindings_of(const IoasidSet& set) const {
                       [&set](const auto& item) { return item.second->set == &set; }));
 }
 
-// --- the common life cycle
-// ------------------------------------------------------------------------
+// --- the common life cycle ----------------------------------------------------------------------
 
 Errno Sva::set_entry(ExecContext& ctx, const Binding& binding, Device& device) {
     const Pasid pasid{binding.id.value()};

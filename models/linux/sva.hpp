@@ -47,8 +47,7 @@ public:
     void release(ExecContext& ctx, Process& process);
     bool is_bound(const Process& process, Ioasid id) const;
 
-    // --- guest page tables (VFIO nested)
-    // ----------------------------------------------------------
+    // --- guest page tables (VFIO nested) --------------------------------------------------------
     struct GuestBind {
         IoasidSet* set = nullptr;
         Device* device = nullptr;

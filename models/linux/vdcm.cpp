@@ -52,8 +52,7 @@ NotifyResult Vdcm::handle(ExecContext& ctx, const NotifierPayload& payload) {
         case IoasidNotification::Unbind:
             if (freed_in_use(payload.id) && !kernel_.params().drain_on_free) {
                 // Nothing was programmed for the ID: its descriptors meet the cleared PASID entry.
-                kernel_.emit(ctx,
-                             trace::VdcmUnbind{device_name_, vm_, payload.spid, payload.id});
+                kernel_.emit(ctx, trace::VdcmUnbind{device_name_, vm_, payload.spid, payload.id});
                 return NotifyResult::Ok;
             }
             // Owned by the workqueue from here on; it deletes itself when it ran.

@@ -1,9 +1,9 @@
 // The virtual device composition module for one assigned shared workqueue device of one VM. On the
-// UNBIND of an orderly unbind the device is drained of the PASID, in ordered work since a drain waits
-// for the device. When the ID is freed in use nothing is drained (unless `vdcm.drain_on_free`): a
-// shared workqueue holds no PASID, and the cleared PASID entry blocks what is left. For the same
-// reason no reference is taken. Leaves out: dedicated workqueues, the
-// trapped registers of the virtual device, migration.
+// UNBIND of an orderly unbind the device is drained of the PASID, in ordered work since a drain
+// waits for the device. When the ID is freed in use nothing is drained (unless
+// `vdcm.drain_on_free`): a shared workqueue holds no PASID, and the cleared PASID entry blocks what
+// is left. For the same reason no reference is taken. Leaves out: dedicated workqueues, the trapped
+// registers of the virtual device, migration.
 #pragma once
 
 #include <memory>

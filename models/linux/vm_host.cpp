@@ -20,8 +20,7 @@ KernelVmHost::KernelVmHost(Kernel& kernel, const VmSetup& setup)
     stage2_.did = kernel.alloc_domain_id();
 }
 
-// --- life
-// -----------------------------------------------------------------------------------------
+// --- life ---------------------------------------------------------------------------------------
 
 Errno KernelVmHost::register_notifiers(ExecContext& ctx) {
     std::vector<NotifierBlock*> blocks{&kvm_};
@@ -85,8 +84,7 @@ Errno KernelVmHost::release(ExecContext& ctx) {
     return error;
 }
 
-// --- memory
-// ---------------------------------------------------------------------------------------
+// --- memory -------------------------------------------------------------------------------------
 
 Result<std::vector<Hpa>> KernelVmHost::map_memory(ExecContext& ctx, std::uint64_t bytes) {
     SIM_CHECK(pages_.empty() && bytes % kPageSize == 0 && bytes > 0, "memory of {}: {} bytes",
@@ -165,8 +163,7 @@ void KernelVmHost::tell_owner(ExecContext& ctx, const std::string& owner) {
     }
 }
 
-// --- /dev/ioasid
-// ----------------------------------------------------------------------------------
+// --- /dev/ioasid --------------------------------------------------------------------------------
 
 Result<Ioasid> KernelVmHost::alloc_ioasid(ExecContext& ctx, std::uint32_t min, std::uint32_t max) {
     ctx.spend(kernel_.params().syscall);
@@ -191,8 +188,7 @@ Ioasid KernelVmHost::find_spid(ExecContext& ctx, Spid spid) {
     return kernel_.ioasid().find_by_spid(ctx, set_, spid, false);
 }
 
-// --- VFIO
-// -----------------------------------------------------------------------------------------
+// --- VFIO ---------------------------------------------------------------------------------------
 
 Device* KernelVmHost::assigned(const std::string& device) {
     for (const auto& vdcm : vdcms_) {

@@ -45,11 +45,12 @@ public:
     // unregisters, memory goes back. -ETIMEDOUT when IDs of the VM stay in use.
     virtual Errno release(ExecContext& ctx) = 0;
 
-    // --- memory: pages of the VM, mapped into the second stage that its devices use at 0..bytes
-    // ---
+    // --- memory -------------------------------------------------------------------------------
+
+    // Pages of the VM, mapped at 0..bytes in the second stage that its devices use.
     virtual Result<std::vector<Hpa>> map_memory(ExecContext& ctx, std::uint64_t bytes) = 0;
 
-    // --- /dev/ioasid --------------------------------------------------------------------------
+    // --- /dev/ioasid ----------------------------------------------------------------------------
     virtual Result<Ioasid> alloc_ioasid(ExecContext& ctx, std::uint32_t min, std::uint32_t max) = 0;
     virtual Errno free_ioasid(ExecContext& ctx, Ioasid id) = 0;
     // The ID that the set's SPID stands for, or kInvalidIoasid.

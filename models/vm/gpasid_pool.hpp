@@ -1,6 +1,6 @@
-// The VMM's book of guest PASIDs: which guest number it handed out, and which host ID stands behind it.
-// Lowest free number first. A number whose SPID is still attached to an ID that drains is not handed
-// out again; the VMM asks the host for that.
+// The VMM's book of guest PASIDs: which guest number it handed out, and which host ID stands behind
+// it. Lowest free number first. A number whose SPID is still attached to an ID that drains is not
+// handed out again; the VMM asks the host for that.
 #pragma once
 
 #include <cstdint>

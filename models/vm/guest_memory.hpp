@@ -1,6 +1,7 @@
-// Guest physical address space of a VM: RAM at 0, the virtual IOMMU's register page, portal pages of
-// assigned devices. Stands for the EPT: translation of CPU accesses is functional (4-KiB granularity,
-// no walk latency); the second-stage table for devices is built in memory by the host kernel.
+// Guest physical address space of a VM: RAM at 0, the virtual IOMMU's register page, portal pages
+// of assigned devices. Stands for the EPT: translation of CPU accesses is functional (4-KiB
+// granularity, no walk latency); the second-stage table for devices is built in memory by the host
+// kernel.
 #pragma once
 
 #include <cstdint>

@@ -22,7 +22,7 @@ void GuestMachine::violation(ExecContext& ctx) const {
     vcpu_of(ctx).exit_to_host(ctx, "ept_violation", params.kernel_exit, [](ExecContext&) {});
 }
 
-// --- memory ---------------------------------------------------------------------------------------
+// --- memory -------------------------------------------------------------------------------------
 
 std::uint64_t GuestPort::load(ExecContext& ctx, std::uint64_t pa, unsigned size) {
     const GpaTarget target = machine_.memory.find(Gpa{pa});
@@ -59,8 +59,7 @@ void GuestPort::read_bytes(ExecContext& ctx, std::uint64_t pa, void* out, std::s
     }
 }
 
-void GuestPort::write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in,
-                            std::size_t size) {
+void GuestPort::write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in, std::size_t size) {
     const auto* from = static_cast<const std::uint8_t*>(in);
     while (size > 0) {
         const GpaTarget target = machine_.memory.find(Gpa{pa});
@@ -82,17 +81,15 @@ std::uint64_t GuestPort::mmio_read(ExecContext& ctx, std::uint64_t pa, unsigned 
         machine_.violation(ctx);
         return value;
     }
-    machine_.vcpu_of(ctx).exit_to_host(
-        ctx, "mmio", machine_.params.user_exit, [&](ExecContext&) {
-            if (machine_.alive) {
-                value = machine_.viommu.read(static_cast<std::uint32_t>(pa % kPageSize), size);
-            }
-        });
+    machine_.vcpu_of(ctx).exit_to_host(ctx, "mmio", machine_.params.user_exit, [&](ExecContext&) {
+        if (machine_.alive) {
+            value = machine_.viommu.read(static_cast<std::uint32_t>(pa % kPageSize), size);
+        }
+    });
     return value;
 }
 
-void GuestPort::mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t value,
-                           unsigned size) {
+void GuestPort::mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t value, unsigned size) {
     if (machine_.memory.find(Gpa{pa}).kind != GpaKind::VirtualIommu) {
         machine_.violation(ctx);
         return;
@@ -106,7 +103,7 @@ void GuestPort::mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t val
         });
 }
 
-// --- instructions ---------------------------------------------------------------------------------
+// --- instructions -------------------------------------------------------------------------------
 
 cpu::EnqResult GuestInstructions::enqueue(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
                                           std::uint32_t gpasid, const Execute& execute) {
@@ -127,11 +124,9 @@ cpu::EnqResult GuestInstructions::enqueue(ExecContext& ctx, const cpu::CpuState&
             return result;
         }
         bool again = false;
-        vcpu.exit_to_host(ctx, "enqcmd_pasid", machine_.params.kernel_exit,
-                          [&](ExecContext& host) {
-                              again = machine_.alive &&
-                                      machine_.host.resolve_pasid_miss(host, Spid{gpasid});
-                          });
+        vcpu.exit_to_host(ctx, "enqcmd_pasid", machine_.params.kernel_exit, [&](ExecContext& host) {
+            again = machine_.alive && machine_.host.resolve_pasid_miss(host, Spid{gpasid});
+        });
         if (!again) {
             break;
         }

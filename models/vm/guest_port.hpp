@@ -1,6 +1,6 @@
-// The machine that guest code sees: loads and stores of guest physical addresses go to the pages behind
-// them, accesses to the virtual IOMMU leave the guest and are emulated, ENQCMD goes to the portal behind
-// its guest page with the VM's PASID translation.
+// The machine that guest code sees: loads and stores of guest physical addresses go to the pages
+// behind them, accesses to the virtual IOMMU leave the guest and are emulated, ENQCMD goes to the
+// portal behind its guest page with the VM's PASID translation.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +37,7 @@ public:
     std::uint64_t load(ExecContext& ctx, std::uint64_t pa, unsigned size) override;
     void store(ExecContext& ctx, std::uint64_t pa, std::uint64_t value, unsigned size) override;
     void read_bytes(ExecContext& ctx, std::uint64_t pa, void* out, std::size_t size) override;
-    void write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in,
-                     std::size_t size) override;
+    void write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in, std::size_t size) override;
     std::uint64_t mmio_read(ExecContext& ctx, std::uint64_t pa, unsigned size) override;
     void mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t value,
                     unsigned size) override;
@@ -52,8 +51,8 @@ class GuestInstructions final : public cpu::Instructions {
 public:
     GuestInstructions(GuestMachine machine, cpu::Instructions& host)
         : machine_(machine), host_(host) {}
-    // `portal` and `destination` are guest physical addresses. A failed PASID translation is handled
-    // by the host: the instruction runs again, or the guest gets #GP.
+    // `portal` and `destination` are guest physical addresses. A failed PASID translation is
+    // handled by the host: the instruction runs again, or the guest gets #GP.
     cpu::EnqResult enqcmd(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
                           const cpu::Descriptor64& descriptor) override;
     cpu::EnqResult enqcmds(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,

@@ -8,8 +8,12 @@ namespace ioasim::vm {
 // Tables hold guest physical addresses here; the layout functions work on any address space.
 namespace {
 
-Gpa gpa(Hpa table) { return Gpa{table.value()}; }
-Hpa raw(Gpa table) { return Hpa{table.value()}; }
+Gpa gpa(Hpa table) {
+    return Gpa{table.value()};
+}
+Hpa raw(Gpa table) {
+    return Hpa{table.value()};
+}
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 // The VMM's picture of the guest's PASID tables. The virtual unit has caching mode, so a guest
-// invalidates its PASID cache whenever an entry comes or goes; the VMM then reads the entry from guest
-// memory and binds or unbinds the guest page table at the host (VT-d 6.1, caching mode).
+// invalidates its PASID cache whenever an entry comes or goes; the VMM then reads the entry from
+// guest memory and binds or unbinds the guest page table at the host (VT-d 6.1, caching mode).
 #pragma once
 
 #include <cstdint>

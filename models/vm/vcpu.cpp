@@ -68,9 +68,9 @@ void Vcpu::run_guest(ExecContext& ctx, const std::string& program,
     ctx.spend(params_.entry);
     {
         const bool own = program.empty();
-        const PersonaChange guest{ctx, Persona{own ? name_ : program,
-                                               own ? source_ : recorder_.source(program),
-                                               &guest_port_, this}};
+        const PersonaChange guest{
+            ctx, Persona{own ? name_ : program, own ? source_ : recorder_.source(program),
+                         &guest_port_, this}};
         enter(ctx);
         body(ctx);
         leave(ctx, "halt");

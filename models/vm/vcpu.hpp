@@ -1,6 +1,6 @@
-// A vCPU: a host task that changes into the guest's persona and back. Knows whether guest instructions
-// execute, and leaves guest mode when it is kicked: at the next instruction boundary, so an ENQCMD that
-// is under way ends first.
+// A vCPU: a host task that changes into the guest's persona and back. Knows whether guest
+// instructions execute, and leaves guest mode when it is kicked: at the next instruction boundary,
+// so an ENQCMD that is under way ends first.
 #pragma once
 
 #include <cstdint>

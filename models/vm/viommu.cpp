@@ -120,7 +120,7 @@ void Viommu::on_command(std::uint32_t value) {
     set(reg::kGsts, status, 4);
 }
 
-// --- virtual commands -----------------------------------------------------------------------------
+// --- virtual commands ---------------------------------------------------------------------------
 
 void Viommu::on_virtual_command(ExecContext& ctx, std::uint64_t value) {
     namespace v = vtd::vcmd;
@@ -134,8 +134,7 @@ void Viommu::on_virtual_command(ExecContext& ctx, std::uint64_t value) {
             response = allocate_pasid(ctx);
             break;
         case v::kFree:
-            response =
-                free_pasid(ctx, static_cast<std::uint32_t>(v::kOperandPasid.get(value)));
+            response = free_pasid(ctx, static_cast<std::uint32_t>(v::kOperandPasid.get(value)));
             break;
         default:
             response = v::kStatus.make(v::kStatusUndefined);
@@ -181,7 +180,7 @@ void Viommu::tell_command(ExecContext& ctx, const char* command, std::uint32_t g
                                          Pasid{gpasid}, static_cast<std::uint32_t>(status)});
 }
 
-// --- invalidation queue ---------------------------------------------------------------------------
+// --- invalidation queue -------------------------------------------------------------------------
 
 void Viommu::serve_queue(ExecContext& ctx) {
     const std::uint64_t iqa = get(reg::kIqa, 8);

@@ -1,8 +1,8 @@
-// The virtual IOMMU of a VM, emulated by its VMM: scalable mode with caching mode, queued invalidation,
-// and the virtual command registers through which the guest gets PASIDs from the host (VT-d 11.4.45 to
-// 11.4.48). Runs in the VMM (a host context) during a VM exit; every access completes before the guest
-// goes on. Leaves out: fault records and page requests injected into the guest, interrupts of the unit,
-// second-stage tables of the guest.
+// The virtual IOMMU of a VM, emulated by its VMM: scalable mode with caching mode, queued
+// invalidation, and the virtual command registers through which the guest gets PASIDs from the host
+// (VT-d 11.4.45 to 11.4.48). Runs in the VMM (a host context) during a VM exit; every access
+// completes before the guest goes on. Leaves out: fault records and page requests injected into the
+// guest, interrupts of the unit, second-stage tables of the guest.
 #pragma once
 
 #include <array>

@@ -15,11 +15,15 @@ namespace ioasim::vm {
 namespace {
 
 // Guest functions are 00:01.0, 00:02.0, ... in order of assignment.
-Rid guest_rid(std::size_t index) { return Rid{static_cast<std::uint16_t>((index + 1) << 3U)}; }
+Rid guest_rid(std::size_t index) {
+    return Rid{static_cast<std::uint16_t>((index + 1) << 3U)};
+}
 
 // Each device's portals start at a place of their own, far enough for any number of queues.
 constexpr std::uint64_t kPortalStride = std::uint64_t{4} << 20U;
-Gpa portal_base(std::size_t index) { return kPortalBase + index * kPortalStride; }
+Gpa portal_base(std::size_t index) {
+    return kPortalBase + index * kPortalStride;
+}
 
 std::vector<VirtualFunction> functions_of(const VmConfig& config) {
     std::vector<VirtualFunction> functions;
@@ -38,17 +42,17 @@ struct VirtualMachine::Impl {
           memory(config.memory_bytes),
           pool(config.gpasid_min, config.gpasid_max),
           shadow(deps.host, memory, pool, functions_of(config)),
-          viommu({config.name, config.pasid_min, config.pasid_max}, deps.host, memory, pool,
-                 shadow, deps.recorder),
+          viommu({config.name, config.pasid_min, config.pasid_max}, deps.host, memory, pool, shadow,
+                 deps.recorder),
           machine{memory, viommu, deps.host, params, vcpus, alive},
           port(machine, deps.host_port),
           instructions(machine, deps.instructions),
           create_lock(SimLock::Kind::Mutex, config.name + "/create_lock"),
           stopped(config.name + "/vCPUs stopped") {
         for (std::uint32_t i = 0; i < config.vcpus; ++i) {
-            vcpus.push_back(std::make_unique<Vcpu>(
-                fmt::format("{}/vcpu{}", config.name, i), params, deps.recorder, deps.scheduler,
-                deps.host_port, port));
+            vcpus.push_back(std::make_unique<Vcpu>(fmt::format("{}/vcpu{}", config.name, i), params,
+                                                   deps.recorder, deps.scheduler, deps.host_port,
+                                                   port));
             deps.host.add_vcpu(*vcpus.back());
         }
     }
@@ -81,12 +85,24 @@ VirtualMachine::VirtualMachine(const VmDeps& deps, const VmConfig& config, const
 
 VirtualMachine::~VirtualMachine() = default;
 
-MachinePort& VirtualMachine::guest_port() { return impl_->port; }
-cpu::Instructions& VirtualMachine::guest_instructions() { return impl_->instructions; }
-bool VirtualMachine::alive() const { return impl_->alive; }
-bool VirtualMachine::created() const { return impl_->created; }
-os::VmHost& VirtualMachine::host() { return impl_->deps.host; }
-GpaTarget VirtualMachine::translate(Gpa address) const { return impl_->memory.find(address); }
+MachinePort& VirtualMachine::guest_port() {
+    return impl_->port;
+}
+cpu::Instructions& VirtualMachine::guest_instructions() {
+    return impl_->instructions;
+}
+bool VirtualMachine::alive() const {
+    return impl_->alive;
+}
+bool VirtualMachine::created() const {
+    return impl_->created;
+}
+os::VmHost& VirtualMachine::host() {
+    return impl_->deps.host;
+}
+GpaTarget VirtualMachine::translate(Gpa address) const {
+    return impl_->memory.find(address);
+}
 
 GuestDevice VirtualMachine::guest_device(const std::string& name) const {
     const auto found =
@@ -101,7 +117,7 @@ void VirtualMachine::on_death(std::function<void()> callback) {
     impl_->on_death.push_back(std::move(callback));
 }
 
-// --- life -----------------------------------------------------------------------------------------
+// --- life ---------------------------------------------------------------------------------------
 
 Errno VirtualMachine::create(ExecContext& ctx) {
     LockGuard guard{ctx, impl_->create_lock};
@@ -132,14 +148,12 @@ Errno VirtualMachine::create_locked(ExecContext& ctx) {
             const auto portal = m.deps.host.portal(config_.devices[i].name, queue);
             if (portal) {
                 m.memory.map_portal(
-                    portal_base(i) + dsa::portal_offset(queue, dsa::Portal::LimitedMsix),
-                    *portal);
+                    portal_base(i) + dsa::portal_offset(queue, dsa::Portal::LimitedMsix), *portal);
             }
         }
     }
     trace::Recorder& recorder = m.deps.recorder;
-    recorder.emit(ctx.source(),
-                  trace::VmCreate{recorder.name(config_.name), config_.memory_bytes});
+    recorder.emit(ctx.source(), trace::VmCreate{recorder.name(config_.name), config_.memory_bytes});
     return Errno::Ok;
 }
 
@@ -155,8 +169,12 @@ void VirtualMachine::run(ExecContext& ctx, std::uint32_t vcpu, const std::string
     }
 }
 
-Errno VirtualMachine::kill(ExecContext& ctx) { return end(ctx, "killed"); }
-Errno VirtualMachine::shutdown(ExecContext& ctx) { return end(ctx, "shutdown"); }
+Errno VirtualMachine::kill(ExecContext& ctx) {
+    return end(ctx, "killed");
+}
+Errno VirtualMachine::shutdown(ExecContext& ctx) {
+    return end(ctx, "shutdown");
+}
 
 Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
     Impl& m = *impl_;
@@ -189,7 +207,7 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
     return error;
 }
 
-// --- the VMM's own program ------------------------------------------------------------------------
+// --- the VMM's own program ----------------------------------------------------------------------
 
 Result<Ioasid> VirtualMachine::vmm_alloc(ExecContext& ctx, std::uint32_t min, std::uint32_t max) {
     if (!impl_->alive) {

@@ -1,20 +1,12 @@
-// A virtual machine: guest memory, vCPUs, the virtual IOMMU, and the VMM process that emulates it on
-// top of the host kernel (os::VmHost). The guest's kernel is an os::Kernel that the platform makes
-// over guest_port() and guest_instructions().
+// A virtual machine: guest memory, vCPUs, the virtual IOMMU, and the VMM process that emulates it
+// on top of the host kernel (os::VmHost). The guest's kernel is an os::Kernel that the platform
+// makes over guest_port() and guest_instructions().
 //
-// Use (platform):
-//   VirtualMachine vm{deps, {"vm1", 1, 4 MiB, 101, 199, 201, 300, {{"dsa0", {"wq0"...}}}}, params};
-//   os::Kernel guest{{recorder, probes, guest_core, vm.guest_instructions(), scheduler,
-//                     &vm.guest_port()}, {"vm1", vm.kernel_memory_base(), vm.kernel_memory_bytes(),
-//                     true, false}, kernel_params};       // guest, no worker task
-//   IommuDriver& viommu = guest.add_iommu("vm1/viommu", vm.viommu_base());
-//   guest.add_device({"dsa0", &viommu, vm.guest_device("dsa0").rid, ..., 0 (no BAR0),
-//                     vm.guest_device("dsa0").portals, queues});
-// Then in a host task, one per vCPU program:
-//   vm.on_death([&] { guest.power_off(); });
-//   vm.create(ctx);
-//   vm.run(ctx, 0, "vm1/vcpu0/app", [&](ExecContext& g) { guest.boot(g); ...program...; });
-// `create` may be called by every task: the first one works. A vCPU runs one body at a time.
+// The platform makes both, calls on_death([&] { guest.power_off(); }), then in host tasks, one for
+// each program on a vCPU:
+//   vm.create(ctx);   // the first call works, all get its result
+//   vm.run(ctx, 0, [&](ExecContext& g) { guest.boot(g); ...the program... });
+// A vCPU runs one body at a time.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +28,7 @@
 namespace ioasim::vm {
 
 struct AssignedDevice {
-    std::string name;           // "dsa0"
+    std::string name;  // "dsa0"
     std::uint32_t queues = 1;
 };
 
@@ -44,9 +36,9 @@ struct VmConfig {
     std::string name;
     std::uint32_t vcpus = 1;
     std::uint64_t memory_bytes = std::uint64_t{4} << 20U;
-    std::uint32_t gpasid_min = 1;   // guest PASIDs that the VMM hands out
+    std::uint32_t gpasid_min = 1;  // guest PASIDs that the VMM hands out
     std::uint32_t gpasid_max = 0xFFFFF;
-    std::uint32_t pasid_min = 1;    // host IDs that the VMM asks for
+    std::uint32_t pasid_min = 1;  // host IDs that the VMM asks for
     std::uint32_t pasid_max = 0xFFFFF;
     std::vector<AssignedDevice> devices;
 };
@@ -73,7 +65,7 @@ public:
     VirtualMachine(const VirtualMachine&) = delete;
     VirtualMachine& operator=(const VirtualMachine&) = delete;
 
-    // --- construction of the guest kernel -----------------------------------------------------------
+    // --- construction of the guest kernel -------------------------------------------------------
     MachinePort& guest_port();
     cpu::Instructions& guest_instructions();
     std::uint64_t kernel_memory_base() const { return kGuestKernelBase; }
@@ -81,7 +73,7 @@ public:
     std::uint64_t viommu_base() const { return kVirtualIommuBase.value(); }
     GuestDevice guest_device(const std::string& name) const;
 
-    // --- operation, in host tasks -----------------------------------------------------------------
+    // --- operation, in host tasks ---------------------------------------------------------------
     Errno create(ExecContext& ctx);
     // Runs guest code on a vCPU: takes the vCPU, enters guest mode, runs, leaves. The body sees
     // guest_port() as its machine. Returns at once when the VM is dead.
@@ -98,7 +90,7 @@ public:
     // Orderly end, after the guest's programs: the same release with cause "shutdown".
     Errno shutdown(ExecContext& ctx);
 
-    // --- what the VMM process does for its scenario program ("vm1/vmm") ------------------------------
+    // --- what the VMM process does for its scenario program ("vm1/vmm") -------------------------
     Result<Ioasid> vmm_alloc(ExecContext& ctx, std::uint32_t min, std::uint32_t max);
     Errno vmm_free(ExecContext& ctx, Ioasid id);
 

@@ -9,11 +9,11 @@
 namespace ioasim::vm {
 
 struct VmParams {
-    TimePs entry;          // host to guest
-    TimePs exit;           // guest to host
-    TimePs kernel_exit;    // handling in KVM
-    TimePs user_exit;      // handling in the VMM process (virtual IOMMU)
-    TimePs create;         // VMM start: process, /dev/kvm, memory slots
+    TimePs entry;        // host to guest
+    TimePs exit;         // guest to host
+    TimePs kernel_exit;  // handling in KVM
+    TimePs user_exit;    // handling in the VMM process (virtual IOMMU)
+    TimePs create;       // VMM start: process, /dev/kvm, memory slots
     TimePs kill_poll;
     TimePs kill_timeout;
 };

@@ -1,6 +1,6 @@
-// A machine for kernel code without hardware models: memory bytes, remapping units that execute their
-// invalidation queue at once and remember every descriptor, DSA functions that accept every command, and
-// an ENQCMD that the test answers.
+// A machine for kernel code without hardware models: memory bytes, remapping units that execute
+// their invalidation queue at once and remember every descriptor, DSA functions that accept every
+// command, and an ENQCMD that the test answers.
 #pragma once
 
 #include <array>
@@ -98,7 +98,7 @@ public:
     }
     void movdir64b(ExecContext&, Hpa, const cpu::Descriptor64&) override {}
 
-    // --- what the test sets and sees --------------------------------------------------------------
+    // --- what the test sets and sees ------------------------------------------------------------
     struct Write {
         std::uint64_t address;
         std::uint64_t value;
@@ -176,8 +176,7 @@ private:
             case dsa::reg::kEngcap:
                 return 4;
             case dsa::reg::kOffsets:
-                return dsa::encode(dsa::TableOffsets{dsa::reg::kGrpcfgTable,
-                                                     dsa::reg::kWqcfgTable,
+                return dsa::encode(dsa::TableOffsets{dsa::reg::kGrpcfgTable, dsa::reg::kWqcfgTable,
                                                      dsa::reg::kMsixPerm});
             case dsa::reg::kCmdsts:
                 return dsa::encode(dsa::CommandStatus{command_hangs, dsa::CommandError::None, 0});
@@ -249,7 +248,9 @@ private:
     std::vector<trace::EventRecord> records_;
 };
 
-inline TimePs no_time() { return TimePs{}; }
+inline TimePs no_time() {
+    return TimePs{};
+}
 
 // A host with one unit and two shared-workqueue functions, booted. Work that is deferred runs when
 // somebody waits for it, or through work().

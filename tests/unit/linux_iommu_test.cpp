@@ -2,18 +2,18 @@
 
 #include <algorithm>
 
-#include "linux_fake_machine.hpp"
 #include "models/linux/linux_probes.hpp"
+#include "tests/unit/linux_fake_machine.hpp"
 
 namespace ioasim::os::test {
 namespace {
 
 std::size_t write_position(const FakeMachine& machine, std::uint64_t address,
                            std::uint64_t mask = 0) {
-    const auto found = std::find_if(
-        machine.writes.begin(), machine.writes.end(), [&](const FakeMachine::Write& w) {
-            return w.address == address && (w.value & mask) == mask;
-        });
+    const auto found = std::find_if(machine.writes.begin(), machine.writes.end(),
+                                    [&](const FakeMachine::Write& w) {
+                                        return w.address == address && (w.value & mask) == mask;
+                                    });
     return static_cast<std::size_t>(found - machine.writes.begin());
 }
 
@@ -23,10 +23,10 @@ vtd::PasidQwords entry_in_memory(Host& host, Rid rid, std::uint32_t pasid) {
         host.machine.writes.at(write_position(host.machine, kUnit0 + vtd::reg::kRtaddr)).value;
     const std::uint64_t root = rtaddr & vtd::rtaddr::kAddress;
     const std::uint64_t contexts = host.machine.qword(root) & vtd::kTableAddress;
-    const std::uint64_t context = host.machine.qword(
-        vtd::context_entry_address(Hpa{contexts}, rid).value());
-    const std::uint64_t slot = host.machine.qword((context & vtd::kTableAddress) +
-                                                  (pasid >> 6U) * 8);
+    const std::uint64_t context =
+        host.machine.qword(vtd::context_entry_address(Hpa{contexts}, rid).value());
+    const std::uint64_t slot =
+        host.machine.qword((context & vtd::kTableAddress) + (pasid >> 6U) * 8);
     vtd::PasidQwords words{};
     host.machine.peek((slot & vtd::kTableAddress) + (pasid & 0x3FU) * 64, words.data(),
                       sizeof(words));
@@ -44,8 +44,7 @@ std::vector<vtd::InvalidationType> types_of(const std::vector<vtd::Descriptor>& 
 TEST_CASE("iommu probe: queue, then root table in scalable mode, then translation") {
     Host host;
     REQUIRE(host.boot_result == Errno::Ok);
-    const std::size_t qie =
-        write_position(host.machine, kUnit0 + vtd::reg::kGcmd, vtd::gcmd::kQie);
+    const std::size_t qie = write_position(host.machine, kUnit0 + vtd::reg::kGcmd, vtd::gcmd::kQie);
     const std::size_t root = write_position(host.machine, kUnit0 + vtd::reg::kRtaddr);
     const std::size_t srtp =
         write_position(host.machine, kUnit0 + vtd::reg::kGcmd, vtd::gcmd::kSrtp);
@@ -105,7 +104,8 @@ TEST_CASE("iommu probe: a unit that never confirms a command is given up in time
     CHECK(ctx.now() < host.kernel->params().iommu_timeout * 2);
 }
 
-TEST_CASE("context entry: present, PASIDs on, a directory for 20 bits, device TLB as the function has") {
+TEST_CASE(
+    "context entry: present, PASIDs on, a directory for 20 bits, device TLB as the function has") {
     Host host;
     const std::uint64_t root =
         host.machine.writes.at(write_position(host.machine, kUnit0 + vtd::reg::kRtaddr)).value &
@@ -138,8 +138,7 @@ TEST_CASE("PASID entry: nested, guest address in the first-stage pointer") {
 
 TEST_CASE("PASID entry: one that is present is not overwritten") {
     Host host;
-    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") ==
-            Errno::Ok);
+    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") == Errno::Ok);
     CHECK(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x2000, "x") ==
           Errno::Ebusy);
     CHECK(entry_in_memory(host, Rid{8}, 5)[2] == 0x1000);
@@ -149,22 +148,20 @@ TEST_CASE("PASID entry: one that is present is not overwritten") {
 
 TEST_CASE("PASID entry: tables are per device") {
     Host host;
-    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") ==
-            Errno::Ok);
+    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") == Errno::Ok);
     CHECK_FALSE((*host.unit().read_entry(host.ctx, host.dsa0(), Pasid{5})).present == false);
     CHECK(host.unit().read_entry(host.ctx, host.dsa1(), Pasid{5}).error() == Errno::Enoent);
 }
 
 TEST_CASE("teardown of a first-stage entry: PASID cache, IOTLB of the PASID, wait, fence") {
     Host host;
-    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") ==
-            Errno::Ok);
+    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") == Errno::Ok);
     host.machine.descriptors.clear();
     REQUIRE(host.unit().teardown(host.ctx, host.dsa0(), Pasid{5}, false) == Errno::Ok);
     using Type = vtd::InvalidationType;
-    CHECK(types_of(host.machine.descriptors) ==
-          std::vector<Type>{Type::PasidCache, Type::PasidIotlb, Type::Wait, Type::Wait,
-                            Type::Wait});
+    CHECK(types_of(host.machine.descriptors) == std::vector<Type>{Type::PasidCache,
+                                                                  Type::PasidIotlb, Type::Wait,
+                                                                  Type::Wait, Type::Wait});
     CHECK(host.machine.descriptors[0][0] == 0x5'0001'0017);
     CHECK(host.machine.descriptors[1][0] == 0x5'0001'0026);
     CHECK((host.machine.descriptors[3][0] & 0xFFU) == 0x45U);  // fence only
@@ -190,8 +187,7 @@ TEST_CASE("teardown of a nested entry: the whole domain, the device TLB where th
 
 TEST_CASE("teardown: the entry is not present before the unit hears of it") {
     Host host;
-    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") ==
-            Errno::Ok);
+    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") == Errno::Ok);
     host.machine.queue_hangs = true;
     CHECK(host.unit().teardown(host.ctx, host.dsa0(), Pasid{5}, false) == Errno::Etimedout);
     CHECK((entry_in_memory(host, Rid{8}, 5)[0] & 1U) == 0);
@@ -220,8 +216,7 @@ TEST_CASE("teardown defects: each omits its own invalidation") {
 
 TEST_CASE("invalidation queue: a refused descriptor is reported and the queue goes on") {
     Host host;
-    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") ==
-            Errno::Ok);
+    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") == Errno::Ok);
     host.machine.refuse_next = true;
     CHECK(host.unit().flush_pasid(host.ctx, host.dsa0(), Pasid{5}) == Errno::Einval);
     CHECK(host.unit().flush_pasid(host.ctx, host.dsa0(), Pasid{5}) == Errno::Ok);
@@ -229,8 +224,7 @@ TEST_CASE("invalidation queue: a refused descriptor is reported and the queue go
 
 TEST_CASE("invalidation queue: the ring wraps without losing a descriptor") {
     Host host;
-    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") ==
-            Errno::Ok);
+    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") == Errno::Ok);
     host.machine.descriptors.clear();
     for (int i = 0; i < 300; ++i) {
         REQUIRE(host.unit().flush_pasid(host.ctx, host.dsa0(), Pasid{5}) == Errno::Ok);
@@ -240,8 +234,7 @@ TEST_CASE("invalidation queue: the ring wraps without losing a descriptor") {
 
 TEST_CASE("invalidation queue: a unit that stopped does not make the ring overflow") {
     Host host;
-    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") ==
-            Errno::Ok);
+    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") == Errno::Ok);
     host.machine.queue_hangs = true;
     for (int i = 0; i < 200; ++i) {
         REQUIRE(host.unit().flush_pasid(host.ctx, host.dsa0(), Pasid{5}) == Errno::Etimedout);
@@ -254,12 +247,10 @@ TEST_CASE("invalidation queue: a unit that stopped does not make the ring overfl
 }
 
 TEST_CASE("caching mode: a new entry is announced to the unit") {
-    Host host({}, {}, [](FakeMachine& machine, KernelConfig&) {
-        machine.cap |= vtd::cap::kCm.mask();
-    });
+    Host host({}, {},
+              [](FakeMachine& machine, KernelConfig&) { machine.cap |= vtd::cap::kCm.mask(); });
     host.machine.descriptors.clear();
-    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") ==
-            Errno::Ok);
+    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") == Errno::Ok);
     REQUIRE(host.machine.descriptors.size() == 3);
     CHECK(host.machine.descriptors[0][0] == 0x5'0001'0017);
 }

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "linux_fake_machine.hpp"
+#include "tests/unit/linux_fake_machine.hpp"
 
 namespace ioasim::os::test {
 namespace {

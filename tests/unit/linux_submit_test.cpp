@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
-#include "linux_fake_machine.hpp"
 #include "models/linux/user_submit.hpp"
+#include "tests/unit/linux_fake_machine.hpp"
 
 namespace ioasim::os::test {
 namespace {
@@ -56,7 +56,8 @@ struct Submitter {
     std::vector<dsa::Descriptor> descriptors;
 };
 
-TEST_CASE("submit: the first ENQCMD faults, the kernel loads IA32_PASID, the instruction runs again") {
+TEST_CASE(
+    "submit: the first ENQCMD faults, the kernel loads IA32_PASID, the instruction runs again") {
     Submitter s;
     CHECK(s.process.cpu.ia32_pasid == 0);
     REQUIRE(s.queue.submit(s.host.ctx, s.request, s.report) == Errno::Ok);

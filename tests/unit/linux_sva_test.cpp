@@ -1,15 +1,14 @@
 #include <doctest/doctest.h>
 
-#include "linux_fake_machine.hpp"
 #include "models/linux/linux_probes.hpp"
+#include "tests/unit/linux_fake_machine.hpp"
 
 namespace ioasim::os::test {
 namespace {
 
 struct BoundProcess {
     explicit BoundProcess(Host& host, const std::string& name = "host/app")
-        : process(host.process(name)),
-          id(*host.kernel->sva().alloc(host.ctx, process, 1, 1000)) {}
+        : process(host.process(name)), id(*host.kernel->sva().alloc(host.ctx, process, 1, 1000)) {}
     Process& process;
     Ioasid id;
 };

@@ -103,8 +103,7 @@ TEST_CASE(
     CHECK(t.host.core->find_by_spid(t.host.ctx, t.vm1.set(), Spid{101}, false) == kNoIoasid);
 }
 
-TEST_CASE(
-    "free of a bound ID: FREE, then UNBIND from deferred work, entry with FPD, reclaim") {
+TEST_CASE("free of a bound ID: FREE, then UNBIND from deferred work, entry with FPD, reclaim") {
     TwoVms t;
     const Ioasid id = t.bound(t.vm1, 101);
     REQUIRE(t.vm1.free_ioasid(t.host.ctx, id) == Errno::Ok);
@@ -251,8 +250,7 @@ TEST_CASE("open: a quota beyond the pool fails and leaves nothing registered") {
     CHECK(host.kernel->pages().free_pages() == pages);
 }
 
-// --- kicks
-// ------------------------------------------------------------------------------------------
+// --- kicks --------------------------------------------------------------------------------------
 
 TEST_CASE(
     "kvm unbind: a vCPU in guest mode is kicked after the entry is cleared, one outside is not") {

@@ -150,6 +150,15 @@ TEST_CASE("vtd unit: a blocked read is answered with Unsupported Request and rec
     CHECK(bench.last("vtd.fault", "recorded") == 1);
 }
 
+TEST_CASE("vtd unit: a record keeps the address bits that the widest tables translate") {
+    FirstStageBench bench;
+    const std::uint64_t wild = 0x8012'3456'789A'B000;
+    CHECK(bench.dma_read(wild) == CplStatus::UnsupportedRequest);
+    CHECK(fault_reason(bench) == reason(FaultReason::NotCanonical));
+    CHECK(bench.read(reg::kFrcd) == (wild & 0x01FF'FFFF'FFFF'F000));
+    CHECK(bench.last("vtd.fault", "address") == wild);
+}
+
 TEST_CASE("vtd unit: a blocked write vanishes and is recorded as a write") {
     FirstStageBench bench;
     bench.to_fabric.clear();
