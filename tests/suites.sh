@@ -21,7 +21,7 @@ suite_timing() { run_tests "$build/timing_tests"; }
 suite_random() { run_tests "$build/random_tests"; }
 
 # Does the simulator answer as recorded real implementations did?
-suite_vectors() { vector_sets | each_case case_vectors; }
+suite_vectors() { each_case case_vectors < <(vector_sets); }
 vector_sets() { (cd "$top/tests/vectors" 2>/dev/null && find . -mindepth 2 -maxdepth 2 -type d) |
     sed 's|^\./||' | sort; }
 case_vectors() {
@@ -30,16 +30,18 @@ case_vectors() {
 }
 
 # Does every scenario end as it expects?
-suite_scenario() { scenarios | each_case case_scenario; }
+suite_scenario() { each_case case_scenario < <(scenarios); }
 scenarios() { (cd "$top" && find scenarios -name '*.json' ! -path 'scenarios/schema/*' \
     ! -path 'scenarios/language/*') | sort; }
 case_scenario() { timeout 600 "$IOASIM" run "$top/$1" --out "$(mktemp -d -p "$scratch")/out"; }
+
+quickstarts() { scenarios | grep '^scenarios/quickstart/'; }
 
 # Is a wrong scenario refused, with the place and the reason?
 suite_bad() { run_script "$top/tests/scenario/check_bad.sh"; }
 
 # Are traces the same bytes from another folder, among bystanders, in another construction order?
-suite_determinism() { small_scenarios | each_case case_determinism; }
+suite_determinism() { each_case case_determinism < <(small_scenarios); }
 # The big ones are repeated only when everything is.
 small_scenarios() {
     if $all; then scenarios; else scenarios | grep -vE '^scenarios/(stress|bench)/'; fi
@@ -50,14 +52,22 @@ case_determinism() { "$top/tests/determinism/check.sh" "$top/$1"; }
 suite_proofs() { run_script "$top/tests/proofs/check.sh"; }
 
 # Do programs that know nothing of us read our files?
-suite_viewers() { run_script "$top/tests/viewers/check_vcd.sh"; }
+suite_viewers() { each_case case_viewers < <(quickstarts); }
+case_viewers() {
+    local folder
+    folder=$(mktemp -d -p "$scratch")
+    "$IOASIM" run "$top/$1" --no-files --trace "$folder/wave.vcd" || return 1
+    for wave in "$folder"/*.vcd; do
+        "$top/tests/viewers/check_vcd.sh" "$wave" || return
+    done
+}
 
 # Does every command that the README marks work as shown?
-suite_readme() { "$top/tests/readme/commands.sh" list | each_case case_readme; }
+suite_readme() { each_case case_readme < <("$top/tests/readme/commands.sh" list); }
 case_readme() { "$top/tests/readme/commands.sh" run "${1%% *}"; }
 
 # Is the source formatted?
-suite_format() { (cd "$top" && git ls-files '*.cpp' '*.hpp') | each_case case_format; }
+suite_format() { each_case case_format < <(cd "$top" && git ls-files '*.cpp' '*.hpp'); }
 case_format() { clang-format-14 --dry-run -Werror "$top/$1"; }
 
 # Is there no memory error or undefined behaviour?
@@ -68,13 +78,13 @@ suite_asan() {
     run_tests "$build/unit_tests"
     run_tests "$build/module_tests"
     run_tests "$build/timing_tests"
-    scenarios | grep '^scenarios/quickstart/' | each_case case_scenario
+    each_case case_scenario < <(quickstarts)
 }
 
 # Does an unoptimised build make the same traces?
 suite_debug() {
     build_into "$top/build/debug" "-DCMAKE_BUILD_TYPE=Debug -DIOASIM_EXECUTABLE=ioasim-debug" ioasim
-    scenarios | grep '^scenarios/quickstart/' | each_case case_debug
+    each_case case_debug < <(quickstarts)
 }
 case_debug() { "$top/tests/determinism/check.sh" "$top/$1" "$top/build/debug/ioasim-debug"; }
 
@@ -140,7 +150,7 @@ run_script() {
     fi
 }
 
-# each_case FUNCTION: a case for each line of the input that holds the text asked for, as many at a
+# each_case FUNCTION < LIST, in this shell, which keeps the counts: a case for each line of the input that holds the text asked for, as many at a
 # time as there are cores.
 each_case() {
     local results="$scratch/results" result
