@@ -375,7 +375,10 @@ void RemappingUnit::raise_fault_event(TimePs now, bool cause_before) {
 
 bool RemappingUnit::log_fault(TimePs now, const FaultRecord& fault) {
     const bool cause_before = any_fault_cause();
-    const FaultLog::Outcome outcome = faults_.record(fault);
+    // Address bits above the widest tables are not recorded (11.4.7.8).
+    FaultRecord recorded = fault;
+    recorded.address &= bit_mask(caps_.five_level ? 56 : 47, 0);
+    const FaultLog::Outcome outcome = faults_.record(recorded);
     if (outcome.overflow) {
         probes_.hit(kFaultOverflow);
     }
