@@ -137,7 +137,7 @@ BANNED = [
     (PRODUCT, r"\bSC_REPORT_(INFO|WARNING)\b", "emit an event"),
     (PRODUCT, r"\bSC_(MODULE|CTOR)\s*\(", "derive from sc_module with a constructor"),
     (PRODUCT, r"(?<![\w.>])assert\s*\(|#\s*include\s*<cassert>", "use SIM_CHECK"),
-    (SIMULATED, r"((^|[;{})])\s*|\bstd::|[\s(]::)(abort|exit|_exit|quick_exit)\s*\(",
+    (SIMULATED, r"\bstd::(abort|exit|quick_exit)\s*\(|(^|[;{})])\s*(_exit|exit)\s*\(",
      "only tools end a run"),
     (SIMULATED, r"\bstd::(cout|cerr|clog)\b|(?<![\w.>:])(std::)?f?printf\s*\(|\bfmt::print\b"
                 r"|(?<![\w.>])(std::)?f?puts\s*\(", "only tools print"),

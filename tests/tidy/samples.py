@@ -60,7 +60,8 @@ SAMPLES = {
                           "tlm_utils::peq_with_cb_and_phase<M> p;\n",
         "models/dsa/e.cpp": "assert(x);\nstatic_assert(x);\nstd::abort();\nqueue.abort();\n"
                             'printf("x");\nsnprintf(b, 2, "x");\ndouble d = 0;\nexit(1);\n'
-                            "void abort(int wq);\nvoid Device::abort(int wq) {\n",
+                            "void abort(int wq);\nvoid Device::abort(int wq) {\n"
+                            "    abort(names),\n",
         "tools/cli/f.cpp": 'exit(1);\nstd::printf("x");\ndouble d;\n',
     }, None, [("core/base/a.cpp", 1), ("core/base/b.cpp", 1), ("core/base/b.cpp", 2),
               ("core/base/b.cpp", 3), ("core/base/c.cpp", 1), ("core/base/c.cpp", 2),

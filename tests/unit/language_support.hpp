@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -63,7 +64,7 @@ inline std::vector<std::string> helps(const Diagnostics& diagnostics) {
 class Folder {
 public:
     Folder() {
-        std::string name = "/tmp/ioasim-language-XXXXXX";
+        std::string name = std::filesystem::temp_directory_path() / "ioasim-language-XXXXXX";
         path_ = ::mkdtemp(name.data()) != nullptr ? name : ".";
     }
     ~Folder() {
