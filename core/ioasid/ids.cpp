@@ -465,6 +465,9 @@ Result<void*> IoasidCore::find(ExecContext& ctx, IoasidSet* set, Ioasid id,
 
 Errno IoasidCore::attach_data(ExecContext& ctx, IoasidSet* set, Ioasid id, void* data) {
     const Frame frame(ctx, "ioasid_attach_data");
+    if (!switches_.subsystem) {
+        return Errno::Enotsupp;
+    }
     const CoreLock guard(*this, ctx);
     spend(ctx, params_.reference + search_cost(set));
     IoasidEntry* entry = lookup(switches_.attach_checks_set ? set : nullptr, id);
@@ -501,6 +504,9 @@ void IoasidCore::detach_data(ExecContext& ctx, Ioasid id) {
 
 Errno IoasidCore::set_data(ExecContext& ctx, Ioasid id, void* data) {
     const Frame frame(ctx, "ioasid_set_data");
+    if (!switches_.subsystem) {
+        return Errno::Enotsupp;
+    }
     {
         const CoreLock guard(*this, ctx);
         spend(ctx, params_.reference + search_cost(nullptr));

@@ -218,7 +218,8 @@ private:
 
     // sets
     Errno check_new_set(SetToken token, SetType type) const;
-    IoasidSet* make_set(ExecContext& ctx, SetToken token, SetType type, const std::string& name);
+    IoasidSet* make_set(ExecContext& ctx, SetToken token, SetType type, const std::string& name,
+                        std::uint32_t highest);
     void destroy_set(ExecContext& ctx, IoasidSet& set);
     void attach_pending_blocks(IoasidSet& set);
     std::vector<Ioasid> listed_ids(const IoasidSet& set) const;

@@ -72,12 +72,12 @@ Errno IoasidCore::check_new_set(SetToken token, SetType type) const {
     return Errno::Ok;
 }
 
-// The number is the lowest free one of 0..available. Null when there is none.
+// The number is the lowest free one of 0..highest. Null when there is none.
 IoasidSet* IoasidCore::make_set(ExecContext& ctx, SetToken token, SetType type,
-                                const std::string& name) {
+                                const std::string& name, std::uint32_t highest) {
     const auto number = free_numbers_.empty() ? static_cast<std::uint32_t>(by_number_.size())
                                               : *free_numbers_.begin();
-    if (number > available_) {
+    if (number > highest) {
         return nullptr;
     }
     if (number == by_number_.size()) {
@@ -153,7 +153,8 @@ Result<IoasidSet*> IoasidCore::set_alloc(ExecContext& ctx, SetToken token, std::
     if (probes_.fails(ioasid_probes::kSetAllocNoMemory)) {
         return refuse(Errno::Enomem);
     }
-    IoasidSet* set = make_set(ctx, token, type, name);
+    // As posted: the pool that is left bounds the numbers of sets.
+    IoasidSet* set = make_set(ctx, token, type, name, available_);
     if (set == nullptr) {
         return refuse(Errno::Enospc);
     }
@@ -180,7 +181,8 @@ Result<IoasidSet*> IoasidCore::set_alloc_private(ExecContext& ctx, SetToken toke
     if (error == Errno::Ok && probes_.fails(ioasid_probes::kSetAllocNoMemory)) {
         error = Errno::Enomem;
     }
-    IoasidSet* set = error == Errno::Ok ? make_set(ctx, token, type, name) : nullptr;
+    IoasidSet* set =
+        error == Errno::Ok ? make_set(ctx, token, type, name, kInvalidIoasid) : nullptr;
     if (set == nullptr) {
         error = error == Errno::Ok ? Errno::Enospc : error;
         refused(ctx, "set_alloc", nullptr, kNoIoasid, error);

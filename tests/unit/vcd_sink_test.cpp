@@ -209,8 +209,9 @@ TEST_CASE("vcd sink: the save file names signals that exist and filters that lie
     std::size_t signals = 0;
     std::size_t filters = 0;
     for (std::string line; std::getline(lines, line);) {
-        if (line.rfind("ioasim.", 0) == 0) {
+        if (line.rfind("+{", 0) == 0) {  // +{alias} signal
             ++signals;
+            line.erase(0, line.find("} ") + 2);
             const std::size_t bracket = line.find('[');
             const std::string name = line.substr(0, bracket);
             bool known = false;
