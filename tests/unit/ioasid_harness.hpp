@@ -2,35 +2,33 @@
 #pragma once
 
 #include <functional>
+#include <ostream>
 #include <string>
 #include <vector>
-
-#include <doctest/doctest.h>
 
 #include "core/ioasid/ioasid.hpp"
 #include "core/ioasid/ioasid_probes.hpp"
 
-namespace doctest {
-template <>
-struct StringMaker<std::vector<std::string>> {
-    static String convert(const std::vector<std::string>& lines) {
-        std::string text;
+namespace ioasim::test {
+
+// Lines that a failed check can print.
+class Lines : public std::vector<std::string> {
+public:
+    using std::vector<std::string>::vector;
+    friend std::ostream& operator<<(std::ostream& out, const Lines& lines) {
         for (const std::string& line : lines) {
-            text += "\n      " + line;
+            out << "\n      " << line;
         }
-        return String(text.c_str());
+        return out;
     }
 };
-}  // namespace doctest
-
-namespace ioasim::test {
 
 inline TimePs no_time() { return TimePs{}; }
 
 // Events as "name field=value ...", without the kernel.
-class EventLog final : public trace::Listener {
+class IoasidLog final : public trace::Listener {
 public:
-    explicit EventLog(const trace::Recorder& recorder) : recorder_(recorder) {}
+    explicit IoasidLog(const trace::Recorder& recorder) : recorder_(recorder) {}
     void on_event(const trace::EventRecord& record) override {
         std::string line = record.info->name;
         for (std::size_t i = 0; i < record.info->fields.size(); ++i) {
@@ -65,7 +63,7 @@ private:
 class LoggingBlock final : public NotifierBlock {
 public:
     using Action = std::function<NotifyResult(ExecContext&, const NotifierPayload&)>;
-    LoggingBlock(std::vector<std::string>& calls, const std::string& name, int priority,
+    LoggingBlock(Lines& calls, const std::string& name, int priority,
                  Action action = {})
         : NotifierBlock(name, priority), calls_(calls), action_(std::move(action)) {}
     NotifyResult handle(ExecContext& ctx, const NotifierPayload& p) override {
@@ -80,7 +78,7 @@ public:
     }
 
 private:
-    std::vector<std::string>& calls_;
+    Lines& calls_;
     Action action_;
 };
 
@@ -110,9 +108,9 @@ struct IoasidHarness {
     Errno get(IoasidSet* set, Ioasid id) { return core.get(ctx, set, id, me); }
     bool put(IoasidSet* set, Ioasid id) { return core.put(ctx, set, id, me); }
     // Lines told since the last call that start with one of the prefixes.
-    std::vector<std::string> told(const std::vector<std::string>& prefixes) {
+    Lines told(const std::vector<std::string>& prefixes) {
         recorder.flush();
-        std::vector<std::string> found;
+        Lines found;
         for (const std::string& line : log.lines) {
             for (const std::string& prefix : prefixes) {
                 if (line.rfind(prefix, 0) == 0) {
@@ -129,13 +127,11 @@ struct IoasidHarness {
     Probes probes;
     trace::Recorder recorder;
     SourceId source;
-    EventLog log;
+    IoasidLog log;
     ImmediateContext ctx;
     IoasidCore core;
     trace::Name me;
-    std::vector<std::string> calls;
+    Lines calls;
 };
-
-using Lines = std::vector<std::string>;
 
 }  // namespace ioasim::test

@@ -38,7 +38,7 @@ struct ThreeParties {
 
 class Item final : public WorkItem {
 public:
-    Item(std::vector<std::string>& ran, const std::string& name, std::function<void()> action = {})
+    Item(Lines& ran, const std::string& name, std::function<void()> action = {})
         : WorkItem(name, kNoIoasid), ran_(ran), action_(std::move(action)) {}
     void run(ExecContext&) override {
         ran_.push_back(name());
@@ -48,7 +48,7 @@ public:
     }
 
 private:
-    std::vector<std::string>& ran_;
+    Lines& ran_;
     std::function<void()> action_;
 };
 
@@ -226,7 +226,7 @@ TEST_CASE("ioasid handler: a plain call is told as self deadlock and goes on as 
 
 TEST_CASE("ioasid handler: the locked variants are legal, find and queue_work too") {
     ThreeParties t;
-    std::vector<std::string> ran;
+    Lines ran;
     Item item(ran, "drain");
     const Ioasid id = t.active();
     t.on_kvm = [&](ExecContext& ctx, const NotifierPayload& p) {
@@ -244,7 +244,7 @@ TEST_CASE("ioasid handler: the locked variants are legal, find and queue_work to
 
 TEST_CASE("ioasid handler: detach_spid inside FREE is told, in deferred work it is legal") {
     ThreeParties t;
-    std::vector<std::string> ran;
+    Lines ran;
     const Ioasid id = t.active();
     t.h.core.attach_spid(t.h.ctx, t.set, id, Spid{7});
     Item item(ran, "teardown", [&] { t.h.core.detach_spid(t.h.ctx, id); });
@@ -426,7 +426,7 @@ TEST_CASE("ioasid registration: a set that dies during FREE keeps its chain unti
 
 TEST_CASE("ioasid work: runs in queueing order; an item that started can be queued again") {
     IoasidHarness h;
-    std::vector<std::string> ran;
+    Lines ran;
     Item b(ran, "b");
     Item* self = nullptr;
     bool again = true;
@@ -450,7 +450,7 @@ TEST_CASE("ioasid work: runs in queueing order; an item that started can be queu
 
 TEST_CASE("ioasid work: a queued item can be taken back") {
     IoasidHarness h;
-    std::vector<std::string> ran;
+    Lines ran;
     Item a(ran, "a");
     h.core.queue_work(h.ctx, a);
     CHECK(h.core.workqueue().cancel(a));
@@ -461,7 +461,7 @@ TEST_CASE("ioasid work: a queued item can be taken back") {
 TEST_CASE("ioasid work: the defect takes the newest item first") {
     IoasidHarness h;
     h.probes.enable(ioasid_probes::kUnorderedWork);
-    std::vector<std::string> ran;
+    Lines ran;
     Item a(ran, "a");
     Item b(ran, "b");
     h.core.queue_work(h.ctx, a);
