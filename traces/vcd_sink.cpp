@@ -20,6 +20,7 @@ constexpr unsigned kRefsWidth = 16;
 constexpr unsigned kPasidWidth = 20;
 constexpr unsigned kOwnerWidth = 16;
 constexpr const char* kRoot = "ioasim";
+constexpr std::uint64_t kFrames = 3;  // of 200 pixels, in the window that the save file asks for
 
 unsigned bits_for(std::uint64_t highest) {
     unsigned bits = 1;
@@ -164,7 +165,7 @@ void VcdSink::on_event(const trace::EventRecord& record) {
 
 void VcdSink::on_end(TimePs end) {
     writer_->finish(end);
-    write_save_file();
+    write_save_file(end);
 }
 
 const std::string& VcdSink::error() const {
@@ -319,7 +320,10 @@ std::string VcdSink::save_file_groups(const std::string& name) const {
             view += fmt::format("@800200\n-{0}\n{1}@1000200\n-{0}\n", title, body);
         }
     };
-    const auto line = [this](std::uint32_t s) { return writer_->full_name(s) + "\n"; };
+    // GTKWave shows the part behind the last dot only: an alias tells the component too.
+    const auto line = [this](std::uint32_t s) {
+        return fmt::format("+{{{}}} {}\n", writer_->short_name(s), writer_->full_name(s));
+    };
     const auto bit = [&line](std::uint32_t s) { return "@28\n" + line(s); };
     const auto decimal = [&line](std::uint32_t s) { return "@24\n" + line(s); };
     const auto with_texts = [&](std::uint32_t s, const char* kind) {
@@ -355,17 +359,30 @@ std::string VcdSink::save_file_groups(const std::string& name) const {
     return view;
 }
 
-void VcdSink::write_save_file() {
+void VcdSink::write_save_file(TimePs end) {
     if (!save_file_) {
         return;
     }
     const std::string stem = without_extension(path_);
     write_filters(stem);
+    // The zoom is the negative binary logarithm of the time that a frame stands for.
+    std::string zoom;
+    if (end != TimePs{}) {
+        unsigned bits = 0;
+        while (bits < 63 && (end.ps() >> bits) >= kFrames) {
+            ++bits;
+        }
+        zoom = fmt::format("*-{}.000000 0", bits);
+        for (int marker = 0; marker < 26; ++marker) {
+            zoom += " -1";
+        }
+        zoom += "\n";
+    }
     keep_error(replace_file(
         stem + ".gtkw",
         fmt::format("[*]\n[*] GTKWave save file of {0}\n[*]\n[dumpfile] \"{0}\"\n[timestart] 0\n"
-                    "[size] 1400 900\n[pos] -1 -1\n[sst_width] 220\n[signals_width] 320\n",
-                    file_name(path_)) +
+                    "[size] 1400 900\n[pos] -1 -1\n{1}[sst_width] 220\n[signals_width] 320\n",
+                    file_name(path_), zoom) +
             save_file_groups(file_name(stem))));
 }
 

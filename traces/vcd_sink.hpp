@@ -83,7 +83,7 @@ private:
     void on_release(const trace::EventRecord& record);
     Slot* slot_of(std::uint64_t kernel, std::uint64_t ioasid, bool make);
     std::uint64_t owner_number(trace::Name owner);
-    void write_save_file();
+    void write_save_file(TimePs end = {});
     void write_filters(const std::string& stem);
     std::string save_file_groups(const std::string& name) const;
     void keep_error(const std::string& error);

@@ -40,7 +40,18 @@ std::string vcd_name(std::string_view text) {
 }
 
 VcdWriter::VcdWriter(const std::string& path, std::size_t block_bytes, const std::string& comment)
-    : file_(path, block_bytes), comment_(comment), block_bytes_(block_bytes), scopes_(1) {}
+    : file_(path, block_bytes), block_bytes_(block_bytes), scopes_(1) {
+    // One line of printable ASCII with single spaces, and nothing that looks like a directive.
+    for (const char c : comment) {
+        const bool fine = c > ' ' && c <= '~' && c != '$';
+        if (fine || (!comment_.empty() && comment_.back() != ' ')) {
+            comment_.push_back(fine ? c : ' ');
+        }
+    }
+    while (!comment_.empty() && comment_.back() == ' ') {
+        comment_.pop_back();
+    }
+}
 
 std::uint32_t VcdWriter::declare(const std::vector<std::string>& path, const std::string& name,
                                  unsigned width) {
@@ -214,6 +225,13 @@ bool VcdWriter::rename(std::uint32_t signal, const std::string& name) {
 std::string VcdWriter::full_name(std::uint32_t signal) const {
     const Signal& s = signals_[signal];
     return s.scope + "." + s.name + suffix_of(s.width);
+}
+
+std::string VcdWriter::short_name(std::uint32_t signal) const {
+    const Signal& s = signals_[signal];
+    std::string scope = s.scope.substr(std::min(s.scope.find('.') + 1, s.scope.size()));
+    std::replace(scope.begin(), scope.end(), '.', '/');
+    return scope + " " + s.name;
 }
 
 }  // namespace ioasim::traces

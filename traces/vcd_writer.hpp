@@ -46,6 +46,8 @@ public:
     bool rename(std::uint32_t signal, const std::string& name);
     // "ioasim.dsa0.wq0.occupancy[5:0]", as GTKWave writes it.
     std::string full_name(std::uint32_t signal) const;
+    // "dsa0/wq0 occupancy": for people, without the root scope.
+    std::string short_name(std::uint32_t signal) const;
     unsigned width(std::uint32_t signal) const { return signals_[signal].width; }
     const std::string& error() const { return file_.error(); }
     std::uint64_t changes() const { return changes_; }
