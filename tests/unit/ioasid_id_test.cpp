@@ -1,4 +1,6 @@
 // IDs, references and states, SPIDs, private data, profiles without parts, faults, time.
+#include <memory>
+
 #include <doctest/doctest.h>
 
 #include "tests/unit/ioasid_harness.hpp"
