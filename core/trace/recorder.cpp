@@ -66,21 +66,37 @@ void Recorder::rank_sources() {
     }
 }
 
+// Most instants hold a few events that are in order already; the sort must be stable.
+void Recorder::sort_pending() {
+    if (source_ranks_.size() != source_names_.size()) {
+        rank_sources();
+    }
+    const auto before = [this](const Pending& a, const Pending& b) {
+        if (a.software != b.software) {
+            return b.software;
+        }
+        return !a.software &&
+               source_ranks_[a.record.source.value()] < source_ranks_[b.record.source.value()];
+    };
+    if (std::is_sorted(pending_.begin(), pending_.end(), before)) {
+        return;
+    }
+    constexpr std::size_t kFew = 16;  // std::stable_sort takes memory for its work
+    if (pending_.size() > kFew) {
+        std::stable_sort(pending_.begin(), pending_.end(), before);
+        return;
+    }
+    for (auto next = pending_.begin() + 1; next != pending_.end(); ++next) {
+        std::rotate(std::upper_bound(pending_.begin(), next, *next, before), next, next + 1);
+    }
+}
+
 void Recorder::release_instant() {
     if (pending_.empty()) {
         return;
     }
     if (pending_.size() > 1) {
-        if (source_ranks_.size() != source_names_.size()) {
-            rank_sources();
-        }
-        std::stable_sort(pending_.begin(), pending_.end(), [this](const Pending& a, const Pending& b) {
-            if (a.software != b.software) {
-                return b.software;
-            }
-            return !a.software && source_ranks_[a.record.source.value()] <
-                                      source_ranks_[b.record.source.value()];
-        });
+        sort_pending();
     }
     // A listener may make somebody emit (a finding): those events start the next batch.
     releasing_.swap(pending_);
@@ -96,7 +112,9 @@ void Recorder::release_instant() {
     releasing_.clear();
 }
 
-void Recorder::flush() { release_instant(); }
+void Recorder::flush() {
+    release_instant();
+}
 
 void Recorder::finish(TimePs end) {
     release_instant();

@@ -1,8 +1,8 @@
-// The one event stream. The Recorder collects the events of one instant and releases them, when time
-// moves on, in an order that depends on the system alone: hardware first, by emitting source and the
-// source's own order; then software, in the order in which the dispatcher ran it (software sees what
-// hardware did in that instant, and its effects reach hardware at least 1 ps later). Listeners see
-// nothing but the sorted stream.
+// The one event stream. The Recorder collects the events of one instant and releases them, when
+// time moves on, in an order that depends on the system alone: hardware first, by emitting source
+// and the source's own order; then software, in the order in which the dispatcher ran it (software
+// sees what hardware did in that instant, and its effects reach hardware at least 1 ps later).
+// Listeners see nothing but the sorted stream.
 #pragma once
 
 #include <cstdint>
@@ -73,6 +73,7 @@ public:
 private:
     EventRecord& append(SourceId source, const EventInfo& info);
     void release_instant();
+    void sort_pending();
     void rank_sources();
 
     struct Pending {
