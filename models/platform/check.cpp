@@ -15,6 +15,10 @@ void check_devices(const PlatformConfig& config, Problems& problems) {
     for (std::size_t d = 0; d < config.devices.size(); ++d) {
         const DeviceConfig& device = config.devices[d];
         const dsa::DsaParams params = resolve(dsa::dsa_param_table(), config, device.name);
+        if (device.ats) {
+            problems.push_back({fmt::format("platform.devices[{}].ats", d),
+                                "the IOMMU offers no device TLB (ECAP.DT = 0): leave \"ats\" out"});
+        }
         std::uint64_t entries = 0;
         for (std::size_t w = 0; w < device.workqueues.size(); ++w) {
             const WorkqueueConfig& wq = device.workqueues[w];
