@@ -128,6 +128,8 @@ public:
     TimePs deadline = TimePs::max();
 
     void serve_interrupt();
+    void serve_while_blocked();
+    bool serving_while_blocked = false;
 
 private:
     bool block(bool keeps_cpu, TimePs until) override;
@@ -220,13 +222,21 @@ void Task::serve_interrupt() {
     }
 }
 
+void Task::serve_while_blocked() {
+    serving_while_blocked = true;
+    serve_interrupt();
+    serving_while_blocked = false;
+}
+
 bool Task::block(bool keeps_cpu, TimePs until) {
+    // Who wakes a task does not say from which of two waits.
+    SIM_CHECK(!serving_while_blocked, "{}: an interruption of a sleep may not sleep itself", name());
     woken = false;
     timed_out = false;
     deadline = until;
     while (!woken && !timed_out) {
         if (interrupted && !inside_instruction()) {  // asked for while it could not be served
-            serve_interrupt();
+            serve_while_blocked();
             timed_out = !woken && now() >= until;
             continue;
         }
@@ -240,7 +250,7 @@ bool Task::block(bool keeps_cpu, TimePs until) {
         }
         switch_out();
         if (interrupted && !inside_instruction()) {
-            serve_interrupt();
+            serve_while_blocked();
         }
         timed_out = !woken && now() >= until;
     }
@@ -518,11 +528,12 @@ void Dispatcher::dump(StateDump& out) const {
         for (const SimLock* lock : task->held_locks()) {
             held += (held.empty() ? "" : ", ") + lock->name();
         }
-        out.line(fmt::format("{}: {}{}{}{}{}", task->name(), state_name(task->state),
+        out.line(fmt::format("{}: {}{}{}{}{}{}", task->name(), state_name(task->state),
                              task->cpu >= 0 ? fmt::format(" on cpu{}", task->cpu) : "",
                              task->waits_for().empty() ? "" : ", waits for " + task->waits_for(),
                              held.empty() ? "" : ", holds " + held,
-                             task->call_chain().empty() ? "" : ", in " + task->call_chain()));
+                             task->call_chain().empty() ? "" : ", in " + task->call_chain(),
+                             task->options.service ? " (service)" : ""));
     }
 }
 
