@@ -11,8 +11,8 @@ namespace ioasim {
 
 struct IoasidCore::Group {
     const void* functions = nullptr;
-    AllocatorOps* head = nullptr;         // whose functions and data are used
-    std::vector<AllocatorOps*> members;   // in order of registration
+    AllocatorOps* head = nullptr;        // whose functions and data are used
+    std::vector<AllocatorOps*> members;  // in order of registration
     std::unique_ptr<IdTable> table = std::make_unique<IdTable>();
 };
 

@@ -9,12 +9,14 @@ namespace ioasim {
 
 IoasidsController::IoasidsController(IoasidCore& core, CgroupTasks& tasks)
     : core_(core), tasks_(tasks) {
-    groups_.push_back(std::unique_ptr<IoasidsGroup>(
-        new IoasidsGroup("/", core.recorder().name("/"), nullptr)));
+    groups_.push_back(
+        std::unique_ptr<IoasidsGroup>(new IoasidsGroup("/", core.recorder().name("/"), nullptr)));
     core.set_charging(this);
 }
 
-IoasidsController::~IoasidsController() { core_.set_charging(nullptr); }
+IoasidsController::~IoasidsController() {
+    core_.set_charging(nullptr);
+}
 
 IoasidsGroup& IoasidsController::create(IoasidsGroup& parent, std::string_view name) {
     std::string path = parent.is_root() ? "/" : parent.name() + "/";
@@ -66,9 +68,8 @@ Errno IoasidsController::write_max(ExecContext& ctx, IoasidsGroup& group, std::s
         return Errno::Einval;
     }
     const auto wanted = static_cast<std::uint32_t>(limit);
-    const auto changed = wanted > group.limit_
-                             ? core_.reserve_capacity(ctx, wanted - group.limit_)
-                             : core_.cancel_capacity(ctx, group.limit_ - wanted);
+    const auto changed = wanted > group.limit_ ? core_.reserve_capacity(ctx, wanted - group.limit_)
+                                               : core_.cancel_capacity(ctx, group.limit_ - wanted);
     if (!changed.ok()) {
         return changed.error();
     }

@@ -1,10 +1,11 @@
-// The `ioasids` cgroup controller: limits of IDs for groups of processes, after the controller of the
-// V4 patch series (Documentation/admin-guide/cgroup-v1/ioasids.rst). One unit an ID of an MM set,
-// charged when the ID is allocated and given back when it is reclaimed, in the group and all its
-// ancestors below the root. A limit reserves its IDs from the core's pool, whatever the parent's is.
+// The `ioasids` cgroup controller: limits of IDs for groups of processes, after the controller of
+// the V4 patch series (Documentation/admin-guide/cgroup-v1/ioasids.rst). One unit an ID of an MM
+// set, charged when the ID is allocated and given back when it is reclaimed, in the group and all
+// its ancestors below the root. A limit reserves its IDs from the core's pool, whatever the
+// parent's is.
 //
-// The controller's logic only: tasks are told through CgroupTasks, the files' names and the movement
-// of tasks belong to the kernel model. Threaded mode is absent, as in the series.
+// The controller's logic only: tasks are told through CgroupTasks, the files' names and the
+// movement of tasks belong to the kernel model. Threaded mode is absent, as in the series.
 #pragma once
 
 #include <map>

@@ -24,8 +24,7 @@ Result<IoasidFile*> IoasidDevice::open(ExecContext& ctx, SetToken mm, const std:
         return set.error();
     }
     auto& place = files_[mm];
-    place = std::unique_ptr<IoasidFile>(
-        new IoasidFile(core_.kernel() + "/" + name, mm, *set));
+    place = std::unique_ptr<IoasidFile>(new IoasidFile(core_.kernel() + "/" + name, mm, *set));
     return place.get();
 }
 

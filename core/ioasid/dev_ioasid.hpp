@@ -1,7 +1,7 @@
 // The logic of /dev/ioasid (misc minor 129, mode 0666): a process opens it once, gets an MM set for
 // its mm, allocates and frees IDs with ioctls, and loses everything at the last close. One mutex an
-// open file. Numbers of the calls: type 'i', 100 to 103. The character device and the descriptor table
-// belong to the kernel model.
+// open file. Numbers of the calls: type 'i', 100 to 103. The character device and the descriptor
+// table belong to the kernel model.
 #pragma once
 
 #include <map>
@@ -26,10 +26,10 @@ enum class DevIoasidCall : std::uint32_t {
 struct DevIoasidArgs {
     std::uint32_t argsz = 0;
     std::uint32_t flags = 0;
-    std::uint32_t bits = 0;    // GetInfo: out
-    std::uint32_t min = 0;     // RequestAlloc
+    std::uint32_t bits = 0;  // GetInfo: out
+    std::uint32_t min = 0;   // RequestAlloc
     std::uint32_t max = 0;
-    std::int64_t id = 0;       // RequestFree
+    std::int64_t id = 0;  // RequestFree
     static constexpr std::uint32_t kInfoSize = 12;
     static constexpr std::uint32_t kAllocSize = 16;
 };

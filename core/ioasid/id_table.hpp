@@ -1,7 +1,7 @@
-// Number -> ID of one allocator: constant-time look-up, insertion, removal and "lowest free number of
-// a range", whatever the number of live IDs. Entries live in chunks of 256 at stable addresses; the
-// 20-bit PASID space has a flat directory with bitmaps of full chunks, numbers beyond it (legal in the
-// API, unknown to PCIe) a sorted one.
+// Number -> ID of one allocator: constant-time look-up, insertion, removal and "lowest free number
+// of a range", whatever the number of live IDs. Entries live in chunks of 256 at stable addresses;
+// the 20-bit PASID space has a flat directory with bitmaps of full chunks, numbers beyond it (legal
+// in the API, unknown to PCIe) a sorted one.
 #pragma once
 
 #include <array>
@@ -16,8 +16,8 @@
 
 namespace ioasim {
 
-// 32 bytes: two to a cache line, none across two. The count, which changes most often, has a word of
-// its own.
+// 32 bytes: two to a cache line, none across two. The count, which changes most often, has a word
+// of its own.
 struct alignas(32) IoasidEntry {
     IoasidSet* set = nullptr;
     void* data = nullptr;
@@ -26,10 +26,10 @@ struct alignas(32) IoasidEntry {
     std::uint32_t refs = 0;
     std::uint32_t position : 27;  // in the set's array
     std::uint32_t used : 1;
-    std::uint32_t pending : 1;    // FREE_PENDING
-    std::uint32_t listed : 1;     // in the set's array
-    std::uint32_t orphan : 1;     // its allocator is gone
-    std::uint32_t charged : 1;    // the controller holds a unit for it
+    std::uint32_t pending : 1;  // FREE_PENDING
+    std::uint32_t listed : 1;   // in the set's array
+    std::uint32_t orphan : 1;   // its allocator is gone
+    std::uint32_t charged : 1;  // the controller holds a unit for it
 
     IoasidEntry() : position(0), used(0), pending(0), listed(0), orphan(0), charged(0) {}
 };
@@ -197,8 +197,8 @@ private:
         const std::uint64_t bit = std::uint64_t{1} << (index % 64);
         full_[word] = full ? full_[word] | bit : full_[word] & ~bit;
         const std::uint64_t word_bit = std::uint64_t{1} << word;
-        full_words_ = full_[word] == ~std::uint64_t{0} ? full_words_ | word_bit
-                                                       : full_words_ & ~word_bit;
+        full_words_ =
+            full_[word] == ~std::uint64_t{0} ? full_words_ | word_bit : full_words_ & ~word_bit;
     }
 
     // The first chunk at or after `index` that may have room. Beyond 20 bits every chunk may.

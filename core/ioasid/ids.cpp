@@ -38,7 +38,8 @@ TimePs IoasidCore::set_cost(const IoasidSet& set) const {
 void IoasidCore::tell_state(ExecContext& ctx, const IoasidEntry& entry, IoasidState from,
                             IoasidState to) {
     if (from != to && told()) {
-        emit(ctx, trace::IoasidStateChange{kernel_, name_of(entry.set), Ioasid{entry.id}, from, to});
+        emit(ctx,
+             trace::IoasidStateChange{kernel_, name_of(entry.set), Ioasid{entry.id}, from, to});
     }
 }
 
@@ -116,8 +117,7 @@ Errno IoasidCore::may_alloc(ExecContext& ctx, const IoasidSet* set, bool& charge
     return Errno::Ok;
 }
 
-IoasidCore::Provided IoasidCore::provide(ExecContext& ctx, IoasidSet* set, Ioasid min,
-                                         Ioasid max) {
+IoasidCore::Provided IoasidCore::provide(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid max) {
     IdTable& table = table_for(set);
     if (active_ == nullptr || &table != active_table_) {
         const auto id = table.lowest_free(min.value(), max.value());
@@ -157,8 +157,7 @@ Ioasid IoasidCore::alloc(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid ma
     }
     const CoreLock guard(*this, ctx);
     if (params_.alloc != TimePs{}) {
-        ctx.spend(params_.alloc + search_cost(set) +
-                  (set != nullptr ? set_cost(*set) : TimePs{}));
+        ctx.spend(params_.alloc + search_cost(set) + (set != nullptr ? set_cost(*set) : TimePs{}));
     }
     bool charged = false;
     Errno error = may_alloc(ctx, set, charged);
@@ -339,7 +338,7 @@ void IoasidCore::take(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) 
 // The order of the tests is part of the contract: FREE_PENDING is found before a foreign set.
 Errno IoasidCore::refuse_get(ExecContext& ctx, const IoasidSet* set, Ioasid id,
                              const IoasidEntry* entry) {
-    const Errno error = entry == nullptr        ? Errno::Einval
+    const Errno error = entry == nullptr      ? Errno::Einval
                         : entry->pending != 0 ? Errno::Ebusy
                                               : Errno::Eacces;
     refused(ctx, "get", set, id, error);

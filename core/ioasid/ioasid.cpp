@@ -87,7 +87,7 @@ void IoasidCore::tell_capacity(ExecContext& ctx) {
 // --- looking in -------------------------------------------------------------------------------
 
 IoasidView IoasidCore::view_of(const IoasidEntry& entry) const {
-    return {Ioasid{entry.id}, entry.set,  state_of(entry), entry.refs,
+    return {Ioasid{entry.id}, entry.set,  state_of(entry),  entry.refs,
             Spid{entry.spid}, entry.data, entry.listed != 0};
 }
 

@@ -1,11 +1,12 @@
 // The IOASID core of one kernel: sets with tokens and quota, IDs with references and states, SPIDs,
-// notification chains, the ordered workqueue and custom allocators, after the IOASID patch series of
-// 2020 and 2021. Straight-line software over ExecContext: calls take the allocator spinlock, spend
-// time under it and call notification blocks with it held.
+// notification chains, the ordered workqueue and custom allocators, after the IOASID patch series
+// of 2020 and 2021. Straight-line software over ExecContext: calls take the allocator spinlock,
+// spend time under it and call notification blocks with it held.
 //
 // Errors are those of the posted API. A call that real code would not survive (plain call from a
-// handler, use of a destroyed set) is told as `ioasid.hazard` and goes on as if the `_locked` variant
-// had been called, or as if the set were unknown. Left out: the memory cost of the real structures.
+// handler, use of a destroyed set) is told as `ioasid.hazard` and goes on as if the `_locked`
+// variant had been called, or as if the set were unknown. Left out: the memory cost of the real
+// structures.
 //
 // `holder` names who takes or drops a reference; the same party uses the same name for both.
 #pragma once
@@ -157,8 +158,8 @@ public:
 
     // --- looking in (checkers of the program's own tests, dumps, replays) -----------------------
     std::optional<IoasidView> view(Ioasid id, const IoasidSet* private_set = nullptr) const;
-    std::vector<IoasidSet*> sets() const;                    // registered, by number
-    std::vector<IoasidView> ids() const;                     // of the active allocator, ascending
+    std::vector<IoasidSet*> sets() const;  // registered, by number
+    std::vector<IoasidView> ids() const;   // of the active allocator, ascending
     std::vector<IoasidView> ids_of(const IoasidSet& set) const;
     std::vector<Ioasid> orphans_of(const IoasidSet& set) const;
     const NotifierChain& global_chain() const { return global_chain_; }
@@ -217,6 +218,7 @@ private:
     }
 
     // sets
+    void give_back(ExecContext& ctx, std::uint32_t n);
     Errno check_new_set(SetToken token, SetType type) const;
     IoasidSet* make_set(ExecContext& ctx, SetToken token, SetType type, const std::string& name,
                         std::uint32_t highest);
@@ -243,11 +245,11 @@ private:
     void list(IoasidSet& set, IoasidEntry& entry);
     void unlist(IoasidEntry& entry);
     void take(ExecContext& ctx, IoasidEntry& entry, trace::Name holder);
-    [[gnu::noinline]] void tell_reference(ExecContext& ctx, const IoasidEntry& entry, IoasidState from,
-                                          bool taken, trace::Name holder);
+    [[gnu::noinline]] void tell_reference(ExecContext& ctx, const IoasidEntry& entry,
+                                          IoasidState from, bool taken, trace::Name holder);
     bool drop(ExecContext& ctx, IoasidEntry& entry, trace::Name holder);
     [[gnu::noinline]] Errno refuse_get(ExecContext& ctx, const IoasidSet* set, Ioasid id,
-                                      const IoasidEntry* entry);
+                                       const IoasidEntry* entry);
     [[gnu::noinline]] bool refuse_put(ExecContext& ctx, const IoasidSet* set, Ioasid id,
                                       const IoasidEntry* entry);
     Errno get_entry(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder);
@@ -311,8 +313,8 @@ private:
     std::unique_ptr<IdTable> default_table_;
     std::list<std::unique_ptr<Group>> groups_;
     std::vector<std::unique_ptr<IdTable>> orphaned_tables_;
-    Group* active_ = nullptr;              // nullptr: the default allocator
-    IdTable* active_table_ = nullptr;      // of active_, or the default one
+    Group* active_ = nullptr;          // nullptr: the default allocator
+    IdTable* active_table_ = nullptr;  // of active_, or the default one
 
     NotifierChain global_chain_;
     std::list<MmEntry> mm_list_;

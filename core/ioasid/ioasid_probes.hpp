@@ -5,51 +5,51 @@
 
 namespace ioasim::ioasid_probes {
 
-inline const Defect kReversedPriority{
-    "ioasid.reversed_priority", "notification chains are sorted by ascending priority"};
+inline const Defect kReversedPriority{"ioasid.reversed_priority",
+                                      "notification chains are sorted by ascending priority"};
 inline const Defect kSpidLookupGlobal{
     "ioasid.spid_lookup_global", "a look-up by SPID ignores the set: the first set with it wins"};
-inline const Defect kMissingPut{
-    "ioasid.missing_put", "the put that would end FREE_PENDING is lost"};
+inline const Defect kMissingPut{"ioasid.missing_put",
+                                "the put that would end FREE_PENDING is lost"};
 inline const Defect kDoublePut{"ioasid.double_put", "every put drops two references"};
 inline const Defect kUnbindTwice{"ioasid.unbind_twice", "detach_spid sends UNBIND twice"};
 inline const Defect kQuotaNotChecked{"ioasid.quota_not_checked", "alloc ignores the set's quota"};
-inline const Defect kForeignFreeAllowed{
-    "ioasid.foreign_free_allowed", "free does not compare the caller's set with the ID's"};
-inline const Defect kSpidConflictAccepted{
-    "ioasid.spid_conflict_accepted", "attach_spid takes an SPID that its set already uses"};
-inline const Defect kFreeNotifiedTwice{
-    "ioasid.free_notified_twice", "a free of an ID in use sends FREE twice"};
-inline const Defect kPendingGetAllowed{
-    "ioasid.pending_get_allowed", "get succeeds in FREE_PENDING"};
-inline const Defect kEarlyReuse{
-    "ioasid.early_reuse", "free of an ID in use reclaims it at once, references or not"};
-inline const Defect kUnorderedWork{
-    "ioasid.unordered_work", "the ordered workqueue takes the newest item first"};
+inline const Defect kForeignFreeAllowed{"ioasid.foreign_free_allowed",
+                                        "free does not compare the caller's set with the ID's"};
+inline const Defect kSpidConflictAccepted{"ioasid.spid_conflict_accepted",
+                                          "attach_spid takes an SPID that its set already uses"};
+inline const Defect kFreeNotifiedTwice{"ioasid.free_notified_twice",
+                                       "a free of an ID in use sends FREE twice"};
+inline const Defect kPendingGetAllowed{"ioasid.pending_get_allowed",
+                                       "get succeeds in FREE_PENDING"};
+inline const Defect kEarlyReuse{"ioasid.early_reuse",
+                                "free of an ID in use reclaims it at once, references or not"};
+inline const Defect kUnorderedWork{"ioasid.unordered_work",
+                                   "the ordered workqueue takes the newest item first"};
 inline const Defect kPendingBlockForgotten{
     "ioasid.pending_block_forgotten", "a new set does not attach the blocks that wait for its mm"};
-inline const Defect kQuotaNotReturned{
-    "ioasid.quota_not_returned", "a dying set keeps its quota out of the pool"};
-inline const Defect kFreeAllSkipsLast{
-    "ioasid.free_all_skips_last", "free_all_in_set forgets the highest ID"};
-inline const Defect kChargeNotChecked{
-    "ioasid.charge_not_checked", "the ioasids controller charges without comparing the limit"};
-inline const Defect kUnregisterIgnored{
-    "ioasid.unregister_ignored", "unregistering a notification block leaves it on its chain"};
-inline const Defect kRangeIgnored{
-    "ioasid.range_ignored", "alloc ignores the lower end of the range"};
+inline const Defect kQuotaNotReturned{"ioasid.quota_not_returned",
+                                      "a dying set keeps its quota out of the pool"};
+inline const Defect kFreeAllSkipsLast{"ioasid.free_all_skips_last",
+                                      "free_all_in_set forgets the highest ID"};
+inline const Defect kChargeNotChecked{"ioasid.charge_not_checked",
+                                      "the ioasids controller charges without comparing the limit"};
+inline const Defect kUnregisterIgnored{"ioasid.unregister_ignored",
+                                       "unregistering a notification block leaves it on its chain"};
+inline const Defect kRangeIgnored{"ioasid.range_ignored",
+                                  "alloc ignores the lower end of the range"};
 
 inline const FaultSite kAllocNoMemory{"ioasid.alloc.no_memory", "no memory for a new ID"};
 inline const FaultSite kSetAllocNoMemory{"ioasid.set_alloc.no_memory", "no memory for a new set"};
-inline const FaultSite kRegisterNoMemory{
-    "ioasid.register_notifier_mm.no_memory", "no memory for an entry of the mm list"};
+inline const FaultSite kRegisterNoMemory{"ioasid.register_notifier_mm.no_memory",
+                                         "no memory for an entry of the mm list"};
 
-inline const Mark kReclaimInHandler{
-    "ioasid.reclaim_in_handler", "a handler dropped the last reference during the notification"};
-inline const Mark kPendingBlockAttached{
-    "ioasid.pending_block_attached", "a block that waited for its mm was attached to a new set"};
+inline const Mark kReclaimInHandler{"ioasid.reclaim_in_handler",
+                                    "a handler dropped the last reference during the notification"};
+inline const Mark kPendingBlockAttached{"ioasid.pending_block_attached",
+                                        "a block that waited for its mm was attached to a new set"};
 inline const Mark kOrphaned{"ioasid.orphaned", "an allocator was removed with IDs outstanding"};
-inline const Mark kUnstoredReturned{
-    "ioasid.unstored_returned", "alloc returned a number that belongs to somebody else"};
+inline const Mark kUnstoredReturned{"ioasid.unstored_returned",
+                                    "alloc returned a number that belongs to somebody else"};
 
 }  // namespace ioasim::ioasid_probes

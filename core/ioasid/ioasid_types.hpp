@@ -23,7 +23,9 @@ constexpr Ioasid kNoIoasid{kInvalidIoasid};
 constexpr Spid kNoSpid{kInvalidIoasid};
 constexpr std::uint32_t kDefaultIoasidCapacity = 0x100000;  // 20 bits: PCIe PASID width
 
-constexpr bool is_valid(Ioasid id) { return id != kNoIoasid; }
+constexpr bool is_valid(Ioasid id) {
+    return id != kNoIoasid;
+}
 
 // Values as in the V4 patch series; other numbers are illegal and refused.
 enum class SetType : std::uint32_t { None = 1, Mm = 2 };
@@ -33,8 +35,12 @@ constexpr std::uint32_t kSetTypeCount = 3;
 using SetToken = std::uint64_t;
 
 // The document's order: CPU, IOMMU, DEVICE. A block that says nothing is Last.
-enum NotifierPriority : int { kPriorityLast = 0, kPriorityDevice = 1, kPriorityIommu = 2,
-                              kPriorityCpu = 3 };
+enum NotifierPriority : int {
+    kPriorityLast = 0,
+    kPriorityDevice = 1,
+    kPriorityIommu = 2,
+    kPriorityCpu = 3
+};
 
 constexpr unsigned kNotifyAll = 1U << 0U;  // the global chain
 constexpr unsigned kNotifySet = 1U << 1U;  // the chain of the ID's set
@@ -56,14 +62,16 @@ struct NotifierPayload {
 
 // Values of Linux's notifier return codes; the stop bit ends the rest of the chain.
 enum class NotifyResult : std::int32_t { Done = 0, Ok = 1, Stop = 0x8001, Bad = 0x8002 };
-constexpr bool stops_chain(NotifyResult r) { return (static_cast<std::int32_t>(r) & 0x8000) != 0; }
+constexpr bool stops_chain(NotifyResult r) {
+    return (static_cast<std::int32_t>(r) & 0x8000) != 0;
+}
 // As notifier_from_errno(): an error with the stop bit.
 constexpr NotifyResult notify_error(Errno error) {
     return static_cast<NotifyResult>(0x8000 | (1 + static_cast<std::int32_t>(error)));
 }
 
-// Subscriber. handle() runs in the context of whoever caused the event, in an atomic section with the
-// allocator lock held: only *_locked calls, find, find_set and queue_work are allowed in it.
+// Subscriber. handle() runs in the context of whoever caused the event, in an atomic section with
+// the allocator lock held: only *_locked calls, find, find_set and queue_work are allowed in it.
 class NotifierBlock {
 public:
     NotifierBlock(std::string name, int priority) : name_(std::move(name)), priority_(priority) {}
@@ -79,7 +87,8 @@ private:
     int priority_;
 };
 
-// One piece of deferred work; at most once in the queue at a time. The object must live until it ran.
+// One piece of deferred work; at most once in the queue at a time. The object must live until it
+// ran.
 class WorkItem {
 public:
     WorkItem(std::string name, Ioasid id) : name_(std::move(name)), id_(id) {}
@@ -100,8 +109,9 @@ private:
     bool pending_ = false;
 };
 
-// A provider of numbers (a guest's virtual command registers). Both functions run with the allocator
-// spinlock held: a provider that waits for MMIO spends that time under the lock, as the real one does.
+// A provider of numbers (a guest's virtual command registers). Both functions run with the
+// allocator spinlock held: a provider that waits for MMIO spends that time under the lock, as the
+// real one does.
 class AllocatorOps {
 public:
     explicit AllocatorOps(std::string name) : name_(std::move(name)) {}
@@ -120,8 +130,8 @@ private:
     std::string name_;
 };
 
-// A notification chain: descending priority, registration order among equals. Blocks may come and go
-// while somebody walks it (posted code registers without the allocator lock).
+// A notification chain: descending priority, registration order among equals. Blocks may come and
+// go while somebody walks it (posted code registers without the allocator lock).
 class NotifierChain {
 public:
     NotifierChain() = default;
@@ -191,10 +201,10 @@ private:
     std::uint32_t orphans_ = 0;  // listed IDs of allocators that are gone
     bool registered_ = false;
     bool marked_ = false;
-    std::uint32_t highest_id_ = 0;  // ever listed: height of the set's tree
+    std::uint32_t highest_id_ = 0;      // ever listed: height of the set's tree
     std::vector<IoasidEntry*> listed_;  // the set's array; position is kept in the entry
     std::unordered_map<std::uint32_t, IoasidEntry*> by_spid_;  // of listed_; never iterated
-    std::unique_ptr<IdTable> own_ids_;  // private set: its own namespace
+    std::unique_ptr<IdTable> own_ids_;                         // private set: its own namespace
     NotifierChain chain_;
 };
 

@@ -169,8 +169,8 @@ NotifyResult IoasidCore::call_merged(ExecContext& ctx, const NotifierPayload& pa
 
 NotifyResult IoasidCore::send(ExecContext& ctx, const IoasidEntry& entry, IoasidNotification event,
                               unsigned flags) {
-    const bool unheard = !told() && (flags & kNotifyAll) == 0 &&
-                         (entry.set == nullptr || entry.set->chain_.empty());
+    const bool unheard =
+        !told() && (flags & kNotifyAll) == 0 && (entry.set == nullptr || entry.set->chain_.empty());
     if (unheard || !switches_.managed_sets) {
         return NotifyResult::Done;
     }
@@ -242,7 +242,7 @@ Errno IoasidCore::register_notifier(ExecContext& ctx, IoasidSet* set, NotifierBl
         spend(ctx, params_.registration);
         const bool living = set == nullptr || usable(ctx, set);
         if (switches_.register_refuses_live_set && set != nullptr) {
-            const Errno error = !living ? Errno::Einval
+            const Errno error = !living                                        ? Errno::Einval
                                 : set->type_ == SetType::Mm && set->live_ != 0 ? Errno::Ebusy
                                                                                : Errno::Ok;
             if (error != Errno::Ok) {
@@ -291,8 +291,8 @@ void IoasidCore::unregister_notifier(ExecContext& ctx, IoasidSet* set, NotifierB
     unpin_set(ctx, set);
 }
 
-// The production kernel pins the set by its live count while it waits; the way back from one to zero
-// is taken for the last reclaim.
+// The production kernel pins the set by its live count while it waits; the way back from one to
+// zero is taken for the last reclaim.
 void IoasidCore::unpin_set(ExecContext& ctx, IoasidSet* set) {
     if (!switches_.unregister_destroys_empty_set || set == nullptr) {
         return;

@@ -1,5 +1,5 @@
-// The ordered workqueue: at most one item runs at any time, strictly in queueing order, over all sets
-// and users. Queueing is allowed in any context; running happens in one worker task.
+// The ordered workqueue: at most one item runs at any time, strictly in queueing order, over all
+// sets and users. Queueing is allowed in any context; running happens in one worker task.
 #pragma once
 
 #include <deque>

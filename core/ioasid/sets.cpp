@@ -55,6 +55,16 @@ Result<std::uint32_t> IoasidCore::cancel_capacity(ExecContext& ctx, std::uint32_
     return available_;
 }
 
+// A caller that cancelled more than it had reserved made room that the sets had: the pool does not
+// grow beyond its total.
+void IoasidCore::give_back(ExecContext& ctx, std::uint32_t n) {
+    if (n > capacity_ - available_) {
+        hazard(ctx, "capacity_cancelled_twice", kernel_text_);
+        n = capacity_ - available_;
+    }
+    available_ += n;
+}
+
 // --- making and destroying sets ---------------------------------------------------------------
 
 Errno IoasidCore::check_new_set(SetToken token, SetType type) const {
@@ -124,16 +134,15 @@ Result<IoasidSet*> IoasidCore::set_alloc(ExecContext& ctx, SetToken token, std::
     }
     const auto refuse = [&](Errno error) -> Result<IoasidSet*> {
         if (told()) {
-            emit(ctx, trace::IoasidRefused{kernel_, recorder_.name("set_alloc"),
-                                           recorder_.name(name), kNoIoasid, error,
-                                           recorder_.name(ctx.name())});
+            emit(ctx,
+                 trace::IoasidRefused{kernel_, recorder_.name("set_alloc"), recorder_.name(name),
+                                      kNoIoasid, error, recorder_.name(ctx.name())});
         }
         return error;
     };
     const bool negative = static_cast<std::int32_t>(type) < 0;
-    if (!switches_.managed_sets ||
-        (static_cast<std::uint32_t>(type) >= kSetTypeCount &&
-         !(negative && switches_.type_is_signed))) {
+    if (!switches_.managed_sets || (static_cast<std::uint32_t>(type) >= kSetTypeCount &&
+                                    !(negative && switches_.type_is_signed))) {
         return refuse(Errno::Einval);
     }
     if (quota == 0 && switches_.quota_zero_read_unlocked) {
@@ -226,7 +235,7 @@ void IoasidCore::destroy_set(ExecContext& ctx, IoasidSet& set) {
     set.registered_ = false;
     set.marked_ = false;
     if (switches_.quota_returned && !probes_.has(ioasid_probes::kQuotaNotReturned)) {
-        available_ += set.share_;
+        give_back(ctx, set.share_);
     }
     emit(ctx, trace::IoasidSetFree{kernel_, set.name_, available_});
 }
@@ -272,7 +281,11 @@ Errno IoasidCore::adjust_set(ExecContext& ctx, IoasidSet* set, std::uint32_t quo
         refused(ctx, "adjust_set", set, kNoIoasid, error);
         return error;
     }
-    available_ = available_ + set->share_ - quota;
+    if (quota > set->share_) {
+        available_ -= quota - set->share_;
+    } else {
+        give_back(ctx, set->share_ - quota);
+    }
     set->share_ = quota;
     set->quota_ = quota;
     emit(ctx, trace::IoasidSetQuota{kernel_, set->name_, quota, available_});

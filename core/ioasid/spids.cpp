@@ -136,8 +136,8 @@ Ioasid IoasidCore::find_by_spid(ExecContext& ctx, IoasidSet* set, Spid spid, boo
     return Ioasid{entry->id};
 }
 
-// "No SPID" is compared like any SPID in the posted code: every ID without one matches, the highest is
-// returned, and all of them are referenced.
+// "No SPID" is compared like any SPID in the posted code: every ID without one matches, the highest
+// is returned, and all of them are referenced.
 Ioasid IoasidCore::find_without_spid(ExecContext& ctx, IoasidSet& set, bool get,
                                      trace::Name holder) {
     Ioasid highest = kNoIoasid;

@@ -1,8 +1,8 @@
-// Where the published versions of the IOASID core differ, and where the design document differs from
-// all of them. One named switch a difference; a profile is a preset over this struct and nothing else
-// in the core asks which profile runs. "V4 patch series" is the series of February 2021, "production
-// kernel" the later Intel tree, "mainline" Linux 5.13 and 5.18, "document" the series' own
-// Documentation/driver-api/ioasid.rst.
+// Where the published versions of the IOASID core differ, and where the design document differs
+// from all of them. One named switch a difference; a profile is a preset over this struct and
+// nothing else in the core asks which profile runs. "V4 patch series" is the series of February
+// 2021, "production kernel" the later Intel tree, "mainline" Linux 5.13 and 5.18, "document" the
+// series' own Documentation/driver-api/ioasid.rst.
 #pragma once
 
 #include <cstdint>
@@ -40,20 +40,22 @@ struct Switches {
     // --- sets -------------------------------------------------------------------------------
     // Posted code: an untyped set takes no token at all. Document: any 64-bit token.
     bool untyped_token_refused = false;
-    // Document: a non-zero token is unique within its type. Posted code: only MM tokens are looked at.
+    // Document: a non-zero token is unique within its type. Posted code: only MM tokens are looked
+    // at.
     bool untyped_token_unique = true;
     // Posted code: the quota is an int, so 2^31 and more never allow an allocation.
     bool quota_is_signed = false;
-    // Posted code: the type is compared as a signed number, so a negative one is found out only after
-    // the quota was compared with the pool.
+    // Posted code: the type is compared as a signed number, so a negative one is found out only
+    // after the quota was compared with the pool.
     bool type_is_signed = false;
     // Posted code: quota 0 ("all that is left") reads the pool before it takes the lock.
     bool quota_zero_read_unlocked = false;
-    // V1 to V3 return the quota to the pool when the set dies; V4 and the production kernel leak it.
+    // V1 to V3 return the quota to the pool when the set dies; V4 and the production kernel leak
+    // it.
     bool quota_returned = true;
     enum class SetDeath : std::uint8_t {
-        AtZeroLive,         // V4: with the last ID, whoever holds the pointer
-        AfterRefusedFree,   // production kernel: set_free marks, the last reclaim destroys
+        AtZeroLive,        // V4: with the last ID, whoever holds the pointer
+        AfterRefusedFree,  // production kernel: set_free marks, the last reclaim destroys
     };
     SetDeath set_death = SetDeath::AfterRefusedFree;
     // Production kernel: alloc still succeeds on a set that waits for its last reclaim, which can
@@ -66,19 +68,20 @@ struct Switches {
     bool quota_adjustable = true;
 
     // --- IDs --------------------------------------------------------------------------------
-    // V4 and the production kernel: when storing fails after the provider gave a number (a number in
-    // use), the number is returned although nothing was stored. Otherwise INVALID_IOASID.
+    // V4 and the production kernel: when storing fails after the provider gave a number (a number
+    // in use), the number is returned although nothing was stored. Otherwise INVALID_IOASID.
     bool alloc_returns_unstored = false;
-    // All code: a provider whose number is in use already is told to free that number, which belongs
-    // to somebody else. Mainline then refuses, V4 returns it.
+    // All code: a provider whose number is in use already is told to free that number, which
+    // belongs to somebody else. Mainline then refuses, V4 returns it.
     bool collision_freed_at_provider = false;
     // All code: whatever the provider returns is stored, inside min..max or not.
     bool provider_range_checked = true;
     // Document: attach_data and attach_spid take the set and refuse a foreign one (-EACCES).
     // Posted code: the ID alone.
     bool attach_checks_set = true;
-    // Document: a free of an IDLE ID that still has an SPID sends UNBIND before the reclaim (pattern
-    // ALLOC, BIND, FREE). Posted code is silent and leaves the subscribers' translations behind.
+    // Document: a free of an IDLE ID that still has an SPID sends UNBIND before the reclaim
+    // (pattern ALLOC, BIND, FREE). Posted code is silent and leaves the subscribers' translations
+    // behind.
     bool unbind_before_idle_reclaim = true;
 
     // --- SPIDs ------------------------------------------------------------------------------
@@ -98,7 +101,8 @@ struct Switches {
         GlobalChainFirst,  // V4: the whole global chain, then the set's
     };
     CallOrder call_order = CallOrder::MergedByPriority;
-    // Document: on a non-empty MM set every registration is refused. Posted code: only the _mm call.
+    // Document: on a non-empty MM set every registration is refused. Posted code: only the _mm
+    // call.
     bool register_refuses_live_set = true;
     // V4 registers on a chain without the allocator lock.
     bool register_takes_lock = true;
@@ -117,8 +121,8 @@ struct Switches {
     bool explicit_notify = true;
 
     // --- allocators -------------------------------------------------------------------------
-    // All code: the removed head of a shared group stays in use, removal matches by functions, and a
-    // duplicate is only seen among heads.
+    // All code: the removed head of a shared group stays in use, removal matches by functions, and
+    // a duplicate is only seen among heads.
     bool allocator_quirks = false;
 
     // --- cgroup and /dev/ioasid -------------------------------------------------------------

@@ -1,0 +1,497 @@
+// A reference model of the IOASID core, profile `spec`: sets of numbers and maps, written from the
+// contract alone and sharing no code with the core. It predicts results, the calls of notification
+// blocks and the state after every operation.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace ioasim::test {
+
+constexpr int kModelNone = -1;
+
+struct ModelBlock {
+    std::string name;
+    int priority = 0;
+    bool stops = false;
+    bool puts_on_free = false;
+};
+
+struct ModelId {
+    int refs = 1;
+    bool pending = false;
+    int spid = kModelNone;
+    int data = 0;
+};
+
+struct ModelSet {
+    bool alive = true;
+    bool mm = false;
+    bool is_private = false;
+    bool marked = false;
+    unsigned token = 0;
+    unsigned quota = 0;
+    int number = 0;
+    std::map<int, ModelId> ids;
+    std::vector<int> chain;  // blocks in call order
+};
+
+struct ModelMmEntry {
+    unsigned token;
+    int block;
+    int set;  // kModelNone: waits
+};
+
+// Results are errno numbers (0: success) unless a comment says otherwise.
+class IoasidModel {
+public:
+    IoasidModel(unsigned capacity, std::vector<ModelBlock> model_blocks)
+        : available(capacity), blocks(std::move(model_blocks)), capacity_(capacity) {}
+
+    // --- pool and sets ------------------------------------------------------------------------
+    int reserve(unsigned n) {
+        if (n > available) {
+            return 28;
+        }
+        const unsigned taken = n == 0 ? available : n;
+        available -= taken;
+        return 0;
+    }
+    int cancel(unsigned n) {
+        if (n > capacity_ - available) {
+            return 22;
+        }
+        available += n;
+        return 0;
+    }
+    int set_alloc(unsigned token, unsigned quota, bool mm) {
+        quota = quota == 0 ? available : quota;
+        if (quota > available) {
+            return 28;
+        }
+        if (const int error = token_error(token, mm); error != 0) {
+            return error;
+        }
+        const int number = free_number();
+        if (number > static_cast<int>(available)) {
+            return 28;
+        }
+        add_set(token, quota, mm, false, number);
+        available -= quota;
+        return 0;
+    }
+    int set_alloc_private(unsigned token, bool mm) {
+        if (const int error = token_error(token, mm); error != 0) {
+            return error;
+        }
+        add_set(token, 0, mm, true, free_number());
+        return 0;
+    }
+    int set_free(int s) {
+        ModelSet& set = sets[index(s)];
+        if (!set.alive) {
+            return 22;
+        }
+        if (!set.ids.empty()) {
+            set.marked = true;
+            return 16;
+        }
+        destroy(s);
+        return 0;
+    }
+    int adjust(int s, unsigned quota) {
+        ModelSet& set = sets[index(s)];
+        if (!set.alive || set.is_private || quota == 0 || quota < set.ids.size()) {
+            return 22;
+        }
+        if (quota > set.quota + available) {
+            return 28;
+        }
+        if (quota > set.quota) {
+            available -= quota - set.quota;
+        } else {
+            give_back(set.quota - quota);
+        }
+        set.quota = quota;
+        return 0;
+    }
+    void free_all(int s) {
+        if (!sets[index(s)].alive) {
+            return;
+        }
+        std::vector<int> all;
+        for (const auto& [id, entry] : sets[index(s)].ids) {
+            all.push_back(id);
+        }
+        for (const int id : all) {
+            free(s, id);
+        }
+    }
+    int find_mm(unsigned token) const {  // a set or kModelNone
+        for (std::size_t s = 0; s < sets.size(); ++s) {
+            if (sets[s].alive && sets[s].mm && sets[s].token == token) {
+                return static_cast<int>(s);
+            }
+        }
+        return kModelNone;
+    }
+
+    // --- IDs ----------------------------------------------------------------------------------
+    int alloc(int s, int min, int max, int data) {  // an ID or kModelNone
+        ModelSet& set = sets[index(s)];
+        if (!set.alive || set.marked || (!set.is_private && set.ids.size() >= set.quota)) {
+            return kModelNone;
+        }
+        for (int id = min; id <= max; ++id) {
+            const bool used = set.is_private ? set.ids.count(id) != 0 : owner_of(id) != kModelNone;
+            if (!used) {
+                set.ids[id].data = data;
+                notify("ALLOC", s, id, false);
+                return id;
+            }
+        }
+        return kModelNone;
+    }
+    void free(int s, int id) {
+        ModelId* entry = find_in(s, id);
+        if (entry == nullptr || entry->pending) {
+            return;
+        }
+        if (entry->refs > 1) {
+            entry->pending = true;
+            --entry->refs;
+            notify("FREE", s, id, true);
+            return;
+        }
+        if (entry->spid != kModelNone) {
+            notify("UNBIND", s, id, false);
+        }
+        reclaim(s, id);
+    }
+    int get(int s, int id) {
+        const int where = home(s, id);
+        if (where == kModelNone) {
+            return 22;
+        }
+        ModelId& entry = sets[index(where)].ids[id];
+        if (entry.pending) {
+            return 16;
+        }
+        if (s != kModelNone && where != s) {
+            return 13;
+        }
+        ++entry.refs;
+        return 0;
+    }
+    int get_if_owned(unsigned token, int id) {
+        const int where = owner_of(id);
+        if (where == kModelNone) {
+            return 2;
+        }
+        if (!sets[index(where)].mm) {
+            return 22;
+        }
+        return sets[index(where)].token != token ? 1 : get(where, id);
+    }
+    bool put(int s, int id) {
+        const int where = home(s, id);
+        if (where == kModelNone || (s != kModelNone && where != s)) {
+            return false;
+        }
+        if (--sets[index(where)].ids[id].refs != 0) {
+            return false;
+        }
+        reclaim(where, id);
+        return true;
+    }
+    // Error and data.
+    std::pair<int, int> find(int s, int id) const {
+        const int where = home(s, id);
+        if (where == kModelNone) {
+            return {2, 0};
+        }
+        if (s != kModelNone && where != s) {
+            return {13, 0};
+        }
+        return {0, sets[index(where)].ids.at(id).data};
+    }
+    int attach_data(int s, int id, int data) {
+        const auto [error, old] = find(s, id);
+        if (error != 0) {
+            return error;
+        }
+        if (old != 0) {
+            return 16;
+        }
+        sets[index(home(s, id))].ids[id].data = data;
+        return 0;
+    }
+    void detach_data(int id) {
+        if (const int where = owner_of(id); where != kModelNone) {
+            sets[index(where)].ids[id].data = 0;
+        }
+    }
+
+    // --- SPIDs --------------------------------------------------------------------------------
+    int attach_spid(int s, int id, int spid) {
+        const int where = home(s, id);
+        if (spid == kModelNone) {
+            return 22;
+        }
+        if (where == kModelNone) {
+            return 2;
+        }
+        if (s != kModelNone && where != s) {
+            return 13;
+        }
+        ModelId& entry = sets[index(where)].ids[id];
+        if (entry.spid != kModelNone) {
+            return 16;
+        }
+        if (by_spid(where, spid) != kModelNone) {
+            return 22;
+        }
+        entry.spid = spid;
+        notify("BIND", where, id, false);
+        return 0;
+    }
+    void detach_spid(int id) {
+        const int where = owner_of(id);
+        if (where == kModelNone || sets[index(where)].ids[id].spid == kModelNone) {
+            return;
+        }
+        notify("UNBIND", where, id, false);
+        sets[index(where)].ids[id].spid = kModelNone;
+    }
+    int by_spid(int s, int spid) const {  // an ID or kModelNone
+        const ModelSet& set = sets[index(s)];
+        if (set.alive) {
+            for (const auto& [id, entry] : set.ids) {
+                if (entry.spid == spid && spid != kModelNone) {
+                    return id;
+                }
+            }
+        }
+        return kModelNone;
+    }
+    int find_by_spid(int s, int spid, bool get_too) {
+        const int id = by_spid(s, spid);
+        if (id == kModelNone || !get_too) {
+            return id;
+        }
+        ModelId& entry = sets[index(s)].ids[id];
+        if (entry.pending) {
+            return kModelNone;
+        }
+        ++entry.refs;
+        return id;
+    }
+
+    // --- blocks -------------------------------------------------------------------------------
+    int register_block(int s, int block) {
+        if (s == kModelNone) {
+            insert(global, block);
+            return 0;
+        }
+        ModelSet& set = sets[index(s)];
+        if (!set.alive) {
+            return 22;
+        }
+        if (set.mm && !set.ids.empty()) {
+            return 16;
+        }
+        insert(set.chain, block);
+        return 0;
+    }
+    void unregister_block(int s, int block) {
+        if (s == kModelNone) {
+            erase(global, block);
+        } else if (sets[index(s)].alive) {
+            erase(sets[index(s)].chain, block);
+        }
+    }
+    int register_mm(unsigned token, int block) {
+        if (token == 0) {
+            return 22;
+        }
+        for (const ModelMmEntry& entry : mm_list) {
+            if (entry.token == token && entry.block == block) {
+                return 16;
+            }
+        }
+        const int s = find_mm(token);
+        if (s != kModelNone && !sets[index(s)].ids.empty()) {
+            return 16;
+        }
+        mm_list.insert(mm_list.begin(), {token, block, s});
+        if (s != kModelNone) {
+            insert(sets[index(s)].chain, block);
+        }
+        return 0;
+    }
+    void unregister_mm(unsigned token, int block) {
+        for (auto entry = mm_list.begin(); entry != mm_list.end(); ++entry) {
+            if (entry->token == token && entry->block == block) {
+                if (entry->set != kModelNone) {
+                    erase(sets[index(entry->set)].chain, block);
+                }
+                mm_list.erase(entry);
+                return;
+            }
+        }
+    }
+
+    // The set whose ID this is in the common namespace, or kModelNone.
+    int owner_of(int id) const {
+        for (std::size_t s = 0; s < sets.size(); ++s) {
+            if (!sets[s].is_private && sets[s].ids.count(id) != 0) {
+                return static_cast<int>(s);
+            }
+        }
+        return kModelNone;
+    }
+
+    unsigned available;
+    std::vector<ModelBlock> blocks;
+    std::vector<ModelSet> sets;
+    std::vector<int> global;
+    std::vector<ModelMmEntry> mm_list;
+    std::vector<std::string> calls;
+
+private:
+    unsigned capacity_;
+
+    static std::size_t index(int s) { return static_cast<std::size_t>(s); }
+    // Cancelling what nobody had reserved can make the pool fuller than its total: it overflows.
+    void give_back(unsigned n) { available = std::min(capacity_, available + n); }
+
+    int token_error(unsigned token, bool mm) const {
+        if (mm && token == 0) {
+            return 22;
+        }
+        for (const ModelSet& set : sets) {
+            if (set.alive && set.mm == mm && set.token == token && token != 0) {
+                return 17;
+            }
+        }
+        return 0;
+    }
+    int free_number() const {
+        std::set<int> used;
+        for (const ModelSet& set : sets) {
+            if (set.alive) {
+                used.insert(set.number);
+            }
+        }
+        int number = 0;
+        while (used.count(number) != 0) {
+            ++number;
+        }
+        return number;
+    }
+    void add_set(unsigned token, unsigned quota, bool mm, bool is_private, int number) {
+        ModelSet set;
+        set.mm = mm;
+        set.is_private = is_private;
+        set.token = token;
+        set.quota = quota;
+        set.number = number;
+        sets.push_back(set);
+        if (!mm) {
+            return;
+        }
+        for (ModelMmEntry& entry : mm_list) {
+            if (entry.set == kModelNone && entry.token == token) {
+                entry.set = static_cast<int>(sets.size()) - 1;
+                insert(sets.back().chain, entry.block);
+            }
+        }
+    }
+    void destroy(int s) {
+        ModelSet& set = sets[index(s)];
+        set.alive = false;
+        set.marked = false;
+        give_back(set.quota);
+        for (ModelMmEntry& entry : mm_list) {
+            if (entry.set == s) {
+                entry.set = kModelNone;
+            }
+        }
+    }
+    void reclaim(int s, int id) {
+        ModelSet& set = sets[index(s)];
+        set.ids.erase(id);
+        if (set.ids.empty() && set.marked) {
+            destroy(s);
+        }
+    }
+    // Where a call that names set `s` (or none) finds the ID.
+    int home(int s, int id) const {
+        if (s != kModelNone && sets[index(s)].is_private) {
+            return sets[index(s)].ids.count(id) != 0 ? s : kModelNone;
+        }
+        return owner_of(id);
+    }
+    ModelId* find_in(int s, int id) {
+        if (s == kModelNone) {
+            return nullptr;
+        }
+        const auto found = sets[index(s)].ids.find(id);
+        return found == sets[index(s)].ids.end() ? nullptr : &found->second;
+    }
+
+    void insert(std::vector<int>& chain, int block) {
+        if (std::find(chain.begin(), chain.end(), block) != chain.end()) {
+            return;
+        }
+        auto place = chain.begin();
+        while (place != chain.end() && priority(*place) >= priority(block)) {
+            ++place;
+        }
+        chain.insert(place, block);
+    }
+    static void erase(std::vector<int>& chain, int block) {
+        chain.erase(std::remove(chain.begin(), chain.end(), block), chain.end());
+    }
+    int priority(int block) const { return blocks[index(block)].priority; }
+
+    // Sorts the union of both chains instead of merging them, and drops a chain's rest on a stop.
+    void notify(const std::string& event, int s, int id, bool both) {
+        struct Call {
+            int block;
+            bool of_set;
+        };
+        std::vector<Call> order;
+        if (both) {
+            for (const int block : global) {
+                order.push_back({block, false});
+            }
+        }
+        for (const int block : sets[index(s)].chain) {
+            order.push_back({block, true});
+        }
+        std::stable_sort(order.begin(), order.end(), [this](const Call& a, const Call& b) {
+            return priority(a.block) > priority(b.block);
+        });
+        const int spid = sets[index(s)].ids[id].spid;
+        bool stopped[2] = {false, false};
+        for (const Call& call : order) {
+            if (stopped[call.of_set ? 1 : 0]) {
+                continue;
+            }
+            const ModelBlock& block = blocks[index(call.block)];
+            calls.push_back(block.name + ":" + event + " " + std::to_string(id) +
+                            (spid == kModelNone ? "" : "/" + std::to_string(spid)));
+            if (event == "FREE" && block.puts_on_free) {
+                put(s, id);
+            }
+            stopped[call.of_set ? 1 : 0] = block.stops;
+        }
+    }
+};
+
+}  // namespace ioasim::test
