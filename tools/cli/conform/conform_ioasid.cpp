@@ -61,11 +61,8 @@ json expand_snapshot(json op) {
 std::string difference(const json& op, const json& got) {
     for (const auto& [key, value] : op.items()) {
         const auto found = got.find(key);
-        if (found != got.end() && key != "set" && *found != value) {
+        if (found != got.end() && *found != value) {
             return key + ": recorded " + value.dump() + ", here " + found->dump();
-        }
-        if (key == "set" && found != got.end() && *found != value) {
-            return "number of the new set: recorded " + value.dump() + ", here " + found->dump();
         }
     }
     for (const char* key : {"gone", "prov"}) {

@@ -1,7 +1,7 @@
 // `ioasim conform ioasid FILE...`: replays recorded operations of real IOASID cores (format
-// "ioasid-ops/1") on the simulator's core and compares every result, every notification in order and
-// every snapshot. The profile named in a file's header selects the preset of switches; nothing else of
-// the core depends on the file.
+// "ioasid-ops/1") on the simulator's core and compares every result, every notification in order
+// and every snapshot. The profile named in a file's header selects the preset of switches; nothing
+// else of the core depends on the file.
 #pragma once
 
 #include <iosfwd>
@@ -11,7 +11,6 @@
 namespace ioasim::tools {
 
 // 0: all agree; 1: something differs or was skipped; 2: a file is unreadable.
-int run_conform_ioasid(const std::vector<std::string>& files, std::ostream& out,
-                       std::ostream& err);
+int run_conform_ioasid(const std::vector<std::string>& files, std::ostream& out, std::ostream& err);
 
 }  // namespace ioasim::tools

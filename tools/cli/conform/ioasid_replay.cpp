@@ -10,14 +10,20 @@ using nlohmann::json;
 
 namespace {
 
-TimePs no_clock() { return TimePs{}; }
+TimePs no_clock() {
+    return TimePs{};
+}
 
 // Arguments are u32 in C; a recording may show one as a negative int.
 std::uint32_t u32(const json& value) {
     return static_cast<std::uint32_t>(value.get<std::int64_t>());
 }
-Ioasid id_of(const json& value) { return Ioasid{u32(value)}; }
-SetToken token_of(const json& value) { return value.is_null() ? 0 : value.get<SetToken>(); }
+Ioasid id_of(const json& value) {
+    return Ioasid{u32(value)};
+}
+SetToken token_of(const json& value) {
+    return value.is_null() ? 0 : value.get<SetToken>();
+}
 
 // Private data is a small number in the recording and an opaque pointer in the core.
 void* data_of(const json& value) {
@@ -26,10 +32,16 @@ void* data_of(const json& value) {
 json from_data(void* data) {
     return data == nullptr ? json() : json(reinterpret_cast<std::uintptr_t>(data));
 }
-json from_spid(Spid spid) { return spid == kNoSpid ? json() : json(spid.value()); }
-json from_token(SetToken token) { return token == 0 ? json() : json(token); }
+json from_spid(Spid spid) {
+    return spid == kNoSpid ? json() : json(spid.value());
+}
+json from_token(SetToken token) {
+    return token == 0 ? json() : json(token);
+}
 
-int negative(Errno error) { return -static_cast<int>(error); }
+int negative(Errno error) {
+    return -static_cast<int>(error);
+}
 
 // C functions return int: numbers above 2^31 show as negative there.
 json from_count(const Result<std::uint32_t>& result) {
@@ -136,7 +148,9 @@ private:
 };
 
 IoasidReplay::IoasidReplay(const json& header)
-    : params_(IoasidParams::zero_time()), ctx_(monitor_, "replay"), recorder_(no_clock),
+    : params_(IoasidParams::zero_time()),
+      ctx_(monitor_, "replay"),
+      recorder_(no_clock),
       events_(std::make_unique<json>(json::array())),
       provided_(std::make_unique<json>(json::array())) {
     if (header.value("format", "") != "ioasid-ops/1") {
@@ -319,8 +333,8 @@ bool IoasidReplay::dispatch_sets(const std::string& name, const json& op, json& 
 
 void IoasidReplay::for_each(const json& op, json& got) {
     std::vector<Ioasid> ids;
-    got["count"] = core_->set_for_each(ctx_, set_of(op.at("set")),
-                                       [&](Ioasid id) { ids.push_back(id); });
+    got["count"] =
+        core_->set_for_each(ctx_, set_of(op.at("set")), [&](Ioasid id) { ids.push_back(id); });
     got["ret"] = nullptr;
     got["runs"] = runs_of(ids);
     json list = json::array();
@@ -342,15 +356,15 @@ bool IoasidReplay::dispatch_ids(const std::string& name, const json& op, json& g
         core_->free(ctx_, managed_ ? set_of(op.at("set")) : nullptr, id_of(op.at("id")));
         got["ret"] = nullptr;
     } else if (name == "get") {
-        const Errno error =
-            core_->get(ctx_, managed_ ? set_of(op.at("set")) : nullptr, id_of(op.at("id")), holder_);
+        const Errno error = core_->get(ctx_, managed_ ? set_of(op.at("set")) : nullptr,
+                                       id_of(op.at("id")), holder_);
         got["ret"] = managed_ ? json(negative(error)) : json();
     } else if (name == "get_if_owned") {
-        got["ret"] = negative(
-            core_->get_if_owned(ctx_, token_of(op.at("mm")), id_of(op.at("id")), holder_));
-    } else if (name == "put") {
         got["ret"] =
-            core_->put(ctx_, managed_ ? set_of(op.at("set")) : nullptr, id_of(op.at("id")), holder_);
+            negative(core_->get_if_owned(ctx_, token_of(op.at("mm")), id_of(op.at("id")), holder_));
+    } else if (name == "put") {
+        got["ret"] = core_->put(ctx_, managed_ ? set_of(op.at("set")) : nullptr, id_of(op.at("id")),
+                                holder_);
     } else {
         return false;
     }
@@ -414,8 +428,8 @@ void IoasidReplay::find(const json& op, json& got) {
 
 bool IoasidReplay::dispatch_attach(const std::string& name, const json& op, json& got) {
     if (name == "attach_data") {
-        got["ret"] = negative(
-            core_->attach_data(ctx_, nullptr, id_of(op.at("id")), data_of(op.at("data"))));
+        got["ret"] =
+            negative(core_->attach_data(ctx_, nullptr, id_of(op.at("id")), data_of(op.at("data"))));
     } else if (name == "set_data") {
         got["ret"] = negative(core_->set_data(ctx_, id_of(op.at("id")), data_of(op.at("data"))));
     } else if (name == "attach_spid") {
@@ -441,8 +455,8 @@ bool IoasidReplay::dispatch_notifiers(const std::string& name, const json& op, j
     } else if (name == "unregister_notifier") {
         core_->unregister_notifier(ctx_, set_of(op.at("set")), block_of(op.at("nb")));
     } else if (name == "register_notifier_mm") {
-        got["ret"] = negative(core_->register_notifier_mm(ctx_, token_of(op.at("token")),
-                                                          block_of(op.at("nb"))));
+        got["ret"] = negative(
+            core_->register_notifier_mm(ctx_, token_of(op.at("token")), block_of(op.at("nb"))));
     } else if (name == "unregister_notifier_mm") {
         core_->unregister_notifier_mm(ctx_, token_of(op.at("token")), block_of(op.at("nb")));
     } else {
@@ -490,9 +504,10 @@ void IoasidReplay::snapshot(json& got) const {
     }
     got["mm_list"] = json::array();
     for (const auto& entry : core_->mm_list()) {
-        got["mm_list"].push_back({{"token", from_token(entry.token)},
-                                  {"nb", entry.block == nullptr ? json() : json(entry.block->name())},
-                                  {"active", entry.active}});
+        got["mm_list"].push_back(
+            {{"token", from_token(entry.token)},
+             {"nb", entry.block == nullptr ? json() : json(entry.block->name())},
+             {"active", entry.active}});
     }
     got["allocators"] = snapshot_allocators();
 }

@@ -34,8 +34,7 @@ private:
     bool dispatch_ids(const std::string& name, const nlohmann::json& op, nlohmann::json& got);
     bool dispatch_lookups(const std::string& name, const nlohmann::json& op, nlohmann::json& got);
     bool dispatch_attach(const std::string& name, const nlohmann::json& op, nlohmann::json& got);
-    bool dispatch_notifiers(const std::string& name, const nlohmann::json& op,
-                            nlohmann::json& got);
+    bool dispatch_notifiers(const std::string& name, const nlohmann::json& op, nlohmann::json& got);
     bool dispatch_allocators(const std::string& name, const nlohmann::json& op,
                              nlohmann::json& got);
     void alloc_many(const nlohmann::json& op, nlohmann::json& got);

@@ -1,9 +1,9 @@
 #include "tools/cli/conform/line_file.hpp"
 
+#include <sys/stat.h>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <sys/stat.h>
 
 #include <zlib.h>
 
