@@ -150,8 +150,8 @@ run_script() {
     fi
 }
 
-# each_case FUNCTION < LIST, in this shell, which keeps the counts: a case for each line of the input that holds the text asked for, as many at a
-# time as there are cores.
+# each_case FUNCTION < LIST, in this shell, which keeps the counts: a case for each line of input
+# that holds the text asked for, as many at a time as there are cores.
 each_case() {
     local results="$scratch/results" result
     rm -rf "$results" && mkdir -p "$results"

@@ -19,9 +19,10 @@ public:
             c_.facts.run_end_reason == 0 ? "" : c_.sink.name(c_.facts.run_end_reason);
         const auto& waiting = c_.unfinished;
         for (std::size_t i = 0; i < waiting.size() && i < kShown; ++i) {
-            c_.sink.report_end("liveness.unfinished", end,
-                               waiting[i].substr(0, waiting[i].find(' ')),
-                               fmt::format("did not end: {}", waiting[i]));
+            const std::string line =
+                waiting[i].substr(std::min(waiting[i].find_first_not_of(' '), waiting[i].size()));
+            c_.sink.report_end("liveness.unfinished", end, line.substr(0, line.find_first_of(": ")),
+                               fmt::format("did not end: {}", line));
         }
         if (waiting.size() > kShown) {
             c_.sink.report_end("liveness.unfinished", end, "run",

@@ -247,7 +247,12 @@ void Stats::on_enqcmd(const trace::EventRecord& record) {
     if (sent) {
         enqcmd_.add(TimePs{IOASIM_FIELD(record, CpuEnqcmd, took)});
     }
-    if (VmStats* vm = vm_of_component(IOASIM_U32(record, CpuEnqcmd, cpu))) {
+    // A guest's instruction runs on a processor of the host; who executes it is the source.
+    VmStats* vm = vm_of_component(IOASIM_U32(record, CpuEnqcmd, cpu));
+    if (vm == nullptr) {
+        vm = vm_of_component(recorder_.name(recorder_.source_name(record.source)).value());
+    }
+    if (vm != nullptr) {
         vm->submissions += sent ? 1 : 0;
         vm->translation_exits +=
             outcome == trace::EnqcmdOutcome::Exit72 || outcome == trace::EnqcmdOutcome::Exit73 ? 1

@@ -3,7 +3,7 @@
 // What is in the file is declared up front from a VcdTopology: slots for IOASIDs (state,
 // references), workqueue occupancies, page-request queue heads and tails, the PASID of each
 // processor, lock owners, in scopes by component. A slot belongs to an ID from the ID's first
-// allocation on: its placeholder name, of the same width, is overwritten in place. IDs beyond the
+// allocation on: its reserved name, of the same width, is overwritten in place. IDs beyond the
 // slots are counted, not shown.
 //
 // The file obeys the strictest readers (traces/vcd_reader.hpp) and is complete whenever it is

@@ -13,7 +13,9 @@ constexpr std::uint64_t get_bits(std::uint64_t value, unsigned high, unsigned lo
     return (value & bit_mask(high, low)) >> low;
 }
 
-constexpr bool get_bit(std::uint64_t value, unsigned bit) { return ((value >> bit) & 1U) != 0; }
+constexpr bool get_bit(std::uint64_t value, unsigned bit) {
+    return ((value >> bit) & 1U) != 0;
+}
 
 constexpr std::uint64_t set_bits(std::uint64_t value, unsigned high, unsigned low,
                                  std::uint64_t field) {

@@ -23,7 +23,7 @@ public:
 // SIM_CHECK(condition, "format", args...): the text says what the reader of a dump needs to know.
 #define SIM_CHECK(condition, ...)                                                             \
     do {                                                                                      \
-        if (!(condition)) {                                                      \
+        if (!(condition)) {                                                                   \
             ::ioasim::fail_check(__FILE__, __LINE__, #condition, ::fmt::format(__VA_ARGS__)); \
         }                                                                                     \
     } while (false)

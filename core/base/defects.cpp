@@ -53,12 +53,13 @@ bool Probes::counted_call_fails(const FaultSite& site) {
         return false;
     }
     const std::uint64_t call = ++calls_[site.index()];
-    return std::any_of(windows->second.begin(), windows->second.end(), [call](const Window& w) {
-        return call >= w.first && call <= w.last;
-    });
+    return std::any_of(windows->second.begin(), windows->second.end(),
+                       [call](const Window& w) { return call >= w.first && call <= w.last; });
 }
 
-void Probes::hit(const Mark& mark) { ++hits_[mark.index()]; }
+void Probes::hit(const Mark& mark) {
+    ++hits_[mark.index()];
+}
 
 std::uint64_t Probes::hits(const Mark& mark) const {
     const auto found = hits_.find(mark.index());

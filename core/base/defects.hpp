@@ -64,9 +64,7 @@ public:
 class Probes {
 public:
     void enable(const Defect& defect);
-    bool has(const Defect& defect) const {
-        return any_defect_ && defects_[defect.index()];
-    }
+    bool has(const Defect& defect) const { return any_defect_ && defects_[defect.index()]; }
 
     // Calls first..last (counted from 1) of the site fail.
     void fail_calls(const FaultSite& site, std::uint64_t first, std::uint64_t last);

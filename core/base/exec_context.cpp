@@ -140,7 +140,9 @@ void ExecContext::unlock_slowly(SimLock& lock) {
     }
 }
 
-void ExecContext::wait(WaitQueue& queue) { wait_until(queue, TimePs::max()); }
+void ExecContext::wait(WaitQueue& queue) {
+    wait_until(queue, TimePs::max());
+}
 
 bool ExecContext::wait_until(WaitQueue& queue, TimePs deadline) {
     if (atomic() && monitor_.on_hazard) {

@@ -3,9 +3,10 @@
 // core/sim runs such code on simulated CPUs; ImmediateContext (below) runs it in zero time for unit
 // tests and conformance replays.
 //
-// A context also knows what a kernel's debug options know: task, atomic handler or worker; the locks
-// held; interrupts off; the call chain. Sleeping in atomic context, self deadlocks and lock-order
-// inversions are detected from this alone and reported as hazards, never silently obeyed.
+// A context also knows what a kernel's debug options know: task, atomic handler or worker; the
+// locks held; interrupts off; the call chain. Sleeping in atomic context, self deadlocks and
+// lock-order inversions are detected from this alone and reported as hazards, never silently
+// obeyed.
 #pragma once
 
 #include <cstdint>
@@ -41,8 +42,8 @@ public:
 // Who the code is at the moment. One simulated thread changes persona when a vCPU enters the guest
 // or exits to the host: same thread, other kernel, other memory.
 struct Persona {
-    std::string name;            // "host/vm1-vcpu0", "vm1/vcpu0/app"
-    SourceId source;             // events are emitted under this source
+    std::string name;  // "host/vm1-vcpu0", "vm1/vcpu0/app"
+    SourceId source;   // events are emitted under this source
     MachinePort* port = nullptr;
     // Called between operations when somebody asked for an interruption (an IPI, a kick); may be
     // null. Runs in the interrupted context.
@@ -183,8 +184,8 @@ private:
     const Frame* frame_ = nullptr;  // innermost
 };
 
-// A named step of the call chain, for hazards and traces. The text must outlive the frame. The frames
-// of a context are a list through its own stack.
+// A named step of the call chain, for hazards and traces. The text must outlive the frame. The
+// frames of a context are a list through its own stack.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdangling-pointer"  // taken off the list by the destructor
 class Frame {

@@ -37,7 +37,7 @@ public:
     struct Stats {
         std::uint64_t acquired = 0;
         std::uint64_t contended = 0;
-        TimePs waited;      // sum over all waiters
+        TimePs waited;  // sum over all waiters
         TimePs longest_wait;
         TimePs held;
     };
@@ -85,8 +85,8 @@ public:
     std::function<void(const Hazard&)> on_hazard;
     std::function<void(const ExecContext&, const SimLock&, bool acquired, TimePs waited)> on_lock;
 
-    // Records "held before wanted" and tells whether the opposite order was seen before, directly or
-    // through other locks. Each inversion of a pair of classes is reported once.
+    // Records "held before wanted" and tells whether the opposite order was seen before, directly
+    // or through other locks. Each inversion of a pair of classes is reported once.
     bool inverts_order(const std::string& held_class, const std::string& wanted_class);
 
 private:

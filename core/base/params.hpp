@@ -1,6 +1,6 @@
 // Parameters of a model: every size and latency with path, unit, range, default and source, in one
-// table beside the model. Configuration, schema, `--set`, timing profiles and the list of parameters
-// all iterate these tables; a model reads plain members.
+// table beside the model. Configuration, schema, `--set`, timing profiles and the list of
+// parameters all iterate these tables; a model reads plain members.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ enum class Unit : std::uint8_t {
 struct ParamInfo {
     std::string path;  // relative to the owner: "iotlb.entries"
     Unit unit = Unit::Count;
-    std::uint64_t low = 0;   // inclusive range, in the unit
+    std::uint64_t low = 0;  // inclusive range, in the unit
     std::uint64_t high = 0;
     std::uint64_t initial = 0;  // default
     std::string meaning;
@@ -60,33 +60,48 @@ public:
     ParamTable& count(std::string path, std::uint64_t P::*member, std::uint64_t low,
                       std::uint64_t high, std::uint64_t initial, std::string meaning,
                       std::string source, Unit unit = Unit::Count) {
-        return add({std::move(path), unit, low, high, initial, std::move(meaning),
-                    std::move(source), {}},
-                   [member](P& p, std::uint64_t v) { p.*member = v; },
-                   [member](const P& p) { return p.*member; });
+        return add(
+            {std::move(path), unit, low, high, initial, std::move(meaning), std::move(source), {}},
+            [member](P& p, std::uint64_t v) { p.*member = v; },
+            [member](const P& p) { return p.*member; });
     }
     ParamTable& time(std::string path, TimePs P::*member, TimePs low, TimePs high, TimePs initial,
                      std::string meaning, std::string source) {
-        return add({std::move(path), Unit::Time, low.ps(), high.ps(), initial.ps(),
-                    std::move(meaning), std::move(source), {}},
-                   [member](P& p, std::uint64_t v) { p.*member = TimePs{v}; },
-                   [member](const P& p) { return (p.*member).ps(); });
+        return add(
+            {std::move(path),
+             Unit::Time,
+             low.ps(),
+             high.ps(),
+             initial.ps(),
+             std::move(meaning),
+             std::move(source),
+             {}},
+            [member](P& p, std::uint64_t v) { p.*member = TimePs{v}; },
+            [member](const P& p) { return (p.*member).ps(); });
     }
     ParamTable& flag(std::string path, bool P::*member, bool initial, std::string meaning,
                      std::string source) {
-        return add({std::move(path), Unit::Flag, 0, 1, initial ? 1U : 0U, std::move(meaning),
-                    std::move(source), {}},
-                   [member](P& p, std::uint64_t v) { p.*member = v != 0; },
-                   [member](const P& p) { return std::uint64_t{p.*member ? 1U : 0U}; });
+        return add(
+            {std::move(path),
+             Unit::Flag,
+             0,
+             1,
+             initial ? 1U : 0U,
+             std::move(meaning),
+             std::move(source),
+             {}},
+            [member](P& p, std::uint64_t v) { p.*member = v != 0; },
+            [member](const P& p) { return std::uint64_t{p.*member ? 1U : 0U}; });
     }
     template <class E>
     ParamTable& choice(std::string path, E P::*member, std::vector<std::string> names, E initial,
                        std::string meaning, std::string source) {
         const std::uint64_t high = names.size() - 1;
-        return add({std::move(path), Unit::Choice, 0, high, static_cast<std::uint64_t>(initial),
-                    std::move(meaning), std::move(source), std::move(names)},
-                   [member](P& p, std::uint64_t v) { p.*member = static_cast<E>(v); },
-                   [member](const P& p) { return static_cast<std::uint64_t>(p.*member); });
+        return add(
+            {std::move(path), Unit::Choice, 0, high, static_cast<std::uint64_t>(initial),
+             std::move(meaning), std::move(source), std::move(names)},
+            [member](P& p, std::uint64_t v) { p.*member = static_cast<E>(v); },
+            [member](const P& p) { return static_cast<std::uint64_t>(p.*member); });
     }
 
     // A struct with every default.

@@ -13,8 +13,7 @@ std::uint64_t stable_hash(std::string_view text, std::uint64_t start) {
     return hash;
 }
 
-RandomStream::RandomStream(std::uint64_t seed, std::string_view component,
-                           std::string_view purpose)
+RandomStream::RandomStream(std::uint64_t seed, std::string_view component, std::string_view purpose)
     : state_(stable_hash(purpose, stable_hash("/", stable_hash(component)) ^ seed)) {}
 
 std::uint64_t RandomStream::next() {

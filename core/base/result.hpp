@@ -49,8 +49,8 @@ bool parse_errno(std::string_view text, Errno& out);
 template <class T>
 class [[nodiscard]] Result {
 public:
-    Result(T value) : value_(std::move(value)) {}   // NOLINT: implicit by design
-    Result(Errno error) : error_(error) {           // NOLINT: implicit by design
+    Result(T value) : value_(std::move(value)) {}  // NOLINT: implicit by design
+    Result(Errno error) : error_(error) {          // NOLINT: implicit by design
         SIM_CHECK(error != Errno::Ok, "an error result needs an error");
     }
     bool ok() const { return error_ == Errno::Ok; }

@@ -55,10 +55,18 @@ private:
     std::uint64_t ps_ = 0;
 };
 
-constexpr TimePs operator""_ps(unsigned long long n) { return TimePs{n}; }
-constexpr TimePs operator""_ns(unsigned long long n) { return TimePs{n * 1000}; }
-constexpr TimePs operator""_us(unsigned long long n) { return TimePs{n * 1000'000}; }
-constexpr TimePs operator""_ms(unsigned long long n) { return TimePs{n * 1000'000'000}; }
+constexpr TimePs operator""_ps(unsigned long long n) {
+    return TimePs{n};
+}
+constexpr TimePs operator""_ns(unsigned long long n) {
+    return TimePs{n * 1000};
+}
+constexpr TimePs operator""_us(unsigned long long n) {
+    return TimePs{n * 1000'000};
+}
+constexpr TimePs operator""_ms(unsigned long long n) {
+    return TimePs{n * 1000'000'000};
+}
 
 // For people: the largest unit that keeps at least one digit before the point, exact to the
 // picosecond ("12.345 us", "0 ps"). Integer arithmetic only.

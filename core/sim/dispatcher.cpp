@@ -35,8 +35,7 @@ class Task;
 // One simulated thread of the pool. It runs one task at a time, from start to end.
 struct PoolThread final : sc_core::sc_module {
     SC_HAS_PROCESS(PoolThread);
-    PoolThread(sc_core::sc_module_name name, std::uint64_t stack_bytes)
-        : sc_core::sc_module(name) {
+    PoolThread(sc_core::sc_module_name name, std::uint64_t stack_bytes) : sc_core::sc_module(name) {
         SC_THREAD(run);
         set_stack_size(static_cast<std::size_t>(stack_bytes));
         sensitive << resume;
@@ -60,6 +59,9 @@ struct Dispatcher::Impl final : sc_core::sc_module {
     Task* choose_next();
     void schedule(Task& task, TimePs time);
     void try_start(Task& task);
+    void wait_for_cpu(Task& task);
+    void limit_spinning(Task& task);
+    bool must_yield(const Task& task) const;
     void occupy(Task& task, std::size_t cpu);
     void release_cpu(Task& task);
     bool wanted_by_other(const Task& task) const;
@@ -125,6 +127,7 @@ public:
     bool woken = false;
     bool timed_out = false;
     bool interrupted = false;
+    bool queued = false;  // in Impl::ready: it gets a CPU before anything else
     TimePs deadline = TimePs::max();
 
     void serve_interrupt();
@@ -201,8 +204,7 @@ void Task::spend(TimePs cost) {
             const TimePs start = now();
             if (impl.wanted_by_other(*this)) {
                 impl.release_cpu(*this);
-                state = TaskState::WaitsForCpu;
-                impl.ready.push_back(this);
+                impl.wait_for_cpu(*this);
                 switch_out();
                 end += now() - start;
             } else {
@@ -230,7 +232,8 @@ void Task::serve_while_blocked() {
 
 bool Task::block(bool keeps_cpu, TimePs until) {
     // Who wakes a task does not say from which of two waits.
-    SIM_CHECK(!serving_while_blocked, "{}: an interruption of a sleep may not sleep itself", name());
+    SIM_CHECK(!serving_while_blocked, "{}: an interruption of a sleep may not sleep itself",
+              name());
     woken = false;
     timed_out = false;
     deadline = until;
@@ -247,8 +250,15 @@ bool Task::block(bool keeps_cpu, TimePs until) {
         }
         if (!keeps_cpu) {
             impl.release_cpu(*this);
+        } else {
+            impl.limit_spinning(*this);
         }
         switch_out();
+        if (keeps_cpu && !woken && impl.must_yield(*this)) {
+            impl.release_cpu(*this);
+            impl.wait_for_cpu(*this);
+            switch_out();
+        }
         if (interrupted && !inside_instruction()) {
             serve_while_blocked();
         }
@@ -353,6 +363,9 @@ bool Dispatcher::Impl::wanted_by_other(const Task& task) const {
 }
 
 void Dispatcher::Impl::try_start(Task& task) {
+    if (task.queued) {
+        return;
+    }
     for (std::size_t i = 0; i < cpus.size(); ++i) {
         const bool allowed = task.options.cpu < 0 || task.options.cpu == static_cast<int>(i);
         if (allowed && cpus[i].task == nullptr) {
@@ -361,8 +374,32 @@ void Dispatcher::Impl::try_start(Task& task) {
             return;
         }
     }
+    wait_for_cpu(task);
+}
+
+void Dispatcher::Impl::wait_for_cpu(Task& task) {
     task.state = TaskState::WaitsForCpu;
+    task.queued = true;
     ready.push_back(&task);
+    for (const Cpu& cpu : cpus) {
+        if (cpu.task != nullptr && cpu.task->state == TaskState::Spins) {
+            limit_spinning(*cpu.task);
+        }
+    }
+}
+
+// A task that spins uses no time of its own, so the end of its slice needs an alarm; only while
+// another waits for its CPU, or a deadlock would never look idle.
+void Dispatcher::Impl::limit_spinning(Task& task) {
+    if (!task.woken && !task.inside_instruction() && task.deadline == TimePs::max() &&
+        wanted_by_other(task)) {
+        schedule(task, std::max(task.got_cpu + params.time_slice, Simulation::now() + TimePs{1}));
+    }
+}
+
+bool Dispatcher::Impl::must_yield(const Task& task) const {
+    return !task.inside_instruction() && Simulation::now() >= task.got_cpu + params.time_slice &&
+           wanted_by_other(task);
 }
 
 void Dispatcher::Impl::occupy(Task& task, std::size_t cpu) {
@@ -400,6 +437,7 @@ void Dispatcher::Impl::release_cpu(Task& task) {
     const std::size_t pick = candidates[chooser.choose("cpu.ready", candidates.size())];
     Task& next = *ready[pick];
     ready.erase(ready.begin() + static_cast<std::ptrdiff_t>(pick));
+    next.queued = false;
     occupy(next, cpu);
     schedule(next, Simulation::now() + params.context_switch);
 }
@@ -409,6 +447,9 @@ void Dispatcher::Impl::make_ready(Task& task) {
         return;
     }
     task.woken = true;
+    if (task.queued) {
+        return;  // its deadline had passed: it only waits for a CPU
+    }
     TimePs latency = params.wake_latency;
     if (task.state == TaskState::Spins) {
         // An instruction that waits for hardware retires at once; a lock changes hands.
@@ -453,15 +494,17 @@ Dispatcher::Dispatcher(Simulation& sim, const DispatcherParams& params, Chooser&
         const std::string& actor = hazard.actor->name();
         const std::string lock =
             hazard.other_lock.empty() ? hazard.lock : hazard.other_lock + " then " + hazard.lock;
-        recorder.emit(hazard.actor->source(),
-                      trace::IoasidHazard{recorder.name(actor.substr(0, actor.find('/'))),
-                                          recorder.name(hazard_name(hazard.kind)),
-                                          recorder.name(actor), recorder.name(lock),
-                                          recorder.name(hazard.chain)});
+        recorder.emit(
+            hazard.actor->source(),
+            trace::IoasidHazard{recorder.name(actor.substr(0, actor.find('/'))),
+                                recorder.name(hazard_name(hazard.kind)), recorder.name(actor),
+                                recorder.name(lock), recorder.name(hazard.chain)});
     };
 }
 
-Dispatcher::~Dispatcher() { impl_->sim.dispatcher_ = nullptr; }
+Dispatcher::~Dispatcher() {
+    impl_->sim.dispatcher_ = nullptr;
+}
 
 ExecContext& Dispatcher::spawn(TaskOptions options, TimePs at, TaskBody body) {
     SIM_CHECK(!impl_->idle_threads.empty(), "task {}: all {} threads of the pool are in use",
@@ -477,7 +520,9 @@ ExecContext& Dispatcher::spawn(TaskOptions options, TimePs at, TaskBody body) {
     return task;
 }
 
-bool Dispatcher::interrupt(ExecContext& ctx) { return impl_->interrupt(static_cast<Task&>(ctx)); }
+bool Dispatcher::interrupt(ExecContext& ctx) {
+    return impl_->interrupt(static_cast<Task&>(ctx));
+}
 
 void Dispatcher::wake_one(WaitQueue& queue) {
     if (!queue.empty()) {
@@ -492,9 +537,13 @@ void Dispatcher::wake_all(WaitQueue& queue) {
     }
 }
 
-int Dispatcher::cpu_of(const ExecContext& ctx) const { return static_cast<const Task&>(ctx).cpu; }
+int Dispatcher::cpu_of(const ExecContext& ctx) const {
+    return static_cast<const Task&>(ctx).cpu;
+}
 
-LockMonitor& Dispatcher::monitor() { return impl_->monitor; }
+LockMonitor& Dispatcher::monitor() {
+    return impl_->monitor;
+}
 
 std::size_t Dispatcher::unfinished() const {
     return static_cast<std::size_t>(

@@ -1,6 +1,6 @@
-// The software dispatcher: runs every task of the platform, one at a time, by (time, CPU, sequence).
-// A task must hold a logical CPU to run; spending time keeps it, sleeping gives it up. Task threads
-// come from a pool made at elaboration.
+// The software dispatcher: runs every task of the platform, one at a time, by (time, CPU,
+// sequence). A task must hold a logical CPU to run; spending time keeps it, sleeping gives it up.
+// Task threads come from a pool made at elaboration.
 //
 // Within an instant software runs one delta after hardware: it sees all that hardware did.
 #pragma once
@@ -20,22 +20,22 @@ class Simulation;
 class Dispatcher;
 
 struct TaskOptions {
-    std::string name;               // "host/ioasid_wq", "vm1/vcpu0"
+    std::string name;  // "host/ioasid_wq", "vm1/vcpu0"
     MachinePort* port = nullptr;
-    int cpu = -1;                   // -1: any CPU
+    int cpu = -1;  // -1: any CPU
     ContextKind kind = ContextKind::Task;
-    bool service = false;           // a worker that may sleep for ever: not a deadlock at the end
+    bool service = false;  // a worker that may sleep for ever: not a deadlock at the end
 };
 
 using TaskBody = std::function<void(ExecContext&)>;
 
 struct DispatcherParams {
     std::uint64_t cpus = 4;
-    std::uint64_t pool = 64;         // task threads; more tasks at once than this is refused
+    std::uint64_t pool = 64;  // task threads; more tasks at once than this is refused
     std::uint64_t stack_bytes = 128 * 1024;
-    TimePs wake_latency{1000};       // sleeping task to running, when a CPU is free
-    TimePs lock_handover{1000};      // release to the next waiter's start
-    TimePs context_switch{1000};     // a CPU changes from one task to another
+    TimePs wake_latency{1000};         // sleeping task to running, when a CPU is free
+    TimePs lock_handover{1000};        // release to the next waiter's start
+    TimePs context_switch{1000};       // a CPU changes from one task to another
     TimePs time_slice{3'000'000'000};  // a task that spends longer yields to one that waits
 };
 

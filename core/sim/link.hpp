@@ -1,5 +1,6 @@
 // A directed connection with latency (>= 1 ps), rate and credits. Messages on one link keep their
-// order. A message of n bytes occupies the link for n / rate; it arrives latency after its last byte.
+// order. A message of n bytes occupies the link for n / rate; it arrives latency after its last
+// byte.
 #pragma once
 
 #include <utility>

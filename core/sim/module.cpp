@@ -68,12 +68,20 @@ Module::Module(Simulation& sim, const std::string& name)
     sim_.add(*this);
 }
 
-Module::~Module() { sim_.remove(*this); }
+Module::~Module() {
+    sim_.remove(*this);
+}
 
-trace::Recorder& Module::recorder() const { return sim_.recorder(); }
+trace::Recorder& Module::recorder() const {
+    return sim_.recorder();
+}
 
-TimePs Module::now() const { return Simulation::now(); }
+TimePs Module::now() const {
+    return Simulation::now();
+}
 
-void Module::wake_at(TimePs time) { process_->wake_at(time); }
+void Module::wake_at(TimePs time) {
+    process_->wake_at(time);
+}
 
 }  // namespace ioasim::sim

@@ -48,7 +48,9 @@ std::string_view stop_reason_name(StopReason reason) {
     return "?";
 }
 
-TimePs Simulation::now() { return TimePs{sc_core::sc_time_stamp().value()}; }
+TimePs Simulation::now() {
+    return TimePs{sc_core::sc_time_stamp().value()};
+}
 
 Simulation::Simulation(const SimulationOptions& options)
     : options_(options), recorder_(&Simulation::now), chooser_(std::make_unique<FirstChooser>()) {
@@ -61,13 +63,17 @@ Simulation::~Simulation() {
     sc_core::sc_get_curr_simcontext()->reset();
 }
 
-void Simulation::add(Module& module) { modules_.push_back(&module); }
+void Simulation::add(Module& module) {
+    modules_.push_back(&module);
+}
 
 void Simulation::remove(Module& module) {
     modules_.erase(std::find(modules_.begin(), modules_.end(), &module));
 }
 
-void Simulation::interrupt_from_signal() { g_signalled = true; }
+void Simulation::interrupt_from_signal() {
+    g_signalled = true;
+}
 
 void Simulation::note_activation(TimePs now) {
     if (now != instant_) {

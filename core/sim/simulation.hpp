@@ -32,7 +32,7 @@ std::string_view stop_reason_name(StopReason reason);
 
 struct SimulationOptions {
     std::uint64_t seed = 1;
-    TimePs limit = TimePs{10'000'000'000};   // exclusive: nothing runs at the limit itself
+    TimePs limit = TimePs{10'000'000'000};  // exclusive: nothing runs at the limit itself
     std::uint64_t activations_per_instant = 10'000;
 };
 

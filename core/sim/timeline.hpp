@@ -37,8 +37,8 @@ public:
     // False when the item was served or cancelled before. The token is disarmed.
     bool cancel(CancelToken& token) {
         const std::uint64_t id = std::exchange(token.id_, 0);
-        const auto found = std::find_if(heap_.begin(), heap_.end(),
-                                        [id](const Entry& e) { return e.id == id; });
+        const auto found =
+            std::find_if(heap_.begin(), heap_.end(), [id](const Entry& e) { return e.id == id; });
         if (id == 0 || found == heap_.end()) {
             return false;
         }

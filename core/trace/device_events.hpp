@@ -6,9 +6,10 @@
 namespace ioasim::trace {
 
 struct DsaEnqueue {
-    static constexpr EventName kName{"dsa.enqueue", Category::Dsa,
-                                     "A submission reached a workqueue: accepted or retry; occupancy "
-                                     "after it. descriptor numbers the accepted ones from 1."};
+    static constexpr EventName kName{
+        "dsa.enqueue", Category::Dsa,
+        "A submission reached a workqueue: accepted or retry; occupancy "
+        "after it. descriptor numbers the accepted ones from 1."};
     Name device;
     Name wq;
     Pasid pasid;
@@ -44,8 +45,9 @@ struct DsaAccess {
     IOASIM_FIELDS(device, descriptor, rid, pasid, address, length, write, purpose)
 };
 struct DsaFault {
-    static constexpr EventName kName{"dsa.fault", Category::Dsa,
-                                     "An access of a descriptor failed (its completion had an error)."};
+    static constexpr EventName kName{
+        "dsa.fault", Category::Dsa,
+        "An access of a descriptor failed (its completion had an error)."};
     Name device;
     std::uint64_t descriptor = 0;
     Pasid pasid;
@@ -110,9 +112,10 @@ struct MemoryAccess {
     IOASIM_FIELDS(rid, pasid, address, length, write, descriptor)
 };
 struct PasidSpace {
-    static constexpr EventName kName{"memory.pasid_space", Category::Memory,
-                                     "Requests with this RID and PASID stand for this address space "
-                                     "from here on (owner empty: none)."};
+    static constexpr EventName kName{
+        "memory.pasid_space", Category::Memory,
+        "Requests with this RID and PASID stand for this address space "
+        "from here on (owner empty: none)."};
     Rid rid;
     Pasid pasid;
     Name owner;

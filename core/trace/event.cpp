@@ -5,9 +5,9 @@
 namespace ioasim::trace {
 
 std::string_view category_name(Category category) {
-    static constexpr std::array<std::string_view, static_cast<std::size_t>(Category::kCount)> kNames{
-        "run", "ioasid", "software", "lock", "sched", "cpu",
-        "vm",  "pcie",   "vtd",      "vtd_walk", "dsa", "memory"};
+    static constexpr std::array<std::string_view, static_cast<std::size_t>(Category::kCount)>
+        kNames{"run", "ioasid", "software", "lock",     "sched", "cpu",
+               "vm",  "pcie",   "vtd",      "vtd_walk", "dsa",   "memory"};
     return kNames.at(static_cast<std::size_t>(category));
 }
 

@@ -1,10 +1,11 @@
 // The shape of events. An event is a struct with a stable name, a category, one line of meaning and
-// named fields; what it means to tools is derived from the struct, so that no second list can drift.
+// named fields; what it means to tools is derived from the struct, so that no second list can
+// drift.
 //
 //   struct IoasidPut {
-//       static constexpr EventName kName{"ioasid.put", Category::Ioasid, "A reference was dropped."};
-//       Name kernel; Ioasid ioasid; std::uint32_t refs;
-//       IOASIM_FIELDS(kernel, ioasid, refs)
+//       static constexpr EventName kName{"ioasid.put", Category::Ioasid, "A reference was
+//       dropped."}; Name kernel; Ioasid ioasid; std::uint32_t refs; IOASIM_FIELDS(kernel, ioasid,
+//       refs)
 //   };
 #pragma once
 
@@ -23,21 +24,23 @@
 namespace ioasim::trace {
 
 enum class Category : std::uint8_t {
-    Run,      // start, end, findings, declared pools
-    Ioasid,   // the IOASID core
-    Software, // drivers, KVM, VDCM, processes
+    Run,       // start, end, findings, declared pools
+    Ioasid,    // the IOASID core
+    Software,  // drivers, KVM, VDCM, processes
     Lock,
-    Sched,    // which task runs on which CPU
-    Cpu,      // instructions with effects outside the CPU
-    Vm,       // entries, exits, virtual devices
+    Sched,  // which task runs on which CPU
+    Cpu,    // instructions with effects outside the CPU
+    Vm,     // entries, exits, virtual devices
     Pcie,
     Vtd,
     VtdWalk,  // each memory read of each walk: many events
     Dsa,
-    Memory,   // page ownership and device accesses
+    Memory,  // page ownership and device accesses
     kCount
 };
-constexpr std::uint32_t category_bit(Category c) { return 1U << static_cast<unsigned>(c); }
+constexpr std::uint32_t category_bit(Category c) {
+    return 1U << static_cast<unsigned>(c);
+}
 constexpr std::uint32_t kAllCategories = (1U << static_cast<unsigned>(Category::kCount)) - 1;
 std::string_view category_name(Category category);
 
@@ -162,9 +165,8 @@ template <class E>
 const EventInfo& info_of() {
     static const EventInfo info = std::apply(
         [](const auto&... field) {
-            return make_event_info(
-                E::kName, E::kFieldList,
-                {FieldTraits<std::decay_t<decltype(field)>>::info()...});
+            return make_event_info(E::kName, E::kFieldList,
+                                   {FieldTraits<std::decay_t<decltype(field)>>::info()...});
         },
         E{}.field_tuple());
     return info;
@@ -185,4 +187,6 @@ void pack_fields(const E& event, EventRecord& record) {
 
 #define IOASIM_FIELDS(...)                                       \
     static constexpr std::string_view kFieldList = #__VA_ARGS__; \
-    auto field_tuple() const { return std::tie(__VA_ARGS__); }
+    auto field_tuple() const {                                   \
+        return std::tie(__VA_ARGS__);                            \
+    }

@@ -3,9 +3,9 @@
 // and only when the state really changes.
 //
 // References: the one of alloc belongs to the holder "owner". ioasid_free drops it: free_call, then
-// (unless the ID was pending already) put with holder "owner". Every get and put names its holder, and
-// the same party uses the same name for both ("kvm/vm1", "iommu", "vdcm/dsa0"). `set` is the set of
-// the ID, except in free_call and refused, where it is the set that the caller named.
+// (unless the ID was pending already) put with holder "owner". Every get and put names its holder,
+// and the same party uses the same name for both ("kvm/vm1", "iommu", "vdcm/dsa0"). `set` is the
+// set of the ID, except in free_call and refused, where it is the set that the caller named.
 #pragma once
 
 #include <iterator>
@@ -63,8 +63,9 @@ struct IoasidSetFree {
     IOASIM_FIELDS(kernel, set, available)
 };
 struct IoasidAlloc {
-    static constexpr EventName kName{"ioasid.alloc", Category::Ioasid,
-                                     "An ID left the pool with one reference; ALLOC goes to the set."};
+    static constexpr EventName kName{
+        "ioasid.alloc", Category::Ioasid,
+        "An ID left the pool with one reference; ALLOC goes to the set."};
     Name kernel;
     Name set;
     Ioasid ioasid;
@@ -92,7 +93,8 @@ struct IoasidPut {
     IOASIM_FIELDS(kernel, set, ioasid, refs, holder)
 };
 struct IoasidStateChange {
-    static constexpr EventName kName{"ioasid.state", Category::Ioasid, "The state of an ID changed."};
+    static constexpr EventName kName{"ioasid.state", Category::Ioasid,
+                                     "The state of an ID changed."};
     Name kernel;
     Name set;
     Ioasid ioasid;
@@ -128,8 +130,9 @@ struct IoasidUnbind {
     IOASIM_FIELDS(kernel, set, ioasid, spid)
 };
 struct IoasidFree {
-    static constexpr EventName kName{"ioasid.free", Category::Ioasid,
-                                     "FREE is sent: an ID in use was freed and waits for its users."};
+    static constexpr EventName kName{
+        "ioasid.free", Category::Ioasid,
+        "FREE is sent: an ID in use was freed and waits for its users."};
     Name kernel;
     Name set;
     Ioasid ioasid;
@@ -149,8 +152,9 @@ struct IoasidHandler {
     IOASIM_FIELDS(kernel, set, ioasid, notification, block, priority, chain)
 };
 struct IoasidHandlerDone {
-    static constexpr EventName kName{"ioasid.handler_done", Category::Ioasid,
-                                     "A notification block returned; stop ends the rest of its chain."};
+    static constexpr EventName kName{
+        "ioasid.handler_done", Category::Ioasid,
+        "A notification block returned; stop ends the rest of its chain."};
     Name kernel;
     Ioasid ioasid;
     Name block;
@@ -199,8 +203,9 @@ struct IoasidHazard {
     IOASIM_FIELDS(kernel, kind, actor, lock, chain)
 };
 struct IoasidCharge {
-    static constexpr EventName kName{"ioasid.charge", Category::Ioasid,
-                                     "The ioasids cgroup controller charged (delta 1) or uncharged."};
+    static constexpr EventName kName{
+        "ioasid.charge", Category::Ioasid,
+        "The ioasids cgroup controller charged (delta 1) or uncharged."};
     Name kernel;
     Name group;
     bool charge = true;

@@ -47,7 +47,8 @@ struct LockAcquire {
     IOASIM_FIELDS(lock, owner, waited)
 };
 struct LockRelease {
-    static constexpr EventName kName{"lock.release", Category::Lock, "A simulated lock was released."};
+    static constexpr EventName kName{"lock.release", Category::Lock,
+                                     "A simulated lock was released."};
     Name lock;
     Name owner;
     IOASIM_FIELDS(lock, owner)
@@ -69,9 +70,9 @@ struct StepResult {
     static constexpr EventName kName{"program.step", Category::Software,
                                      "A step of a scenario's program ended with this result; value "
                                      "is what it returned (an ID, a count)."};
-    Name program;       // "vm1/vcpu0/app"
+    Name program;             // "vm1/vcpu0/app"
     std::uint32_t index = 0;  // position in `steps`, from 0
-    Name step;          // "alloc", "bind", ...
+    Name step;                // "alloc", "bind", ...
     Errno result = Errno::Ok;
     std::uint64_t value = 0;
     TimePs took;

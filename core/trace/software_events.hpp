@@ -24,8 +24,9 @@ struct KvmUnbind {
     IOASIM_FIELDS(vm, spid, ioasid)
 };
 struct KvmFree {
-    static constexpr EventName kName{"kvm.free", Category::Software,
-                                     "KVM was called for FREE; it acts on the UNBIND that follows."};
+    static constexpr EventName kName{
+        "kvm.free", Category::Software,
+        "KVM was called for FREE; it acts on the UNBIND that follows."};
     Name vm;
     Spid spid;
     Ioasid ioasid;
@@ -41,7 +42,8 @@ struct KvmTableWrite {
     IOASIM_FIELDS(vm, address, guest_pasid, value)
 };
 struct KvmKick {
-    static constexpr EventName kName{"kvm.kick", Category::Vm, "A vCPU is asked to leave guest mode."};
+    static constexpr EventName kName{"kvm.kick", Category::Vm,
+                                     "A vCPU is asked to leave guest mode."};
     Name vm;
     Name vcpu;
     IOASIM_FIELDS(vm, vcpu)
@@ -79,9 +81,10 @@ struct VirtualCommand {
     IOASIM_FIELDS(vm, command, pasid, status)
 };
 struct GuestPasidEntry {
-    static constexpr EventName kName{"vm.guest_pasid_entry", Category::Vm,
-                                     "A guest's driver changed an entry of its own PASID table; the "
-                                     "VMM sees it at the PASID-cache invalidation that follows."};
+    static constexpr EventName kName{
+        "vm.guest_pasid_entry", Category::Vm,
+        "A guest's driver changed an entry of its own PASID table; the "
+        "VMM sees it at the PASID-cache invalidation that follows."};
     Name kernel;
     Rid rid;      // in the guest
     Pasid pasid;  // in the guest

@@ -120,7 +120,7 @@ struct VtdInvalidation {
     DomainId did;
     Pasid pasid;
     std::uint32_t dropped = 0;
-    Iova address{};             // "page": the range that it covers
+    Iova address{};  // "page": the range that it covers
     std::uint64_t bytes = 0;
     IOASIM_FIELDS(iommu, kind, granularity, did, pasid, dropped, address, bytes)
 };
@@ -141,9 +141,10 @@ struct VtdPrq {
     IOASIM_FIELDS(iommu, head, tail)
 };
 struct VtdPageRequest {
-    static constexpr EventName kName{"vtd.page_request", Category::Vtd,
-                                     "A page request of a device arrived; the group wants an answer "
-                                     "with its last request."};
+    static constexpr EventName kName{
+        "vtd.page_request", Category::Vtd,
+        "A page request of a device arrived; the group wants an answer "
+        "with its last request."};
     Name iommu;
     Rid rid;
     Pasid pasid;
@@ -151,7 +152,7 @@ struct VtdPageRequest {
     std::uint32_t group = 0;  // page request group index
     bool last = false;
     bool write = false;
-    bool queued = false;      // false: not written to the page-request queue
+    bool queued = false;  // false: not written to the page-request queue
     IOASIM_FIELDS(iommu, rid, pasid, address, group, last, write, queued)
 };
 struct VtdPageResponse {
@@ -162,7 +163,7 @@ struct VtdPageResponse {
     Rid rid;
     Pasid pasid;
     std::uint32_t group = 0;
-    std::uint32_t code = 0;   // 0 success, 1 invalid request, 15 response failure
+    std::uint32_t code = 0;  // 0 success, 1 invalid request, 15 response failure
     bool automatic = false;
     IOASIM_FIELDS(iommu, rid, pasid, group, code, automatic)
 };

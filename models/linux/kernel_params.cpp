@@ -19,7 +19,7 @@ const ParamTable<KernelParams>& kernel_param_table() {
         t.time("iommu.poll", &P::iommu_poll, 1_ps, 1_ms, 20_ns,
                "one turn of the loop that polls a status word or GSTS, without the access",
                "modelling choice: a PAUSE of server processors, about 40 cycles");
-        t.time("iommu.timeout", &P::iommu_timeout, 1_us, 100'000_ms, 5_ms,
+        t.time("iommu.timeout", &P::iommu_timeout, 1_us, 100'000_ms, 1_ms,
                "when the driver gives up on the unit (Linux: 10 s, then panic)",
                "modelling choice: longer than any healthy invalidation, within default run limits");
         t.time("sva.bind", &P::sva_bind, 0_ps, 100_ms, 5_us,
@@ -32,7 +32,7 @@ const ParamTable<KernelParams>& kernel_param_table() {
                 "default PASID quota of Linux VFIO of that time (pasid_quota)");
         t.time("idxd.poll", &P::idxd_poll, 1_ps, 1_ms, 200_ns, "pause between two reads of CMDSTS",
                "modelling choice: a few hundred cycles");
-        t.time("idxd.timeout", &P::idxd_timeout, 1_us, 100'000_ms, 5_ms,
+        t.time("idxd.timeout", &P::idxd_timeout, 1_us, 100'000_ms, 2_ms,
                "when the driver gives up on a device command",
                "modelling choice: longer than a healthy drain, within default run limits");
         t.flag("vdcm.drain_on_free", &P::drain_on_free, false,
@@ -56,9 +56,9 @@ const ParamTable<KernelParams>& kernel_param_table() {
         t.time("work.poll", &P::flush_poll, 1_ps, 1_ms, 10_us,
                "longest sleep of a task that waits for deferred work before it looks again",
                "modelling choice: the worker wakes it earlier");
-        t.time("work.timeout", &P::flush_timeout, 1_us, 100'000_ms, 20_ms,
+        t.time("work.timeout", &P::flush_timeout, 1_us, 100'000_ms, 4_ms,
                "when a task gives up on deferred work or on references that stay",
-               "modelling choice: several driver timeouts, so that the cause reports first");
+               "modelling choice: above a healthy teardown and drain, within default run limits");
         t.time("user.descriptor", &P::descriptor_build, 0_ps, 10_us, 15_ns,
                "building a 64-byte descriptor, fence included",
                "DSA-2LM (USENIX ATC 2025): 6 ns for a pre-built one; hw-eval of accel-datapath");

@@ -10,7 +10,7 @@ constexpr std::uint64_t kHighBase = std::uint64_t{1} << 32U;
 const ParamTable<MemoryParams>& memory_param_table() {
     static const ParamTable<MemoryParams> table = [] {
         ParamTable<MemoryParams> t{"memory"};
-        t.count("low_bytes", &MemoryParams::low_bytes, kPageSize, std::uint64_t{3} << 30U,
+        t.count("low_bytes", &MemoryParams::low_bytes, 16U << 20U, std::uint64_t{3} << 30U,
                 std::uint64_t{2} << 30U, "Memory from address 0, below the hole for devices.",
                 "modelling choice: as PC firmware lays it out", Unit::Bytes);
         t.count("high_bytes", &MemoryParams::high_bytes, 0, std::uint64_t{1} << 45U,
@@ -26,7 +26,7 @@ const ParamTable<MemoryParams>& memory_param_table() {
                "One way of a response to its client.",
                "197 ns for a walk read (Fast & Safe IO Memory Protection, SOSP'24, fit) less the "
                "memory latency, halved");
-        t.count("queue", &MemoryParams::queue, 16, 1U << 24U, 65536,
+        t.count("queue", &MemoryParams::queue, 1024, 1U << 24U, 65536,
                 "Requests under way at most; clients stay below it.", "modelling choice");
         return t;
     }();

@@ -1,5 +1,5 @@
-// Where the platform puts devices into host physical addresses: below the hole's end at 4 GiB, as PC
-// firmware does. RAM lies below the hole and from 4 GiB on.
+// Where the platform puts devices into host physical addresses: below the hole's end at 4 GiB, as
+// PC firmware does. RAM lies below the hole and from 4 GiB on.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace ioasim::platform {
 constexpr std::uint64_t kDeviceRegisters = 0xE000'0000;  // BAR0 of the first device
 constexpr std::uint64_t kDevicePortals = 0xD000'0000;    // BAR2 of the first device
 constexpr std::uint64_t kPortalWindow = 64 * dsa::kPortalsOfWqBytes;
-constexpr std::uint64_t kKernelBase = 0x10'0000;         // below 1 MiB: firmware
+constexpr std::uint64_t kKernelBase = 0x10'0000;  // below 1 MiB: firmware
 constexpr std::uint64_t kMaxDevices = 32;
 constexpr std::uint64_t kMaxIommus = 16;
 

@@ -23,6 +23,11 @@ void check_devices(const PlatformConfig& config, Problems& problems) {
         for (std::size_t w = 0; w < device.workqueues.size(); ++w) {
             const WorkqueueConfig& wq = device.workqueues[w];
             entries += wq.size;
+            if (!wq.shared) {
+                problems.push_back(
+                    {fmt::format("platform.devices[{}].workqueues[{}].mode", d, w),
+                     "no step of a program writes to a dedicated workqueue: use \"shared\""});
+            }
             if (wq.threshold > wq.size) {
                 problems.push_back(
                     {fmt::format("platform.devices[{}].workqueues[{}].threshold", d, w),
@@ -59,8 +64,8 @@ void check_vms(const PlatformConfig& config, Problems& problems) {
 void check_profile(const PlatformConfig& config, Problems& problems) {
     Profile profile = Profile::Spec;
     if (!parse_profile(config.ioasid_profile, profile)) {
-        problems.push_back({"platform.ioasid.profile",
-                            fmt::format("no profile \"{}\"", config.ioasid_profile)});
+        problems.push_back(
+            {"platform.ioasid.profile", fmt::format("no profile \"{}\"", config.ioasid_profile)});
         return;
     }
     if (Switches::preset(profile).managed_sets) {

@@ -29,15 +29,15 @@ struct IommuConfig {
 struct WorkqueueConfig {
     std::string name;
     bool shared = true;
-    std::uint32_t size = 16;        // entries
-    std::uint32_t threshold = 0;    // shared: 0 means size
-    std::uint32_t priority = 10;    // 1..15
+    std::uint32_t size = 16;      // entries
+    std::uint32_t threshold = 0;  // shared: 0 means size
+    std::uint32_t priority = 10;  // 1..15
 };
 
 struct DeviceConfig {
     std::string name;
     std::string iommu;
-    Rid rid{0};                     // 0: assigned in order of listing
+    Rid rid{0};  // 0: assigned in order of listing
     bool ats = false;
     std::uint32_t engines = 1;
     std::vector<WorkqueueConfig> workqueues;
@@ -53,14 +53,14 @@ struct VmConfig {
     std::uint32_t vcpus = 1;
     std::uint64_t quota = 1000;
     std::uint64_t memory_bytes = std::uint64_t{4} << 20U;
-    PasidRange gpasids;             // guest PASIDs (SPIDs) that the VMM hands out
-    PasidRange pasids;              // host IDs that the VMM asks for
+    PasidRange gpasids;  // guest PASIDs (SPIDs) that the VMM hands out
+    PasidRange pasids;   // host IDs that the VMM asks for
 };
 
 enum class StepKind : std::uint8_t {
-    Alloc,       // get a PASID into variable `id` (guest: virtual command; host: ioasid_alloc)
-    Free,        // give the PASID back
-    Bind,        // bind the process's address space to `device` under PASID `id`
+    Alloc,  // get a PASID into variable `id` (guest: virtual command; host: ioasid_alloc)
+    Free,   // give the PASID back
+    Bind,   // bind the process's address space to `device` under PASID `id`
     Unbind,
     Submit,      // `count` descriptors `op` of `size` bytes to `device`/`workqueue`
     Wait,        // until every submitted descriptor has a completion record (or `timeout`)
@@ -68,16 +68,16 @@ enum class StepKind : std::uint8_t {
     Exit,        // the process ends here
     AttachSpid,  // ioasid_attach_spid(id, spid)
     DetachSpid,
-    Get,         // ioasid_get / ioasid_put as this program
+    Get,  // ioasid_get / ioasid_put as this program
     Put,
-    Find,        // ioasid_find_by_spid(set, spid) into `id`
-    Kill,        // kill the VM's VMM process `target`
+    Find,  // ioasid_find_by_spid(set, spid) into `id`
+    Kill,  // kill the VM's VMM process `target`
 };
 
 struct Step {
     StepKind kind = StepKind::Sleep;
-    std::string id;          // variable name ("A") or a number in decimal ("202")
-    std::string set;         // the set that the call names; empty: the program's own
+    std::string id;   // variable name ("A") or a number in decimal ("202")
+    std::string set;  // the set that the call names; empty: the program's own
     std::string device;
     std::string workqueue;
     std::string target;
@@ -87,16 +87,16 @@ struct Step {
     std::uint64_t pattern = 0;  // first byte of the source data; each page of the buffer differs
     std::uint32_t spid = 0;
     std::optional<PasidRange> range;
-    bool wait = true;        // Submit: wait for the completions before the next step
-    TimePs duration;         // Sleep; Wait: timeout (0: none)
+    bool wait = true;  // Submit: wait for the completions before the next step
+    TimePs duration;   // Sleep; Wait: timeout (0: none)
     // The wanted result; any other is a failed expectation. Unset: must succeed.
     std::optional<Errno> error;
-    std::string where;       // "file:line:col" of the step, for messages
+    std::string where;  // "file:line:col" of the step, for messages
 };
 
 struct ProgramConfig {
-    std::string on;          // "host", "vm1/vcpu0", "vm2/vmm"
-    std::string process;     // "app"; the program's full name is on/process
+    std::string on;       // "host", "vm1/vcpu0", "vm2/vmm"
+    std::string process;  // "app"; the program's full name is on/process
     TimePs start;
     std::vector<Step> steps;
 };

@@ -48,7 +48,8 @@ void Hardware::construct(sim::Simulation& sim, const PlatformConfig& config,
     const memory::MemoryParams memory_params =
         resolve(memory::memory_param_table(), config, "memory");
     low_memory_bytes_ = memory_params.low_bytes;
-    // The CPU complex looks at memory's bytes, so memory comes first; all else may come in any order.
+    // The CPU complex looks at memory's bytes, so memory comes first; all else may come in any
+    // order.
     memory_ = std::make_unique<memory::MemoryModule>(sim, "memory", memory_params);
     std::vector<std::function<void()>> makers;
     makers.emplace_back([&] {
@@ -56,9 +57,9 @@ void Hardware::construct(sim::Simulation& sim, const PlatformConfig& config,
             sim, "root_complex", resolve(pcie::pcie_param_table(), config, "pcie"));
     });
     makers.emplace_back([&] {
-        cpus_ = std::make_unique<cpu::CpuComplex>(
-            sim, "cpus", resolve(cpu::cpu_param_table(), config, "cpu"), memory_->bytes(),
-            dispatcher, config.cpus);
+        cpus_ = std::make_unique<cpu::CpuComplex>(sim, "cpus",
+                                                  resolve(cpu::cpu_param_table(), config, "cpu"),
+                                                  memory_->bytes(), dispatcher, config.cpus);
     });
     for (std::size_t i = 0; i < config.iommus.size(); ++i) {
         makers.emplace_back([&, i] {
@@ -77,8 +78,8 @@ void Hardware::construct(sim::Simulation& sim, const PlatformConfig& config,
     }
     for (std::size_t i = 0; i < bystanders_.size(); ++i) {
         makers.emplace_back([&, i] {
-            bystanders_[i] = std::make_unique<Bystander>(
-                sim, "bystander" + std::to_string(i), kBystanderPeriodPs + 2 * i);
+            bystanders_[i] = std::make_unique<Bystander>(sim, "bystander" + std::to_string(i),
+                                                         kBystanderPeriodPs + 2 * i);
         });
     }
     if (config.shuffle != 0) {

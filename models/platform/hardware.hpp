@@ -35,8 +35,7 @@ public:
     static Rid rid_of(const DeviceConfig& device, std::size_t index);
 
 private:
-    void construct(sim::Simulation& sim, const PlatformConfig& config,
-                   sim::Dispatcher& dispatcher);
+    void construct(sim::Simulation& sim, const PlatformConfig& config, sim::Dispatcher& dispatcher);
     void connect(const PlatformConfig& config);
 
     std::uint64_t low_memory_bytes_ = 0;

@@ -39,9 +39,9 @@ const ParamTable<sim::DispatcherParams>& scheduler_param_table() {
 
 const std::vector<const ParamTableBase*>& param_tables() {
     static const std::vector<const ParamTableBase*> tables{
-        &cpu::cpu_param_table(),      &dsa::dsa_param_table(),       &vtd::vtd_param_table(),
-        &memory::memory_param_table(), &pcie::pcie_param_table(),    &os::kernel_param_table(),
-        &vm::vm_param_table(),        &IoasidParams::table(),        &scheduler_param_table()};
+        &cpu::cpu_param_table(),       &dsa::dsa_param_table(),   &vtd::vtd_param_table(),
+        &memory::memory_param_table(), &pcie::pcie_param_table(), &os::kernel_param_table(),
+        &vm::vm_param_table(),         &IoasidParams::table(),    &scheduler_param_table()};
     return tables;
 }
 

@@ -39,9 +39,8 @@ Switches switches_of(const PlatformConfig& config) {
 // "vm1/vcpu0" -> {"vm1", "vcpu0"}; "host" -> {"host", ""}.
 std::pair<std::string, std::string> split_place(const std::string& on) {
     const std::size_t slash = on.find('/');
-    return slash == std::string::npos
-               ? std::pair{on, std::string{}}
-               : std::pair{on.substr(0, slash), on.substr(slash + 1)};
+    return slash == std::string::npos ? std::pair{on, std::string{}}
+                                      : std::pair{on.substr(0, slash), on.substr(slash + 1)};
 }
 
 struct Guest {
@@ -107,10 +106,10 @@ void Platform::Impl::enable_defects() {
 }
 
 void Platform::Impl::build_host() {
-    host_ioasid = std::make_unique<IoasidCore>("host",
-                                               resolve(IoasidParams::table(), config, "ioasid"),
-                                               switches, sim.recorder(), sim.probes());
-    const os::KernelDeps deps{sim.recorder(), sim.probes(),  *host_ioasid,
+    host_ioasid =
+        std::make_unique<IoasidCore>("host", resolve(IoasidParams::table(), config, "ioasid"),
+                                     switches, sim.recorder(), sim.probes());
+    const os::KernelDeps deps{sim.recorder(),  sim.probes(), *host_ioasid,
                               hardware.cpus(), scheduler,    &hardware.cpus()};
     os::KernelConfig kernel;
     kernel.name = "host";
@@ -159,15 +158,12 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
         vm::VmDeps{sim.recorder(), sim.probes(), vm_host, hardware.cpus(), scheduler,
                    hardware.cpus()},
         machine, resolve(vm::vm_param_table(), config, vm.name));
-    guest.ioasid = std::make_unique<IoasidCore>(vm.name,
-                                                resolve(IoasidParams::table(), config, vm.name),
-                                                switches, sim.recorder(), sim.probes());
-    const os::KernelDeps deps{sim.recorder(),
-                              sim.probes(),
-                              *guest.ioasid,
-                              guest.machine->guest_instructions(),
-                              scheduler,
-                              &guest.machine->guest_port()};
+    guest.ioasid =
+        std::make_unique<IoasidCore>(vm.name, resolve(IoasidParams::table(), config, vm.name),
+                                     switches, sim.recorder(), sim.probes());
+    const os::KernelDeps deps{sim.recorder(), sim.probes(),
+                              *guest.ioasid,  guest.machine->guest_instructions(),
+                              scheduler,      &guest.machine->guest_port()};
     os::KernelConfig kernel;
     kernel.name = vm.name;
     kernel.memory_base = guest.machine->kernel_memory_base();
@@ -176,6 +172,7 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     kernel.worker_task = false;
     guest.kernel = std::make_unique<os::Kernel>(deps, kernel,
                                                 resolve(os::kernel_param_table(), config, vm.name));
+    guest.machine->on_death([kernel = guest.kernel.get()] { kernel->power_off(); });
     os::IommuDriver& viommu =
         guest.kernel->add_iommu(vm.name + "/viommu", guest.machine->viommu_base());
     for (const DeviceConfig& device : config.devices) {
@@ -209,8 +206,9 @@ void Platform::Impl::build_programs() {
         Guest& guest = guests.at(place);
         ++guest.programs_left;
         if (part == "vmm") {
-            const auto vm = std::find_if(config.vms.begin(), config.vms.end(),
-                                         [&place = place](const VmConfig& v) { return v.name == place; });
+            const auto vm =
+                std::find_if(config.vms.begin(), config.vms.end(),
+                             [&place = place](const VmConfig& v) { return v.name == place; });
             actors.push_back(make_vmm_actor(*world, *guest.machine, vm->pasids));
             continue;
         }
@@ -232,8 +230,7 @@ void Platform::Impl::spawn_software() {
     worker.port = &hardware.cpus();
     worker.kind = ContextKind::Worker;
     worker.service = true;
-    dispatcher.spawn(worker, TimePs{},
-                     [this](ExecContext& ctx) { host_ioasid->worker_loop(ctx); });
+    dispatcher.spawn(worker, TimePs{}, [this](ExecContext& ctx) { host_ioasid->worker_loop(ctx); });
     sim::TaskOptions options;
     options.name = "host/boot";
     options.port = &hardware.cpus();
@@ -243,9 +240,15 @@ void Platform::Impl::spawn_software() {
 void Platform::Impl::boot(ExecContext& ctx) {
     host_ioasid->install_capacity(ctx, static_cast<std::uint32_t>(config.ioasid_capacity));
     const Errno booted = host->boot(ctx);
-    SIM_CHECK(booted == Errno::Ok, "the host does not boot: {}", errno_name(booted));
+    if (booted != Errno::Ok) {
+        // A platform that lacks what the kernel needs: no program gets further than its start.
+        for (const ProgramConfig& program : config.programs) {
+            tell_not_started(ctx, *world, program, booted);
+        }
+        return;
+    }
     for (const VmConfig& vm : config.vms) {
-        // A VM that cannot be made (no quota left, no memory) shows in its programs' first step.
+        // A VM that cannot be made (no quota left, no memory) shows in its programs' start.
         guests.at(vm.name).machine->create(ctx);
     }
     for (std::size_t i = 0; i < config.programs.size(); ++i) {
@@ -282,6 +285,11 @@ void Platform::Impl::spawn_program(std::size_t index) {
 
 void Platform::Impl::run_on_vcpu(ExecContext& ctx, std::size_t index, Guest& guest,
                                  std::uint32_t vcpu) {
+    const Errno created = guest.machine->create(ctx);  // once made, this only tells the result
+    if (created != Errno::Ok) {
+        tell_not_started(ctx, *world, config.programs[index], created);
+        return;
+    }
     guest.machine->run(ctx, vcpu, [this, index](ExecContext& guest_ctx) {
         run_program(guest_ctx, *world, config.programs[index], *actors[index]);
     });

@@ -1,5 +1,5 @@
-// The builder: the one place that knows all models. It turns a PlatformConfig into modules, kernels,
-// virtual machines, bindings and tasks of one Simulation.
+// The builder: the one place that knows all models. It turns a PlatformConfig into modules,
+// kernels, virtual machines, bindings and tasks of one Simulation.
 #pragma once
 
 #include <memory>

@@ -50,7 +50,9 @@ std::uint8_t opcode_of(const std::string& op) {
     return static_cast<std::uint8_t>(op == "noop" ? dsa::Opcode::Noop : dsa::Opcode::Memmove);
 }
 
-StepOutcome outcome(Errno error) { return {error, 0}; }
+StepOutcome outcome(Errno error) {
+    return {error, 0};
+}
 
 StepOutcome outcome(const Result<Ioasid>& id) {
     return id ? StepOutcome{Errno::Ok, id.value().value()} : StepOutcome{id.error(), 0};
@@ -274,15 +276,13 @@ std::vector<std::uint8_t> ProcessActor::keep(std::uint64_t address) const {
     if (mapping == nullptr || world_.memory == nullptr) {
         return {};
     }
-    std::vector<std::uint8_t> bytes(
-        static_cast<std::size_t>(std::min(mapping->bytes, kKeptBytes)));
+    std::vector<std::uint8_t> bytes(static_cast<std::size_t>(std::min(mapping->bytes, kKeptBytes)));
     for (std::size_t at = 0; at < bytes.size(); at += kPageSize) {
         const std::optional<Hpa> page = to_host_(mapping->pages.at(at / kPageSize));
         if (!page) {
             return {};
         }
-        world_.memory->read(*page, &bytes[at],
-                            std::min<std::size_t>(kPageSize, bytes.size() - at));
+        world_.memory->read(*page, &bytes[at], std::min<std::size_t>(kPageSize, bytes.size() - at));
     }
     return bytes;
 }
@@ -351,19 +351,40 @@ std::unique_ptr<ProgramActor> make_vmm_actor(ProgramWorld& world, vm::VirtualMac
     return std::make_unique<VmmActor>(world, machine, pasids);
 }
 
+namespace {
+
+// A sleeping program looks this often whether it was killed.
+constexpr TimePs kSleepTurn{100'000'000};
+
+void sleep(ExecContext& ctx, const ProgramActor& actor, TimePs duration) {
+    WaitQueue timer{"sleep"};
+    const TimePs end = ctx.now() + duration;
+    while (ctx.now() < end && actor.alive()) {
+        ctx.wait_until(timer, std::min(end, ctx.now() + kSleepTurn));
+    }
+}
+
+}  // namespace
+
+void tell_not_started(ExecContext& ctx, ProgramWorld& world, const ProgramConfig& program,
+                      Errno error) {
+    world.recorder.emit(
+        ctx.source(), trace::StepResult{world.recorder.name(program.on + "/" + program.process), 0,
+                                        world.recorder.name("start"), error, 0, TimePs{}});
+}
+
 void run_program(ExecContext& ctx, ProgramWorld& world, const ProgramConfig& program,
                  ProgramActor& actor) {
     const trace::Name name = world.recorder.name(program.on + "/" + program.process);
     const auto tell = [&](std::size_t index, const char* step, const StepOutcome& result,
                           TimePs start) {
-        world.recorder.emit(ctx.source(),
-                            trace::StepResult{name, static_cast<std::uint32_t>(index),
-                                              world.recorder.name(step), result.error,
-                                              result.value, ctx.now() - start});
+        world.recorder.emit(ctx.source(), trace::StepResult{name, static_cast<std::uint32_t>(index),
+                                                            world.recorder.name(step), result.error,
+                                                            result.value, ctx.now() - start});
     };
     const Errno started = actor.start(ctx);
     if (started != Errno::Ok) {
-        tell(program.steps.size(), "start", outcome(started), ctx.now());
+        tell_not_started(ctx, world, program, started);
         return;
     }
     for (std::size_t i = 0; i < program.steps.size() && actor.alive(); ++i) {
@@ -371,8 +392,7 @@ void run_program(ExecContext& ctx, ProgramWorld& world, const ProgramConfig& pro
         const TimePs start = ctx.now();
         StepOutcome result;
         if (step.kind == StepKind::Sleep) {
-            WaitQueue timer{"sleep"};
-            ctx.wait_until(timer, start + step.duration);
+            sleep(ctx, actor, step.duration);
         } else if (step.kind != StepKind::Exit) {
             result = actor.perform(ctx, step, i);
         }

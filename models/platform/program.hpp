@@ -1,6 +1,6 @@
-// Runs a scenario's program: its steps one after the other, as calls of the process (or VMM) that it
-// names. Every step ends with a program.step event; a step that fails although it must not ends the
-// program, because what follows would act on things that are not there.
+// Runs a scenario's program: its steps one after the other, as calls of the process (or VMM) that
+// it names. Every step ends with a program.step event; a step that fails although it must not ends
+// the program, because what follows would act on things that are not there.
 #pragma once
 
 #include <cstdint>
@@ -65,6 +65,9 @@ std::unique_ptr<ProgramActor> make_process_actor(ProgramWorld& world, os::Kernel
 std::unique_ptr<ProgramActor> make_vmm_actor(ProgramWorld& world, vm::VirtualMachine& machine,
                                              PasidRange pasids);
 
+// The program cannot run: its first step ends with this error under the name "start".
+void tell_not_started(ExecContext& ctx, ProgramWorld& world, const ProgramConfig& program,
+                      Errno error);
 void run_program(ExecContext& ctx, ProgramWorld& world, const ProgramConfig& program,
                  ProgramActor& actor);
 

@@ -25,9 +25,9 @@ const ParamTable<VmParams>& vm_param_table() {
         t.time("kill_poll", &P::kill_poll, 1_ps, 10_ms, 5_us,
                "longest sleep of the one who waits for vCPUs to stop",
                "modelling choice: they wake it earlier");
-        t.time("kill_timeout", &P::kill_timeout, 1_us, 100'000_ms, 20_ms,
+        t.time("kill_timeout", &P::kill_timeout, 1_us, 100'000_ms, 4_ms,
                "when the wait for vCPUs is given up",
-               "modelling choice: above every wait that a guest program can be in");
+               "modelling choice: above an exit and its handling, within default run limits");
         return t;
     }();
     return table;

@@ -86,8 +86,11 @@ bool TranslationCaches::fill_context(std::uint64_t generation, Rid rid, const Co
         return true;
     }
     const auto victim = contexts_.insert(rid, entry);
+    if (victim && victim->first == rid) {
+        return true;  // another walk brought the same entry first
+    }
     if (observer_ != nullptr) {
-        if (victim && victim->first != rid) {
+        if (victim) {
             observer_->on_drop(
                 {CacheId::Context, victim->first, Pasid{kInvalidIoasid}, {}, 0, {}, 0}, true);
         }
@@ -107,8 +110,11 @@ bool TranslationCaches::fill_pasid(std::uint64_t generation, Rid rid, Pasid pasi
     }
     const PasidKey key{rid, pasid};
     const auto victim = pasids_.insert(key, entry);
+    if (victim && victim->first == key) {
+        return true;
+    }
     if (observer_ != nullptr) {
-        if (victim && !(victim->first == key)) {
+        if (victim) {
             observer_->on_drop({CacheId::Pasid,
                                 victim->first.rid,
                                 victim->first.pasid,

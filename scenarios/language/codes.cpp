@@ -21,23 +21,25 @@ const std::vector<CodeInfo>& code_table() {
          "A scenario holds at least version, name and purpose.",
          R"({"version": 1, "name": "nothing", "purpose": "starts and ends"})"},
         {Code::TooLarge, "the file is too large",
-         "Scenario files are limited to 4 MiB and 400,000 values; a larger one is refused before it "
+         "Scenario files are limited to 4 MiB and 400,000 values; a larger one is refused before "
+         "it "
          "is read. Large systems are described with params and matrix.",
          "a trace given to `ioasim run` by mistake"},
         {Code::NotText, "the file is not UTF-8 text",
-         "Scenario files are UTF-8. UTF-16 files come from some editors, binary ones from mistakes.",
+         "Scenario files are UTF-8. UTF-16 files come from some editors, binary ones from "
+         "mistakes.",
          "ioasim run a.out"},
         {Code::ByteOrderMark, "the file begins with a byte order mark",
          "JSON text begins with its first character. Editors call the right setting \"UTF-8\" or "
          "\"UTF-8 without BOM\".",
          "\\xEF\\xBB\\xBF{ ... }"},
         {Code::Syntax, "the text is not JSON",
-         "The place shown is the first character that cannot stand there. Often the mistake is just "
+         "The place shown is the first character that cannot stand there. Often the mistake is "
+         "just "
          "before: a missing comma, quote or bracket.",
          R"({"cpus": 4 "name": "x"}   ->  {"cpus": 4, "name": "x"})"},
         {Code::TrailingComma, "a comma after the last item",
-         "JSON has no comma before a closing bracket.",
-         R"(["D12", "D41",]   ->  ["D12", "D41"])"},
+         "JSON has no comma before a closing bracket.", R"(["D12", "D41",]   ->  ["D12", "D41"])"},
         {Code::TooDeep, "too many levels of nesting",
          "At most 64 levels. A scenario needs fewer than ten.", "[[[[ ..."},
         {Code::Truncated, "the file ends too early",
@@ -52,43 +54,45 @@ const std::vector<CodeInfo>& code_table() {
          R"("two
 lines"   ->  "two\nlines")"},
         {Code::BadNumber, "not a JSON number",
-         "Numbers are written as JSON has them: no plus sign, no zeros in front, no hexadecimal, no "
+         "Numbers are written as JSON has them: no plus sign, no zeros in front, no hexadecimal, "
+         "no "
          "unit. Values with a unit are strings.",
          R"({"size": 4KiB}   ->  {"size": "4KiB"})"},
         {Code::BadComment, "not a comment of this language",
          "Comments run from // to the end of the line.", "# two guests   ->  // two guests"},
-        {Code::TextAfterEnd, "text after the document",
-         "One file holds one object.", R"({"version": 1} {"version": 1})"},
+        {Code::TextAfterEnd, "text after the document", "One file holds one object.",
+         R"({"version": 1} {"version": 1})"},
         {Code::UnknownKey, "an unknown key",
          "Keys that nobody reads are mistakes. `ioasim schema` and scenarios/README.md list them.",
          R"({"qota": 100}   ->  {"quota": 100})"},
-        {Code::MissingKey, "a key is missing",
-         "The object shown cannot do without this key.",
+        {Code::MissingKey, "a key is missing", "The object shown cannot do without this key.",
          R"({"bind": "A"}   ->  {"bind": "A", "device": "dsa0"})"},
         {Code::WrongType, "a value of the wrong type",
          "Integers are numbers without quotes; times and sizes are strings with a unit.",
          R"({"limit": 10}   ->  {"limit": "10ms"})"},
         {Code::OneOf, "a step or expectation without or with two kinds",
-         "One key names the kind (\"alloc\", \"bind\" ...; \"event\", \"final\" ...). There is exactly "
+         "One key names the kind (\"alloc\", \"bind\" ...; \"event\", \"final\" ...). There is "
+         "exactly "
          "one.",
          R"({"alloc": "A", "bind": "A"}   ->  {"alloc": "A"}, {"bind": "A", "device": "dsa0"})"},
         {Code::ListLength, "a list with too few or too many items",
          "The message tells how many there may be.", R"({"workqueues": []})"},
-        {Code::Version, "an unknown version of the language",
-         "This program reads version 1.", R"({"version": 2})"},
+        {Code::Version, "an unknown version of the language", "This program reads version 1.",
+         R"({"version": 2})"},
         {Code::OutOfRange, "a value out of range",
          "The message tells the range; for parameters of models, `ioasim params` lists it with its "
          "source.",
          R"({"priority": 16}   ->  1..15)"},
         {Code::NotInteger, "not an integer",
-         "All numbers of the language are whole. Fractions of time are written with a smaller unit.",
+         "All numbers of the language are whole. Fractions of time are written with a smaller "
+         "unit.",
          R"({"count": 1.5}, {"count": 1e3}   ->  {"count": 1000})"},
         {Code::BadTime, "not a time",
          "A number and a unit without space: ps, ns, us, ms, s. Simulated time has whole "
          "picoseconds.",
          R"("12"   ->  "12us";  "0.5ps" is no whole number of picoseconds)"},
-        {Code::BadSize, "not a size",
-         "A number and a unit without space: B, KiB, MiB, GiB.", R"("4KB"   ->  "4KiB")"},
+        {Code::BadSize, "not a size", "A number and a unit without space: B, KiB, MiB, GiB.",
+         R"("4KB"   ->  "4KiB")"},
         {Code::BadBandwidth, "not a bandwidth",
          "A number and a unit without space: MB/s or GB/s (decimal).", R"("16G"   ->  "16GB/s")"},
         {Code::NotAChoice, "not one of the values", "The message lists the values.",
@@ -114,7 +118,8 @@ lines"   ->  "two\nlines")"},
          "have.",
          R"({"device": "dsa1"} when only "dsa0" exists)"},
         {Code::UnknownVariable, "a variable that was not set",
-         "A variable is set by \"alloc\" or \"find\" in an earlier step of the same program. IDs of "
+         "A variable is set by \"alloc\" or \"find\" in an earlier step of the same program. IDs "
+         "of "
          "other programs are written as numbers.",
          R"([{"free": "A"}]   ->  [{"alloc": "A"}, {"free": "A"}])"},
         {Code::UnknownDefect, "no seeded defect of this name",
@@ -135,7 +140,8 @@ lines"   ->  "two\nlines")"},
          "A program's full name is ON/PROCESS; steps are counted from 0.",
          R"({"step": "vm1/vcpu0/app[9]", "errno": "0"} when it has 5 steps)"},
         {Code::UnknownFault, "no injection of this kind",
-         "This version of the language has no injections: \"inject\" must be an empty list. Mistakes "
+         "This version of the language has no injections: \"inject\" must be an empty list. "
+         "Mistakes "
          "of the guests are written as steps, broken mechanisms as \"defects\".",
          R"({"inject": [{"at": "12us", "fault": "dsa0.hang"}]})"},
         {Code::BadStatePath, "not a path into the final state",
@@ -146,7 +152,8 @@ lines"   ->  "two\nlines")"},
          "other.",
          R"(a.jsonc: {"extends": "b.jsonc"}   b.jsonc: {"extends": "a.jsonc"})"},
         {Code::BaseName, "a base must end in .jsonc",
-         "Every .json file under scenarios/ can be run alone; a base cannot, so it is named .jsonc.",
+         "Every .json file under scenarios/ can be run alone; a base cannot, so it is named "
+         ".jsonc.",
          R"({"extends": "base.json"}   ->  {"extends": "base.jsonc"})"},
         {Code::UnknownParam, "no parameter of this name",
          "${NAME} stands for a parameter declared in \"params\". $$ is a dollar sign.",
@@ -170,7 +177,8 @@ lines"   ->  "two\nlines")"},
          "checker may find anything. Say what the scenario is about in \"expect\".",
          R"({"expect": [{"event": "ioasid.unbind", "count": 1}]})"},
         {Code::NoCheckers, "an expectation that needs checkers",
-         "\"invariants\" and \"finding\" are judged by the checkers; with --no-checkers nobody would.",
+         "\"invariants\" and \"finding\" are judged by the checkers; with --no-checkers nobody "
+         "would.",
          R"(--no-checkers with {"expect": [{"invariants": "hold"}]})"},
         {Code::BadOrder, "steps in an order that cannot be",
          "No step of a program runs after \"exit\".", R"([{"exit": true}, {"sleep": "1us"}])"},
@@ -183,14 +191,17 @@ lines"   ->  "two\nlines")"},
          "Nothing is overwritten unless --force is given.",
          "ioasim run x.json --trace a.vcd   (a.vcd exists)"},
         {Code::CannotWrite, "results cannot be written",
-         "The folder may not be writable, the disk full, or the reader of a pipe gone. The run is not "
+         "The folder may not be writable, the disk full, or the reader of a pipe gone. The run is "
+         "not "
          "counted as passed when its results could not be written.",
          "--out /proc/x"},
     };
     return table;
 }
 
-std::string code_name(Code code) { return fmt::format("E{:04}", static_cast<unsigned>(code)); }
+std::string code_name(Code code) {
+    return fmt::format("E{:04}", static_cast<unsigned>(code));
+}
 
 const CodeInfo* find_code(std::string_view name) {
     if (!name.empty() && (name.front() == 'E' || name.front() == 'e')) {

@@ -73,8 +73,7 @@ bool read_chain(const std::string& path, const Place& from, std::vector<std::str
         return false;
     }
     chain.push_back(identity);
-    const std::string file =
-        base.text.front() == '/' ? base.text : folder_of(path) + base.text;
+    const std::string file = base.text.front() == '/' ? base.text : folder_of(path) + base.text;
     Node merged;
     if (!read_chain(file, base.place, chain, sources, diagnostics, merged)) {
         return false;
@@ -177,9 +176,7 @@ void assign_at(Node& document, const std::vector<Part>& parts, const Assignment&
                 report(diagnostics, Code::BadSetPath, assignment.place, {},
                        fmt::format("the list has no item {}", quoted(parts[i].text)),
                        fmt::format("it has {} items{}", at->items.size(),
-                                   at->items.empty()
-                                       ? ""
-                                       : ": " + quoted_list(names_below(*at))));
+                                   at->items.empty() ? "" : ": " + quoted_list(names_below(*at))));
                 return;
             }
             if (last) {
@@ -233,6 +230,11 @@ bool number_of(const Node& node, const std::string& type, std::uint64_t& out) {
 std::string misfit(const Node& declaration, const Node& value) {
     const Node* type_node = declaration.get("type");
     const std::string type = type_node == nullptr ? "" : type_node->text;
+    const bool known = type == "integer" || type == "time" || type == "size" || type == "boolean" ||
+                       type == "string";
+    if (!known || value.broken) {
+        return {};  // a message about that was given already
+    }
     const bool numeric = type == "integer" || type == "time" || type == "size";
     std::uint64_t number = 0;
     const bool right = numeric             ? number_of(value, type, number)
@@ -249,8 +251,8 @@ std::string misfit(const Node& declaration, const Node& value) {
         }
         const bool low = std::string_view(bound) == "min";
         if (low ? number < limit_value : number > limit_value) {
-            return fmt::format("{} is {} the {} of {}", scalar_text(value),
-                               low ? "below" : "above", bound, scalar_text(*limit));
+            return fmt::format("{} is {} the {} of {}", scalar_text(value), low ? "below" : "above",
+                               bound, scalar_text(*limit));
         }
     }
     const Node* values = declaration.get("values");
@@ -279,9 +281,8 @@ void check_axes_named(const Node& when, const Node& over, const std::string& poi
             report(diagnostics, Code::BadMatrix, wanted.place, pointer,
                    fmt::format("{} is no axis of the matrix", quoted(wanted.key)),
                    suggest(wanted.key, names_below(over)));
-        } else if (std::none_of(values->items.begin(), values->items.end(), [&](const Node& v) {
-                       return same_scalar(v, wanted.value);
-                   })) {
+        } else if (std::none_of(values->items.begin(), values->items.end(),
+                                [&](const Node& v) { return same_scalar(v, wanted.value); })) {
             report(diagnostics, Code::BadMatrix, wanted.value.place, pointer,
                    fmt::format("axis {} has no value {}", quoted(wanted.key),
                                scalar_text(wanted.value)));
@@ -293,10 +294,13 @@ void check_axes_named(const Node& when, const Node& over, const std::string& poi
 
 std::string scalar_text(const Node& node) {
     switch (node.kind) {
-        case Node::Kind::Boolean: return node.boolean ? "true" : "false";
+        case Node::Kind::Boolean:
+            return node.boolean ? "true" : "false";
         case Node::Kind::Number:
-        case Node::Kind::String: return node.text;
-        default: return to_json(node, 0);
+        case Node::Kind::String:
+            return node.text;
+        default:
+            return to_json(node, 0);
     }
 }
 
@@ -340,20 +344,21 @@ bool parse_assignment(const std::string& argument, SourceSet& sources, Diagnosti
     const std::size_t equals = argument.find('=');
     const auto length = [](std::size_t n) { return static_cast<std::uint32_t>(n); };
     if (equals == std::string::npos || equals == 0) {
-        report(diagnostics, Code::BadSet, {file, 0, length(std::max<std::size_t>(1, argument.size()))},
-               {}, fmt::format("--set wants PATH=VALUE, not {}", quoted(argument)));
+        report(diagnostics, Code::BadSet,
+               {file, 0, length(std::max<std::size_t>(1, argument.size()))}, {},
+               fmt::format("--set wants PATH=VALUE, not {}", quoted(argument)));
         return false;
     }
     out.path = argument.substr(0, equals);
     out.place = {file, 0, length(equals)};
     const std::string text = argument.substr(equals + 1);
-    const Place value_place{file, length(equals + 1), length(std::max<std::size_t>(1, text.size()))};
+    const Place value_place{file, length(equals + 1),
+                            length(std::max<std::size_t>(1, text.size()))};
     // JSON where it is JSON, else text. The path is blanked so that places stay those of the
     // argument.
     SourceSet scratch;
     Diagnostics quiet;
-    const std::uint32_t scratch_file =
-        scratch.add("--set", std::string(equals + 1, ' ') + text);
+    const std::uint32_t scratch_file = scratch.add("--set", std::string(equals + 1, ' ') + text);
     Node node;
     if (!text.empty() && parse_json(scratch_file, scratch, quiet, node) && quiet.empty()) {
         struct Move {
@@ -416,10 +421,10 @@ void assign(Node& document, const Assignment& assignment, const IsComponent& is_
         }
         known.emplace_back("ioasid");
         const std::string near = nearest(first, known);
-        report(diagnostics, Code::BadSetPath, assignment.place, {},
-               fmt::format("{} is no key of a scenario, no parameter and no component",
-                           quoted(first)),
-               near.empty() ? "" : fmt::format("did you mean {}?", quoted(near)));
+        report(
+            diagnostics, Code::BadSetPath, assignment.place, {},
+            fmt::format("{} is no key of a scenario, no parameter and no component", quoted(first)),
+            near.empty() ? "" : fmt::format("did you mean {}?", quoted(near)));
         return;
     }
     assign_at(document, parts, assignment, diagnostics);
@@ -568,8 +573,7 @@ std::vector<Cell> matrix_cells(const Node& document, const std::vector<Assignmen
             if (when == nullptr || expect == nullptr) {
                 continue;
             }
-            check_axes_named(*when, *over, pointer_join("/matrix/cells", i) + "/when",
-                             diagnostics);
+            check_axes_named(*when, *over, pointer_join("/matrix/cells", i) + "/when", diagnostics);
             for (Cell& cell : cells) {
                 if (matches(cell, *when)) {
                     cell.expect.insert(cell.expect.end(), expect->items.begin(),

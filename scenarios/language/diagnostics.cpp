@@ -13,7 +13,9 @@ constexpr std::size_t kSnippetWidth = 96;
 // Comparing each message with all others must stay cheap for a file that is nothing but mistakes.
 constexpr std::size_t kMaxKept = 1000;
 
-bool continues_code_point(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
+bool continues_code_point(char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
+}
 
 std::size_t code_points(std::string_view text) {
     return static_cast<std::size_t>(
@@ -98,8 +100,7 @@ struct Colours {
 constexpr Colours kPlain{"", "", "", "", ""};
 constexpr Colours kAnsi{"\033[1m", "\033[1;31m", "\033[1;33m", "\033[36m", "\033[0m"};
 
-void render_one(const Diagnostic& d, const SourceSet& sources, const Colours& c,
-                std::string& out) {
+void render_one(const Diagnostic& d, const SourceSet& sources, const Colours& c, std::string& out) {
     const std::string where = sources.describe(d.place);
     out += fmt::format("{}{}:{} {}{}[{}]{}: {}\n", c.bold, where.empty() ? "ioasim" : where, c.off,
                        d.warning ? c.yellow : c.red, d.warning ? "warning" : "error",
@@ -144,8 +145,7 @@ SourceSet::LineColumn SourceSet::locate(const Place& place) const {
         std::upper_bound(file.line_starts.begin(), file.line_starts.end(), place.offset);
     const auto line = static_cast<std::uint32_t>(after - file.line_starts.begin());
     const std::uint32_t start = file.line_starts[line - 1];
-    const std::string_view before =
-        std::string_view(file.text).substr(start, place.offset - start);
+    const std::string_view before = std::string_view(file.text).substr(start, place.offset - start);
     return {line, static_cast<std::uint32_t>(code_points(before) + 1)};
 }
 
@@ -205,9 +205,9 @@ std::string render(const Diagnostics& diagnostics, const SourceSet& sources, boo
         ++shown;
     }
     if (diagnostics.has_errors()) {
-        out += fmt::format("{} error{}; `ioasim explain {}` tells more\n",
-                           diagnostics.error_count(), diagnostics.error_count() == 1 ? "" : "s",
-                           first_code);
+        out +=
+            fmt::format("{} error{}; `ioasim explain {}` tells more\n", diagnostics.error_count(),
+                        diagnostics.error_count() == 1 ? "" : "s", first_code);
     }
     return out;
 }

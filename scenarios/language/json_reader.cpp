@@ -1,12 +1,4 @@
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <memory>
 #include <set>
-
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -15,8 +7,12 @@
 namespace ioasim::scenario {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 bool is_word(char c) {
     return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
            c == '$' || c == '-';
@@ -71,7 +67,8 @@ private:
             }
             length = 1;
         }
-        diagnostics_.add({code, place(offset, length), std::move(text), std::move(help), {}, false});
+        diagnostics_.add(
+            {code, place(offset, length), std::move(text), std::move(help), {}, false});
         return false;
     }
     Place place(std::size_t offset, std::size_t length) const {
@@ -81,12 +78,21 @@ private:
         const auto at = sources_.locate(place(offset, 1));
         return fmt::format("{}:{}", at.line, at.column);
     }
+    // The character that cannot stand here.
+    std::string here() const {
+        const auto byte = static_cast<unsigned char>(text_[at_]);
+        if (byte >= 0x80) {
+            return "a character outside of ASCII";
+        }
+        return byte < 0x20 || byte == 0x7F ? fmt::format("the control character {:#04x}", byte)
+                                           : fmt::format("'{}'", text_[at_]);
+    }
     bool ended() const { return at_ >= text_.size(); }
     bool truncated(const char* inside, std::size_t opened) {
-        return fail(Code::Truncated, text_.size(), 1,
-                    fmt::format("the file ends inside the {} that begins at {}", inside,
-                                line_of(opened)),
-                    "is the file complete? a closing bracket or quote is missing");
+        return fail(
+            Code::Truncated, text_.size(), 1,
+            fmt::format("the file ends inside the {} that begins at {}", inside, line_of(opened)),
+            "is the file complete? a closing bracket or quote is missing");
     }
 
     // false: a comment that is none, or not closed.
@@ -121,8 +127,7 @@ private:
                         "is the file complete?");
         }
         if (++values_ > kMaxValues) {
-            return fail(Code::TooLarge, at_, 1,
-                        fmt::format("more than {} values", kMaxValues),
+            return fail(Code::TooLarge, at_, 1, fmt::format("more than {} values", kMaxValues),
                         "large systems are described with params and matrix, not by repetition");
         }
         if (depth >= kMaxNesting) {
@@ -164,8 +169,9 @@ private:
                 return false;
             }
             if (!ended() && text_[at_] == close) {
-                fail(Code::TrailingComma, comma, 1, "trailing comma: JSON has none after the last "
-                                                    "item",
+                fail(Code::TrailingComma, comma, 1,
+                     "trailing comma: JSON has none after the last "
+                     "item",
                      "remove this comma");
                 ++at_;
                 more = false;
@@ -187,8 +193,7 @@ private:
             return ++recovered_ < kMaxRecovered;
         }
         return fail(Code::Syntax, at_, 1,
-                    fmt::format("',' or '{}' is wanted here, not {}", close,
-                                quoted(std::string_view(text_).substr(at_, 1))),
+                    fmt::format("',' or '{}' is wanted here, not {}", close, here()),
                     fmt::format("the {} began at {}", what, line_of(opened)));
     }
 
@@ -251,8 +256,7 @@ private:
             }
             if (at_ == start) {
                 return fail(Code::Syntax, at_, 1,
-                            fmt::format("a key in double quotes is wanted here, not {}",
-                                        quoted(std::string_view(text_).substr(at_, 1))));
+                            fmt::format("a key in double quotes is wanted here, not {}", here()));
             }
             member.key = text_.substr(start, at_ - start);
             member.place = place(start, at_ - start);
@@ -266,9 +270,9 @@ private:
             return truncated("object", opened);
         }
         if (text_[at_] != ':') {
-            return fail(Code::Syntax, at_, 1,
-                        fmt::format("':' is wanted after key {}, not {}", quoted(member.key),
-                                    quoted(std::string_view(text_).substr(at_, 1))));
+            return fail(
+                Code::Syntax, at_, 1,
+                fmt::format("':' is wanted after key {}, not {}", quoted(member.key), here()));
         }
         ++at_;
         return true;
@@ -288,8 +292,7 @@ private:
         bool more = true;
         while (more) {
             out.items.emplace_back();
-            if (!value(out.items.back(), depth + 1) ||
-                !separator(']', "list", opened, more)) {
+            if (!value(out.items.back(), depth + 1) || !separator(']', "list", opened, more)) {
                 return false;
             }
         }
@@ -447,8 +450,7 @@ private:
                 return "digits must follow the exponent";
             }
         }
-        return i == text.size() ? nullptr
-                                : "values with a unit are strings (\"12us\", \"4KiB\")";
+        return i == text.size() ? nullptr : "values with a unit are strings (\"12us\", \"4KiB\")";
     }
 
     bool word(Node& out) {
@@ -468,13 +470,13 @@ private:
         }
         if (word.empty()) {
             const char c = text_[at_];
-            return fail(Code::Syntax, at_, 1,
-                        fmt::format("a value is wanted here, not {}",
-                                    quoted(std::string_view(text_).substr(at_, 1))),
+            return fail(Code::Syntax, at_, 1, fmt::format("a value is wanted here, not {}", here()),
                         c == ',' ? "is there a comma too many?" : "");
         }
-        std::string help = suggest(word, {"true", "false", "null"});
-        if (nearest(word, {"true", "false", "null"}).empty()) {
+        const bool nothing = word == "None" || word == "nil" || word == "undefined";
+        std::string help =
+            nothing ? std::string("JSON writes null") : suggest(word, {"true", "false", "null"});
+        if (!nothing && nearest(word, {"true", "false", "null"}).empty()) {
             help = fmt::format("write {} if text is meant", quoted(word));
         }
         fail(Code::Syntax, start, word.size(), fmt::format("{} is no JSON value", quoted(word)),
@@ -493,142 +495,11 @@ private:
     int recovered_ = 0;
 };
 
-// Offset of the first byte that is not valid UTF-8, or npos.
-std::size_t first_bad_utf8(std::string_view text) {
-    std::size_t i = 0;
-    while (i < text.size()) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        std::size_t more = 0;
-        if (byte >= 0xC2 && byte <= 0xDF) {
-            more = 1;
-        } else if (byte >= 0xE0 && byte <= 0xEF) {
-            more = 2;
-        } else if (byte >= 0xF0 && byte <= 0xF4) {
-            more = 3;
-        } else if (byte >= 0x80) {
-            return i;
-        }
-        for (std::size_t k = 1; k <= more; ++k) {
-            if (i + k >= text.size() ||
-                (static_cast<unsigned char>(text[i + k]) & 0xC0U) != 0x80U) {
-                return i;
-            }
-        }
-        i += more + 1;
-    }
-    return std::string_view::npos;
-}
-
-struct Opened {
-    std::string text;
-    bool ok = false;
-    Code code = Code::CannotOpen;
-    std::string problem;
-    std::string help;
-};
-
-Opened refuse(Code code, std::string problem, std::string help = {}) {
-    return {{}, false, code, std::move(problem), std::move(help)};
-}
-
-Opened read_text(const std::string& path) {
-    // O_NONBLOCK: opening a pipe without a writer must not wait.
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        return refuse(Code::CannotOpen, fmt::format("cannot open {}: {}", quoted(path),
-                                                    std::strerror(errno)));
-    }
-    struct Closer {
-        int fd;
-        ~Closer() { ::close(fd); }
-    } closer{fd};
-    struct stat info {};
-    if (::fstat(fd, &info) != 0) {
-        return refuse(Code::CannotOpen, fmt::format("cannot look at {}: {}", quoted(path),
-                                                    std::strerror(errno)));
-    }
-    if (S_ISDIR(info.st_mode)) {
-        return refuse(Code::NotAFile, fmt::format("{} is a folder, not a file", quoted(path)),
-                      fmt::format("name the files: {}/*.json", path));
-    }
-    if (!S_ISREG(info.st_mode)) {
-        return refuse(Code::NotAFile, fmt::format("{} is not a regular file", quoted(path)));
-    }
-    if (static_cast<std::uint64_t>(info.st_size) > kMaxFileBytes) {
-        return refuse(Code::TooLarge,
-                      fmt::format("{} has {} bytes; the limit for a scenario is {}", quoted(path),
-                                  info.st_size, kMaxFileBytes),
-                      "large systems are described with params and matrix, not by repetition");
-    }
-    Opened opened;
-    opened.text.resize(static_cast<std::size_t>(info.st_size));
-    std::size_t got = 0;
-    while (got < opened.text.size()) {
-        const ssize_t n = ::read(fd, opened.text.data() + got, opened.text.size() - got);
-        if (n < 0) {
-            return refuse(Code::CannotOpen, fmt::format("cannot read {}: {}", quoted(path),
-                                                        std::strerror(errno)));
-        }
-        if (n == 0) {
-            break;
-        }
-        got += static_cast<std::size_t>(n);
-    }
-    opened.text.resize(got);
-    opened.ok = true;
-    return opened;
-}
-
 }  // namespace
 
-bool parse_json(std::uint32_t file, const SourceSet& sources, Diagnostics& diagnostics,
-                Node& out) {
+bool parse_json(std::uint32_t file, const SourceSet& sources, Diagnostics& diagnostics, Node& out) {
     Parser parser(file, sources.text(file), sources, diagnostics);
     return parser.document(out);
-}
-
-bool read_json_file(const std::string& path, const Place& from, SourceSet& sources,
-                    Diagnostics& diagnostics, Node& out) {
-    Opened opened = read_text(path);
-    if (!opened.ok) {
-        const Place place = from.file != 0 ? from : Place{sources.add(path, ""), 0, 0};
-        diagnostics.add({opened.code, place, opened.problem, opened.help, {}, false});
-        return false;
-    }
-    const std::string_view text = opened.text;
-    const auto whole_file = [&](Code code, std::string problem, std::string help) {
-        const Place place{sources.add(path, ""), 0, 0};
-        diagnostics.add({code, place, std::move(problem), std::move(help), {}, false});
-        return false;
-    };
-    if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
-        return whole_file(Code::EmptyFile, text.empty() ? "the file is empty"
-                                                        : "the file holds nothing but white space",
-                          "`ioasim schema` describes what a scenario looks like");
-    }
-    if (text.substr(0, 3) == "\xEF\xBB\xBF") {
-        return whole_file(Code::ByteOrderMark, "the file begins with a byte order mark",
-                          "save it as UTF-8 without one");
-    }
-    if (text.substr(0, 2) == "\xFF\xFE" || text.substr(0, 2) == "\xFE\xFF" ||
-        text.substr(0, 2) == std::string_view("{\0", 2) ||
-        text.substr(0, 2) == std::string_view("\0{", 2)) {
-        return whole_file(Code::NotText, "the file is UTF-16", "save it as UTF-8");
-    }
-    const std::size_t zero = text.find('\0');
-    if (zero != std::string_view::npos) {
-        return whole_file(Code::NotText,
-                          fmt::format("the file is binary: a zero byte at offset {}", zero), "");
-    }
-    const std::size_t bad = first_bad_utf8(text);
-    if (bad != std::string_view::npos) {
-        return whole_file(
-            Code::NotText,
-            fmt::format("the file is not UTF-8: byte 0x{:02x} at offset {}",
-                        static_cast<unsigned char>(text[bad]), bad),
-            "save it as UTF-8");
-    }
-    return parse_json(sources.add(path, std::move(opened.text)), sources, diagnostics, out);
 }
 
 }  // namespace ioasim::scenario

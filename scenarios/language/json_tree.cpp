@@ -86,12 +86,18 @@ Node Node::array(Place place) {
 
 std::string_view kind_name(Node::Kind kind) {
     switch (kind) {
-        case Node::Kind::Null: return "null";
-        case Node::Kind::Boolean: return "true or false";
-        case Node::Kind::Number: return "a number";
-        case Node::Kind::String: return "a string";
-        case Node::Kind::Array: return "a list";
-        case Node::Kind::Object: return "an object";
+        case Node::Kind::Null:
+            return "null";
+        case Node::Kind::Boolean:
+            return "true or false";
+        case Node::Kind::Number:
+            return "a number";
+        case Node::Kind::String:
+            return "a string";
+        case Node::Kind::Array:
+            return "a list";
+        case Node::Kind::Object:
+            return "an object";
     }
     return "a value";
 }
@@ -101,11 +107,21 @@ std::string json_quote(std::string_view text) {
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
         switch (c) {
-            case '"': out += "\\\""; break;
-            case '\\': out += "\\\\"; break;
-            case '\n': out += "\\n"; break;
-            case '\r': out += "\\r"; break;
-            case '\t': out += "\\t"; break;
+            case '"':
+                out += "\\\"";
+                break;
+            case '\\':
+                out += "\\\\";
+                break;
+            case '\n':
+                out += "\\n";
+                break;
+            case '\r':
+                out += "\\r";
+                break;
+            case '\t':
+                out += "\\t";
+                break;
             default:
                 if (byte < 0x20) {
                     out += fmt::format("\\u{:04x}", byte);
@@ -121,10 +137,18 @@ namespace {
 
 void write_compact(const Node& node, std::string& out) {
     switch (node.kind) {
-        case Node::Kind::Null: out += "null"; break;
-        case Node::Kind::Boolean: out += node.boolean ? "true" : "false"; break;
-        case Node::Kind::Number: out += node.text; break;
-        case Node::Kind::String: out += json_quote(node.text); break;
+        case Node::Kind::Null:
+            out += "null";
+            break;
+        case Node::Kind::Boolean:
+            out += node.boolean ? "true" : "false";
+            break;
+        case Node::Kind::Number:
+            out += node.text;
+            break;
+        case Node::Kind::String:
+            out += json_quote(node.text);
+            break;
         case Node::Kind::Array: {
             out += '[';
             for (std::size_t i = 0; i < node.items.size(); ++i) {

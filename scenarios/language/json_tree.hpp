@@ -24,9 +24,9 @@ struct Node {
     enum class Kind : std::uint8_t { Null, Boolean, Number, String, Array, Object };
     Kind kind = Kind::Null;
     bool boolean = false;
-    bool broken = false;       // a message about this value was given already
-    Place place;               // of the whole value; for lists and objects the opening character
-    std::string text;          // a string's value, or a number as written
+    bool broken = false;  // a message about this value was given already
+    Place place;          // of the whole value; for lists and objects the opening character
+    std::string text;     // a string's value, or a number as written
     std::vector<Node> items;
     std::vector<Member> members;
 

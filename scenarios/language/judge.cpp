@@ -12,7 +12,7 @@
 namespace ioasim::scenario {
 namespace {
 
-constexpr std::size_t kShown = 4;           // events that one message shows
+constexpr std::size_t kShown = 4;  // events that one message shows
 constexpr std::size_t kKeptFindings = 200;
 
 bool text_matches(const std::string& wanted, const std::string& text) {
@@ -72,7 +72,7 @@ struct Judge::State {
     std::uint64_t count = 0;
     std::vector<trace::EventRecord> matched;  // the first few
     std::optional<trace::EventRecord> last;
-    std::uint64_t others = 0;                 // right event, wrong fields
+    std::uint64_t others = 0;  // right event, wrong fields
     std::optional<trace::EventRecord> other;
     // Order.
     std::size_t turn = 0;
@@ -159,9 +159,15 @@ std::string Judge::show(const trace::EventRecord& record) const {
 
 void Judge::see(State& state, const trace::EventRecord& record) {
     switch (state.e->kind) {
-        case Expectation::Kind::Order: see_order(state, record); break;
-        case Expectation::Kind::Latency: see_latency(state, record); break;
-        default: see_count(state, record); break;
+        case Expectation::Kind::Order:
+            see_order(state, record);
+            break;
+        case Expectation::Kind::Latency:
+            see_latency(state, record);
+            break;
+        default:
+            see_count(state, record);
+            break;
     }
 }
 
@@ -256,10 +262,10 @@ bool Judge::judge_count(const State& state, std::vector<std::string>& seen) cons
     if (never ? state.count == 0 : within(state.count, e)) {
         return true;
     }
-    seen.push_back(never ? fmt::format("{} happened {} times; wanted: never", e.patterns[0].text,
-                                       state.count)
-                         : fmt::format("{} happened {} times; wanted: {}", e.patterns[0].text,
-                                       state.count, amount(e)));
+    seen.push_back(
+        never ? fmt::format("{} happened {} times; wanted: never", e.patterns[0].text, state.count)
+              : fmt::format("{} happened {} times; wanted: {}", e.patterns[0].text, state.count,
+                            amount(e)));
     for (const trace::EventRecord& record : state.matched) {
         seen.push_back("  " + show(record));
     }
@@ -279,13 +285,13 @@ bool Judge::judge_order(const State& state, std::vector<std::string>& seen) cons
         return true;
     }
     if (state.early) {
-        seen.push_back(fmt::format("number {} ({}) came before number {} ({}):",
-                                   state.early_index + 1, patterns[state.early_index].text,
-                                   state.turn + 1, patterns[state.turn].text));
+        seen.push_back(fmt::format(
+            "number {} ({}) came before number {} ({}):", state.early_index + 1,
+            patterns[state.early_index].text, state.turn + 1, patterns[state.turn].text));
         seen.push_back("  " + show(*state.early));
     } else {
-        seen.push_back(fmt::format("number {} ({}) never came", state.turn + 1,
-                                   patterns[state.turn].text));
+        seen.push_back(
+            fmt::format("number {} ({}) never came", state.turn + 1, patterns[state.turn].text));
     }
     for (std::size_t i = 0; i < state.matched.size(); ++i) {
         seen.push_back(fmt::format("  number {}: {}", i + 1, show(state.matched[i])));
@@ -306,8 +312,7 @@ bool Judge::judge_latency(const State& state, std::vector<std::string>& seen) co
     if (state.broken == 0 && unanswered == 0 && state.count > 0) {
         return true;
     }
-    const std::string pair =
-        fmt::format("{} to {}", e.patterns[0].text, e.patterns[1].text);
+    const std::string pair = fmt::format("{} to {}", e.patterns[0].text, e.patterns[1].text);
     if (state.count == 0 && unanswered == 0) {
         seen.push_back(fmt::format("{}: never happened", pair));
     }
@@ -374,8 +379,8 @@ bool Judge::judge_bytes(const State& state, const RunEnd& end,
     };
     std::vector<std::uint8_t> have;
     if (length == 0 || !read(e.buffer, have)) {
-        seen.push_back(fmt::format("step {} of {} has no {} buffer to look at", e.step, e.name,
-                                   e.buffer));
+        seen.push_back(
+            fmt::format("step {} of {} has no {} buffer to look at", e.step, e.name, e.buffer));
         return false;
     }
     std::vector<std::uint8_t> want(have.size(), 0);
@@ -403,11 +408,11 @@ bool Judge::judge_bytes(const State& state, const RunEnd& end,
         return true;
     }
     if (e.equal) {
-        seen.push_back(fmt::format("{} of {} bytes of the {} of step {} of {} differ from {}; the "
-                                   "first at offset {}: {} instead of {}",
-                                   differing, have.size(), e.buffer, e.step, e.name, e.other,
-                                   e.offset + first, hex_bytes(have, first),
-                                   hex_bytes(want, first)));
+        seen.push_back(
+            fmt::format("{} of {} bytes of the {} of step {} of {} differ from {}; the "
+                        "first at offset {}: {} instead of {}",
+                        differing, have.size(), e.buffer, e.step, e.name, e.other, e.offset + first,
+                        hex_bytes(have, first), hex_bytes(want, first)));
     } else {
         seen.push_back(fmt::format("all {} bytes of the {} of step {} of {} equal {}", have.size(),
                                    e.buffer, e.step, e.name, e.other));
@@ -430,11 +435,11 @@ bool Judge::judge_findings(const State& state, std::vector<std::string>& seen) c
     // Each unwanted finding is a failure of its own; this one names the expectation they break.
     std::uint64_t unwanted = 0;
     for (const auto& [code, count] : finding_counts_) {
-        const bool wanted = std::any_of(
-            scenario_.expectations.begin(), scenario_.expectations.end(),
-            [c = code](const Expectation& other) {
-                return other.kind == Expectation::Kind::Finding && other.name == c;
-            });
+        const bool wanted =
+            std::any_of(scenario_.expectations.begin(), scenario_.expectations.end(),
+                        [c = code](const Expectation& other) {
+                            return other.kind == Expectation::Kind::Finding && other.name == c;
+                        });
         unwanted += wanted ? 0 : count;
     }
     if (unwanted != 0) {
@@ -447,11 +452,9 @@ bool Judge::judge_final(const State& state, const RunEnd& end,
                         std::vector<std::string>& seen) const {
     const Expectation& e = *state.e;
     std::string problem = "the run has no state to ask";
-    const std::optional<std::string> value =
-        end.state ? end.state(e.name, problem) : std::nullopt;
+    const std::optional<std::string> value = end.state ? end.state(e.name, problem) : std::nullopt;
     const std::string wanted = e.is ? *e.is : "not " + *e.is_not;
-    const bool good =
-        value && (e.is ? same_value(*value, *e.is) : !same_value(*value, *e.is_not));
+    const bool good = value && (e.is ? same_value(*value, *e.is) : !same_value(*value, *e.is_not));
     if (!good) {
         seen.push_back(value ? fmt::format("{} is {} at the end ({}); wanted: {}", e.name, *value,
                                            format_time(end.time), wanted)
@@ -465,11 +468,16 @@ bool Judge::judge(const State& state, const RunEnd& end, std::vector<std::string
     const Expectation& e = *state.e;
     switch (e.kind) {
         case Expectation::Kind::Count:
-        case Expectation::Kind::Never: return judge_count(state, seen);
-        case Expectation::Kind::Order: return judge_order(state, seen);
-        case Expectation::Kind::Latency: return judge_latency(state, seen);
-        case Expectation::Kind::Step: return judge_step(state, seen);
-        case Expectation::Kind::Bytes: return judge_bytes(state, end, seen);
+        case Expectation::Kind::Never:
+            return judge_count(state, seen);
+        case Expectation::Kind::Order:
+            return judge_order(state, seen);
+        case Expectation::Kind::Latency:
+            return judge_latency(state, seen);
+        case Expectation::Kind::Step:
+            return judge_step(state, seen);
+        case Expectation::Kind::Bytes:
+            return judge_bytes(state, end, seen);
         case Expectation::Kind::Ends:
             if (end.reason == e.name) {
                 return true;
@@ -477,14 +485,16 @@ bool Judge::judge(const State& state, const RunEnd& end, std::vector<std::string
             seen.push_back(fmt::format("the run ended with \"{}\" at {}; wanted: \"{}\"",
                                        end.reason, format_time(end.time), e.name));
             return false;
-        case Expectation::Kind::Finding: return judge_findings(state, seen);
+        case Expectation::Kind::Finding:
+            return judge_findings(state, seen);
         case Expectation::Kind::Invariants:
             if (end.checkers == 0) {
                 seen.emplace_back("no checker was active: nobody would have seen anything");
                 return false;
             }
             return judge_findings(state, seen);
-        case Expectation::Kind::Final: return judge_final(state, end, seen);
+        case Expectation::Kind::Final:
+            return judge_final(state, end, seen);
     }
     return false;
 }
@@ -496,11 +506,10 @@ void Judge::judge_steps(Verdict& verdict) const {
         if (step == nullptr) {
             continue;
         }
-        const bool judged = std::any_of(
-            states_.begin(), states_.end(), [&k = key](const State& s) {
-                return s.e->kind == Expectation::Kind::Step && s.e->name == k.first &&
-                       s.e->step == k.second && s.e->error;
-            });
+        const bool judged = std::any_of(states_.begin(), states_.end(), [&k = key](const State& s) {
+            return s.e->kind == Expectation::Kind::Step && s.e->name == k.first &&
+                   s.e->step == k.second && s.e->error;
+        });
         const Errno wanted = step->error.value_or(Errno::Ok);
         if (seen.result == wanted || judged) {
             continue;
@@ -517,12 +526,14 @@ void Judge::judge_steps(Verdict& verdict) const {
 }
 
 void Judge::judge_end(const RunEnd& end, Verdict& verdict) const {
-    const bool named = std::any_of(
-        states_.begin(), states_.end(),
-        [](const State& s) { return s.e->kind == Expectation::Kind::Ends; });
+    const bool named = std::any_of(states_.begin(), states_.end(), [](const State& s) {
+        return s.e->kind == Expectation::Kind::Ends;
+    });
     if (!named && end.reason != "idle") {
         verdict.failures.push_back(
-            {"", "the run ends by itself, with every task done", "",
+            {"",
+             "the run ends by itself, with every task done",
+             "",
              {fmt::format("it ended with \"{}\" at {}", end.reason, format_time(end.time))}});
     }
 }
@@ -531,10 +542,9 @@ void Judge::judge_unwanted(const RunEnd& end, Verdict& verdict) const {
     std::size_t shown = 0;
     constexpr std::size_t kMaxShown = 10;
     for (SeenFinding finding : findings_) {
-        finding.wanted = std::any_of(
-            states_.begin(), states_.end(), [&finding](const State& s) {
-                return s.e->kind == Expectation::Kind::Finding && s.e->name == finding.code;
-            });
+        finding.wanted = std::any_of(states_.begin(), states_.end(), [&finding](const State& s) {
+            return s.e->kind == Expectation::Kind::Finding && s.e->name == finding.code;
+        });
         if (!finding.wanted && ++shown <= kMaxShown) {
             Failure failure{"", fmt::format("no finding {}", finding.code), "", {}, true};
             failure.seen.push_back(fmt::format("{} (event {}) {}: {}", format_time(finding.time),

@@ -1,6 +1,6 @@
 // Judges a run by its event stream: every expectation is folded as events pass, nothing is stored
-// but counts and the few events that a message may show. The final state and memory are asked at the
-// end. A failed expectation tells what was seen instead, and when.
+// but counts and the few events that a message may show. The final state and memory are asked at
+// the end. A failed expectation tells what was seen instead, and when.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,7 @@ struct Verdict {
 struct RunEnd {
     std::string reason;  // "idle", "limit", "hang", "deadlock", "signal", "host_time", ...
     TimePs time;
-    bool complete = true;     // false: stopped from outside; only what was seen is judged
+    bool complete = true;      // false: stopped from outside; only what was seen is judged
     std::size_t checkers = 0;  // active
     // Value of a path into the final state; nothing: `problem` says why there is none.
     std::function<std::optional<std::string>(const std::string& path, std::string& problem)> state;

@@ -9,8 +9,6 @@
 namespace ioasim::scenario {
 namespace {
 
-constexpr std::uint64_t kVersion = 1;  // of the language
-
 // "devices[0].workqueues[1].size" -> "/platform/devices/0/workqueues/1/size"
 std::string config_pointer(const std::string& where) {
     std::string pointer;
@@ -83,16 +81,6 @@ void check_covers(Reading& reading, Scenario& scenario) {
                            fmt::format("row {} is listed twice", quoted(row)));
         }
         scenario.covers.push_back(row);
-    }
-}
-
-void check_version(Reading& reading) {
-    const Node* version = reading.root.get("version");
-    if (version != nullptr && version->is(Node::Kind::Number) &&
-        integer_of(version, kVersion) != kVersion) {
-        reading.report(Code::Version, version->place, "/version",
-                       fmt::format("version {} of the language is not known", version->text),
-                       fmt::format("this program reads version {}", kVersion));
     }
 }
 
@@ -199,8 +187,8 @@ private:
         }
         if (!cell.expect.empty()) {
             Member* expect = document.find("expect");
-            Node& list = expect != nullptr ? expect->value
-                                           : document.set("expect", Node::array(base.place));
+            Node& list =
+                expect != nullptr ? expect->value : document.set("expect", Node::array(base.place));
             list.items.insert(list.items.end(), cell.expect.begin(), cell.expect.end());
         }
         if (composed) {
@@ -211,6 +199,7 @@ private:
         } else {
             // What a broken parameter stands for cannot be judged: such values are passed over.
             Diagnostics unheard;
+            param_values(document, out_.diagnostics);
             document.erase("params");
             document.erase("matrix");
             substitute(document, {}, "", unheard);
@@ -237,7 +226,6 @@ private:
         constexpr std::uint64_t kDefaultLimit = 10'000'000'000;  // 10 ms
         s.seed = integer_of(run == nullptr ? nullptr : run->get("seed"), 1);
         s.limit = time_of(run == nullptr ? nullptr : run->get("limit"), TimePs{kDefaultLimit});
-        check_version(reading);
         check_covers(reading, s);
         check_proofs(reading, s);
         s.config = read_config(reading);
@@ -260,8 +248,7 @@ private:
                 continue;
             }
             for (platform::ProgramConfig& program : s.config.programs) {
-                if (program.on + "/" + program.process == e.name &&
-                    e.step < program.steps.size()) {
+                if (program.on + "/" + program.process == e.name && e.step < program.steps.size()) {
                     program.steps[e.step].error = e.error;
                 }
             }
@@ -269,8 +256,7 @@ private:
     }
 
     void check_platform(Reading& reading, const Scenario& scenario) {
-        for (const platform::ConfigProblem& problem :
-             vocabulary_.check_platform(scenario.config)) {
+        for (const platform::ConfigProblem& problem : vocabulary_.check_platform(scenario.config)) {
             const std::string pointer = config_pointer(problem.where);
             const Node& node = pointer_lookup(reading.root, pointer);
             reading.report(Code::Platform, node.place, pointer, problem.text);

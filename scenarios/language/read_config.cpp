@@ -18,13 +18,20 @@ struct StepName {
     StepKind kind;
 };
 constexpr StepName kSteps[] = {
-    {"alloc", StepKind::Alloc},   {"free", StepKind::Free},
-    {"bind", StepKind::Bind},     {"unbind", StepKind::Unbind},
-    {"submit", StepKind::Submit}, {"wait", StepKind::Wait},
-    {"sleep", StepKind::Sleep},   {"exit", StepKind::Exit},
-    {"attach_spid", StepKind::AttachSpid}, {"detach_spid", StepKind::DetachSpid},
-    {"get", StepKind::Get},       {"put", StepKind::Put},
-    {"find", StepKind::Find},     {"kill", StepKind::Kill},
+    {"alloc", StepKind::Alloc},
+    {"free", StepKind::Free},
+    {"bind", StepKind::Bind},
+    {"unbind", StepKind::Unbind},
+    {"submit", StepKind::Submit},
+    {"wait", StepKind::Wait},
+    {"sleep", StepKind::Sleep},
+    {"exit", StepKind::Exit},
+    {"attach_spid", StepKind::AttachSpid},
+    {"detach_spid", StepKind::DetachSpid},
+    {"get", StepKind::Get},
+    {"put", StepKind::Put},
+    {"find", StepKind::Find},
+    {"kill", StepKind::Kill},
 };
 
 class ConfigReader {
@@ -70,8 +77,7 @@ private:
             device.ats = boolean_value(item.get("ats"), false);
             device.engines = static_cast<std::uint32_t>(integer_of(item.get("engines"), 1));
             if (const Node* iommu = item.get("iommu")) {
-                r_.known(*iommu, pointer + "/iommu", "IOMMU", iommu_names_,
-                         Code::UnknownComponent);
+                r_.known(*iommu, pointer + "/iommu", "IOMMU", iommu_names_, Code::UnknownComponent);
             }
             rid(item.get("rid"), pointer + "/rid", device);
             std::size_t number = 0;
@@ -177,9 +183,9 @@ private:
             }
             const auto [known, fresh] = taken.emplace(name->text, what);
             if (!fresh) {
-                r_.report(Code::NameTaken, name->place, at,
-                          fmt::format("the name {} is taken by {}", quoted(name->text),
-                                      known->second));
+                r_.report(
+                    Code::NameTaken, name->place, at,
+                    fmt::format("the name {} is taken by {}", quoted(name->text), known->second));
             }
         }
     }
@@ -226,9 +232,9 @@ private:
             placed_on(item.get("on"), pointer + "/on");
             const Node* process = item.get("process");
             if (process != nullptr && !seen.insert(program.on + "/" + program.process).second) {
-                r_.report(Code::NameTaken, process->place, pointer + "/process",
-                          fmt::format("a second program {}",
-                                      quoted(program.on + "/" + program.process)));
+                r_.report(
+                    Code::NameTaken, process->place, pointer + "/process",
+                    fmt::format("a second program {}", quoted(program.on + "/" + program.process)));
             }
             steps(item.get("steps"), pointer + "/steps", program);
             config_.programs.push_back(std::move(program));
@@ -266,8 +272,8 @@ private:
         if (part.rfind("vcpu", 0) != 0 || parsed.ec != std::errc() ||
             parsed.ptr != part.data() + part.size() || number >= found->vcpus) {
             r_.report(Code::UnknownComponent, on->place, pointer,
-                      fmt::format("{} has no {}", quoted(vm),
-                                  part.empty() ? std::string("place named") : quoted(part)),
+                      part.empty() ? fmt::format("a program runs on a part of {}", quoted(vm))
+                                   : fmt::format("{} has no {}", quoted(vm), quoted(part)),
                       found->vcpus == 1
                           ? fmt::format("it has \"{0}/vcpu0\" and \"{0}/vmm\"", vm)
                           : fmt::format("it has \"{0}/vcpu0\" to \"{0}/vcpu{1}\" and \"{0}/vmm\"",
@@ -396,10 +402,10 @@ private:
             !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
         if (!text.empty() && !number && variables.count(text) == 0) {
             const std::vector<std::string> known(variables.begin(), variables.end());
-            r_.report(Code::UnknownVariable, node.place, pointer,
-                      fmt::format("variable {} is not set by an earlier step", quoted(text)),
-                      known.empty() ? "\"alloc\" and \"find\" set variables"
-                                    : suggest(text, known));
+            r_.report(
+                Code::UnknownVariable, node.place, pointer,
+                fmt::format("variable {} is not set by an earlier step", quoted(text)),
+                known.empty() ? "\"alloc\" and \"find\" set variables" : suggest(text, known));
         }
         return text;
     }
@@ -413,6 +419,8 @@ private:
 
 }  // namespace
 
-platform::PlatformConfig read_config(Reading& reading) { return ConfigReader(reading).read(); }
+platform::PlatformConfig read_config(Reading& reading) {
+    return ConfigReader(reading).read();
+}
 
 }  // namespace ioasim::scenario

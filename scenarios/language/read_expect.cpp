@@ -31,15 +31,24 @@ std::vector<std::string> field_names(const trace::EventInfo& info) {
 
 const char* wants(FieldType type) {
     switch (type) {
-        case FieldType::Count: return "a number";
-        case FieldType::Id: return "a number or \"none\"";
-        case FieldType::Hex: return "a number or \"0x...\"";
-        case FieldType::Rid: return "a requester id (\"00:01.0\")";
-        case FieldType::Bool: return "true or false";
-        case FieldType::Time: return "a time (\"12us\")";
-        case FieldType::Error: return "an error number (\"ENOSPC\", \"0\")";
-        case FieldType::Text: return "a string";
-        case FieldType::Enum: return "one of its labels";
+        case FieldType::Count:
+            return "a number";
+        case FieldType::Id:
+            return "a number or \"none\"";
+        case FieldType::Hex:
+            return "a number or \"0x...\"";
+        case FieldType::Rid:
+            return "a requester id (\"00:01.0\")";
+        case FieldType::Bool:
+            return "true or false";
+        case FieldType::Time:
+            return "a time (\"12us\")";
+        case FieldType::Error:
+            return "an error number (\"ENOSPC\", \"0\")";
+        case FieldType::Text:
+            return "a string";
+        case FieldType::Enum:
+            return "one of its labels";
     }
     return "a value";
 }
@@ -91,7 +100,8 @@ bool pack_scalar(const trace::FieldInfo& field, const Node& node, std::uint64_t&
                 }
             }
             return false;
-        case FieldType::Text: return false;
+        case FieldType::Text:
+            return false;
     }
     return false;
 }
@@ -233,10 +243,10 @@ private:
                Pattern& p) {
         const std::size_t index = event.field(member.key);
         if (index == event.fields.size()) {
-            r_.report(Code::UnknownField, member.place, pointer,
-                      fmt::format("event {} has no field {}", quoted(event.name),
-                                  quoted(member.key)),
-                      suggest(member.key, field_names(event)));
+            r_.report(
+                Code::UnknownField, member.place, pointer,
+                fmt::format("event {} has no field {}", quoted(event.name), quoted(member.key)),
+                suggest(member.key, field_names(event)));
             return false;
         }
         const trace::FieldInfo& info = event.fields[index];
@@ -307,9 +317,9 @@ private:
         if (!good) {
             r_.report(Code::BadFieldValue, node.place, pointer,
                       fmt::format("field {} cannot be {}", quoted(info.name), to_json(node, 0)),
-                      ordered ? fmt::format("{{\"min\": ..., \"max\": ...}} with {}",
-                                            wants(info.type))
-                              : "only numbers and times have a range");
+                      ordered
+                          ? fmt::format("{{\"min\": ..., \"max\": ...}} with {}", wants(info.type))
+                          : "only numbers and times have a range");
             return false;
         }
         if (range.low > range.high) {
@@ -342,9 +352,8 @@ private:
         if (is_not != nullptr) {
             e.is_not = scalar_text(*is_not);
         }
-        const std::string problem = path.is(Node::Kind::String)
-                                        ? r_.vocabulary.check_state_path(e.name)
-                                        : std::string();
+        const std::string problem =
+            path.is(Node::Kind::String) ? r_.vocabulary.check_state_path(e.name) : std::string();
         if (!problem.empty()) {
             r_.report(Code::BadStatePath, path.place, pointer + "/final",
                       fmt::format("{} is no path into the final state", quoted(e.name)), problem);
@@ -475,8 +484,7 @@ private:
             e.at_most = time_of(node.get("max"), {}).ps();
         }
         if (!e.at_least && !e.at_most) {
-            r_.report(Code::MissingKey, node.place, pointer,
-                      "a latency needs \"max\" or \"min\"");
+            r_.report(Code::MissingKey, node.place, pointer, "a latency needs \"max\" or \"min\"");
         }
         if (e.at_least && e.at_most && *e.at_least > *e.at_most) {
             r_.report(Code::MinAboveMax, node.place, pointer, "min is larger than max");

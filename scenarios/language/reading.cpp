@@ -66,27 +66,34 @@ bool Reading::known(const Node& node, const std::string& pointer, const char* wh
         return true;
     }
     report(code, node.place, pointer, fmt::format("there is no {} {}", what, quoted(node.text)),
-           names.empty() ? fmt::format("the scenario has no {}", what)
-                         : suggest(node.text, names));
+           names.empty() ? fmt::format("the scenario has no {}", what) : suggest(node.text, names));
     return false;
 }
 
 std::string param_text(const ParamInfo& info, std::uint64_t value) {
     switch (info.unit) {
-        case Unit::Count: return std::to_string(value);
-        case Unit::Bytes: return size_text(value);
-        case Unit::Time: return time_text(value);
-        case Unit::Bandwidth: return bandwidth_text(value);
-        case Unit::Flag: return value != 0 ? "true" : "false";
-        case Unit::Choice: return value < info.choices.size() ? info.choices[value] : "?";
+        case Unit::Count:
+            return std::to_string(value);
+        case Unit::Bytes:
+            return size_text(value);
+        case Unit::Time:
+            return time_text(value);
+        case Unit::Bandwidth:
+            return bandwidth_text(value);
+        case Unit::Flag:
+            return value != 0 ? "true" : "false";
+        case Unit::Choice:
+            return value < info.choices.size() ? info.choices[value] : "?";
     }
     return {};
 }
 
 std::string param_range(const ParamInfo& info) {
     switch (info.unit) {
-        case Unit::Flag: return "true or false";
-        case Unit::Choice: return quoted_list(info.choices);
+        case Unit::Flag:
+            return "true or false";
+        case Unit::Choice:
+            return quoted_list(info.choices);
         default:
             return fmt::format("{}..{}", param_text(info, info.low), param_text(info, info.high));
     }
@@ -124,9 +131,9 @@ std::vector<std::string> component_names(const Node& document, const Vocabulary&
         names.push_back(table->owner());
     }
     const Node* platform = document.get("platform");
-    for (const Node* list : {platform == nullptr ? nullptr : platform->get("iommus"),
-                             platform == nullptr ? nullptr : platform->get("devices"),
-                             document.get("vms")}) {
+    for (const Node* list :
+         {platform == nullptr ? nullptr : platform->get("iommus"),
+          platform == nullptr ? nullptr : platform->get("devices"), document.get("vms")}) {
         const std::vector<std::string> more = item_names(list);
         names.insert(names.end(), more.begin(), more.end());
     }
@@ -157,8 +164,8 @@ ParamValue read_param(const ParamInfo& info, const Node& node) {
     switch (info.unit) {
         case Unit::Count: {
             if (!node.is(Node::Kind::Number)) {
-                return wrong(Code::WrongType, fmt::format("wants an integer, not {}",
-                                                          kind_name(node.kind)));
+                return wrong(Code::WrongType,
+                             fmt::format("wants an integer, not {}", kind_name(node.kind)));
             }
             bool out_of_range = false;
             return unit_value(parse_integer_text(node.text, out_of_range), Code::NotInteger);
@@ -166,13 +173,12 @@ ParamValue read_param(const ParamInfo& info, const Node& node) {
         case Unit::Flag:
             return node.is(Node::Kind::Boolean)
                        ? ParamValue{node.boolean ? 1U : 0U, {}, {}, {}}
-                       : wrong(Code::WrongType, fmt::format("wants true or false, not {}",
-                                                            kind_name(node.kind)));
+                       : wrong(Code::WrongType,
+                               fmt::format("wants true or false, not {}", kind_name(node.kind)));
         case Unit::Choice: {
             const auto found = std::find(info.choices.begin(), info.choices.end(), node.text);
             if (!text || found == info.choices.end()) {
-                return wrong(Code::NotAChoice,
-                             fmt::format("wants {}", quoted_list(info.choices)),
+                return wrong(Code::NotAChoice, fmt::format("wants {}", quoted_list(info.choices)),
                              text ? suggest(node.text, info.choices) : "");
             }
             return {static_cast<std::uint64_t>(found - info.choices.begin()), {}, {}, {}};
@@ -210,8 +216,7 @@ void read_model_params(Reading& reading, platform::PlatformConfig& config) {
                            fmt::format("{} is neither a component of the scenario nor a kind of "
                                        "component",
                                        quoted(component)),
-                           suggest(component,
-                                   component_names(reading.root, reading.vocabulary)));
+                           suggest(component, component_names(reading.root, reading.vocabulary)));
             continue;
         }
         const ParamInfo* info = nullptr;
@@ -233,10 +238,10 @@ void read_model_params(Reading& reading, platform::PlatformConfig& config) {
         }
         const ParamValue value = read_param(*info, member.value);
         if (!value.problem.empty()) {
-            reading.report(value.code, member.value.place, pointer,
-                           fmt::format("{} ({}): {}", quoted(member.key), info->meaning,
-                                       value.problem),
-                           value.help);
+            reading.report(
+                value.code, member.value.place, pointer,
+                fmt::format("{} ({}): {}", quoted(member.key), info->meaning, value.problem),
+                value.help);
         } else if (value.value < info->low || value.value > info->high) {
             reading.report(Code::OutOfRange, member.value.place, pointer,
                            fmt::format("{} is out of range: {} ({}) must be {}",

@@ -36,7 +36,16 @@ struct Pattern {
 
 struct Expectation {
     enum class Kind : std::uint8_t {
-        Count, Never, Order, Final, Finding, Ends, Step, Bytes, Latency, Invariants
+        Count,
+        Never,
+        Order,
+        Final,
+        Finding,
+        Ends,
+        Step,
+        Bytes,
+        Latency,
+        Invariants
     };
     Kind kind = Kind::Count;
     bool always = false;
@@ -44,22 +53,22 @@ struct Expectation {
     std::string where;  // "file:line:col"
     std::string text;   // as written, on one line
 
-    std::vector<Pattern> patterns;            // Count, Never: 1; Order: all; Latency: from, to
-    std::optional<std::uint64_t> at_least;    // Count, Finding; Latency in ps
+    std::vector<Pattern> patterns;          // Count, Never: 1; Order: all; Latency: from, to
+    std::optional<std::uint64_t> at_least;  // Count, Finding; Latency in ps
     std::optional<std::uint64_t> at_most;
-    std::string name;                         // Final: path; Finding: code; Ends: reason; Bytes,
-                                              // Step: program
-    std::uint64_t step = 0;                   // Step, Bytes
-    std::optional<std::string> is;            // Final
+    std::string name;               // Final: path; Finding: code; Ends: reason; Bytes,
+                                    // Step: program
+    std::uint64_t step = 0;         // Step, Bytes
+    std::optional<std::string> is;  // Final
     std::optional<std::string> is_not;
-    std::optional<Errno> error;               // Step
+    std::optional<Errno> error;  // Step
     std::optional<std::uint64_t> value;
-    std::string buffer;                       // Bytes
-    std::string other;                        // Bytes: "source", "zero" or hexadecimal
+    std::string buffer;  // Bytes
+    std::string other;   // Bytes: "source", "zero" or hexadecimal
     bool equal = true;
     std::uint64_t offset = 0;
-    std::uint64_t length = 0;                 // 0: to the end
-    std::size_t match_from = 0;               // Latency: field indices; npos: none
+    std::uint64_t length = 0;    // 0: to the end
+    std::size_t match_from = 0;  // Latency: field indices; npos: none
     std::size_t match_to = 0;
     bool matched = false;
 };

@@ -22,21 +22,50 @@ public:
             return;
         }
         switch (type.kind) {
-            case Kind::Text: text(node, type, pointer); break;
-            case Kind::Name: name(node, type, pointer); break;
-            case Kind::Integer: integer(node, type, pointer); break;
-            case Kind::Boolean: wants(node, Node::Kind::Boolean, type, pointer); break;
-            case Kind::Time: with_unit(node, type, pointer, Code::BadTime); break;
-            case Kind::Size: with_unit(node, type, pointer, Code::BadSize); break;
-            case Kind::Choice: choice(node, type, pointer); break;
-            case Kind::Errno: errno_text(node, type, pointer); break;
-            case Kind::List: list(node, type, pointer); break;
-            case Kind::Object: object(node, type, pointer); break;
-            case Kind::Map: map(node, type, pointer); break;
-            case Kind::Cases: cases(node, type, pointer); break;
-            case Kind::Either: either(node, type, pointer); break;
-            case Kind::Scalar: scalar(node, type, pointer); break;
-            case Kind::Any: break;
+            case Kind::Text:
+                text(node, type, pointer);
+                break;
+            case Kind::Name:
+                name(node, type, pointer);
+                break;
+            case Kind::Integer:
+                integer(node, type, pointer);
+                break;
+            case Kind::Boolean:
+                wants(node, Node::Kind::Boolean, type, pointer);
+                break;
+            case Kind::Time:
+                with_unit(node, type, pointer, Code::BadTime);
+                break;
+            case Kind::Size:
+                with_unit(node, type, pointer, Code::BadSize);
+                break;
+            case Kind::Choice:
+                choice(node, type, pointer);
+                break;
+            case Kind::Errno:
+                errno_text(node, type, pointer);
+                break;
+            case Kind::List:
+                list(node, type, pointer);
+                break;
+            case Kind::Object:
+                object(node, type, pointer);
+                break;
+            case Kind::Map:
+                map(node, type, pointer);
+                break;
+            case Kind::Cases:
+                cases(node, type, pointer);
+                break;
+            case Kind::Either:
+                either(node, type, pointer);
+                break;
+            case Kind::Scalar:
+                scalar(node, type, pointer);
+                break;
+            case Kind::Any:
+                break;
         }
     }
 
@@ -53,8 +82,8 @@ private:
             return "the document";
         }
         const std::string last = pointer.substr(slash + 1);
-        const bool number = !last.empty() && last.find_first_not_of("0123456789") ==
-                                                 std::string::npos;
+        const bool number =
+            !last.empty() && last.find_first_not_of("0123456789") == std::string::npos;
         if (!number) {
             return quoted(last);
         }
@@ -77,14 +106,15 @@ private:
             help = "write it without the quotes";
         } else if ((type.kind == Kind::Time || type.kind == Kind::Size) &&
                    node.kind == Node::Kind::Number) {
-            help = type.kind == Kind::Time
-                       ? fmt::format("did you mean \"{}us\"? units are ps, ns, us, ms, s", node.text)
-                       : fmt::format("did you mean \"{}B\"? units are B, KiB, MiB, GiB", node.text);
+            help =
+                type.kind == Kind::Time
+                    ? fmt::format("did you mean \"{}us\"? units are ps, ns, us, ms, s", node.text)
+                    : fmt::format("did you mean \"{}B\"? units are B, KiB, MiB, GiB", node.text);
         }
-        report(Code::WrongType, node.place, pointer,
-               fmt::format("{} must be {}, not {}", subject(pointer), type.what,
-                           kind_name(node.kind)),
-               help);
+        report(
+            Code::WrongType, node.place, pointer,
+            fmt::format("{} must be {}, not {}", subject(pointer), type.what, kind_name(node.kind)),
+            help);
         return false;
     }
 
@@ -125,14 +155,18 @@ private:
                    : type.kind == Kind::Size ? size_text(v)
                                              : std::to_string(v);
         };
-        return type.high == ~std::uint64_t{0} ? fmt::format("at least {}", show(type.low))
-                                              : fmt::format("{}..{}", show(type.low),
-                                                            show(type.high));
+        return type.high == ~std::uint64_t{0}
+                   ? fmt::format("at least {}", show(type.low))
+                   : fmt::format("{}..{}", show(type.low), show(type.high));
     }
 
     void range(std::uint64_t value, const Node& node, const Type& type,
                const std::string& pointer) {
-        if (value < type.low || value > type.high) {
+        if (pointer == "/version" && value != type.low) {
+            report(Code::Version, node.place, pointer,
+                   fmt::format("version {} of the language is not known", value),
+                   fmt::format("this program reads version {}", type.low));
+        } else if (value < type.low || value > type.high) {
             report(Code::OutOfRange, node.place, pointer,
                    fmt::format("{} is out of range: {} must be {}", node.text, subject(pointer),
                                range_text(type)));
@@ -149,10 +183,10 @@ private:
             range(result.value, node, type, pointer);
         } else {
             report(out_of_range ? Code::OutOfRange : Code::NotInteger, node.place, pointer,
-                   out_of_range ? fmt::format("{}: {} must be {}", result.problem,
-                                              subject(pointer), range_text(type))
-                                : fmt::format("{}: {} must be {}", result.problem,
-                                              subject(pointer), type.what),
+                   out_of_range ? fmt::format("{}: {} must be {}", result.problem, subject(pointer),
+                                              range_text(type))
+                                : fmt::format("{}: {} must be {}", result.problem, subject(pointer),
+                                              type.what),
                    result.help);
         }
     }
@@ -161,8 +195,8 @@ private:
         if (!wants(node, Node::Kind::String, type, pointer)) {
             return;
         }
-        const UnitResult result = type.kind == Kind::Time ? parse_time_text(node.text)
-                                                          : parse_size_text(node.text);
+        const UnitResult result =
+            type.kind == Kind::Time ? parse_time_text(node.text) : parse_size_text(node.text);
         if (result.ok()) {
             range(result.value, node, type, pointer);
         } else {
@@ -175,13 +209,12 @@ private:
         if (!wants(node, Node::Kind::String, type, pointer)) {
             return;
         }
-        if (std::find(type.choices.begin(), type.choices.end(), node.text) ==
-            type.choices.end()) {
-            report(Code::NotAChoice, node.place, pointer,
-                   fmt::format("{} is no value of {}: it is {}", quoted(node.text),
-                               subject(pointer), quoted_list(type.choices)),
-                   nearest(node.text, type.choices).empty() ? ""
-                                                            : suggest(node.text, type.choices));
+        if (std::find(type.choices.begin(), type.choices.end(), node.text) == type.choices.end()) {
+            report(
+                Code::NotAChoice, node.place, pointer,
+                fmt::format("{} is no value of {}: it is {}", quoted(node.text), subject(pointer),
+                            quoted_list(type.choices)),
+                nearest(node.text, type.choices).empty() ? "" : suggest(node.text, type.choices));
         }
     }
 
@@ -205,7 +238,7 @@ private:
     }
 
     static std::string_view errno_name_or_empty(int number) {
-        static constexpr int kKnown[] = {1,  2,  3,  4,  5,  6,  7,  9,  11, 12,  13,  14, 16,
+        static constexpr int kKnown[] = {1,  2,  3,  4,  5,  6,  7,  9,  11, 12, 13,  14, 16,
                                          17, 19, 22, 25, 28, 34, 35, 61, 62, 95, 110, 125};
         return std::find(std::begin(kKnown), std::end(kKnown), number) == std::end(kKnown)
                    ? std::string_view{}
@@ -245,9 +278,9 @@ private:
     }
 
     // Members against up to two lists of fields; `skip` is the key that told the case.
-    void members(const Node& node, const std::vector<Field>& fields,
-                 const std::vector<Field>& more, const std::string& skip, const std::string& what,
-                 const std::string& pointer, const std::vector<Case>* others) {
+    void members(const Node& node, const std::vector<Field>& fields, const std::vector<Field>& more,
+                 const std::string& skip, const std::string& what, const std::string& pointer,
+                 const std::vector<Case>* others) {
         for (const Member& member : node.members) {
             if (member.key == skip) {
                 continue;
@@ -270,7 +303,8 @@ private:
                 for (const Case& other : *others) {
                     if (field_of(other.options, member.key) != nullptr) {
                         help = fmt::format("{} belongs to {}; ", quoted(member.key),
-                                           quoted(other.key)) + help;
+                                           quoted(other.key)) +
+                               help;
                         break;
                     }
                 }
@@ -307,8 +341,8 @@ private:
         // In the order of the document: the first one names the case.
         for (const Member& member : node.members) {
             for (const Case& c : type.cases) {
-                const bool option = found != nullptr &&
-                                    field_of(found->options, member.key) != nullptr;
+                const bool option =
+                    found != nullptr && field_of(found->options, member.key) != nullptr;
                 if (c.key == member.key && !option) {
                     found = found == nullptr ? &c : found;
                     present.push_back(c.key);
@@ -347,18 +381,24 @@ private:
             case Kind::Time:
             case Kind::Size:
             case Kind::Choice:
-            case Kind::Errno: return kind == Node::Kind::String;
-            case Kind::Integer: return kind == Node::Kind::Number;
-            case Kind::Boolean: return kind == Node::Kind::Boolean;
-            case Kind::List: return kind == Node::Kind::Array;
+            case Kind::Errno:
+                return kind == Node::Kind::String;
+            case Kind::Integer:
+                return kind == Node::Kind::Number;
+            case Kind::Boolean:
+                return kind == Node::Kind::Boolean;
+            case Kind::List:
+                return kind == Node::Kind::Array;
             case Kind::Object:
             case Kind::Map:
-            case Kind::Cases: return kind == Node::Kind::Object;
+            case Kind::Cases:
+                return kind == Node::Kind::Object;
             case Kind::Scalar:
                 return kind != Node::Kind::Array && kind != Node::Kind::Object &&
                        kind != Node::Kind::Null;
             case Kind::Either:
-            case Kind::Any: return true;
+            case Kind::Any:
+                return true;
         }
         return true;
     }

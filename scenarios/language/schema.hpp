@@ -34,17 +34,17 @@ struct Type {
         Name,     // letters, digits, '_', '-', '.', '/' ...: see `charset`
         Integer,  // low..high
         Boolean,
-        Time,     // low..high ps
-        Size,     // low..high bytes
-        Choice,   // one of `choices`
+        Time,    // low..high ps
+        Size,    // low..high bytes
+        Choice,  // one of `choices`
         Errno,
-        List,     // of `element`, low..high items
-        Object,   // `fields`
-        Map,      // free keys, values of `element`
-        Cases,    // exactly one of `cases`, plus `fields`
-        Either,   // told apart by the JSON kind of the value
-        Scalar,   // string, integer or boolean
-        Any,      // judged elsewhere
+        List,    // of `element`, low..high items
+        Object,  // `fields`
+        Map,     // free keys, values of `element`
+        Cases,   // exactly one of `cases`, plus `fields`
+        Either,  // told apart by the JSON kind of the value
+        Scalar,  // string, integer or boolean
+        Any,     // judged elsewhere
     };
     Kind kind = Kind::Any;
     std::string what;  // "a virtual machine", "a time"

@@ -1,4 +1,6 @@
 // The table of the language as a draft-07 JSON schema and as tables of the manual.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "scenarios/language/schema.hpp"
@@ -21,18 +23,21 @@ public:
                 return type.low > 0 ? R"({"type": "string", "minLength": 1})"
                                     : R"({"type": "string"})";
             case Kind::Name:
-                return fmt::format(
-                    R"({{"type": "string", "pattern": "^([A-Za-z0-9]|\\$\\{{)[A-Za-z0-9{}${{}}]*$"}})",
-                    charset(type.charset));
-            case Kind::Integer: return or_reference(integer(type));
-            case Kind::Boolean: return or_reference(R"({"type": "boolean"})");
+                return fmt::format(R"({{"type": "string", )"
+                                   R"("pattern": "^([A-Za-z0-9]|\\$\\{{)[A-Za-z0-9{}${{}}]*$"}})",
+                                   charset(type.charset));
+            case Kind::Integer:
+                return or_reference(integer(type));
+            case Kind::Boolean:
+                return or_reference(R"({"type": "boolean"})");
             case Kind::Time:
                 return or_reference(
                     R"({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ps|ns|us|ms|s)$"})");
             case Kind::Size:
                 return or_reference(
                     R"({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB)$"})");
-            case Kind::Choice: return or_reference(choice(type));
+            case Kind::Choice:
+                return or_reference(choice(type));
             case Kind::Errno:
                 return or_reference(R"({"type": "string", "pattern": "^(0|-?E[A-Z0-9]+)$"})");
             case Kind::List:
@@ -41,14 +46,19 @@ public:
                                    type.high != ~std::uint64_t{0}
                                        ? fmt::format(R"(, "maxItems": {})", type.high)
                                        : "");
-            case Kind::Object: return object(type.fields, nullptr, {});
+            case Kind::Object:
+                return object(type.fields, nullptr, {});
             case Kind::Map:
                 return fmt::format(R"({{"type": "object", "additionalProperties": {}}})",
                                    value(*type.element));
-            case Kind::Cases: return cases(type);
-            case Kind::Either: return either(type);
-            case Kind::Scalar: return R"({"type": ["string", "integer", "boolean"]})";
-            case Kind::Any: return "{}";
+            case Kind::Cases:
+                return cases(type);
+            case Kind::Either:
+                return either(type);
+            case Kind::Scalar:
+                return R"({"type": ["string", "integer", "boolean"]})";
+            case Kind::Any:
+                return "{}";
         }
         return "{}";
     }
@@ -59,8 +69,8 @@ public:
         std::string required;
         const auto add = [&](const std::string& key, const Type& type, const std::string& doc,
                              const std::string& initial, bool needed) {
-            std::string schema = key == "params" && !parameters_.empty() && type.kind == Kind::Map &&
-                                         type.element->kind == Kind::Any
+            std::string schema = key == "params" && !parameters_.empty() &&
+                                         type.kind == Kind::Map && type.element->kind == Kind::Any
                                      ? model_parameters()
                                      : value(type);
             std::string extra = fmt::format(R"("description": {})", json_quote(doc));
@@ -68,8 +78,8 @@ public:
                 extra += fmt::format(R"(, "default": {})", initial);
             }
             schema = schema == "{}" ? "{" + extra + "}" : "{" + extra + ", " + schema.substr(1);
-            properties += fmt::format("{}{}: {}", properties.empty() ? "" : ", ", json_quote(key),
-                                      schema);
+            properties +=
+                fmt::format("{}{}: {}", properties.empty() ? "" : ", ", json_quote(key), schema);
             if (needed) {
                 required += fmt::format("{}{}", required.empty() ? "" : ", ", json_quote(key));
             }
@@ -84,8 +94,7 @@ public:
         }
         return fmt::format(
             R"({{"type": "object", "properties": {{{}}}{}, "additionalProperties": false}})",
-            properties,
-            required.empty() ? "" : fmt::format(R"(, "required": [{}])", required));
+            properties, required.empty() ? "" : fmt::format(R"(, "required": [{}])", required));
     }
 
 private:
@@ -131,7 +140,8 @@ private:
     std::string model_parameters() const {
         std::string out;
         for (const SchemaParameter& p : parameters_) {
-            out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", json_quote(p.pattern), p.schema);
+            out +=
+                fmt::format("{}{}: {}", out.empty() ? "" : ", ", json_quote(p.pattern), p.schema);
         }
         return fmt::format(
             R"({{"type": "object", "patternProperties": {{{}}}, "additionalProperties": false}})",
@@ -144,9 +154,9 @@ private:
 std::string type_words(const Type& type) {
     switch (type.kind) {
         case Kind::Integer:
-            return type.high == ~std::uint64_t{0} ? fmt::format("integer, {} or more", type.low)
-                                                  : fmt::format("integer {}..{}", type.low,
-                                                                type.high);
+            return type.high == ~std::uint64_t{0}
+                       ? fmt::format("integer, {} or more", type.low)
+                       : fmt::format("integer {}..{}", type.low, type.high);
         case Kind::Time:
             return fmt::format("time {}..{}", time_text(type.low), time_text(type.high));
         case Kind::Size:
@@ -158,11 +168,16 @@ std::string type_words(const Type& type) {
             }
             return out;
         }
-        case Kind::List: return "list of: " + type_words(*type.element);
-        case Kind::Map: return "object: name -> " + type_words(*type.element);
-        case Kind::Boolean: return "boolean";
-        case Kind::Any: return type.what.empty() ? "any" : type.what;
-        default: return type.what;
+        case Kind::List:
+            return "list of: " + type_words(*type.element);
+        case Kind::Map:
+            return "object: name -> " + type_words(*type.element);
+        case Kind::Boolean:
+            return "boolean";
+        case Kind::Any:
+            return type.what.empty() ? "any" : type.what;
+        default:
+            return type.what;
     }
 }
 
@@ -180,11 +195,21 @@ constexpr const char* kHead = "| key | type | default | meaning |\n|---|---|---|
 // One table an object, parents first.
 void tables(const Type& type, const std::string& path, std::string& out) {
     switch (type.kind) {
-        case Kind::List: tables(*type.element, path + "[]", out); break;
-        case Kind::Map: tables(*type.element, path + ".NAME", out); break;
+        case Kind::List:
+            tables(*type.element, path + "[]", out);
+            break;
+        case Kind::Map:
+            tables(*type.element, path + ".NAME", out);
+            break;
         case Kind::Either:
             for (const Type* t : type.either) {
-                tables(*t, path, out);
+                // "one or a list of them": the one says all.
+                const bool again = t->kind == Kind::List &&
+                                   std::find(type.either.begin(), type.either.end(), t->element) !=
+                                       type.either.end();
+                if (!again) {
+                    tables(*t, path, out);
+                }
             }
             break;
         case Kind::Object:
@@ -217,7 +242,8 @@ void tables(const Type& type, const std::string& path, std::string& out) {
                 }
             }
             break;
-        default: break;
+        default:
+            break;
     }
 }
 
@@ -226,10 +252,11 @@ void tables(const Type& type, const std::string& path, std::string& out) {
 std::string json_schema(const std::vector<SchemaParameter>& parameters) {
     Exporter exporter(parameters);
     const std::string body = exporter.value(scenario_type());
-    const std::string text = fmt::format(
-        R"({{"$schema": "http://json-schema.org/draft-07/schema#", "$id": "scenario-1.schema.json", )"
-        R"("title": "ioasim scenario", {})",
-        body.substr(1));
+    const std::string text =
+        fmt::format(R"({{"$schema": "http://json-schema.org/draft-07/schema#", )"
+                    R"("$id": "scenario-1.schema.json", )"
+                    R"("title": "ioasim scenario", {})",
+                    body.substr(1));
     // The same writer as for every other document: one style, and the text is known to be JSON.
     SourceSet sources;
     Diagnostics diagnostics;

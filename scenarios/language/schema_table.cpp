@@ -53,7 +53,9 @@ const Type& boolean() {
     static const Type& t = make(Kind::Boolean, "true or false");
     return t;
 }
-const Type& any(std::string what) { return make(Kind::Any, std::move(what)); }
+const Type& any(std::string what) {
+    return make(Kind::Any, std::move(what));
+}
 const Type& scalar() {
     static const Type& t = make(Kind::Scalar, "a string, an integer, true or false");
     return t;
@@ -92,7 +94,9 @@ const Type& error_number() {
 
 constexpr const char* kComponentChars = "_-";
 
-const Type& component_name(const char* what) { return name(what, kComponentChars); }
+const Type& component_name(const char* what) {
+    return name(what, kComponentChars);
+}
 
 const Type& pasid_range() {
     static const Type& t =
@@ -104,30 +108,30 @@ const Type& pasid_range() {
 const Type& platform_type() {
     const Type& iommu = object(
         "an IOMMU", {{"name", &component_name("the name of an IOMMU"), true, "its name", ""}});
-    const Type& workqueue = object(
-        "a workqueue",
-        {{"name", &component_name("the name of a workqueue"), true, "its name", ""},
-         {"mode", &choice({"shared", "dedicated"}), false,
-          "shared takes ENQCMD with a PASID each, dedicated MOVDIR64B", "\"shared\""},
-         {"size", &integer(1, 128), false, "entries", "16"},
-         {"threshold", &integer(1, 128), false,
-          "shared: entries that ENQCMD may fill (default: all)", ""},
-         {"priority", &integer(1, 15), false, "weight against other workqueues of its group",
-          "10"}});
-    const Type& device = object(
-        "a device",
-        {{"name", &component_name("the name of a device"), true, "its name", ""},
-         {"iommu", &text("the name of an IOMMU", 1), true, "the IOMMU it sits behind", ""},
-         {"rid", &text("a requester id (\"00:01.0\")", 1), false,
-          "requester id (default: in order of listing)", ""},
-         {"ats", &boolean(), false, "the device has a TLB of its own (ATS)", "false"},
-         {"engines", &integer(1, 8), false, "engines", "1"},
-         {"workqueues", &list(workqueue, 1, 8), true, "its workqueues", ""}});
-    const Type& ioasid = object(
-        "the IOASID core",
-        {{"profile", &choice({"spec", "v4", "dcp", "mainline"}), false,
-          "which documented variant of the IOASID core", "\"spec\""},
-         {"capacity", &integer(1, 0x100000), false, "IDs in the host's pool", "1048576"}});
+    const Type& workqueue =
+        object("a workqueue",
+               {{"name", &component_name("the name of a workqueue"), true, "its name", ""},
+                {"mode", &choice({"shared", "dedicated"}), false,
+                 "shared takes ENQCMD with a PASID each, dedicated MOVDIR64B", "\"shared\""},
+                {"size", &integer(1, 128), false, "entries", "16"},
+                {"threshold", &integer(1, 128), false,
+                 "shared: entries that ENQCMD may fill (default: all)", ""},
+                {"priority", &integer(1, 15), false, "weight against other workqueues of its group",
+                 "10"}});
+    const Type& device =
+        object("a device",
+               {{"name", &component_name("the name of a device"), true, "its name", ""},
+                {"iommu", &text("the name of an IOMMU", 1), true, "the IOMMU it sits behind", ""},
+                {"rid", &text("a requester id (\"00:01.0\")", 1), false,
+                 "requester id (default: in order of listing)", ""},
+                {"ats", &boolean(), false, "the device has a TLB of its own (ATS)", "false"},
+                {"engines", &integer(1, 8), false, "engines", "1"},
+                {"workqueues", &list(workqueue, 1, 8), true, "its workqueues", ""}});
+    const Type& ioasid =
+        object("the IOASID core",
+               {{"profile", &choice({"spec", "v4", "dcp", "mainline"}), false,
+                 "which documented variant of the IOASID core", "\"spec\""},
+                {"capacity", &integer(1, 0x100000), false, "IDs in the host's pool", "1048576"}});
     return object(
         "a platform",
         {{"cpus", &integer(1, 256), false, "host CPUs", "4"},
@@ -145,7 +149,7 @@ const Type& vm_type() {
         "a virtual machine",
         {{"name", &component_name("the name of a virtual machine"), true, "its name", ""},
          {"vcpus", &integer(1, 64), false, "virtual CPUs", "1"},
-         {"quota", &integer(0, 0x100000), false, "IDs that its IOASID set may hold", "1000"},
+         {"quota", &integer(1, 0x100000), false, "IDs that its IOASID set may hold", "1000"},
          {"memory", &size(1ULL << 20U, 1ULL << 40U), false, "guest memory", "\"4MiB\""},
          {"gpasids", &pasid_range(), false, "guest PASIDs (SPIDs) that its VMM hands out",
           R"({"min": 1, "max": 1048575})"},
@@ -155,8 +159,8 @@ const Type& vm_type() {
 
 // A variable of the program, or a number.
 const Type& id_type() {
-    static const Type& t = either("a variable (\"A\") or a number",
-                                  {&name("a variable", "_"), &integer(0, 0xFFFFF)});
+    static const Type& t =
+        either("a variable (\"A\") or a number", {&name("a variable", "_"), &integer(0, 0xFFFFF)});
     return t;
 }
 
@@ -166,46 +170,67 @@ const Type& step_type() {
     const Type& set = text("the name of a set", 1);
     const Type& variable = name("a variable", "_");
     const Type& completions = choice({"completions"});
-    const Type& submit = object(
-        "a submission",
-        {{"to", &text("a workqueue (\"dsa0/wq0\")", 1), true, "device and workqueue", ""},
-         {"pasid", &id_type(), true, "the address space of the descriptors", ""},
-         {"op", &choice({"memmove", "noop"}), false, "operation", "\"memmove\""},
-         {"size", &size(1, 1ULL << 31U), false, "bytes of one descriptor", "\"4KiB\""},
-         {"count", &integer(1, 10'000'000), false, "descriptors", "1"},
-         {"pattern", &integer(0, 255), false, "first byte of the source data", "0"},
-         {"wait", &boolean(), false, "wait for all completion records before the next step",
-          "true"}});
+    const Type& submit =
+        object("a submission",
+               {{"to", &text("a workqueue (\"dsa0/wq0\")", 1), true, "device and workqueue", ""},
+                {"pasid", &id_type(), true, "the address space of the descriptors", ""},
+                {"op", &choice({"memmove", "noop"}), false, "operation", "\"memmove\""},
+                {"size", &size(1, 1ULL << 31U), false, "bytes of one descriptor", "\"4KiB\""},
+                {"count", &integer(1, 10'000'000), false, "descriptors", "1"},
+                {"pattern", &integer(0, 255), false, "first byte of the source data", "0"},
+                {"wait", &boolean(), false, "wait for all completion records before the next step",
+                 "true"}});
     step.cases = {
-        {"alloc", &variable, "get an ID into this variable",
+        {"alloc",
+         &variable,
+         "get an ID into this variable",
          {{"range", &pasid_range(), false, "lowest and highest ID wanted", ""},
           {"set", &set, false, "the set to allocate from (default: the program's own)", ""}}},
-        {"free", &id_type(), "give the ID back",
+        {"free",
+         &id_type(),
+         "give the ID back",
          {{"set", &set, false, "the set named in the call (default: the program's own)", ""}}},
-        {"bind", &id_type(),
-         "bind the process's address space to a device under this ID; on the host the kernel chooses "
+        {"bind",
+         &id_type(),
+         "bind the process's address space to a device under this ID; on the host the kernel "
+         "chooses "
          "the ID and the variable receives it",
          {{"device", &device, true, "the device", ""}}},
         {"unbind", &id_type(), "undo bind", {{"device", &device, true, "the device", ""}}},
         {"submit", &submit, "hand descriptors to a workqueue", {}},
-        {"wait", &completions, "until every descriptor submitted so far has its completion record",
+        {"wait",
+         &completions,
+         "until every descriptor submitted so far has its completion record",
          {{"timeout", &time(1, 1000 * kSecond), false, "give up after this time (-ETIMEDOUT)",
            ""}}},
         {"sleep", &time(1, 1000 * kSecond), "let this time pass", {}},
         {"exit", &boolean(), "the process ends here (true)", {}},
-        {"attach_spid", &id_type(), "give the ID this set-private ID",
+        {"attach_spid",
+         &id_type(),
+         "give the ID this set-private ID",
          {{"spid", &integer(0, 0xFFFFF), true, "the set-private ID", ""},
           {"set", &set, false, "the set named in the call", ""}}},
-        {"detach_spid", &id_type(), "take the set-private ID away",
+        {"detach_spid",
+         &id_type(),
+         "take the set-private ID away",
          {{"set", &set, false, "the set named in the call", ""}}},
-        {"get", &id_type(), "take a reference as this program",
+        {"get",
+         &id_type(),
+         "take a reference as this program",
          {{"set", &set, false, "the set named in the call", ""}}},
-        {"put", &id_type(), "drop a reference", {{"set", &set, false, "the set named in the call", ""}}},
-        {"find", &variable, "look up a set-private ID; the ID found goes into this variable",
+        {"put",
+         &id_type(),
+         "drop a reference",
+         {{"set", &set, false, "the set named in the call", ""}}},
+        {"find",
+         &variable,
+         "look up a set-private ID; the ID found goes into this variable",
          {{"spid", &integer(0, 0xFFFFF), true, "the set-private ID", ""},
           {"set", &set, false, "where to look (default: the program's own set)", ""}}},
-        {"kill", &text("the name of a virtual machine", 1),
-         "kill the VMM process of this virtual machine", {}}};
+        {"kill",
+         &text("the name of a virtual machine", 1),
+         "kill the VMM process of this virtual machine",
+         {}}};
     step.fields = {{"error", &error_number(), false,
                     "the error number this step must end with (default: it must succeed)", ""}};
     return step;
@@ -246,15 +271,13 @@ const Type& expect_type() {
         {"count", &count, false, "exactly so many", ""},
         {"at_least", &count, false, "so many or more (default 1, when no other is given)", ""},
         {"at_most", &count, false, "so many or fewer", ""}};
-    std::vector<Field> event_options{
-        {"where", &where, false, "fields and their values", "{}"}};
+    std::vector<Field> event_options{{"where", &where, false, "fields and their values", "{}"}};
     event_options.insert(event_options.end(), counts.begin(), counts.end());
     const Type& bytes = object(
         "bytes in memory",
         {{"program", &text("a program (\"vm1/vcpu0/app\")", 1), true, "whose buffer", ""},
          {"step", &integer(0, 1'000'000), true, "position of the submit step, from 0", ""},
-         {"buffer", &choice({"source", "destination"}), false, "which buffer",
-          "\"destination\""},
+         {"buffer", &choice({"source", "destination"}), false, "which buffer", "\"destination\""},
          {"offset", &integer(0), false, "first byte", "0"},
          {"length", &integer(1, 1ULL << 26U), false, "bytes (default: to the end)", ""},
          {"equals", &text("\"source\", \"destination\", \"zero\" or bytes in hexadecimal", 1),
@@ -262,36 +285,42 @@ const Type& expect_type() {
           ""},
          {"differs", &text("\"source\", \"destination\", \"zero\" or bytes in hexadecimal", 1),
           false, "what they must not be", ""}});
-    const Type& latency = object(
-        "a latency", {{"from", &pattern_type(), true, "the event that starts the clock", ""},
-                      {"to", &pattern_type(), true, "the event that stops it", ""},
-                      {"match", &text("the name of a field", 1), false,
-                       "field that both must agree on (\"ioasid\", \"descriptor\")", ""},
-                      {"min", &nonzero_time, false, "at least", ""},
-                      {"max", &nonzero_time, false, "at most", ""}});
+    const Type& latency =
+        object("a latency", {{"from", &pattern_type(), true, "the event that starts the clock", ""},
+                             {"to", &pattern_type(), true, "the event that stops it", ""},
+                             {"match", &text("the name of a field", 1), false,
+                              "field that both must agree on (\"ioasid\", \"descriptor\")", ""},
+                             {"min", &nonzero_time, false, "at least", ""},
+                             {"max", &nonzero_time, false, "at most", ""}});
     e.cases = {
-        {"event", &text("the name of an event", 1), "how often an event happens",
-         event_options},
+        {"event", &text("the name of an event", 1), "how often an event happens", event_options},
         {"never", &pattern_type(), "an event that must not happen", {}},
-        {"order", &list(pattern_type(), 2),
-         "events that must all happen, none before its turn; repeats of earlier ones are fine", {}},
-        {"final", &text("a path into the final state (\"host.ioasid(201).state\")", 1),
+        {"order",
+         &list(pattern_type(), 2),
+         "events that must all happen, none before its turn; repeats of earlier ones are fine",
+         {}},
+        {"final",
+         &text("a path into the final state (\"host.ioasid(201).state\")", 1),
          "a value in the state after the run",
          {{"is", &scalar(), false, "what it must be", ""},
           {"is_not", &scalar(), false, "what it must not be", ""}}},
         {"finding", &text("the code of a finding", 1),
          "a finding that is wanted; any finding that no expectation names fails the run", counts},
-        {"ends", &choice({"idle", "limit", "hang", "deadlock"}),
-         "how the run must end (default: idle)", {}},
-        {"step", &text("a step (\"vm1/vcpu0/app[2]\")", 1), "the result of one step",
+        {"ends",
+         &choice({"idle", "limit", "hang", "deadlock"}),
+         "how the run must end (default: idle)",
+         {}},
+        {"step",
+         &text("a step (\"vm1/vcpu0/app[2]\")", 1),
+         "the result of one step",
          {{"errno", &error_number(), false, "error number (\"0\": it succeeds)", ""},
           {"value", &integer(0), false, "what it returned (an ID, a count)", ""}}},
         {"bytes", &bytes, "what memory holds after the run", {}},
         {"latency", &latency, "the time between two events, for every pair", {}},
         {"invariants", &choice({"hold"}), "no checker finds anything but what is wanted", {}}};
-    e.fields = {{"always", &boolean(), false, "also judged when a campaign disturbs the run",
-                 "false"},
-                {"why", &text("a sentence", 1), false, "shown when it fails", ""}};
+    e.fields = {
+        {"always", &boolean(), false, "also judged when a campaign disturbs the run", "false"},
+        {"why", &text("a sentence", 1), false, "shown when it fails", ""}};
     return e;
 }
 
@@ -331,20 +360,20 @@ const Type& matrix_type() {
 
 const Type& scenario_type() {
     static const Type& t = [&]() -> const Type& {
-        const Type& proof = object(
-            "a proof",
-            {{"defect", &text("the name of a defect", 1), true,
-              "seeded defect of the mechanism this scenario is about", ""},
-             {"fails", &text("a checker, a finding code or \"expectation\"", 1), true,
-              "what must fail with it: a checker, a finding code or \"expectation\"", ""}});
-        const Type& run = object(
-            "a run", {{"seed", &integer(0), false, "seed of every random stream", "1"},
-                      {"limit", &time(1, 1000 * kSecond), false,
-                       "simulated time at which the run ends at the latest", "\"10ms\""}});
+        const Type& proof =
+            object("a proof",
+                   {{"defect", &text("the name of a defect", 1), true,
+                     "seeded defect of the mechanism this scenario is about", ""},
+                    {"fails", &text("a checker, a finding code or \"expectation\"", 1), true,
+                     "what must fail with it: a checker, a finding code or \"expectation\"", ""}});
+        const Type& run =
+            object("a run", {{"seed", &integer(0), false, "seed of every random stream", "1"},
+                             {"limit", &time(1, 1000 * kSecond), false,
+                              "simulated time at which the run ends at the latest", "\"10ms\""}});
         return object(
             "a scenario",
             {{"$schema", &text(), false, "for editors; not read", ""},
-             {"version", &integer(0), true, "of the language: 1", ""},
+             {"version", &integer(1, 1), true, "of the language: 1", ""},
              {"name", &name("the name of a scenario", "_-."), true, "names results", ""},
              {"purpose", &text("a sentence", 1), true, "what it shows", ""},
              {"covers", &list(name("a row (\"D12\")", "")), false, "rows that it proves", "[]"},
@@ -361,8 +390,8 @@ const Type& scenario_type() {
              {"expect", &list(expect_type()), false, "what must be seen", "[]"},
              {"defects", &list(text("the name of a defect", 1)), false,
               "seeded defects that are switched on", "[]"},
-             {"campaign", &choice({"none", "seeds", "swarm"}), false,
-              "what a campaign may vary", "\"seeds\""},
+             {"campaign", &choice({"none", "seeds", "swarm"}), false, "what a campaign may vary",
+              "\"seeds\""},
              {"run", &run, false, "seed and limit", ""}});
     }();
     return t;

@@ -16,11 +16,8 @@ struct UnitName {
     std::uint64_t factor;
 };
 
-constexpr std::array<UnitName, 5> kTimes{{{"ps", 1},
-                                          {"ns", 1'000},
-                                          {"us", 1'000'000},
-                                          {"ms", 1'000'000'000},
-                                          {"s", 1'000'000'000'000}}};
+constexpr std::array<UnitName, 5> kTimes{
+    {{"ps", 1}, {"ns", 1'000}, {"us", 1'000'000}, {"ms", 1'000'000'000}, {"s", 1'000'000'000'000}}};
 constexpr std::array<UnitName, 4> kSizes{
     {{"B", 1}, {"KiB", 1ULL << 10U}, {"MiB", 1ULL << 20U}, {"GiB", 1ULL << 30U}}};
 constexpr std::array<UnitName, 2> kBandwidths{{{"MB/s", 1}, {"GB/s", 1'000}}};
@@ -43,7 +40,9 @@ UnitResult bad(std::string problem, std::string help) {
     return {0, std::move(problem), std::move(help)};
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 // The unit that was meant, for the help line.
 std::string meant(const Kind& kind, std::string_view number, std::string_view unit) {
@@ -165,9 +164,15 @@ std::string with_unit(std::uint64_t value, const Kind& kind) {
 
 }  // namespace
 
-UnitResult parse_time_text(std::string_view text) { return parse(text, kTime); }
-UnitResult parse_size_text(std::string_view text) { return parse(text, kSize); }
-UnitResult parse_bandwidth_text(std::string_view text) { return parse(text, kBandwidth); }
+UnitResult parse_time_text(std::string_view text) {
+    return parse(text, kTime);
+}
+UnitResult parse_size_text(std::string_view text) {
+    return parse(text, kSize);
+}
+UnitResult parse_bandwidth_text(std::string_view text) {
+    return parse(text, kBandwidth);
+}
 
 UnitResult parse_integer_text(std::string_view text, bool& out_of_range) {
     out_of_range = false;
@@ -215,8 +220,8 @@ bool parse_rid_text(std::string_view text, std::uint64_t& out) {
     }
     const auto hex = [](std::string_view digits, std::uint64_t& value, std::uint64_t high) {
         const auto r = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-        return !digits.empty() && r.ec == std::errc() &&
-               r.ptr == digits.data() + digits.size() && value <= high;
+        return !digits.empty() && r.ec == std::errc() && r.ptr == digits.data() + digits.size() &&
+               value <= high;
     };
     if (!hex(text.substr(0, colon), bus, 0xFF) ||
         !hex(text.substr(colon + 1, dot - colon - 1), device, 0x1F) ||
@@ -227,8 +232,14 @@ bool parse_rid_text(std::string_view text, std::uint64_t& out) {
     return true;
 }
 
-std::string time_text(std::uint64_t ps) { return with_unit(ps, kTime); }
-std::string size_text(std::uint64_t bytes) { return with_unit(bytes, kSize); }
-std::string bandwidth_text(std::uint64_t value) { return with_unit(value, kBandwidth); }
+std::string time_text(std::uint64_t ps) {
+    return with_unit(ps, kTime);
+}
+std::string size_text(std::uint64_t bytes) {
+    return with_unit(bytes, kSize);
+}
+std::string bandwidth_text(std::uint64_t value) {
+    return with_unit(value, kBandwidth);
+}
 
 }  // namespace ioasim::scenario

@@ -1,5 +1,5 @@
-// Numbers with units as people write them: "12us", "1.5ns", "4KiB", "16GB/s". Exact: a value that is
-// no whole number of picoseconds or bytes is refused, never rounded.
+// Numbers with units as people write them: "12us", "1.5ns", "4KiB", "16GB/s". Exact: a value that
+// is no whole number of picoseconds or bytes is refused, never rounded.
 #pragma once
 
 #include <cstdint>

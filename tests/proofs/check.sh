@@ -1,7 +1,7 @@
 #!/bin/sh
-# Every scenario that covers a row passes, and fails as its proof says when the mechanism it is about
-# is broken. A case for each such scenario. Rows that nothing covers yet are counted, not failed:
-# `ioasim coverage` lists them.
+# Every scenario that covers a row passes, and fails as its proof says when the mechanism it
+# is about is broken. A case for each such scenario. Rows that nothing covers yet are counted, not
+# failed: `ioasim coverage` lists them.
 set -u
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 3
 output=$("$IOASIM" coverage --prove)

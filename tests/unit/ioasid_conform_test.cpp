@@ -58,7 +58,8 @@ private:
 int TextFile::count_ = 0;
 
 constexpr const char* kHeader =
-    R"({"format":"ioasid-ops/1","profile":"v4","seed":1,"mix":"general","capacity":16,"notifiers":[]})"
+    R"({"format":"ioasid-ops/1","profile":"v4","seed":1,"mix":"general","capacity":16,)"
+    R"("notifiers":[]})"
     "\n";
 constexpr const char* kSetAlloc =
     R"({"i":0,"op":"set_alloc","token":1,"quota":4,"type":"mm","ret":0,"set":1,"got_quota":4,)"
@@ -81,9 +82,15 @@ Outcome replay(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("conform: every recorded V4 sequence agrees") { check_profile("v4"); }
-TEST_CASE("conform: every recorded production-kernel sequence agrees") { check_profile("dcp"); }
-TEST_CASE("conform: every recorded mainline sequence agrees") { check_profile("mainline"); }
+TEST_CASE("conform: every recorded V4 sequence agrees") {
+    check_profile("v4");
+}
+TEST_CASE("conform: every recorded production-kernel sequence agrees") {
+    check_profile("dcp");
+}
+TEST_CASE("conform: every recorded mainline sequence agrees") {
+    check_profile("mainline");
+}
 
 TEST_CASE("conform: an uncompressed file is read too") {
     const Outcome outcome = replay(std::string(kHeader) + kSetAlloc);

@@ -23,7 +23,9 @@ public:
     }
 };
 
-inline TimePs no_time() { return TimePs{}; }
+inline TimePs no_time() {
+    return TimePs{};
+}
 
 // Events as "name field=value ...", without the kernel.
 class IoasidLog final : public trace::Listener {
@@ -63,8 +65,7 @@ private:
 class LoggingBlock final : public NotifierBlock {
 public:
     using Action = std::function<NotifyResult(ExecContext&, const NotifierPayload&)>;
-    LoggingBlock(Lines& calls, const std::string& name, int priority,
-                 Action action = {})
+    LoggingBlock(Lines& calls, const std::string& name, int priority, Action action = {})
         : NotifierBlock(name, priority), calls_(calls), action_(std::move(action)) {}
     NotifyResult handle(ExecContext& ctx, const NotifierPayload& p) override {
         std::string call = name() + ":" +

@@ -280,7 +280,7 @@ TEST_CASE("ioasid mainline: a set is a tag, SPIDs and notifiers do not exist") {
     CHECK(h.core.find(h.ctx, tag, id).error() == Errno::Enoent);
 }
 
-TEST_CASE("ioasid stub: a kernel without the subsystem answers -ENOTSUPP") {
+TEST_CASE("ioasid switches: a kernel without the subsystem answers -ENOTSUPP") {
     Switches switches = Switches::preset(Profile::Spec);
     switches.subsystem = false;
     IoasidHarness h(switches);

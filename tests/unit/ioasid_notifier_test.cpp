@@ -442,10 +442,9 @@ TEST_CASE("ioasid work: runs in queueing order; an item that started can be queu
     CHECK(h.core.run_pending(h.ctx) == 3);
     CHECK(ran == Lines{"a", "b", "a"});
     CHECK(h.core.workqueue().idle());
-    CHECK(h.told({"ioasid.work work=b"}) ==
-          Lines{"ioasid.work work=b ioasid=none phase=queued",
-                "ioasid.work work=b ioasid=none phase=start",
-                "ioasid.work work=b ioasid=none phase=done"});
+    CHECK(h.told({"ioasid.work work=b"}) == Lines{"ioasid.work work=b ioasid=none phase=queued",
+                                                  "ioasid.work work=b ioasid=none phase=start",
+                                                  "ioasid.work work=b ioasid=none phase=done"});
 }
 
 TEST_CASE("ioasid work: a queued item can be taken back") {

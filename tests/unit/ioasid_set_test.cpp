@@ -90,9 +90,9 @@ TEST_CASE("ioasid set: refusals come in the documented order") {
     const auto make = [&](SetToken token, std::uint32_t quota, std::uint32_t type) {
         return h.core.set_alloc(h.ctx, token, quota, static_cast<SetType>(type), "x").error();
     };
-    CHECK(make(0, 11, 3) == Errno::Einval);   // type out of range, before the quota
-    CHECK(make(0, 11, 2) == Errno::Enospc);   // quota, before the token
-    CHECK(make(0, 1, 2) == Errno::Einval);    // MM without token
+    CHECK(make(0, 11, 3) == Errno::Einval);  // type out of range, before the quota
+    CHECK(make(0, 11, 2) == Errno::Enospc);  // quota, before the token
+    CHECK(make(0, 1, 2) == Errno::Einval);   // MM without token
     CHECK(make(0, 1, 0) == Errno::Einval);
     CHECK(make(7, 1, 2) == Errno::Ok);
     CHECK(make(7, 1, 2) == Errno::Eexist);
@@ -185,8 +185,7 @@ TEST_CASE("ioasid set: V4 destroys a set with its last ID, and its next use is a
     CHECK_FALSE(is_valid(h.alloc(set)));
     const Lines told = h.told({"ioasid.hazard"});
     REQUIRE(told.size() == 1);
-    CHECK(told[0] ==
-          "ioasid.hazard kind=destroyed_set actor=test lock=mm1 chain=ioasid_alloc");
+    CHECK(told[0] == "ioasid.hazard kind=destroyed_set actor=test lock=mm1 chain=ioasid_alloc");
     CHECK(h.core.set_free(h.ctx, set) == Errno::Einval);
 }
 

@@ -44,21 +44,21 @@ public:
         return *this;
     }
     Played& free(std::uint32_t id) {
-        recorder_.emit(recorder_.source("x"),
-                       trace::IoasidFree{recorder_.name("host"), recorder_.name("vm1"), Ioasid{id},
-                                         Spid{1}});
+        recorder_.emit(
+            recorder_.source("x"),
+            trace::IoasidFree{recorder_.name("host"), recorder_.name("vm1"), Ioasid{id}, Spid{1}});
         return *this;
     }
     Played& reclaim(std::uint32_t id) {
-        recorder_.emit(recorder_.source("x"),
-                       trace::IoasidReclaim{recorder_.name("host"), recorder_.name("vm1"),
-                                            Ioasid{id}, 0});
+        recorder_.emit(
+            recorder_.source("x"),
+            trace::IoasidReclaim{recorder_.name("host"), recorder_.name("vm1"), Ioasid{id}, 0});
         return *this;
     }
     Played& finding(const char* code) {
-        recorder_.emit(recorder_.source("x"),
-                       trace::RunFinding{recorder_.name(code), recorder_.name("201"),
-                                         recorder_.name("text")});
+        recorder_.emit(
+            recorder_.source("x"),
+            trace::RunFinding{recorder_.name(code), recorder_.name("201"), recorder_.name("text")});
         return *this;
     }
     Played& step(std::uint32_t index, Errno result, std::uint64_t value = 0) {
@@ -126,7 +126,8 @@ TEST_CASE("judge: a failed count tells what was seen, when, and which came near"
 
 TEST_CASE("judge: never is never") {
     CHECK(Played(R"({"never": "ioasid.put"})").passes());
-    CHECK(Played(R"({"never": {"event": "ioasid.put", "where": {"ioasid": 2}}})").put(1, 0).passes());
+    CHECK(
+        Played(R"({"never": {"event": "ioasid.put", "where": {"ioasid": 2}}})").put(1, 0).passes());
     CHECK_FALSE(Played(R"({"never": "ioasid.put"})").put(1, 0).passes());
 }
 
@@ -147,7 +148,8 @@ TEST_CASE("judge: order with a repeated event wants it again") {
 
 TEST_CASE("judge: latency is judged for every pair, matched by a field") {
     const std::string latency =
-        R"({"latency": {"from": "ioasid.free", "to": "ioasid.reclaim", "match": "ioasid", "max": "10ns"}})";
+        R"({"latency": {"from": "ioasid.free", "to": "ioasid.reclaim",
+                        "match": "ioasid", "max": "10ns"}})";
     CHECK(Played(latency).at(1).free(1).at(5).free(2).at(11).reclaim(1).at(15).reclaim(2).passes());
     CHECK_FALSE(Played(latency).at(1).free(1).at(12).reclaim(1).passes());
     CHECK_FALSE(Played(latency).at(1).free(1).at(5).free(2).at(9).reclaim(2).passes());
@@ -164,7 +166,9 @@ TEST_CASE("judge: a lower bound of a latency can be broken too") {
 
 TEST_CASE("judge: a finding that nobody wants fails the run") {
     CHECK_FALSE(Played("").finding("references.leak").passes());
-    CHECK(Played(R"({"finding": "references.leak", "count": 1})").finding("references.leak").passes());
+    CHECK(Played(R"({"finding": "references.leak", "count": 1})")
+              .finding("references.leak")
+              .passes());
     CHECK_FALSE(Played(R"({"finding": "references.leak"})").passes());
     CHECK_FALSE(Played(R"({"finding": "references.leak"})")
                     .finding("references.leak")
@@ -235,7 +239,8 @@ TEST_CASE("judge: bytes in memory are compared") {
                 "workqueues": [{"name": "w"}]}]},
                "programs": [{"on": "host", "process": "app", "steps": [{"bind": "A", "device": "d"},
                 {"submit": {"to": "d/w", "pasid": "A", "size": "4B", "count": 2}}]}],
-               "expect": [{"bytes": {"program": "host/app", "step": 1, )" + rest + "}}]"));
+               "expect": [{"bytes": {"program": "host/app", "step": 1, )" +
+            rest + "}}]"));
         REQUIRE_MESSAGE(loaded.cells.size() == 1,
                         render(loaded.diagnostics, loaded.sources, false));
         trace::Recorder recorder([] { return g_now; });

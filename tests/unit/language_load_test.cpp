@@ -69,8 +69,9 @@ TEST_CASE("loading: all mistakes of a file are told, in source order") {
 }
 
 TEST_CASE("loading: names that do not exist") {
-    CHECK(codes(R"("platform": {"devices": [{"name": "d", "iommu": "i", "workqueues": [{"name": "w"}]}]})") ==
-          Strings{"E0401"});
+    CHECK(codes(
+              R"("platform": {"devices": [{"name": "d", "iommu": "i",
+                                          "workqueues": [{"name": "w"}]}]})") == Strings{"E0401"});
     CHECK(codes(program(R"({"bind": 5, "device": "dsa1"})")) == Strings{"E0401"});
     CHECK(codes(program(R"({"submit": {"to": "dsa0/wq1", "pasid": 5}})")) == Strings{"E0401"});
     CHECK(codes(program(R"({"free": "B"})")) == Strings{"E0402"});
@@ -148,9 +149,9 @@ TEST_CASE("loading: --set reaches every kind of path") {
 }
 
 TEST_CASE("loading: a mistake in --set points into the argument") {
-    const Loaded loaded = load_text(scenario_text(R"("vms": [{"name": "vm1"}])"),
-                                    {"vms[vm1].quota=many", "vms[3].quota=1", "runn.limit=1ms",
-                                     "vms[vm1].qota=1", "noequals"});
+    const Loaded loaded = load_text(
+        scenario_text(R"("vms": [{"name": "vm1"}])"),
+        {"vms[vm1].quota=many", "vms[3].quota=1", "runn.limit=1ms", "vms[vm1].qota=1", "noequals"});
     Strings all;
     for (const Diagnostic& d : loaded.diagnostics.sorted()) {
         if (!d.warning) {
@@ -172,8 +173,9 @@ TEST_CASE("loading: typed parameters stand for values and parts of text") {
     CHECK(only(params, {"vms[0].name=x${n}"}).config.vms[0].name == "x2");
     CHECK(codes(params, {"n=9"}) == Strings{"E0505"});
     CHECK(codes(params, {"n=two"}) == Strings{"E0505"});
-    CHECK(codes(R"("params": {"n": {"type": "integer", "default": 1}}, "vms": [{"name": "${m}"}])") ==
-          Strings{"E0503"});
+    CHECK(
+        codes(R"("params": {"n": {"type": "integer", "default": 1}}, "vms": [{"name": "${m}"}])") ==
+        Strings{"E0503"});
     CHECK(codes(R"("params": {"run": {"type": "integer", "default": 1}})") == Strings{"E0308"});
 }
 
@@ -186,8 +188,8 @@ TEST_CASE("loading: a dollar sign is written twice") {
     REQUIRE(loaded.cells.size() == 1);
     CHECK(loaded.cells[0].purpose == "costs $5");
     // What is written beside the results is read back the same.
-    const Loaded again = load(folder.write("again.json", to_json(loaded.cells[0].document, 2)),
-                              words(), {});
+    const Loaded again =
+        load(folder.write("again.json", to_json(loaded.cells[0].document, 2)), words(), {});
     REQUIRE(again.cells.size() == 1);
     CHECK(again.cells[0].purpose == "costs $5");
     CHECK(config_hash(again.cells[0].document) == config_hash(loaded.cells[0].document));
@@ -195,7 +197,8 @@ TEST_CASE("loading: a dollar sign is written twice") {
 
 TEST_CASE("loading: a matrix makes a cell for each combination") {
     const std::string matrix =
-        R"("params": {"n": {"type": "integer", "default": 1}}, "vms": [{"name": "vm1", "quota": "${n}"}],
+        R"("params": {"n": {"type": "integer", "default": 1}},
+           "vms": [{"name": "vm1", "quota": "${n}"}],
            "expect": [{"ends": "idle"}],
            "matrix": {"over": {"n": [1, 2], "ioasid.profile": ["spec", "v4", "dcp"]},
                       "exclude": [{"n": 2, "ioasid.profile": "dcp"}],
@@ -225,12 +228,13 @@ TEST_CASE("loading: a matrix without meaning is refused") {
     CHECK(codes(R"("matrix": {"over": {"ioasid.profile": ["v4"]},
                    "cells": [{"when": {"ioasid.profil": "v4"}, "expect": [{"ends": "idle"}]}]})") ==
           Strings{"E0506"});
-    CHECK(codes(R"("matrix": {"over": {"ioasid.profile": ["v4"]}, "exclude": [{"ioasid.profile": "v4"}]})") ==
-          Strings{"E0506"});
+    CHECK(codes(
+              R"("matrix": {"over": {"ioasid.profile": ["v4"]},
+                           "exclude": [{"ioasid.profile": "v4"}]})") == Strings{"E0506"});
     std::string axes;
     for (const char* axis : {"run.seed", "vms[0].quota", "platform.cpus", "ioasid.capacity"}) {
-        axes += fmt::format("{}\"{}\": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]", axes.empty() ? "" : ", ",
-                            axis);
+        axes += fmt::format("{}\"{}\": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]",
+                            axes.empty() ? "" : ", ", axis);
     }
     CHECK(codes(R"("vms": [{"name": "a"}], "matrix": {"over": {)" + axes + "}}") ==
           Strings{"E0506"});
@@ -238,8 +242,9 @@ TEST_CASE("loading: a matrix without meaning is refused") {
 
 TEST_CASE("loading: bases merge as RFC 7396 says, and keep their places") {
     Folder folder;
-    folder.write("base.jsonc", "{\"version\": 1,\n \"vms\": [{\"name\": \"vm1\"}],\n"
-                               " \"run\": {\"seed\": 7, \"limit\": \"1\"}, \"campaign\": \"none\"}");
+    folder.write("base.jsonc",
+                 "{\"version\": 1,\n \"vms\": [{\"name\": \"vm1\"}],\n"
+                 " \"run\": {\"seed\": 7, \"limit\": \"1\"}, \"campaign\": \"none\"}");
     const std::string top = folder.write(
         "top.json", R"({"extends": "base.jsonc", "name": "t", "purpose": "p", "campaign": null})");
     const Loaded loaded = load(top, words(), {});
@@ -303,19 +308,22 @@ TEST_CASE("loading: the hash names the configuration, not its spelling") {
     const auto hash = [](const std::string& text) {
         return config_hash(load_text(text).cells.at(0).document);
     };
-    const std::string plain = R"({"version": 1, "name": "t", "purpose": "p", "expect": [{"ends": "idle"}]})";
+    const std::string plain =
+        R"({"version": 1, "name": "t", "purpose": "p", "expect": [{"ends": "idle"}]})";
     CHECK(hash(plain) ==
           hash("{\"version\": 1, // comment\n \"name\":\"t\",\n\"purpose\": \"p\", \"expect\": "
                "[{\"ends\":\"idle\"}]}"));
-    CHECK(hash(plain) != hash(R"({"version": 1, "name": "u", "purpose": "p", "expect": [{"ends": "idle"}]})"));
+    CHECK(hash(plain) !=
+          hash(R"({"version": 1, "name": "u", "purpose": "p", "expect": [{"ends": "idle"}]})"));
 }
 
 TEST_CASE("loading: expectations name events, fields and values that exist") {
     const auto expect = [](const std::string& text) {
         return codes(R"("expect": [)" + text + "]");
     };
-    CHECK(expect(R"({"event": "ioasid.put", "where": {"ioasid": 201, "holder": "kvm*"}, "count": 1})")
-              .empty());
+    CHECK(
+        expect(R"({"event": "ioasid.put", "where": {"ioasid": 201, "holder": "kvm*"}, "count": 1})")
+            .empty());
     CHECK(expect(R"({"event": "ioasid.put", "where": {"id": 201}})") == Strings{"E0406"});
     CHECK(expect(R"({"event": "ioasid.state", "where": {"to": "FREED"}})") == Strings{"E0311"});
     CHECK(expect(R"({"event": "ioasid.put", "where": {"refs": "two"}})") == Strings{"E0311"});
@@ -329,8 +337,9 @@ TEST_CASE("loading: expectations name events, fields and values that exist") {
     CHECK(expect(R"({"ends": "idel"})") == Strings{"E0306"});
     CHECK(expect(R"({"latency": {"from": "ioasid.free", "to": "ioasid.reclaim"}})") ==
           Strings{"E0202"});
-    CHECK(expect(R"({"latency": {"from": "ioasid.free", "to": "run.end", "match": "ioasid", "max": "1us"}})") ==
-          Strings{"E0406"});
+    CHECK(expect(
+              R"({"latency": {"from": "ioasid.free", "to": "run.end",
+                               "match": "ioasid", "max": "1us"}})") == Strings{"E0406"});
     CHECK(expect(R"({"step": "vm1/vcpu0/app[0]", "errno": "0"})") == Strings{"E0409"});
     CHECK(expect(R"({"invariants": "maybe"})") == Strings{"E0306"});
 }
@@ -344,13 +353,15 @@ TEST_CASE("loading: expectations about steps and bytes name steps that exist") {
     CHECK(expect(R"({"step": "vm1/vcpu0/app[2]", "errno": "0"})") == Strings{"E0409"});
     CHECK(expect(R"({"step": "vm1/vcpu0/app", "errno": "0"})") == Strings{"E0409"});
     CHECK(expect(R"({"step": "vm1/vcpu0/app[0]"})") == Strings{"E0202"});
-    CHECK(expect(R"({"bytes": {"program": "vm1/vcpu0/app", "step": 1, "equals": "source"}})").empty());
+    CHECK(expect(R"({"bytes": {"program": "vm1/vcpu0/app", "step": 1, "equals": "source"}})")
+              .empty());
     CHECK(expect(R"({"bytes": {"program": "vm1/vcpu0/app", "step": 0, "equals": "source"}})") ==
           Strings{"E0409"});
     CHECK(expect(R"({"bytes": {"program": "vm1/vcpu0/app", "step": 1, "equals": "xyz"}})") ==
           Strings{"E0311"});
-    CHECK(expect(R"({"bytes": {"program": "vm1/vcpu0/app", "step": 1, "equals": "destination"}})") ==
-          Strings{"E0311"});
+    CHECK(
+        expect(R"({"bytes": {"program": "vm1/vcpu0/app", "step": 1, "equals": "destination"}})") ==
+        Strings{"E0311"});
 }
 
 TEST_CASE("loading: an error number expected of a step is the result it must have") {

@@ -96,7 +96,8 @@ struct CacheParams {
 inline const ParamTableBase& cache_table() {
     static const ParamTable<CacheParams> table = [] {
         ParamTable<CacheParams> t{"iommu"};
-        t.count("iotlb.entries", &CacheParams::entries, 0, 1024, 64, "entries of the IOTLB", "test");
+        t.count("iotlb.entries", &CacheParams::entries, 0, 1024, 64, "entries of the IOTLB",
+                "test");
         t.time("walk.read", &CacheParams::read, TimePs{1}, TimePs{1'000'000}, TimePs{50'000},
                "one read of a walk", "test");
         return t;
@@ -123,7 +124,8 @@ inline Vocabulary words() {
 
 // A scenario with the given further members.
 inline std::string scenario_text(const std::string& more) {
-    return R"({"version": 1, "name": "t", "purpose": "p")" + (more.empty() ? "" : ", " + more) + "}";
+    return R"({"version": 1, "name": "t", "purpose": "p")" + (more.empty() ? "" : ", " + more) +
+           "}";
 }
 
 inline Loaded load_text(const std::string& text, const std::vector<std::string>& sets = {}) {

@@ -21,7 +21,8 @@ TEST_CASE("scenario text: every value and key knows its line and column") {
 }
 
 TEST_CASE("scenario text: mistakes with a clear meaning are all told and reading goes on") {
-    const Parsed p = parse("{\"a\": 1,\n \"a\": 2,\n b: 'x',\n \"c\": [1, 2,],\n \"d\": 0x10 \"e\": 1,}");
+    const Parsed p =
+        parse("{\"a\": 1,\n \"a\": 2,\n b: 'x',\n \"c\": [1, 2,],\n \"d\": 0x10 \"e\": 1,}");
     CHECK(p.good);
     CHECK(told_line(p.diagnostics, p.sources) ==
           "E0111 2:2, E0107 3:2, E0107 3:5, E0108 4:12, E0113 5:7, E0107 5:10, E0108 5:18");
@@ -50,8 +51,8 @@ TEST_CASE("scenario text: what cannot be read ends with one message at its place
 }
 
 TEST_CASE("scenario text: ten thousand levels of nesting are refused") {
-    CHECK(told(parse(std::string(10'000, '[')).diagnostics, parse(std::string(10'000, '[')).sources) ==
-          Strings{"E0109 1:65"});
+    CHECK(told(parse(std::string(10'000, '[')).diagnostics,
+               parse(std::string(10'000, '[')).sources) == Strings{"E0109 1:65"});
 }
 
 TEST_CASE("scenario text: numbers are JSON's, and stay as written") {
@@ -99,7 +100,9 @@ TEST_CASE("scenario files: what is no text file is refused by name") {
     CHECK(code(folder.write("large.json", std::string(kMaxFileBytes + 1, ' '))) ==
           Strings{"E0104"});
     CHECK(code(folder.write("utf16.json", std::string("{\0}\0", 4))) == Strings{"E0105"});
-    CHECK(code(folder.write("binary.json", std::string("\x7f" "ELF\0\0", 6))) == Strings{"E0105"});
+    CHECK(code(folder.write("binary.json", std::string("\x7f"
+                                                       "ELF\0\0",
+                                                       6))) == Strings{"E0105"});
     CHECK(code(folder.write("latin.json", "{\"a\": \"\xFC\"}")) == Strings{"E0105"});
     CHECK(code(folder.write("bom.json", "\xEF\xBB\xBF{}")) == Strings{"E0106"});
 }

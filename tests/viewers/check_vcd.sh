@@ -1,14 +1,17 @@
 #!/bin/sh
 # Checks a VCD file with tools that know nothing of this project:
 #   vcd2lxt2          complains about ids it does not know (its exit code says nothing)
-#   vcd2fst, fst2vcd  read it, write it back: every signal must have the same values at the same times
+#   vcd2fst, fst2vcd  read it, write it back: each signal has the same values at the same times
 # usage: check_vcd.sh [FILE]   exit 0: accepted; 1: a complaint; 2: usage; 77: a tool is missing
 # Without a file: the waveforms of the quickstart scenarios, made with $IOASIM.
 set -eu
 
 [ $# -le 1 ] || { echo "usage: check_vcd.sh [FILE]" >&2; exit 2; }
 if [ $# -eq 0 ]; then
-    command -v vcd2lxt2 >/dev/null || { echo "check_vcd.sh: vcd2lxt2 is missing (gtkwave)" >&2; exit 77; }
+    command -v vcd2lxt2 >/dev/null || {
+        echo "check_vcd.sh: vcd2lxt2 is missing (gtkwave)" >&2
+        exit 77
+    }
     top=$(cd "$(dirname "$0")/../.." && pwd)
     ioasim=${IOASIM:-$top/build/release/ioasim}
     waves=$(mktemp -d)
@@ -29,15 +32,18 @@ fi
 file=$1
 [ -r "$file" ] || { echo "check_vcd.sh: cannot read $file" >&2; exit 2; }
 for tool in vcd2lxt2 vcd2fst fst2vcd; do
-    command -v "$tool" >/dev/null || { echo "check_vcd.sh: $tool is missing (gtkwave)" >&2; exit 77; }
+    command -v "$tool" >/dev/null || {
+        echo "check_vcd.sh: $tool is missing (gtkwave)" >&2
+        exit 77
+    }
 done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
 complain() { echo "check_vcd.sh: $file: $*" >&2; failed=1; }
 
-# One line for each change of each signal: "name time value", sorted by name and time. Initial values
-# count as changes at 0; a value that only repeats the last one does not.
+# One line for each change of each signal: "name time value", sorted by name and time. Initial
+# values count as changes at 0; a value that only repeats the last one does not.
 changes() {
     awk '
         function unpadded(bits) {
@@ -73,7 +79,8 @@ changes() {
 
 vcd2lxt2 "$file" "$work/out.lxt2" >"$work/lxt2.log" 2>&1 || complain "vcd2lxt2 failed"
 if grep -Eiq 'unknown|parse error|exiting|unexpected|error' "$work/lxt2.log"; then
-    complain "vcd2lxt2 says: $(grep -Ei 'unknown|error|exiting|unexpected' "$work/lxt2.log" | head -n 3)"
+    said=$(grep -Ei 'unknown|error|exiting|unexpected' "$work/lxt2.log" | head -n 3)
+    complain "vcd2lxt2 says: $said"
 fi
 
 vcd2fst "$file" "$work/out.fst" >"$work/fst.log" 2>&1 || complain "vcd2fst failed"

@@ -7,8 +7,8 @@
 #include <map>
 #include <sstream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "core/base/check.hpp"
 #include "scenarios/language/diagnostics.hpp"
@@ -44,11 +44,23 @@ struct Values {
     std::vector<std::string> sets;
     std::string word;
     bool tables = false;
+    bool no_checkers = false;
     CoverageOptions coverage;
     std::vector<std::string> vectors;
     bool strict = false;
     std::function<int()> verb;
 };
+
+// Without it "-1" would wrap around.
+CLI::Validator whole_number() {
+    return CLI::Validator(
+        [](const std::string& text) {
+            const bool good = !text.empty() && text.size() < 20 &&
+                              text.find_first_not_of("0123456789") == std::string::npos;
+            return good ? std::string() : fmt::format("{} is no whole number", text);
+        },
+        "N");
+}
 
 void format_option(CLI::App& app, Values& values) {
     app.add_option("--format", values.format, "text for people, json for programs")
@@ -56,9 +68,10 @@ void format_option(CLI::App& app, Values& values) {
 }
 
 void set_option(CLI::App& app, std::vector<std::string>& sets) {
-    app.add_option("--set", sets,
-                   "PATH=VALUE: change the scenario (run.limit=20ms, vms[vm1].quota=5), a parameter "
-                   "of it, or of a model (iommu0.iotlb.entries=8)")
+    app.add_option(
+           "--set", sets,
+           "PATH=VALUE: change the scenario (run.limit=20ms, vms[vm1].quota=5), a parameter "
+           "of it, or of a model (iommu0.iotlb.entries=8)")
         ->allow_extra_args(false)
         ->take_all();
 }
@@ -67,14 +80,17 @@ void add_run(CLI::App& app, Values& values) {
     CLI::App& run = *app.add_subcommand("run", "simulate scenarios and judge their expectations");
     RunOptions& o = values.run;
     run.add_option("FILE", o.files, "scenario files")->required();
-    run.add_option("--seed", o.seed, "seed of every random stream (default: the scenario's)");
-    run.add_option("--run", o.run, "number of the run: other draws under the same seed");
+    run.add_option("--seed", o.seed, "seed of every random stream (default: the scenario's)")
+        ->check(whole_number());
+    run.add_option("--run", o.run, "number of the run: other draws under the same seed")
+        ->check(whole_number());
     set_option(run, o.sets);
     run.add_option("--defect", o.defects, "switch a seeded defect on (ioasim explain defects)")
         ->allow_extra_args(false)
         ->take_all();
-    run.add_option("--out", o.out, "folder of the results (default out/NAME-SEED, numbered when "
-                                   "taken)");
+    run.add_option("--out", o.out,
+                   "folder of the results (default out/NAME-SEED, numbered when "
+                   "taken)");
     run.add_flag("--no-files", o.no_files, "write no folder of results");
     run.add_option("--trace", o.traces, "FILE.vcd or FILE.jsonl; several runs insert .CELL")
         ->allow_extra_args(false)
@@ -85,15 +101,18 @@ void add_run(CLI::App& app, Values& values) {
     run.add_flag("--force", o.force, "overwrite files");
     run.add_flag("--quiet", o.quiet, "one line for each run");
     format_option(run, values);
-    run.add_flag("!--no-checkers", o.checkers, "switch the checkers off");
-    run.add_option("--timeout", o.timeout_seconds, "host seconds that one run may take");
+    run.add_flag("--no-checkers", values.no_checkers, "switch the checkers off");
+    run.add_option("--timeout", o.timeout_seconds, "host seconds that one run may take")
+        ->check(whole_number());
     run.add_option("--bystanders", o.bystanders)->group("");
     run.add_option("--shuffle", o.shuffle)->group("");
-    run.footer("The last line of stdout is the summary. Results are judged by `expect`, by the "
-               "checkers, and by how the run ends.");
+    run.footer(
+        "The last line of stdout is the summary. Results are judged by `expect`, by the "
+        "checkers, and by how the run ends.");
     run.callback([&values] {
         values.verb = [&values] {
             values.run.json = values.format == "json";
+            values.run.checkers = !values.no_checkers;
             return run_command(values.run);
         };
     });
@@ -114,14 +133,18 @@ void add_validate(CLI::App& app, Values& values) {
 void add_knowledge(CLI::App& app, Values& values) {
     CLI::App& schema = *app.add_subcommand("schema", "print the JSON schema of scenarios");
     schema.add_flag("--tables", values.tables, "the keys as Markdown tables instead");
-    schema.callback([&values] { values.verb = [&values] { return schema_command(values.tables); }; });
+    schema.callback(
+        [&values] { values.verb = [&values] { return schema_command(values.tables); }; });
 
     CLI::App& explain = *app.add_subcommand(
         "explain", "tell about an error code, event, finding, checker, defect or parameter");
-    explain.add_option("WORD", values.word, "E0303, ioasid.put, references.leak, ...; or codes, "
-                                            "events, checkers, defects for a list")
+    explain
+        .add_option("WORD", values.word,
+                    "E0303, ioasid.put, references.leak, ...; or codes, "
+                    "events, checkers, defects, state for a list")
         ->required();
-    explain.callback([&values] { values.verb = [&values] { return explain_command(values.word); }; });
+    explain.callback(
+        [&values] { values.verb = [&values] { return explain_command(values.word); }; });
 
     CLI::App& params = *app.add_subcommand("params", "list the parameters of the models");
     params.add_option("TEXT", values.word, "only those with this in their name");
@@ -141,7 +164,8 @@ void add_knowledge(CLI::App& app, Values& values) {
 
 void add_coverage(CLI::App& app, Values& values) {
     CLI::App& coverage = *app.add_subcommand(
-        "coverage", "which rows of the list of statements have a scenario or test that proves them");
+        "coverage",
+        "which rows of the list of statements have a scenario or test that proves them");
     CoverageOptions& o = values.coverage;
     coverage.add_flag("--prove", o.prove,
                       "run each covering scenario, then again with its defect: it must fail as its "
@@ -149,11 +173,11 @@ void add_coverage(CLI::App& app, Values& values) {
     coverage.add_option("--scenarios", o.scenarios, "folder of scenarios (default scenarios)");
     coverage.add_option("--rows", o.rows, "list of rows (default tests/rows.json)");
     coverage.add_flag("--quiet", o.quiet, "only the counts");
-    coverage.footer("Exit code 1 while a row is open, a covering scenario fails or a proof does not "
-                    "hold; with --prove the last line tells the proofs apart.");
-    coverage.callback([&values] {
-        values.verb = [&values] { return coverage_command(values.coverage); };
-    });
+    coverage.footer(
+        "Exit code 1 while a row is open, a covering scenario fails or a proof does not "
+        "hold; with --prove the last line tells the proofs apart.");
+    coverage.callback(
+        [&values] { values.verb = [&values] { return coverage_command(values.coverage); }; });
 }
 
 void add_conform(CLI::App& app, Values& values) {
@@ -250,9 +274,9 @@ int explain_parse_error(const CLI::App& app, const CLI::ParseError& error, int a
             return usage_error(fmt::format("{} has no verb {}", path, scenario::quoted(argv[at])),
                                scenario::suggest(argv[at], verbs));
         }
-        return usage_error(fmt::format("{} wants a verb: {}", path,
-                                       scenario::quoted_list(verbs, 40)),
-                           "`ioasim --help` shows examples");
+        return usage_error(
+            fmt::format("{} wants a verb: {}", path, scenario::quoted_list(verbs, 40)),
+            "`ioasim --help` shows examples");
     }
     return usage_error(fmt::format("{}: {}", path, error.what()),
                        fmt::format("`{} --help` shows what it takes", path));
@@ -277,7 +301,8 @@ int run_verb(int argc, char** argv) {
         print_out(std::string(version.what()) + "\n");
         return kPass;
     } catch (const CLI::CallForHelp&) {
-        print_out(verb_of(app, argc, argv)->help());
+        const CLI::App* verb = verb_of(app, argc, argv);
+        print_out(verb->help(verb == &app ? "" : "ioasim"));
         return kPass;
     } catch (const CLI::ParseError& error) {
         return explain_parse_error(app, error, argc, argv);

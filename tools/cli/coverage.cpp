@@ -94,8 +94,7 @@ private:
         scenario::SourceSet sources;
         scenario::Diagnostics diagnostics;
         Node document;
-        const bool good =
-            read_json_file(options_.rows, {}, sources, diagnostics, document);
+        const bool good = read_json_file(options_.rows, {}, sources, diagnostics, document);
         print_err(render(diagnostics, sources, colour_on_stderr()));
         for (const Node& item : scenario::items_of(document.get("rows"))) {
             Row row;
@@ -118,10 +117,10 @@ private:
         find_files(options_.scenarios, paths);
         std::sort(paths.begin(), paths.end());
         if (paths.empty()) {
-            print_err(render_plain(scenario::Code::CannotOpen,
-                                   fmt::format("no scenario under {}",
-                                               scenario::quoted(options_.scenarios)),
-                                   "--scenarios names the folder"));
+            print_err(render_plain(
+                scenario::Code::CannotOpen,
+                fmt::format("no scenario under {}", scenario::quoted(options_.scenarios)),
+                "--scenarios names the folder"));
             return false;
         }
         bool good = true;
@@ -200,14 +199,15 @@ private:
         for (const scenario::Scenario& cell : cells) {
             const RunResult result = run_isolated(plan(cell, options));
             if (fails_as_named(result, proof.fails)) {
-                file.outcomes.push_back(fmt::format("fails with {}: {}", proof.defect, proof.fails));
+                file.outcomes.push_back(
+                    fmt::format("fails with {}: {}", proof.defect, proof.fails));
                 return;
             }
             seen = seen_instead(result);
         }
         file.good = false;
-        file.broken.push_back(fmt::format("with {} it should fail by {}, seen: {}", proof.defect,
-                                          proof.fails, seen));
+        file.broken.push_back(
+            fmt::format("with {} it should fail by {}, seen: {}", proof.defect, proof.fails, seen));
     }
 
     bool assign_rows() {
@@ -225,11 +225,11 @@ private:
             for (const std::string& id : file.cells.front().covers) {
                 const auto row = by_id.find(id);
                 if (row == by_id.end()) {
-                    print_err(render_plain(
-                        scenario::Code::UnknownStep,
-                        fmt::format("{} covers {}, which is no row of {}", file.path,
-                                    scenario::quoted(id), options_.rows),
-                        scenario::suggest(id, ids)));
+                    print_err(
+                        render_plain(scenario::Code::UnknownStep,
+                                     fmt::format("{} covers {}, which is no row of {}", file.path,
+                                                 scenario::quoted(id), options_.rows),
+                                     scenario::suggest(id, ids)));
                     good = false;
                     continue;
                 }
@@ -274,8 +274,8 @@ private:
         if (!options_.quiet) {
             print_out(text);
         }
-        std::string line = fmt::format("{} rows: {} covered, {} open", rows_.size(),
-                                       rows_.size() - open, open);
+        std::string line =
+            fmt::format("{} rows: {} covered, {} open", rows_.size(), rows_.size() - open, open);
         if (options_.prove) {
             line += fmt::format("; proofs: {} held, {} broken", held, broken);
         }
@@ -290,6 +290,8 @@ private:
 
 }  // namespace
 
-int coverage_command(const CoverageOptions& options) { return Coverage(options).run(); }
+int coverage_command(const CoverageOptions& options) {
+    return Coverage(options).run();
+}
 
 }  // namespace ioasim::tools

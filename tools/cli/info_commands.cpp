@@ -11,6 +11,7 @@
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
 #include "traces/explain.hpp"
+#include "traces/state_view.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -20,14 +21,22 @@ using scenario::Node;
 std::string field_type(const trace::FieldInfo& field) {
     using trace::FieldType;
     switch (field.type) {
-        case FieldType::Count: return "number";
-        case FieldType::Id: return "ID or none";
-        case FieldType::Hex: return "hexadecimal";
-        case FieldType::Rid: return "requester id";
-        case FieldType::Bool: return "boolean";
-        case FieldType::Time: return "time";
-        case FieldType::Error: return "error number";
-        case FieldType::Text: return "text";
+        case FieldType::Count:
+            return "number";
+        case FieldType::Id:
+            return "ID or none";
+        case FieldType::Hex:
+            return "hexadecimal";
+        case FieldType::Rid:
+            return "requester id";
+        case FieldType::Bool:
+            return "boolean";
+        case FieldType::Time:
+            return "time";
+        case FieldType::Error:
+            return "error number";
+        case FieldType::Text:
+            return "text";
         case FieldType::Enum: {
             std::string out;
             for (std::size_t i = 0; i < field.label_count; ++i) {
@@ -68,6 +77,10 @@ std::string list_of(const std::string& word) {
         for (const traces::Explanation& finding : traces::explanations()) {
             out += fmt::format("{:<36} {}\n", finding.code, finding.meaning);
         }
+    } else if (word == "state") {
+        for (const traces::StateView::Form& form : traces::StateView::forms()) {
+            out += fmt::format("{:<44} {}\n", form.path, form.meaning);
+        }
     } else if (word == "events") {
         for (const trace::EventInfo* info : trace::catalogue()) {
             out += fmt::format("{:<28} {}\n", info->name, info->meaning);
@@ -84,16 +97,16 @@ std::string finding_entry(const std::string& word) {
                                finding.meaning, finding.why, finding.causes);
         }
         if (program_vocabulary().checker_of(std::string(finding.code)) == word) {
-            out += fmt::format("{}  {:<36} {}\n",
-                               out.empty() ? fmt::format("checker {}\n", word) : "", finding.code,
-                               finding.meaning);
+            out +=
+                fmt::format("{}  {:<36} {}\n", out.empty() ? fmt::format("checker {}\n", word) : "",
+                            finding.code, finding.meaning);
         }
     }
     return out;
 }
 
 std::vector<std::string> everything() {
-    std::vector<std::string> words{"codes", "defects", "checkers", "events"};
+    std::vector<std::string> words{"codes", "defects", "checkers", "events", "state"};
     for (const scenario::CodeInfo& info : scenario::code_table()) {
         words.push_back(code_name(info.code));
     }
@@ -176,10 +189,10 @@ int params_command(const std::string& filter, bool json) {
         }
     }
     if (count == 0) {
-        print_err(render_plain(scenario::Code::Usage,
-                               fmt::format("no parameter has {} in its name",
-                                           scenario::quoted(filter)),
-                               scenario::suggest(filter, everything())));
+        print_err(
+            render_plain(scenario::Code::Usage,
+                         fmt::format("no parameter has {} in its name", scenario::quoted(filter)),
+                         scenario::suggest(filter, everything())));
         return kUsage;
     }
     print_out(out);

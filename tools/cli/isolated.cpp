@@ -1,5 +1,5 @@
-// One run in a process of its own. The child sends its result through a pipe; whatever happens to it
-// (a crash, a kill, a hang that even its own time limit does not end) becomes a result here.
+// One run in a process of its own. The child sends its result through a pipe; whatever happens to
+// it (a crash, a kill, a hang that even its own time limit does not end) becomes a result here.
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -63,7 +63,9 @@ bool collect(int fd, pid_t pid, std::uint64_t timeout_seconds, std::string& text
     bool forwarded = false;
     char buffer[65536];
     while (true) {
-        struct pollfd entry {fd, POLLIN, 0};
+        struct pollfd entry {
+            fd, POLLIN, 0
+        };
         const int ready = ::poll(&entry, 1, 200);
         if (signal_seen() != 0 && !forwarded) {
             forwarded = true;
@@ -89,7 +91,9 @@ bool collect(int fd, pid_t pid, std::uint64_t timeout_seconds, std::string& text
 
 }  // namespace
 
-int signal_seen() { return g_signal; }
+int signal_seen() {
+    return g_signal;
+}
 
 void watch_signals() {
     struct sigaction action {};
@@ -145,8 +149,8 @@ RunResult run_isolated(const Job& job) {
         failed.error = fmt::format("the simulator crashed: {} (signal {})",
                                    strsignal(WTERMSIG(status)), WTERMSIG(status));
     } else {
-        failed.error = fmt::format("the simulator ended with status {} and no result",
-                                   WEXITSTATUS(status));
+        failed.error =
+            fmt::format("the simulator ended with status {} and no result", WEXITSTATUS(status));
     }
     return failed;
 }

@@ -4,6 +4,10 @@
 
 #include "tools/cli/cli.hpp"
 
-extern "C" int sc_main(int, char**) { return EXIT_FAILURE; }
+extern "C" int sc_main(int, char**) {
+    return EXIT_FAILURE;
+}
 
-int main(int argc, char** argv) { return ioasim::tools::run_cli(argc, argv); }
+int main(int argc, char** argv) {
+    return ioasim::tools::run_cli(argc, argv);
+}

@@ -2,7 +2,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <memory>
 
+#include <dirent.h>
 #include <sys/stat.h>
 
 #include <fmt/format.h>
@@ -13,8 +15,8 @@ std::string file_safe(const std::string& text) {
     std::string out;
     for (const char c : text) {
         const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                           (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' ||
-                           c == '=' || c == ',';
+                           (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '=' ||
+                           c == ',';
         out += plain ? c : '_';
     }
     // File systems end at 255 bytes; the rest of a long cell name says little.
@@ -41,8 +43,22 @@ bool path_exists(const std::string& path) {
     return ::stat(path.c_str(), &info) == 0;
 }
 
+bool empty_folder(const std::string& path) {
+    const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(path.c_str()), ::closedir);
+    if (!dir) {
+        return false;
+    }
+    while (const dirent* entry = ::readdir(dir.get())) {
+        const std::string name = entry->d_name;
+        if (name != "." && name != "..") {
+            return false;
+        }
+    }
+    return true;
+}
+
 std::string make_folders(const std::string& path) {
-    for (std::size_t at = path.find('/', 1); ; at = path.find('/', at + 1)) {
+    for (std::size_t at = path.find('/', 1);; at = path.find('/', at + 1)) {
         const std::string part = path.substr(0, at);
         if (::mkdir(part.c_str(), 0777) != 0) {
             const int error = errno;

@@ -15,13 +15,13 @@ struct RunOptions {
     std::uint64_t run = 0;
     std::vector<std::string> sets;
     std::vector<std::string> defects;
-    std::string out;                   // empty: out/<name>-<seed>
+    std::string out;  // empty: out/<name>-<seed>
     bool no_files = false;
     std::vector<std::string> traces;   // FILE.vcd, FILE.jsonl
     std::vector<std::string> reports;  // json=FILE, junit=FILE
     bool force = false;
     bool quiet = false;
-    bool json = false;                 // results on stdout as JSON Lines
+    bool json = false;  // results on stdout as JSON Lines
     bool checkers = true;
     std::uint64_t timeout_seconds = 0;  // 0: none
     // Determinism tests: modules that do nothing, another order of construction.
@@ -38,5 +38,6 @@ std::string file_extension(const std::string& path);
 // Creates a folder with its parents. Empty: done, else the error.
 std::string make_folders(const std::string& path);
 bool path_exists(const std::string& path);
+bool empty_folder(const std::string& path);
 
 }  // namespace ioasim::tools

@@ -24,10 +24,18 @@ std::string xml(const std::string& text) {
             continue;
         }
         switch (c) {
-            case '&': out += "&amp;"; break;
-            case '<': out += "&lt;"; break;
-            case '>': out += "&gt;"; break;
-            case '"': out += "&quot;"; break;
+            case '&':
+                out += "&amp;";
+                break;
+            case '<':
+                out += "&lt;";
+                break;
+            case '>':
+                out += "&gt;";
+                break;
+            case '"':
+                out += "&quot;";
+                break;
             default:
                 if (byte >= 0x20 || c == '\n' || c == '\t') {
                     out += c;
@@ -70,8 +78,7 @@ std::string check_report(const std::string& request) {
         return fmt::format("--report wants FORMAT=FILE, not {}", scenario::quoted(request));
     }
     if (kind != "json" && kind != "junit") {
-        return fmt::format("no report format {}: there are json and junit",
-                           scenario::quoted(kind));
+        return fmt::format("no report format {}: there are json and junit", scenario::quoted(kind));
     }
     return {};
 }
@@ -100,11 +107,12 @@ std::string junit_text(const std::vector<RunResult>& results) {
         }
         cases += "    </testcase>\n";
     }
-    return fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-                       "<testsuites>\n  <testsuite name=\"ioasim\" tests=\"{}\" failures=\"{}\" "
-                       "errors=\"{}\" skipped=\"0\" time=\"0\">\n{}  </testsuite>\n"
-                       "</testsuites>\n",
-                       results.size(), failures, errors, cases);
+    return fmt::format(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+        "<testsuites>\n  <testsuite name=\"ioasim\" tests=\"{}\" failures=\"{}\" "
+        "errors=\"{}\" skipped=\"0\" time=\"0\">\n{}  </testsuite>\n"
+        "</testsuites>\n",
+        results.size(), failures, errors, cases);
 }
 
 std::string write_report(const std::string& request, const std::vector<RunResult>& results) {

@@ -33,9 +33,9 @@ std::uint64_t effective_seed(std::uint64_t seed, std::uint64_t run) {
 
 // Quoted for a shell where it must be.
 std::string shell_word(const std::string& text) {
-    const bool plain = !text.empty() &&
-                       text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                              "0123456789_-./=:,+@%") == std::string::npos;
+    const bool plain = !text.empty() && text.find_first_not_of(
+                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                            "0123456789_-./=:,+@%") == std::string::npos;
     if (plain) {
         return text;
     }
@@ -168,9 +168,8 @@ private:
         bool good = true;
         std::string json;
         for (const std::string& file : options_.files) {
-            for (scenario::Scenario& cell :
-                 load_or_tell(file, {options_.sets, options_.defects}, good,
-                              options_.json ? &json : nullptr)) {
+            for (scenario::Scenario& cell : load_or_tell(file, {options_.sets, options_.defects},
+                                                         good, options_.json ? &json : nullptr)) {
                 jobs_.push_back(plan(cell, options_));
             }
         }
@@ -226,7 +225,7 @@ private:
             }
         }
         if (!options_.no_files && !options_.out.empty() && !options_.force &&
-            path_exists(options_.out)) {
+            path_exists(options_.out) && !empty_folder(options_.out)) {
             complain(Code::OutputExists, fmt::format("--out {} exists", options_.out),
                      "--force writes into it, or name another folder");
             good = false;
@@ -239,10 +238,9 @@ private:
             return true;
         }
         std::string error;
-        const std::string leaf = fmt::format("{}-{}{}", label(job), job.options.seed.value_or(
-                                                                        job.scenario.seed),
-                                             options_.run != 0 ? fmt::format("-{}", options_.run)
-                                                               : "");
+        const std::string leaf =
+            fmt::format("{}-{}{}", label(job), job.options.seed.value_or(job.scenario.seed),
+                        options_.run != 0 ? fmt::format("-{}", options_.run) : "");
         if (options_.out.empty()) {
             job.folder = take_folder("out/" + leaf, error);
         } else {
@@ -250,7 +248,8 @@ private:
             error = make_folders(job.folder);
         }
         if (!error.empty()) {
-            complain(Code::CannotWrite, error, "--out names another folder, --no-files writes none");
+            complain(Code::CannotWrite, error,
+                     "--out names another folder, --no-files writes none");
             return false;
         }
         if (job.jsonl_path.empty()) {
@@ -279,10 +278,12 @@ private:
         }
         result.files.push_back(job.folder +
                                "/: resolved.json (this run as one file), run.json, summary.txt");
-        std::string problem = traces::replace_file(job.folder + "/run.json",
-                                                   to_json(to_node(result), 2) + "\n");
+        std::string problem =
+            traces::replace_file(job.folder + "/run.json", to_json(to_node(result), 2) + "\n");
         if (problem.empty()) {
-            problem = traces::replace_file(job.folder + "/summary.txt", full_summary(result));
+            constexpr std::size_t kAll = ~std::size_t{0};
+            problem = traces::replace_file(job.folder + "/summary.txt",
+                                           summary_text(result, false, kAll));
         }
         if (!problem.empty()) {
             result.error += fmt::format("{}cannot write into {}: {}",
@@ -291,24 +292,14 @@ private:
         }
     }
 
-    static std::string full_summary(const RunResult& result) {
-        std::string text = summary_text(result, false);
-        if (!result.state.empty()) {
-            text += "\nstate at the end\n";
-            for (const std::string& line : result.state) {
-                text += "  " + line + "\n";
-            }
-        }
-        return text;
-    }
-
     void show(const RunResult& result) {
         if (options_.json) {
             print_out(to_json(to_node(result), 0) + "\n");
         } else if (options_.quiet) {
             print_out(last_line(result) + "\n");
         } else {
-            print_out(summary_text(result, colour_on_stdout()) +
+            constexpr std::size_t kStateLines = 60;
+            print_out(summary_text(result, colour_on_stdout(), kStateLines) +
                       (jobs_.size() > 1 ? "\n" : ""));
         }
         if (result.exit_code == kInterrupted || result.exit_code == kTerminated) {
@@ -338,9 +329,8 @@ private:
             }
         }
         if (jobs_.size() > 1) {
-            const auto passed = std::count_if(results_.begin(), results_.end(), [](const auto& r) {
-                return r.exit_code == kPass;
-            });
+            const auto passed = std::count_if(results_.begin(), results_.end(),
+                                              [](const auto& r) { return r.exit_code == kPass; });
             const std::string line =
                 fmt::format("{} runs: {} passed, {} failed", jobs_.size(), passed,
                             static_cast<std::ptrdiff_t>(jobs_.size()) - passed);
@@ -413,7 +403,9 @@ std::vector<scenario::Scenario> load_or_tell(const std::string& file,
     return std::move(loaded.cells);
 }
 
-int run_command(const RunOptions& options) { return RunCommand(options).run(); }
+int run_command(const RunOptions& options) {
+    return RunCommand(options).run();
+}
 
 int validate_command(const std::vector<std::string>& files, const std::vector<std::string>& sets,
                      bool json) {
@@ -432,8 +424,8 @@ int validate_command(const std::vector<std::string>& files, const std::vector<st
         bad += good ? 0 : 1;
         all_good = all_good && good;
     }
-    const std::string line = fmt::format("{} files, {} valid, {} with errors", files.size(),
-                                         files.size() - bad, bad);
+    const std::string line =
+        fmt::format("{} files, {} valid, {} with errors", files.size(), files.size() - bad, bad);
     print_out(json ? fmt::format("{{\"summary\": {}}}\n", scenario::json_quote(line))
                    : line + "\n");
     return all_good ? kPass : kUsage;

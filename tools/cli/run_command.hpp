@@ -1,4 +1,5 @@
-// `ioasim run`: loads the files, runs every cell in a process of its own, prints and writes results.
+// `ioasim run`: loads the files, runs every cell in a process of its own, prints and writes
+// results.
 #pragma once
 
 #include <string>

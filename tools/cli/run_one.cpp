@@ -10,13 +10,14 @@
 #include "core/trace/run_events.hpp"
 #include "models/platform/platform.hpp"
 #include "scenarios/language/judge.hpp"
+#include "tools/cli/details.hpp"
 #include "tools/cli/run_command.hpp"
-#include "tools/cli/statistics.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/version.hpp"
 #include "traces/checkers.hpp"
 #include "traces/jsonl_sink.hpp"
 #include "traces/state_view.hpp"
+#include "traces/stats.hpp"
 #include "traces/vcd_sink.hpp"
 
 namespace ioasim::tools {
@@ -24,7 +25,7 @@ namespace {
 
 using sim::StopReason;
 
-constexpr std::uint32_t kHostSlots = 64;   // IDs that a waveform shows
+constexpr std::uint32_t kHostSlots = 64;  // IDs that a waveform shows
 constexpr std::uint32_t kGuestSlots = 16;
 constexpr std::size_t kWaveMachines = 32;  // virtual machines in a waveform
 
@@ -63,8 +64,8 @@ public:
         if (record.info != &trace::info_of<trace::RunEnd>()) {
             return;
         }
-        const std::string& reason = sim_.recorder().names().text(
-            IOASIM_NAME(record, RunEnd, reason));
+        const std::string& reason =
+            sim_.recorder().names().text(IOASIM_NAME(record, RunEnd, reason));
         const bool stuck = reason == "limit" || reason == "hang" || reason == "deadlock";
         if (stuck && reason != expected_) {
             checkers_.set_unfinished(software_lines());
@@ -72,11 +73,17 @@ public:
     }
 
 private:
-    // The last section of the dump: tasks that have not ended.
+    // The last section of the dump: tasks that have not ended. Services may wait for ever.
     std::vector<std::string> software_lines() const {
         const std::vector<std::string> all = sim_.dump_state();
-        const auto start = std::find(all.rbegin(), all.rend(), "software:").base();
-        return {start, all.end()};
+        std::vector<std::string> tasks;
+        for (auto line = std::find(all.rbegin(), all.rend(), "software:").base(); line != all.end();
+             ++line) {
+            if (line->find("(service)") == std::string::npos) {
+                tasks.push_back(line->substr(std::min(line->find_first_not_of(' '), line->size())));
+            }
+        }
+        return tasks;
     }
     sim::Simulation& sim_;
     std::string expected_;
@@ -138,7 +145,7 @@ private:
         recorder.add_listener(*judge_, judge_->categories());
         state_ = std::make_unique<traces::StateView>(recorder);
         recorder.add_listener(*state_, state_->categories());
-        statistics_ = std::make_unique<Statistics>(recorder);
+        statistics_ = std::make_unique<traces::Stats>(recorder);
         recorder.add_listener(*statistics_, statistics_->categories());
         if (!job_.jsonl_path.empty()) {
             jsonl_file_ = std::make_unique<traces::OutputFile>(job_.jsonl_path);
@@ -187,9 +194,8 @@ private:
             problem = answer.problem();
             return answer.value ? std::optional<std::string>(answer.value->text()) : std::nullopt;
         };
-        end.bytes = [this](const std::string& program, std::size_t step,
-                           const std::string& buffer, std::uint64_t offset,
-                           std::vector<std::uint8_t>& out) {
+        end.bytes = [this](const std::string& program, std::size_t step, const std::string& buffer,
+                           std::uint64_t offset, std::vector<std::uint8_t>& out) {
             return platform_->read_buffer(program, step, buffer, offset, out);
         };
         scenario::Verdict verdict = judge_->finish(end);
@@ -197,29 +203,28 @@ private:
         result_.findings = std::move(verdict.findings);
         result_.findings_total = verdict.findings_total;
         result_.failures = std::move(verdict.failures);
-        result_.details = statistics_->lines();
+        result_.details = detail_lines(statistics_->result(), *state_);
         const bool stuck = reason == StopReason::Limit || reason == StopReason::Hang ||
                            reason == StopReason::Deadlock;
         const bool unexpected = stuck && result_.reason != expected_end(job_.scenario);
         if (unexpected) {
             result_.state = sim_.dump_state();
         }
-        result_.exit_code = reason == StopReason::Signal       ? 128 + std::max(signal_seen(), 2)
-                            : reason == StopReason::HostTime   ? kHostTimeout
-                            : unexpected                       ? kHang
-                            : result_.failures.empty()         ? kPass
-                                                               : kFailed;
+        result_.exit_code = reason == StopReason::Signal     ? 128 + std::max(signal_seen(), 2)
+                            : reason == StopReason::HostTime ? kHostTimeout
+                            : unexpected                     ? kHang
+                            : result_.failures.empty()       ? kPass
+                                                             : kFailed;
         if (reason == StopReason::HostTime) {
-            result_.error = fmt::format("stopped after {} s of host time; results up to {} are kept",
-                                        job_.options.timeout_seconds,
-                                        format_time(sim::Simulation::now()));
+            result_.error =
+                fmt::format("stopped after {} s of host time; results up to {} are kept",
+                            job_.options.timeout_seconds, format_time(sim::Simulation::now()));
         }
     }
 
     std::vector<std::string> events_of(const scenario::SeenFinding& seen) const {
         for (const traces::Finding& finding : checkers_->findings()) {
-            if (finding.code == seen.code && finding.who == seen.who &&
-                finding.text == seen.text) {
+            if (finding.code == seen.code && finding.who == seen.who && finding.text == seen.text) {
                 return finding.events;
             }
         }
@@ -244,8 +249,8 @@ private:
                 result_.files.push_back(std::move(line));
                 return;
             }
-            result_.error += fmt::format("{}cannot write {}: {}",
-                                         result_.error.empty() ? "" : "; ", path, error);
+            result_.error += fmt::format("{}cannot write {}: {}", result_.error.empty() ? "" : "; ",
+                                         path, error);
             result_.exit_code = worse(result_.exit_code, kUsage);
         };
         if (jsonl_) {
@@ -261,8 +266,7 @@ private:
                              vcd_->changes(), save,
                              vcd_->ids_not_shown() == 0
                                  ? ""
-                                 : fmt::format(" ({} IDs are not shown)",
-                                               vcd_->ids_not_shown())));
+                                 : fmt::format(" ({} IDs are not shown)", vcd_->ids_not_shown())));
         }
     }
 
@@ -274,7 +278,7 @@ private:
     std::unique_ptr<LeftOvers> left_overs_;
     std::unique_ptr<scenario::Judge> judge_;
     std::unique_ptr<traces::StateView> state_;
-    std::unique_ptr<Statistics> statistics_;
+    std::unique_ptr<traces::Stats> statistics_;
     std::unique_ptr<traces::OutputFile> jsonl_file_;
     std::unique_ptr<traces::JsonlSink> jsonl_;
     std::unique_ptr<traces::VcdSink> vcd_;
@@ -284,6 +288,8 @@ private:
 
 }  // namespace
 
-RunResult run_one(const Job& job) { return OneRun(job).run(); }
+RunResult run_one(const Job& job) {
+    return OneRun(job).run();
+}
 
 }  // namespace ioasim::tools

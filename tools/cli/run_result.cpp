@@ -46,21 +46,27 @@ int worse(int a, int b) {
 
 std::string RunResult::outcome() const {
     switch (exit_code) {
-        case kPass: return "PASS";
-        case kFailed: return "FAIL";
-        case kUsage: return "ERROR";
-        case kHang: return reason == "limit" ? "LIMIT" : "HANG";
-        case kHostTimeout: return "TIMEOUT";
+        case kPass:
+            return "PASS";
+        case kFailed:
+            return "FAIL";
+        case kUsage:
+            return "ERROR";
+        case kHang:
+            return reason == "limit" ? "LIMIT" : "HANG";
+        case kHostTimeout:
+            return "TIMEOUT";
         case kInterrupted:
-        case kTerminated: return "INTERRUPTED";
-        default: return "INTERNAL ERROR";
+        case kTerminated:
+            return "INTERRUPTED";
+        default:
+            return "INTERNAL ERROR";
     }
 }
 
 bool RunResult::expectation_failed() const {
-    return std::any_of(failures.begin(), failures.end(), [](const scenario::Failure& f) {
-        return !f.about_finding;
-    });
+    return std::any_of(failures.begin(), failures.end(),
+                       [](const scenario::Failure& f) { return !f.about_finding; });
 }
 
 Node to_node(const RunResult& r) {
@@ -137,8 +143,7 @@ bool from_text(const std::string& text, RunResult& r) {
     r.checkers = texts_of(node.get("checkers"));
     for (const Node& item : scenario::items_of(node.get("findings"))) {
         r.findings.push_back({text_of(item.get("code")), text_of(item.get("who")),
-                              text_of(item.get("text")),
-                              TimePs{integer_of(item.get("time_ps"), 0)},
+                              text_of(item.get("text")), TimePs{integer_of(item.get("time_ps"), 0)},
                               integer_of(item.get("seq"), 0),
                               scenario::boolean_value(item.get("wanted"), false)});
     }
@@ -164,12 +169,11 @@ std::string last_line(const RunResult& r) {
     }
     return fmt::format("{}: {} {} {} ({}{}, {}, {})", r.full_name(), r.outcome(),
                        r.exit_code == kPass || r.exit_code == kFailed ? "in" : "at",
-                       format_time(TimePs{r.end_ps}), counts,
-                       plural(r.expectations, "expectation"),
+                       format_time(TimePs{r.end_ps}), counts, plural(r.expectations, "expectation"),
                        plural(r.checkers.size(), "checker"), plural(r.findings_total, "finding"));
 }
 
-std::string summary_text(const RunResult& r, bool colour) {
+std::string summary_text(const RunResult& r, bool colour, std::size_t state_lines) {
     const char* bold = colour ? "\033[1m" : "";
     const char* red = colour ? "\033[1;31m" : "";
     const char* green = colour ? "\033[1;32m" : "";
@@ -194,8 +198,11 @@ std::string summary_text(const RunResult& r, bool colour) {
         out += fmt::format("{}checkers{}: none active\n", bold, off);
     }
     for (const scenario::SeenFinding& f : r.findings) {
-        out += fmt::format("  {}{} {} at {} (event {}): {}\n", f.wanted ? "wanted " : "", f.code,
-                           f.who, format_time(f.time), f.seq, f.text);
+        if (f.wanted) {  // the others are failures, told below
+            out +=
+                fmt::format("  wanted {} {}at {} (event {}): {}\n", f.code,
+                            f.who.empty() ? "" : f.who + " ", format_time(f.time), f.seq, f.text);
+        }
     }
     for (const scenario::Failure& f : r.failures) {
         out += fmt::format("{}FAILED{} {}{}{}\n", red, off, f.where, f.where.empty() ? "" : ": ",
@@ -212,12 +219,12 @@ std::string summary_text(const RunResult& r, bool colour) {
     }
     if (!r.state.empty()) {
         out += fmt::format("{}state at the end{}\n", bold, off);
-        constexpr std::size_t kMaxState = 60;
-        for (std::size_t i = 0; i < std::min(r.state.size(), kMaxState); ++i) {
+        for (std::size_t i = 0; i < std::min(r.state.size(), state_lines); ++i) {
             out += "  " + r.state[i] + "\n";
         }
-        if (r.state.size() > kMaxState) {
-            out += fmt::format("  ... {} more lines in summary.txt\n", r.state.size() - kMaxState);
+        if (r.state.size() > state_lines) {
+            out += fmt::format("  ... {} more lines{}\n", r.state.size() - state_lines,
+                               r.folder.empty() ? "" : " in " + r.folder + "/summary.txt");
         }
     }
     if (!r.files.empty()) {

@@ -14,10 +14,10 @@ namespace ioasim::tools {
 // Exit codes of the command line; a run ends with one of them.
 enum ExitCode : int {
     kPass = 0,
-    kFailed = 1,         // an expectation or invariant
-    kUsage = 2,          // usage or scenario error
-    kInternal = 3,       // a bug in the simulator
-    kHang = 4,           // hang, deadlock or simulated-time limit
+    kFailed = 1,    // an expectation or invariant
+    kUsage = 2,     // usage or scenario error
+    kInternal = 3,  // a bug in the simulator
+    kHang = 4,      // hang, deadlock or simulated-time limit
     kHostTimeout = 5,
     kInterrupted = 130,  // Ctrl-C
     kTerminated = 143,
@@ -30,10 +30,10 @@ struct RunResult {
     std::string file;
     std::string name;
     std::string cell;
-    std::uint64_t seed = 1;        // of the command line or the scenario
+    std::uint64_t seed = 1;  // of the command line or the scenario
     std::uint64_t run = 0;
-    std::string hash;              // of the configuration
-    std::string reason;            // how the run ended
+    std::string hash;    // of the configuration
+    std::string reason;  // how the run ended
     std::uint64_t end_ps = 0;
     std::uint64_t events = 0;
     std::uint64_t expectations = 0;
@@ -42,9 +42,9 @@ struct RunResult {
     std::uint64_t findings_total = 0;
     std::vector<scenario::Failure> failures;
     int exit_code = kInternal;
-    std::string error;             // of a crash or of files that could not be written
+    std::string error;               // of a crash or of files that could not be written
     std::vector<std::string> state;  // dump after a hang, deadlock or crash
-    std::string folder;            // of the results; empty: none
+    std::string folder;              // of the results; empty: none
     std::vector<std::string> files;
     std::vector<std::string> details;  // lines of the summary between head and expectations
     std::string purpose;
@@ -62,7 +62,7 @@ bool from_text(const std::string& text, RunResult& result);
 
 // "two-vms: PASS in 84.2 us (12 expectations, 9 checkers, 0 findings)"
 std::string last_line(const RunResult& result);
-// The whole summary for people, last line included.
-std::string summary_text(const RunResult& result, bool colour);
+// The whole summary for people, last line included; at most so many lines of a state dump.
+std::string summary_text(const RunResult& result, bool colour, std::size_t state_lines);
 
 }  // namespace ioasim::tools

@@ -37,8 +37,12 @@ int write_all(int fd, std::string_view text) {
 
 }  // namespace
 
-bool colour_on_stderr() { return colour_on(STDERR_FILENO); }
-bool colour_on_stdout() { return colour_on(STDOUT_FILENO); }
+bool colour_on_stderr() {
+    return colour_on(STDERR_FILENO);
+}
+bool colour_on_stdout() {
+    return colour_on(STDOUT_FILENO);
+}
 
 bool print_out(std::string_view text) {
     if (g_stdout_errno == 0) {
@@ -47,9 +51,15 @@ bool print_out(std::string_view text) {
     return g_stdout_errno == 0;
 }
 
-bool print_err(std::string_view text) { return write_all(STDERR_FILENO, text) == 0; }
-bool stdout_failed() { return g_stdout_errno != 0; }
-std::string stdout_error() { return std::strerror(g_stdout_errno); }
+bool print_err(std::string_view text) {
+    return write_all(STDERR_FILENO, text) == 0;
+}
+bool stdout_failed() {
+    return g_stdout_errno != 0;
+}
+std::string stdout_error() {
+    return std::strerror(g_stdout_errno);
+}
 
 Progress::Progress(bool wanted) : enabled_(wanted && ::isatty(STDERR_FILENO) == 1) {}
 
@@ -76,8 +86,9 @@ void Progress::update(TimePs now, TimePs limit, std::uint64_t events) {
     visible_ = true;
     constexpr std::uint64_t kWidth = 30;
     const std::uint64_t done =
-        limit.ps() == 0 ? 0 : std::min(kWidth, now.ps() / std::max<std::uint64_t>(1, limit.ps() /
-                                                                                     kWidth));
+        limit.ps() == 0
+            ? 0
+            : std::min(kWidth, now.ps() / std::max<std::uint64_t>(1, limit.ps() / kWidth));
     const auto hosts = static_cast<std::uint64_t>(seconds());
     print_err(fmt::format("\r\033[K[{}{}] {:.3f} us simulated of at most {}, {} events, {} s",
                           std::string(done, '#'), std::string(kWidth - done, '.'),

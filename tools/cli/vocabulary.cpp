@@ -45,18 +45,22 @@ std::string parameter_schema(const ParamInfo& info) {
             type = fmt::format(R"("type": "integer", "minimum": {}, "maximum": {})", info.low,
                                info.high);
             break;
-        case Unit::Flag: type = R"("type": "boolean")"; break;
+        case Unit::Flag:
+            type = R"("type": "boolean")";
+            break;
         case Unit::Choice:
             for (const std::string& choice : info.choices) {
                 type += (type.empty() ? "" : ", ") + scenario::json_quote(choice);
             }
             type = "\"enum\": [" + type + "]";
             break;
-        default: type = R"("type": "string")"; break;
+        default:
+            type = R"("type": "string")";
+            break;
     }
-    const std::string text = fmt::format(
-        "{}; default {}, {}. Source: {}", info.meaning, scenario::param_text(info, info.initial),
-        scenario::param_range(info), info.source);
+    const std::string text = fmt::format("{}; default {}, {}. Source: {}", info.meaning,
+                                         scenario::param_text(info, info.initial),
+                                         scenario::param_range(info), info.source);
     return fmt::format(R"({{{}, "description": {}}})", type, scenario::json_quote(text));
 }
 
@@ -72,8 +76,8 @@ std::vector<scenario::SchemaParameter> schema_parameters() {
     for (const ParamTableBase* table : program_vocabulary().tables) {
         for (const ParamInfo& info : table->params()) {
             // Any component may carry it: names of instances are the scenario's own.
-            out.push_back({fmt::format("^[A-Za-z0-9_-]+\\.{}$", escaped(info.path)),
-                           parameter_schema(info)});
+            out.push_back(
+                {fmt::format("^[A-Za-z0-9_-]+\\.{}$", escaped(info.path)), parameter_schema(info)});
         }
     }
     return out;
