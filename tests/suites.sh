@@ -30,7 +30,12 @@ case_vectors() {
 }
 
 # Does every scenario end as it expects?
-suite_scenario() { each_case case_scenario < <(scenarios); }
+suite_scenario() {
+    each_case case_schema < <(echo scenarios/schema/scenario.schema.json)
+    each_case case_scenario < <(scenarios)
+}
+# The schema that editors read is the one that the program has.
+case_schema() { "$IOASIM" schema | diff - "$top/$1"; }
 scenarios() { (cd "$top" && find scenarios -name '*.json' ! -path 'scenarios/schema/*' \
     ! -path 'scenarios/language/*') | sort; }
 case_scenario() { timeout 600 "$IOASIM" run "$top/$1" --out "$(mktemp -d -p "$scratch")/out"; }
