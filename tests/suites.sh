@@ -81,6 +81,9 @@ suite_asan() {
     local build="$top/build/asan" IOASIM="$top/build/asan/ioasim-asan"
     export LSAN_OPTIONS="suppressions=$top/tests/support/leaks.supp:print_suppressions=0"
     run_tests "$build/unit_tests"
+    # The kernel's coroutines leave the leak check with wrong bounds of the main stack, so that
+    # what only a local variable holds looks lost: memory errors alone are looked for from here on.
+    export ASAN_OPTIONS=detect_leaks=0
     run_tests "$build/module_tests"
     run_tests "$build/timing_tests"
     each_case case_scenario < <(quickstarts)
