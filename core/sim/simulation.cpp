@@ -38,6 +38,8 @@ std::string_view stop_reason_name(StopReason reason) {
             return "hang";
         case StopReason::Deadlock:
             return "deadlock";
+        case StopReason::Hazard:
+            return "hazard";
         case StopReason::Requested:
             return "requested";
         case StopReason::Signal:

@@ -24,6 +24,7 @@ enum class StopReason : std::uint8_t {
     Limit,      // the simulated-time limit
     Hang,       // too many activations in one instant
     Deadlock,   // nothing left to do, but tasks wait
+    Hazard,     // the scenario wants the run to end where real code would break
     Requested,  // a model or a finding asked for the end
     Signal,     // Ctrl-C
     HostTime,   // the host timeout

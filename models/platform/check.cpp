@@ -61,6 +61,21 @@ void check_vms(const PlatformConfig& config, Problems& problems) {
     }
 }
 
+void check_steps(const std::vector<Step>& steps, const std::string& path, const Switches& switches,
+                 const std::string& profile, Problems& problems) {
+    for (std::size_t s = 0; s < steps.size(); ++s) {
+        if (steps[s].kind != StepKind::Call) {
+            continue;
+        }
+        const std::string missing = missing_in(steps[s].call.kind, switches);
+        if (!missing.empty()) {
+            problems.push_back({fmt::format("{}[{}]", path, s),
+                                fmt::format("profile {} has no {}: {}", profile,
+                                            call_spec(steps[s].call.kind).key, missing)});
+        }
+    }
+}
+
 void check_profile(const PlatformConfig& config, Problems& problems) {
     Profile profile = Profile::Spec;
     if (!parse_profile(config.ioasid_profile, profile)) {
@@ -68,22 +83,24 @@ void check_profile(const PlatformConfig& config, Problems& problems) {
             {"platform.ioasid.profile", fmt::format("no profile \"{}\"", config.ioasid_profile)});
         return;
     }
-    if (Switches::preset(profile).managed_sets) {
-        return;
-    }
-    if (!config.vms.empty()) {
+    const Switches switches = Switches::preset(profile);
+    if (!switches.managed_sets && !config.vms.empty()) {
         problems.push_back({"vms", fmt::format("profile {} has no IOASID sets: VMs need them",
                                                config.ioasid_profile)});
     }
     for (std::size_t p = 0; p < config.programs.size(); ++p) {
-        for (std::size_t s = 0; s < config.programs[p].steps.size(); ++s) {
-            const StepKind kind = config.programs[p].steps[s].kind;
-            if (kind == StepKind::AttachSpid || kind == StepKind::DetachSpid ||
-                kind == StepKind::Find) {
-                problems.push_back({fmt::format("programs[{}].steps[{}]", p, s),
-                                    fmt::format("profile {} has no SPIDs", config.ioasid_profile)});
-            }
+        check_steps(config.programs[p].steps, fmt::format("programs[{}].steps", p), switches,
+                    config.ioasid_profile, problems);
+    }
+    for (std::size_t b = 0; b < config.kernel.blocks.size(); ++b) {
+        for (const auto& [event, steps] : config.kernel.blocks[b].on) {
+            check_steps(steps, fmt::format("kernel.blocks[{}].on.{}", b, event), switches,
+                        config.ioasid_profile, problems);
         }
+    }
+    for (std::size_t w = 0; w < config.kernel.works.size(); ++w) {
+        check_steps(config.kernel.works[w].steps, fmt::format("kernel.works[{}].steps", w),
+                    switches, config.ioasid_profile, problems);
     }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "core/base/result.hpp"
 #include "core/base/time.hpp"
 #include "core/base/types.hpp"
+#include "models/platform/core_call.hpp"
 
 namespace ioasim::platform {
 
@@ -62,16 +64,14 @@ enum class StepKind : std::uint8_t {
     Free,   // give the PASID back
     Bind,   // bind the process's address space to `device` under PASID `id`
     Unbind,
-    Submit,      // `count` descriptors `op` of `size` bytes to `device`/`workqueue`
-    Wait,        // until every submitted descriptor has a completion record (or `timeout`)
-    Sleep,       // let `duration` pass
-    Exit,        // the process ends here
-    AttachSpid,  // ioasid_attach_spid(id, spid)
-    DetachSpid,
-    Get,  // ioasid_get / ioasid_put as this program
-    Put,
-    Find,  // ioasid_find_by_spid(set, spid) into `id`
-    Kill,  // kill the VM's VMM process `target`
+    Submit,  // `count` descriptors `op` of `size` bytes to `device`/`workqueue`
+    Wait,    // until every submitted descriptor has a completion record (or `timeout`)
+    Sleep,   // let `duration` pass
+    Spend,   // keep the CPU for `duration`
+    Exit,    // the process ends here
+    Kill,    // kill the VM's VMM process `target`
+    Call,    // `call`
+    Absent,  // not in this profile
 };
 
 struct Step {
@@ -85,35 +85,77 @@ struct Step {
     std::uint64_t size = 0;  // bytes per descriptor
     std::uint64_t count = 1;
     std::uint64_t pattern = 0;  // first byte of the source data; each page of the buffer differs
-    std::uint32_t spid = 0;
     std::optional<PasidRange> range;
-    bool wait = true;  // Submit: wait for the completions before the next step
-    TimePs duration;   // Sleep; Wait: timeout (0: none)
+    std::uint64_t data = 0;  // Alloc by a kernel thread: private data
+    bool wait = true;        // Submit: wait for the completions before the next step
+    TimePs duration;         // Sleep, Spend; Wait: timeout (0: none)
+    CoreCall call;
     // The wanted result; any other is a failed expectation. Unset: must succeed.
     std::optional<Errno> error;
-    std::string where;  // "file:line:col" of the step, for messages
+    bool any_result = false;  // whatever comes: expectations judge it
+    std::string where;        // "file:line:col" of the step, for messages
 };
 
 struct ProgramConfig {
-    std::string on;       // "host", "vm1/vcpu0", "vm2/vmm"
+    std::string on;       // "host", "host/kernel", "vm1/vcpu0", "vm2/vmm"
     std::string process;  // "app"; the program's full name is on/process
+    std::string mm;       // kernel thread: the address space that it acts for; empty: none
     TimePs start;
     std::vector<Step> steps;
+};
+
+// What kernel code of a scenario consists of beside its threads.
+struct BlockConfig {
+    std::string name;
+    int priority = 0;
+    TimePs cost;                                  // each call
+    std::map<std::string, std::vector<Step>> on;  // by event: "FREE"
+    std::map<std::string, std::string> returns;   // by event: "OK", "STOP", "BAD"; else DONE
+};
+struct WorkConfig {
+    std::string name;
+    std::vector<Step> steps;
+};
+// A provider of numbers: first those of `gives`, whatever was asked for, then the lowest free ones.
+struct AllocatorConfig {
+    std::string name;
+    std::string functions;  // providers of equal functions share a group
+    std::vector<std::uint32_t> gives;
+    TimePs cost;
+};
+struct LockConfig {
+    std::string name;
+    bool sleeps = false;  // a mutex
+};
+struct KernelCodeConfig {
+    std::vector<BlockConfig> blocks;
+    std::vector<WorkConfig> works;
+    std::vector<AllocatorConfig> allocators;
+    std::vector<LockConfig> locks;
 };
 
 struct PlatformConfig {
     std::uint64_t cpus = 4;
     std::string ioasid_profile = "spec";
+    // Single switches away from the profile's preset: name, value ("on", "off", a label).
+    std::vector<std::pair<std::string, std::string>> ioasid_switches;
     std::uint64_t ioasid_capacity = 0x100000;
     std::vector<IommuConfig> iommus;
     std::vector<DeviceConfig> devices;
     std::vector<VmConfig> vms;
     std::vector<ProgramConfig> programs;
+    KernelCodeConfig kernel;
+    bool stop_at_hazard = false;  // instead of going on as if the right call had been made
     std::vector<ParamOverride> params;
     std::vector<std::string> defects;
     // Determinism test: modules that do nothing, and another order of construction.
     std::uint32_t bystanders = 0;
     std::uint64_t shuffle = 0;
 };
+
+// The lists of steps by their names in results: of a program ("host/app"), of a notification block
+// for an event ("kvm/FREE"), of deferred work ("w1").
+std::map<std::string, const std::vector<Step>*> step_lists(const PlatformConfig& config);
+std::map<std::string, std::vector<Step>*> step_lists(PlatformConfig& config);
 
 }  // namespace ioasim::platform

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "core/ioasid/ioasid.hpp"
+#include "core/ioasid/switch_table.hpp"
 #include "core/sim/dispatcher.hpp"
+#include "core/trace/ioasid_events.hpp"
 #include "core/trace/run_events.hpp"
 #include "models/linux/dispatcher_scheduler.hpp"
 #include "models/linux/kernel.hpp"
@@ -33,7 +35,11 @@ Switches switches_of(const PlatformConfig& config) {
     Profile profile = Profile::Spec;
     SIM_CHECK(parse_profile(config.ioasid_profile, profile), "unknown profile {}",
               config.ioasid_profile);
-    return Switches::preset(profile);
+    Switches switches = Switches::preset(profile);
+    for (const auto& [name, value] : config.ioasid_switches) {
+        SIM_CHECK(set_switch(switches, name, value), "unknown switch {}={}", name, value);
+    }
+    return switches;
 }
 
 // "vm1/vcpu0" -> {"vm1", "vcpu0"}; "host" -> {"host", ""}.
@@ -42,6 +48,20 @@ std::pair<std::string, std::string> split_place(const std::string& on) {
     return slash == std::string::npos ? std::pair{on, std::string{}}
                                       : std::pair{on.substr(0, slash), on.substr(slash + 1)};
 }
+
+// Ends the run at the first call that real code would not survive.
+class HazardStop final : public trace::Listener {
+public:
+    explicit HazardStop(sim::Simulation& simulation) : sim_(simulation) {}
+    void on_event(const trace::EventRecord& record) override {
+        if (record.info == &trace::info_of<trace::IoasidHazard>()) {
+            sim_.request_stop(sim::StopReason::Hazard);
+        }
+    }
+
+private:
+    sim::Simulation& sim_;
+};
 
 struct Guest {
     std::unique_ptr<vm::VirtualMachine> machine;
@@ -72,8 +92,10 @@ struct Platform::Impl {
     sim::Dispatcher dispatcher;
     Hardware hardware;
     os::DispatcherScheduler scheduler;
+    std::optional<HazardStop> hazard_stop;
     std::unique_ptr<IoasidCore> host_ioasid;
     std::unique_ptr<os::Kernel> host;
+    std::unique_ptr<KernelObjects> objects;
     std::map<std::string, Guest> guests;
     std::optional<ProgramWorld> world;
     std::vector<std::unique_ptr<ProgramActor>> actors;
@@ -86,6 +108,10 @@ Platform::Impl::Impl(sim::Simulation& simulation, const PlatformConfig& configur
       dispatcher(sim, dispatcher_params(config), sim.chooser()),
       hardware(sim, config, dispatcher),
       scheduler(dispatcher) {
+    if (config.stop_at_hazard) {
+        sim.recorder().add_listener(hazard_stop.emplace(sim),
+                                    trace::category_bit(trace::Category::Ioasid));
+    }
     enable_defects();
     build_host();
     for (const VmConfig& vm : config.vms) {
@@ -190,13 +216,18 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
 }
 
 void Platform::Impl::build_programs() {
-    world.emplace(ProgramWorld{sim.recorder(), *host, {}, &hardware.memory().bytes()});
+    objects = std::make_unique<KernelObjects>(*host, sim.recorder(), config);
+    world.emplace(ProgramWorld{sim.recorder(), *host, *objects, {}, &hardware.memory().bytes()});
     for (auto& [name, guest] : guests) {
         world->vms[name] = guest.machine.get();
     }
     for (const ProgramConfig& program : config.programs) {
         const auto [place, part] = split_place(program.on);
         const std::string name = program.on + "/" + program.process;
+        if (program.on == "host/kernel") {
+            actors.push_back(make_kernel_thread(*world, name, program.mm));
+            continue;
+        }
         if (place == "host") {
             actors.push_back(make_process_actor(
                 *world, *host, name, [](std::uint64_t pa) { return std::optional<Hpa>(pa); },

@@ -1,7 +1,6 @@
 #include "models/platform/program.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "core/trace/run_events.hpp"
 #include "models/dsa/dsa_layout.hpp"
@@ -12,110 +11,9 @@ namespace {
 // Buffers beyond this are kept in part: they serve comparison, not storage.
 constexpr std::uint64_t kKeptBytes = std::uint64_t{1} << 20U;
 
-const char* step_name(StepKind kind) {
-    switch (kind) {
-        case StepKind::Alloc:
-            return "alloc";
-        case StepKind::Free:
-            return "free";
-        case StepKind::Bind:
-            return "bind";
-        case StepKind::Unbind:
-            return "unbind";
-        case StepKind::Submit:
-            return "submit";
-        case StepKind::Wait:
-            return "wait";
-        case StepKind::Sleep:
-            return "sleep";
-        case StepKind::Exit:
-            return "exit";
-        case StepKind::AttachSpid:
-            return "attach_spid";
-        case StepKind::DetachSpid:
-            return "detach_spid";
-        case StepKind::Get:
-            return "get";
-        case StepKind::Put:
-            return "put";
-        case StepKind::Find:
-            return "find";
-        case StepKind::Kill:
-            return "kill";
-    }
-    return "?";
-}
-
 std::uint8_t opcode_of(const std::string& op) {
     return static_cast<std::uint8_t>(op == "noop" ? dsa::Opcode::Noop : dsa::Opcode::Memmove);
 }
-
-StepOutcome outcome(Errno error) {
-    return {error, 0};
-}
-
-StepOutcome outcome(const Result<Ioasid>& id) {
-    return id ? StepOutcome{Errno::Ok, id.value().value()} : StepOutcome{id.error(), 0};
-}
-
-// Variables of a program: "A" after an alloc, or a number written as such.
-class Variables {
-public:
-    std::optional<Ioasid> get(const std::string& name) const {
-        std::uint32_t number = 0;
-        const char* end = name.data() + name.size();
-        const auto parsed = std::from_chars(name.data(), end, number);
-        if (parsed.ec == std::errc{} && parsed.ptr == end) {
-            return Ioasid{number};
-        }
-        const auto found = ids_.find(name);
-        return found == ids_.end() ? std::nullopt : std::optional<Ioasid>(found->second);
-    }
-    void set(const std::string& name, Ioasid id) { ids_[name] = id; }
-
-private:
-    std::map<std::string, Ioasid> ids_;
-};
-
-// The calls that go to the IOASID core itself, for programs that act as a kernel user of a set.
-class CoreCalls {
-public:
-    CoreCalls(IoasidCore& core, const std::string& holder)
-        : core_(core), holder_(core.holder(holder)) {}
-
-    IoasidSet* find_set(const std::string& name) const {
-        const std::vector<IoasidSet*> sets = core_.sets();
-        const auto found = std::find_if(sets.begin(), sets.end(),
-                                        [&name](const IoasidSet* s) { return s->name() == name; });
-        return found == sets.end() ? nullptr : *found;
-    }
-
-    StepOutcome perform(ExecContext& ctx, const Step& step, IoasidSet* set, Ioasid id) {
-        switch (step.kind) {
-            case StepKind::AttachSpid:
-                return outcome(core_.attach_spid(ctx, set, id, Spid{step.spid}));
-            case StepKind::DetachSpid:
-                core_.detach_spid(ctx, id);
-                return {};
-            case StepKind::Get:
-                return outcome(core_.get(ctx, set, id, holder_));
-            case StepKind::Put:
-                core_.put(ctx, set, id, holder_);
-                return {};
-            case StepKind::Find: {
-                const Ioasid found = core_.find_by_spid(ctx, set, Spid{step.spid}, false);
-                return found == kNoIoasid ? outcome(Errno::Enoent)
-                                          : StepOutcome{Errno::Ok, found.value()};
-            }
-            default:
-                return outcome(Errno::Eopnotsupp);
-        }
-    }
-
-private:
-    IoasidCore& core_;
-    trace::Name holder_;
-};
 
 class ProcessActor final : public ProgramActor {
 public:
@@ -125,13 +23,22 @@ public:
           kernel_(kernel),
           process_(kernel.create_process(name)),
           queue_(kernel, process_),
-          core_(kernel.ioasid(), name),
+          name_(name),
           to_host_(std::move(to_host)),
           inside_(inside) {}
 
     Errno start(ExecContext& ctx) override {
         const Errno booted = kernel_.boot(ctx);
-        return booted != Errno::Ok ? booted : kernel_.start_process(ctx, process_);
+        if (booted != Errno::Ok) {
+            return booted;
+        }
+        if (on_host()) {
+            world_.objects.name_mm(name_, process_.mm.token());
+            if (world_.objects.cgroups() != nullptr) {
+                world_.objects.cgroups()->add_task(name_, process_.mm.token());
+            }
+        }
+        return kernel_.start_process(ctx, process_);
     }
 
     StepOutcome perform(ExecContext& ctx, const Step& step, std::size_t index) override;
@@ -155,6 +62,8 @@ public:
     }
 
 private:
+    bool on_host() const { return inside_ == nullptr; }
+    StepOutcome call(ExecContext& ctx, const Step& step);
     StepOutcome bind(ExecContext& ctx, const Step& step);
     StepOutcome submit(ExecContext& ctx, const Step& step, std::size_t index);
     std::vector<std::uint8_t> keep(std::uint64_t address) const;
@@ -163,7 +72,7 @@ private:
     os::Kernel& kernel_;
     os::Process& process_;
     os::UserQueue queue_;
-    CoreCalls core_;
+    std::string name_;
     MachineToHost to_host_;
     vm::VirtualMachine* inside_;
     Variables variables_;
@@ -244,31 +153,30 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
         default:
             break;
     }
+    if (step.kind == StepKind::Call || !step.set.empty()) {
+        return call(ctx, step);
+    }
     const std::optional<Ioasid> id = variables_.get(step.id);
-    if (!id && step.kind != StepKind::Find) {
-        return outcome(Errno::Enoent);
-    }
-    if (step.kind == StepKind::Free && step.set.empty()) {
-        return outcome(kernel_.sva().free(ctx, process_, *id));
-    }
-    if (step.kind == StepKind::Unbind) {
-        os::Device* device = kernel_.find_device(step.device);
-        return outcome(device == nullptr ? Errno::Enodev
-                                         : kernel_.sva().unbind(ctx, process_, *device, *id));
-    }
-    IoasidSet* set = step.set.empty() ? process_.set : core_.find_set(step.set);
-    if (set == nullptr) {
+    if (!id) {
         return outcome(Errno::Enoent);
     }
     if (step.kind == StepKind::Free) {
-        kernel_.ioasid().free(ctx, set, *id);
-        return {};
+        return outcome(kernel_.sva().free(ctx, process_, *id));
     }
-    const StepOutcome result = core_.perform(ctx, step, set, id.value_or(kNoIoasid));
-    if (step.kind == StepKind::Find && result.error == Errno::Ok && !step.id.empty()) {
-        variables_.set(step.id, Ioasid{static_cast<std::uint32_t>(result.value)});
-    }
-    return result;
+    os::Device* device = kernel_.find_device(step.device);
+    return outcome(device == nullptr ? Errno::Enodev
+                                     : kernel_.sva().unbind(ctx, process_, *device, *id));
+}
+
+// As a user of the core's interface in the kernel, on behalf of this process.
+StepOutcome ProcessActor::call(ExecContext& ctx, const Step& step) {
+    Caller caller;
+    caller.name = name_;
+    caller.mm = process_.mm.token();
+    caller.own_set = process_.set;
+    caller.variables = &variables_;
+    return step.kind == StepKind::Free ? perform_free(ctx, world_.objects, step, caller)
+                                       : perform_call(ctx, world_.objects, step.call, caller);
 }
 
 std::vector<std::uint8_t> ProcessActor::keep(std::uint64_t address) const {
@@ -290,10 +198,7 @@ std::vector<std::uint8_t> ProcessActor::keep(std::uint64_t address) const {
 class VmmActor final : public ProgramActor {
 public:
     VmmActor(ProgramWorld& world, vm::VirtualMachine& machine, PasidRange pasids)
-        : world_(world),
-          machine_(machine),
-          pasids_(pasids),
-          core_(world.host.ioasid(), machine.name() + "/vmm") {}
+        : world_(world), machine_(machine), pasids_(pasids), name_(machine.name() + "/vmm") {}
 
     Errno start(ExecContext& ctx) override { return machine_.create(ctx); }
     void finish(ExecContext&) override {}
@@ -312,30 +217,64 @@ public:
             const auto target = world_.vms.find(step.target);
             return outcome(target == world_.vms.end() ? Errno::Esrch : target->second->kill(ctx));
         }
-        const std::optional<Ioasid> id = variables_.get(step.id);
-        if (!id && step.kind != StepKind::Find) {
-            return outcome(Errno::Enoent);
+        if (step.kind == StepKind::Free && step.set.empty()) {
+            const std::optional<Ioasid> id = variables_.get(step.id);
+            return outcome(id ? machine_.vmm_free(ctx, *id) : Errno::Enoent);
         }
-        if (step.kind == StepKind::Free) {
-            return outcome(machine_.vmm_free(ctx, *id));
-        }
-        IoasidSet* set = core_.find_set(step.set.empty() ? machine_.name() : step.set);
-        if (set == nullptr) {
-            return outcome(Errno::Enoent);
-        }
-        const StepOutcome result = core_.perform(ctx, step, set, id.value_or(kNoIoasid));
-        if (step.kind == StepKind::Find && result.error == Errno::Ok && !step.id.empty()) {
-            variables_.set(step.id, Ioasid{static_cast<std::uint32_t>(result.value)});
-        }
-        return result;
+        Caller caller;
+        caller.name = name_;
+        caller.own_set = world_.objects.find_set(machine_.name());
+        caller.mm = caller.own_set == nullptr ? 0 : caller.own_set->token();
+        caller.variables = &variables_;
+        return step.kind == StepKind::Free ? perform_free(ctx, world_.objects, step, caller)
+                                           : perform_call(ctx, world_.objects, step.call, caller);
     }
 
 private:
     ProgramWorld& world_;
     vm::VirtualMachine& machine_;
     PasidRange pasids_;
-    CoreCalls core_;
+    std::string name_;
     Variables variables_;
+};
+
+class KernelThread final : public ProgramActor {
+public:
+    KernelThread(ProgramWorld& world, const std::string& name, const std::string& mm)
+        : world_(world) {
+        caller_.name = name;
+        caller_.mm = world.objects.mm(mm);
+        caller_.variables = &world.objects.globals();
+    }
+
+    Errno start(ExecContext&) override {
+        if (world_.objects.cgroups() != nullptr) {
+            world_.objects.cgroups()->add_task(caller_.name, caller_.mm);
+        }
+        return Errno::Ok;
+    }
+    void finish(ExecContext&) override {}
+    bool alive() const override { return true; }
+
+    StepOutcome perform(ExecContext& ctx, const Step& step, std::size_t) override {
+        switch (step.kind) {
+            case StepKind::Alloc:
+                return perform_alloc(ctx, world_.objects, step, caller_);
+            case StepKind::Free:
+                return perform_free(ctx, world_.objects, step, caller_);
+            case StepKind::Kill: {
+                const auto target = world_.vms.find(step.target);
+                return outcome(target == world_.vms.end() ? Errno::Esrch
+                                                          : target->second->kill(ctx));
+            }
+            default:
+                return perform_call(ctx, world_.objects, step.call, caller_);
+        }
+    }
+
+private:
+    ProgramWorld& world_;
+    Caller caller_;
 };
 
 }  // namespace
@@ -344,6 +283,11 @@ std::unique_ptr<ProgramActor> make_process_actor(ProgramWorld& world, os::Kernel
                                                  const std::string& name, MachineToHost to_host,
                                                  vm::VirtualMachine* inside) {
     return std::make_unique<ProcessActor>(world, kernel, name, std::move(to_host), inside);
+}
+
+std::unique_ptr<ProgramActor> make_kernel_thread(ProgramWorld& world, const std::string& name,
+                                                 const std::string& mm) {
+    return std::make_unique<KernelThread>(world, name, mm);
 }
 
 std::unique_ptr<ProgramActor> make_vmm_actor(ProgramWorld& world, vm::VirtualMachine& machine,
@@ -366,6 +310,36 @@ void sleep(ExecContext& ctx, const ProgramActor& actor, TimePs duration) {
 
 }  // namespace
 
+std::string step_name(const Step& step) {
+    switch (step.kind) {
+        case StepKind::Alloc:
+            return "alloc";
+        case StepKind::Free:
+            return "free";
+        case StepKind::Bind:
+            return "bind";
+        case StepKind::Unbind:
+            return "unbind";
+        case StepKind::Submit:
+            return "submit";
+        case StepKind::Wait:
+            return "wait";
+        case StepKind::Sleep:
+            return "sleep";
+        case StepKind::Spend:
+            return "spend";
+        case StepKind::Exit:
+            return "exit";
+        case StepKind::Kill:
+            return "kill";
+        case StepKind::Call:
+            return call_spec(step.call.kind).key;
+        case StepKind::Absent:
+            return "absent";
+    }
+    return "?";
+}
+
 void tell_not_started(ExecContext& ctx, ProgramWorld& world, const ProgramConfig& program,
                       Errno error) {
     world.recorder.emit(
@@ -376,12 +350,6 @@ void tell_not_started(ExecContext& ctx, ProgramWorld& world, const ProgramConfig
 void run_program(ExecContext& ctx, ProgramWorld& world, const ProgramConfig& program,
                  ProgramActor& actor) {
     const trace::Name name = world.recorder.name(program.on + "/" + program.process);
-    const auto tell = [&](std::size_t index, const char* step, const StepOutcome& result,
-                          TimePs start) {
-        world.recorder.emit(ctx.source(), trace::StepResult{name, static_cast<std::uint32_t>(index),
-                                                            world.recorder.name(step), result.error,
-                                                            result.value, ctx.now() - start});
-    };
     const Errno started = actor.start(ctx);
     if (started != Errno::Ok) {
         tell_not_started(ctx, world, program, started);
@@ -391,13 +359,22 @@ void run_program(ExecContext& ctx, ProgramWorld& world, const ProgramConfig& pro
         const Step& step = program.steps[i];
         const TimePs start = ctx.now();
         StepOutcome result;
+        if (step.kind == StepKind::Absent) {
+            continue;
+        }
         if (step.kind == StepKind::Sleep) {
             sleep(ctx, actor, step.duration);
+        } else if (step.kind == StepKind::Spend) {
+            ctx.spend(step.duration);
         } else if (step.kind != StepKind::Exit) {
             result = actor.perform(ctx, step, i);
         }
-        tell(i, step_name(step.kind), result, start);
-        if (step.kind == StepKind::Exit || result.error != step.error.value_or(Errno::Ok)) {
+        world.recorder.emit(ctx.source(),
+                            trace::StepResult{name, static_cast<std::uint32_t>(i),
+                                              world.recorder.name(step_name(step)), result.error,
+                                              result.value, ctx.now() - start});
+        const bool wanted = step.any_result || result.error == step.error.value_or(Errno::Ok);
+        if (step.kind == StepKind::Exit || !wanted) {
             break;
         }
     }

@@ -17,6 +17,7 @@
 #include "models/linux/user_submit.hpp"
 #include "models/memory/memory_if.hpp"
 #include "models/platform/config.hpp"
+#include "models/platform/kernel_objects.hpp"
 #include "models/vm/virtual_machine.hpp"
 
 namespace ioasim::platform {
@@ -28,13 +29,8 @@ struct KeptBuffers {
     std::vector<std::uint8_t> destination;
 };
 
-// A result and the number that the call returned (an ID, a count).
-struct StepOutcome {
-    Errno error = Errno::Ok;
-    std::uint64_t value = 0;
-};
-
-// What a program can do. One implementation for processes of a kernel, one for a VMM.
+// What a program can do: one implementation for processes of a kernel, one for kernel threads, one
+// for VMMs.
 class ProgramActor {
 public:
     virtual ~ProgramActor() = default;
@@ -50,6 +46,7 @@ public:
 struct ProgramWorld {
     trace::Recorder& recorder;
     os::Kernel& host;
+    KernelObjects& objects;  // of the host's kernel
     std::map<std::string, vm::VirtualMachine*> vms;
     // Functional view of host memory for kept buffers; `machine` turns an address of the process's
     // machine into a host address.
@@ -61,6 +58,9 @@ using MachineToHost = std::function<std::optional<Hpa>(std::uint64_t)>;
 std::unique_ptr<ProgramActor> make_process_actor(ProgramWorld& world, os::Kernel& kernel,
                                                  const std::string& name, MachineToHost to_host,
                                                  vm::VirtualMachine* inside);
+// A thread of the host's kernel that acts for the address space `mm`, or for none.
+std::unique_ptr<ProgramActor> make_kernel_thread(ProgramWorld& world, const std::string& name,
+                                                 const std::string& mm);
 // `pasids`: the host IDs that the VMM asks for unless a step names a range.
 std::unique_ptr<ProgramActor> make_vmm_actor(ProgramWorld& world, vm::VirtualMachine& machine,
                                              PasidRange pasids);

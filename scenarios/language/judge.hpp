@@ -95,6 +95,7 @@ private:
     const platform::Step* step_of(const std::string& program, std::uint64_t index) const;
 
     const Scenario& scenario_;
+    std::map<std::string, const std::vector<platform::Step>*> step_lists_;
     const trace::Recorder& recorder_;
     traces::HandlerTable table_;
     std::deque<State> states_;
@@ -109,7 +110,6 @@ private:
         std::uint64_t seq = 0;
     };
     std::map<std::pair<std::string, std::uint64_t>, StepSeen> steps_;
-    std::map<std::string, const platform::ProgramConfig*> programs_;
 };
 
 }  // namespace ioasim::scenario

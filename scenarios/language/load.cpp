@@ -243,14 +243,15 @@ private:
 
     // An expectation about a step is the result that the step must have.
     static void take_over_step_results(Scenario& s) {
+        const std::map<std::string, std::vector<platform::Step>*> lists =
+            platform::step_lists(s.config);
         for (const Expectation& e : s.expectations) {
             if (e.kind != Expectation::Kind::Step || !e.error) {
                 continue;
             }
-            for (platform::ProgramConfig& program : s.config.programs) {
-                if (program.on + "/" + program.process == e.name && e.step < program.steps.size()) {
-                    program.steps[e.step].error = e.error;
-                }
+            const auto steps = lists.find(e.name);
+            if (steps != lists.end() && e.step < steps->second->size()) {
+                (*steps->second)[e.step].error = e.error;
             }
         }
     }

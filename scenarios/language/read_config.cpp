@@ -4,35 +4,12 @@
 
 #include <fmt/format.h>
 
-#include "scenarios/language/reading.hpp"
+#include "core/ioasid/switch_table.hpp"
+#include "scenarios/language/read_steps.hpp"
 #include "scenarios/language/units.hpp"
 
 namespace ioasim::scenario {
 namespace {
-
-using platform::Step;
-using platform::StepKind;
-
-struct StepName {
-    const char* key;
-    StepKind kind;
-};
-constexpr StepName kSteps[] = {
-    {"alloc", StepKind::Alloc},
-    {"free", StepKind::Free},
-    {"bind", StepKind::Bind},
-    {"unbind", StepKind::Unbind},
-    {"submit", StepKind::Submit},
-    {"wait", StepKind::Wait},
-    {"sleep", StepKind::Sleep},
-    {"exit", StepKind::Exit},
-    {"attach_spid", StepKind::AttachSpid},
-    {"detach_spid", StepKind::DetachSpid},
-    {"get", StepKind::Get},
-    {"put", StepKind::Put},
-    {"find", StepKind::Find},
-    {"kill", StepKind::Kill},
-};
 
 class ConfigReader {
 public:
@@ -46,6 +23,7 @@ public:
                 config_.ioasid_profile = text_of(ioasid->get("profile"), config_.ioasid_profile);
                 config_.ioasid_capacity =
                     integer_of(ioasid->get("capacity"), config_.ioasid_capacity);
+                switches(ioasid->get("switches"));
             }
             iommus(platform->get("iommus"));
             devices(platform->get("devices"));
@@ -53,9 +31,14 @@ public:
         vms();
         names();
         read_model_params(r_, config_);
+        words();
         programs();
+        config_.kernel = read_kernel_code(r_, words_);
         defects();
         inject();
+        if (const Node* run = r_.root.get("run")) {
+            config_.stop_at_hazard = text_of(run->get("on_hazard")) == "stop";
+        }
         return std::move(config_);
     }
 
@@ -124,18 +107,36 @@ private:
         device.workqueues.push_back(std::move(wq));
     }
 
-    platform::PasidRange range(const Node* node, const std::string& pointer) {
-        platform::PasidRange range;
+    void switches(const Node* node) {
         if (node == nullptr) {
-            return range;
+            return;
         }
-        range.min = static_cast<std::uint32_t>(integer_of(node->get("min"), range.min));
-        range.max = static_cast<std::uint32_t>(integer_of(node->get("max"), range.max));
-        if (range.min > range.max) {
-            r_.report(Code::MinAboveMax, node->place, pointer,
-                      fmt::format("min {} is larger than max {}", range.min, range.max));
+        std::vector<std::string> names;
+        for (const SwitchInfo& info : switch_table()) {
+            names.emplace_back(info.name);
         }
-        return range;
+        for (const Member& member : node->members) {
+            const std::string pointer = pointer_join("/platform/ioasid/switches", member.key);
+            const SwitchInfo* info = find_switch(member.key);
+            if (info == nullptr) {
+                r_.report(Code::UnknownParameter, member.place, pointer,
+                          fmt::format("the IOASID core has no switch {}", quoted(member.key)),
+                          suggest(member.key, names));
+                continue;
+            }
+            const std::string value = member.value.is(Node::Kind::Boolean)
+                                          ? member.value.boolean ? "on" : "off"
+                                          : member.value.text;
+            Switches probe;
+            if (!set_switch(probe, member.key, value)) {
+                const std::vector<std::string> values(info->values.begin(), info->values.end());
+                r_.report(Code::NotAChoice, member.value.place, pointer,
+                          fmt::format("switch {} has no value {}", member.key, quoted(value)),
+                          fmt::format("one of {}", quoted_list(values)));
+                continue;
+            }
+            config_.ioasid_switches.emplace_back(member.key, value);
+        }
     }
 
     void vms() {
@@ -151,11 +152,10 @@ private:
                 r_.report(Code::OutOfRange, item.get("memory")->place, pointer + "/memory",
                           "guest memory comes in pages of 4KiB");
             }
-            vm.gpasids = range(item.get("gpasids"), pointer + "/gpasids");
-            vm.pasids = range(item.get("pasids"), pointer + "/pasids");
+            vm.gpasids = read_range(r_, item.get("gpasids"), pointer + "/gpasids");
+            vm.pasids = read_range(r_, item.get("pasids"), pointer + "/pasids");
             config_.vms.push_back(std::move(vm));
         }
-        vm_names_ = item_names(r_.root.get("vms"));
     }
 
     // A name may be used once among all components: `--set dsa0.x=…` must mean one thing.
@@ -229,20 +229,28 @@ private:
             program.on = text_of(item.get("on"));
             program.process = text_of(item.get("process"));
             program.start = time_of(item.get("start"), TimePs{});
+            program.mm = text_of(item.get("mm"));
             placed_on(item.get("on"), pointer + "/on");
+            const StepPlace place = place_of(program.on);
+            if (const Node* mm = item.get("mm");
+                mm != nullptr && place != StepPlace::KernelThread) {
+                r_.report(Code::UnknownKey, mm->place, pointer + "/mm",
+                          "only a kernel thread acts for another address space");
+            }
             const Node* process = item.get("process");
             if (process != nullptr && !seen.insert(program.on + "/" + program.process).second) {
                 r_.report(
                     Code::NameTaken, process->place, pointer + "/process",
                     fmt::format("a second program {}", quoted(program.on + "/" + program.process)));
             }
-            steps(item.get("steps"), pointer + "/steps", program);
+            program.steps = read_steps(r_, words_, item.get("steps"), pointer + "/steps", place);
             config_.programs.push_back(std::move(program));
         }
     }
 
     void placed_on(const Node* on, const std::string& pointer) {
-        if (on == nullptr || !on->is(Node::Kind::String) || on->text == "host") {
+        if (on == nullptr || !on->is(Node::Kind::String) || on->text == "host" ||
+            on->text == "host/kernel") {
             return;
         }
         const std::size_t slash = on->text.find('/');
@@ -251,14 +259,14 @@ private:
         const auto found = std::find_if(config_.vms.begin(), config_.vms.end(),
                                         [&vm](const auto& v) { return v.name == vm; });
         if (found == config_.vms.end()) {
-            std::vector<std::string> places{"host"};
+            std::vector<std::string> places{"host", "host/kernel"};
             for (const platform::VmConfig& v : config_.vms) {
                 places.push_back(v.name + "/vcpu0");
                 places.push_back(v.name + "/vmm");
             }
             r_.report(Code::UnknownComponent, on->place, pointer,
-                      fmt::format("programs run on \"host\", \"VM/vcpuN\" or \"VM/vmm\"; there is "
-                                  "no {}",
+                      fmt::format("programs run on \"host\", \"host/kernel\", \"VM/vcpuN\" or "
+                                  "\"VM/vmm\"; there is no {}",
                                   quoted(on->text)),
                       suggest(on->text, places));
             return;
@@ -281,140 +289,44 @@ private:
         }
     }
 
-    void steps(const Node* list, const std::string& pointer, platform::ProgramConfig& program) {
-        std::set<std::string> variables;
-        bool exited = false;
-        std::size_t index = 0;
-        for (const Node& item : items_of(list)) {
-            const std::string at = pointer_join(pointer, index++);
-            if (exited) {
-                r_.report(Code::BadOrder, item.place, at, "a step after \"exit\"");
-                return;
-            }
-            Step step;
-            step.where = r_.where(item.place);
-            const StepName* name = nullptr;
-            for (const StepName& candidate : kSteps) {
-                name = name == nullptr && item.get(candidate.key) != nullptr ? &candidate : name;
-            }
-            if (name == nullptr) {
-                continue;
-            }
-            step.kind = name->kind;
-            if (step.kind == StepKind::Bind && program.on == "host") {
-                // The host's kernel chooses the ID of an address space when it is bound.
-                variables.insert(text_of(item.get(name->key)));
-            }
-            one_step(item, *item.get(name->key), pointer_join(at, name->key), at, variables, step);
-            Errno error = Errno::Ok;
-            if (const Node* wanted = item.get("error")) {
-                if (parse_errno(text_of(wanted), error)) {
-                    step.error = error;
-                }
-            }
-            exited = step.kind == StepKind::Exit;
-            program.steps.push_back(std::move(step));
+    static StepPlace place_of(const std::string& on) {
+        if (on == "host") {
+            return StepPlace::HostProcess;
         }
+        if (on == "host/kernel") {
+            return StepPlace::KernelThread;
+        }
+        const std::size_t slash = on.find('/');
+        return slash != std::string::npos && on.substr(slash) == "/vmm" ? StepPlace::Vmm
+                                                                        : StepPlace::Vcpu;
     }
 
-    void one_step(const Node& item, const Node& subject, const std::string& pointer,
-                  const std::string& at, std::set<std::string>& variables, Step& step) {
-        switch (step.kind) {
-            case StepKind::Alloc:
-            case StepKind::Find:
-                step.id = text_of(&subject);
-                variables.insert(step.id);
-                break;
-            case StepKind::Submit:
-                submit(subject, pointer, variables, step);
-                return;
-            case StepKind::Wait:
-                step.duration = time_of(item.get("timeout"), TimePs{});
-                return;
-            case StepKind::Sleep:
-                step.duration = time_of(&subject, TimePs{1});
-                return;
-            case StepKind::Exit:
-                if (subject.is(Node::Kind::Boolean) && !subject.boolean) {
-                    r_.report(Code::NotAChoice, subject.place, pointer, "\"exit\" is true");
-                }
-                return;
-            case StepKind::Kill:
-                r_.known(subject, pointer, "virtual machine", vm_names_, Code::UnknownComponent);
-                step.target = text_of(&subject);
-                return;
-            default:
-                step.id = id(subject, pointer, variables);
-        }
-        step.spid = static_cast<std::uint32_t>(integer_of(item.get("spid"), 0));
-        if (const Node* wanted = item.get("range")) {
-            step.range = range(wanted, at + "/range");
-        }
-        if (const Node* set = item.get("set")) {
-            std::vector<std::string> sets = vm_names_;
-            sets.emplace_back("host");
-            r_.known(*set, at + "/set", "set", sets, Code::UnknownComponent);
-            step.set = text_of(set);
-        }
-        if (const Node* device = item.get("device")) {
-            r_.known(*device, at + "/device", "device", device_names_, Code::UnknownComponent);
-            step.device = text_of(device);
-        }
-    }
-
-    void submit(const Node& node, const std::string& pointer, std::set<std::string>& variables,
-                Step& step) {
-        step.op = text_of(node.get("op"), "memmove");
-        step.size = size_of(node.get("size"), step.op == "noop" ? 0 : kPageSize);
-        step.count = integer_of(node.get("count"), 1);
-        step.pattern = integer_of(node.get("pattern"), 0);
-        step.wait = boolean_value(node.get("wait"), true);
-        if (const Node* size = node.get("size"); size != nullptr && step.op == "noop") {
-            r_.report(Code::UnknownKey, size->place, pointer + "/size",
-                      "a noop moves no bytes: it has no size");
-        }
-        if (const Node* pasid = node.get("pasid")) {
-            step.id = id(*pasid, pointer + "/pasid", variables);
-        }
-        const Node* to = node.get("to");
-        if (to == nullptr || !to->is(Node::Kind::String)) {
-            return;
-        }
-        const std::size_t slash = to->text.find('/');
-        step.device = to->text.substr(0, slash);
-        step.workqueue = slash == std::string::npos ? "" : to->text.substr(slash + 1);
-        std::vector<std::string> queues;
+    void words() {
+        words_.profile = config_.ioasid_profile;
+        words_.vms = item_names(r_.root.get("vms"));
+        words_.devices = device_names_;
         for (const platform::DeviceConfig& device : config_.devices) {
             for (const platform::WorkqueueConfig& wq : device.workqueues) {
-                queues.push_back(device.name + "/" + wq.name);
+                words_.workqueues.push_back(device.name + "/" + wq.name);
             }
         }
-        r_.known(*to, pointer + "/to", "workqueue", queues, Code::UnknownComponent);
-    }
-
-    std::string id(const Node& node, const std::string& pointer,
-                   const std::set<std::string>& variables) {
-        if (node.is(Node::Kind::Number)) {
-            return std::to_string(integer_of(&node, 0));
+        words_.sets = words_.vms;
+        words_.sets.emplace_back("host");
+        collect_kernel_names(r_.root, words_);
+        read_kernel_names(r_, words_);
+        if (const Node* kernel = r_.root.get("kernel")) {
+            unique(kernel->get("blocks"), "/kernel/blocks", "block");
+            unique(kernel->get("works"), "/kernel/works", "work");
+            unique(kernel->get("allocators"), "/kernel/allocators", "allocator");
+            unique(kernel->get("locks"), "/kernel/locks", "lock");
         }
-        const std::string text = text_of(&node);
-        const bool number =
-            !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-        if (!text.empty() && !number && variables.count(text) == 0) {
-            const std::vector<std::string> known(variables.begin(), variables.end());
-            r_.report(
-                Code::UnknownVariable, node.place, pointer,
-                fmt::format("variable {} is not set by an earlier step", quoted(text)),
-                known.empty() ? "\"alloc\" and \"find\" set variables" : suggest(text, known));
-        }
-        return text;
     }
 
     Reading& r_;
     platform::PlatformConfig config_;
     std::vector<std::string> iommu_names_;
     std::vector<std::string> device_names_;
-    std::vector<std::string> vm_names_;
+    StepWords words_;
 };
 
 }  // namespace

@@ -362,29 +362,31 @@ private:
         return true;
     }
 
-    // "vm1/vcpu0/app" -> the program, or a message.
-    const platform::ProgramConfig* program(const Node& node, const std::string& name,
-                                           const std::string& pointer) {
+    // "vm1/vcpu0/app", "kvm/FREE" -> the steps, or a message.
+    const std::vector<platform::Step>* steps_named(const Node& node, const std::string& name,
+                                                   const std::string& pointer) {
+        const auto lists = platform::step_lists(config_);
+        const auto found = lists.find(name);
+        if (found != lists.end()) {
+            return found->second;
+        }
         std::vector<std::string> names;
-        for (const platform::ProgramConfig& p : config_.programs) {
-            names.push_back(p.on + "/" + p.process);
-            if (names.back() == name) {
-                return &p;
-            }
+        for (const auto& entry : lists) {
+            names.push_back(entry.first);
         }
         r_.report(Code::UnknownStep, node.place, pointer,
                   fmt::format("there is no program {}", quoted(name)), suggest(name, names));
         return nullptr;
     }
 
-    bool in_steps(const platform::ProgramConfig& p, std::uint64_t step, const Node& node,
-                  const std::string& pointer) {
-        if (step < p.steps.size()) {
+    bool in_steps(const std::vector<platform::Step>& steps, const std::string& name,
+                  std::uint64_t step, const Node& node, const std::string& pointer) {
+        if (step < steps.size()) {
             return true;
         }
         r_.report(Code::UnknownStep, node.place, pointer,
-                  fmt::format("{} has no step {}: its steps are 0 to {}",
-                              quoted(p.on + "/" + p.process), step, p.steps.size() - 1));
+                  fmt::format("{} has no step {}: its steps are 0 to {}", quoted(name), step,
+                              steps.size() - 1));
         return false;
     }
 
@@ -402,7 +404,7 @@ private:
             return false;
         }
         e.name = text.substr(0, open);
-        const platform::ProgramConfig* p = program(node, e.name, pointer + "/step");
+        const std::vector<platform::Step>* steps = steps_named(node, e.name, pointer + "/step");
         const Node* error = item.get("errno");
         const Node* value = item.get("value");
         if (error == nullptr && value == nullptr) {
@@ -417,7 +419,7 @@ private:
         if (value != nullptr) {
             e.value = integer_of(value, 0);
         }
-        return p != nullptr && in_steps(*p, e.step, node, pointer + "/step");
+        return steps != nullptr && in_steps(*steps, e.name, e.step, node, pointer + "/step");
     }
 
     bool bytes(const Node& node, const std::string& pointer, Expectation& e) {
@@ -457,11 +459,11 @@ private:
                       fmt::format("the {} is compared with itself", e.buffer));
             return false;
         }
-        const platform::ProgramConfig* p = program(*name, e.name, pointer + "/program");
-        if (p == nullptr || !in_steps(*p, e.step, *step_node, pointer + "/step")) {
+        const std::vector<platform::Step>* steps = steps_named(*name, e.name, pointer + "/program");
+        if (steps == nullptr || !in_steps(*steps, e.name, e.step, *step_node, pointer + "/step")) {
             return false;
         }
-        if (p->steps[e.step].kind != platform::StepKind::Submit) {
+        if ((*steps)[e.step].kind != platform::StepKind::Submit) {
             r_.report(Code::UnknownStep, step_node->place, pointer + "/step",
                       fmt::format("step {} is no submit: it has no buffers", e.step));
             return false;

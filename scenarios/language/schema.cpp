@@ -223,8 +223,10 @@ private:
             return;
         }
         Errno value = Errno::Ok;
-        if (!parse_errno(node.text, value)) {
-            std::vector<std::string> names;
+        const bool word =
+            std::find(type.choices.begin(), type.choices.end(), node.text) != type.choices.end();
+        if (!word && !parse_errno(node.text, value)) {
+            std::vector<std::string> names = type.choices;
             for (int i = 1; i < 200; ++i) {
                 const std::string_view known = errno_name_or_empty(i);
                 if (!known.empty()) {

@@ -39,7 +39,11 @@ public:
             case Kind::Choice:
                 return or_reference(choice(type));
             case Kind::Errno:
-                return or_reference(R"({"type": "string", "pattern": "^(0|-?E[A-Z0-9]+)$"})");
+                return or_reference(
+                    type.choices.empty()
+                        ? R"({"type": "string", "pattern": "^(0|-?E[A-Z0-9]+)$"})"
+                        : fmt::format(R"({{"type": "string", "pattern": "^(0|-?E[A-Z0-9]+|{})$"}})",
+                                      fmt::join(type.choices, "|")));
             case Kind::List:
                 return fmt::format(R"({{"type": "array", "items": {}{}{}}})", value(*type.element),
                                    type.low > 0 ? fmt::format(R"(, "minItems": {})", type.low) : "",

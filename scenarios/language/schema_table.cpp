@@ -1,6 +1,8 @@
 // The one list of what can be written in a scenario.
 #include <deque>
 
+#include "core/ioasid/switch_table.hpp"
+#include "models/platform/core_call.hpp"
 #include "scenarios/language/schema.hpp"
 
 namespace ioasim::scenario {
@@ -93,6 +95,8 @@ const Type& error_number() {
 }
 
 constexpr const char* kComponentChars = "_-";
+constexpr std::uint64_t kLastPasid = 0xFFFFF;
+constexpr std::uint64_t kLastId = 0xFFFFFFFF;  // an ioasid_t; INVALID_IOASID itself
 
 const Type& component_name(const char* what) {
     return name(what, kComponentChars);
@@ -100,8 +104,21 @@ const Type& component_name(const char* what) {
 
 const Type& pasid_range() {
     static const Type& t =
-        object("a range", {{"min", &integer(0, 0xFFFFF), true, "lowest value, inclusive", ""},
-                           {"max", &integer(0, 0xFFFFF), true, "highest value, inclusive", ""}});
+        object("a range", {{"min", &integer(0, kLastPasid), true, "lowest value, inclusive", ""},
+                           {"max", &integer(0, kLastPasid), true, "highest value, inclusive", ""}});
+    return t;
+}
+
+// Kernel code may ask for numbers beyond a PASID's 20 bits.
+const Type& id_range() {
+    static const Type& t =
+        object("a range", {{"min", &integer(0, kLastId), true, "lowest value, inclusive", ""},
+                           {"max", &integer(0, kLastId), true, "highest value, inclusive", ""}});
+    return t;
+}
+
+const Type& profile_type() {
+    static const Type& t = choice({"spec", "v4", "dcp", "mainline"});
     return t;
 }
 
@@ -129,8 +146,12 @@ const Type& platform_type() {
                 {"workqueues", &list(workqueue, 1, 8), true, "its workqueues", ""}});
     const Type& ioasid =
         object("the IOASID core",
-               {{"profile", &choice({"spec", "v4", "dcp", "mainline"}), false,
-                 "which documented variant of the IOASID core", "\"spec\""},
+               {{"profile", &profile_type(), false, "which documented variant of the IOASID core",
+                 "\"spec\""},
+                {"switches", &map(scalar()), false,
+                 "single differences between the variants, away from the profile's: name and "
+                 "value; `ioasim explain switches` lists them",
+                 "{}"},
                 {"capacity", &integer(1, 0x100000), false, "IDs in the host's pool", "1048576"}});
     return object(
         "a platform",
@@ -157,11 +178,74 @@ const Type& vm_type() {
           R"({"min": 1, "max": 1048575})"}});
 }
 
+const Type& wanted_error() {
+    Type& t = make(Kind::Errno, "an error number (\"ENOSPC\", \"0\") or \"any\"");
+    t.choices = {"any"};
+    return t;
+}
+
 // A variable of the program, or a number.
 const Type& id_type() {
     static const Type& t =
-        either("a variable (\"A\") or a number", {&name("a variable", "_"), &integer(0, 0xFFFFF)});
+        either("a variable (\"A\") or a number", {&name("a variable", "_"), &integer(0, kLastId)});
     return t;
+}
+
+// Arguments and subject of a call, from the table of calls.
+const Type& argument_type(const platform::CallArgSpec& spec) {
+    using V = platform::CallValue;
+    const std::vector<std::string> names(spec.choices.begin(), spec.choices.end());
+    switch (spec.value) {
+        case V::Number:
+            return integer(0, kLastId);
+        case V::Flag:
+            return boolean();
+        case V::Name:
+            return text("a name", 1);
+        case V::Choice:
+            return choice(names);
+        case V::Id:
+            return id_type();
+        case V::NumberOrName:
+            return either("a number or a name", {&choice(names), &integer(0, kLastId)});
+    }
+    return scalar();
+}
+
+const Type& subject_type(platform::CallSubject subject) {
+    using S = platform::CallSubject;
+    switch (subject) {
+        case S::NewId:
+            return name("a variable", "_");
+        case S::Id:
+            return id_type();
+        case S::Number:
+            return integer(0, kLastId);
+        case S::NewSet:
+        case S::Lock:
+        case S::Name:
+            return name("a name", "_-");
+        case S::True:
+            return boolean();
+        default:
+            return text("a name", 1);
+    }
+}
+
+std::vector<Case> call_cases() {
+    std::vector<Case> cases;
+    for (const platform::CallSpec& call : platform::call_specs()) {
+        Case one{call.key, &subject_type(call.subject), call.doc, {}};
+        for (const auto* args : {&call.required, &call.optional}) {
+            for (const platform::CallArg arg : *args) {
+                const platform::CallArgSpec& spec = platform::arg_spec(arg);
+                one.options.push_back(
+                    {spec.key, &argument_type(spec), args == &call.required, spec.doc, ""});
+            }
+        }
+        cases.push_back(std::move(one));
+    }
+    return cases;
 }
 
 const Type& step_type() {
@@ -184,8 +268,9 @@ const Type& step_type() {
         {"alloc",
          &variable,
          "get an ID into this variable",
-         {{"range", &pasid_range(), false, "lowest and highest ID wanted", ""},
-          {"set", &set, false, "the set to allocate from (default: the program's own)", ""}}},
+         {{"range", &id_range(), false, "lowest and highest ID wanted", ""},
+          {"set", &set, false, "the set to allocate from (kernel threads)", ""},
+          {"data", &integer(0, kLastId), false, "private data (kernel threads)", ""}}},
         {"free",
          &id_type(),
          "give the ID back",
@@ -204,47 +289,84 @@ const Type& step_type() {
          {{"timeout", &time(1, 1000 * kSecond), false, "give up after this time (-ETIMEDOUT)",
            ""}}},
         {"sleep", &time(1, 1000 * kSecond), "let this time pass", {}},
+        {"spend", &time(1, 1000 * kSecond), "keep the CPU busy for this time", {}},
         {"exit", &boolean(), "the process ends here (true)", {}},
-        {"attach_spid",
-         &id_type(),
-         "give the ID this set-private ID",
-         {{"spid", &integer(0, 0xFFFFF), true, "the set-private ID", ""},
-          {"set", &set, false, "the set named in the call", ""}}},
-        {"detach_spid",
-         &id_type(),
-         "take the set-private ID away",
-         {{"set", &set, false, "the set named in the call", ""}}},
-        {"get",
-         &id_type(),
-         "take a reference as this program",
-         {{"set", &set, false, "the set named in the call", ""}}},
-        {"put",
-         &id_type(),
-         "drop a reference",
-         {{"set", &set, false, "the set named in the call", ""}}},
-        {"find",
-         &variable,
-         "look up a set-private ID; the ID found goes into this variable",
-         {{"spid", &integer(0, 0xFFFFF), true, "the set-private ID", ""},
-          {"set", &set, false, "where to look (default: the program's own set)", ""}}},
         {"kill",
          &text("the name of a virtual machine", 1),
          "kill the VMM process of this virtual machine",
          {}}};
-    step.fields = {{"error", &error_number(), false,
-                    "the error number this step must end with (default: it must succeed)", ""}};
+    for (Case& call : call_cases()) {
+        step.cases.push_back(std::move(call));
+    }
+    step.fields = {{"error", &wanted_error(), false,
+                    "the error number this step must end with (default: it must succeed); "
+                    "\"any\": whatever comes, expectations judge it",
+                    ""},
+                   {"profiles", &list(profile_type(), 1, 4), false,
+                    "the step is there in these profiles of the IOASID core only", ""}};
     return step;
 }
 
 const Type& program_type() {
     return object(
         "a program",
-        {{"on", &text("\"host\", \"VM/vcpuN\" or \"VM/vmm\"", 1), true,
-          "where it runs: \"host\", \"vm1/vcpu0\", \"vm1/vmm\"", ""},
+        {{"on", &text("\"host\", \"host/kernel\", \"VM/vcpuN\" or \"VM/vmm\"", 1), true,
+          "where it runs: \"host\", \"host/kernel\" (a thread of the host's kernel), "
+          "\"vm1/vcpu0\", \"vm1/vmm\"",
+          ""},
          {"process", &component_name("the name of a process"), true,
           "its process; the program's full name is ON/PROCESS", ""},
+         {"mm", &component_name("the name of an address space"), false,
+          "kernel thread: the address space that it acts for (default: none)", ""},
          {"start", &time(0, 1000 * kSecond), false, "when it starts", "\"0ps\""},
          {"steps", &list(step_type(), 1), true, "what it does, one after the other", ""}});
+}
+
+// What kernel threads register, queue and lock.
+const Type& kernel_type() {
+    const Type& steps = list(step_type());
+    const Type& results = choice({"DONE", "OK", "STOP", "BAD"});
+    const auto per_event = [](const Type& type, const char* doc) {
+        std::vector<Field> fields;
+        for (const char* event : {"ALLOC", "FREE", "BIND", "UNBIND"}) {
+            fields.push_back({event, &type, false, doc, ""});
+        }
+        return fields;
+    };
+    const Type& block = object(
+        "a notification block",
+        {{"name", &component_name("the name of a block"), true, "its name", ""},
+         {"priority",
+          &either("a priority", {&choice({"LAST", "DEVICE", "IOMMU", "CPU"}), &integer(0, 1000)}),
+          false, "higher is called earlier: LAST 0, DEVICE 1, IOMMU 2, CPU 3", "\"LAST\""},
+         {"cost", &time(0, kSecond), false, "time that each call takes", "\"0ps\""},
+         {"on", &object("steps by event", per_event(steps, "what it does then")), false,
+          "what it does; the variable \"event\" is the event's ID", "{}"},
+         {"returns", &object("results by event", per_event(results, "what it returns then")), false,
+          "what it returns (default: DONE); STOP and BAD end the rest of the chain", "{}"}});
+    const Type& work = object(
+        "deferred work",
+        {{"name", &component_name("the name of work"), true, "its name", ""},
+         {"steps", &list(step_type(), 1), true,
+          "what it does in the ordered workqueue; \"event\" is the ID that it was queued for",
+          ""}});
+    const Type& allocator =
+        object("a provider of numbers",
+               {{"name", &component_name("the name of an allocator"), true, "its name", ""},
+                {"functions", &component_name("a name"), false,
+                 "providers with equal functions share a group (default: its own)", ""},
+                {"gives", &list(integer(0, kLastId)), false,
+                 "its first numbers, whatever was asked for; then the lowest free ones", "[]"},
+                {"cost", &time(0, kSecond), false, "time that each call takes", "\"0ps\""}});
+    const Type& lock = object(
+        "a lock",
+        {{"name", &component_name("the name of a lock"), true, "its name", ""},
+         {"kind", &choice({"spin", "mutex"}), false, "mutex: its waiters sleep", "\"spin\""}});
+    return object("kernel code",
+                  {{"blocks", &list(block), false, "notification blocks", "[]"},
+                   {"works", &list(work), false, "work for the ordered workqueue", "[]"},
+                   {"allocators", &list(allocator), false, "custom allocators", "[]"},
+                   {"locks", &list(lock), false, "locks of drivers", "[]"}});
 }
 
 // {"event": NAME, "where": {...}} or just NAME.
@@ -307,7 +429,7 @@ const Type& expect_type() {
         {"finding", &text("the code of a finding", 1),
          "a finding that is wanted; any finding that no expectation names fails the run", counts},
         {"ends",
-         &choice({"idle", "limit", "hang", "deadlock"}),
+         &choice({"idle", "limit", "hang", "deadlock", "hazard"}),
          "how the run must end (default: idle)",
          {}},
         {"step",
@@ -369,7 +491,11 @@ const Type& scenario_type() {
         const Type& run =
             object("a run", {{"seed", &integer(0), false, "seed of every random stream", "1"},
                              {"limit", &time(1, 1000 * kSecond), false,
-                              "simulated time at which the run ends at the latest", "\"10ms\""}});
+                              "simulated time at which the run ends at the latest", "\"10ms\""},
+                             {"on_hazard", &choice({"go_on", "stop"}), false,
+                              "what real code would not survive: go on as if the right call had "
+                              "been made, or end the run there (\"hazard\")",
+                              "\"go_on\""}});
         return object(
             "a scenario",
             {{"$schema", &text(), false, "for editors; not read", ""},
@@ -386,6 +512,8 @@ const Type& scenario_type() {
              {"platform", &platform_type(), false, "the machine", ""},
              {"vms", &list(vm_type(), 0, 4096), false, "virtual machines", "[]"},
              {"programs", &list(program_type(), 0, 65536), false, "what runs", "[]"},
+             {"kernel", &kernel_type(), false,
+              "blocks, work, allocators and locks that kernel threads use", ""},
              {"inject", &list(any("an injection")), false, "faults from outside", "[]"},
              {"expect", &list(expect_type()), false, "what must be seen", "[]"},
              {"defects", &list(text("the name of a defect", 1)), false,

@@ -76,7 +76,8 @@ TEST_CASE("loading: names that do not exist") {
     CHECK(codes(program(R"({"submit": {"to": "dsa0/wq1", "pasid": 5}})")) == Strings{"E0401"});
     CHECK(codes(program(R"({"free": "B"})")) == Strings{"E0402"});
     CHECK(codes(program(R"({"free": 5, "set": "vm9"})")) == Strings{"E0401"});
-    CHECK(codes(program(R"({"kill": "vm9"})")) == Strings{"E0401"});
+    CHECK(codes(program(R"({"kill": "vm9"})", "vm1/vmm")) == Strings{"E0401"});
+    CHECK(codes(program(R"({"kill": "vm1"})")) == Strings{"E0201"});
     CHECK(codes(program(R"({"sleep": "1us"})", "vm1/vcpu1")) == Strings{"E0401"});
     CHECK(codes(program(R"({"sleep": "1us"})", "vm2/vcpu0")) == Strings{"E0401"});
     CHECK(codes(R"("proof": {"defect": "nothing", "fails": "nobody"})") ==

@@ -1,0 +1,506 @@
+#include "scenarios/language/read_steps.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "scenarios/language/units.hpp"
+
+namespace ioasim::scenario {
+namespace {
+
+using platform::CallArg;
+using platform::CallArgSpec;
+using platform::CallSpec;
+using platform::CallSubject;
+using platform::CallValue;
+using platform::Step;
+using platform::StepKind;
+
+struct StepName {
+    const char* key;
+    StepKind kind;
+};
+constexpr StepName kSteps[] = {
+    {"alloc", StepKind::Alloc},   {"free", StepKind::Free},     {"bind", StepKind::Bind},
+    {"unbind", StepKind::Unbind}, {"submit", StepKind::Submit}, {"wait", StepKind::Wait},
+    {"sleep", StepKind::Sleep},   {"spend", StepKind::Spend},   {"exit", StepKind::Exit},
+    {"kill", StepKind::Kill},
+};
+
+const char* place_text(StepPlace place) {
+    switch (place) {
+        case StepPlace::HostProcess:
+            return "a process of the host";
+        case StepPlace::KernelThread:
+            return "a kernel thread";
+        case StepPlace::Vmm:
+            return "a VMM";
+        case StepPlace::Vcpu:
+            return "a program in a guest";
+        case StepPlace::Script:
+            return "a block or work of the kernel";
+    }
+    return "?";
+}
+
+bool exists_in(StepKind kind, StepPlace place) {
+    switch (kind) {
+        case StepKind::Bind:
+        case StepKind::Unbind:
+        case StepKind::Submit:
+        case StepKind::Wait:
+            return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
+        case StepKind::Exit:
+            return place != StepPlace::Script;
+        case StepKind::Kill:
+            return place != StepPlace::Script && place != StepPlace::Vcpu;
+        case StepKind::Call:
+            return place != StepPlace::Vcpu;
+        default:
+            return true;
+    }
+}
+
+class StepReader {
+public:
+    StepReader(Reading& reading, const StepWords& words, StepPlace place)
+        : r_(reading), words_(words), place_(place) {
+        if (kernel()) {
+            variables_ = words.globals;
+        }
+        if (place == StepPlace::Script) {
+            variables_.insert("event");
+        }
+    }
+
+    std::vector<Step> read(const Node* list, const std::string& pointer) {
+        std::vector<Step> steps;
+        bool exited = false;
+        std::size_t index = 0;
+        for (const Node& item : items_of(list)) {
+            const std::string at = pointer_join(pointer, index++);
+            if (exited) {
+                r_.report(Code::BadOrder, item.place, at, "a step after \"exit\"");
+                break;
+            }
+            Step step;
+            step.where = r_.where(item.place);
+            if (one(item, at, step)) {
+                exited = step.kind == StepKind::Exit;
+                steps.push_back(std::move(step));
+            }
+        }
+        return steps;
+    }
+
+private:
+    bool kernel() const { return place_ == StepPlace::KernelThread || place_ == StepPlace::Script; }
+
+    bool one(const Node& item, const std::string& at, Step& step) {
+        const Node* subject = nullptr;
+        const char* key = nullptr;
+        for (const StepName& candidate : kSteps) {
+            if (subject == nullptr && (subject = item.get(candidate.key)) != nullptr) {
+                step.kind = candidate.kind;
+                key = candidate.key;
+            }
+        }
+        for (const CallSpec& spec : platform::call_specs()) {
+            if (subject == nullptr && (subject = item.get(spec.key)) != nullptr) {
+                step.kind = StepKind::Call;
+                step.call.kind = spec.kind;
+                key = spec.key;
+            }
+        }
+        if (subject == nullptr) {
+            return false;
+        }
+        if (!exists_in(step.kind, place_)) {
+            r_.report(Code::UnknownKey, subject->place, pointer_join(at, key),
+                      fmt::format("{} has no step {}", place_text(place_), quoted(key)));
+            return false;
+        }
+        if (step.kind == StepKind::Call) {
+            call(item, *subject, pointer_join(at, key), at, step.call);
+        } else {
+            native(item, *subject, pointer_join(at, key), at, step);
+        }
+        wanted(item, step);
+        if (const Node* profiles = item.get("profiles")) {
+            const auto& names = items_of(profiles);
+            const bool here = std::any_of(names.begin(), names.end(), [this](const Node& name) {
+                return text_of(&name) == words_.profile;
+            });
+            step.kind = here ? step.kind : StepKind::Absent;
+        }
+        return true;
+    }
+
+    void wanted(const Node& item, Step& step) {
+        const Node* node = item.get("error");
+        Errno error = Errno::Ok;
+        if (node == nullptr) {
+            return;
+        }
+        step.any_result = text_of(node) == "any";
+        if (!step.any_result && parse_errno(text_of(node), error)) {
+            step.error = error;
+        }
+    }
+
+    void native(const Node& item, const Node& subject, const std::string& pointer,
+                const std::string& at, Step& step) {
+        switch (step.kind) {
+            case StepKind::Bind:
+                if (place_ == StepPlace::HostProcess) {
+                    // The host's kernel chooses the ID of an address space when it is bound.
+                    variables_.insert(text_of(&subject));
+                }
+                step.id = id(subject, pointer);
+                break;
+            case StepKind::Alloc:
+                step.id = text_of(&subject);
+                variables_.insert(step.id);
+                break;
+            case StepKind::Submit:
+                submit(subject, pointer, step);
+                return;
+            case StepKind::Wait:
+                step.duration = time_of(item.get("timeout"), TimePs{});
+                return;
+            case StepKind::Sleep:
+            case StepKind::Spend:
+                step.duration = time_of(&subject, TimePs{1});
+                return;
+            case StepKind::Exit:
+                if (subject.is(Node::Kind::Boolean) && !subject.boolean) {
+                    r_.report(Code::NotAChoice, subject.place, pointer, "\"exit\" is true");
+                }
+                return;
+            case StepKind::Kill:
+                r_.known(subject, pointer, "virtual machine", words_.vms, Code::UnknownComponent);
+                step.target = text_of(&subject);
+                return;
+            default:
+                step.id = id(subject, pointer);
+        }
+        if (const Node* range = item.get("range")) {
+            step.range = read_range(r_, range, at + "/range", kernel());
+            if (!kernel() && step.range->max > 0xFFFFF) {
+                r_.report(Code::OutOfRange, range->place, at + "/range",
+                          "a PASID has 20 bits: at most 1048575");
+            }
+        }
+        kernel_options(item, at, step);
+        if (const Node* device = item.get("device")) {
+            r_.known(*device, at + "/device", "device", words_.devices, Code::UnknownComponent);
+            step.device = text_of(device);
+        }
+    }
+
+    void kernel_options(const Node& item, const std::string& at, Step& step) {
+        if (const Node* set = item.get("set")) {
+            r_.known(*set, at + "/set", "set", words_.sets, Code::UnknownComponent);
+            step.set = text_of(set);
+            if (step.kind == StepKind::Alloc && !kernel()) {
+                r_.report(Code::UnknownKey, set->place, at + "/set",
+                          "only a kernel thread names the set that it allocates from");
+            }
+        } else if (place_ == StepPlace::KernelThread && step.kind == StepKind::Alloc &&
+                   words_.profile != "mainline") {
+            r_.report(Code::MissingKey, item.place, at, "a kernel thread allocates from a \"set\"");
+        }
+        step.data = integer_of(item.get("data"), 0);
+    }
+
+    void submit(const Node& node, const std::string& pointer, Step& step) {
+        step.op = text_of(node.get("op"), "memmove");
+        step.size = size_of(node.get("size"), step.op == "noop" ? 0 : kPageSize);
+        step.count = integer_of(node.get("count"), 1);
+        step.pattern = integer_of(node.get("pattern"), 0);
+        step.wait = boolean_value(node.get("wait"), true);
+        if (const Node* size = node.get("size"); size != nullptr && step.op == "noop") {
+            r_.report(Code::UnknownKey, size->place, pointer + "/size",
+                      "a noop moves no bytes: it has no size");
+        }
+        if (const Node* pasid = node.get("pasid")) {
+            step.id = id(*pasid, pointer + "/pasid");
+        }
+        const Node* to = node.get("to");
+        if (to == nullptr || !to->is(Node::Kind::String)) {
+            return;
+        }
+        const std::size_t slash = to->text.find('/');
+        step.device = to->text.substr(0, slash);
+        step.workqueue = slash == std::string::npos ? "" : to->text.substr(slash + 1);
+        r_.known(*to, pointer + "/to", "workqueue", words_.workqueues, Code::UnknownComponent);
+    }
+
+    void call(const Node& item, const Node& subject, const std::string& pointer,
+              const std::string& at, platform::CoreCall& call) {
+        const CallSpec& spec = platform::call_spec(call.kind);
+        switch (spec.subject) {
+            case CallSubject::NewId:
+                call.subject = text_of(&subject);
+                variables_.insert(call.subject);
+                break;
+            case CallSubject::Id:
+                call.subject = id(subject, pointer);
+                break;
+            case CallSubject::Number:
+                call.number = integer_of(&subject, 0);
+                break;
+            case CallSubject::True:
+                if (subject.is(Node::Kind::Boolean) && !subject.boolean) {
+                    r_.report(Code::NotAChoice, subject.place, pointer,
+                              fmt::format("\"{}\" is true", spec.key));
+                }
+                break;
+            default:
+                call.subject = text_of(&subject);
+                known_subject(subject, pointer, spec.subject);
+        }
+        for (const auto* args : {&spec.required, &spec.optional}) {
+            for (const CallArg arg : *args) {
+                const CallArgSpec& argument = platform::arg_spec(arg);
+                if (const Node* value = item.get(argument.key)) {
+                    one_argument(*value, pointer_join(at, argument.key), argument, call);
+                }
+            }
+        }
+    }
+
+    void known_subject(const Node& node, const std::string& pointer, CallSubject subject) {
+        switch (subject) {
+            case CallSubject::Set:
+                r_.known(node, pointer, "set", words_.sets, Code::UnknownComponent);
+                break;
+            case CallSubject::Block:
+                r_.known(node, pointer, "block", words_.blocks, Code::UnknownComponent);
+                break;
+            case CallSubject::Work:
+                r_.known(node, pointer, "work", words_.works, Code::UnknownComponent);
+                break;
+            case CallSubject::Allocator:
+                r_.known(node, pointer, "allocator", words_.allocators, Code::UnknownComponent);
+                break;
+            case CallSubject::Lock:
+                r_.known(node, pointer, "lock", words_.locks, Code::UnknownComponent);
+                break;
+            default:
+                break;
+        }
+    }
+
+    void one_argument(const Node& value, const std::string& pointer, const CallArgSpec& argument,
+                      platform::CoreCall& call) {
+        switch (argument.value) {
+            case CallValue::Flag:
+                call.numbers[argument.arg] = boolean_value(&value, false) ? 1 : 0;
+                return;
+            case CallValue::Number:
+                call.numbers[argument.arg] = integer_of(&value, 0);
+                return;
+            case CallValue::Id:
+                call.names[argument.arg] = id(value, pointer);
+                return;
+            case CallValue::NumberOrName:
+                if (value.is(Node::Kind::Number)) {
+                    call.numbers[argument.arg] = integer_of(&value, 0);
+                    return;
+                }
+                break;
+            default:
+                break;
+        }
+        if (argument.arg == CallArg::Set) {
+            r_.known(value, pointer, "set", words_.sets, Code::UnknownComponent);
+        }
+        if (argument.arg == CallArg::Process) {
+            r_.known(value, pointer, "program", words_.programs, Code::UnknownComponent);
+        }
+        call.names[argument.arg] = text_of(&value);
+    }
+
+    std::string id(const Node& node, const std::string& pointer) {
+        if (node.is(Node::Kind::Number)) {
+            return std::to_string(integer_of(&node, 0));
+        }
+        const std::string text = text_of(&node);
+        const bool number =
+            !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+        if (!text.empty() && !number && variables_.count(text) == 0) {
+            const std::vector<std::string> known(variables_.begin(), variables_.end());
+            r_.report(
+                Code::UnknownVariable, node.place, pointer,
+                fmt::format("variable {} is not set by {}", quoted(text),
+                            kernel() ? "any step of the kernel" : "an earlier step"),
+                known.empty() ? "\"alloc\" and \"find\" set variables" : suggest(text, known));
+        }
+        return text;
+    }
+
+    Reading& r_;
+    const StepWords& words_;
+    StepPlace place_;
+    std::set<std::string> variables_;
+};
+
+void collect_from(const Node* list, bool kernel, StepWords& words) {
+    for (const Node& item : items_of(list)) {
+        for (const CallSpec& spec : platform::call_specs()) {
+            const Node* subject = item.get(spec.key);
+            if (subject == nullptr) {
+                continue;
+            }
+            if (spec.subject == CallSubject::NewSet) {
+                words.sets.push_back(text_of(subject));
+            }
+            if (spec.subject == CallSubject::NewId && kernel) {
+                words.globals.insert(text_of(subject));
+            }
+        }
+        if (const Node* variable = item.get("alloc"); variable != nullptr && kernel) {
+            words.globals.insert(text_of(variable));
+        }
+    }
+}
+
+}  // namespace
+
+void collect_kernel_names(const Node& document, StepWords& words) {
+    for (const Node& program : items_of(document.get("programs"))) {
+        const std::string on = text_of(program.get("on"));
+        collect_from(program.get("steps"), on == "host/kernel", words);
+        const std::string name = on + "/" + text_of(program.get("process"));
+        words.programs.push_back(name);
+        if (on == "host" || on == "host/kernel") {
+            const std::string mm = text_of(program.get("mm"));
+            words.sets.push_back("dev/" + (mm.empty() ? name : mm));
+            words.sets.push_back(name);
+        }
+    }
+    const Node* kernel = document.get("kernel");
+    if (kernel == nullptr) {
+        return;
+    }
+    for (const Node& work : items_of(kernel->get("works"))) {
+        collect_from(work.get("steps"), true, words);
+    }
+    for (const Node& block : items_of(kernel->get("blocks"))) {
+        if (const Node* on = block.get("on")) {
+            for (const auto& member : on->members) {
+                collect_from(&member.value, true, words);
+            }
+        }
+    }
+}
+
+platform::PasidRange read_range(Reading& reading, const Node* node, const std::string& pointer,
+                                bool may_be_empty) {
+    platform::PasidRange range;
+    if (node == nullptr) {
+        return range;
+    }
+    range.min = static_cast<std::uint32_t>(integer_of(node->get("min"), range.min));
+    range.max = static_cast<std::uint32_t>(integer_of(node->get("max"), range.max));
+    if (range.min > range.max && !may_be_empty) {
+        reading.report(Code::MinAboveMax, node->place, pointer,
+                       fmt::format("min {} is larger than max {}", range.min, range.max));
+    }
+    return range;
+}
+
+std::vector<Step> read_steps(Reading& reading, const StepWords& words, const Node* list,
+                             const std::string& pointer, StepPlace place) {
+    return StepReader(reading, words, place).read(list, pointer);
+}
+
+void read_kernel_names(Reading& reading, StepWords& words) {
+    const Node* kernel = reading.root.get("kernel");
+    words.locks.emplace_back("allocator");
+    if (kernel == nullptr) {
+        return;
+    }
+    const auto names = [kernel](const char* key, std::vector<std::string>& out) {
+        const std::vector<std::string> found = item_names(kernel->get(key));
+        out.insert(out.end(), found.begin(), found.end());
+    };
+    names("blocks", words.blocks);
+    names("works", words.works);
+    names("allocators", words.allocators);
+    names("locks", words.locks);
+}
+
+namespace {
+
+int priority_of(const Node* node) {
+    if (node == nullptr) {
+        return 0;
+    }
+    if (node->is(Node::Kind::Number)) {
+        return static_cast<int>(integer_of(node, 0));
+    }
+    const char* const names[] = {"LAST", "DEVICE", "IOMMU", "CPU"};
+    const auto* const found = std::find(std::begin(names), std::end(names), text_of(node));
+    return static_cast<int>(found - std::begin(names)) % 4;
+}
+
+platform::BlockConfig read_block(Reading& reading, const StepWords& words, const Node& item,
+                                 const std::string& pointer) {
+    platform::BlockConfig block;
+    block.name = text_of(item.get("name"));
+    block.priority = priority_of(item.get("priority"));
+    block.cost = time_of(item.get("cost"), TimePs{});
+    if (const Node* on = item.get("on")) {
+        for (const auto& member : on->members) {
+            block.on[member.key] = read_steps(reading, words, &member.value,
+                                              pointer + "/on/" + member.key, StepPlace::Script);
+        }
+    }
+    if (const Node* returns = item.get("returns")) {
+        for (const auto& member : returns->members) {
+            block.returns[member.key] = text_of(&member.value);
+        }
+    }
+    return block;
+}
+
+}  // namespace
+
+platform::KernelCodeConfig read_kernel_code(Reading& reading, const StepWords& words) {
+    platform::KernelCodeConfig code;
+    const Node* kernel = reading.root.get("kernel");
+    if (kernel == nullptr) {
+        return code;
+    }
+    std::size_t index = 0;
+    for (const Node& item : items_of(kernel->get("blocks"))) {
+        code.blocks.push_back(
+            read_block(reading, words, item, pointer_join("/kernel/blocks", index++)));
+    }
+    index = 0;
+    for (const Node& item : items_of(kernel->get("works"))) {
+        code.works.push_back(
+            {text_of(item.get("name")),
+             read_steps(reading, words, item.get("steps"),
+                        pointer_join("/kernel/works", index++) + "/steps", StepPlace::Script)});
+    }
+    for (const Node& item : items_of(kernel->get("allocators"))) {
+        platform::AllocatorConfig allocator;
+        allocator.name = text_of(item.get("name"));
+        allocator.functions = text_of(item.get("functions"), allocator.name);
+        allocator.cost = time_of(item.get("cost"), TimePs{});
+        for (const Node& number : items_of(item.get("gives"))) {
+            allocator.gives.push_back(static_cast<std::uint32_t>(integer_of(&number, 0)));
+        }
+        code.allocators.push_back(std::move(allocator));
+    }
+    for (const Node& item : items_of(kernel->get("locks"))) {
+        code.locks.push_back({text_of(item.get("name")), text_of(item.get("kind")) == "mutex"});
+    }
+    return code;
+}
+
+}  // namespace ioasim::scenario

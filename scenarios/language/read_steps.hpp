@@ -1,0 +1,51 @@
+// Steps: what programs, notification blocks and deferred work do.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "scenarios/language/reading.hpp"
+
+namespace ioasim::scenario {
+
+// Where steps run decides which there are and whose variables they see.
+enum class StepPlace : std::uint8_t {
+    HostProcess,
+    KernelThread,
+    Vmm,
+    Vcpu,
+    Script,  // a notification block or deferred work
+};
+
+// Every name that steps may use.
+struct StepWords {
+    std::string profile;
+    std::vector<std::string> vms;
+    std::vector<std::string> devices;
+    std::vector<std::string> workqueues;  // "dsa0/wq0"
+    std::vector<std::string> sets;
+    std::vector<std::string> blocks;
+    std::vector<std::string> works;
+    std::vector<std::string> allocators;
+    std::vector<std::string> locks;
+    std::vector<std::string> programs;  // full names
+    std::set<std::string> globals;      // variables of kernel code
+};
+
+// Looks through the document for sets and variables that kernel code makes, in any order.
+void collect_kernel_names(const Node& document, StepWords& words);
+
+std::vector<platform::Step> read_steps(Reading& reading, const StepWords& words, const Node* list,
+                                       const std::string& pointer, StepPlace place);
+
+// Kernel code may ask for an empty range (min above max).
+platform::PasidRange read_range(Reading& reading, const Node* node, const std::string& pointer,
+                                bool may_be_empty = false);
+
+// The blocks, works, allocators and locks of the document; their names go into `words`, their
+// steps are read after all names are known.
+void read_kernel_names(Reading& reading, StepWords& words);
+platform::KernelCodeConfig read_kernel_code(Reading& reading, const StepWords& words);
+
+}  // namespace ioasim::scenario
