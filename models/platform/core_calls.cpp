@@ -410,12 +410,19 @@ StepOutcome perform_alloc(ExecContext& ctx, KernelObjects& objects, const Step& 
                           const Caller& caller) {
     const PasidRange range = step.range.value_or(PasidRange{});
     IoasidSet* set = step.set.empty() ? caller.own_set : objects.find_set(step.set);
-    const Ioasid id =
-        objects.core().alloc(ctx, set, Ioasid{range.min}, Ioasid{range.max}, data_of(step.data));
-    if (id != kNoIoasid) {
-        caller.variables->set(step.id, id);
+    Ioasid first = kNoIoasid;
+    for (std::uint64_t i = 0; i < step.count; ++i) {
+        const Ioasid id = objects.core().alloc(ctx, set, Ioasid{range.min}, Ioasid{range.max},
+                                               data_of(step.data));
+        if (id == kNoIoasid) {
+            return outcome(Errno::Enospc);
+        }
+        if (i == 0) {
+            first = id;
+            caller.variables->set(step.id, id);
+        }
     }
-    return found(id, Errno::Enospc);
+    return {Errno::Ok, first.value()};
 }
 
 StepOutcome perform_free(ExecContext& ctx, KernelObjects& objects, const Step& step,

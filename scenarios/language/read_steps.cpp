@@ -212,6 +212,13 @@ private:
             r_.report(Code::MissingKey, item.place, at, "a kernel thread allocates from a \"set\"");
         }
         step.data = integer_of(item.get("data"), 0);
+        step.count = integer_of(item.get("count"), 1);
+        for (const char* key : {"data", "count"}) {
+            if (const Node* node = item.get(key); node != nullptr && !kernel()) {
+                r_.report(Code::UnknownKey, node->place, pointer_join(at, key),
+                          fmt::format("only kernel code gives {} to \"alloc\"", quoted(key)));
+            }
+        }
     }
 
     void submit(const Node& node, const std::string& pointer, Step& step) {
