@@ -52,6 +52,7 @@ StateFold::StateFold(trace::Recorder& recorder)
     on<trace::ProcessStart, &StateFold::on_process_start>();
     on<trace::ProcessExit, &StateFold::on_process_exit>();
     on<trace::StepResult, &StateFold::on_step>();
+    on<trace::LockStatistics, &StateFold::on_lock>();
     on<trace::RunFinding, &StateFold::on_finding>();
     on<trace::IoasidHazard, &StateFold::on_hazard>();
     on<trace::RunEnd, &StateFold::on_run_end>();
@@ -243,6 +244,14 @@ void StateFold::on_process_exit(const trace::EventRecord& record) {
     processes[IOASIM_FIELD(record, ProcessExit, process)] = {
         false, IOASIM_U32(record, ProcessExit, cause)};
 }
+void StateFold::on_lock(const trace::EventRecord& record) {
+    locks[IOASIM_FIELD(record, LockStatistics, lock)] = {
+        IOASIM_FIELD(record, LockStatistics, acquired),
+        IOASIM_FIELD(record, LockStatistics, contended),
+        IOASIM_FIELD(record, LockStatistics, waited), IOASIM_FIELD(record, LockStatistics, longest),
+        IOASIM_FIELD(record, LockStatistics, held)};
+}
+
 void StateFold::on_step(const trace::EventRecord& record) {
     Program& program = programs[IOASIM_FIELD(record, StepResult, program)];
     ++program.steps;

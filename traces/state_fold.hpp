@@ -65,6 +65,14 @@ public:
         std::uint64_t last = 0;  // error number
     };
 
+    struct Lock {
+        std::uint64_t acquired = 0;
+        std::uint64_t contended = 0;
+        std::uint64_t waited = 0;  // picoseconds
+        std::uint64_t longest = 0;
+        std::uint64_t held = 0;
+    };
+
     Facts facts;
     FlatMap<Kernel> kernels;
     IdTable<Id> ids;              // by number space
@@ -78,6 +86,7 @@ public:
     mutable OwnerMap owners;
     FlatMap<Process> processes;
     FlatMap<Program> programs;
+    FlatMap<Lock> locks;              // at the end of the run
     FlatMap<std::uint64_t> findings;  // by code
     std::uint64_t hazards = 0;
     std::uint32_t run_reason = 0;
@@ -112,6 +121,7 @@ private:
     void on_process_start(const trace::EventRecord& record);
     void on_process_exit(const trace::EventRecord& record);
     void on_step(const trace::EventRecord& record);
+    void on_lock(const trace::EventRecord& record);
     void on_finding(const trace::EventRecord& record);
     void on_hazard(const trace::EventRecord& record);
     void on_run_end(const trace::EventRecord& record);

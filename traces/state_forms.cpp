@@ -126,6 +126,13 @@ StateAnswer with_program(const Source& s, const Asked& a, Pick pick) {
     return program == nullptr ? s.missing("program", a.names[0], s.fold.programs) : pick(*program);
 }
 
+template <class Pick>
+StateAnswer with_lock(const Source& s, const Asked& a, Pick pick) {
+    const auto* lock = s.fold.locks.find(s.key(a.names[0]));
+    return lock == nullptr ? s.missing("lock that was taken", a.names[0], s.fold.locks)
+                           : pick(*lock);
+}
+
 std::string holders_text(const Source& s, const IdFacts& facts, const StateFold::Id& id) {
     std::map<std::string, std::uint32_t> by_name;
     std::uint32_t named = 0;
@@ -363,6 +370,27 @@ const std::vector<FormEntry>& form_entries() {
              return with_program(s, a, [](const auto& p) {
                  return text(std::string(errno_name(static_cast<Errno>(p.last))));
              });
+         }},
+        {"lock(NAME).acquired", "how often a lock was taken",
+         [](S s, A a) { return with_lock(s, a, [](const auto& l) { return count(l.acquired); }); }},
+        {"lock(NAME).contended", "how often somebody had to wait for it",
+         [](S s, A a) {
+             return with_lock(s, a, [](const auto& l) { return count(l.contended); });
+         }},
+        {"lock(NAME).waited", "time that all spent waiting for it",
+         [](S s, A a) {
+             return with_lock(
+                 s, a, [](const auto& l) { return answer(StateValue::Kind::Time, l.waited); });
+         }},
+        {"lock(NAME).longest", "the longest wait for it",
+         [](S s, A a) {
+             return with_lock(
+                 s, a, [](const auto& l) { return answer(StateValue::Kind::Time, l.longest); });
+         }},
+        {"lock(NAME).held", "time that it was held",
+         [](S s, A a) {
+             return with_lock(s, a,
+                              [](const auto& l) { return answer(StateValue::Kind::Time, l.held); });
          }},
         {"findings", "findings of all checkers",
          [](S s, A) {

@@ -22,6 +22,7 @@
 //   DEVICE.descriptor(N).ended|status|how   DEVICE.faults
 //   pasid_space(RID,N).owner  memory(ADDRESS).owner
 //   process(NAME).alive|cause  program(NAME).steps|last
+//   lock(NAME).acquired|contended|waited|longest|held
 //   findings  findings(CODE)  hazards  run.reason  run.time
 //
 // Values as text: counts decimal, "none" for an Id without value, "0x800000C9" (capital digits),

@@ -2,6 +2,7 @@
 
 #include "core/trace/device_events.hpp"
 #include "core/trace/ioasid_events.hpp"
+#include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "core/trace/vtd_events.hpp"
 #include "traces/fields.hpp"
@@ -45,6 +46,7 @@ Stats::Stats(trace::Recorder& recorder)
     on<trace::KvmKick, &Stats::on_kick>();
     on<trace::VirtualCommand, &Stats::on_command>();
     on<trace::CpuEnqcmd, &Stats::on_enqcmd>();
+    on<trace::LockStatistics, &Stats::on_lock>();
 }
 
 void Stats::on_event(const trace::EventRecord& record) {
@@ -260,6 +262,15 @@ void Stats::on_enqcmd(const trace::EventRecord& record) {
     }
 }
 
+void Stats::on_lock(const trace::EventRecord& record) {
+    LockStats& lock = locks_[recorder_.names().text(IOASIM_NAME(record, LockStatistics, lock))];
+    lock.acquired = IOASIM_FIELD(record, LockStatistics, acquired);
+    lock.contended = IOASIM_FIELD(record, LockStatistics, contended);
+    lock.waited = TimePs{IOASIM_FIELD(record, LockStatistics, waited)};
+    lock.longest = TimePs{IOASIM_FIELD(record, LockStatistics, longest)};
+    lock.held = TimePs{IOASIM_FIELD(record, LockStatistics, held)};
+}
+
 StatsResult Stats::result() const {
     StatsResult result;
     const auto name = [this](std::uint32_t key) {
@@ -277,6 +288,7 @@ StatsResult Stats::result() const {
     for (const std::uint64_t key : vms_.sorted_keys()) {
         result.vms[name(as_u32(key))] = **vms_.find(key);
     }
+    result.locks = locks_;
     result.lives = lives_;
     result.lives_not_listed = lives_not_listed_;
     result.time_to_reclaim = time_to_reclaim_;

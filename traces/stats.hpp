@@ -63,11 +63,20 @@ struct VmStats {
     std::uint64_t virtual_commands_failed = 0;
 };
 
+struct LockStats {
+    std::uint64_t acquired = 0;
+    std::uint64_t contended = 0;
+    TimePs waited;
+    TimePs longest;
+    TimePs held;
+};
+
 struct StatsResult {
     std::map<std::string, WorkStats> workqueues;  // "dsa0.wq0"
     std::map<std::uint32_t, WorkStats> pasids;    // those with descriptors
     std::map<std::string, IommuStats> iommus;
     std::map<std::string, VmStats> vms;
+    std::map<std::string, LockStats> locks;
     std::vector<IdLife> lives;  // by time of allocation
     std::uint64_t lives_not_listed = 0;
     Latency time_to_reclaim;  // free to reclaim, host IDs in use
@@ -102,6 +111,7 @@ private:
     void on_kick(const trace::EventRecord& record);
     void on_command(const trace::EventRecord& record);
     void on_enqcmd(const trace::EventRecord& record);
+    void on_lock(const trace::EventRecord& record);
     WorkStats& of_wq(std::uint32_t device, std::uint32_t wq);
     WorkStats& of_pasid(std::uint32_t pasid);
     IdLife* life(std::uint64_t kernel, std::uint64_t ioasid);
@@ -119,6 +129,7 @@ private:
     FlatMap<std::uint32_t> component_vm_;  // component -> VM + 1, 1: none
     FlatMap<std::uint32_t> live_;          // (kernel, ioasid) -> index into lives_ + 1
     FlatMap<std::uint64_t> freed_;         // host ID -> time of free
+    std::map<std::string, LockStats> locks_;
     std::vector<IdLife> lives_;
     std::uint64_t lives_not_listed_ = 0;
     Latency time_to_reclaim_;

@@ -67,6 +67,7 @@ public:
     void lock(ExecContext& ctx) { ctx.lock(lock_); }
     void unlock(ExecContext& ctx) { ctx.unlock(lock_); }
     const SimLock& allocator_lock() const { return lock_; }
+    const SimLock& mm_list_lock() const { return mm_list_lock_; }
 
     // --- capacity -----------------------------------------------------------------------------
     // False when refused (installed before); the real call only warns.

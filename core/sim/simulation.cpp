@@ -135,6 +135,9 @@ StopReason Simulation::run() {
         std::rethrow_exception(failure_);
     }
     recorder_.begin_software();
+    if (before_end) {
+        before_end();
+    }
     recorder_.emit(source, trace::RunEnd{recorder_.name(stop_reason_name(reason_))});
     recorder_.finish(now());
     return reason_;

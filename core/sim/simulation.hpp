@@ -63,6 +63,8 @@ public:
     bool stopping() const { return stopping_; }
     // Software's threads cannot let an exception cross the kernel either: it is kept for run().
     void fail_from_software(std::exception_ptr failure) { fail(std::move(failure)); }
+    // Called after the last activation, before the end is told: what is only known then.
+    std::function<void()> before_end;
     // Called every few thousand activations: progress display, host timeout, Ctrl-C.
     std::function<void()> heartbeat;
     // Everything that modules and software know about themselves.

@@ -30,13 +30,13 @@ const std::vector<const EventInfo*>& catalogue() {
                 IoasidSetFree, IoasidAlloc, IoasidGet, IoasidPut, IoasidStateChange, IoasidFreeCall,
                 IoasidBind, IoasidUnbind, IoasidFree, IoasidHandler, IoasidHandlerDone,
                 IoasidReclaim, IoasidWork, IoasidRefused, IoasidHazard, IoasidCharge, RunStart,
-                RunEnd, RunPool, RunFinding, RunDefect, LockAcquire, LockRelease, SchedRun,
-                SchedIdle, StepResult, KvmBind, KvmUnbind, KvmFree, KvmTableWrite, KvmKick, VmEntry,
-                VmExit, VmCreate, VmDestroy, VirtualCommand, GuestPasidEntry, VdcmBind, VdcmUnbind,
-                VdcmFree, SvaBind, SvaUnbind, ProcessStart, ProcessExit, CpuPasid, CpuEnqcmd,
-                PcieUnsupported, VtdPasidEntrySet, VtdPasidEntryClear, VtdRequest, VtdTranslated,
-                VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill, VtdDrop, VtdInvalidation,
-                VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse>();
+                RunEnd, RunPool, RunFinding, RunDefect, LockAcquire, LockRelease, LockStatistics,
+                SchedRun, SchedIdle, StepResult, KvmBind, KvmUnbind, KvmFree, KvmTableWrite,
+                KvmKick, VmEntry, VmExit, VmCreate, VmDestroy, VirtualCommand, GuestPasidEntry,
+                VdcmBind, VdcmUnbind, VdcmFree, SvaBind, SvaUnbind, ProcessStart, ProcessExit,
+                CpuPasid, CpuEnqcmd, PcieUnsupported, VtdPasidEntrySet, VtdPasidEntryClear,
+                VtdRequest, VtdTranslated, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill, VtdDrop,
+                VtdInvalidation, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse>();
     return all;
 }
 

@@ -53,6 +53,18 @@ struct LockRelease {
     Name owner;
     IOASIM_FIELDS(lock, owner)
 };
+struct LockStatistics {
+    static constexpr EventName kName{
+        "lock.statistics", Category::Run,
+        "At the end of the run: how often a lock was taken and had to be waited for."};
+    Name lock;
+    std::uint64_t acquired = 0;
+    std::uint64_t contended = 0;
+    TimePs waited;  // by all who had to
+    TimePs longest;
+    TimePs held;
+    IOASIM_FIELDS(lock, acquired, contended, waited, longest, held)
+};
 struct SchedRun {
     static constexpr EventName kName{"sched.run", Category::Sched, "A task got a CPU."};
     std::uint32_t cpu = 0;

@@ -78,6 +78,7 @@ public:
     WorkItem& work(const std::string& name, Ioasid id);
     AllocatorOps& allocator(const std::string& name);
     SimLock* lock(const std::string& name);  // null: the core's own
+    const std::map<std::string, std::unique_ptr<SimLock>>& locks() const { return locks_; }
     void signal(ExecContext& ctx, const std::string& name);
     void await(ExecContext& ctx, const std::string& name);
 

@@ -81,6 +81,7 @@ struct Platform::Impl {
     void build_programs();
     void spawn_software();
     void boot(ExecContext& ctx);
+    void tell_locks();
     void spawn_program(std::size_t index);
     void run_on_vcpu(ExecContext& ctx, std::size_t index, Guest& guest, std::uint32_t vcpu);
     // A program of the VM ended.
@@ -119,6 +120,29 @@ Platform::Impl::Impl(sim::Simulation& simulation, const PlatformConfig& configur
     }
     build_programs();
     spawn_software();
+    sim.before_end = [this] { tell_locks(); };
+}
+
+// What the locks of the IOASID cores and of kernel code have been through.
+void Platform::Impl::tell_locks() {
+    const SourceId source = sim.recorder().source("platform");
+    const auto tell = [&](const SimLock& lock) {
+        const SimLock::Stats& stats = lock.stats();
+        if (stats.acquired != 0) {
+            sim.recorder().emit(
+                source, trace::LockStatistics{sim.recorder().name(lock.name()), stats.acquired,
+                                              stats.contended, stats.waited, stats.longest_wait,
+                                              stats.held});
+        }
+    };
+    tell(host_ioasid->allocator_lock());
+    tell(host_ioasid->mm_list_lock());
+    for (const auto& [name, lock] : objects->locks()) {
+        tell(*lock);
+    }
+    for (const auto& [name, guest] : guests) {
+        tell(guest.ioasid->allocator_lock());
+    }
 }
 
 void Platform::Impl::enable_defects() {

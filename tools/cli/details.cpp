@@ -130,6 +130,23 @@ void add_iommus(const traces::StatsResult& stats, Lines& out) {
     }
 }
 
+void add_locks(const traces::StatsResult& stats, Lines& out) {
+    bool first = true;
+    for (const auto& [name, lock] : stats.locks) {
+        if (lock.contended == 0) {
+            continue;
+        }
+        if (first) {
+            out.emplace_back("locks that somebody waited for");
+            first = false;
+        }
+        out.push_back(fmt::format("  {}: taken {}, waited for {}: {} in all, {} at most; held {}",
+                                  name, count(lock.acquired, "time"), count(lock.contended, "time"),
+                                  short_time(lock.waited), short_time(lock.longest),
+                                  short_time(lock.held)));
+    }
+}
+
 }  // namespace
 
 std::string short_time(TimePs time) {
@@ -155,6 +172,7 @@ std::vector<std::string> detail_lines(const traces::StatsResult& stats,
     add_lives(stats, out);
     add_queues(stats, out);
     add_iommus(stats, out);
+    add_locks(stats, out);
     return out;
 }
 
