@@ -14,6 +14,9 @@ constexpr std::size_t kMaxListed = std::size_t{1} << 27U;  // width of IoasidEnt
 }  // namespace
 
 TimePs IoasidCore::search_cost(const IoasidSet* set) const {
+    if (probes_.has(ioasid_probes::kSearchIsFree)) {
+        return {};
+    }
     if (set != nullptr && set->own_ids_ != nullptr) {
         return set_cost(*set);
     }
@@ -31,8 +34,8 @@ IoasidEntry* IoasidCore::lookup_private(const IoasidSet* set, Ioasid id, IoasidE
 }
 
 TimePs IoasidCore::set_cost(const IoasidSet& set) const {
-    return params_.set_level == TimePs{} ? TimePs{}
-                                         : params_.set_level * tree_levels(set.highest_id_);
+    const bool free = params_.set_level == TimePs{} || probes_.has(ioasid_probes::kSearchIsFree);
+    return free ? TimePs{} : params_.set_level * tree_levels(set.highest_id_);
 }
 
 void IoasidCore::tell_state(ExecContext& ctx, const IoasidEntry& entry, IoasidState from,
@@ -117,14 +120,24 @@ Errno IoasidCore::may_alloc(ExecContext& ctx, const IoasidSet* set, bool& charge
     return Errno::Ok;
 }
 
+// What was reclaimed inside a notification is not free before its chains have ended: a later
+// handler still acts on that number.
+IoasidCore::Provided IoasidCore::lowest_free(IdTable& table, Ioasid min, Ioasid max) {
+    auto id = table.lowest_free(min.value(), max.value());
+    while (id && std::find(held_back_.begin(), held_back_.end(), *id) != held_back_.end()) {
+        id = *id == max.value() ? std::nullopt : table.lowest_free(*id + 1, max.value());
+    }
+    if (!id) {
+        return {};
+    }
+    return {Ioasid{*id}, &table.insert(*id)};
+}
+
 IoasidCore::Provided IoasidCore::provide(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid max) {
     IdTable& table = table_for(set);
-    if (active_ == nullptr || &table != active_table_) {
-        const auto id = table.lowest_free(min.value(), max.value());
-        if (!id) {
-            return {};
-        }
-        return {Ioasid{*id}, &table.insert(*id)};
+    if (active_ == nullptr || &table != active_table_ ||
+        probes_.has(ioasid_probes::kCustomAllocatorIgnored)) {
+        return lowest_free(table, min, max);
     }
     AllocatorOps& ops = *active_->head;
     const Ioasid id = ops.alloc(ctx, min, max);
@@ -244,6 +257,9 @@ void IoasidCore::free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id) {
             return;  // a subscriber dropped the owner's reference
         }
     }
+    if (probes_.has(ioasid_probes::kIdleFreeNotified)) {
+        send(ctx, *entry, IoasidNotification::Free, kNotifyAll | kNotifySet);
+    }
     entry->refs = 0;
     emit(ctx, trace::IoasidPut{kernel_, name_of(entry->set), id, 0, owner_});
     reclaim(ctx, *entry, from);
@@ -282,6 +298,9 @@ void IoasidCore::reclaim(ExecContext& ctx, IoasidEntry& entry, IoasidState from)
     tell_state(ctx, entry, from, IoasidState::Free);
     unlist(entry);
     table.erase(entry);
+    if (notifying_ > 0 && !probes_.has(ioasid_probes::kReuseInNotification)) {
+        held_back_.push_back(id.value());
+    }
     if (!switches_.managed_sets) {
         emit(ctx, trace::IoasidReclaim{kernel_, name_of(set), id, 0});
         return;
@@ -292,7 +311,8 @@ void IoasidCore::reclaim(ExecContext& ctx, IoasidEntry& entry, IoasidState from)
     }
     emit(ctx, trace::IoasidReclaim{kernel_, set->name_, id, set->live_});
     if (set->live_ == 0 && set->registered_ &&
-        (set->marked_ || switches_.set_death == Switches::SetDeath::AtZeroLive)) {
+        (set->marked_ || switches_.set_death == Switches::SetDeath::AtZeroLive) &&
+        !probes_.has(ioasid_probes::kSetOutlivesLastId)) {
         destroy_set(ctx, *set);
     }
 }
@@ -330,6 +350,9 @@ void IoasidCore::take(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) 
     }
     if (entry.refs != 0) {
         return false;
+    }
+    if (probes_.has(ioasid_probes::kLastPutNotified)) {
+        send(ctx, entry, IoasidNotification::Free, kNotifyAll | kNotifySet);
     }
     reclaim(ctx, entry, from);
     return true;
@@ -456,7 +479,7 @@ Result<void*> IoasidCore::find(ExecContext& ctx, IoasidSet* set, Ioasid id,
         return entry == nullptr ? Errno::Enoent : Errno::Eacces;
     }
     void* const data = entry->data;
-    if (getter != nullptr && !(*getter)(data)) {
+    if (getter != nullptr && !(*getter)(data) && !probes_.has(ioasid_probes::kGetterIgnored)) {
         return static_cast<void*>(nullptr);
     }
     return data;

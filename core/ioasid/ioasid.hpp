@@ -242,6 +242,7 @@ private:
         IoasidEntry* entry = nullptr;  // null: nothing was stored
     };
     Provided provide(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid max);
+    Provided lowest_free(IdTable& table, Ioasid min, Ioasid max);
     Errno may_alloc(ExecContext& ctx, const IoasidSet* set, bool& charged);
     void list(IoasidSet& set, IoasidEntry& entry);
     void unlist(IoasidEntry& entry);
@@ -280,6 +281,7 @@ private:
                       unsigned flags);
     NotifyResult call_chain(ExecContext& ctx, NotifierChain& chain, trace::Name chain_name,
                             const NotifierPayload& payload);
+    NotifyResult call_chains(ExecContext& ctx, const NotifierPayload& payload, unsigned flags);
     NotifyResult call_merged(ExecContext& ctx, const NotifierPayload& payload);
     NotifyResult call_block(ExecContext& ctx, NotifierBlock& block, trace::Name chain_name,
                             const NotifierPayload& payload);
@@ -319,6 +321,8 @@ private:
 
     NotifierChain global_chain_;
     std::list<MmEntry> mm_list_;
+    int notifying_ = 0;                     // notifications under way, one inside the other
+    std::vector<std::uint32_t> held_back_;  // reclaimed inside them
     IoasidCharging* charging_ = nullptr;
 };
 

@@ -38,6 +38,38 @@ inline const Defect kUnregisterIgnored{"ioasid.unregister_ignored",
                                        "unregistering a notification block leaves it on its chain"};
 inline const Defect kRangeIgnored{"ioasid.range_ignored",
                                   "alloc ignores the lower end of the range"};
+inline const Defect kWalkSkipsLast{"ioasid.walk_skips_last", "set_for_each forgets the highest ID"};
+inline const Defect kFindMmAnySet{"ioasid.find_mm_any_set",
+                                  "find_mm_set returns the first set, whoever owns it"};
+inline const Defect kReuseInNotification{
+    "ioasid.reuse_in_notification",
+    "a number reclaimed inside a notification is free before its chains have ended"};
+inline const Defect kNotifyIgnoresScope{"ioasid.notify_ignores_scope",
+                                        "notify calls both chains, whatever its flags are"};
+inline const Defect kRegisterOnLiveSet{
+    "ioasid.register_on_live_set",
+    "notification blocks are accepted on an mm set that has live IDs"};
+inline const Defect kWorkRunsInline{"ioasid.work_runs_inline",
+                                    "queue_work runs the item at once, in the caller's context"};
+inline const Defect kCustomAllocatorIgnored{"ioasid.custom_allocator_ignored",
+                                            "numbers come from the core's own search even while a "
+                                            "custom allocator is active"};
+inline const Defect kGetterIgnored{"ioasid.getter_ignored",
+                                   "find returns the private data that the getter refused"};
+inline const Defect kSetOutlivesLastId{"ioasid.set_outlives_last_id",
+                                       "a set that waits for its last ID is never destroyed"};
+inline const Defect kIdleFreeNotified{"ioasid.idle_free_notified",
+                                      "a free of an IDLE ID sends FREE"};
+inline const Defect kLastPutNotified{"ioasid.last_put_notified",
+                                     "the put that reclaims an ID sends FREE"};
+inline const Defect kSecondSpidAccepted{"ioasid.second_spid_accepted",
+                                        "attach_spid replaces the SPID that an ID has"};
+inline const Defect kAdjustKeepsPool{"ioasid.adjust_keeps_pool",
+                                     "adjust_set changes the quota but not the pool"};
+inline const Defect kPrivateIdsGlobal{"ioasid.private_ids_global",
+                                      "a private set takes its numbers from everybody's"};
+inline const Defect kSearchIsFree{"ioasid.search_is_free",
+                                  "searching costs no time, however many IDs there are"};
 
 inline const FaultSite kAllocNoMemory{"ioasid.alloc.no_memory", "no memory for a new ID"};
 inline const FaultSite kSetAllocNoMemory{"ioasid.set_alloc.no_memory", "no memory for a new set"};

@@ -178,6 +178,16 @@ NotifyResult IoasidCore::send(ExecContext& ctx, const IoasidEntry& entry, Ioasid
     if (told()) {
         tell_notification(ctx, payload);
     }
+    ++notifying_;
+    const NotifyResult result = call_chains(ctx, payload, flags);
+    if (--notifying_ == 0) {
+        held_back_.clear();
+    }
+    return result;
+}
+
+NotifyResult IoasidCore::call_chains(ExecContext& ctx, const NotifierPayload& payload,
+                                     unsigned flags) {
     const bool all = (flags & kNotifyAll) != 0;
     const bool own = (flags & kNotifySet) != 0;
     if (all && own && switches_.call_order == Switches::CallOrder::MergedByPriority) {
@@ -214,6 +224,9 @@ Result<NotifyResult> IoasidCore::notify(ExecContext& ctx, Ioasid id, IoasidNotif
         refused(ctx, "notify", nullptr, id, error);
         return error;
     }
+    if (probes_.has(ioasid_probes::kNotifyIgnoresScope)) {
+        flags = kNotifyAll | kNotifySet;
+    }
     return send(ctx, *entry, event, flags);
 }
 
@@ -241,7 +254,8 @@ Errno IoasidCore::register_notifier(ExecContext& ctx, IoasidSet* set, NotifierBl
     const auto add = [&] {
         spend(ctx, params_.registration);
         const bool living = set == nullptr || usable(ctx, set);
-        if (switches_.register_refuses_live_set && set != nullptr) {
+        if (switches_.register_refuses_live_set && set != nullptr &&
+            !probes_.has(ioasid_probes::kRegisterOnLiveSet)) {
             const Errno error = !living                                        ? Errno::Einval
                                 : set->type_ == SetType::Mm && set->live_ != 0 ? Errno::Ebusy
                                                                                : Errno::Ok;
@@ -318,7 +332,7 @@ Errno IoasidCore::add_mm_entry(ExecContext& ctx, SetToken mm, NotifierBlock& blo
         const auto found = by_token_.find({static_cast<std::uint32_t>(SetType::Mm), mm});
         set = found == by_token_.end() ? nullptr : found->second;
     }
-    if (set != nullptr && set->live_ != 0) {
+    if (set != nullptr && set->live_ != 0 && !probes_.has(ioasid_probes::kRegisterOnLiveSet)) {
         return Errno::Ebusy;  // events of its IDs were missed, and nothing is replayed
     }
     MmEntry entry;

@@ -32,6 +32,11 @@ bool OrderedWorkqueue::queue(ExecContext& ctx, WorkItem& item) {
     if (item.pending_) {
         return false;
     }
+    if (probes_.has(ioasid_probes::kWorkRunsInline)) {
+        item.run(ctx);
+        item.finished();
+        return true;
+    }
     item.pending_ = true;
     items_.push_back(&item);
     tell(ctx, item, queued_);

@@ -198,7 +198,9 @@ Result<IoasidSet*> IoasidCore::set_alloc_private(ExecContext& ctx, SetToken toke
         return error;
     }
     set->quota_ = std::int64_t{kInvalidIoasid};
-    set->own_ids_ = std::make_unique<IdTable>();
+    if (!probes_.has(ioasid_probes::kPrivateIdsGlobal)) {
+        set->own_ids_ = std::make_unique<IdTable>();
+    }
     emit(ctx, trace::IoasidSetAlloc{kernel_, set->name_, set->number_, 0, available_});
     return set;
 }
@@ -281,7 +283,9 @@ Errno IoasidCore::adjust_set(ExecContext& ctx, IoasidSet* set, std::uint32_t quo
         refused(ctx, "adjust_set", set, kNoIoasid, error);
         return error;
     }
-    if (quota > set->share_) {
+    if (probes_.has(ioasid_probes::kAdjustKeepsPool)) {
+        // Nothing moves.
+    } else if (quota > set->share_) {
         available_ -= quota - set->share_;
     } else {
         give_back(ctx, set->share_ - quota);
@@ -310,7 +314,10 @@ std::size_t IoasidCore::set_for_each(ExecContext& ctx, IoasidSet* set,
     if (!switches_.managed_sets || !usable(ctx, set)) {
         return 0;
     }
-    const std::vector<Ioasid> ids = listed_ids(*set);
+    std::vector<Ioasid> ids = listed_ids(*set);
+    if (!ids.empty() && probes_.has(ioasid_probes::kWalkSkipsLast)) {
+        ids.pop_back();
+    }
     for (const Ioasid id : ids) {
         spend(ctx, params_.find);
         visit(id);
@@ -322,6 +329,9 @@ IoasidSet* IoasidCore::find_mm_set(ExecContext& ctx, SetToken mm) {
     const Frame frame(ctx, "ioasid_find_mm_set");
     const CoreLock guard(*this, ctx);
     spend(ctx, params_.set_scan * set_count_);
+    if (probes_.has(ioasid_probes::kFindMmAnySet) && !sets().empty()) {
+        return sets().front();
+    }
     const auto found = by_token_.find({static_cast<std::uint32_t>(SetType::Mm), mm});
     return found == by_token_.end() ? nullptr : found->second;
 }

@@ -52,7 +52,8 @@ Errno IoasidCore::attach_spid(ExecContext& ctx, IoasidSet* set, Ioasid id, Spid 
     } else if (switches_.attach_checks_set && set != nullptr && entry->set != set) {
         error = Errno::Eacces;
     } else if (entry->spid != kInvalidIoasid &&
-               switches_.second_spid == Switches::SecondSpid::Refused) {
+               switches_.second_spid == Switches::SecondSpid::Refused &&
+               !probes_.has(ioasid_probes::kSecondSpidAccepted)) {
         error = Errno::Ebusy;
     } else {
         spend(ctx, scan_cost(*entry->set));

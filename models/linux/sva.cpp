@@ -38,7 +38,9 @@ Errno Sva::start(ExecContext& ctx) {
     if (!core_.switches().managed_sets) {
         return Errno::Ok;  // mainline has no notifications
     }
-    return core_.register_notifier(ctx, nullptr, *block_);
+    const Errno error = core_.register_notifier(ctx, nullptr, *block_);
+    // A kernel built without the subsystem has no SVA; everything else runs.
+    return error == Errno::Enotsupp ? Errno::Ok : error;
 }
 
 // --- IDs of processes ---------------------------------------------------------------------------

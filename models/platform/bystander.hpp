@@ -8,7 +8,7 @@ namespace ioasim::platform {
 
 class Bystander final : public sim::Module {
 public:
-    // Ticks at odd distances during the first microseconds, so that the end of the run stays its
+    // Ticks at odd distances during the first tenth of a microsecond, so that the end of the run stays its
     // own.
     Bystander(sim::Simulation& sim, const std::string& name, std::uint64_t period_ps)
         : sim::Module(sim, name), period_(period_ps) {}
@@ -24,7 +24,7 @@ public:
     }
 
 private:
-    static constexpr std::uint64_t kTicks = 1000;
+    static constexpr std::uint64_t kTicks = 100;
     TimePs period_;
     TimePs next_{1};
     std::uint64_t ticks_ = 0;
