@@ -192,7 +192,7 @@ void add_knowledge(CLI::App& app, Values& values) {
     params.footer(R"(Examples:
   ioasim params                             all of them
   ioasim params iotlb                       those with "iotlb" in their name
-  ioasim run x.json --set iommu0.iotlb.entries=8 --set iommu.walk.latency=20ns
+  ioasim run x.json --set iommu0.iotlb.entries=8 --set iommu.walk.step=20ns
 
 COMPONENT.PATH in --set or platform.params: a component of the scenario (iommu0), or a kind of them
 (iommu) for all.)");
@@ -220,6 +220,7 @@ void add_coverage(CLI::App& app, Values& values) {
         "coverage",
         "which rows of the list of statements have a scenario or test that proves them");
     CoverageOptions& o = values.coverage;
+    coverage.add_option("FILE", o.files, "with --prove: only the proofs of these scenarios");
     coverage.add_flag("--prove", o.prove,
                       "run each covering scenario, then again with its defect: it must fail as its "
                       "proof says");
@@ -228,7 +229,8 @@ void add_coverage(CLI::App& app, Values& values) {
     coverage.add_flag("--quiet", o.quiet, "only the counts");
     coverage.footer(R"(Examples:
   ioasim coverage                           which rows have a proof
-  ioasim coverage --prove --scenarios my    tries the proofs of the scenarios under my/
+  ioasim coverage --prove                   and does each scenario fail with its defect
+  ioasim coverage --prove my.json           only the proofs of these files, no rows
 
 Exit code 1 while a row is open, a covering scenario fails or a proof does not hold; with --prove
 the last line tells the proofs apart.)");

@@ -211,7 +211,8 @@ private:
         if (unexpected) {
             result_.state = sim_.dump_state();
         }
-        result_.exit_code = reason == StopReason::Signal     ? 128 + std::max(signal_seen(), 2)
+        result_.exit_code = reason == StopReason::Signal
+                                ? 128 + (signal_seen() != 0 ? signal_seen() : SIGTERM)
                             : reason == StopReason::HostTime ? kHostTimeout
                             : unexpected                     ? kHang
                             : result_.failures.empty()       ? kPass
