@@ -191,9 +191,10 @@ lines"   ->  "two\nlines")"},
          "Nothing is overwritten unless --force is given.",
          "ioasim run x.json --trace a.vcd   (a.vcd exists)"},
         {Code::CannotWrite, "results cannot be written",
-         "The folder may not exist or not be writable: found before anything runs (exit code 2). Or "
-         "the disk filled up meanwhile: whatever else can be written is, the summary tells the "
-         "verdict and what is missing, and the run does not count as passed (exit code 3).",
+         "Either the folder does not exist or may not be written: found before anything runs (exit "
+         "code 2). Or the disk filled up meanwhile: whatever else can be written is, the summary "
+         "tells the verdict and what is missing, and the run does not count as passed (exit code "
+         "3).",
          "--out /proc/x"},
     };
     return table;
