@@ -331,17 +331,16 @@ private:
         }
         if (signal_seen() != 0) {
             code = worse(code, 128 + signal_seen());
-            if (results_.size() < jobs_.size()) {
-                print_err(fmt::format("{} of {} runs were not started\n",
-                                      jobs_.size() - results_.size(), jobs_.size()));
-            }
         }
         if (jobs_.size() > 1) {
             const auto passed = std::count_if(results_.begin(), results_.end(),
                                               [](const auto& r) { return r.status() == kPass; });
-            const std::string line =
+            std::string line =
                 fmt::format("{} runs: {} passed, {} failed", jobs_.size(), passed,
-                            static_cast<std::ptrdiff_t>(jobs_.size()) - passed);
+                            static_cast<std::ptrdiff_t>(results_.size()) - passed);
+            if (results_.size() < jobs_.size()) {
+                line += fmt::format(", {} not started", jobs_.size() - results_.size());
+            }
             print_out(options_.json ? fmt::format("{{\"summary\": {}, \"exit_code\": {}}}\n",
                                                   scenario::json_quote(line), code)
                                     : line + "\n");
@@ -433,7 +432,8 @@ int validate_command(const std::vector<std::string>& files, const std::vector<st
         all_good = all_good && good;
     }
     const std::string line =
-        fmt::format("{} files, {} valid, {} with errors", files.size(), files.size() - bad, bad);
+        fmt::format("{} file{}, {} valid, {} with errors", files.size(),
+                    files.size() == 1 ? "" : "s", files.size() - bad, bad);
     print_out(json ? fmt::format("{{\"summary\": {}}}\n", scenario::json_quote(line))
                    : line + "\n");
     return all_good ? kPass : kUsage;
