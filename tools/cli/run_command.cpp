@@ -291,6 +291,7 @@ private:
         result.files.push_back(job.folder +
                                "/: resolved.json (this run as one file), run.json, summary.txt");
         constexpr std::size_t kAll = ~std::size_t{0};
+        const std::size_t lost = result.not_written.size();
         // Neither file may keep the other from being written.
         for (const std::string& problem :
              {traces::replace_file(job.folder + "/run.json", to_json(to_node(result), 2) + "\n"),
@@ -299,6 +300,9 @@ private:
             if (!problem.empty()) {
                 result.not_written.push_back(problem);
             }
+        }
+        if (result.not_written.size() != lost) {
+            result.files.pop_back();
         }
     }
 
@@ -335,9 +339,8 @@ private:
         if (jobs_.size() > 1) {
             const auto passed = std::count_if(results_.begin(), results_.end(),
                                               [](const auto& r) { return r.status() == kPass; });
-            std::string line =
-                fmt::format("{} runs: {} passed, {} failed", jobs_.size(), passed,
-                            static_cast<std::ptrdiff_t>(results_.size()) - passed);
+            std::string line = fmt::format("{} runs: {} passed, {} failed", jobs_.size(), passed,
+                                           static_cast<std::ptrdiff_t>(results_.size()) - passed);
             if (results_.size() < jobs_.size()) {
                 line += fmt::format(", {} not started", jobs_.size() - results_.size());
             }
@@ -431,9 +434,8 @@ int validate_command(const std::vector<std::string>& files, const std::vector<st
         bad += good ? 0 : 1;
         all_good = all_good && good;
     }
-    const std::string line =
-        fmt::format("{} file{}, {} valid, {} with errors", files.size(),
-                    files.size() == 1 ? "" : "s", files.size() - bad, bad);
+    const std::string line = fmt::format("{} file{}, {} valid, {} with errors", files.size(),
+                                         files.size() == 1 ? "" : "s", files.size() - bad, bad);
     print_out(json ? fmt::format("{{\"summary\": {}}}\n", scenario::json_quote(line))
                    : line + "\n");
     return all_good ? kPass : kUsage;

@@ -195,9 +195,11 @@ bool from_text(const std::string& text, RunResult& r) {
 
 std::string last_line(const RunResult& r) {
     std::string counts;
+    if (!r.not_written.empty()) {
+        counts = plural(r.not_written.size(), "output") + " not written, ";
+    }
     if (r.outcome() != r.verdict()) {
-        counts = fmt::format("{} not written, verdict {}, ", plural(r.not_written.size(), "output"),
-                             r.verdict());
+        counts += fmt::format("verdict {}, ", r.verdict());
     }
     if (r.exit_code == kFailed) {
         counts += plural(r.failures.size(), "failure") + ", ";
