@@ -70,6 +70,8 @@ run run short.json --trace a.vcd --trace b.vcd
 expect "two waveforms" 2 'a run writes one waveform'
 run run short.json --set run.limit
 expect "--set without value" 2 'PATH=VALUE'
+run run short.json -x
+expect "an unknown short option" 2 'ioasim run has no option -x'
 run params nosuch
 expect "a parameter that does not exist" 2 'no parameter has "nosuch" in its name'
 run params iotlb.entris
@@ -118,6 +120,10 @@ verdict "a reader who has seen enough" \
 "$ioasim" run short.json --no-files --trace closed.jsonl >&- 2>e
 verdict "a closed standard output is no file" \
     "$(head -c 10 closed.jsonl | grep -q '{"schema":' || echo "it begins with something else")"
+
+run run short.json short.json --out twice --quiet
+verdict "two runs of one name have a folder each" \
+    "$([ -s twice/short-1/run.json ] && [ -s twice/short-1.2/run.json ] || echo "$(ls twice)")"
 
 # --- ends ---------------------------------------------------------------------------------------
 

@@ -57,7 +57,8 @@ build_into() {
     mkdir -p "$folder" 2>/dev/null
     if ! [ -w "$folder" ] || { [ -e "$folder/.lock" ] && ! [ -w "$folder/.lock" ]; }; then
         say "may not write into $folder: build it as its owner, or clone the project for yourself"
-        [ ! -x "$folder/ioasim" ] || say "what is built there runs without this script: $folder/ioasim"
+        [ ! -x "$folder/ioasim" ] ||
+            say "what is built there runs without this script: $folder/ioasim"
         exit 3
     fi
     exec 9>"$folder/.lock"

@@ -317,14 +317,20 @@ int explain_parse_error(const CLI::App& app, const CLI::ParseError& error, int a
         for (const std::string& name : option->get_lnames()) {
             options.push_back("--" + name);
         }
+        for (const std::string& name : option->get_snames()) {
+            options.push_back("-" + name);
+        }
     }
+    // A value may begin with '-', too.
+    const bool about_value = dynamic_cast<const CLI::ValidationError*>(&error) != nullptr;
     const std::vector<std::string> verbs = verb_names(verb);
     const std::string path = &verb == &app ? "ioasim" : "ioasim " + verb.get_name();
     for (int i = 1; i < argc; ++i) {
         const std::string argument = argv[i];
         const std::string name = argument.substr(0, argument.find('='));
         const bool known = std::find(options.begin(), options.end(), name) != options.end();
-        if (argument.rfind("--", 0) == 0 && argument.size() > 2 && !known) {
+        if (argument.size() > 1 && argument[0] == '-' && argument != "--" && !known &&
+            !about_value) {
             const std::string near = scenario::nearest(name, options);
             return usage_error(fmt::format("{} has no option {}", path, name),
                                near.empty() ? fmt::format("`{} --help` lists them", path)

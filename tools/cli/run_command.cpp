@@ -263,7 +263,12 @@ private:
         if (options_.out.empty()) {
             job.folder = take_folder("out/" + leaf, error);
         } else {
-            job.folder = jobs_.size() > 1 ? options_.out + "/" + leaf : options_.out;
+            const std::string wanted = jobs_.size() > 1 ? options_.out + "/" + leaf : options_.out;
+            // Two runs of one name: a number tells them apart, as without --out.
+            job.folder = wanted;
+            for (unsigned number = 2; !folders_.insert(job.folder).second; ++number) {
+                job.folder = fmt::format("{}.{}", wanted, number);
+            }
             error = make_folders(job.folder);
         }
         if (!error.empty()) {
@@ -353,6 +358,7 @@ private:
 
     const RunOptions& options_;
     std::vector<Job> jobs_;
+    std::set<std::string> folders_;  // of this command's runs
     std::vector<RunResult> results_;
 };
 
