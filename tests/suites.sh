@@ -2,7 +2,7 @@
 # counts through run_program (a program that ends "N passed, N failed") or each_case (a function for
 # each line of its input: exit 0 passed, 77 skipped, anything else failed).
 
-kSuites=(tidy unit module timing random vectors scenario bad determinism proofs viewers readme)
+kSuites=(tidy unit module timing random vectors scenario bad cli determinism proofs viewers readme)
 kAllSuites=(format asan debug)
 
 # --- the suites ---------------------------------------------------------------------------------
@@ -45,6 +45,9 @@ quickstarts() { scenarios | grep '^scenarios/quickstart/'; }
 # Is a wrong scenario refused, with the place and the reason?
 suite_bad() { run_script "$top/tests/scenario/check_bad.sh"; }
 
+# Does the command line keep its word: exit codes, messages, files, signals?
+suite_cli() { run_script "$top/tests/cli/check.sh"; }
+
 # Are traces the same bytes from another folder, among bystanders, in another construction order?
 suite_determinism() { each_case case_determinism < <(small_scenarios); }
 # The big ones are repeated only when everything is.
@@ -67,7 +70,7 @@ case_viewers() {
     done
 }
 
-# Does every command that the README marks work as shown?
+# Does every command that the READMEs mark work as shown, and does the manual tell all?
 suite_readme() { each_case case_readme < <("$top/tests/readme/commands.sh" list); }
 case_readme() { "$top/tests/readme/commands.sh" run "${1%% *}"; }
 

@@ -136,20 +136,25 @@ void OutputFile::close() {
 }
 
 std::string replace_file(const std::string& path, std::string_view content) {
-    const std::string temporary = path + ".part";
-    OutputFile file(temporary);
+    struct stat status {};
+    const bool exists = ::lstat(path.c_str(), &status) == 0;
+    // A device, a pipe and whatever a link leads to stay what they are.
+    const bool in_place = exists && !S_ISREG(status.st_mode);
+    const std::string written = in_place ? path : path + ".part";
+    OutputFile file(written);
     file.write(content);
     file.close();
+    std::string error;
     if (!file.error().empty()) {
-        std::remove(temporary.c_str());
-        return file.error();
+        // Told of the file that was asked for.
+        error = path + file.error().substr(written.size());
+    } else if (!in_place && std::rename(written.c_str(), path.c_str()) != 0) {
+        error = path + ": " + std::strerror(errno);
     }
-    if (std::rename(temporary.c_str(), path.c_str()) != 0) {
-        std::string error = path + ": " + std::strerror(errno);
-        std::remove(temporary.c_str());
-        return error;
+    if (!error.empty() && !in_place) {
+        std::remove(written.c_str());
     }
-    return {};
+    return error;
 }
 
 }  // namespace ioasim::traces

@@ -167,7 +167,7 @@ private:
         const std::uint64_t expected = pool.available + static_cast<std::uint64_t>(change);
         if (pool.known && told != expected) {
             c_.sink.report("conservation.quota", record, c_.sink.name(kernel),
-                           fmt::format("set {}: {} IDs should be available now, but it is {}",
+                           fmt::format("set {}: {} IDs should be available now, but {} are",
                                        c_.sink.name(set), expected, told));
         }
         pool.known = true;

@@ -408,7 +408,7 @@ const std::vector<FormEntry>& form_entries() {
         {"hazards", "calls that real code would not survive",
          [](S s, A) { return count(s.fold.hazards); }},
         {"run.reason", "why the run ended", [](S s, A) { return text(s.name(s.fold.run_reason)); }},
-        {"run.time", "time of the last event",
+        {"run.time", "time of its end",
          [](S s, A) { return answer(StateValue::Kind::Time, s.fold.time.ps()); }},
     };
     return kForms;

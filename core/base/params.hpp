@@ -31,6 +31,14 @@ struct ParamInfo {
     std::string meaning;
     std::string source;  // specification section, publication, or "modelling choice: why"
     std::vector<std::string> choices;
+    std::uint64_t multiple = 1;  // values are multiples of this
+    bool power_of_two = false;   // values are powers of two
+
+    bool allows(std::uint64_t value) const {
+        const bool single_bit = value != 0 && (value & (value - 1)) == 0;
+        return value >= low && value <= high && value % multiple == 0 &&
+               (single_bit || !power_of_two);
+    }
 };
 
 // One model's table, bound to its parameter struct P by member pointers:
@@ -104,6 +112,16 @@ public:
             [member](const P& p) { return static_cast<std::uint64_t>(p.*member); });
     }
 
+    // Of the parameter before it: what hardware would round is refused instead.
+    ParamTable& in_multiples_of(std::uint64_t multiple) {
+        infos_.back().multiple = multiple;
+        return check_default();
+    }
+    ParamTable& in_powers_of_two() {
+        infos_.back().power_of_two = true;
+        return check_default();
+    }
+
     // A struct with every default.
     P defaults() const {
         P p{};
@@ -116,7 +134,7 @@ public:
     bool set(P& p, std::string_view path, std::uint64_t value) const {
         for (std::size_t i = 0; i < infos_.size(); ++i) {
             if (infos_[i].path == path) {
-                if (value < infos_[i].low || value > infos_[i].high) {
+                if (!infos_[i].allows(value)) {
                     return false;
                 }
                 setters_[i](p, value);
@@ -131,12 +149,16 @@ private:
     ParamTable& add(ParamInfo info, std::function<void(P&, std::uint64_t)> setter,
                     std::function<std::uint64_t(const P&)> getter) {
         SIM_CHECK(find(info.path) == nullptr, "parameter {}.{} declared twice", owner_, info.path);
-        SIM_CHECK(info.low <= info.initial && info.initial <= info.high,
-                  "parameter {}.{}: default {} outside {}..{}", owner_, info.path, info.initial,
-                  info.low, info.high);
         infos_.push_back(std::move(info));
+        check_default();
         setters_.push_back(std::move(setter));
         getters_.push_back(std::move(getter));
+        return *this;
+    }
+    ParamTable& check_default() {
+        const ParamInfo& info = infos_.back();
+        SIM_CHECK(info.allows(info.initial), "parameter {}.{}: default {} outside {}..{}", owner_,
+                  info.path, info.initial, info.low, info.high);
         return *this;
     }
     std::vector<std::function<void(P&, std::uint64_t)>> setters_;

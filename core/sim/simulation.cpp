@@ -130,6 +130,11 @@ StopReason Simulation::run() {
     if (!stopping_) {
         reason_ = sc_core::sc_pending_activity() ? StopReason::Limit : judge_idle();
     }
+    if (!stopping_ && reason_ == StopReason::Limit && now() < options_.limit) {
+        // Nothing is left up to the limit: only the clock moves, so that the end has its time.
+        sc_core::sc_start(sc_core::sc_time::from_value((options_.limit - now()).ps()),
+                          sc_core::SC_RUN_TO_TIME);
+    }
     if (failure_) {
         recorder_.flush();
         std::rethrow_exception(failure_);

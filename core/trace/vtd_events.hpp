@@ -80,7 +80,7 @@ struct VtdFault {
     Rid rid;
     Pasid pasid;
     Iova address;
-    std::uint32_t reason = 0;  // VT-d 7.1.3 condition code
+    Hex reason;  // VT-d 7.1.3 condition code
     bool write = false;
     bool recorded = false;
     bool suppressed = false;

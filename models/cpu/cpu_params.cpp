@@ -36,8 +36,8 @@ const ParamTable<CpuParams>& cpu_param_table() {
             "CPUs to root complex, one way",
             "derived: share of the 190 ns ENQCMD round trip (accel-datapath hardware evaluation)");
         t.count("link.bandwidth", &CpuParams::link_bandwidth, 0, 1000'000, 64000,
-                "CPUs to root complex", "modelling choice: one 64-byte store in a nanosecond",
-                Unit::Bandwidth);
+                "CPUs to root complex; 0: no limit",
+                "modelling choice: one 64-byte store in a nanosecond", Unit::Bandwidth);
         return t;
     }();
     return table;

@@ -16,15 +16,17 @@ void add_sizes(ParamTable<DsaParams>& t) {
     t.count("msix.vectors", &DsaParams::msix_vectors, 1, 128, 9, "MSI-X vectors", kDump);
     t.count("read_buffer_bytes", &DsaParams::read_buffer_bytes, 64, 4096, 64,
             "bytes of one read buffer",
-            "derived: 96 buffers of 64 bytes and 205 ns give the measured 30 GB/s", Unit::Bytes);
+            "derived: 96 buffers of 64 bytes and 205 ns give the measured 30 GB/s", Unit::Bytes)
+        .in_powers_of_two();
     t.count("max_read_request", &DsaParams::max_read_request, 64, 4096, 512,
             "largest read request; requests never cross a 4-KiB page",
-            "PCI Express Base Specification 7.5.3.4: default of Max_Read_Request_Size",
-            Unit::Bytes);
+            "PCI Express Base Specification 7.5.3.4: default of Max_Read_Request_Size", Unit::Bytes)
+        .in_powers_of_two();
     t.count("max_payload", &DsaParams::max_payload, 64, 4096, 256,
             "largest write; writes never cross a 4-KiB page",
             "PCI Express Base Specification 7.5.3.4: common Max_Payload_Size of servers",
-            Unit::Bytes);
+            Unit::Bytes)
+        .in_powers_of_two();
     t.count("engine_depth", &DsaParams::engine_depth, 1, 16, 3,
             "descriptors that one engine works on at a time",
             "DSAssassin (HPCA 2026): 7 accepted with a 4-entry queue behind one long copy");
@@ -53,7 +55,7 @@ void add_latencies(ParamTable<DsaParams>& t) {
            "device to root complex, one way",
            "assumed, 0 to 20 ns: root-complex integrated endpoint without a physical link");
     t.count("link.bandwidth", &DsaParams::link_bandwidth, 0, 1000'000, 33000,
-            "device to root complex, headers included",
+            "device to root complex, headers included; 0: no limit",
             "derived: 30.6 GB/s copy rate (accel-datapath hardware evaluation, DSA-2LM at USENIX "
             "ATC 2025, DSAssassin: 30.3 to 31.5) in 256-byte writes with 20 bytes of header",
             Unit::Bandwidth);

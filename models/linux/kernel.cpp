@@ -180,6 +180,18 @@ void Kernel::set_owner(const ExecContext& ctx, const std::string& owner, std::ui
     }
 }
 
+void Kernel::set_owner(const ExecContext& ctx, const std::string& owner,
+                       const std::vector<std::uint64_t>& pages) {
+    for (std::size_t first = 0; first < pages.size();) {
+        std::size_t last = first + 1;
+        while (last < pages.size() && pages[last] == pages[last - 1] + kPageSize) {
+            ++last;
+        }
+        set_owner(ctx, owner, pages[first], (last - first) * kPageSize);
+        first = last;
+    }
+}
+
 DomainId Kernel::alloc_domain_id() {
     SIM_CHECK(next_did_ != 0, "{} is out of domain ids", name());
     return DomainId{next_did_++};

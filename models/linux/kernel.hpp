@@ -100,6 +100,9 @@ public:
     // Tells whose a range of host memory is; nothing in a guest.
     void set_owner(const ExecContext& ctx, const std::string& owner, std::uint64_t address,
                    std::uint64_t bytes);
+    // The same for single pages: one event for each contiguous run of them.
+    void set_owner(const ExecContext& ctx, const std::string& owner,
+                   const std::vector<std::uint64_t>& pages);
     // Without a worker task: runs what is queued, as the worker on this CPU would between two
     // system calls. Nothing otherwise.
     void run_deferred(ExecContext& ctx);

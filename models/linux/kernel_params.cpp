@@ -53,7 +53,7 @@ const ParamTable<KernelParams>& kernel_param_table() {
         t.time("kvm.late_clear_poll", &P::late_clear_poll, 1_ps, 1_ms, 500_ns,
                "poll of the delayed clean-up that the defect kvm.late_clear starts",
                "modelling choice: shorter than a teardown");
-        t.time("work.poll", &P::flush_poll, 1_ps, 1_ms, 10_us,
+        t.time("work.poll", &P::flush_poll, 1_ns, 1_ms, 10_us,
                "longest sleep of a task that waits for deferred work before it looks again",
                "modelling choice: the worker wakes it earlier");
         t.time("work.timeout", &P::flush_timeout, 1_us, 100'000_ms, 4_ms,

@@ -52,8 +52,12 @@ void Mm::destroy(ExecContext& ctx) {
 }
 
 void Mm::release_pages(ExecContext& ctx, const Mapping& mapping) {
-    for (const std::uint64_t page : mapping.pages) {
-        kernel_.set_owner(ctx, "", page, kPageSize);
+    kernel_.set_owner(ctx, "", mapping.pages);
+    free_all(mapping.pages);
+}
+
+void Mm::free_all(const std::vector<std::uint64_t>& pages) {
+    for (const std::uint64_t page : pages) {
         kernel_.free_pages(page);
     }
 }
@@ -121,12 +125,12 @@ Result<std::uint64_t> Mm::map_anonymous(ExecContext& ctx, std::uint64_t bytes) {
     for (std::uint64_t i = 0; i < pages_of(bytes); ++i) {
         const auto page = kernel_.alloc_pages(ctx);
         if (!page) {
-            release_pages(ctx, mapping);
+            free_all(mapping.pages);
             return page.error();
         }
-        kernel_.set_owner(ctx, owner_, *page, kPageSize);
         mapping.pages.push_back(*page);
     }
+    kernel_.set_owner(ctx, owner_, mapping.pages);
     return add_mapping(ctx, std::move(mapping), kTouched);
 }
 

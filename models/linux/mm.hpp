@@ -57,6 +57,7 @@ private:
     Result<std::uint64_t> walk(ExecContext& ctx, std::uint64_t address, bool write);
     Result<std::uint64_t> add_mapping(ExecContext& ctx, Mapping mapping, std::uint64_t flags);
     void release_pages(ExecContext& ctx, const Mapping& mapping);
+    void free_all(const std::vector<std::uint64_t>& pages);
     void free_tables(ExecContext& ctx, std::uint64_t table, unsigned level);
 
     Kernel& kernel_;

@@ -100,7 +100,7 @@ Result<std::vector<Hpa>> KernelVmHost::map_memory(ExecContext& ctx, std::uint64_
         pages_.push_back(*page);
         pages.push_back(Hpa{*page});
     }
-    tell_owner(ctx, setup_.name);
+    kernel_.set_owner(ctx, setup_.name, pages_);
     const auto root = build_second_stage(ctx, 4, 0, pages_.size());
     if (!root) {
         free_memory(ctx);
@@ -144,23 +144,11 @@ void KernelVmHost::free_memory(ExecContext& ctx) {
     }
     stage2_.tables.clear();
     stage2_.root = 0;
-    tell_owner(ctx, "");
+    kernel_.set_owner(ctx, "", pages_);
     for (const std::uint64_t page : pages_) {
         kernel_.free_pages(page);
     }
     pages_.clear();
-}
-
-// One event for each contiguous run: ownership of a large VM is a handful of events.
-void KernelVmHost::tell_owner(ExecContext& ctx, const std::string& owner) {
-    for (std::size_t first = 0; first < pages_.size();) {
-        std::size_t last = first + 1;
-        while (last < pages_.size() && pages_[last] == pages_[last - 1] + kPageSize) {
-            ++last;
-        }
-        kernel_.set_owner(ctx, owner, pages_[first], (last - first) * kPageSize);
-        first = last;
-    }
 }
 
 // --- /dev/ioasid --------------------------------------------------------------------------------

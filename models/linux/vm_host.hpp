@@ -40,7 +40,6 @@ private:
     Result<std::uint64_t> build_second_stage(ExecContext& ctx, unsigned level, std::uint64_t first,
                                              std::uint64_t count);
     void free_memory(ExecContext& ctx);
-    void tell_owner(ExecContext& ctx, const std::string& owner);
 
     Kernel& kernel_;
     VmSetup setup_;

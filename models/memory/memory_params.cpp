@@ -12,10 +12,12 @@ const ParamTable<MemoryParams>& memory_param_table() {
         ParamTable<MemoryParams> t{"memory"};
         t.count("low_bytes", &MemoryParams::low_bytes, 16U << 20U, std::uint64_t{3} << 30U,
                 std::uint64_t{2} << 30U, "Memory from address 0, below the hole for devices.",
-                "modelling choice: as PC firmware lays it out", Unit::Bytes);
+                "modelling choice: as PC firmware lays it out", Unit::Bytes)
+            .in_multiples_of(kPageSize);
         t.count("high_bytes", &MemoryParams::high_bytes, 0, std::uint64_t{1} << 45U,
                 std::uint64_t{254} << 30U, "Memory from 4 GiB on.",
-                "modelling choice: untouched memory costs nothing", Unit::Bytes);
+                "modelling choice: untouched memory costs nothing", Unit::Bytes)
+            .in_multiples_of(kPageSize);
         t.time("latency", &MemoryParams::latency, 0_ps, 100_us, 112_ns,
                "From the arrival of a request to its response, unloaded.",
                "DRAM on a Sapphire Rapids host (DSA-2LM, USENIX ATC'25, test bed)");

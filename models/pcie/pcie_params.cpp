@@ -27,7 +27,7 @@ const ParamTable<PcieParams>& pcie_param_table() {
         t.count("iommu.credits", &PcieParams::iommu_credits, 1, 65536, 1024,
                 "Requests sent to a remapping unit that it has not finished taking in.",
                 "modelling choice: as many as the unit's own slots");
-        t.count("queue", &PcieParams::queue, 16, 1U << 24U, 65536,
+        t.count("queue", &PcieParams::queue, 4096, 1U << 24U, 65536,
                 "Transactions under way to the root complex, or waiting in it for one credit pool.",
                 "modelling choice");
         return t;

@@ -19,7 +19,8 @@ const ParamTable<sim::DispatcherParams>& scheduler_param_table() {
         t.count("stack", &DispatcherParams::stack_bytes, 32 * 1024, 1024 * 1024, 128 * 1024,
                 "host stack of a simulated task",
                 "modelling choice: deepest call chain of the software models with room to spare",
-                Unit::Bytes);
+                Unit::Bytes)
+            .in_multiples_of(kPageSize);
         t.time("wake_latency", &DispatcherParams::wake_latency, 1_ps, 1_ms, 1500_ns,
                "wake-up of a sleeping task until it runs on a free CPU",
                "Linux sched/wakeup to switch-in on an idle core, 1 to 2 us (modelling choice)");

@@ -13,8 +13,8 @@ void add_capabilities(ParamTable<VtdParams>& t) {
     t.count("cap.pasid_bits", &VtdParams::pasid_bits, 1, 20, 20,
             "PASID bits that the unit accepts (ECAP.PSS + 1).", "VT-d specification 11.4.3");
     t.count("cap.domain_bits", &VtdParams::domain_bits, 4, 16, 16,
-            "Bits of a domain id; an odd number is rounded down (CAP.ND codes 4 + 2 * ND).",
-            "VT-d specification 11.4.2");
+            "Bits of a domain id: 4 + 2 * ND.", "VT-d specification 11.4.2")
+        .in_multiples_of(2);
     t.count("cap.fault_records", &VtdParams::fault_records, 1, 128, 8, "Fault recording registers.",
             "VT-d specification 11.4.2 (NFR)");
     t.count("cap.max_address_mask", &VtdParams::max_address_mask, 9, 63, 18,
@@ -54,15 +54,17 @@ void add_capabilities(ParamTable<VtdParams>& t) {
 
 void add_caches(ParamTable<VtdParams>& t) {
     t.count("context_cache.entries", &VtdParams::context_entries, 0, 65536, 64,
-            "Context entries cached; 0: none.", "modelling choice: no published figure");
+            "Context entries cached, in whole sets of ways; 0: none.",
+            "modelling choice: no published figure");
     t.count("context_cache.ways", &VtdParams::context_ways, 1, 64, 4,
             "Associativity of the context cache.", "modelling choice: no published figure");
     t.count("pasid_cache.entries", &VtdParams::pasid_entries, 0, 65536, 256,
-            "PASID entries cached; 0: none.", "modelling choice: no published figure");
+            "PASID entries cached, in whole sets of ways; 0: none.",
+            "modelling choice: no published figure");
     t.count("pasid_cache.ways", &VtdParams::pasid_ways, 1, 64, 8,
             "Associativity of the PASID cache.", "modelling choice: no published figure");
     t.count("iotlb.entries", &VtdParams::iotlb_entries, 0, 65536, 512,
-            "Translations cached; 0: none.",
+            "Translations cached, in whole sets of ways; 0: none.",
             "modelling choice between 112 effective entries measured on Haswell and Broadwell "
             "(Neugebauer et al., SIGCOMM'18, raw data) and 4096; no figure for newer parts");
     t.count("iotlb.ways", &VtdParams::iotlb_ways, 1, 64, 8, "Associativity of the IOTLB.",

@@ -268,9 +268,10 @@ void RequestPipeline::block(TimePs now, std::uint32_t index, FaultReason reason,
         }
         recorded = owner_.log_fault(now, fault);
     }
-    recorder_.emit(source_, trace::VtdFault{name_, tlp.requester, shown_pasid(tlp),
-                                            Iova{tlp.address}, static_cast<std::uint32_t>(reason),
-                                            is_write(tlp), recorded, suppressed, tlp.descriptor});
+    recorder_.emit(source_,
+                   trace::VtdFault{name_, tlp.requester, shown_pasid(tlp), Iova{tlp.address},
+                                   trace::Hex{static_cast<std::uint64_t>(reason)}, is_write(tlp),
+                                   recorded, suppressed, tlp.descriptor});
     refuse(now, index);
 }
 

@@ -88,10 +88,10 @@ lines"   ->  "two\nlines")"},
          "unit.",
          R"({"count": 1.5}, {"count": 1e3}   ->  {"count": 1000})"},
         {Code::BadTime, "not a time",
-         "A number and a unit without space: ps, ns, us, ms, s. Simulated time has whole "
+         "A number and a unit without space: ps, ns, us, ms, s, h. Simulated time has whole "
          "picoseconds.",
          R"("12"   ->  "12us";  "0.5ps" is no whole number of picoseconds)"},
-        {Code::BadSize, "not a size", "A number and a unit without space: B, KiB, MiB, GiB.",
+        {Code::BadSize, "not a size", "A number and a unit without space: B, KiB, MiB, GiB, TiB.",
          R"("4KB"   ->  "4KiB")"},
         {Code::BadBandwidth, "not a bandwidth",
          "A number and a unit without space: MB/s or GB/s (decimal).", R"("16G"   ->  "16GB/s")"},
@@ -191,9 +191,10 @@ lines"   ->  "two\nlines")"},
          "Nothing is overwritten unless --force is given.",
          "ioasim run x.json --trace a.vcd   (a.vcd exists)"},
         {Code::CannotWrite, "results cannot be written",
-         "The folder may not be writable, the disk full, or the reader of a pipe gone. The run is "
-         "not "
-         "counted as passed when its results could not be written.",
+         "Either the folder does not exist or may not be written: found before anything runs (exit "
+         "code 2). Or the disk filled up meanwhile: whatever else can be written is, the summary "
+         "tells the verdict and what is missing, and the run does not count as passed (exit code "
+         "3).",
          "--out /proc/x"},
     };
     return table;

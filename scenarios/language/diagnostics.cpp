@@ -62,27 +62,24 @@ struct Snippet {
 
 Snippet cut_snippet(const std::string& line, std::size_t column, std::size_t marked) {
     // Work on code points so that a cut never splits one.
-    std::vector<std::string> points;
-    for (const char c : line) {
-        if (continues_code_point(c) && !points.empty()) {
-            points.back() += c;
-        } else {
-            const auto byte = static_cast<unsigned char>(c);
-            points.push_back(byte < 0x20 || byte == 0x7F ? std::string(" ") : std::string(1, c));
-        }
-    }
+    const std::size_t points = code_points(line);
     std::size_t first = 0;
-    if (points.size() > kSnippetWidth && column > kSnippetWidth / 2) {
-        first = std::min(column - kSnippetWidth / 2, points.size() - kSnippetWidth / 2);
+    if (points > kSnippetWidth && column > kSnippetWidth / 2) {
+        first = std::min(column - kSnippetWidth / 2, points - kSnippetWidth / 2);
     }
-    const std::size_t last = std::min(points.size(), first + kSnippetWidth);
+    const std::size_t last = std::min(points, first + kSnippetWidth);
     Snippet snippet;
     snippet.text = first > 0 ? "..." : "";
     snippet.column = column - first + (first > 0 ? 3 : 0);
-    for (std::size_t i = first; i < last; ++i) {
-        snippet.text += points[i];
+    std::size_t seen = 0;  // code points that began
+    for (std::size_t i = 0; i < line.size() && seen <= last; ++i) {
+        seen += continues_code_point(line[i]) ? 0 : 1;
+        if (seen > first && seen <= last) {
+            const auto byte = static_cast<unsigned char>(line[i]);
+            snippet.text += byte < 0x20 || byte == 0x7F ? ' ' : line[i];
+        }
     }
-    if (last < points.size()) {
+    if (last < points) {
         snippet.text += "...";
     }
     const std::size_t room = last > column ? last - column : 1;

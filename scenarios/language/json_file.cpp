@@ -69,8 +69,9 @@ Opened read_text(const std::string& path) {
                       fmt::format("cannot look at {}: {}", quoted(path), std::strerror(errno)));
     }
     if (S_ISDIR(info.st_mode)) {
-        return refuse(Code::NotAFile, fmt::format("{} is a folder, not a file", quoted(path)),
-                      fmt::format("name the files: {}/*.json", path));
+        return refuse(
+            Code::NotAFile, fmt::format("{} is a folder, not a file", quoted(path)),
+            fmt::format("name the files: {}{}*.json", path, path.back() == '/' ? "" : "/"));
     }
     if (!S_ISREG(info.st_mode)) {
         return refuse(Code::NotAFile, fmt::format("{} is not a regular file", quoted(path)));

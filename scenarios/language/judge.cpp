@@ -22,13 +22,16 @@ bool text_matches(const std::string& wanted, const std::string& text) {
     return wanted == text;
 }
 
+std::string times(std::uint64_t n) {
+    return n == 1 ? std::string("once") : fmt::format("{} times", n);
+}
+
 std::string amount(const Expectation& e) {
     if (e.at_least && e.at_most) {
-        return *e.at_least == *e.at_most ? fmt::format("{} times", *e.at_least)
+        return *e.at_least == *e.at_most ? times(*e.at_least)
                                          : fmt::format("{} to {} times", *e.at_least, *e.at_most);
     }
-    return e.at_most ? fmt::format("at most {} times", *e.at_most)
-                     : fmt::format("at least {} times", e.at_least.value_or(1));
+    return e.at_most ? "at most " + times(*e.at_most) : "at least " + times(e.at_least.value_or(1));
 }
 
 bool within(std::uint64_t value, const Expectation& e) {
@@ -266,8 +269,8 @@ bool Judge::judge_count(const State& state, std::vector<std::string>& seen) cons
         return true;
     }
     seen.push_back(
-        never ? fmt::format("{} happened {} times; wanted: never", e.patterns[0].text, state.count)
-              : fmt::format("{} happened {} times; wanted: {}", e.patterns[0].text, state.count,
+        never ? fmt::format("{} happened {}; wanted: never", e.patterns[0].text, times(state.count))
+              : fmt::format("{} happened {}; wanted: {}", e.patterns[0].text, times(state.count),
                             amount(e)));
     for (const trace::EventRecord& record : state.matched) {
         seen.push_back("  " + show(record));
@@ -276,8 +279,9 @@ bool Judge::judge_count(const State& state, std::vector<std::string>& seen) cons
         seen.push_back(fmt::format("  ... the last one: {}", show(*state.last)));
     }
     if (state.count == 0 && state.other) {
-        seen.push_back(fmt::format("  {} with other fields happened {} times; the last one: {}",
-                                   e.patterns[0].event->name, state.others, show(*state.other)));
+        seen.push_back(fmt::format("  {} with other fields happened {}; the last one: {}",
+                                   e.patterns[0].event->name, times(state.others),
+                                   show(*state.other)));
     }
     return false;
 }
@@ -431,7 +435,7 @@ bool Judge::judge_findings(const State& state, std::vector<std::string>& seen) c
             return true;
         }
         seen.push_back(
-            fmt::format("finding {} came {} times; wanted: {}", e.name, count, amount(e)));
+            fmt::format("finding {} came {}; wanted: {}", e.name, times(count), amount(e)));
         return false;
     }
     // Each unwanted finding is a failure of its own; this one names the expectation they break.
@@ -445,7 +449,9 @@ bool Judge::judge_findings(const State& state, std::vector<std::string>& seen) c
         unwanted += wanted ? 0 : count;
     }
     if (unwanted != 0) {
-        seen.push_back(fmt::format("{} findings that no expectation wants", unwanted));
+        seen.push_back(fmt::format(
+            "{} that no expectation wants, told below",
+            unwanted == 1 ? std::string("a finding") : fmt::format("{} findings", unwanted)));
     }
     return unwanted == 0;
 }
@@ -548,7 +554,7 @@ void Judge::judge_unwanted(const RunEnd& end, Verdict& verdict) const {
             return s.e->kind == Expectation::Kind::Finding && s.e->name == finding.code;
         });
         if (!finding.wanted && ++shown <= kMaxShown) {
-            Failure failure{"", fmt::format("no finding {}", finding.code), "", {}, true};
+            Failure failure{"", fmt::format("unwanted finding {}", finding.code), "", {}, true};
             failure.seen.push_back(fmt::format("{} (event {}) {}: {}", format_time(finding.time),
                                                finding.seq, finding.who, finding.text));
             if (end.finding_events) {
@@ -562,7 +568,7 @@ void Judge::judge_unwanted(const RunEnd& end, Verdict& verdict) const {
     }
     if (shown > kMaxShown) {
         verdict.failures.push_back(
-            {"", "no findings", "", {fmt::format("and {} more", shown - kMaxShown)}, true});
+            {"", fmt::format("unwanted findings: {} more", shown - kMaxShown), "", {}, true});
     }
     verdict.findings_total = findings_total_;
 }

@@ -95,7 +95,10 @@ std::string param_range(const ParamInfo& info) {
         case Unit::Choice:
             return quoted_list(info.choices);
         default:
-            return fmt::format("{}..{}", param_text(info, info.low), param_text(info, info.high));
+            return fmt::format(
+                "{}..{}{}{}", param_text(info, info.low), param_text(info, info.high),
+                info.power_of_two ? ", a power of two" : "",
+                info.multiple > 1 ? ", a multiple of " + param_text(info, info.multiple) : "");
     }
 }
 
@@ -242,7 +245,7 @@ void read_model_params(Reading& reading, platform::PlatformConfig& config) {
                 value.code, member.value.place, pointer,
                 fmt::format("{} ({}): {}", quoted(member.key), info->meaning, value.problem),
                 value.help);
-        } else if (value.value < info->low || value.value > info->high) {
+        } else if (!info->allows(value.value)) {
             reading.report(Code::OutOfRange, member.value.place, pointer,
                            fmt::format("{} is out of range: {} ({}) must be {}",
                                        param_text(*info, value.value), quoted(member.key),

@@ -32,10 +32,10 @@ public:
                 return or_reference(R"({"type": "boolean"})");
             case Kind::Time:
                 return or_reference(
-                    R"({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ps|ns|us|ms|s)$"})");
+                    R"({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ps|ns|us|ms|s|h)$"})");
             case Kind::Size:
                 return or_reference(
-                    R"({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB)$"})");
+                    R"({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB)$"})");
             case Kind::Choice:
                 return or_reference(choice(type));
             case Kind::Errno:

@@ -13,6 +13,7 @@ using Kind = Type::Kind;
 constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
 constexpr std::uint64_t kMs = 1'000'000'000;
 constexpr std::uint64_t kSecond = 1000 * kMs;
+constexpr std::uint64_t kDay = 24 * 3600 * kSecond;
 
 // Types live as long as the program; a deque keeps their addresses.
 Type& make(Kind kind, std::string what) {
@@ -492,7 +493,7 @@ const Type& scenario_type() {
                      "what must fail with it: a checker, a finding code or \"expectation\"", ""}});
         const Type& run =
             object("a run", {{"seed", &integer(0), false, "seed of every random stream", "1"},
-                             {"limit", &time(1, 1000 * kSecond), false,
+                             {"limit", &time(1, kDay), false,
                               "simulated time at which the run ends at the latest", "\"10ms\""},
                              {"on_hazard", &choice({"go_on", "stop"}), false,
                               "what real code would not survive: go on as if the right call had "

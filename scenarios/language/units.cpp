@@ -16,10 +16,17 @@ struct UnitName {
     std::uint64_t factor;
 };
 
-constexpr std::array<UnitName, 5> kTimes{
-    {{"ps", 1}, {"ns", 1'000}, {"us", 1'000'000}, {"ms", 1'000'000'000}, {"s", 1'000'000'000'000}}};
-constexpr std::array<UnitName, 4> kSizes{
-    {{"B", 1}, {"KiB", 1ULL << 10U}, {"MiB", 1ULL << 20U}, {"GiB", 1ULL << 30U}}};
+constexpr std::array<UnitName, 6> kTimes{{{"ps", 1},
+                                          {"ns", 1'000},
+                                          {"us", 1'000'000},
+                                          {"ms", 1'000'000'000},
+                                          {"s", 1'000'000'000'000},
+                                          {"h", 3'600'000'000'000'000}}};
+constexpr std::array<UnitName, 5> kSizes{{{"B", 1},
+                                          {"KiB", 1ULL << 10U},
+                                          {"MiB", 1ULL << 20U},
+                                          {"GiB", 1ULL << 30U},
+                                          {"TiB", 1ULL << 40U}}};
 constexpr std::array<UnitName, 2> kBandwidths{{{"MB/s", 1}, {"GB/s", 1'000}}};
 
 struct Kind {
@@ -29,10 +36,10 @@ struct Kind {
     std::size_t count;
     const char* smallest;  // "picoseconds"
 };
-const Kind kTime{"a time", R"("12ps", "12ns", "12us", "12ms" or "12s")", kTimes.data(),
+const Kind kTime{"a time", R"("12ps", "12ns", "12us", "12ms", "12s" or "12h")", kTimes.data(),
                  kTimes.size(), "picoseconds"};
-const Kind kSize{"a size", R"("64B", "4KiB", "2MiB" or "1GiB")", kSizes.data(), kSizes.size(),
-                 "bytes"};
+const Kind kSize{"a size", R"("64B", "4KiB", "2MiB", "1GiB" or "1TiB")", kSizes.data(),
+                 kSizes.size(), "bytes"};
 const Kind kBandwidth{"a bandwidth", R"("500MB/s" or "16GB/s")", kBandwidths.data(),
                       kBandwidths.size(), "megabytes per second"};
 
@@ -59,6 +66,8 @@ std::string meant(const Kind& kind, std::string_view number, std::string_view un
         near = "MiB";
     } else if (unit == "GB" || unit == "G") {
         near = "GiB";
+    } else if (unit == "TB" || unit == "T") {
+        near = "TiB";
     } else if (!unit.empty()) {
         near = nearest(unit, names);
     }

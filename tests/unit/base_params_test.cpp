@@ -50,6 +50,23 @@ TEST_CASE("params: a value is set by path and read back by index") {
     }
 }
 
+TEST_CASE("params: what hardware would round is refused") {
+    struct Sizes {
+        std::uint64_t payload = 0;
+        std::uint64_t memory = 0;
+    };
+    ParamTable<Sizes> table{"sizes"};
+    table.count("payload", &Sizes::payload, 64, 4096, 256, "a", "b").in_powers_of_two();
+    table.count("memory", &Sizes::memory, 0, 1 << 20, 4096, "a", "b").in_multiples_of(4096);
+    Sizes sizes = table.defaults();
+    CHECK_FALSE(table.set(sizes, "payload", 65));
+    CHECK(table.set(sizes, "payload", 64));
+    CHECK_FALSE(table.set(sizes, "memory", 4097));
+    CHECK(table.set(sizes, "memory", 0));
+    CHECK(table.set(sizes, "memory", 1 << 20));
+    CHECK_THROWS(table.count("odd", &Sizes::memory, 0, 9, 3, "a", "b").in_powers_of_two());
+}
+
 TEST_CASE("params: a value outside of its range is refused and changes nothing") {
     const auto table = cache_table();
     CacheParams params = table.defaults();

@@ -123,6 +123,7 @@ TEST_CASE("units: times are exact picoseconds") {
     CHECK(parse_time_text("0.001ns").value == 1);
     CHECK(parse_time_text("0ps").value == 0);
     CHECK(parse_time_text("213d").ok() == false);
+    CHECK(parse_time_text("0.5h").value == 1'800'000'000'000'000);
     CHECK_FALSE(parse_time_text("0.5ps").ok());
     CHECK_FALSE(parse_time_text("1.0001ns").ok());
     CHECK_FALSE(parse_time_text("18446745s").ok());
@@ -134,17 +135,19 @@ TEST_CASE("units: times are exact picoseconds") {
 }
 
 TEST_CASE("units: a missing or wrong unit names the units that exist") {
-    CHECK(parse_time_text("12").help == R"(write "12ps", "12ns", "12us", "12ms" or "12s")");
+    CHECK(parse_time_text("12").help == R"(write "12ps", "12ns", "12us", "12ms", "12s" or "12h")");
     CHECK(parse_time_text("12 us").help == R"(did you mean "12us"?)");
     CHECK(parse_time_text("12\xC2\xB5s").help == R"(did you mean "12us"?)");
+    CHECK(parse_size_text("1TB").help == R"(did you mean "1TiB"?)");
     CHECK(parse_size_text("4KB").help == R"(did you mean "4KiB"?)");
-    CHECK(parse_size_text("4").help == R"(write "64B", "4KiB", "2MiB" or "1GiB")");
+    CHECK(parse_size_text("4").help == R"(write "64B", "4KiB", "2MiB", "1GiB" or "1TiB")");
 }
 
 TEST_CASE("units: sizes may have binary fractions that are whole bytes") {
     CHECK(parse_size_text("4KiB").value == 4096);
     CHECK(parse_size_text("1.25KiB").value == 1280);
     CHECK(parse_size_text("0.5KiB").value == 512);
+    CHECK(parse_size_text("2TiB").value == 1ULL << 41U);
     CHECK_FALSE(parse_size_text("0.3KiB").ok());
     CHECK_FALSE(parse_size_text("17179869184GiB").ok());
 }

@@ -100,5 +100,15 @@ TEST_CASE("ownership: user pages belong to the process and to nobody afterwards"
     CHECK(host.log.field(taken, "address") == host.log.field(given, "address"));
 }
 
+TEST_CASE("ownership: contiguous pages are told with one event") {
+    Host host;
+    Process& app = host.process("host/app");
+    REQUIRE(app.mm.map_anonymous(host.ctx, 3 * kPageSize).ok());
+    const std::size_t given = host.log.position("memory.owner", 1);
+    CHECK(host.log.field(given, "bytes") == 3 * kPageSize);
+    app.mm.destroy(host.ctx);
+    CHECK(host.log.count("memory.owner") == 3);  // the host's at boot, given, taken
+}
+
 }  // namespace
 }  // namespace ioasim::os::test

@@ -124,8 +124,8 @@ TEST_CASE("state view: IOMMUs") {
     v.entry_clear(201);
     CHECK(v.ask("iommu0.pasid_entries") == "0");
     const auto fault = [&](bool recorded, bool suppressed) {
-        v.emit(trace::VtdFault{v.iommu(), Rid{0x10}, Pasid{201}, Iova{0x1000}, 0x58, false,
-                               recorded, suppressed, 1},
+        v.emit(trace::VtdFault{v.iommu(), Rid{0x10}, Pasid{201}, Iova{0x1000}, trace::Hex{0x58},
+                               false, recorded, suppressed, 1},
                "iommu0");
     };
     fault(true, false);

@@ -115,7 +115,8 @@ TEST_CASE("stats: translation and faults by IOMMU") {
     translated(true, 5_ns);
     translated(true, 5_ns);
     translated(false, 900_ns);
-    s.emit(trace::VtdFault{s.iommu(), Rid{1}, Pasid{201}, Iova{1}, 0x58, false, true, false, 1});
+    s.emit(trace::VtdFault{s.iommu(), Rid{1}, Pasid{201}, Iova{1}, trace::Hex{0x58}, false, true,
+                           false, 1});
     s.recorder.finish(s.time());
     const traces::StatsResult result = stats.result();
     const traces::IommuStats& iommu = result.iommus.at("iommu0");

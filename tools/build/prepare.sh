@@ -54,7 +54,13 @@ build_into() {
     folder=$1
     options=$2
     shift 2
-    mkdir -p "$folder"
+    mkdir -p "$folder" 2>/dev/null
+    if ! [ -w "$folder" ] || { [ -e "$folder/.lock" ] && ! [ -w "$folder/.lock" ]; }; then
+        say "may not write into $folder: build it as its owner, or clone the project for yourself"
+        [ ! -x "$folder/ioasim" ] ||
+            say "what is built there runs without this script: $folder/ioasim"
+        exit 3
+    fi
     exec 9>"$folder/.lock"
     ! command -v flock >/dev/null 2>&1 || flock 9
     log="$folder/build.log"

@@ -1,6 +1,7 @@
 #include "tools/cli/cli.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
@@ -34,7 +35,8 @@ constexpr const char* kFooter = R"(Examples:
   ioasim params iotlb             ioasim coverage --prove
 
 Exit codes: 0 pass; 1 an expectation or invariant failed; 2 usage or scenario error;
-3 internal error; 4 hang or simulated-time limit; 5 host timeout; 130 Ctrl-C; 143 terminated.)";
+3 internal error, or an output that could not be written; 4 hang or simulated-time limit;
+5 host timeout; 129 hung up; 130 Ctrl-C; 143 terminated.)";
 
 // Everything that the options can hold; one object for all verbs.
 struct Values {
@@ -51,15 +53,32 @@ struct Values {
     std::function<int()> verb;
 };
 
-// Without it "-1" would wrap around.
-CLI::Validator whole_number() {
+// A whole number in decimal, kept as it stands: nothing wraps around, nothing is octal.
+template <class Target>
+CLI::Option* number_option(CLI::App& app, const std::string& name, Target& target,
+                           const std::string& doc, std::uint64_t low = 0,
+                           std::uint64_t high = ~std::uint64_t{0}) {
+    return app
+        .add_option_function<std::string>(
+            name,
+            [name, low, high, &target](const std::string& text) {
+                std::uint64_t value = 0;
+                const char* end = text.data() + text.size();
+                const auto parsed = std::from_chars(text.data(), end, value);
+                if (parsed.ec != std::errc() || parsed.ptr != end || value < low || value > high) {
+                    throw CLI::ValidationError(name,
+                                               fmt::format("{} is no whole number from {} to {}",
+                                                           scenario::quoted(text), low, high));
+                }
+                target = static_cast<std::decay_t<decltype(target)>>(value);
+            },
+            doc)
+        ->type_name("N");
+}
+
+CLI::Validator not_empty() {
     return CLI::Validator(
-        [](const std::string& text) {
-            const bool good = !text.empty() && text.size() < 20 &&
-                              text.find_first_not_of("0123456789") == std::string::npos;
-            return good ? std::string() : fmt::format("{} is no whole number", text);
-        },
-        "N");
+        [](const std::string& text) { return text.empty() ? "it is empty" : std::string(); }, "");
 }
 
 void format_option(CLI::App& app, Values& values) {
@@ -80,17 +99,16 @@ void add_run(CLI::App& app, Values& values) {
     CLI::App& run = *app.add_subcommand("run", "simulate scenarios and judge their expectations");
     RunOptions& o = values.run;
     run.add_option("FILE", o.files, "scenario files")->required();
-    run.add_option("--seed", o.seed, "seed of every random stream (default: the scenario's)")
-        ->check(whole_number());
-    run.add_option("--run", o.run, "number of the run: other draws under the same seed")
-        ->check(whole_number());
+    number_option(run, "--seed", o.seed, "seed of every random stream (default: the scenario's)");
+    number_option(run, "--run", o.run, "number of the run: other draws under the same seed");
     set_option(run, o.sets);
     run.add_option("--defect", o.defects, "switch a seeded defect on (ioasim explain defects)")
         ->allow_extra_args(false)
         ->take_all();
     run.add_option("--out", o.out,
                    "folder of the results (default out/NAME-SEED, numbered when "
-                   "taken)");
+                   "taken)")
+        ->check(not_empty());
     run.add_flag("--no-files", o.no_files, "write no folder of results");
     run.add_option("--trace", o.traces, "FILE.vcd or FILE.jsonl; several runs insert .CELL")
         ->allow_extra_args(false)
@@ -102,13 +120,21 @@ void add_run(CLI::App& app, Values& values) {
     run.add_flag("--quiet", o.quiet, "one line for each run");
     format_option(run, values);
     run.add_flag("--no-checkers", values.no_checkers, "switch the checkers off");
-    run.add_option("--timeout", o.timeout_seconds, "host seconds that one run may take")
-        ->check(whole_number());
-    run.add_option("--bystanders", o.bystanders)->group("");
-    run.add_option("--shuffle", o.shuffle)->group("");
-    run.footer(
-        "The last line of stdout is the summary. Results are judged by `expect`, by the "
-        "checkers, and by how the run ends.");
+    constexpr std::uint64_t kLongestTimeout = 1'000'000'000;
+    number_option(run, "--timeout", o.timeout_seconds,
+                  "host seconds that one run may take (default: any number)", 1, kLongestTimeout);
+    constexpr std::uint64_t kMostBystanders = 1000;
+    number_option(run, "--bystanders", o.bystanders, "", 0, kMostBystanders)->group("");
+    number_option(run, "--shuffle", o.shuffle, "")->group("");
+    run.footer(R"(Examples:
+  ioasim run scenarios/quickstart/two_vms.json
+  ioasim run x.json --seed 7 --set vms[vm1].quota=5 --trace wave.vcd --trace events.jsonl
+  ioasim run x.json --set ioasid.profile=v4 --set iommu0.iotlb.entries=8
+  ioasim run x.json --defect vtd.skip_iotlb_invalidation --no-files
+  ioasim run scenarios/quickstart/*.json --report junit=results.xml --quiet
+
+The last line of stdout is the summary. Results are judged by `expect`, by the checkers, and by how
+the run ends. Without --force nothing is overwritten.)");
     run.callback([&values] {
         values.verb = [&values] {
             values.run.json = values.format == "json";
@@ -123,6 +149,11 @@ void add_validate(CLI::App& app, Values& values) {
     validate.add_option("FILE", values.files, "scenario files")->required();
     set_option(validate, values.sets);
     format_option(validate, values);
+    validate.footer(R"(Examples:
+  ioasim validate scenarios/quickstart/*.json
+  ioasim validate x.json --set n=4 --format json
+
+Exit code 2 when a file has an error; all errors are shown at once.)");
     validate.callback([&values] {
         values.verb = [&values] {
             return validate_command(values.files, values.sets, values.format == "json");
@@ -133,6 +164,9 @@ void add_validate(CLI::App& app, Values& values) {
 void add_knowledge(CLI::App& app, Values& values) {
     CLI::App& schema = *app.add_subcommand("schema", "print the JSON schema of scenarios");
     schema.add_flag("--tables", values.tables, "the keys as Markdown tables instead");
+    schema.footer(R"(Examples:
+  ioasim schema > scenario.schema.json      "$schema" in a scenario names it for editors
+  ioasim schema --tables                    the same keys for people)");
     schema.callback(
         [&values] { values.verb = [&values] { return schema_command(values.tables); }; });
 
@@ -143,20 +177,39 @@ void add_knowledge(CLI::App& app, Values& values) {
                     "E0303, ioasid.put, references.leak, ...; or codes, "
                     "events, checkers, defects, state for a list")
         ->required();
+    explain.footer(R"(Examples:
+  ioasim explain E0303                      an error message of a scenario
+  ioasim explain vtd.fault                  an event, its fields, the reasons of faults
+  ioasim explain references.leak            a finding of a checker
+  ioasim explain iommu.iotlb.entries        a parameter of a model
+  ioasim explain defects                    all seeded defects)");
     explain.callback(
         [&values] { values.verb = [&values] { return explain_command(values.word); }; });
 
     CLI::App& params = *app.add_subcommand("params", "list the parameters of the models");
     params.add_option("TEXT", values.word, "only those with this in their name");
     format_option(params, values);
+    params.footer(R"(Examples:
+  ioasim params                             all of them
+  ioasim params iotlb                       those with "iotlb" in their name
+  ioasim run x.json --set iommu0.iotlb.entries=8 --set iommu.walk.step=20ns
+
+COMPONENT.PATH in --set or platform.params: a component of the scenario (iommu0), or a kind of them
+(iommu) for all.)");
     params.callback([&values] {
         values.verb = [&values] { return params_command(values.word, values.format == "json"); };
     });
 
     CLI::App& trace = *app.add_subcommand("trace", "about traces");
     trace.require_subcommand(1);
+    trace.footer(R"(Examples:
+  ioasim trace catalogue                    the events that a trace can hold
+  ioasim run x.json --trace events.jsonl    writes one: a JSON object a line)");
     CLI::App& catalogue = *trace.add_subcommand("catalogue", "every event with its fields");
     format_option(catalogue, values);
+    catalogue.footer(R"(Examples:
+  ioasim trace catalogue | grep '^event vtd'
+  ioasim trace catalogue --format json      a JSON object a line)");
     catalogue.callback([&values] {
         values.verb = [&values] { return catalogue_command(values.format == "json"); };
     });
@@ -167,15 +220,20 @@ void add_coverage(CLI::App& app, Values& values) {
         "coverage",
         "which rows of the list of statements have a scenario or test that proves them");
     CoverageOptions& o = values.coverage;
+    coverage.add_option("FILE", o.files, "with --prove: only the proofs of these scenarios");
     coverage.add_flag("--prove", o.prove,
                       "run each covering scenario, then again with its defect: it must fail as its "
                       "proof says");
     coverage.add_option("--scenarios", o.scenarios, "folder of scenarios (default scenarios)");
     coverage.add_option("--rows", o.rows, "list of rows (default tests/rows.json)");
     coverage.add_flag("--quiet", o.quiet, "only the counts");
-    coverage.footer(
-        "Exit code 1 while a row is open, a covering scenario fails or a proof does not "
-        "hold; with --prove the last line tells the proofs apart.");
+    coverage.footer(R"(Examples:
+  ioasim coverage                           which rows have a proof
+  ioasim coverage --prove                   and does each scenario fail with its defect
+  ioasim coverage --prove my.json           only the proofs of these files, no rows
+
+Exit code 1 while a row is open, a covering scenario fails or a proof does not hold; with --prove
+the last line tells the proofs apart.)");
     coverage.callback(
         [&values] { values.verb = [&values] { return coverage_command(values.coverage); }; });
 }
@@ -184,7 +242,13 @@ void add_conform(CLI::App& app, Values& values) {
     CLI::App& conform =
         *app.add_subcommand("conform", "replay recorded behaviour of real implementations");
     conform.require_subcommand(1);
+    conform.footer(R"(Examples:
+  ioasim conform ioasid tests/vectors/ioasid/v4/*.jsonl.gz)");
     CLI::App& ioasid = *conform.add_subcommand("ioasid", "operations of IOASID cores");
+    ioasid.footer(R"(Examples:
+  ioasim conform ioasid tests/vectors/ioasid/v4/*.jsonl.gz
+
+Exit code 0 when every recorded answer is given, 1 otherwise, 2 for an unreadable file.)");
     ioasid.add_option("FILE", values.vectors, "recordings (.jsonl, .jsonl.gz)")->required();
     ioasid.callback([&values] {
         values.verb = [&values] {
@@ -203,6 +267,9 @@ void add_bench(CLI::App& app, Values& values) {
     bench.add_option("NAME", values.word, "hop: one message hop beside a bare kernel event")
         ->required();
     bench.add_flag("--strict", values.strict, "judge absolute figures too, not only ratios");
+    bench.footer(R"(Examples:
+  ioasim bench hop                          ratios within the run are judged
+  ioasim bench hop --strict                 absolute figures too)");
     bench.callback([&values] {
         values.verb = [&values] {
             std::vector<std::string> args{values.word};
@@ -250,14 +317,20 @@ int explain_parse_error(const CLI::App& app, const CLI::ParseError& error, int a
         for (const std::string& name : option->get_lnames()) {
             options.push_back("--" + name);
         }
+        for (const std::string& name : option->get_snames()) {
+            options.push_back("-" + name);
+        }
     }
+    // A value may begin with '-', too.
+    const bool about_value = dynamic_cast<const CLI::ValidationError*>(&error) != nullptr;
     const std::vector<std::string> verbs = verb_names(verb);
     const std::string path = &verb == &app ? "ioasim" : "ioasim " + verb.get_name();
     for (int i = 1; i < argc; ++i) {
         const std::string argument = argv[i];
         const std::string name = argument.substr(0, argument.find('='));
         const bool known = std::find(options.begin(), options.end(), name) != options.end();
-        if (argument.rfind("--", 0) == 0 && argument.size() > 2 && !known) {
+        if (argument.size() > 1 && argument[0] == '-' && argument != "--" && !known &&
+            !about_value) {
             const std::string near = scenario::nearest(name, options);
             return usage_error(fmt::format("{} has no option {}", path, name),
                                near.empty() ? fmt::format("`{} --help` lists them", path)
@@ -313,6 +386,7 @@ int run_verb(int argc, char** argv) {
 }  // namespace
 
 int run_cli(int argc, char** argv) {
+    keep_standard_streams();
     watch_signals();
     int code = kInternal;
     try {
@@ -326,7 +400,7 @@ int run_cli(int argc, char** argv) {
         print_err(scenario::render_plain(
             Code::CannotWrite,
             fmt::format("cannot write results to standard output: {}", stdout_error()), ""));
-        code = worse(code, kUsage);
+        code = worse(code, kInternal);
     }
     return code;
 }

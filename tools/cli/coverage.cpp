@@ -71,7 +71,12 @@ public:
     explicit Coverage(const CoverageOptions& options) : options_(options) {}
 
     int run() {
-        if (!read_rows() || !read_scenarios()) {
+        if (!options_.files.empty() && !options_.prove) {
+            print_err(render_plain(scenario::Code::Usage, "coverage of files has rows of no list",
+                                   "--prove tries the proofs of the files"));
+            return kUsage;
+        }
+        if ((options_.files.empty() && !read_rows()) || !read_scenarios()) {
             return kUsage;
         }
         if (options_.prove) {
@@ -113,9 +118,11 @@ private:
     }
 
     bool read_scenarios() {
-        std::vector<std::string> paths;
-        find_files(options_.scenarios, paths);
-        std::sort(paths.begin(), paths.end());
+        std::vector<std::string> paths = options_.files;
+        if (paths.empty()) {
+            find_files(options_.scenarios, paths);
+            std::sort(paths.begin(), paths.end());
+        }
         if (paths.empty()) {
             print_err(render_plain(
                 scenario::Code::CannotOpen,
@@ -168,7 +175,8 @@ private:
     }
 
     void prove(File& file) {
-        if (file.cells.empty() || file.cells.front().covers.empty()) {
+        const scenario::Scenario& first = file.cells.front();
+        if (options_.files.empty() && first.covers.empty() && first.proofs.empty()) {
             return;
         }
         for (const scenario::Scenario& cell : file.cells) {
@@ -219,8 +227,8 @@ private:
             ids.push_back(row.id);
         }
         for (const File& file : files_) {
-            if (file.cells.empty()) {
-                continue;
+            if (!options_.files.empty()) {
+                break;
             }
             for (const std::string& id : file.cells.front().covers) {
                 const auto row = by_id.find(id);
@@ -274,10 +282,14 @@ private:
         if (!options_.quiet) {
             print_out(text);
         }
-        std::string line =
-            fmt::format("{} rows: {} covered, {} open", rows_.size(), rows_.size() - open, open);
+        std::string line;
+        if (options_.files.empty()) {
+            line = fmt::format("{} rows: {} covered, {} open", rows_.size(), rows_.size() - open,
+                               open);
+        }
         if (options_.prove) {
-            line += fmt::format("; proofs: {} held, {} broken", held, broken);
+            line +=
+                fmt::format("{}proofs: {} held, {} broken", line.empty() ? "" : "; ", held, broken);
         }
         print_out(line + "\n");
         return open == 0 && broken == 0 ? kPass : kFailed;

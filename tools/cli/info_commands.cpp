@@ -1,11 +1,13 @@
 #include "tools/cli/info_commands.hpp"
 
-#include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
 
 #include "core/base/defects.hpp"
 #include "core/trace/catalogue.hpp"
+#include "core/trace/vtd_events.hpp"
+#include "models/vtd/vtd_fault_layout.hpp"
 #include "scenarios/language/reading.hpp"
 #include "tools/cli/run_result.hpp"
 #include "tools/cli/terminal.hpp"
@@ -53,6 +55,15 @@ std::string event_text(const trace::EventInfo& info) {
                                   trace::category_name(info.category), info.meaning);
     for (const trace::FieldInfo& field : info.fields) {
         out += fmt::format("  {:<16} {}\n", field.name, field_type(field));
+    }
+    return out;
+}
+
+std::string fault_reasons() {
+    std::string out = "reasons (VT-d specification 7.1.3)\n";
+    for (const vtd::FaultReasonInfo& info : vtd::kFaultReasons) {
+        out += fmt::format("  {:#x}  {:<7} {}\n", static_cast<unsigned>(info.reason), info.flow,
+                           info.meaning);
     }
     return out;
 }
@@ -125,6 +136,29 @@ std::vector<std::string> everything() {
     return words;
 }
 
+// What was meant by a part of a parameter's name: people leave the kind of component out, or name
+// an instance of it.
+std::string near_parameter(const std::string& word) {
+    std::vector<std::string> names;
+    std::map<std::string, std::string> whole;
+    for (const ParamTableBase* table : program_vocabulary().tables) {
+        for (const ParamInfo& info : table->params()) {
+            const std::string name = table->owner() + "." + info.path;
+            for (const std::string& form : {name, info.path}) {
+                names.push_back(form);
+                whole.emplace(form, name);
+            }
+        }
+    }
+    std::string near = scenario::nearest(word, names);
+    const std::size_t dot = word.find('.');
+    if (near.empty() && dot != std::string::npos) {
+        near = scenario::nearest(word.substr(dot + 1), names);
+    }
+    return near.empty() ? "`ioasim params` lists them all"
+                        : fmt::format("did you mean {}?", scenario::quoted(whole[near]));
+}
+
 }  // namespace
 
 int schema_command(bool tables) {
@@ -140,6 +174,7 @@ int explain_command(const std::string& word) {
     }
     if (const trace::EventInfo* info = trace::find_event(word)) {
         out += event_text(*info);
+        out += info == &trace::info_of<trace::VtdFault>() ? fault_reasons() : std::string();
     }
     if (const Declaration* defect = Declaration::find(Declaration::Kind::Defect, word)) {
         out += fmt::format("seeded defect {}: {}\n", defect->name(), defect->meaning());
@@ -192,11 +227,11 @@ int params_command(const std::string& filter, bool json) {
         print_err(
             render_plain(scenario::Code::Usage,
                          fmt::format("no parameter has {} in its name", scenario::quoted(filter)),
-                         scenario::suggest(filter, everything())));
+                         near_parameter(filter)));
         return kUsage;
     }
     print_out(out);
-    print_out(json ? "" : fmt::format("{} parameters\n", count));
+    print_out(json ? "" : fmt::format("{} parameter{}\n", count, count == 1 ? "" : "s"));
     return kPass;
 }
 

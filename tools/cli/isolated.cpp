@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,13 +21,16 @@ namespace {
 
 volatile std::sig_atomic_t g_signal = 0;
 volatile std::sig_atomic_t g_signals = 0;
+volatile std::sig_atomic_t g_child = 0;  // this process makes the run, another one counts signals
 
 void on_signal(int number) {
     g_signal = number;
     g_signals = g_signals + 1;
     sim::Simulation::interrupt_from_signal();
-    if (g_signals > 2) {
-        _exit(128 + number);  // asked three times: now
+    // Asked three times: now. A run's process gets each signal twice, from the terminal and from
+    // its parent, so that only the parent counts; the end of the parent ends it.
+    if (g_signals > 2 && g_child == 0) {
+        _exit(128 + number);
     }
 }
 
@@ -41,7 +45,13 @@ void send_all(int fd, const std::string& text) {
     }
 }
 
-[[noreturn]] void child(const Job& job, int fd) {
+[[noreturn]] void child(const Job& job, int fd, pid_t parent) {
+    g_child = 1;
+    // Nobody would take the result of a run whose parent was killed.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) {
+        _exit(kInternal);
+    }
     RunResult result;
     try {
         result = run_one(job);
@@ -100,6 +110,11 @@ void watch_signals() {
     action.sa_handler = on_signal;
     ::sigaction(SIGINT, &action, nullptr);
     ::sigaction(SIGTERM, &action, nullptr);
+    // nohup sets it to be ignored, and means it.
+    struct sigaction before {};
+    if (::sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) {
+        ::sigaction(SIGHUP, &action, nullptr);
+    }
     // A reader who goes away is an error of the write, not the end of the program.
     std::signal(SIGPIPE, SIG_IGN);
 }
@@ -111,12 +126,14 @@ RunResult run_isolated(const Job& job) {
     failed.cell = job.scenario.cell;
     failed.purpose = job.scenario.purpose;
     failed.hash = job.hash;
+    failed.profile = job.scenario.config.ioasid_profile;
     failed.folder = job.folder;
     int ends[2];
     if (::pipe(ends) != 0) {
         failed.error = fmt::format("cannot make a pipe: {}", std::strerror(errno));
         return failed;
     }
+    const pid_t parent = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) {
         failed.error = fmt::format("cannot start a process: {}", std::strerror(errno));
@@ -124,7 +141,7 @@ RunResult run_isolated(const Job& job) {
     }
     if (pid == 0) {
         ::close(ends[0]);
-        child(job, ends[1]);
+        child(job, ends[1], parent);
     }
     ::close(ends[1]);
     std::string text;

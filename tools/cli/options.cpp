@@ -1,11 +1,14 @@
 #include "tools/cli/options.hpp"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -55,6 +58,46 @@ bool empty_folder(const std::string& path) {
         }
     }
     return true;
+}
+
+std::string write_problem(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0) {
+        if (S_ISDIR(info.st_mode)) {
+            return "it is a folder";
+        }
+        // Opening a pipe would wait for its reader.
+        if (!S_ISREG(info.st_mode)) {
+            return ::access(path.c_str(), W_OK) == 0 ? std::string() : std::strerror(errno);
+        }
+        const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+        if (fd < 0) {
+            return std::strerror(errno);
+        }
+        ::close(fd);
+        return {};
+    }
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        return std::strerror(errno);
+    }
+    ::close(fd);
+    ::unlink(path.c_str());
+    return {};
+}
+
+std::string file_identity(const std::string& path) {
+    struct Free {
+        void operator()(char* p) const { std::free(p); }
+    };
+    const std::unique_ptr<char, Free> whole(::realpath(path.c_str(), nullptr));
+    if (whole) {
+        return whole.get();
+    }
+    const std::size_t slash = path.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    const std::unique_ptr<char, Free> resolved(::realpath(folder.c_str(), nullptr));
+    return resolved ? std::string(resolved.get()) + "/" + path.substr(slash + 1) : std::string();
 }
 
 std::string make_folders(const std::string& path) {

@@ -23,7 +23,7 @@ struct RunOptions {
     bool quiet = false;
     bool json = false;  // results on stdout as JSON Lines
     bool checkers = true;
-    std::uint64_t timeout_seconds = 0;  // 0: none
+    std::uint64_t timeout_seconds = 0;  // 0: none, not to be had from the command line
     // Determinism tests: modules that do nothing, another order of construction.
     std::uint32_t bystanders = 0;
     std::uint64_t shuffle = 0;
@@ -39,5 +39,9 @@ std::string file_extension(const std::string& path);
 std::string make_folders(const std::string& path);
 bool path_exists(const std::string& path);
 bool empty_folder(const std::string& path);
+// Why a file of this name could not be written, found without changing it; empty: it can be.
+std::string write_problem(const std::string& path);
+// The same for every name of one file: its folder resolved. Empty when the folder is missing.
+std::string file_identity(const std::string& path);
 
 }  // namespace ioasim::tools

@@ -66,6 +66,9 @@ std::string problem_text(const RunResult& r) {
             out += "  " + line + "\n";
         }
     }
+    for (const std::string& lost : r.not_written) {
+        out += "not written: " + lost + "\n";
+    }
     return out + r.error + "\n" + last_line(r) + "\n";
 }
 
@@ -88,9 +91,9 @@ std::string junit_text(const std::vector<RunResult>& results) {
     std::size_t errors = 0;
     std::string cases;
     for (const RunResult& r : results) {
-        const bool failed = r.exit_code == kFailed;
+        const bool failed = r.status() == kFailed;
         failures += failed ? 1 : 0;
-        errors += r.exit_code != kPass && !failed ? 1 : 0;
+        errors += r.status() != kPass && !failed ? 1 : 0;
         cases += fmt::format("    <testcase classname=\"{}\" name=\"{} seed {}{}\" time=\"0\">\n",
                              xml(class_name(r.file)), xml(r.full_name()), r.seed,
                              r.run != 0 ? fmt::format(" run {}", r.run) : "");
@@ -100,7 +103,7 @@ std::string junit_text(const std::vector<RunResult>& results) {
             "        <property name=\"simulated_ps\" value=\"{}\"/>\n"
             "        <property name=\"version\" value=\"{}\"/>\n      </properties>\n",
             r.seed, xml(r.hash), r.end_ps, kVersion);
-        if (r.exit_code != kPass) {
+        if (r.status() != kPass) {
             const char* tag = failed ? "failure" : "error";
             cases += fmt::format("      <{0} message=\"{1}\" type=\"{2}\">{3}</{0}>\n", tag,
                                  xml(last_line(r)), xml(r.outcome()), xml(problem_text(r)));

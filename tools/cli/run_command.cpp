@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <map>
 #include <set>
 
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 
 #include "core/base/random.hpp"
 #include "scenarios/language/reading.hpp"
+#include "tools/cli/outputs.hpp"
 #include "tools/cli/reports.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
@@ -22,6 +24,7 @@ namespace {
 
 using scenario::Code;
 using scenario::Node;
+using Paths = std::vector<std::string>;
 
 void complain(Code code, const std::string& text, const std::string& help = {}) {
     print_err(scenario::render_plain(code, text, help));
@@ -100,7 +103,15 @@ public:
     explicit RunCommand(const RunOptions& options) : options_(options) {}
 
     int run() {
+        // A folder that cannot be made is found before anything runs; one that can be no more, when
+        // the disk filled up in between, costs its files alone.
         if (!check_options() || !load_all() || !plan_files()) {
+            return kUsage;
+        }
+        const std::string no_folder = make_folder(jobs_.front());
+        if (!no_folder.empty()) {
+            complain(Code::CannotWrite, no_folder,
+                     "--out names another folder, --no-files writes none");
             return kUsage;
         }
         int code = kPass;
@@ -108,13 +119,13 @@ public:
             if (signal_seen() != 0) {
                 break;
             }
-            if (!make_folder(job)) {
-                code = worse(code, kUsage);
-                break;
-            }
+            const std::string lost = &job == &jobs_.front() ? "" : make_folder(job);
             RunResult result = run_isolated(job);
+            if (!lost.empty()) {
+                result.not_written.push_back(lost);
+            }
             complete(job, result);
-            code = worse(code, result.exit_code);
+            code = worse(code, result.status());
             show(result);
             results_.push_back(std::move(result));
         }
@@ -129,19 +140,32 @@ private:
             if (!problem.empty()) {
                 complain(Code::Usage, problem);
                 good = false;
-            } else {
-                good = free_to_write(report.substr(report.find('=') + 1), "--report") && good;
             }
         }
+        std::map<std::string, std::string> traces;
         for (const std::string& trace : options_.traces) {
             const std::string extension = file_extension(trace);
+            const auto [other, fresh] = traces.emplace(extension, trace);
             if (extension != ".vcd" && extension != ".jsonl") {
                 complain(Code::Usage,
                          fmt::format("--trace {}: traces are written as .vcd (waveform) or .jsonl "
                                      "(events)",
                                      trace));
                 good = false;
+            } else if (!fresh) {
+                complain(Code::Usage,
+                         fmt::format("--trace {} and {}: a run writes one {}", other->second, trace,
+                                     extension == ".vcd" ? "waveform" : "trace of events"),
+                         "copy the file afterwards");
+                good = false;
             }
+        }
+        if (options_.no_files && !options_.out.empty()) {
+            complain(Code::Usage,
+                     fmt::format("--no-files writes no folder of results, --out {} names one",
+                                 options_.out),
+                     "give one of the two");
+            good = false;
         }
         const std::vector<std::string> defects = program_vocabulary().defects;
         for (const std::string& defect : options_.defects) {
@@ -153,15 +177,6 @@ private:
             }
         }
         return good;
-    }
-
-    bool free_to_write(const std::string& path, const char* option) {
-        if (options_.force || !path_exists(path)) {
-            return true;
-        }
-        complain(Code::OutputExists, fmt::format("{} {} exists", option, path),
-                 "--force overwrites it");
-        return false;
     }
 
     bool load_all() {
@@ -207,7 +222,10 @@ private:
     bool plan_files() {
         const bool several = jobs_.size() > 1;
         bool good = true;
-        std::set<std::string> taken;
+        Outputs outputs(options_.files, options_.force);
+        for (const std::string& report : options_.reports) {
+            good = outputs.add("--report", report.substr(report.find('=') + 1)) && good;
+        }
         for (Job& job : jobs_) {
             // Two files may hold the same name; their traces must not share a file.
             std::string distinct = job.scenario.cell;
@@ -216,12 +234,12 @@ private:
             }
             for (const std::string& trace : options_.traces) {
                 const std::string path = with_cell(trace, several ? distinct : "");
-                (file_extension(path) == ".vcd" ? job.vcd_path : job.jsonl_path) = path;
-                if (!taken.insert(path).second) {
-                    complain(Code::Usage, fmt::format("two runs would write {}", path));
-                    good = false;
-                }
-                good = free_to_write(path, "--trace") && good;
+                const bool wave = file_extension(path) == ".vcd";
+                (wave ? job.vcd_path : job.jsonl_path) = path;
+                const Paths files = wave ? waveform_files(path) : Paths{path};
+                good = std::all_of(files.begin(), files.end(),
+                                   [&](const auto& f) { return outputs.add("--trace", f); }) &&
+                       good;
             }
         }
         if (!options_.no_files && !options_.out.empty() && !options_.force &&
@@ -233,9 +251,10 @@ private:
         return good;
     }
 
-    bool make_folder(Job& job) {
+    // Empty: it is there, with the run's configuration in it. Else what could not be written.
+    std::string make_folder(Job& job) {
         if (options_.no_files) {
-            return true;
+            return {};
         }
         std::string error;
         const std::string leaf =
@@ -244,13 +263,17 @@ private:
         if (options_.out.empty()) {
             job.folder = take_folder("out/" + leaf, error);
         } else {
-            job.folder = jobs_.size() > 1 ? options_.out + "/" + leaf : options_.out;
+            const std::string wanted = jobs_.size() > 1 ? options_.out + "/" + leaf : options_.out;
+            // Two runs of one name: a number tells them apart, as without --out.
+            job.folder = wanted;
+            for (unsigned number = 2; !folders_.insert(job.folder).second; ++number) {
+                job.folder = fmt::format("{}.{}", wanted, number);
+            }
             error = make_folders(job.folder);
         }
         if (!error.empty()) {
-            complain(Code::CannotWrite, error,
-                     "--out names another folder, --no-files writes none");
-            return false;
+            job.folder.clear();
+            return error;
         }
         if (job.jsonl_path.empty()) {
             job.jsonl_path = job.folder + "/trace.jsonl";
@@ -258,14 +281,8 @@ private:
         if (job.vcd_path.empty()) {
             job.vcd_path = job.folder + "/wave.vcd";
         }
-        const std::string problem = traces::replace_file(job.folder + "/resolved.json",
-                                                         to_json(job.scenario.document, 2) + "\n");
-        if (!problem.empty()) {
-            complain(Code::CannotWrite,
-                     fmt::format("cannot write {}/resolved.json: {}", job.folder, problem));
-            return false;
-        }
-        return true;
+        return traces::replace_file(job.folder + "/resolved.json",
+                                    to_json(job.scenario.document, 2) + "\n");
     }
 
     // What only the parent knows, and the files about the run.
@@ -278,17 +295,19 @@ private:
         }
         result.files.push_back(job.folder +
                                "/: resolved.json (this run as one file), run.json, summary.txt");
-        std::string problem =
-            traces::replace_file(job.folder + "/run.json", to_json(to_node(result), 2) + "\n");
-        if (problem.empty()) {
-            constexpr std::size_t kAll = ~std::size_t{0};
-            problem = traces::replace_file(job.folder + "/summary.txt",
-                                           summary_text(result, false, kAll));
+        constexpr std::size_t kAll = ~std::size_t{0};
+        const std::size_t lost = result.not_written.size();
+        // Neither file may keep the other from being written.
+        for (const std::string& problem :
+             {traces::replace_file(job.folder + "/run.json", to_json(to_node(result), 2) + "\n"),
+              traces::replace_file(job.folder + "/summary.txt",
+                                   summary_text(result, false, kAll))}) {
+            if (!problem.empty()) {
+                result.not_written.push_back(problem);
+            }
         }
-        if (!problem.empty()) {
-            result.error += fmt::format("{}cannot write into {}: {}",
-                                        result.error.empty() ? "" : "; ", job.folder, problem);
-            result.exit_code = worse(result.exit_code, kUsage);
+        if (result.not_written.size() != lost) {
+            result.files.pop_back();
         }
     }
 
@@ -302,7 +321,7 @@ private:
             print_out(summary_text(result, colour_on_stdout(), kStateLines) +
                       (jobs_.size() > 1 ? "\n" : ""));
         }
-        if (result.exit_code == kInterrupted || result.exit_code == kTerminated) {
+        if (by_signal(result.exit_code)) {
             print_err(result.error.empty()
                           ? fmt::format("interrupted at {}; results up to there are in {}\n",
                                         format_time(TimePs{result.end_ps}),
@@ -315,25 +334,21 @@ private:
         for (const std::string& report : options_.reports) {
             const std::string problem = write_report(report, results_);
             if (!problem.empty()) {
-                complain(Code::CannotWrite,
-                         fmt::format("cannot write {}: {}", report.substr(report.find('=') + 1),
-                                     problem));
-                code = worse(code, kUsage);
+                complain(Code::CannotWrite, "cannot write " + problem);
+                code = worse(code, kInternal);
             }
         }
         if (signal_seen() != 0) {
             code = worse(code, 128 + signal_seen());
-            if (results_.size() < jobs_.size()) {
-                print_err(fmt::format("{} of {} runs were not started\n",
-                                      jobs_.size() - results_.size(), jobs_.size()));
-            }
         }
         if (jobs_.size() > 1) {
             const auto passed = std::count_if(results_.begin(), results_.end(),
-                                              [](const auto& r) { return r.exit_code == kPass; });
-            const std::string line =
-                fmt::format("{} runs: {} passed, {} failed", jobs_.size(), passed,
-                            static_cast<std::ptrdiff_t>(jobs_.size()) - passed);
+                                              [](const auto& r) { return r.status() == kPass; });
+            std::string line = fmt::format("{} runs: {} passed, {} failed", jobs_.size(), passed,
+                                           static_cast<std::ptrdiff_t>(results_.size()) - passed);
+            if (results_.size() < jobs_.size()) {
+                line += fmt::format(", {} not started", jobs_.size() - results_.size());
+            }
             print_out(options_.json ? fmt::format("{{\"summary\": {}, \"exit_code\": {}}}\n",
                                                   scenario::json_quote(line), code)
                                     : line + "\n");
@@ -343,6 +358,7 @@ private:
 
     const RunOptions& options_;
     std::vector<Job> jobs_;
+    std::set<std::string> folders_;  // of this command's runs
     std::vector<RunResult> results_;
 };
 
@@ -424,8 +440,8 @@ int validate_command(const std::vector<std::string>& files, const std::vector<st
         bad += good ? 0 : 1;
         all_good = all_good && good;
     }
-    const std::string line =
-        fmt::format("{} files, {} valid, {} with errors", files.size(), files.size() - bad, bad);
+    const std::string line = fmt::format("{} file{}, {} valid, {} with errors", files.size(),
+                                         files.size() == 1 ? "" : "s", files.size() - bad, bad);
     print_out(json ? fmt::format("{{\"summary\": {}}}\n", scenario::json_quote(line))
                    : line + "\n");
     return all_good ? kPass : kUsage;

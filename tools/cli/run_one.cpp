@@ -127,6 +127,7 @@ private:
         result_.cell = job_.scenario.cell;
         result_.purpose = job_.scenario.purpose;
         result_.hash = job_.hash;
+        result_.profile = job_.scenario.config.ioasid_profile;
         result_.folder = job_.folder;
     }
 
@@ -210,7 +211,8 @@ private:
         if (unexpected) {
             result_.state = sim_.dump_state();
         }
-        result_.exit_code = reason == StopReason::Signal     ? 128 + std::max(signal_seen(), 2)
+        result_.exit_code = reason == StopReason::Signal
+                                ? 128 + (signal_seen() != 0 ? signal_seen() : SIGTERM)
                             : reason == StopReason::HostTime ? kHostTimeout
                             : unexpected                     ? kHang
                             : result_.failures.empty()       ? kPass
@@ -243,25 +245,21 @@ private:
     }
 
     void close_sinks() {
-        const auto told = [this](const std::string& path, const std::string& error,
-                                 std::string line) {
+        const auto told = [this](const std::string& error, std::string line) {
             if (error.empty()) {
                 result_.files.push_back(std::move(line));
-                return;
+            } else {
+                result_.not_written.push_back(error);
             }
-            result_.error += fmt::format("{}cannot write {}: {}", result_.error.empty() ? "" : "; ",
-                                         path, error);
-            result_.exit_code = worse(result_.exit_code, kUsage);
         };
         if (jsonl_) {
             jsonl_file_->close();
-            told(job_.jsonl_path, jsonl_->error(),
-                 fmt::format("{}: {} events", job_.jsonl_path, jsonl_->lines()));
+            told(jsonl_->error(), fmt::format("{}: {} events", job_.jsonl_path, jsonl_->lines()));
         }
         if (vcd_) {
             std::string save = job_.vcd_path;
             save.replace(save.size() - 4, 4, ".gtkw");
-            told(job_.vcd_path, vcd_->error(),
+            told(vcd_->error(),
                  fmt::format("{}: {} changes; open with: gtkwave {}{}", job_.vcd_path,
                              vcd_->changes(), save,
                              vcd_->ids_not_shown() == 0

@@ -33,18 +33,33 @@ std::string plural(std::uint64_t n, const char* word) {
     return fmt::format("{} {}{}", n, word, n == 1 ? "" : "s");
 }
 
+// The profile that scenarios are written for unless they say so.
+bool usual_profile(const RunResult& r) {
+    return r.profile.empty() || r.profile == "spec";
+}
+
+std::string profile_note(const std::string& profile) {
+    const char* what = profile == "v4"    ? "the code posted in 2021, quirks included"
+                       : profile == "dcp" ? "Intel's later production kernel"
+                                          : "Linux 5.13 to 5.18";
+    return fmt::format(
+        "  IOASID core: profile {} ({}); expectations written for profile spec\n"
+        "  may fail with it, and checkers find what that code does wrong\n",
+        profile, what);
+}
+
 }  // namespace
 
 int worse(int a, int b) {
-    static constexpr std::array<int, 8> kOrder{kInterrupted, kTerminated, kInternal, kHang,
-                                               kHostTimeout, kUsage,      kFailed,   kPass};
+    static constexpr std::array<int, 9> kOrder{
+        kHungUp, kInterrupted, kTerminated, kInternal, kHang, kHostTimeout, kUsage, kFailed, kPass};
     const auto rank = [](int code) {
         return std::find(kOrder.begin(), kOrder.end(), code) - kOrder.begin();
     };
     return rank(a) <= rank(b) ? a : b;
 }
 
-std::string RunResult::outcome() const {
+std::string RunResult::verdict() const {
     switch (exit_code) {
         case kPass:
             return "PASS";
@@ -56,12 +71,22 @@ std::string RunResult::outcome() const {
             return reason == "limit" ? "LIMIT" : "HANG";
         case kHostTimeout:
             return "TIMEOUT";
+        case kHungUp:
         case kInterrupted:
         case kTerminated:
             return "INTERRUPTED";
         default:
             return "INTERNAL ERROR";
     }
+}
+
+std::string RunResult::outcome() const {
+    const bool judged = exit_code == kPass || exit_code == kFailed;
+    return judged && !not_written.empty() ? "OUTPUT LOST" : verdict();
+}
+
+int RunResult::status() const {
+    return not_written.empty() ? exit_code : worse(exit_code, kInternal);
 }
 
 bool RunResult::expectation_failed() const {
@@ -78,8 +103,12 @@ Node to_node(const RunResult& r) {
     node.set("seed", Node::number(r.seed));
     node.set("run", Node::number(r.run));
     node.set("config", Node::string(r.hash));
+    node.set("profile", Node::string(r.profile));
     node.set("outcome", Node::string(r.outcome()));
-    node.set("exit_code", Node::number(static_cast<std::uint64_t>(r.exit_code)));
+    node.set("exit_code", Node::number(static_cast<std::uint64_t>(r.status())));
+    node.set("verdict", Node::string(r.verdict()));
+    node.set("verdict_code", Node::number(static_cast<std::uint64_t>(r.exit_code)));
+    node.set("not_written", texts(r.not_written));
     node.set("ended", Node::string(r.reason));
     node.set("time_ps", Node::number(r.end_ps));
     node.set("events", Node::number(r.events));
@@ -135,7 +164,9 @@ bool from_text(const std::string& text, RunResult& r) {
     r.seed = integer_of(node.get("seed"), 1);
     r.run = integer_of(node.get("run"), 0);
     r.hash = text_of(node.get("config"));
-    r.exit_code = static_cast<int>(integer_of(node.get("exit_code"), kInternal));
+    r.profile = text_of(node.get("profile"));
+    r.exit_code = static_cast<int>(integer_of(node.get("verdict_code"), kInternal));
+    r.not_written = texts_of(node.get("not_written"));
     r.reason = text_of(node.get("ended"));
     r.end_ps = integer_of(node.get("time_ps"), 0);
     r.events = integer_of(node.get("events"), 0);
@@ -164,8 +195,17 @@ bool from_text(const std::string& text, RunResult& r) {
 
 std::string last_line(const RunResult& r) {
     std::string counts;
+    if (!r.not_written.empty()) {
+        counts = plural(r.not_written.size(), "output") + " not written, ";
+    }
+    if (r.outcome() != r.verdict()) {
+        counts += fmt::format("verdict {}, ", r.verdict());
+    }
     if (r.exit_code == kFailed) {
-        counts = plural(r.failures.size(), "failure") + ", ";
+        counts += plural(r.failures.size(), "failure") + ", ";
+    }
+    if (!usual_profile(r)) {
+        counts += fmt::format("profile {}, ", r.profile);
     }
     return fmt::format("{}: {} {} {} ({}{}, {}, {})", r.full_name(), r.outcome(),
                        r.exit_code == kPass || r.exit_code == kFailed ? "in" : "at",
@@ -182,6 +222,9 @@ std::string summary_text(const RunResult& r, bool colour, std::size_t state_line
     out += fmt::format("  seed {}{}, {} simulated, {} events, configuration {}\n", r.seed,
                        r.run != 0 ? fmt::format(" run {}", r.run) : "",
                        format_time(TimePs{r.end_ps}), r.events, r.hash);
+    if (!usual_profile(r)) {
+        out += profile_note(r.profile);
+    }
     for (const std::string& line : r.details) {
         out += line + "\n";
     }
@@ -217,6 +260,9 @@ std::string summary_text(const RunResult& r, bool colour, std::size_t state_line
     if (!r.error.empty()) {
         out += fmt::format("{}{}{}\n", red, r.error, off);
     }
+    for (const std::string& lost : r.not_written) {
+        out += fmt::format("{}NOT WRITTEN{} {}\n", red, off, lost);
+    }
     if (!r.state.empty()) {
         out += fmt::format("{}state at the end{}\n", bold, off);
         for (std::size_t i = 0; i < std::min(r.state.size(), state_lines); ++i) {
@@ -233,10 +279,10 @@ std::string summary_text(const RunResult& r, bool colour, std::size_t state_line
             out += "  " + file + "\n";
         }
     }
-    if (r.exit_code != kPass && !r.reproduce.empty()) {
+    if (r.status() != kPass && !r.reproduce.empty()) {
         out += fmt::format("{}reproduce{}: {}\n", bold, off, r.reproduce);
     }
-    return out + fmt::format("{}{}{}\n", r.exit_code == kPass ? green : red, last_line(r), off);
+    return out + fmt::format("{}{}{}\n", r.status() == kPass ? green : red, last_line(r), off);
 }
 
 }  // namespace ioasim::tools

@@ -16,12 +16,17 @@ enum ExitCode : int {
     kPass = 0,
     kFailed = 1,    // an expectation or invariant
     kUsage = 2,     // usage or scenario error
-    kInternal = 3,  // a bug in the simulator
+    kInternal = 3,  // a bug in the simulator; results that could not be written
     kHang = 4,      // hang, deadlock or simulated-time limit
     kHostTimeout = 5,
+    kHungUp = 129,       // the terminal went away
     kInterrupted = 130,  // Ctrl-C
     kTerminated = 143,
 };
+
+inline bool by_signal(int code) {
+    return code == kHungUp || code == kInterrupted || code == kTerminated;
+}
 
 // The worst of several: signals, then 3, 4, 5, 2, 1, 0.
 int worse(int a, int b);
@@ -32,8 +37,9 @@ struct RunResult {
     std::string cell;
     std::uint64_t seed = 1;  // of the command line or the scenario
     std::uint64_t run = 0;
-    std::string hash;    // of the configuration
-    std::string reason;  // how the run ended
+    std::string hash;     // of the configuration
+    std::string profile;  // of the IOASID core
+    std::string reason;   // how the run ended
     std::uint64_t end_ps = 0;
     std::uint64_t events = 0;
     std::uint64_t expectations = 0;
@@ -41,10 +47,11 @@ struct RunResult {
     std::vector<scenario::SeenFinding> findings;
     std::uint64_t findings_total = 0;
     std::vector<scenario::Failure> failures;
-    int exit_code = kInternal;
-    std::string error;               // of a crash or of files that could not be written
-    std::vector<std::string> state;  // dump after a hang, deadlock or crash
-    std::string folder;              // of the results; empty: none
+    int exit_code = kInternal;             // of the verdict
+    std::vector<std::string> not_written;  // outputs that were lost, each with the reason
+    std::string error;                     // of a crash
+    std::vector<std::string> state;        // dump after a hang, deadlock or crash
+    std::string folder;                    // of the results; empty: none
     std::vector<std::string> files;
     std::vector<std::string> details;  // lines of the summary between head and expectations
     std::string purpose;
@@ -53,7 +60,11 @@ struct RunResult {
     std::string full_name() const { return cell.empty() ? name : name + " [" + cell + "]"; }
     // A failure that is no finding of a checker.
     bool expectation_failed() const;
-    std::string outcome() const;  // "PASS", "FAIL", "HANG", ...
+    std::string verdict() const;  // "PASS", "FAIL", "HANG", ...
+    // The verdict, or that a passed or failed run could not write what it was asked for.
+    std::string outcome() const;
+    // What the process ends with: a run whose results are lost has not passed.
+    int status() const;
 };
 
 scenario::Node to_node(const RunResult& result);

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -55,10 +56,19 @@ bool print_err(std::string_view text) {
     return write_all(STDERR_FILENO, text) == 0;
 }
 bool stdout_failed() {
-    return g_stdout_errno != 0;
+    return g_stdout_errno != 0 && g_stdout_errno != EPIPE;
 }
 std::string stdout_error() {
     return std::strerror(g_stdout_errno);
+}
+
+void keep_standard_streams() {
+    // Open in the wrong direction: a write still tells that there is nobody to write to.
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+            ::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        }
+    }
 }
 
 Progress::Progress(bool wanted) : enabled_(wanted && ::isatty(STDERR_FILENO) == 1) {}

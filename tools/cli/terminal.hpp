@@ -19,8 +19,11 @@ bool colour_on_stdout();
 // is remembered.
 bool print_out(std::string_view text);
 bool print_err(std::string_view text);
+// Results were lost; a reader who has read enough (head) is no failure.
 bool stdout_failed();
 std::string stdout_error();
+// A program that was started without them would find its first files in their places.
+void keep_standard_streams();
 
 // A line on stderr that is rewritten, for runs that take longer than a second; silent without a
 // terminal.

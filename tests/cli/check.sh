@@ -1,0 +1,178 @@
+#!/bin/bash
+# Does the command line keep its word: exit codes, messages, what is written and what is not? Each
+# case runs the program as a user would and looks at its exit code, its output and its files.
+set -u
+here=$(dirname "$(readlink -f "$0")")
+top=$(readlink -f "$here/../..")
+ioasim=${IOASIM:-$top/build/release/ioasim}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+passed=0
+failed=0
+
+verdict() { # NAME PROBLEM
+    if [ -z "$2" ]; then
+        echo "ok $1"
+        passed=$((passed + 1))
+    else
+        echo "FAIL $1: $2"
+        failed=$((failed + 1))
+    fi
+}
+
+# run ARGUMENTS: output in ./o and ./e, exit code in $code.
+run() {
+    timeout 60 "$ioasim" "$@" >o 2>e </dev/null
+    code=$?
+}
+
+# expect NAME CODE TEXT: the last run ended with CODE, and TEXT stands in what it said.
+expect() {
+    local problem=
+    [ "$code" -eq "$2" ] || problem="exit code $code, not $2: $(tail -n 1 e)"
+    if [ -z "$problem" ] && ! cat o e | grep -qF -- "$3"; then
+        problem="does not say \"$3\": $(cat e o | tail -n 1)"
+    fi
+    verdict "$1" "$problem"
+}
+
+cat >short.json <<'END'
+{"version": 1, "name": "short", "purpose": "a process takes an ID",
+ "programs": [{"on": "host", "process": "app", "steps": [{"alloc": "A"}, {"free": "A"}]}],
+ "expect": [{"event": "ioasid.alloc"}, {"invariants": "hold"}]}
+END
+cat >long.json <<'END'
+{"version": 1, "name": "long", "purpose": "works until it is stopped",
+ "platform": {"iommus": [{"name": "iommu0"}],
+  "devices": [{"name": "dsa0", "iommu": "iommu0", "workqueues": [{"name": "wq0"}]}]},
+ "programs": [{"on": "host", "process": "app", "steps": [{"bind": "A", "device": "dsa0"},
+   {"submit": {"to": "dsa0/wq0", "pasid": "A", "size": "64B", "count": 10000000}}]}],
+ "expect": [{"invariants": "hold"}], "run": {"limit": "1h"}}
+END
+sed 's/"ioasid.alloc"/"ioasid.alloc", "count": 2/' short.json >failing.json
+
+# --- numbers and options ------------------------------------------------------------------------
+
+for seed in -1 junk 1.5 0x10 18446744073709551616 ""; do
+    run run short.json --no-files --seed "$seed"
+    expect "seed \"$seed\" is refused" 2 'is no whole number from 0 to 18446744073709551615'
+done
+run run short.json --no-files --seed 18446744073709551615 --format json
+expect "the largest seed is taken as it is" 0 '"seed": 18446744073709551615'
+run run short.json --timeout 0
+expect "a timeout of nothing" 2 'is no whole number from 1'
+run run short.json --out ""
+expect "a folder without name" 2 '--out'
+run run short.json --out x --no-files
+expect "a folder and no folder" 2 '--no-files writes no folder of results'
+run run short.json --trace a.vcd --trace b.vcd
+expect "two waveforms" 2 'a run writes one waveform'
+run run short.json --set run.limit
+expect "--set without value" 2 'PATH=VALUE'
+run run short.json -x
+expect "an unknown short option" 2 'ioasim run has no option -x'
+run params nosuch
+expect "a parameter that does not exist" 2 'no parameter has "nosuch" in its name'
+run params iotlb.entris
+expect "a parameter misspelt" 2 'did you mean "iommu.iotlb.entries"?'
+run explain vtd.fault
+expect "fault reasons have their names" 0 '0x59  SPT.2'
+run run short.json --set platform.params='{"pcie.queue": 4096}' --no-files
+expect "a parameter's least value" 0 'PASS'
+
+# --- outputs ------------------------------------------------------------------------------------
+
+refused_outputs() {
+    mkdir -p taken.vcd
+    touch old.jsonl wave.gtkw
+    for output in "--report json=nowhere/r" "--trace nowhere/t.vcd" "--trace taken.vcd" \
+        "--trace old.jsonl" "--trace wave.vcd" "--report json=short.json" "--out short.json/out" \
+        "--report junit=same --report json=./same"; do
+        rm -rf out
+        # shellcheck disable=SC2086
+        run run short.json $output
+        local problem=
+        [ "$code" -eq 2 ] || problem="exit code $code, not 2: $(tail -n 1 e)"
+        ! grep -q PASS o || problem="it ran all the same"
+        verdict "found before the run: $output" "$problem"
+    done
+}
+refused_outputs
+
+run run short.json --no-files --report json=/dev/full --report junit=junit.xml
+expect "a report that is lost" 3 'cannot write /dev/full: No space left on device'
+verdict "its neighbour is not" "$([ -s junit.xml ] || echo 'no junit.xml')"
+verdict "nor is the device" "$([ -c /dev/full ] || echo 'it is a file now')"
+ln -s /dev/full full.jsonl
+run run short.json --no-files --trace full.jsonl
+expect "a trace that is lost" 3 'OUTPUT LOST in'
+expect "and the verdict is told" 3 'verdict PASS'
+run run failing.json --no-files --trace full.jsonl
+expect "a failure without trace is told as such" 3 'verdict FAIL'
+"$ioasim" run short.json --no-files >/dev/full 2>e
+code=$?
+: >o
+expect "a full standard output" 3 'cannot write results to standard output'
+"$ioasim" schema 2>e | head -n 1 >o
+verdict "a reader who has seen enough" \
+    "$([ "${PIPESTATUS[0]}" -eq 0 ] && [ ! -s e ] || echo "it says: $(head -n 1 e)")"
+"$ioasim" run short.json --no-files --trace closed.jsonl >&- 2>e
+verdict "a closed standard output is no file" \
+    "$(head -c 10 closed.jsonl | grep -q '{"schema":' || echo "it begins with something else")"
+
+run run short.json short.json --out twice --quiet
+verdict "two runs of one name have a folder each" \
+    "$([ -s twice/short-1/run.json ] && [ -s twice/short-1.2/run.json ] || echo "$(ls twice)")"
+
+# --- ends ---------------------------------------------------------------------------------------
+
+run run failing.json --no-files
+expect "a failed expectation" 1 'ioasid.alloc happened once; wanted: 2 times'
+expect "and how to see it again" 1 'reproduce: ioasim run failing.json --seed 1'
+run run long.json --no-files --set run.limit=300us --quiet
+expect "the limit is the time of the end" 4 'LIMIT at 300 us'
+run run short.json --no-files --set ioasid.profile=v4 --quiet
+expect "another profile is named" 1 'profile v4'
+run run long.json --no-files --timeout 1 --quiet
+expect "a host timeout" 5 'TIMEOUT'
+
+# stopped SIGNAL CODE: a run that gets it ends soon, with its results.
+stopped() {
+    rm -rf out
+    "$ioasim" run long.json >o 2>e &
+    local pid=$! problem= ended=
+    for _ in $(seq 100); do
+        [ ! -s out/long-1/trace.jsonl ] || break
+        sleep 0.1
+    done
+    kill "-$1" "$pid"
+    wait "$pid"
+    ended=$?
+    [ "$ended" -eq "$2" ] || problem="exit code $ended, not $2"
+    grep -q '"exit_code": '"$2" out/long-1/run.json || problem+=" no run.json"
+    tail -n 1 out/long-1/trace.jsonl | grep -q '"reason":"signal"' || problem+=" half a trace"
+    grep -q 'results up to there are in out/long-1' e || problem+=" does not say so"
+    verdict "$1 keeps what there is" "$problem"
+}
+stopped HUP 129
+stopped TERM 143
+stopped INT 130
+
+# The process of a run does not outlive the one that would take its result.
+"$ioasim" run long.json --no-files >/dev/null 2>&1 &
+parent=$!
+sleep 1
+child=$(cat "/proc/$parent/task/$parent/children" 2>/dev/null)
+kill -KILL "$parent"
+{ wait "$parent"; } 2>/dev/null
+for _ in $(seq 50); do
+    [ -n "$child" ] && kill -0 $child 2>/dev/null || break
+    sleep 0.1
+done
+# shellcheck disable=SC2086
+verdict "a killed run leaves nobody behind" \
+    "$([ -z "$child" ] || ! kill -0 $child 2>/dev/null || echo "process $child runs on")"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

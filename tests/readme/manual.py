@@ -1,0 +1,89 @@
+"""Does the manual of the scenario language tell the truth?
+
+  manual.py snippets MANUAL IOASIM   each step and expectation in its tables is accepted
+  manual.py keys MANUAL IOASIM       each key of the language is mentioned
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+PLATFORM = {
+    "iommus": [{"name": "iommu0"}],
+    "devices": [{"name": "dsa0", "iommu": "iommu0", "workqueues": [{"name": "wq0"}]}],
+}
+SUBMIT = {"submit": {"to": "dsa0/wq0", "pasid": "A"}}
+
+
+def scenario(steps, expect):
+    """One in which the steps and expectations of the manual have a meaning."""
+    return {
+        "version": 1, "name": "snippet", "purpose": "of the manual", "platform": PLATFORM,
+        "vms": [{"name": "vm1"}],
+        "programs": [
+            {"on": "vm1/vcpu0", "process": "app", "steps": [{"alloc": "A"}, SUBMIT, SUBMIT]},
+            {"on": "host", "process": "app", "steps": [{"bind": "A", "device": "dsa0"}, SUBMIT]},
+            {"on": "vm1/vmm", "process": "shown", "steps": [{"alloc": "A"}] + steps},
+        ],
+        "expect": expect,
+    }
+
+
+def rows(text, heading):
+    """First cells of the tables below a heading: the forms shown there."""
+    section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    for line in section.splitlines():
+        if line.startswith("| `{"):
+            yield from re.findall(r"`(\{.*?\})`", line.split(" | ")[0])
+
+
+def snippets(text, ioasim):
+    bad = 0
+    shown = [("step", s) for s in rows(text, "Programs and steps")]
+    shown += [("expectation", s) for s in rows(text, "Expectations")]
+    shown.append(("step", re.search(r"`(\{\"free\".*?\"error\".*?\})`", text).group(1)))
+    for kind, snippet in shown:
+        try:
+            value = json.loads(snippet)
+        except ValueError as error:
+            print(f"no JSON: {snippet}: {error}")
+            bad += 1
+            continue
+        document = scenario([value], [{"invariants": "hold"}]) if kind == "step" \
+            else scenario([], [value])
+        pathlib.Path("snippet.json").write_text(json.dumps(document), encoding="utf-8")
+        result = subprocess.run([ioasim, "validate", "snippet.json"], capture_output=True,
+                                text=True, check=False)
+        if result.returncode != 0:
+            print(f"refused: {snippet}\n{result.stderr}")
+            bad += 1
+    return bad == 0 and len(shown) > 20
+
+
+def keys(text, ioasim):
+    tables = subprocess.run([ioasim, "schema", "--tables"], capture_output=True, text=True,
+                            check=True).stdout
+    language = set()
+    for line in tables.splitlines():
+        cells = line.split(" | ")
+        if not line.startswith("| `"):
+            continue
+        language.update(re.findall(r"`([$A-Za-z_]+)`", cells[0]))
+        if len(cells) == 4:  # further keys of a step or an expectation, or a default
+            language.update(set(re.findall(r"`([a-z_]+)`", cells[2])) - {"true", "false"})
+    missing = sorted(k for k in language if not re.search(rf'[`"]{re.escape(k)}[`"]', text))
+    for key in missing:
+        print(f"the manual does not mention {key}")
+    return not missing and len(language) > 60
+
+
+def main():
+    what, manual, ioasim = sys.argv[1:4]
+    text = pathlib.Path(manual).read_text(encoding="utf-8")
+    good = {"snippets": snippets, "keys": keys}[what](text, ioasim)
+    return 0 if good else 1
+
+
+sys.exit(main())
