@@ -172,7 +172,7 @@ private:
     std::uint64_t dsa_read(std::uint64_t pa) {
         switch (pa % dsa::kBar0Bytes) {
             case dsa::reg::kWqcap:
-                return dsa::encode(dsa::WqCapabilities{128, 8, 0, true, true, true});
+                return dsa::encode(dsa::WqCapabilities{128, 8});
             case dsa::reg::kEngcap:
                 return 4;
             case dsa::reg::kOffsets:
@@ -272,8 +272,8 @@ struct Host {
             KernelDeps{recorder, probes, *core, machine, scheduler, &machine}, config,
             kernel_param_table().defaults());
         IommuDriver& unit = kernel->add_iommu("iommu0", kUnit0);
-        kernel->add_device({"dsa0", &unit, Rid{8}, false, false, 1, kDsa0, kPortals0, {{"wq0"}}});
-        kernel->add_device({"dsa1", &unit, Rid{16}, true, false, 1, kDsa1, kPortals1, {{"wq0"}}});
+        kernel->add_device({"dsa0", &unit, Rid{8}, false, 1, kDsa0, kPortals0, {{"wq0"}}});
+        kernel->add_device({"dsa1", &unit, Rid{16}, true, 1, kDsa1, kPortals1, {{"wq0"}}});
         boot_result = kernel->boot(ctx);
     }
     Device& dsa0() { return *kernel->find_device("dsa0"); }

@@ -125,6 +125,15 @@ TEST_CASE("PASID entry: first stage, as the specification's worked example") {
     CHECK(words[2] == 0x1234'5000);
 }
 
+TEST_CASE("PASID entry: without a second stage its address width stays 0, as it is reserved") {
+    Host host({}, {}, [](FakeMachine& machine, KernelConfig&) {
+        machine.ecap &= ~(vtd::ecap::kSsts.mask() | vtd::ecap::kNest.mask());
+    });
+    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1234'5000, "x") ==
+            Errno::Ok);
+    CHECK(entry_in_memory(host, Rid{8}, 5)[0] == 0x41);
+}
+
 TEST_CASE("PASID entry: nested, guest address in the first-stage pointer") {
     Host host;
     const SecondStage stage2{0x200'0000, DomainId{2}, {}};
