@@ -270,6 +270,10 @@ Errno IommuDriver::set_nested(ExecContext& ctx, const Device& device, Pasid pasi
     if (vtd::ecap::kNest.get(ecap_) == 0 || stage2.root == 0) {
         return Errno::Einval;
     }
+    const unsigned did_bits = 4 + 2 * static_cast<unsigned>(vtd::cap::kNd.get(cap_));
+    if (stage2.did.value() >> did_bits != 0) {
+        return Errno::Enospc;  // more domains than the unit can tell apart
+    }
     vtd::PasidEntry entry;
     entry.present = true;
     entry.aw = vtd::kAddressWidth48;

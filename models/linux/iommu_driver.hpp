@@ -40,6 +40,7 @@ public:
     Errno attach(ExecContext& ctx, const Device& device);
 
     // PASID entries. `space` names the address space for ownership events. -EBUSY: it is present.
+    // Nested: -EINVAL without the capability, -ENOSPC for a domain id that the unit does not have.
     Errno set_first_stage(ExecContext& ctx, const Device& device, Pasid pasid,
                           std::uint64_t page_table, const std::string& space);
     Errno set_nested(ExecContext& ctx, const Device& device, Pasid pasid, Gpa page_table,

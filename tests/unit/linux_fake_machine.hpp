@@ -103,7 +103,8 @@ public:
         std::uint64_t address;
         std::uint64_t value;
     };
-    std::uint64_t cap = vtd::cap::kFro.make(vtd::reg::kFrcd / 16) | vtd::cap::kEsrtps.make(1);
+    std::uint64_t cap = vtd::cap::kFro.make(vtd::reg::kFrcd / 16) | vtd::cap::kEsrtps.make(1) |
+                        vtd::cap::kNd.make(6);
     std::uint64_t ecap = vtd::ecap::kQi.make(1) | vtd::ecap::kSmts.make(1) |
                          vtd::ecap::kPasid.make(1) | vtd::ecap::kPss.make(19) |
                          vtd::ecap::kFsts.make(1) | vtd::ecap::kSsts.make(1) |

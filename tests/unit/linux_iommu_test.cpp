@@ -145,6 +145,17 @@ TEST_CASE("PASID entry: nested, guest address in the first-stage pointer") {
     CHECK(words[2] == 0x7000);
 }
 
+TEST_CASE("PASID entry: a domain id that the unit does not have is refused") {
+    Host host({}, {},
+              [](FakeMachine& machine, KernelConfig&) { machine.cap &= ~vtd::cap::kNd.mask(); });
+    const SecondStage last{0x200'0000, DomainId{15}, {}};
+    CHECK(host.unit().set_nested(host.ctx, host.dsa0(), Pasid{201}, Gpa{0x7000}, last, "vm1") ==
+          Errno::Ok);
+    const SecondStage beyond{0x200'0000, DomainId{16}, {}};
+    CHECK(host.unit().set_nested(host.ctx, host.dsa0(), Pasid{202}, Gpa{0x7000}, beyond, "vm2") ==
+          Errno::Enospc);
+}
+
 TEST_CASE("PASID entry: one that is present is not overwritten") {
     Host host;
     REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1000, "x") == Errno::Ok);
