@@ -257,7 +257,8 @@ inline TimePs no_time() {
 // somebody waits for it, or through work().
 struct Host {
     explicit Host(const std::vector<const Defect*>& defects = {}, Switches switches = {},
-                  std::function<void(FakeMachine&, KernelConfig&)> adjust = {}) {
+                  std::function<void(FakeMachine&, KernelConfig&)> adjust = {},
+                  const KernelParams& params = kernel_param_table().defaults()) {
         recorder.source("host/test");
         recorder.begin_software();  // events in the order in which the code emits them
         for (const Defect* defect : defects) {
@@ -270,8 +271,7 @@ struct Host {
             adjust(machine, config);
         }
         kernel = std::make_unique<Kernel>(
-            KernelDeps{recorder, probes, *core, machine, scheduler, &machine}, config,
-            kernel_param_table().defaults());
+            KernelDeps{recorder, probes, *core, machine, scheduler, &machine}, config, params);
         IommuDriver& unit = kernel->add_iommu("iommu0", kUnit0);
         kernel->add_device({"dsa0", &unit, Rid{8}, false, 1, kDsa0, kPortals0, {{"wq0"}}});
         kernel->add_device({"dsa1", &unit, Rid{16}, true, 1, kDsa1, kPortals1, {{"wq0"}}});
