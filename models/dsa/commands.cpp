@@ -138,6 +138,9 @@ CommandError CommandUnit::check_enable_wq(std::uint32_t index) const {
     if (!c.dedicated && !c.pasid_enable) {
         return CommandError::WqPasidEnable;
     }
+    if (c.max_batch_shift > 0) {  // GENCAP: no batches
+        return CommandError::WqMaxBatch;
+    }
     return c.max_transfer_shift > shared_.params.max_transfer_shift ? CommandError::WqMaxTransfer
                                                                     : CommandError::None;
 }

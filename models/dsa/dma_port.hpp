@@ -3,7 +3,7 @@
 //
 // Requests are untranslated and carry requester id and PASID: the IOMMU translates. A read that the
 // IOMMU blocks comes back as an error; a blocked posted write vanishes and the device never knows.
-// Translation requests (ATS) and a device TLB will live here; no engine depends on their absence.
+// Left out: translation requests (ATS) and a device TLB.
 #pragma once
 
 #include <cstdint>

@@ -71,7 +71,7 @@ struct Descriptor {
     std::uint32_t size = 0;
     std::uint16_t interrupt_handle = 0;
     std::uint8_t expected_result = 0;  // compare with the check-result flag
-    bool reserved_zero = true;         // decoded: bits 30:20 and bytes 38-39 are 0
+    bool reserved_zero = true;         // decoded: bits 30:20, bytes 38-39 and 41-63 are 0
 };
 
 constexpr DescriptorBytes encode(const Descriptor& d) {
@@ -99,7 +99,8 @@ constexpr Descriptor decode_descriptor(const DescriptorBytes& b) {
     d.size = static_cast<std::uint32_t>(get_le(b, 32, 4));
     d.interrupt_handle = static_cast<std::uint16_t>(get_le(b, 36, 2));
     d.expected_result = b[40];
-    d.reserved_zero = get_bits(d0, 30, 20) == 0 && get_le(b, 38, 2) == 0;
+    d.reserved_zero = get_bits(d0, 30, 20) == 0 && get_le(b, 38, 2) == 0 && get_le(b, 41, 7) == 0 &&
+                      get_le(b, 48, 8) == 0 && get_le(b, 56, 8) == 0;
     return d;
 }
 

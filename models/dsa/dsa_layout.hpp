@@ -80,6 +80,7 @@ struct WqCapabilities {
     bool shared = true;
     bool dedicated = true;
     bool priority = true;
+    bool occupancy = true;  // WQCFG shows how many entries are in use
 };
 constexpr std::uint64_t encode(const WqCapabilities& c) {
     std::uint64_t v = 0;
@@ -88,7 +89,8 @@ constexpr std::uint64_t encode(const WqCapabilities& c) {
     v = set_bits(v, 27, 24, c.config_size_code);
     v = set_bit(v, 48, c.shared);
     v = set_bit(v, 49, c.dedicated);
-    return set_bit(v, 51, c.priority);
+    v = set_bit(v, 51, c.priority);
+    return set_bit(v, 52, c.occupancy);
 }
 constexpr WqCapabilities decode_wqcap(std::uint64_t v) {
     return {static_cast<std::uint32_t>(get_bits(v, 15, 0)),
@@ -96,7 +98,8 @@ constexpr WqCapabilities decode_wqcap(std::uint64_t v) {
             static_cast<unsigned>(get_bits(v, 27, 24)),
             get_bit(v, 48),
             get_bit(v, 49),
-            get_bit(v, 51)};
+            get_bit(v, 51),
+            get_bit(v, 52)};
 }
 
 struct GroupCapabilities {
@@ -217,6 +220,7 @@ struct SoftwareError {
     bool descriptor_valid = false;
     bool wq_valid = false;
     bool write = false;
+    bool privileged = false;
     std::uint8_t error = 0;
     std::uint8_t wq = 0;
     std::uint8_t opcode = 0;
@@ -234,6 +238,7 @@ constexpr std::array<std::uint64_t, 4> encode(const SoftwareError& e) {
     q0 = set_bit(q0, 2, e.descriptor_valid);
     q0 = set_bit(q0, 3, e.wq_valid);
     q0 = set_bit(q0, 5, e.write);
+    q0 = set_bit(q0, 6, e.privileged);
     q0 = set_bits(q0, 15, 8, e.error);
     q0 = set_bits(q0, 23, 16, e.wq);
     q0 = set_bits(q0, 39, 32, e.opcode);
@@ -247,6 +252,7 @@ constexpr SoftwareError decode_swerr(const std::array<std::uint64_t, 4>& q) {
     e.descriptor_valid = get_bit(q[0], 2);
     e.wq_valid = get_bit(q[0], 3);
     e.write = get_bit(q[0], 5);
+    e.privileged = get_bit(q[0], 6);
     e.error = static_cast<std::uint8_t>(get_bits(q[0], 15, 8));
     e.wq = static_cast<std::uint8_t>(get_bits(q[0], 23, 16));
     e.opcode = static_cast<std::uint8_t>(get_bits(q[0], 39, 32));

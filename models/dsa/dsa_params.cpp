@@ -1,5 +1,7 @@
 #include "models/dsa/dsa_params.hpp"
 
+#include "models/dsa/dsa_layout.hpp"
+
 namespace ioasim::dsa {
 
 namespace {
@@ -8,12 +10,12 @@ void add_sizes(ParamTable<DsaParams>& t) {
     const char* const kDump = "capabilities of a Sapphire Rapids DSA (accel-config dump)";
     t.count("wq.total_entries", &DsaParams::total_entries, 1, 65535, 128,
             "entries that all workqueues of the device share out", kDump);
-    t.count("groups", &DsaParams::groups, 1, 64, 4, "groups", kDump);
+    t.count("groups", &DsaParams::groups, 1, kMaxGroups, 4, "groups", kDump);
     t.count("read_buffers", &DsaParams::read_buffers, 2, 255, 96,
             "read buffers of the device; outstanding reads occupy them", kDump);
     t.count("max_transfer_shift", &DsaParams::max_transfer_shift, 12, 31, 31,
             "largest transfer: 2^n bytes", kDump);
-    t.count("msix.vectors", &DsaParams::msix_vectors, 1, 128, 9, "MSI-X vectors", kDump);
+    t.count("msix.vectors", &DsaParams::msix_vectors, 1, kMaxVectors, 9, "MSI-X vectors", kDump);
     t.count("read_buffer_bytes", &DsaParams::read_buffer_bytes, 64, 4096, 64,
             "bytes of one read buffer",
             "derived: 96 buffers of 64 bytes and 205 ns give the measured 30 GB/s", Unit::Bytes)

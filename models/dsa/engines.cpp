@@ -239,6 +239,7 @@ void Engines::tell_end(TimePs now, Operation& op) {
         error.wq = static_cast<std::uint8_t>(work.wq);
         error.opcode = d.opcode;
         error.pasid = work.pasid ? work.pasid->value() : 0;
+        error.privileged = work.privileged;
         error.invalid_flags = record.invalid_flags;
         error.address = record.status == Status::RecordMisaligned ? d.record : record.fault_address;
         registers_.report(now, error);

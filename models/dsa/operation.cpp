@@ -34,9 +34,12 @@ std::uint32_t flags_of(Opcode op) {
     return kCommonFlags & ~flag::kStrictOrdering;
 }
 
+bool compares(Opcode op) {
+    return op == Opcode::Compare || op == Opcode::ComparePattern;
+}
+
 bool transfers(Opcode op) {
-    return op == Opcode::Memmove || op == Opcode::Fill || op == Opcode::Compare ||
-           op == Opcode::ComparePattern;
+    return op == Opcode::Memmove || op == Opcode::Fill || compares(op);
 }
 
 bool overlap(std::uint64_t a, std::uint64_t b, std::uint64_t size) {
@@ -68,6 +71,9 @@ std::optional<CompletionRecord> refuse(const Work& work, const Registers& regist
         return failure(Status::UnsupportedOpcode);
     }
     std::uint32_t invalid = d.flags & ~flags_of(op);
+    if ((d.flags & flag::kRecordAddressValid) == 0) {
+        invalid |= d.flags & flag::kRequestRecord;  // a record that has no place
+    }
     const bool wants_interrupt = (d.flags & flag::kRequestInterrupt) != 0;
     if (wants_interrupt && !work.privileged && !registers.user_interrupts()) {
         invalid |= flag::kRequestInterrupt;
@@ -75,7 +81,8 @@ std::optional<CompletionRecord> refuse(const Work& work, const Registers& regist
     if (invalid != 0) {
         return failure(Status::InvalidFlags, invalid);
     }
-    if (!d.reserved_zero) {
+    // Byte 40 belongs to comparisons; the rest of the operation's bytes to nothing here.
+    if (!d.reserved_zero || (d.expected_result != 0 && !compares(op))) {
         return failure(Status::ReservedNotZero);
     }
     if (wants_interrupt && !registers.valid_handle(d.interrupt_handle, work.pasid)) {

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "models/dsa/dsa_layout.hpp"
 #include "models/linux/kernel.hpp"
 
 namespace ioasim::os {
@@ -38,19 +37,15 @@ void Device::write(ExecContext& ctx, std::uint64_t offset, std::uint64_t value, 
     ctx.mmio_write(setup_.registers + offset, value, size);
 }
 
-Errno Device::command(ExecContext& ctx, std::uint32_t code, std::uint32_t operand,
-                      std::uint32_t* status) {
+Errno Device::command(ExecContext& ctx, dsa::Command code, std::uint32_t operand) {
     LockGuard guard{ctx, command_lock_};
     Frame frame{ctx, "idxd_command"};
-    write(ctx, reg::kCmd, dsa::encode_command(static_cast<dsa::Command>(code), operand), 4);
+    write(ctx, reg::kCmd, dsa::encode_command(code, operand), 4);
     const TimePs deadline = ctx.now() + kernel_.params().idxd_timeout;
     while (true) {
         const dsa::CommandStatus state =
             dsa::decode_cmdsts(static_cast<std::uint32_t>(read(ctx, reg::kCmdsts, 4)));
         if (!state.active) {
-            if (status != nullptr) {
-                *status = static_cast<std::uint32_t>(state.error);
-            }
             return state.error == dsa::CommandError::None ? Errno::Ok : Errno::Eio;
         }
         if (ctx.now() >= deadline) {
@@ -64,7 +59,7 @@ Errno Device::drain_pasid(ExecContext& ctx, Pasid pasid) {
     if (!configured_here()) {
         return Errno::Eopnotsupp;
     }
-    return command(ctx, static_cast<std::uint32_t>(dsa::Command::DrainPasid), pasid.value());
+    return command(ctx, dsa::Command::DrainPasid, pasid.value());
 }
 
 Errno Device::bring_up(ExecContext& ctx) {
@@ -72,7 +67,7 @@ Errno Device::bring_up(ExecContext& ctx) {
         return Errno::Ok;
     }
     Frame frame{ctx, "idxd_probe"};
-    Errno error = command(ctx, static_cast<std::uint32_t>(dsa::Command::ResetDevice), 0);
+    Errno error = command(ctx, dsa::Command::ResetDevice, 0);
     if (error != Errno::Ok) {
         return error;
     }
@@ -89,9 +84,9 @@ Errno Device::bring_up(ExecContext& ctx) {
     for (std::uint32_t i = 0; i < setup_.queues.size(); ++i) {
         configure_queue(ctx, i);
     }
-    error = command(ctx, static_cast<std::uint32_t>(dsa::Command::EnableDevice), 0);
+    error = command(ctx, dsa::Command::EnableDevice, 0);
     for (std::uint32_t i = 0; i < setup_.queues.size() && error == Errno::Ok; ++i) {
-        error = command(ctx, static_cast<std::uint32_t>(dsa::Command::EnableWq), i);
+        error = command(ctx, dsa::Command::EnableWq, i);
     }
     return error;
 }

@@ -10,6 +10,7 @@
 #include "core/base/exec_context.hpp"
 #include "core/base/result.hpp"
 #include "core/base/types.hpp"
+#include "models/dsa/dsa_layout.hpp"
 
 namespace ioasim::os {
 
@@ -29,7 +30,6 @@ struct DeviceSetup {
     IommuDriver* iommu = nullptr;
     Rid rid;
     bool ats = false;
-    bool pri = false;
     std::uint32_t engines = 1;
     std::uint64_t registers = 0;  // BAR0, machine physical; 0: configured by somebody else
     std::uint64_t portals = 0;    // BAR2, machine physical
@@ -43,7 +43,6 @@ public:
     const std::string& name() const { return setup_.name; }
     Rid rid() const { return setup_.rid; }
     bool ats() const { return setup_.ats; }
-    bool pri() const { return setup_.pri; }
     IommuDriver& iommu() const { return *setup_.iommu; }
     const DeviceSetup& setup() const { return setup_; }
     // Index of a queue by name, or -ENODEV.
@@ -57,9 +56,8 @@ public:
     Errno bring_up(ExecContext& ctx);
     // Waits until every accepted descriptor of the PASID is done.
     Errno drain_pasid(ExecContext& ctx, Pasid pasid);
-    // Runs one administrative command; -EIO with `status` set when the device reports an error.
-    Errno command(ExecContext& ctx, std::uint32_t code, std::uint32_t operand,
-                  std::uint32_t* status = nullptr);
+    // Runs one administrative command; -EIO when the device reports an error.
+    Errno command(ExecContext& ctx, dsa::Command code, std::uint32_t operand);
 
 private:
     void configure_queue(ExecContext& ctx, std::uint32_t index);

@@ -22,9 +22,7 @@ public:
     Errno prepare(ExecContext& ctx);
     // Queues the descriptors and a wait behind them, and returns when its status arrived. -EINVAL:
     // a descriptor was refused (IQE), -EIO: a device TLB did not answer (ITE), -ETIMEDOUT.
-    Errno submit(ExecContext& ctx, const std::vector<vtd::Descriptor>& descriptors,
-                 bool page_drain = false);
-    bool ready() const { return ring_ != 0; }
+    Errno submit(ExecContext& ctx, const std::vector<vtd::Descriptor>& descriptors);
 
 private:
     Errno wait_status(ExecContext& ctx, std::uint64_t status, const vtd::Descriptor& wait);

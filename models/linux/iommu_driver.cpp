@@ -96,7 +96,7 @@ Errno IommuDriver::set_root_table(ExecContext& ctx) {
 }
 
 Errno IommuDriver::flush_everything(ExecContext& ctx) {
-    // Each in its own submission: a PASID-cache flush must not overtake the context cache's.
+    // Each with a wait of its own, as Linux does; the order alone would hold within one submission.
     for (const vtd::Descriptor& descriptor :
          {vtd::context_cache_invalidate(vtd::ContextGranularity::Global),
           vtd::pasid_cache_invalidate(vtd::PasidCacheGranularity::Global),
@@ -256,7 +256,8 @@ Errno IommuDriver::set_first_stage(ExecContext& ctx, const Device& device, Pasid
                                    std::uint64_t page_table, const std::string& space) {
     vtd::PasidEntry entry;
     entry.present = true;
-    entry.aw = vtd::kAddressWidth48;
+    // Means nothing to the first stage, but is reserved in a unit without a second one.
+    entry.aw = vtd::ecap::kSsts.get(ecap_) != 0 ? vtd::kAddressWidth48 : 0;
     entry.pgtt = vtd::TranslationType::FirstStage;
     entry.did = kFirstStageDid;
     entry.pwsnp = vtd::ecap::kSmpwcs.get(ecap_) != 0;
@@ -268,6 +269,10 @@ Errno IommuDriver::set_nested(ExecContext& ctx, const Device& device, Pasid pasi
                               const SecondStage& stage2, const std::string& space) {
     if (vtd::ecap::kNest.get(ecap_) == 0 || stage2.root == 0) {
         return Errno::Einval;
+    }
+    const unsigned did_bits = 4 + 2 * static_cast<unsigned>(vtd::cap::kNd.get(cap_));
+    if (stage2.did.value() >> did_bits != 0) {
+        return Errno::Enospc;  // more domains than the unit can tell apart
     }
     vtd::PasidEntry entry;
     entry.present = true;
@@ -358,27 +363,6 @@ Errno IommuDriver::flush_pasid(ExecContext& ctx, const Device& device, Pasid pas
             vtd::pasid_device_tlb_invalidate(device.rid(), pasid, vtd::kWholeAddressSpace, true));
     }
     return queue_.submit(ctx, descriptors);
-}
-
-// --- faults -------------------------------------------------------------------------------------
-
-std::uint64_t IommuDriver::collect_faults(ExecContext& ctx) {
-    const std::uint64_t records = vtd::cap::kNfr.get(cap_) + 1;
-    const std::uint64_t base = vtd::cap::kFro.get(cap_) * 16;
-    std::uint64_t seen = 0;
-    const auto status = static_cast<std::uint32_t>(read(ctx, reg::kFsts, 4));
-    std::uint64_t index = vtd::fsts::kFri.get(status);
-    // Each record holds F until it is cleared here, so one round meets all of them.
-    for (std::uint64_t i = 0; (status & vtd::fsts::kPpf) != 0 && i < records; ++i) {
-        const auto high_offset = static_cast<std::uint32_t>(base + index * 16 + 8);
-        if (vtd::frcd::kF.get(read(ctx, high_offset, 8)) != 0) {
-            write(ctx, high_offset + 4, 1U << 31U, 4);
-            ++seen;
-        }
-        index = (index + 1) % records;
-    }
-    write(ctx, reg::kFsts, vtd::fsts::kPfo, 4);
-    return seen;
 }
 
 }  // namespace ioasim::os

@@ -3,7 +3,7 @@
 // in step through the invalidation queue. VT-d specification chapters 3, 6, 9; the order of
 // teardown is that of table 28 and of Linux's intel_pasid_tear_down_entry. Leaves out: legacy mode,
 // interrupt remapping, super pages, RID_PASID domains (DMA API), the page-request queue (context
-// entries have PRE = 0), suspend.
+// entries have PRE = 0), fault events (the records stay as the unit wrote them), suspend.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +40,7 @@ public:
     Errno attach(ExecContext& ctx, const Device& device);
 
     // PASID entries. `space` names the address space for ownership events. -EBUSY: it is present.
+    // Nested: -EINVAL without the capability, -ENOSPC for a domain id that the unit does not have.
     Errno set_first_stage(ExecContext& ctx, const Device& device, Pasid pasid,
                           std::uint64_t page_table, const std::string& space);
     Errno set_nested(ExecContext& ctx, const Device& device, Pasid pasid, Gpa page_table,
@@ -52,12 +53,8 @@ public:
     // The PASID entry as it is in memory.
     Result<vtd::PasidEntry> read_entry(ExecContext& ctx, const Device& device, Pasid pasid);
 
-    // Reads and clears the fault records; returns how many there were.
-    std::uint64_t collect_faults(ExecContext& ctx);
-
     const std::string& name() const { return name_; }
     std::uint64_t registers() const { return registers_; }
-    bool ready() const { return ready_; }
     bool has_virtual_commands() const { return vtd::ecap::kVcs.get(ecap_) != 0; }
     bool caching_mode() const { return vtd::cap::kCm.get(cap_) != 0; }
     std::uint64_t cap() const { return cap_; }

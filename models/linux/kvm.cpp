@@ -202,9 +202,11 @@ bool Kvm::resolve_miss(ExecContext& ctx, IoasidSet& set, Spid gpasid) {
         return false;
     }
     const auto address = entry(ctx, gpasid.value(), true);
-    if (!address) {
+    // The search may have waited for a BIND in progress, which took KVM's one reference.
+    const bool installed = bound_.count(gpasid.value()) != 0;
+    if (installed || !address) {
         kernel_.ioasid().put(ctx, nullptr, id, holder_);
-        return false;
+        return installed;
     }
     bound_[gpasid.value()] = id;
     write_entry(ctx, *address, gpasid.value(), valid_entry(id));

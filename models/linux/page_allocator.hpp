@@ -27,7 +27,6 @@ public:
     void free(std::uint64_t address, std::uint64_t pages = 1);
 
     std::uint64_t base() const { return base_; }
-    std::uint64_t total_pages() const { return total_; }
     std::uint64_t free_pages() const { return total_ - used_; }
 
 private:

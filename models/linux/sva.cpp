@@ -359,6 +359,9 @@ Errno Sva::remove_device(ExecContext& ctx, Binding& binding, Device& device) {
         if (binding.state != State::Live) {
             return Errno::Ebusy;
         }
+        if (!binding.has(device)) {
+            return Errno::Enoent;  // somebody else unbound it during the drain
+        }
         if (binding.devices.size() > 1) {
             binding.devices.erase(
                 std::find(binding.devices.begin(), binding.devices.end(), &device));

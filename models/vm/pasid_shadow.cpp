@@ -151,9 +151,13 @@ void PasidShadow::flush(ExecContext& ctx, std::uint32_t gpasid) {
 }
 
 void PasidShadow::flush_all(ExecContext& ctx) {
+    // The host takes its time, and another vCPU's access may change the book meanwhile.
+    std::vector<Key> keys;
     for (const auto& [key, bound] : bound_) {
-        static_cast<void>(
-            host_.invalidate_gpasid(ctx, functions_[key.first].name, Spid{key.second}));
+        keys.push_back(key);
+    }
+    for (const auto& [function, gpasid] : keys) {
+        static_cast<void>(host_.invalidate_gpasid(ctx, functions_[function].name, Spid{gpasid}));
     }
 }
 

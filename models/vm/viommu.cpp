@@ -91,6 +91,9 @@ void Viommu::write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, 
         case reg::kFsts: {
             const std::uint64_t cleared = get(reg::kFsts, 4) & ~(value & vtd::fsts::kIqe);
             set(reg::kFsts, cleared, 4);
+            if (cleared == 0) {
+                set(reg::kIqercd, 0, 8);
+            }
             serve_queue(ctx);
             break;
         }
@@ -184,36 +187,55 @@ void Viommu::tell_command(ExecContext& ctx, const char* command, std::uint32_t g
 
 void Viommu::serve_queue(ExecContext& ctx) {
     const std::uint64_t iqa = get(reg::kIqa, 8);
-    const std::uint64_t bytes = vtd::iq::bytes(iqa);
-    const Gpa base{iqa & bit_mask(63, 12)};
-    const std::uint64_t tail = get(reg::kIqt, 8);
-    // The queue holds at most bytes / 32 descriptors; a tail outside of it is refused.
-    bool refused = tail >= bytes || (iqa & vtd::iq::kWide) == 0;
     while ((get(reg::kGsts, 4) & vtd::gcmd::kQie) != 0 &&
            (get(reg::kFsts, 4) & vtd::fsts::kIqe) == 0) {
         const std::uint64_t head = get(reg::kIqh, 8);
-        if (head == tail) {
+        if (head == get(reg::kIqt, 8)) {
             return;
         }
-        vtd::Descriptor descriptor{};
-        refused = refused ||
-                  !memory_.read(ctx, base + head, descriptor.data(), sizeof(descriptor)) ||
-                  !serve(ctx, descriptor);
-        if (refused) {
+        const vtd::QueueError error = serve_head(ctx, iqa, head);
+        if (error != vtd::QueueError::None) {
+            set(reg::kIqercd, vtd::iq::kErrorInfo.make(static_cast<std::uint64_t>(error)), 8);
             set(reg::kFsts, get(reg::kFsts, 4) | vtd::fsts::kIqe, 4);
             return;
         }
-        set(reg::kIqh, (head + vtd::kDescriptorBytes) % bytes, 8);
+        set(reg::kIqh, (head + vtd::kDescriptorBytes) % vtd::iq::bytes(iqa), 8);
     }
 }
 
-bool Viommu::serve(ExecContext& ctx, const vtd::Descriptor& d) {
+vtd::QueueError Viommu::serve_head(ExecContext& ctx, std::uint64_t iqa, std::uint64_t head) {
+    const std::uint64_t tail = get(reg::kIqt, 8);
+    if (tail >= vtd::iq::bytes(iqa)) {
+        return vtd::QueueError::BadTail;
+    }
+    if ((iqa & vtd::iq::kWide) == 0) {
+        return vtd::QueueError::BadWidth;
+    }
+    if (tail % vtd::kDescriptorBytes != 0) {
+        return vtd::QueueError::TailAlignment;
+    }
+    vtd::Descriptor descriptor{};
+    const Gpa base{iqa & bit_mask(63, 12)};
+    if (!memory_.read(ctx, base + head, descriptor.data(), sizeof(descriptor))) {
+        return vtd::QueueError::Fetch;
+    }
+    return serve(ctx, descriptor);
+}
+
+vtd::QueueError Viommu::serve(ExecContext& ctx, const vtd::Descriptor& d) {
     namespace i = vtd::inv;
     using Type = vtd::InvalidationType;
+    const Type type = vtd::type_of(d);
+    const bool known = type == Type::ContextCache || type == Type::PasidCache ||
+                       type == Type::PasidIotlb || type == Type::Iotlb || type == Type::Wait;
+    if (!known) {
+        return vtd::QueueError::BadType;
+    }
+    if (vtd::has_reserved_bits(d) || !vtd::has_legal_granularity(d)) {
+        return vtd::QueueError::Reserved;
+    }
     const auto gpasid = static_cast<std::uint32_t>(i::kPasid.get(d[0]));
-    switch (vtd::type_of(d)) {
-        case Type::ContextCache:
-            return true;  // contexts are read anew at each look-up
+    switch (type) {
         case Type::PasidCache:
             if (i::kGranularity.get(d[0]) ==
                 static_cast<std::uint64_t>(vtd::PasidCacheGranularity::Pasid)) {
@@ -221,21 +243,22 @@ bool Viommu::serve(ExecContext& ctx, const vtd::Descriptor& d) {
             } else {
                 shadow_.sync_all(ctx);
             }
-            return true;
+            break;
         case Type::PasidIotlb:
             shadow_.flush(ctx, gpasid);
-            return true;
+            break;
         case Type::Iotlb:
             shadow_.flush_all(ctx);
-            return true;
+            break;
         case Type::Wait:
             if (i::kWaitStatus.get(d[0]) != 0) {
                 memory_.store(ctx, Gpa{d[1] & ~std::uint64_t{3}}, i::kWaitData.get(d[0]), 4);
             }
-            return true;
+            break;
         default:
-            return false;
+            break;  // contexts are read anew at each look-up
     }
+    return vtd::QueueError::None;
 }
 
 }  // namespace ioasim::vm

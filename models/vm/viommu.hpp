@@ -44,8 +44,9 @@ private:
     void tell_command(ExecContext& ctx, const char* command, std::uint32_t gpasid,
                       std::uint64_t status);
     void serve_queue(ExecContext& ctx);
-    // False: the descriptor is refused (IQE).
-    bool serve(ExecContext& ctx, const vtd::Descriptor& descriptor);
+    // Fetches and serves the descriptor at the head; anything but None stops the queue there.
+    vtd::QueueError serve_head(ExecContext& ctx, std::uint64_t iqa, std::uint64_t head);
+    vtd::QueueError serve(ExecContext& ctx, const vtd::Descriptor& descriptor);
 
     ViommuConfig config_;
     os::VmHost& host_;

@@ -48,8 +48,7 @@ struct VirtualMachine::Impl {
           port(machine, deps.host_port),
           instructions(machine, deps.instructions),
           create_lock(SimLock::Kind::Mutex, config.name + "/create_lock"),
-          stopped(config.name + "/vCPUs stopped"),
-          halted(config.name + "/halted vCPUs") {
+          stopped(config.name + "/vCPUs stopped") {
         for (std::uint32_t i = 0; i < config.vcpus; ++i) {
             vcpus.push_back(std::make_unique<Vcpu>(fmt::format("{}/vcpu{}", config.name, i), params,
                                                    deps.recorder, deps.scheduler, deps.host_port,
@@ -74,7 +73,6 @@ struct VirtualMachine::Impl {
     GuestInstructions instructions;
     SimLock create_lock;
     WaitQueue stopped;
-    WaitQueue halted;
     std::vector<std::function<void()>> on_death;
 };
 
@@ -95,12 +93,6 @@ cpu::Instructions& VirtualMachine::guest_instructions() {
 }
 bool VirtualMachine::alive() const {
     return impl_->alive;
-}
-bool VirtualMachine::created() const {
-    return impl_->created;
-}
-os::VmHost& VirtualMachine::host() {
-    return impl_->deps.host;
 }
 GpaTarget VirtualMachine::translate(Gpa address) const {
     return impl_->memory.find(address);
@@ -171,16 +163,6 @@ void VirtualMachine::run(ExecContext& ctx, std::uint32_t vcpu, const std::string
     }
 }
 
-void VirtualMachine::halt(ExecContext& ctx, TimePs duration) {
-    Impl& m = *impl_;
-    const TimePs deadline = ctx.now() + duration;
-    m.machine.vcpu_of(ctx).exit_to_host(ctx, "hlt", m.params.kernel_exit, [&](ExecContext& host) {
-        if (m.alive && host.now() < deadline) {
-            host.wait_until(m.halted, deadline);
-        }
-    });
-}
-
 Errno VirtualMachine::kill(ExecContext& ctx) {
     return end(ctx, "killed");
 }
@@ -202,7 +184,6 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
     for (const auto& vcpu : m.vcpus) {
         vcpu->kick(ctx);
     }
-    ctx.wake_all(m.halted);
     // Guest programs notice at their next operation; until then they may touch guest memory.
     const TimePs deadline = ctx.now() + m.params.kill_timeout;
     while (std::any_of(m.vcpus.begin(), m.vcpus.end(),

@@ -83,9 +83,6 @@ public:
     void run(ExecContext& ctx, std::uint32_t vcpu, const std::function<void(ExecContext&)>& body) {
         run(ctx, vcpu, std::string{}, body);
     }
-    // Guest code sleeps (HLT with a timer): the vCPU is outside of the guest meanwhile, and the end
-    // of the VM wakes it.
-    void halt(ExecContext& ctx, TimePs duration);
     // Called when the VM ends, before its vCPUs are waited for: the guest kernel's power_off().
     void on_death(std::function<void()> callback);
     // The VMM process is killed: vCPUs leave, devices and IDs are released. Repeated calls: -ESRCH.
@@ -99,10 +96,8 @@ public:
 
     const std::string& name() const { return config_.name; }
     bool alive() const;
-    bool created() const;
     // For looking at guest memory after a run.
     GpaTarget translate(Gpa address) const;
-    os::VmHost& host();
 
 private:
     Errno create_locked(ExecContext& ctx);

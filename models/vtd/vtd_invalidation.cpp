@@ -8,31 +8,6 @@ namespace ioasim::vtd {
 namespace {
 
 constexpr std::uint64_t kNarrowBytes = 16;
-constexpr std::uint64_t kAll = ~std::uint64_t{0};
-
-struct Reserved {
-    std::uint64_t q0;
-    std::uint64_t q1;
-};
-
-// Reserved bits of each type (6.5.2.1 to 6.5.2.8).
-Reserved reserved_bits(InvalidationType type) {
-    switch (type) {
-        case InvalidationType::ContextCache:
-            return {0xFFFC'0000'0000'F1C0, kAll};
-        case InvalidationType::Iotlb:
-            return {0xFFFF'FFFF'0000'F100, 0xF80};
-        case InvalidationType::Wait:
-            // The page-request drain flag is reserved without ECAP.PDS.
-            return {0x0000'0000'FFFF'F100 | inv::kWaitPageDrain.mask(), 3};
-        case InvalidationType::PasidIotlb:
-            return {0xFFF0'0000'0000'F1C0, 0xF80};
-        case InvalidationType::PasidCache:
-            return {0xFFF0'0000'0000'F1C0, kAll};
-        default:
-            return {kAll, kAll};
-    }
-}
 
 bool type_legal(TableMode mode, InvalidationType type) {
     switch (type) {
@@ -48,22 +23,12 @@ bool type_legal(TableMode mode, InvalidationType type) {
     }
 }
 
-bool granularity_legal(const Capabilities& caps, const Descriptor& d) {
-    const std::uint64_t g = inv::kGranularity.get(d[0]);
-    const std::uint64_t mask = inv::kAddressMask.get(d[1]);
-    switch (type_of(d)) {
-        case InvalidationType::ContextCache:
-            return g != 0;
-        case InvalidationType::Iotlb:
-            return g != 0 && (g != static_cast<std::uint64_t>(IotlbGranularity::Page) ||
-                              mask <= caps.max_address_mask);
-        case InvalidationType::PasidIotlb:
-            return g >= 2;
-        case InvalidationType::PasidCache:
-            return g != 2;
-        default:
-            return true;
-    }
+// CAP.MAMV bounds the ranges of invalidations by domain only.
+bool address_mask_legal(const Capabilities& caps, const Descriptor& d) {
+    const bool page_in_domain =
+        type_of(d) == InvalidationType::Iotlb &&
+        inv::kGranularity.get(d[0]) == static_cast<std::uint64_t>(IotlbGranularity::Page);
+    return !page_in_domain || inv::kAddressMask.get(d[1]) <= caps.max_address_mask;
 }
 
 }  // namespace
@@ -80,12 +45,13 @@ QueueError check_descriptor(const Capabilities& caps, TableMode mode, bool wide,
     if (!type_legal(mode, type)) {
         return QueueError::BadType;
     }
-    const Reserved reserved = reserved_bits(type);
-    if ((descriptor[0] & reserved.q0) != 0 || (descriptor[1] & reserved.q1) != 0 ||
-        descriptor[2] != 0 || descriptor[3] != 0) {
-        return QueueError::Reserved;
-    }
-    return granularity_legal(caps, descriptor) ? QueueError::None : QueueError::Reserved;
+    const bool legal = !has_reserved_bits(descriptor) && has_legal_granularity(descriptor) &&
+                       address_mask_legal(caps, descriptor);
+    return legal ? QueueError::None : QueueError::Reserved;
+}
+
+Hpa wait_status_address(const Capabilities& caps, const Descriptor& wait) {
+    return Hpa{wait[1] & ~(std::uint64_t{3} | caps.above_host_width())};
 }
 
 void InvalidationQueue::kick(TimePs now) {
@@ -150,7 +116,7 @@ void InvalidationQueue::on_drained(TimePs now) {
         return;
     }
     state_ = State::WritingStatus;
-    owner_.write_status(now, Hpa{current_[1] & ~std::uint64_t{3}},
+    owner_.write_status(now, wait_status_address(caps_, current_),
                         static_cast<std::uint32_t>(inv::kWaitData.get(current_[0])));
 }
 

@@ -18,6 +18,9 @@ namespace ioasim::vtd {
 QueueError check_descriptor(const Capabilities& caps, TableMode mode, bool wide,
                             const Descriptor& descriptor);
 
+// Where a wait writes its status: bits beyond the host address width are ignored.
+Hpa wait_status_address(const Capabilities& caps, const Descriptor& wait);
+
 // What the queue asks of the unit.
 class QueueOwner {
 public:

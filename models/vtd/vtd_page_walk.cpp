@@ -247,7 +247,7 @@ WalkAction PageWalk::read_second_stage() {
 }
 
 bool PageWalk::second_stage_reserved(std::uint64_t value, bool leaf) const {
-    std::uint64_t reserved = caps_.above_host_width() & kPageTableAddress;
+    std::uint64_t reserved = (caps_.above_host_width() & kPageTableAddress) | ss::kIoWrite;
     if (ss_level_ >= 4 || (ss_level_ > 1 && !caps_.second_stage_large)) {
         reserved |= ss::kPageSize;
     }

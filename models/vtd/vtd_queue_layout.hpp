@@ -64,6 +64,52 @@ constexpr std::uint64_t type_bits(InvalidationType type) {
     return inv::kTypeLow.make(t & 0xFU) | inv::kTypeHigh.make(t >> 4U);
 }
 
+// Something is set that this type reserves (6.5.2.1 to 6.5.2.8), in a unit without page-request
+// draining (ECAP.PDS = 0). Types that need a capability which this model lacks reserve everything.
+constexpr bool has_reserved_bits(const Descriptor& d) {
+    constexpr std::uint64_t kAll = ~std::uint64_t{0};
+    std::uint64_t reserved0 = kAll;
+    std::uint64_t reserved1 = kAll;
+    switch (type_of(d)) {
+        case InvalidationType::ContextCache:
+            reserved0 = 0xFFFC'0000'0000'F1C0;
+            break;
+        case InvalidationType::Iotlb:
+            reserved0 = 0xFFFF'FFFF'0000'F100;
+            reserved1 = 0xF80;
+            break;
+        case InvalidationType::Wait:
+            reserved0 = 0x0000'0000'FFFF'F100 | inv::kWaitPageDrain.mask();
+            reserved1 = 3;
+            break;
+        case InvalidationType::PasidIotlb:
+            reserved0 = 0xFFF0'0000'0000'F1C0;
+            reserved1 = 0xF80;
+            break;
+        case InvalidationType::PasidCache:
+            reserved0 = 0xFFF0'0000'0000'F1C0;
+            break;
+        default:
+            break;
+    }
+    return (d[0] & reserved0) != 0 || (d[1] & reserved1) != 0 || d[2] != 0 || d[3] != 0;
+}
+// The granularity field holds one of the codes that its type defines.
+constexpr bool has_legal_granularity(const Descriptor& d) {
+    const std::uint64_t g = inv::kGranularity.get(d[0]);
+    switch (type_of(d)) {
+        case InvalidationType::ContextCache:
+        case InvalidationType::Iotlb:
+            return g != 0;
+        case InvalidationType::PasidIotlb:
+            return g >= 2;
+        case InvalidationType::PasidCache:
+            return g != 2;
+        default:
+            return true;
+    }
+}
+
 // --- context cache (6.5.2.1) --------------------------------------------------------------------
 enum class ContextGranularity : std::uint8_t { Global = 1, Domain = 2, Device = 3 };
 

@@ -1,4 +1,4 @@
-// Registers of a remapping unit: offsets and fields (VT-d specification 5.1, chapter 11).
+// Registers of a remapping unit: offsets and fields (VT-d specification 5.10, chapter 11).
 //
 // One 4-KiB page of registers: fault records at FRO*16 = 220h, the IOTLB registers at IRO*16 = F0h,
 // the virtual command registers at E00h. Left out: protected memory bounds, MTRRs, performance
@@ -177,7 +177,6 @@ constexpr std::uint32_t kPending = 1U << 30U;
 
 // IQH, IQT, IQA, ICS, IQERCD (11.4.8).
 namespace iq {
-constexpr Field kOffset{18, 4};
 constexpr std::uint64_t kOffsetMask = bit_mask(18, 4);
 constexpr std::uint64_t kWide = 1U << 11U;  // IQA.DW: 256-bit descriptors
 constexpr Field kSize{2, 0};                // IQA.QS: the queue has 4 KiB << QS bytes

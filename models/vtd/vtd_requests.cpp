@@ -86,7 +86,9 @@ void RequestPipeline::accept(TimePs now, Tlp tlp) {
 void RequestPipeline::take(TimePs now, Tlp tlp) {
     port_.return_credit(now);
     if (tlp.kind == TlpKind::InvalidateCompletion) {
-        owner_.unexpected_completion(now, tlp.requester);
+        if (owner_.remapping()) {  // otherwise it is no request of ours at all
+            owner_.unexpected_completion(now, tlp.requester);
+        }
         return;
     }
     if (free_slots_.empty()) {
@@ -133,7 +135,9 @@ bool RequestPipeline::handle_interrupt_range(TimePs now, std::uint32_t index) {
         make_ready(now, index);
         return true;
     }
-    if (tlp.pasid || tlp.at != AddressType::Untranslated ||
+    // With remapping off nobody looks at the PASID.
+    const bool has_pasid = tlp.pasid && owner_.remapping();
+    if (has_pasid || tlp.at != AddressType::Untranslated ||
         !pcie::is_interrupt_address(tlp.address)) {
         return false;
     }
@@ -196,6 +200,9 @@ void RequestPipeline::count(Slot& slot) {
 }
 
 bool RequestPipeline::allowed(const Translation& t, const Tlp& tlp) const {
+    if (pcie::is_interrupt_address(t.at(tlp.address).value())) {
+        return false;  // a large page may hold the interrupt range
+    }
     if (is_write(tlp)) {
         return t.write && t.dirty;
     }
@@ -223,7 +230,7 @@ void RequestPipeline::translate(TimePs now, std::uint32_t index) {
         // now, and the dirty flag may have to be set.
         if (hit != nullptr && allowed(*hit, tlp)) {
             count(slot);
-            translated(now, now + params_.iotlb_lookup, index, *hit, true);
+            translated(now + params_.iotlb_lookup, index, *hit, true);
             return;
         }
         if (join_walk(index)) {
@@ -233,14 +240,9 @@ void RequestPipeline::translate(TimePs now, std::uint32_t index) {
     start_walk(now, index);
 }
 
-void RequestPipeline::translated(TimePs now, TimePs at, std::uint32_t index, const Translation& t,
-                                 bool hit) {
+void RequestPipeline::translated(TimePs at, std::uint32_t index, const Translation& t, bool hit) {
     Slot& slot = slots_[index];
     slot.target = t.at(slot.tlp.address);
-    if (pcie::is_interrupt_address(slot.target.value())) {
-        block(now, index, FaultReason::OutputIsInterrupt, false);
-        return;
-    }
     recorder_.emit(source_, trace::VtdTranslated{name_, slot.tlp.requester, shown_pasid(slot.tlp),
                                                  Iova{slot.tlp.address}, slot.target,
                                                  is_write(slot.tlp), hit, at - slot.arrived});
@@ -426,10 +428,10 @@ void RequestPipeline::finish_walk(TimePs now, std::uint32_t index) {
     const FaultReason reason = walker.walk->reason();
     if (reason == FaultReason::None) {
         const Translation& t = walker.walk->translation();
-        translated(now, now, walker.leader, t, false);
+        translated(now, walker.leader, t, false);
         for (const std::uint32_t joined : walker.joined) {
             if (allowed(t, slots_[joined].tlp)) {
-                translated(now, now, joined, t, false);
+                translated(now, joined, t, false);
             } else {
                 retry_.push_back(joined);
             }

@@ -105,7 +105,7 @@ private:
 
     void translate(TimePs now, std::uint32_t index);
     bool allowed(const Translation& translation, const pcie::Tlp& tlp) const;
-    void translated(TimePs now, TimePs at, std::uint32_t index, const Translation& t, bool hit);
+    void translated(TimePs at, std::uint32_t index, const Translation& t, bool hit);
     void block(TimePs now, std::uint32_t index, FaultReason reason, bool fpd);
     void refuse(TimePs now, std::uint32_t index);
     void count(Slot& slot);

@@ -256,6 +256,7 @@ constexpr std::uint64_t kPageSize = 1U << 7U;
 constexpr std::uint64_t kAccessed = 1U << 8U;
 constexpr std::uint64_t kDirty = 1U << 9U;
 constexpr std::uint64_t kSnoop = 1U << 11U;
+constexpr std::uint64_t kIoWrite = std::uint64_t{1} << 62U;  // IW: reserved without SSIRWS
 constexpr std::uint64_t leaf(Hpa page, bool read, bool write, unsigned level = 1) {
     return (page.value() & kPageTableAddress) | (read ? kRead : 0) | (write ? kWrite : 0) |
            (level > 1 ? kPageSize : 0);

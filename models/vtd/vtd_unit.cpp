@@ -341,7 +341,8 @@ void RemappingUnit::write_fault_status(TimePs now, std::uint32_t value) {
         fault_event_.withdraw();
     }
     if ((value & fsts::kIqe) != 0) {
-        registers_.set64(reg::kIqercd, 0);
+        // The other two fields belong to ITE and ICE.
+        registers_.set64(reg::kIqercd, iq::kErrorInfo.set(registers_.get64(reg::kIqercd), 0));
         queue_.kick(now);
     }
 }
@@ -448,7 +449,7 @@ void RemappingUnit::drained(TimePs now) {
 void RemappingUnit::wait_done(TimePs now, const Descriptor& d) {
     const bool status = inv::kWaitStatus.get(d[0]) != 0;
     recorder_.emit(source_, trace::VtdInvWaitDone{
-                                name_, Hpa{status ? d[1] & ~std::uint64_t{3} : 0},
+                                name_, status ? wait_status_address(caps_, d) : Hpa{},
                                 static_cast<std::uint32_t>(status ? inv::kWaitData.get(d[0]) : 0)});
     if (inv::kWaitInterrupt.get(d[0]) != 0 && (registers_.get(reg::kIcs) & iq::kIwc) == 0) {
         registers_.set(reg::kIcs, iq::kIwc);
@@ -483,10 +484,15 @@ void RemappingUnit::apply(TimePs, const Descriptor& d) {
     recorder_.emit(source_,
                    trace::VtdInvalidation{
                        name_, recorder_.name(effect.kind), recorder_.name(effect.granularity),
-                       DomainId{static_cast<std::uint16_t>(inv::kDid.get(d[0]))},
-                       Pasid{has_pasid ? pasid : kInvalidIoasid}, effect.dropped,
+                       domain_of(d), Pasid{has_pasid ? pasid : kInvalidIoasid}, effect.dropped,
                        Iova{effect.pages ? d[1] & inv::kAddress & ~(bytes - 1) : 0},
                        effect.pages ? bytes : 0});
+}
+
+// Bits beyond the width of domain ids are ignored.
+DomainId RemappingUnit::domain_of(const Descriptor& d) const {
+    const std::uint64_t width_mask = bit_mask(caps_.domain_bits - 1, 0);
+    return DomainId{static_cast<std::uint16_t>(inv::kDid.get(d[0]) & width_mask)};
 }
 
 RemappingUnit::Effect RemappingUnit::apply_context_cache(const Descriptor& d) {
@@ -501,7 +507,7 @@ RemappingUnit::Effect RemappingUnit::apply_context_cache(const Descriptor& d) {
 }
 
 RemappingUnit::Effect RemappingUnit::apply_pasid_cache(const Descriptor& d) {
-    const DomainId did{static_cast<std::uint16_t>(inv::kDid.get(d[0]))};
+    const DomainId did = domain_of(d);
     switch (static_cast<PasidCacheGranularity>(inv::kGranularity.get(d[0]))) {
         case PasidCacheGranularity::Domain:
             return {"pasid_cache", "domain", caches_.invalidate_pasids_of(did), false};
@@ -515,7 +521,7 @@ RemappingUnit::Effect RemappingUnit::apply_pasid_cache(const Descriptor& d) {
 }
 
 RemappingUnit::Effect RemappingUnit::apply_iotlb(const Descriptor& d) {
-    const DomainId did{static_cast<std::uint16_t>(inv::kDid.get(d[0]))};
+    const DomainId did = domain_of(d);
     switch (static_cast<IotlbGranularity>(inv::kGranularity.get(d[0]))) {
         case IotlbGranularity::Global:
             return {"iotlb", "global", caches_.invalidate_iotlb(), false};
@@ -531,7 +537,7 @@ RemappingUnit::Effect RemappingUnit::apply_iotlb(const Descriptor& d) {
 }
 
 RemappingUnit::Effect RemappingUnit::apply_pasid_iotlb(const Descriptor& d) {
-    const DomainId did{static_cast<std::uint16_t>(inv::kDid.get(d[0]))};
+    const DomainId did = domain_of(d);
     const Pasid pasid{static_cast<std::uint32_t>(inv::kPasid.get(d[0]))};
     const auto granularity = static_cast<PasidIotlbGranularity>(inv::kGranularity.get(d[0]));
     if (granularity == PasidIotlbGranularity::Pasid) {

@@ -94,6 +94,7 @@ private:
         std::uint32_t dropped = 0;
         bool pages = false;  // a range of addresses, not everything of its tag
     };
+    DomainId domain_of(const Descriptor& d) const;
     Effect apply_context_cache(const Descriptor& d);
     Effect apply_pasid_cache(const Descriptor& d);
     Effect apply_iotlb(const Descriptor& d);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/base/check.hpp"
+#include "models/pcie/pcie_layout.hpp"
 
 namespace ioasim::vtd {
 namespace {
@@ -176,8 +177,13 @@ WalkAction Walk::use_pasid_entry(const PasidEntry& entry) {
 }
 
 WalkAction Walk::pages(WalkAction action) {
-    if (action.kind == WalkAction::Kind::Done) {
-        reason_ = pages_->reason();
+    if (action.kind != WalkAction::Kind::Done) {
+        return action;
+    }
+    reason_ = pages_->reason();
+    if (reason_ == FaultReason::None &&
+        pcie::is_interrupt_address(pages_->translation().at(request_.address).value())) {
+        reason_ = FaultReason::OutputIsInterrupt;
     }
     return action;
 }

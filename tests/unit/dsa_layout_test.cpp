@@ -40,14 +40,17 @@ TEST_CASE("dsa descriptor: decoding returns what was encoded") {
     CHECK(encode(decode_descriptor(encode(d))) == encode(d));
 }
 
-TEST_CASE("dsa descriptor: reserved bits of the first dword and bytes 38 to 39 are noticed") {
+TEST_CASE("dsa descriptor: reserved bits of the first dword and reserved bytes are noticed") {
     DescriptorBytes bytes = encode(Descriptor{});
     CHECK(decode_descriptor(bytes).reserved_zero);
     bytes[2] = 0x10;  // bit 20
     CHECK_FALSE(decode_descriptor(bytes).reserved_zero);
     bytes[2] = 0;
-    bytes[39] = 1;
-    CHECK_FALSE(decode_descriptor(bytes).reserved_zero);
+    for (const std::size_t byte : {39, 41, 47, 48, 63}) {
+        bytes = encode(Descriptor{});
+        bytes.at(byte) = 1;
+        CHECK_FALSE(decode_descriptor(bytes).reserved_zero);
+    }
 }
 
 TEST_CASE("dsa completion record: a page fault has its fields at the published offsets") {
@@ -111,7 +114,7 @@ TEST_CASE("dsa capabilities: published values of a Sapphire Rapids instance deco
     CHECK(general.overlapping_copy);
     CHECK(general.max_transfer_shift == 31);
     CHECK(general.max_batch_shift == 10);
-    CHECK(encode(WqCapabilities{128, 8, 0, true, true, true}) == 0x000B'0000'0008'0080);
+    CHECK(encode(WqCapabilities{128, 8, 0, true, true, true, true}) == 0x001B'0000'0008'0080);
     CHECK(encode(GroupCapabilities{4, 96}) == 0x6004);
     CHECK(encode(TableOffsets{0x1000, 0x4000, 0x3800}) == 0x0000'0038'0040'0010);
 }
@@ -128,6 +131,8 @@ TEST_CASE("dsa SWERR: the first quadword tells error, queue, opcode and PASID") 
     CHECK(q[0] == 0x0000'C903'0002'1B0D);
     CHECK(q[2] == 0x1234);
     CHECK(encode(decode_swerr(q)) == q);
+    e.privileged = true;
+    CHECK((encode(e)[0] ^ q[0]) == 0x40);
 }
 
 TEST_CASE("dsa portals: four pages a workqueue, every 64-byte slot of a page is the same portal") {

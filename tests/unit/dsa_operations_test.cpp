@@ -162,6 +162,24 @@ TEST_CASE("dsa refusals: each cause has its status code") {
     CHECK(status_of(memmove_of(0x1000, 0x1010, 64)) == Status::OverlappingBuffers);
     CHECK(status_of(noop().privileged().flags(flag::kRequestInterrupt).handle(99)) ==
           Status::InvalidInterruptHandle);
+    CHECK(status_of(memmove_of(0x1000, 0x5000, 64).expected(1)) == Status::ReservedNotZero);
+}
+
+TEST_CASE("dsa refusals: a record is asked for without saying where") {
+    DsaHarness h;
+    h.bring_up();
+    h.submit(noop().no_record().flags(flag::kRequestRecord));
+    h.settle();
+    CHECK(h.sent.empty());
+    const SoftwareError error = decode_swerr(
+        {h.read(reg::kSwerr, 8), h.read(reg::kSwerr + 8, 8), h.read(reg::kSwerr + 16, 8), 0});
+    CHECK(error.error == static_cast<std::uint8_t>(Status::InvalidFlags));
+    CHECK(error.invalid_flags == flag::kRequestRecord);
+}
+
+TEST_CASE("dsa SWERR: tells a privileged descriptor") {
+    CHECK((OneDescriptor(noop().record(0x9008)).read(reg::kSwerr) & 0x40U) == 0);
+    CHECK((OneDescriptor(noop().record(0x9008).privileged()).read(reg::kSwerr) & 0x40U) != 0);
 }
 
 TEST_CASE("dsa refusals: the record names the flags that are not allowed") {

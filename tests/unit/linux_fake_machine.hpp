@@ -103,7 +103,8 @@ public:
         std::uint64_t address;
         std::uint64_t value;
     };
-    std::uint64_t cap = vtd::cap::kFro.make(vtd::reg::kFrcd / 16) | vtd::cap::kEsrtps.make(1);
+    std::uint64_t cap = vtd::cap::kFro.make(vtd::reg::kFrcd / 16) | vtd::cap::kEsrtps.make(1) |
+                        vtd::cap::kNd.make(6);
     std::uint64_t ecap = vtd::ecap::kQi.make(1) | vtd::ecap::kSmts.make(1) |
                          vtd::ecap::kPasid.make(1) | vtd::ecap::kPss.make(19) |
                          vtd::ecap::kFsts.make(1) | vtd::ecap::kSsts.make(1) |
@@ -172,7 +173,7 @@ private:
     std::uint64_t dsa_read(std::uint64_t pa) {
         switch (pa % dsa::kBar0Bytes) {
             case dsa::reg::kWqcap:
-                return dsa::encode(dsa::WqCapabilities{128, 8, 0, true, true, true});
+                return dsa::encode(dsa::WqCapabilities{128, 8});
             case dsa::reg::kEngcap:
                 return 4;
             case dsa::reg::kOffsets:
@@ -256,7 +257,8 @@ inline TimePs no_time() {
 // somebody waits for it, or through work().
 struct Host {
     explicit Host(const std::vector<const Defect*>& defects = {}, Switches switches = {},
-                  std::function<void(FakeMachine&, KernelConfig&)> adjust = {}) {
+                  std::function<void(FakeMachine&, KernelConfig&)> adjust = {},
+                  const KernelParams& params = kernel_param_table().defaults()) {
         recorder.source("host/test");
         recorder.begin_software();  // events in the order in which the code emits them
         for (const Defect* defect : defects) {
@@ -269,11 +271,10 @@ struct Host {
             adjust(machine, config);
         }
         kernel = std::make_unique<Kernel>(
-            KernelDeps{recorder, probes, *core, machine, scheduler, &machine}, config,
-            kernel_param_table().defaults());
+            KernelDeps{recorder, probes, *core, machine, scheduler, &machine}, config, params);
         IommuDriver& unit = kernel->add_iommu("iommu0", kUnit0);
-        kernel->add_device({"dsa0", &unit, Rid{8}, false, false, 1, kDsa0, kPortals0, {{"wq0"}}});
-        kernel->add_device({"dsa1", &unit, Rid{16}, true, false, 1, kDsa1, kPortals1, {{"wq0"}}});
+        kernel->add_device({"dsa0", &unit, Rid{8}, false, 1, kDsa0, kPortals0, {{"wq0"}}});
+        kernel->add_device({"dsa1", &unit, Rid{16}, true, 1, kDsa1, kPortals1, {{"wq0"}}});
         boot_result = kernel->boot(ctx);
     }
     Device& dsa0() { return *kernel->find_device("dsa0"); }

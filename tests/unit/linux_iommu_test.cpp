@@ -125,6 +125,15 @@ TEST_CASE("PASID entry: first stage, as the specification's worked example") {
     CHECK(words[2] == 0x1234'5000);
 }
 
+TEST_CASE("PASID entry: without a second stage its address width stays 0, as it is reserved") {
+    Host host({}, {}, [](FakeMachine& machine, KernelConfig&) {
+        machine.ecap &= ~(vtd::ecap::kSsts.mask() | vtd::ecap::kNest.mask());
+    });
+    REQUIRE(host.unit().set_first_stage(host.ctx, host.dsa0(), Pasid{5}, 0x1234'5000, "x") ==
+            Errno::Ok);
+    CHECK(entry_in_memory(host, Rid{8}, 5)[0] == 0x41);
+}
+
 TEST_CASE("PASID entry: nested, guest address in the first-stage pointer") {
     Host host;
     const SecondStage stage2{0x200'0000, DomainId{2}, {}};
@@ -134,6 +143,17 @@ TEST_CASE("PASID entry: nested, guest address in the first-stage pointer") {
     CHECK(words[0] == 0x200'00C9);
     CHECK(words[1] == 0x80'0002);
     CHECK(words[2] == 0x7000);
+}
+
+TEST_CASE("PASID entry: a domain id that the unit does not have is refused") {
+    Host host({}, {},
+              [](FakeMachine& machine, KernelConfig&) { machine.cap &= ~vtd::cap::kNd.mask(); });
+    const SecondStage last{0x200'0000, DomainId{15}, {}};
+    CHECK(host.unit().set_nested(host.ctx, host.dsa0(), Pasid{201}, Gpa{0x7000}, last, "vm1") ==
+          Errno::Ok);
+    const SecondStage beyond{0x200'0000, DomainId{16}, {}};
+    CHECK(host.unit().set_nested(host.ctx, host.dsa0(), Pasid{202}, Gpa{0x7000}, beyond, "vm2") ==
+          Errno::Enospc);
 }
 
 TEST_CASE("PASID entry: one that is present is not overwritten") {

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "models/linux/kvm.hpp"
 #include "models/linux/linux_probes.hpp"
 #include "models/linux/vm_host.hpp"
@@ -30,11 +32,14 @@ private:
 // Two VMs on one host, opened, with memory.
 struct TwoVms {
     explicit TwoVms(const std::vector<const Defect*>& defects = {}, Switches switches = {},
-                    bool entry_first = false)
-        : host(defects, switches,
-               [entry_first](FakeMachine&, KernelConfig& config) {
-                   config.entry_before_unbind = entry_first;
-               }),
+                    bool entry_first = false,
+                    const KernelParams& params = kernel_param_table().defaults())
+        : host(
+              defects, switches,
+              [entry_first](FakeMachine&, KernelConfig& config) {
+                  config.entry_before_unbind = entry_first;
+              },
+              params),
           vm1(make("vm1")),
           vm2(make("vm2")) {}
     VmHost& make(const std::string& name) {
@@ -118,6 +123,33 @@ TEST_CASE("free of a bound ID: FREE, then UNBIND from deferred work, entry with 
     CHECK(t.host.log.count("ioasid.free") == 1);
     CHECK_FALSE(t.host.core->view(id).has_value());
     CHECK(t.vm1.unbind_gpasid(t.host.ctx, "dsa0", Spid{101}) == Errno::Enoent);
+}
+
+TEST_CASE(
+    "free of a bound ID: the device is drained between UNBIND and the entry only on request") {
+    for (const bool drain : {false, true}) {
+        KernelParams params = kernel_param_table().defaults();
+        params.drain_on_free = drain;
+        TwoVms t{{}, {}, false, params};
+        const Ioasid id = t.bound(t.vm1, 101);
+        t.host.machine.writes.clear();
+        REQUIRE(t.vm1.free_ioasid(t.host.ctx, id) == Errno::Ok);
+        t.host.work();
+        // Every assigned device gets the command before the unit hears of the entry.
+        std::vector<std::uint64_t> written;
+        for (const FakeMachine::Write& write : t.host.machine.writes) {
+            written.push_back(write.address);
+        }
+        const auto invalidation =
+            std::find(written.begin(), written.end(), kUnit0 + vtd::reg::kIqt);
+        for (const std::uint64_t device : {kDsa0, kDsa1}) {
+            const auto command = std::find(written.begin(), written.end(), device + dsa::reg::kCmd);
+            CHECK((command < invalidation) == drain);
+        }
+        CHECK(t.host.log.before("kvm.unbind", "vdcm.unbind"));
+        CHECK(t.host.log.before("vdcm.unbind", "vtd.pasid_entry_clear"));
+        CHECK(t.host.log.count("ioasid.reclaim") == 1);
+    }
 }
 
 TEST_CASE("free of a bound ID: the same host number is not given again before its teardown") {

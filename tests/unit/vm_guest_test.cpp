@@ -32,7 +32,7 @@ struct Vm {
         for (const char* device : {"dsa0", "dsa1"}) {
             const GuestDevice seen = machine.guest_device(device);
             kernel.add_device(
-                {device, &unit, seen.rid, false, false, 1, 0, seen.portals.value(), {{"wq0"}}});
+                {device, &unit, seen.rid, false, 1, 0, seen.portals.value(), {{"wq0"}}});
         }
         machine.on_death([this] { kernel.power_off(); });
         created = machine.create(host.ctx);
@@ -244,19 +244,33 @@ TEST_CASE("virtual commands: status of an unknown command and of a foreign numbe
     });
 }
 
-TEST_CASE("virtual unit: a descriptor of 128 bits or unknown type stops the queue") {
-    Host host;
-    Vm vm{host, "vm1"};
-    vm.run([&](ExecContext& g) {
-        const std::uint64_t base = vm.machine.viommu_base();
-        const std::uint64_t iqa = g.mmio_read(base + vtd::reg::kIqa, 8);
-        const std::uint64_t tail = g.mmio_read(base + vtd::reg::kIqt, 8);
-        const std::uint64_t bad = 0xE;
-        g.store((iqa & ~std::uint64_t{0xFFF}) + tail, bad, 8);
-        g.mmio_write(base + vtd::reg::kIqt, tail + 32, 8);
-        CHECK((g.mmio_read(base + vtd::reg::kFsts, 4) & vtd::fsts::kIqe) != 0);
-        CHECK(g.mmio_read(base + vtd::reg::kIqh, 8) == tail);
-    });
+TEST_CASE("virtual unit: what is wrong in the queue stops it there and is named in IQERCD") {
+    const auto refusal = [](const vtd::Descriptor& bad, std::uint64_t tail_step) {
+        Host host;
+        Vm vm{host, "vm1"};
+        std::uint64_t info = 0;
+        vm.run([&](ExecContext& g) {
+            const std::uint64_t base = vm.machine.viommu_base();
+            const std::uint64_t iqa = g.mmio_read(base + vtd::reg::kIqa, 8);
+            const std::uint64_t tail = g.mmio_read(base + vtd::reg::kIqt, 8);
+            g.write_bytes((iqa & ~std::uint64_t{0xFFF}) + tail, bad.data(), sizeof(bad));
+            g.mmio_write(base + vtd::reg::kIqt, tail + tail_step, 8);
+            CHECK((g.mmio_read(base + vtd::reg::kFsts, 4) & vtd::fsts::kIqe) != 0);
+            CHECK(g.mmio_read(base + vtd::reg::kIqh, 8) == tail);
+            info = vtd::iq::kErrorInfo.get(g.mmio_read(base + vtd::reg::kIqercd, 8));
+            g.mmio_write(base + vtd::reg::kFsts, vtd::fsts::kIqe, 4);
+        });
+        return static_cast<vtd::QueueError>(info);
+    };
+    using Error = vtd::QueueError;
+    vtd::Descriptor reserved = vtd::iotlb_invalidate(vtd::IotlbGranularity::Global);
+    reserved[3] = 1;
+    CHECK(refusal({0xE, 0, 0, 0}, 32) == Error::BadType);
+    CHECK(refusal(reserved, 32) == Error::Reserved);
+    CHECK(refusal(vtd::context_cache_invalidate(static_cast<vtd::ContextGranularity>(0)), 32) ==
+          Error::Reserved);
+    CHECK(refusal(vtd::wait_barrier(), 16) == Error::TailAlignment);
+    CHECK(refusal(vtd::wait_barrier(), 0x10000) == Error::BadTail);
 }
 
 TEST_CASE("guest memory: an access beyond RAM exits, reads ones and changes nothing") {

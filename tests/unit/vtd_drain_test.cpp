@@ -277,3 +277,35 @@ TEST_CASE("vtd unit: a wait may interrupt instead of writing a status") {
     bench.write32(reg::kIcs, iq::kIwc);
     CHECK(bench.read32(reg::kIcs) == 0);
 }
+
+TEST_CASE("vtd unit: a descriptor's domain id counts as far as domain ids go") {
+    VtdParams params = vtd_param_table().defaults();
+    params.domain_bits = 8;
+    FirstStageBench bench{params};
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    bench.tables.store(bench.leaf(), 0);
+    bench.invalidate({pasid_iotlb_invalidate(PasidIotlbGranularity::Pasid,
+                                             DomainId{0x4100 | FirstStageBench::kDid.value()},
+                                             VtdBench::kPasid)});
+    CHECK(bench.dma_read(kVa) == CplStatus::UnsupportedRequest);
+}
+
+TEST_CASE("vtd unit: a wait's status address counts as far as host addresses go") {
+    FirstStageBench bench;
+    bench.put(wait_with_status(bench.wait_status() + (std::uint64_t{1} << 60U), 2));
+    bench.ring();
+    bench.settle();
+    CHECK(bench.wait_is_done());
+    CHECK(bench.last("vtd.inv_wait_done", "status_address") == bench.wait_status().value());
+}
+
+TEST_CASE("vtd unit: clearing a queue error leaves the source of an unexpected completion") {
+    FirstStageBench bench;
+    bench.send(bench.request(TlpKind::InvalidateCompletion, 0));
+    bench.put(Descriptor{});
+    bench.ring();
+    bench.settle();
+    bench.write32(reg::kFsts, fsts::kIqe);
+    CHECK(iq::kErrorInfo.get(bench.read(reg::kIqercd)) == 0);
+    CHECK(get_bits(bench.read(reg::kIqercd), 63, 48) == VtdBench::kDevice.value());
+}

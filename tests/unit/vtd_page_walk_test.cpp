@@ -228,6 +228,11 @@ TEST_CASE("vtd page walk: second-stage faults name what is wrong") {
     CHECK(bench.run(e, {kVa, false, true, false}).reason == FaultReason::None);
     bench.tables.store(leaf, ss::leaf(kTarget, true, true) | (std::uint64_t{1} << 46U));
     CHECK(bench.read(e).reason == FaultReason::SecondStageReserved);
+    // Bit 62 is reserved, its neighbours are ignored.
+    bench.tables.store(leaf, ss::leaf(kTarget, true, true) | (std::uint64_t{1} << 62U));
+    CHECK(bench.read(e).reason == FaultReason::SecondStageReserved);
+    bench.tables.store(leaf, ss::leaf(kTarget, true, true) | (std::uint64_t{5} << 61U));
+    CHECK(bench.read(e).reason == FaultReason::None);
     bench.tables.store(leaf, ss::leaf(kTarget, false, true));
     bench.tables.store(top, bench.tables.load(top) & ~ss::kWrite);
     CHECK(bench.write(e).reason == FaultReason::SecondStageNotPresent);

@@ -288,6 +288,40 @@ TEST_CASE("vtd unit: a translation into FEEx is blocked") {
     CHECK(fault_reason(bench) == reason(FaultReason::OutputIsInterrupt));
 }
 
+TEST_CASE("vtd unit: FPD keeps a translation into FEEx out of the records too") {
+    FirstStageBench bench;
+    bench.entry.fpd = true;
+    bench.tables.set_pasid(bench.context, VtdBench::kPasid, bench.entry);
+    bench.tables.map_first(bench.entry.first_stage, kOther, 0xFEE0'0000);
+    CHECK(bench.dma_read(kOther) == CplStatus::UnsupportedRequest);
+    CHECK(bench.last("vtd.fault", "reason") == reason(FaultReason::OutputIsInterrupt));
+    CHECK(bench.last("vtd.fault", "suppressed") == 1);
+    CHECK(fault_reason(bench) == 0);
+}
+
+TEST_CASE("vtd unit: a cached large page does not let a request into FEEx") {
+    FirstStageBench bench;
+    bench.tables.map_first(bench.entry.first_stage, 0xC000'0000, 0xC000'0000, false, 4, 3);
+    CHECK(bench.dma_read(0xC000'0000) == CplStatus::Success);
+    CHECK(bench.dma_read(0xFEE0'0000) == CplStatus::UnsupportedRequest);
+    CHECK(fault_reason(bench) == reason(FaultReason::OutputIsInterrupt));
+}
+
+TEST_CASE("vtd unit: with remapping off a write to FEEx is an interrupt whatever its PASID") {
+    VtdBench bench;
+    bench.send(bench.request(TlpKind::MemWrite, 0xFEE0'2000, 4));
+    bench.settle();
+    REQUIRE(bench.to_fabric.size() == 1);
+    CHECK(bench.to_fabric.back().kind == TlpKind::Interrupt);
+}
+
+TEST_CASE("vtd unit: with remapping off an invalidation completion is nobody's") {
+    VtdBench bench;
+    bench.send(bench.request(TlpKind::InvalidateCompletion, 0));
+    bench.settle();
+    CHECK(bench.read32(reg::kFsts) == 0);
+}
+
 TEST_CASE("vtd unit: switching the queue off resets its head") {
     FirstStageBench bench;
     bench.invalidate({});
