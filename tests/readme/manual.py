@@ -17,15 +17,29 @@ PLATFORM = {
 SUBMIT = {"submit": {"to": "dsa0/wq0", "pasid": "A"}}
 
 
-def scenario(steps, expect):
+KERNEL = {
+    "blocks": [{"name": "vdcm"}], "works": [{"name": "drain", "steps": [{"spend": "1us"}]}],
+    "allocators": [{"name": "vcmd"}], "locks": [{"name": "mutex"}],
+}
+PROCESS_STEPS = ("bind", "unbind", "submit", "wait")
+
+
+def place(step):
+    """Where a step of the manual belongs."""
+    return "host" if any(key in step for key in PROCESS_STEPS) else "vm1/vmm"
+
+
+def scenario(steps, expect, on="vm1/vmm"):
     """One in which the steps and expectations of the manual have a meaning."""
+    first = [{"alloc": "A", "set": "vm1"}] if on == "host/kernel" else [{"alloc": "A"}]
+    first += [{"set_alloc": "S", "token": 1}] if on == "host/kernel" else []
     return {
         "version": 1, "name": "snippet", "purpose": "of the manual", "platform": PLATFORM,
-        "vms": [{"name": "vm1"}],
+        "vms": [{"name": "vm1"}], "kernel": KERNEL,
         "programs": [
             {"on": "vm1/vcpu0", "process": "app", "steps": [{"alloc": "A"}, SUBMIT, SUBMIT]},
             {"on": "host", "process": "app", "steps": [{"bind": "A", "device": "dsa0"}, SUBMIT]},
-            {"on": "vm1/vmm", "process": "shown", "steps": [{"alloc": "A"}] + steps},
+            {"on": on, "process": "shown", "steps": first + steps},
         ],
         "expect": expect,
     }
@@ -42,6 +56,7 @@ def rows(text, heading):
 def snippets(text, ioasim):
     bad = 0
     shown = [("step", s) for s in rows(text, "Programs and steps")]
+    shown += [("call", s) for s in rows(text, "Kernel code")]
     shown += [("expectation", s) for s in rows(text, "Expectations")]
     shown.append(("step", re.search(r"`(\{\"free\".*?\"error\".*?\})`", text).group(1)))
     for kind, snippet in shown:
@@ -51,15 +66,18 @@ def snippets(text, ioasim):
             print(f"no JSON: {snippet}: {error}")
             bad += 1
             continue
-        document = scenario([value], [{"invariants": "hold"}]) if kind == "step" \
-            else scenario([], [value])
+        if kind == "expectation":
+            document = scenario([], [value])
+        else:
+            on = "host/kernel" if kind == "call" else place(value)
+            document = scenario([value], [{"invariants": "hold"}], on)
         pathlib.Path("snippet.json").write_text(json.dumps(document), encoding="utf-8")
         result = subprocess.run([ioasim, "validate", "snippet.json"], capture_output=True,
                                 text=True, check=False)
         if result.returncode != 0:
             print(f"refused: {snippet}\n{result.stderr}")
             bad += 1
-    return bad == 0 and len(shown) > 20
+    return bad == 0 and len(shown) > 60
 
 
 def keys(text, ioasim):

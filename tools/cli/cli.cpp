@@ -182,6 +182,7 @@ void add_knowledge(CLI::App& app, Values& values) {
   ioasim explain vtd.fault                  an event, its fields, the reasons of faults
   ioasim explain references.leak            a finding of a checker
   ioasim explain iommu.iotlb.entries        a parameter of a model
+  ioasim explain switches                   where the profiles of the IOASID core differ
   ioasim explain defects                    all seeded defects)");
     explain.callback(
         [&values] { values.verb = [&values] { return explain_command(values.word); }; });

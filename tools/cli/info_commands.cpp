@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/base/defects.hpp"
+#include "core/ioasid/switch_table.hpp"
 #include "core/trace/catalogue.hpp"
 #include "core/trace/vtd_events.hpp"
 #include "models/vtd/vtd_fault_layout.hpp"
@@ -68,6 +69,32 @@ std::string fault_reasons() {
     return out;
 }
 
+// A switch of the IOASID core: its value in each profile.
+std::string switch_values(const SwitchInfo& info) {
+    std::string out;
+    for (const Profile profile : {Profile::Spec, Profile::V4, Profile::Dcp, Profile::Mainline}) {
+        const std::size_t value = info.get(Switches::preset(profile));
+        out += fmt::format("{}{}={}", out.empty() ? "" : " ", profile_name(profile),
+                           info.values[value]);
+    }
+    return out;
+}
+
+std::string switch_list() {
+    std::string out;
+    for (const SwitchInfo& info : switch_table()) {
+        out += fmt::format("{:<32} {}\n{:<32} {} ({})\n", info.name, switch_values(info), "",
+                           info.doc, info.reproduces);
+    }
+    return out;
+}
+
+std::string switch_entry(const SwitchInfo& info) {
+    std::vector<std::string> values(info.values.begin(), info.values.end());
+    return fmt::format("switch {}: {}\n  values {}; {}\n  reproduces: {}\n", info.name, info.doc,
+                       scenario::quoted_list(values), switch_values(info), info.reproduces);
+}
+
 std::string param_entry(const ParamTableBase& table, const ParamInfo& info) {
     return fmt::format("parameter {}.{}: {}\n  default {}, {}\n  source: {}\n", table.owner(),
                        info.path, info.meaning, scenario::param_text(info, info.initial),
@@ -92,6 +119,8 @@ std::string list_of(const std::string& word) {
         for (const traces::StateView::Form& form : traces::StateView::forms()) {
             out += fmt::format("{:<44} {}\n", form.path, form.meaning);
         }
+    } else if (word == "switches") {
+        out = switch_list();
     } else if (word == "events") {
         for (const trace::EventInfo* info : trace::catalogue()) {
             out += fmt::format("{:<28} {}\n", info->name, info->meaning);
@@ -117,7 +146,10 @@ std::string finding_entry(const std::string& word) {
 }
 
 std::vector<std::string> everything() {
-    std::vector<std::string> words{"codes", "defects", "checkers", "events", "state"};
+    std::vector<std::string> words{"codes", "defects", "checkers", "events", "state", "switches"};
+    for (const SwitchInfo& info : switch_table()) {
+        words.emplace_back(info.name);
+    }
     for (const scenario::CodeInfo& info : scenario::code_table()) {
         words.push_back(code_name(info.code));
     }
@@ -178,6 +210,9 @@ int explain_command(const std::string& word) {
     }
     if (const Declaration* defect = Declaration::find(Declaration::Kind::Defect, word)) {
         out += fmt::format("seeded defect {}: {}\n", defect->name(), defect->meaning());
+    }
+    if (const SwitchInfo* info = find_switch(word)) {
+        out += switch_entry(*info);
     }
     out += finding_entry(word);
     for (const ParamTableBase* table : program_vocabulary().tables) {
