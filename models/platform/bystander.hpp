@@ -8,8 +8,8 @@ namespace ioasim::platform {
 
 class Bystander final : public sim::Module {
 public:
-    // Ticks at odd distances during the first tenth of a microsecond, so that the end of the run stays its
-    // own.
+    // Ticks at odd distances during the first tenth of a microsecond, so that the end of the run
+    // stays its own.
     Bystander(sim::Simulation& sim, const std::string& name, std::uint64_t period_ps)
         : sim::Module(sim, name), period_(period_ps) {}
 
