@@ -64,6 +64,7 @@ public:
 class Probes {
 public:
     void enable(const Defect& defect);
+    bool any_defect() const { return any_defect_; }
     bool has(const Defect& defect) const { return any_defect_ && defects_[defect.index()]; }
 
     // Calls first..last (counted from 1) of the site fail.

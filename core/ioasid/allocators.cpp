@@ -90,8 +90,8 @@ void IoasidCore::remove_group(ExecContext& ctx, Group& group) {
         probes_.hit(ioasid_probes::kOrphaned);
         hazard(ctx, "orphaned_ids", group.head->name());
         group.table->for_each([](IoasidEntry& entry) {
-            entry.orphan = 1;
-            if (entry.listed != 0) {
+            entry.mark(IoasidEntry::kOrphan);
+            if (entry.is(IoasidEntry::kListed)) {
                 ++entry.set->orphans_;
             }
         });

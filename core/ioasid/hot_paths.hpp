@@ -17,12 +17,25 @@ namespace ioasim {
     return lookup_private(set, id, entry);
 }
 
+// As lookup() for most IDs, in fewer instructions: null also where that would look further, and for
+// an ID of another set.
+[[gnu::always_inline]] inline IoasidEntry* IoasidCore::lookup_dense(const IoasidSet* set,
+                                                                    Ioasid id) {
+    IoasidEntry* entry = active_table_->find_dense(id.value());
+    return entry != nullptr && (set == nullptr || entry->set == set) ? entry : nullptr;
+}
+
 inline IdTable& IoasidCore::table_for(const IoasidSet* set) {
     return set != nullptr && set->own_ids_ != nullptr ? *set->own_ids_ : *active_table_;
 }
 
 inline const IdTable& IoasidCore::table_for(const IoasidSet* set) const {
     return set != nullptr && set->own_ids_ != nullptr ? *set->own_ids_ : *active_table_;
+}
+
+// An event for the set's chain alone would be told or would reach somebody.
+inline bool IoasidCore::heard(const IoasidSet* set) const {
+    return told() || (set != nullptr && !set->chain_.empty());
 }
 
 }  // namespace ioasim

@@ -19,25 +19,37 @@ namespace ioasim {
 // 32 bytes: two to a cache line, none across two. The count, which changes most often, has a word
 // of its own.
 struct alignas(32) IoasidEntry {
+    enum Flag : std::uint32_t {
+        kUsed = 1,
+        kPending = 2,  // FREE_PENDING
+        kListed = 4,   // in the set's array
+        kOrphan = 8,   // its allocator is gone
+        kCharged = 16  // the controller holds a unit for it
+    };
+    static constexpr unsigned kFlagBits = 5;
+
+    bool is(Flag flag) const { return (word & flag) != 0; }
+    void mark(Flag flag) { word |= flag; }
+    void unmark(Flag flag) { word &= ~std::uint32_t{flag}; }
+    std::uint32_t position() const { return word >> kFlagBits; }
+    void set_position(std::uint32_t position) {
+        word = (word & ((1U << kFlagBits) - 1)) | position << kFlagBits;
+    }
+
     IoasidSet* set = nullptr;
     void* data = nullptr;
     std::uint32_t id = 0;
     std::uint32_t spid = kInvalidIoasid;
     std::uint32_t refs = 0;
-    std::uint32_t position : 27;  // in the set's array
-    std::uint32_t used : 1;
-    std::uint32_t pending : 1;  // FREE_PENDING
-    std::uint32_t listed : 1;   // in the set's array
-    std::uint32_t orphan : 1;   // its allocator is gone
-    std::uint32_t charged : 1;  // the controller holds a unit for it
-
-    IoasidEntry() : position(0), used(0), pending(0), listed(0), orphan(0), charged(0) {}
+    // Flags below the position in the set's array. Bit fields would be written a byte at a time and
+    // read whole, which a processor waits for.
+    std::uint32_t word = 0;
 };
 static_assert(sizeof(IoasidEntry) == 32, "a look-up costs one cache line");
 
 // ACTIVE is derived: somebody beside the owner holds a reference.
 inline IoasidState state_of(const IoasidEntry& entry) {
-    if (entry.pending != 0) {
+    if (entry.is(IoasidEntry::kPending)) {
         return IoasidState::FreePending;
     }
     return entry.refs > 1 ? IoasidState::Active : IoasidState::Idle;
@@ -45,44 +57,54 @@ inline IoasidState state_of(const IoasidEntry& entry) {
 
 class IdTable {
 public:
-    IdTable() : dense_(1) {}
+    IdTable() { grow_directory(1); }
+    IdTable(const IdTable&) = delete;
+    IdTable& operator=(const IdTable&) = delete;
 
     [[gnu::always_inline]] IoasidEntry* find(std::uint32_t id) const {
+        return entry_in(chunk_at(id / kChunk), id);
+    }
+    // As find() for most IDs, in fewer instructions; null also for IDs beyond 20 bits.
+    [[gnu::always_inline]] IoasidEntry* find_dense(std::uint32_t id) const {
         const std::uint32_t index = id / kChunk;
-        Chunk* chunk = index < dense_.size() ? dense_[index].get() : sparse_chunk(index);
-        if (chunk == nullptr) {
-            return nullptr;
-        }
-        IoasidEntry& entry = chunk->entries[id % kChunk];
-        return entry.used != 0 ? &entry : nullptr;
+        return index < directory_size_ ? entry_in(directory_[index].get(), id) : nullptr;
     }
 
     // Lowest number of min..max that is not in the table.
     std::optional<std::uint32_t> lowest_free(std::uint32_t min, std::uint32_t max) {
-        const bool from_start = min <= all_used_below_;
-        const auto id = search_free(from_start ? all_used_below_ : min, max);
-        if (from_start && id) {
-            all_used_below_ = *id;
+        const auto id = search_free(search_start(min), max);
+        if (id) {
+            searched(min, *id);
         }
         return id;
     }
 
+    // Null when there is none.
+    IoasidEntry* insert_lowest_free(std::uint32_t min, std::uint32_t max) {
+        const std::uint32_t from = search_start(min);
+        Chunk* chunk = chunk_at(from / kChunk);
+        std::uint32_t slot = chunk == nullptr ? kChunk : chunk->first_free(from % kChunk);
+        std::uint32_t id = from / kChunk * kChunk + slot;
+        if (slot == kChunk) {
+            const auto found = search_free(from, max);
+            if (!found) {
+                return nullptr;
+            }
+            id = *found;
+            slot = id % kChunk;
+            chunk = &make_chunk(id / kChunk);
+        } else if (id > max) {
+            return nullptr;
+        }
+        searched(min, id);
+        return &place(*chunk, id);
+    }
+
     // `id` must not be in the table.
     IoasidEntry& insert(std::uint32_t id) {
-        const std::uint32_t index = id / kChunk;
-        Chunk& chunk = make_chunk(index);
-        const std::uint32_t slot = id % kChunk;
-        IoasidEntry& entry = chunk.entries[slot];
-        SIM_CHECK(!entry.used, "ID {} inserted twice", id);
-        entry.used = 1;
-        entry.id = id;
-        chunk.used[slot / 64] |= std::uint64_t{1} << (slot % 64);
-        if (++chunk.count == kChunk) {
-            set_full(index, true);
-        }
-        ++size_;
-        highest_ = id > highest_ ? id : highest_;
-        return entry;
+        Chunk& chunk = make_chunk(id / kChunk);
+        SIM_CHECK(!chunk.entries[id % kChunk].is(IoasidEntry::kUsed), "ID {} inserted twice", id);
+        return place(chunk, id);
     }
 
     void erase(IoasidEntry& entry) {
@@ -96,7 +118,9 @@ public:
             set_full(index, false);
         }
         --size_;
-        all_used_below_ = id < all_used_below_ ? id : all_used_below_;
+        if (id - run_start_ < run_end_ - run_start_) {
+            run_end_ = id;
+        }
     }
 
     std::size_t size() const { return size_; }
@@ -126,22 +150,42 @@ private:
 
         // kChunk when there is none.
         std::uint32_t first_free(std::uint32_t from) const {
-            if (count == kChunk) {
-                return kChunk;
-            }
-            std::uint64_t mask = ~std::uint64_t{0} << (from % 64);
-            for (std::uint32_t word = from / 64; word < used.size(); ++word) {
-                const std::uint64_t open = ~used[word] & mask;
-                if (open != 0) {
-                    return word * 64 + static_cast<std::uint32_t>(__builtin_ctzll(open));
+            std::uint32_t word = from / 64;
+            std::uint64_t open = ~used[word] & (~std::uint64_t{0} << (from % 64));
+            while (open == 0) {
+                if (++word == used.size()) {
+                    return kChunk;
                 }
-                mask = ~std::uint64_t{0};
+                open = ~used[word];
             }
-            return kChunk;
+            return word * 64 + static_cast<std::uint32_t>(__builtin_ctzll(open));
         }
     };
 
-    std::optional<std::uint32_t> search_free(std::uint32_t min, std::uint32_t max) const {
+    std::uint32_t search_start(std::uint32_t min) const { return in_run(min) ? run_end_ : min; }
+    // `id` is the lowest free number from `min` on.
+    void searched(std::uint32_t min, std::uint32_t id) {
+        run_start_ = in_run(min) ? run_start_ : min;
+        run_end_ = id;
+    }
+    bool in_run(std::uint32_t id) const { return id - run_start_ <= run_end_ - run_start_; }
+
+    [[gnu::always_inline]] IoasidEntry& place(Chunk& chunk, std::uint32_t id) {
+        const std::uint32_t slot = id % kChunk;
+        IoasidEntry& entry = chunk.entries[slot];
+        entry.word = IoasidEntry::kUsed;
+        entry.id = id;
+        chunk.used[slot / 64] |= std::uint64_t{1} << (slot % 64);
+        if (++chunk.count == kChunk) {
+            set_full(id / kChunk, true);
+        }
+        ++size_;
+        highest_ = id > highest_ ? id : highest_;
+        return entry;
+    }
+
+    [[gnu::noinline]] std::optional<std::uint32_t> search_free(std::uint32_t min,
+                                                               std::uint32_t max) const {
         if (min > max) {
             return std::nullopt;
         }
@@ -164,8 +208,16 @@ private:
         return std::nullopt;
     }
 
-    Chunk* chunk_at(std::uint32_t index) const {
-        return index < dense_.size() ? dense_[index].get() : sparse_chunk(index);
+    [[gnu::always_inline]] static IoasidEntry* entry_in(Chunk* chunk, std::uint32_t id) {
+        if (chunk == nullptr) {
+            return nullptr;
+        }
+        IoasidEntry& entry = chunk->entries[id % kChunk];
+        return entry.is(IoasidEntry::kUsed) ? &entry : nullptr;
+    }
+
+    [[gnu::always_inline]] Chunk* chunk_at(std::uint32_t index) const {
+        return index < directory_size_ ? directory_[index].get() : sparse_chunk(index);
     }
 
     [[gnu::noinline]] Chunk* sparse_chunk(std::uint32_t index) const {
@@ -173,11 +225,22 @@ private:
         return found == sparse_.end() ? nullptr : found->second.get();
     }
 
+    void grow_directory(std::uint32_t size) {
+        dense_.resize(size);
+        directory_ = dense_.data();
+        directory_size_ = size;
+    }
+
     Chunk& make_chunk(std::uint32_t index) {
+        Chunk* known = index < directory_size_ ? directory_[index].get() : nullptr;
+        return known != nullptr ? *known : make_new_chunk(index);
+    }
+
+    [[gnu::noinline]] Chunk& make_new_chunk(std::uint32_t index) {
         std::unique_ptr<Chunk>* place = nullptr;
         if (index < kDenseChunks) {
-            if (index >= dense_.size()) {
-                dense_.resize(index + 1);
+            if (index >= directory_size_) {
+                grow_directory(index + 1);
             }
             place = &dense_[index];
         } else {
@@ -189,7 +252,7 @@ private:
         return **place;
     }
 
-    void set_full(std::uint32_t index, bool full) {
+    [[gnu::noinline]] void set_full(std::uint32_t index, bool full) {
         if (index >= kDenseChunks) {
             return;
         }
@@ -228,20 +291,24 @@ private:
             return;
         }
         for (IoasidEntry& entry : chunk->entries) {
-            if (entry.used) {
+            if (entry.is(IoasidEntry::kUsed)) {
                 visit(entry);
             }
         }
     }
 
     static_assert(kFullWords == 64, "one summary word covers the dense directory");
+    const std::unique_ptr<Chunk>* directory_ = nullptr;  // of dense_
+    std::uint32_t directory_size_ = 0;
     std::vector<std::unique_ptr<Chunk>> dense_;
     std::map<std::uint32_t, std::unique_ptr<Chunk>> sparse_;
     std::array<std::uint64_t, kFullWords> full_{};
     std::uint64_t full_words_ = 0;
     std::size_t size_ = 0;
     std::uint32_t highest_ = 0;
-    std::uint32_t all_used_below_ = 0;  // no free number is lower
+    // All of run_start_..run_end_-1 are used: who asks from within gets nothing below the end.
+    std::uint32_t run_start_ = 0;
+    std::uint32_t run_end_ = 0;
 };
 
 // Levels of a tree with 64 slots a node that holds numbers up to `highest`.

@@ -9,7 +9,7 @@ namespace ioasim {
 
 namespace {
 
-constexpr std::size_t kMaxListed = std::size_t{1} << 27U;  // width of IoasidEntry::position
+constexpr std::size_t kMaxListed = std::size_t{1} << (32 - IoasidEntry::kFlagBits);
 
 }  // namespace
 
@@ -50,7 +50,7 @@ void IoasidCore::tell_state(ExecContext& ctx, const IoasidEntry& entry, IoasidSt
 
 IoasidEntry* IoasidCore::find_listed(const IoasidSet& set, Ioasid id) {
     IoasidEntry* entry = lookup(&set, id);
-    if (entry != nullptr && entry->set == &set && entry->listed) {
+    if (entry != nullptr && entry->set == &set && entry->is(IoasidEntry::kListed)) {
         return entry;
     }
     if (set.orphans_ == 0) {
@@ -70,25 +70,25 @@ void IoasidCore::list(IoasidSet& set, IoasidEntry& entry) {
             unlist(**same);
         }
     }
-    entry.listed = 1;
+    entry.mark(IoasidEntry::kListed);
     SIM_CHECK(set.listed_.size() < kMaxListed, "set {}: too many IDs", set.name());
-    entry.position = set.listed_.size() & (kMaxListed - 1);
+    entry.set_position(static_cast<std::uint32_t>(set.listed_.size()));
     set.listed_.push_back(&entry);
     set.highest_id_ = std::max(set.highest_id_, entry.id);
 }
 
 void IoasidCore::unlist(IoasidEntry& entry) {
-    if (!entry.listed) {
+    if (!entry.is(IoasidEntry::kListed)) {
         return;
     }
     IoasidSet& set = *entry.set;
     unindex_spid(entry);
     IoasidEntry* last = set.listed_.back();
-    set.listed_[entry.position] = last;
-    last->position = entry.position;
+    set.listed_[entry.position()] = last;
+    last->set_position(entry.position());
     set.listed_.pop_back();
-    entry.listed = 0;
-    if (entry.orphan) {
+    entry.unmark(IoasidEntry::kListed);
+    if (entry.is(IoasidEntry::kOrphan)) {
         --set.orphans_;
     }
 }
@@ -123,6 +123,10 @@ Errno IoasidCore::may_alloc(ExecContext& ctx, const IoasidSet* set, bool& charge
 // What was reclaimed inside a notification is not free before its chains have ended: a later
 // handler still acts on that number.
 IoasidCore::Provided IoasidCore::lowest_free(IdTable& table, Ioasid min, Ioasid max) {
+    if (held_back_.empty()) {
+        IoasidEntry* entry = table.insert_lowest_free(min.value(), max.value());
+        return entry == nullptr ? Provided{} : Provided{Ioasid{entry->id}, entry};
+    }
     auto id = table.lowest_free(min.value(), max.value());
     while (id && std::find(held_back_.begin(), held_back_.end(), *id) != held_back_.end()) {
         id = *id == max.value() ? std::nullopt : table.lowest_free(*id + 1, max.value());
@@ -195,7 +199,7 @@ Ioasid IoasidCore::alloc(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid ma
     entry.set = set;
     entry.data = data;
     if (charged) {
-        entry.charged = 1;
+        entry.mark(IoasidEntry::kCharged);
     }
     entry.refs = 1;
     if (switches_.managed_sets) {
@@ -207,7 +211,9 @@ Ioasid IoasidCore::alloc(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid ma
              trace::IoasidAlloc{kernel_, name_of(set), got.id, set != nullptr ? set->live_ : 0});
         tell_state(ctx, entry, IoasidState::Free, IoasidState::Idle);
     }
-    send(ctx, entry, IoasidNotification::Alloc, kNotifySet);
+    if (heard(set)) {
+        send(ctx, entry, IoasidNotification::Alloc, kNotifySet);
+    }
     return got.id;
 }
 
@@ -236,7 +242,7 @@ void IoasidCore::free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id) {
     if (told()) {
         emit(ctx, trace::IoasidFreeCall{kernel_, name_of(set), id, error});
     }
-    if (error != Errno::Ok || entry->pending) {
+    if (error != Errno::Ok || entry->is(IoasidEntry::kPending)) {
         return;
     }
     const IoasidState from = state_of(*entry);
@@ -269,15 +275,16 @@ void IoasidCore::free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id) {
 void IoasidCore::free_active(ExecContext& ctx, IoasidEntry& entry) {
     const Ioasid id{entry.id};
     const IoasidState from = state_of(entry);
-    entry.pending = 1;
+    entry.mark(IoasidEntry::kPending);
     --entry.refs;
     emit(ctx, trace::IoasidPut{kernel_, name_of(entry.set), id, entry.refs, owner_});
     tell_state(ctx, entry, from, IoasidState::FreePending);
     send(ctx, entry, IoasidNotification::Free, kNotifyAll | kNotifySet);
-    if (entry.used && entry.pending && probes_.has(ioasid_probes::kFreeNotifiedTwice)) {
+    if (entry.is(IoasidEntry::kUsed) && entry.is(IoasidEntry::kPending) &&
+        probes_.has(ioasid_probes::kFreeNotifiedTwice)) {
         send(ctx, entry, IoasidNotification::Free, kNotifyAll | kNotifySet);
     }
-    if (!entry.used || !entry.pending) {
+    if (!entry.is(IoasidEntry::kUsed) || !entry.is(IoasidEntry::kPending)) {
         probes_.hit(ioasid_probes::kReclaimInHandler);
         return;
     }
@@ -290,7 +297,7 @@ void IoasidCore::free_active(ExecContext& ctx, IoasidEntry& entry) {
 void IoasidCore::reclaim(ExecContext& ctx, IoasidEntry& entry, IoasidState from) {
     const Ioasid id{entry.id};
     IoasidSet* set = entry.set;
-    const bool charged = entry.charged != 0;
+    const bool charged = entry.is(IoasidEntry::kCharged);
     IdTable& table = table_for(set);
     if (active_ != nullptr && &table == active_table_) {
         active_->head->free(ctx, id);
@@ -361,9 +368,9 @@ void IoasidCore::take(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) 
 // The order of the tests is part of the contract: FREE_PENDING is found before a foreign set.
 Errno IoasidCore::refuse_get(ExecContext& ctx, const IoasidSet* set, Ioasid id,
                              const IoasidEntry* entry) {
-    const Errno error = entry == nullptr      ? Errno::Einval
-                        : entry->pending != 0 ? Errno::Ebusy
-                                              : Errno::Eacces;
+    const Errno error = entry == nullptr                   ? Errno::Einval
+                        : entry->is(IoasidEntry::kPending) ? Errno::Ebusy
+                                                           : Errno::Eacces;
     refused(ctx, "get", set, id, error);
     return error;
 }
@@ -380,8 +387,9 @@ bool IoasidCore::refuse_put(ExecContext& ctx, const IoasidSet* set, Ioasid id,
         spend_search(ctx, params_.reference, set);
     }
     IoasidEntry* entry = lookup(set, id);
-    const bool open = entry != nullptr && (set == nullptr || entry->set == set) &&
-                      (entry->pending == 0 || probes_.has(ioasid_probes::kPendingGetAllowed));
+    const bool open =
+        entry != nullptr && (set == nullptr || entry->set == set) &&
+        (!entry->is(IoasidEntry::kPending) || probes_.has(ioasid_probes::kPendingGetAllowed));
     if (!open) {
         return refuse_get(ctx, set, id, entry);
     }
@@ -399,7 +407,8 @@ bool IoasidCore::refuse_put(ExecContext& ctx, const IoasidSet* set, Ioasid id,
     if (!known || !switches_.reference_counts) {
         return refuse_put(ctx, set, id, entry);
     }
-    if (entry->pending != 0 && entry->refs == 1 && probes_.has(ioasid_probes::kMissingPut)) {
+    if (entry->is(IoasidEntry::kPending) && entry->refs == 1 &&
+        probes_.has(ioasid_probes::kMissingPut)) {
         return false;
     }
     if (entry->refs > 1 && probes_.has(ioasid_probes::kDoublePut)) {
@@ -408,7 +417,18 @@ bool IoasidCore::refuse_put(ExecContext& ctx, const IoasidSet* set, Ioasid id,
     return drop(ctx, *entry, holder);
 }
 
+// A call that takes no time, tells nobody and calls nobody needs no more of the lock than to find
+// it free.
 Errno IoasidCore::get(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
+    if (IoasidEntry* entry = instant_ && unobserved() ? lookup_dense(set, id) : nullptr;
+        entry != nullptr && !entry->is(IoasidEntry::kPending) && ctx.pass(lock_)) {
+        ++entry->refs;
+        return Errno::Ok;
+    }
+    return get_in_steps(ctx, set, id, holder);
+}
+
+Errno IoasidCore::get_in_steps(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
     const Frame frame(ctx, "ioasid_get");
     if (!switches_.subsystem) {
         return Errno::Enotsupp;
@@ -423,7 +443,25 @@ Errno IoasidCore::get_locked(ExecContext& ctx, IoasidSet* set, Ioasid id, trace:
     return get_entry(ctx, set, id, holder);
 }
 
+// No provider, no controller, no end of the set.
+bool IoasidCore::reclaim_calls_nobody(const IoasidEntry& entry) const {
+    return active_ == nullptr && charging_ == nullptr && switches_.managed_sets &&
+           entry.set->live_ > 1;
+}
+
 bool IoasidCore::put(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
+    if (IoasidEntry* entry = instant_ && unobserved() ? lookup_dense(set, id) : nullptr;
+        entry != nullptr && (entry->refs > 1 || reclaim_calls_nobody(*entry)) && ctx.pass(lock_)) {
+        if (--entry->refs != 0) {
+            return false;
+        }
+        reclaim(ctx, *entry, IoasidState::Idle);
+        return true;
+    }
+    return put_in_steps(ctx, set, id, holder);
+}
+
+bool IoasidCore::put_in_steps(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
     const Frame frame(ctx, "ioasid_put");
     if (!switches_.subsystem) {
         return false;
@@ -465,6 +503,16 @@ Errno IoasidCore::get_if_owned(ExecContext& ctx, SetToken current_mm, Ioasid id,
 
 Result<void*> IoasidCore::find(ExecContext& ctx, IoasidSet* set, Ioasid id,
                                const DataGetter* getter) {
+    if (instant_ && getter == nullptr) {
+        if (const IoasidEntry* entry = lookup_dense(set, id)) {
+            return entry->data;
+        }
+    }
+    return find_in_steps(ctx, set, id, getter);
+}
+
+Result<void*> IoasidCore::find_in_steps(ExecContext& ctx, IoasidSet* set, Ioasid id,
+                                        const DataGetter* getter) {
     if (!switches_.subsystem) {
         return Errno::Enotsupp;
     }

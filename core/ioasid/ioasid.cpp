@@ -16,6 +16,8 @@ IoasidCore::IoasidCore(const std::string& kernel, const IoasidParams& params,
     : kernel_text_(kernel),
       params_(params),
       switches_(switches),
+      instant_(params.reference == TimePs{} && params.find == TimePs{} && switches.subsystem &&
+               switches.reference_counts),
       recorder_(recorder),
       probes_(probes),
       kernel_(recorder.name(kernel)),
@@ -87,8 +89,13 @@ void IoasidCore::tell_capacity(ExecContext& ctx) {
 // --- looking in -------------------------------------------------------------------------------
 
 IoasidView IoasidCore::view_of(const IoasidEntry& entry) const {
-    return {Ioasid{entry.id}, entry.set,  state_of(entry),  entry.refs,
-            Spid{entry.spid}, entry.data, entry.listed != 0};
+    return {Ioasid{entry.id},
+            entry.set,
+            state_of(entry),
+            entry.refs,
+            Spid{entry.spid},
+            entry.data,
+            entry.is(IoasidEntry::kListed)};
 }
 
 std::optional<IoasidView> IoasidCore::view(Ioasid id, const IoasidSet* private_set) const {

@@ -213,6 +213,7 @@ private:
         recorder_.emit(ctx.source(), event);
     }
     bool told() const { return recorder_.wants(trace::Category::Ioasid); }
+    bool unobserved() const { return !told() && !probes_.any_defect(); }
     void tell_capacity(ExecContext& ctx);
     static trace::Name name_of(const IoasidSet* set) {
         return set == nullptr ? trace::Name{} : set->trace_name();
@@ -231,6 +232,7 @@ private:
     IdTable& table_for(const IoasidSet* set);
     const IdTable& table_for(const IoasidSet* set) const;
     IoasidEntry* lookup(const IoasidSet* set, Ioasid id);
+    IoasidEntry* lookup_dense(const IoasidSet* set, Ioasid id);
     [[gnu::noinline]] static IoasidEntry* lookup_private(const IoasidSet* set, Ioasid id,
                                                          IoasidEntry* otherwise);
     IoasidEntry* find_listed(const IoasidSet& set, Ioasid id);
@@ -254,10 +256,18 @@ private:
                                        const IoasidEntry* entry);
     [[gnu::noinline]] bool refuse_put(ExecContext& ctx, const IoasidSet* set, Ioasid id,
                                       const IoasidEntry* entry);
+    // get, put and find where time passes, somebody looks on, or the usual answer does not hold.
+    [[gnu::noinline]] Result<void*> find_in_steps(ExecContext& ctx, IoasidSet* set, Ioasid id,
+                                                  const DataGetter* getter);
+    [[gnu::noinline]] Errno get_in_steps(ExecContext& ctx, IoasidSet* set, Ioasid id,
+                                         trace::Name holder);
+    [[gnu::noinline]] bool put_in_steps(ExecContext& ctx, IoasidSet* set, Ioasid id,
+                                        trace::Name holder);
     Errno get_entry(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder);
     bool put_entry(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder);
     void free_active(ExecContext& ctx, IoasidEntry& entry);
     void free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id);
+    bool reclaim_calls_nobody(const IoasidEntry& entry) const;
     void reclaim(ExecContext& ctx, IoasidEntry& entry, IoasidState from);
     void tell_state(ExecContext& ctx, const IoasidEntry& entry, IoasidState from, IoasidState to);
     IoasidView view_of(const IoasidEntry& entry) const;
@@ -277,12 +287,14 @@ private:
     bool in_mm_list(const NotifierBlock& block) const;
     void remove_block(NotifierChain& chain, NotifierBlock& block);
     void tell_notification(ExecContext& ctx, const NotifierPayload& payload);
+    bool heard(const IoasidSet* set) const;
     NotifyResult send(ExecContext& ctx, const IoasidEntry& entry, IoasidNotification event,
                       unsigned flags);
     NotifyResult call_chain(ExecContext& ctx, NotifierChain& chain, trace::Name chain_name,
                             const NotifierPayload& payload);
     NotifyResult call_chains(ExecContext& ctx, const NotifierPayload& payload, unsigned flags);
     NotifyResult call_merged(ExecContext& ctx, const NotifierPayload& payload);
+    bool set_comes_first(const NotifierBlock& global, const NotifierBlock& set) const;
     NotifyResult call_block(ExecContext& ctx, NotifierBlock& block, trace::Name chain_name,
                             const NotifierPayload& payload);
 
@@ -293,6 +305,7 @@ private:
     std::string kernel_text_;
     const IoasidParams params_;
     const Switches switches_;
+    const bool instant_;  // get, put and find exist and take no time
     trace::Recorder& recorder_;
     Probes& probes_;
     trace::Name kernel_;

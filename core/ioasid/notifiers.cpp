@@ -98,6 +98,9 @@ NotifyResult IoasidCore::call_block(ExecContext& ctx, NotifierBlock& block, trac
 
 NotifyResult IoasidCore::call_chain(ExecContext& ctx, NotifierChain& chain, trace::Name chain_name,
                                     const NotifierPayload& payload) {
+    if (chain.empty()) {
+        return NotifyResult::Done;
+    }
     NotifyResult result = NotifyResult::Done;
     for (NotifierBlock* block : chain.begin_walk()) {
         if (block == nullptr) {
@@ -122,56 +125,51 @@ void IoasidCore::end_walk(ExecContext& ctx, NotifierChain& chain) {
 // Both chains as one, by priority; among equals the global chain first. A stop value ends only the
 // rest of its own chain. Returns the set chain's value, if that was called.
 NotifyResult IoasidCore::call_merged(ExecContext& ctx, const NotifierPayload& payload) {
-    struct Side {
-        NotifierChain& chain;
-        trace::Name name;
-        NotifierChain::Links::iterator at;
-        NotifierChain::Links::iterator end;
-        NotifyResult result = NotifyResult::Done;
-        bool called = false;
-    };
+    NotifierChain& set_chain = payload.set->chain_;
     NotifierChain::Links& all = global_chain_.begin_walk();
-    NotifierChain::Links& own = payload.set->chain_.begin_walk();
-    Side global{global_chain_, chain_global_, all.begin(), all.end()};
-    Side set{payload.set->chain_, chain_set_, own.begin(), own.end()};
-    const bool reversed = probes_.has(ioasid_probes::kReversedPriority);
-    const auto skip_empty = [](Side& side) {
-        while (side.at != side.end && *side.at == nullptr) {
-            ++side.at;
+    NotifierChain::Links& own = set_chain.begin_walk();
+    auto global = all.begin();
+    auto set = own.begin();
+    const auto skip_empty = [](NotifierChain::Links::iterator& at,
+                               const NotifierChain::Links& links) {
+        while (at != links.end() && *at == nullptr) {
+            ++at;
         }
-        return side.at != side.end;
+        return at != links.end();
     };
+    NotifyResult result = NotifyResult::Done;
+    bool set_called = false;
     for (;;) {
-        const bool has_global = skip_empty(global);
-        const bool has_set = skip_empty(set);
-        if (!has_global && !has_set) {
+        // Looked at anew for each block: a handler may have taken one off.
+        const bool has_global = skip_empty(global, all);
+        const bool has_set = skip_empty(set, own);
+        if (has_set && (!has_global || set_comes_first(**global, **set))) {
+            NotifierBlock& block = **set++;
+            result = call_block(ctx, block, chain_set_, payload);
+            set_called = true;
+            set = stops_chain(result) ? own.end() : set;
+        } else if (has_global) {
+            NotifierBlock& block = **global++;
+            const NotifyResult value = call_block(ctx, block, chain_global_, payload);
+            result = set_called ? result : value;
+            global = stops_chain(value) ? all.end() : global;
+        } else {
             break;
         }
-        bool take_set = !has_global;
-        if (has_global && has_set) {
-            const int a = (*global.at)->priority();
-            const int b = (*set.at)->priority();
-            take_set = reversed ? b < a : b > a;
-        }
-        Side& side = take_set ? set : global;
-        NotifierBlock& block = **side.at;
-        ++side.at;
-        side.result = call_block(ctx, block, side.name, payload);
-        side.called = true;
-        if (stops_chain(side.result)) {
-            side.at = side.end;
-        }
     }
-    end_walk(ctx, global.chain);
-    end_walk(ctx, set.chain);
-    return set.called ? set.result : global.result;
+    end_walk(ctx, global_chain_);
+    end_walk(ctx, set_chain);
+    return result;
+}
+
+bool IoasidCore::set_comes_first(const NotifierBlock& global, const NotifierBlock& set) const {
+    return probes_.has(ioasid_probes::kReversedPriority) ? set.priority() < global.priority()
+                                                         : set.priority() > global.priority();
 }
 
 NotifyResult IoasidCore::send(ExecContext& ctx, const IoasidEntry& entry, IoasidNotification event,
                               unsigned flags) {
-    const bool unheard =
-        !told() && (flags & kNotifyAll) == 0 && (entry.set == nullptr || entry.set->chain_.empty());
-    if (unheard || !switches_.managed_sets) {
+    if (!switches_.managed_sets || ((flags & kNotifyAll) == 0 && !heard(entry.set))) {
         return NotifyResult::Done;
     }
     const NotifierPayload payload{event, Ioasid{entry.id}, Spid{entry.spid}, entry.set, entry.data};

@@ -337,8 +337,10 @@ IoasidSet* IoasidCore::find_mm_set(ExecContext& ctx, SetToken mm) {
 }
 
 Result<IoasidSet*> IoasidCore::find_set(ExecContext& ctx, Ioasid id) {
-    spend(ctx, params_.find + search_cost(nullptr));
-    const IoasidEntry* entry = active_table_->find(id.value());
+    if (params_.find != TimePs{}) {
+        spend_search(ctx, params_.find, nullptr);
+    }
+    const IoasidEntry* entry = lookup(nullptr, id);
     if (entry == nullptr) {
         return Errno::Enoent;
     }
@@ -376,7 +378,8 @@ void IoasidCore::free_all_in_set(ExecContext& ctx, IoasidSet* set) {
             continue;  // a handler dropped its last reference meanwhile
         }
         free_locked(ctx, set, id);
-        if (switches_.free_all_unlists_pending && entry->listed && entry->id == id.value()) {
+        if (switches_.free_all_unlists_pending && entry->is(IoasidEntry::kListed) &&
+            entry->id == id.value()) {
             unlist(*entry);
         }
     }

@@ -17,13 +17,13 @@ IoasidEntry* IoasidCore::find_spid(const IoasidSet& set, Spid spid) const {
 }
 
 void IoasidCore::index_spid(IoasidEntry& entry) {
-    if (entry.listed) {
+    if (entry.is(IoasidEntry::kListed)) {
         entry.set->by_spid_[entry.spid] = &entry;
     }
 }
 
 void IoasidCore::unindex_spid(IoasidEntry& entry) {
-    if (!entry.listed || entry.spid == kInvalidIoasid) {
+    if (!entry.is(IoasidEntry::kListed) || entry.spid == kInvalidIoasid) {
         return;
     }
     auto& index = entry.set->by_spid_;
@@ -91,10 +91,10 @@ void IoasidCore::detach_spid(ExecContext& ctx, Ioasid id) {
 // UNBIND still carries the SPID: subscribers must know what to remove. Cleared afterwards.
 void IoasidCore::unbind(ExecContext& ctx, IoasidEntry& entry) {
     send(ctx, entry, IoasidNotification::Unbind, kNotifySet);
-    if (entry.used && probes_.has(ioasid_probes::kUnbindTwice)) {
+    if (entry.is(IoasidEntry::kUsed) && probes_.has(ioasid_probes::kUnbindTwice)) {
         send(ctx, entry, IoasidNotification::Unbind, kNotifySet);
     }
-    if (entry.used) {
+    if (entry.is(IoasidEntry::kUsed)) {
         unindex_spid(entry);
         entry.spid = kInvalidIoasid;
     }
@@ -128,7 +128,7 @@ Ioasid IoasidCore::find_by_spid(ExecContext& ctx, IoasidSet* set, Spid spid, boo
         return kNoIoasid;
     }
     if (get) {
-        if (entry->pending && switches_.spid_get_refuses_pending) {
+        if (entry->is(IoasidEntry::kPending) && switches_.spid_get_refuses_pending) {
             refused(ctx, "find_by_spid", set, Ioasid{entry->id}, Errno::Ebusy);
             return kNoIoasid;
         }

@@ -1,4 +1,4 @@
-// Random misuse in every profile, and the controller's accounts.
+// Random misuse in every profile, custom allocators that answer anything included.
 #include <map>
 #include <memory>
 #include <set>
@@ -6,7 +6,6 @@
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
 
-#include "core/ioasid/cgroup.hpp"
 #include "tests/random/random_words.hpp"
 #include "tests/unit/ioasid_harness.hpp"
 
@@ -182,82 +181,14 @@ private:
         {"a1", &managed_}, {"a2", &managed_}, {"b1", &core_}, {"c1", &me_}};
 };
 
-// --- the controller -----------------------------------------------------------------------------
-
-class OneTask final : public CgroupTasks {
-public:
-    CgroupTask current(ExecContext&) override { return task; }
-    CgroupTask task;
-};
-
-// Each group holds exactly the live IDs of the processes in it and below it.
-void check_groups(const std::vector<IoasidsGroup*>& groups, const std::vector<IoasidSet*>& sets,
-                  const std::vector<std::size_t>& home) {
-    for (const IoasidsGroup* group : groups) {
-        std::int64_t expected = 0;
-        for (std::size_t i = 0; i < sets.size(); ++i) {
-            for (const IoasidsGroup* g = groups[home[i]]; g != nullptr; g = g->parent()) {
-                expected += g == group ? std::int64_t{sets[i]->live()} : 0;
-            }
-        }
-        RC_ASSERT(group->current() == expected);
-    }
-}
-
-void run_groups(const std::vector<Word>& ops) {
-    IoasidHarness h;
-    OneTask tasks;
-    IoasidsController control(h.core, tasks);
-    std::vector<IoasidsGroup*> groups;
-    groups.push_back(&control.create(control.root(), "a"));
-    groups.push_back(&control.create(control.root(), "b"));
-    groups.push_back(&control.create(*groups[0], "c"));
-    for (IoasidsGroup* group : groups) {
-        control.write_max(h.ctx, *group, "6");
-    }
-    std::vector<IoasidSet*> sets;
-    std::vector<std::size_t> home{0, 1, 2};  // of each process
-    for (SetToken mm = 1; mm <= 3; ++mm) {
-        sets.push_back(h.mm_set(mm, 5));
-    }
-    for (const Word word : ops) {
-        const std::size_t p = bits(word, 8, 4) % 3;
-        const Ioasid id{bits(word, 12, 4) + 1};
-        tasks.task = {p + 1, true, groups[home[p]]};
-        switch (bits(word, 0, 3)) {
-            case 0:
-            case 1:
-            case 2:
-                h.alloc(sets[p], 1, 20);
-                break;
-            case 3:
-                h.get(nullptr, id);
-                break;
-            case 4:
-                h.put(nullptr, id);
-                break;
-            case 5:
-                h.core.free(h.ctx, sets[p], id);
-                break;
-            case 6:
-                h.core.free_all_in_set(h.ctx, sets[p]);
-                break;
-            default: {
-                const std::size_t to = bits(word, 16, 4) % 3;
-                control.can_attach(h.ctx, *groups[to], {{p + 1, true, groups[home[p]]}});
-                home[p] = to;
-            }
-        }
-        check_groups(groups, sets, home);
-    }
-}
-
 }  // namespace
 
 TEST_CASE("random ioasid: every profile keeps its invariants under misuse") {
-    configure("max_success=600");
-    CHECK(rc::check("references, live counts, order, SPIDs", [] {
+    const RandomRun run("max_success=600");
+    std::uint64_t operations = 0;
+    CHECK(rc::check("references, live counts, order, SPIDs", [&] {
         const std::vector<Word> ops = *words();
+        operations += 4 * ops.size();
         for (const Profile profile :
              {Profile::Spec, Profile::V4, Profile::Dcp, Profile::Mainline}) {
             Misuse misuse(profile);
@@ -266,9 +197,5 @@ TEST_CASE("random ioasid: every profile keeps its invariants under misuse") {
             }
         }
     }));
-}
-
-TEST_CASE("random ioasid: each cgroup holds what its processes hold") {
-    configure("max_success=400");
-    CHECK(rc::check("charges and migrations", [] { run_groups(*words()); }));
+    run.tell("invariants under misuse, every profile", operations);
 }

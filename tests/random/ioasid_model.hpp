@@ -1,9 +1,10 @@
-// A reference model of the IOASID core, profile `spec`: sets of numbers and maps, written from the
-// contract alone and sharing no code with the core. It predicts results, the calls of notification
-// blocks and the state after every operation.
+// A reference model of the IOASID core: sets of numbers and maps, written from the contract alone
+// and sharing no code with the core. It predicts results, the calls of notification blocks and the
+// state after every operation, for the document and for the two posted versions.
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -13,6 +14,11 @@
 namespace ioasim::test {
 
 constexpr int kModelNone = -1;
+
+enum class ModelVersion { Document, V4, Production };
+
+constexpr int kModelUntyped = 1;  // types of sets; others are illegal
+constexpr int kModelMm = 2;
 
 struct ModelBlock {
     std::string name;
@@ -26,6 +32,7 @@ struct ModelId {
     bool pending = false;
     int spid = kModelNone;
     int data = 0;
+    bool listed = true;  // in its set's array
 };
 
 struct ModelSet {
@@ -42,15 +49,18 @@ struct ModelSet {
 
 struct ModelMmEntry {
     unsigned token;
-    int block;
-    int set;  // kModelNone: waits
+    int block;  // kModelNone: a version that forgets what it waits for
+    int set;    // kModelNone: waits
 };
 
 // Results are errno numbers (0: success) unless a comment says otherwise.
 class IoasidModel {
 public:
-    IoasidModel(unsigned capacity, std::vector<ModelBlock> model_blocks)
-        : available(capacity), blocks(std::move(model_blocks)), capacity_(capacity) {}
+    IoasidModel(ModelVersion version, unsigned capacity, std::vector<ModelBlock> model_blocks)
+        : available(capacity),
+          blocks(std::move(model_blocks)),
+          version_(version),
+          capacity_(capacity) {}
 
     // --- pool and sets ------------------------------------------------------------------------
     int reserve(unsigned n) {
@@ -62,33 +72,38 @@ public:
         return 0;
     }
     int cancel(unsigned n) {
-        if (n > capacity_ - available) {
+        // 32 bits in the posted code: n near 2^32 shrinks the pool.
+        const std::uint64_t sum = std::uint64_t{available} + n;
+        if ((posted() ? sum & 0xFFFFFFFF : sum) > capacity_) {
             return 22;
         }
-        available += n;
+        available = static_cast<unsigned>(sum);
         return 0;
     }
-    int set_alloc(unsigned token, unsigned quota, bool mm) {
+    int set_alloc(unsigned token, unsigned quota, int type) {
+        if (type > kModelMm || (type < 0 && !posted())) {
+            return 22;
+        }
         quota = quota == 0 ? available : quota;
         if (quota > available) {
             return 28;
         }
-        if (const int error = token_error(token, mm); error != 0) {
+        if (const int error = token_error(token, type); error != 0) {
             return error;
         }
         const int number = free_number();
         if (number > static_cast<int>(available)) {
             return 28;
         }
-        add_set(token, quota, mm, false, number);
+        add_set(token, quota, type == kModelMm, false, number);
         available -= quota;
         return 0;
     }
-    int set_alloc_private(unsigned token, bool mm) {
-        if (const int error = token_error(token, mm); error != 0) {
+    int set_alloc_private(unsigned token, int type) {
+        if (const int error = posted() ? 22 : token_error(token, type); error != 0) {
             return error;
         }
-        add_set(token, 0, mm, true, free_number());
+        add_set(token, 0, type == kModelMm, true, free_number());
         return 0;
     }
     int set_free(int s) {
@@ -97,13 +112,16 @@ public:
             return 22;
         }
         if (!set.ids.empty()) {
-            set.marked = true;
+            set.marked = version_ != ModelVersion::V4;
             return 16;
         }
         destroy(s);
         return 0;
     }
     int adjust(int s, unsigned quota) {
+        if (posted()) {
+            return 95;
+        }
         ModelSet& set = sets[index(s)];
         if (!set.alive || set.is_private || quota == 0 || quota < set.ids.size()) {
             return 22;
@@ -125,10 +143,19 @@ public:
         }
         std::vector<int> all;
         for (const auto& [id, entry] : sets[index(s)].ids) {
-            all.push_back(id);
+            if (entry.listed) {
+                all.push_back(id);
+            }
         }
         for (const int id : all) {
             free(s, id);
+            if (posted()) {
+                // Out of the array, whether it is gone or waits for its users.
+                const auto left = sets[index(s)].ids.find(id);
+                if (left != sets[index(s)].ids.end()) {
+                    left->second.listed = false;
+                }
+            }
         }
     }
     int find_mm(unsigned token) const {  // a set or kModelNone
@@ -143,7 +170,8 @@ public:
     // --- IDs ----------------------------------------------------------------------------------
     int alloc(int s, int min, int max, int data) {  // an ID or kModelNone
         ModelSet& set = sets[index(s)];
-        if (!set.alive || set.marked || (!set.is_private && set.ids.size() >= set.quota)) {
+        if (!set.alive || (set.marked && !posted()) ||
+            (!set.is_private && set.ids.size() >= set.quota)) {
             return kModelNone;
         }
         for (int id = min; id <= max; ++id) {
@@ -167,7 +195,7 @@ public:
             notify("FREE", s, id, true);
             return;
         }
-        if (entry->spid != kModelNone) {
+        if (entry->spid != kModelNone && !posted()) {
             notify("UNBIND", s, id, false);
         }
         reclaim(s, id);
@@ -220,6 +248,7 @@ public:
         return {0, sets[index(where)].ids.at(id).data};
     }
     int attach_data(int s, int id, int data) {
+        s = posted() ? kModelNone : s;
         const auto [error, old] = find(s, id);
         if (error != 0) {
             return error;
@@ -238,6 +267,7 @@ public:
 
     // --- SPIDs --------------------------------------------------------------------------------
     int attach_spid(int s, int id, int spid) {
+        s = posted() ? kModelNone : s;
         const int where = home(s, id);
         if (spid == kModelNone) {
             return 22;
@@ -249,7 +279,7 @@ public:
             return 13;
         }
         ModelId& entry = sets[index(where)].ids[id];
-        if (entry.spid != kModelNone) {
+        if (entry.spid != kModelNone && !posted()) {
             return 16;
         }
         if (by_spid(where, spid) != kModelNone) {
@@ -271,7 +301,7 @@ public:
         const ModelSet& set = sets[index(s)];
         if (set.alive) {
             for (const auto& [id, entry] : set.ids) {
-                if (entry.spid == spid && spid != kModelNone) {
+                if (entry.spid == spid && spid != kModelNone && entry.listed) {
                     return id;
                 }
             }
@@ -279,12 +309,15 @@ public:
         return kModelNone;
     }
     int find_by_spid(int s, int spid, bool get_too) {
+        if (spid == kModelNone && posted()) {
+            return find_without_spid(s, get_too);
+        }
         const int id = by_spid(s, spid);
         if (id == kModelNone || !get_too) {
             return id;
         }
         ModelId& entry = sets[index(s)].ids[id];
-        if (entry.pending) {
+        if (entry.pending && !posted()) {
             return kModelNone;
         }
         ++entry.refs;
@@ -301,7 +334,7 @@ public:
         if (!set.alive) {
             return 22;
         }
-        if (set.mm && !set.ids.empty()) {
+        if (set.mm && !set.ids.empty() && !posted()) {
             return 16;
         }
         insert(set.chain, block);
@@ -312,10 +345,11 @@ public:
             erase(global, block);
         } else if (sets[index(s)].alive) {
             erase(sets[index(s)].chain, block);
+            unpin(s);
         }
     }
     int register_mm(unsigned token, int block) {
-        if (token == 0) {
+        if (token == 0 && !posted()) {
             return 22;
         }
         for (const ModelMmEntry& entry : mm_list) {
@@ -327,6 +361,10 @@ public:
         if (s != kModelNone && !sets[index(s)].ids.empty()) {
             return 16;
         }
+        if (s == kModelNone && version_ == ModelVersion::V4) {
+            mm_list.insert(mm_list.begin(), {0, kModelNone, kModelNone});
+            return 0;
+        }
         mm_list.insert(mm_list.begin(), {token, block, s});
         if (s != kModelNone) {
             insert(sets[index(s)].chain, block);
@@ -336,13 +374,30 @@ public:
     void unregister_mm(unsigned token, int block) {
         for (auto entry = mm_list.begin(); entry != mm_list.end(); ++entry) {
             if (entry->token == token && entry->block == block) {
-                if (entry->set != kModelNone) {
-                    erase(sets[index(entry->set)].chain, block);
-                }
+                const int s = entry->set;
                 mm_list.erase(entry);
+                if (s != kModelNone) {
+                    erase(sets[index(s)].chain, block);
+                    unpin(s);
+                }
                 return;
             }
         }
+    }
+
+    // --- deferred work ------------------------------------------------------------------------
+    bool queue(int item) {
+        if (std::find(queued.begin(), queued.end(), item) != queued.end()) {
+            return false;
+        }
+        queued.push_back(item);
+        return true;
+    }
+    void run_queued() {
+        for (const int item : queued) {
+            calls.push_back("work " + std::to_string(item));
+        }
+        queued.clear();
     }
 
     // The set whose ID this is in the common namespace, or kModelNone.
@@ -360,18 +415,26 @@ public:
     std::vector<ModelSet> sets;
     std::vector<int> global;
     std::vector<ModelMmEntry> mm_list;
+    std::vector<int> queued;
     std::vector<std::string> calls;
 
 private:
+    ModelVersion version_;
     unsigned capacity_;
 
     static std::size_t index(int s) { return static_cast<std::size_t>(s); }
     // Cancelling what nobody had reserved can make the pool fuller than its total: it overflows.
     void give_back(unsigned n) { available = std::min(capacity_, available + n); }
 
-    int token_error(unsigned token, bool mm) const {
-        if (mm && token == 0) {
+    bool posted() const { return version_ != ModelVersion::Document; }
+
+    int token_error(unsigned token, int type) const {
+        const bool mm = type == kModelMm;
+        if ((!mm && type != kModelUntyped) || (mm && token == 0)) {
             return 22;
+        }
+        if (!mm && posted()) {
+            return token == 0 ? 0 : 22;
         }
         for (const ModelSet& set : sets) {
             if (set.alive && set.mm == mm && set.token == token && token != 0) {
@@ -379,6 +442,27 @@ private:
             }
         }
         return 0;
+    }
+    // "No SPID" is compared like any SPID: the highest wins, and all of them are referenced.
+    int find_without_spid(int s, bool get_too) {
+        int highest = kModelNone;
+        if (!sets[index(s)].alive) {
+            return highest;
+        }
+        for (auto& [id, entry] : sets[index(s)].ids) {
+            if (entry.listed && entry.spid == kModelNone) {
+                highest = id;
+                entry.refs += get_too ? 1 : 0;
+            }
+        }
+        return highest;
+    }
+    // The production kernel pins a set by its live count while a block is taken off.
+    void unpin(int s) {
+        if (version_ == ModelVersion::Production && sets[index(s)].alive &&
+            sets[index(s)].ids.empty()) {
+            destroy(s);
+        }
     }
     int free_number() const {
         std::set<int> used;
@@ -415,7 +499,9 @@ private:
         ModelSet& set = sets[index(s)];
         set.alive = false;
         set.marked = false;
-        give_back(set.quota);
+        if (!posted()) {
+            give_back(set.quota);
+        }
         for (ModelMmEntry& entry : mm_list) {
             if (entry.set == s) {
                 entry.set = kModelNone;
@@ -425,7 +511,7 @@ private:
     void reclaim(int s, int id) {
         ModelSet& set = sets[index(s)];
         set.ids.erase(id);
-        if (set.ids.empty() && set.marked) {
+        if (set.ids.empty() && set.alive && (set.marked || version_ == ModelVersion::V4)) {
             destroy(s);
         }
     }
@@ -459,7 +545,8 @@ private:
     }
     int priority(int block) const { return blocks[index(block)].priority; }
 
-    // Sorts the union of both chains instead of merging them, and drops a chain's rest on a stop.
+    // Sorts the union of both chains instead of merging them (posted code: the whole global chain
+    // first), and drops a chain's rest on a stop.
     void notify(const std::string& event, int s, int id, bool both) {
         struct Call {
             int block;
@@ -474,9 +561,11 @@ private:
         for (const int block : sets[index(s)].chain) {
             order.push_back({block, true});
         }
-        std::stable_sort(order.begin(), order.end(), [this](const Call& a, const Call& b) {
-            return priority(a.block) > priority(b.block);
-        });
+        if (!posted()) {
+            std::stable_sort(order.begin(), order.end(), [this](const Call& a, const Call& b) {
+                return priority(a.block) > priority(b.block);
+            });
+        }
         const int spid = sets[index(s)].ids[id].spid;
         bool stopped[2] = {false, false};
         for (const Call& call : order) {

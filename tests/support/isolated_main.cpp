@@ -4,7 +4,8 @@
 //   unit_tests [FILTER] [--jobs N]   cases whose name holds FILTER
 //   unit_tests -tc=... -s ...        options of doctest: one process, as doctest does it
 //
-// A passing case prints nothing; a failing one prints what it said. The last line is the count.
+// A passing case shows only its lines that begin with "note: "; a failing one prints all it said.
+// The last line is the count.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
@@ -110,6 +111,15 @@ std::string text_of(std::FILE* file) {
     return text;
 }
 
+std::string notes_of(const std::string& text) {
+    std::string notes;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        notes += line.rfind("note: ", 0) == 0 ? line + "\n" : "";
+    }
+    return notes;
+}
+
 int run_isolated(const Options& options) {
     const std::vector<std::string> names = case_names(options);
     struct Running {
@@ -140,7 +150,9 @@ int run_isolated(const Options& options) {
         if (done == running.end()) {
             continue;
         }
-        if (status != 0) {
+        if (status == 0) {
+            fmt::print("{}", notes_of(text_of(done->second.output)));
+        } else {
             ++failed;
             const std::string how = WIFSIGNALED(status)
                                         ? fmt::format("signal {}", WTERMSIG(status))

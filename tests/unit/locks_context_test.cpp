@@ -56,6 +56,37 @@ TEST_CASE("locks: hold time is measured") {
     CHECK(ctx.now() == 60_ns);
 }
 
+TEST_CASE("locks: passing a free spinlock is an acquisition that nobody sees") {
+    LockMonitor monitor;
+    ImmediateContext ctx{monitor};
+    SimLock lock{SimLock::Kind::Spin, "s"};
+    CHECK(ctx.pass(lock));
+    CHECK(lock.stats().acquired == 1);
+    CHECK(lock.owner() == nullptr);
+    CHECK(ctx.held_locks().empty());
+    CHECK_FALSE(ctx.atomic());
+}
+
+TEST_CASE("locks: a lock is not passed where somebody could tell") {
+    LockMonitor monitor;
+    ImmediateContext ctx{monitor};
+    ImmediateContext other{monitor, "other"};
+    SimLock lock{SimLock::Kind::Spin, "s"};
+    SimLock mutex{SimLock::Kind::Mutex, "m"};
+    CHECK_FALSE(ctx.pass(mutex));
+    ctx.lock(mutex);
+    CHECK_FALSE(ctx.pass(lock));  // their order is to be seen
+    ctx.unlock(mutex);
+    other.lock(lock);
+    CHECK_FALSE(ctx.pass(lock));
+    CHECK_FALSE(other.pass(lock));  // a self deadlock
+    other.unlock(lock);
+    Watch watch;
+    ImmediateContext watched{watch.monitor};
+    CHECK_FALSE(watched.pass(lock));
+    CHECK(lock.stats().acquired == 1);
+}
+
 TEST_CASE("locks: a second acquisition by the owner is a self deadlock, and the run goes on") {
     Watch watch;
     ImmediateContext ctx{watch.monitor};

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "tools/cli/bench/bench_hop.hpp"
+#include "tools/cli/bench/bench_ioasid.hpp"
 #include "tools/cli/terminal.hpp"
 
 namespace ioasim::tools {
@@ -18,6 +19,7 @@ struct Bench {
 
 constexpr std::array kBenches{
     Bench{"hop", "one message hop beside a bare event of the kernel", &bench_hop},
+    Bench{"ioasid", "calls of the IOASID core beside the original code's figures", &bench_ioasid},
 };
 
 int usage() {
