@@ -16,6 +16,11 @@ bool NotifierChain::add(NotifierBlock& block, bool reversed) {
     if (contains(block)) {
         return false;
     }
+    insert(block, reversed);
+    return true;
+}
+
+void NotifierChain::insert(NotifierBlock& block, bool reversed) {
     const auto before = [&](const NotifierBlock* other) {
         if (other == nullptr) {
             return false;
@@ -24,7 +29,6 @@ bool NotifierChain::add(NotifierBlock& block, bool reversed) {
                         : other->priority() < block.priority();
     };
     links_.insert(std::find_if(links_.begin(), links_.end(), before), &block);
-    return true;
 }
 
 bool NotifierChain::remove(const NotifierBlock& block) {
@@ -164,11 +168,23 @@ NotifyResult IoasidCore::call_merged(ExecContext& ctx, const NotifierPayload& pa
     }
     end_walk(ctx, global.chain);
     end_walk(ctx, set.chain);
-    return set.called ? set.result : global.result;
+    return set.called ? joined(global.result, set.result) : global.result;
+}
+
+// An error of the global chain is not lost because the set's chain was content.
+NotifyResult IoasidCore::joined(NotifyResult global, NotifyResult set) const {
+    return stops_chain(global) && !switches_.chain_error_lost ? global : set;
 }
 
 NotifyResult IoasidCore::send(ExecContext& ctx, const IoasidEntry& entry, IoasidNotification event,
                               unsigned flags) {
+    if (probes_.has(ioasid_probes::kAllocAndFreeRejected) &&
+        (event == IoasidNotification::Alloc || event == IoasidNotification::Free)) {
+        return NotifyResult::Done;
+    }
+    if (probes_.has(ioasid_probes::kFreeToGlobalOnly) && event == IoasidNotification::Free) {
+        flags = kNotifyAll;
+    }
     const bool unheard =
         !told() && (flags & kNotifyAll) == 0 && (entry.set == nullptr || entry.set->chain_.empty());
     if (unheard || !switches_.managed_sets) {
@@ -192,7 +208,7 @@ NotifyResult IoasidCore::send(ExecContext& ctx, const IoasidEntry& entry, Ioasid
             // A global handler dropped the last reference and with it the set.
             hazard(ctx, "destroyed_set", payload.set->name());
         }
-        result = call_chain(ctx, payload.set->chain_, chain_set_, payload);
+        result = joined(result, call_chain(ctx, payload.set->chain_, chain_set_, payload));
     }
     return result;
 }
@@ -224,6 +240,13 @@ bool IoasidCore::in_mm_list(const NotifierBlock& block) const {
                        [&](const MmEntry& entry) { return entry.block == &block; });
 }
 
+void IoasidCore::add_block(NotifierChain& chain, NotifierBlock& block) {
+    const bool reversed = probes_.has(ioasid_probes::kReversedPriority);
+    if (!chain.add(block, reversed) && probes_.has(ioasid_probes::kBlockListedTwice)) {
+        chain.insert(block, reversed);
+    }
+}
+
 void IoasidCore::remove_block(NotifierChain& chain, NotifierBlock& block) {
     if (!probes_.has(ioasid_probes::kUnregisterIgnored)) {
         chain.remove(block);
@@ -251,7 +274,7 @@ Errno IoasidCore::register_notifier(ExecContext& ctx, IoasidSet* set, NotifierBl
             }
         }
         NotifierChain& chain = set == nullptr ? global_chain_ : set->chain_;
-        chain.add(block, probes_.has(ioasid_probes::kReversedPriority));
+        add_block(chain, block);
         return Errno::Ok;  // also for a block that is there already, as in Linux 5.10
     };
     if (switches_.register_takes_lock) {
@@ -274,6 +297,7 @@ void IoasidCore::unregister_notifier(ExecContext& ctx, IoasidSet* set, NotifierB
             return false;
         }
         remove_block(chain, block);
+        pin_set(set);
         return true;
     };
     bool removed = false;
@@ -291,14 +315,20 @@ void IoasidCore::unregister_notifier(ExecContext& ctx, IoasidSet* set, NotifierB
     unpin_set(ctx, set);
 }
 
-// The production kernel pins the set by its live count while it waits; the way back from one to
-// zero is taken for the last reclaim.
+// The production kernel pins the set by its live count while it waits for a grace period; the way
+// back from one to zero is taken for the last reclaim.
+void IoasidCore::pin_set(IoasidSet* set) {
+    if (switches_.unregister_destroys_empty_set && set != nullptr) {
+        ++set->live_;
+    }
+}
+
 void IoasidCore::unpin_set(ExecContext& ctx, IoasidSet* set) {
     if (!switches_.unregister_destroys_empty_set || set == nullptr) {
         return;
     }
     const CoreLock guard(*this, ctx);
-    if (set->registered_ && set->live_ == 0) {
+    if (--set->live_ == 0 && set->registered_) {
         destroy_set(ctx, *set);
     }
 }
@@ -327,7 +357,10 @@ Errno IoasidCore::add_mm_entry(ExecContext& ctx, SetToken mm, NotifierBlock& blo
     }
     mm_list_.push_front(entry);
     if (set != nullptr) {
-        set->chain_.add(block, probes_.has(ioasid_probes::kReversedPriority));
+        add_block(set->chain_, block);
+        if (probes_.has(ioasid_probes::kRegistrationRelocks)) {
+            const LockGuard again(ctx, switches_.mm_list_has_own_lock ? mm_list_lock_ : lock_);
+        }
     }
     return Errno::Ok;
 }
@@ -375,15 +408,24 @@ void IoasidCore::unregister_notifier_mm(ExecContext& ctx, SetToken mm, NotifierB
         }
         set = entry->active ? entry->set : nullptr;
         mm_list_.erase(entry);
-        if (set != nullptr) {
+        if (set != nullptr && !switches_.mm_list_has_own_lock) {
             remove_block(set->chain_, block);
+            pin_set(set);
         }
         return true;
     };
     bool removed = false;
     if (switches_.mm_list_has_own_lock) {
-        const LockGuard guard(ctx, mm_list_lock_);
-        removed = take_off();
+        {
+            const LockGuard guard(ctx, mm_list_lock_);
+            removed = take_off();
+        }
+        if (set != nullptr) {
+            // As posted: behind the list's lock, with nothing that keeps the set alive.
+            spend(ctx, params_.registration);
+            usable(ctx, set);
+            remove_block(set->chain_, block);
+        }
     } else {
         const CoreLock guard(*this, ctx);
         removed = take_off();

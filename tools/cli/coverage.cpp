@@ -168,7 +168,8 @@ private:
     }
 
     void prove(File& file) {
-        if (file.cells.empty() || file.cells.front().covers.empty()) {
+        if (file.cells.empty() ||
+            (file.cells.front().covers.empty() && file.cells.front().proofs.empty())) {
             return;
         }
         for (const scenario::Scenario& cell : file.cells) {
