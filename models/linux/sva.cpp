@@ -404,6 +404,9 @@ void Sva::tear_down_entries(ExecContext& ctx, Binding& binding) {
         const Errno error =
             device->iommu().teardown(ctx, *device, Pasid{binding.id.value()}, binding.fpd);
         binding.result = error != Errno::Ok ? error : binding.result;
+        if (device != binding.devices.front() && kernel_.probes().has(kPutPerDevice)) {
+            core_.put(ctx, binding.set, binding.id, holder_);
+        }
     }
     binding.devices.clear();
 }
