@@ -47,6 +47,11 @@ void Probes::fail_calls(const FaultSite& site, std::uint64_t first, std::uint64_
     windows_[site.index()].push_back({first, last});
 }
 
+void Probes::fail_next(const FaultSite& site) {
+    const std::uint64_t next = calls_[site.index()] + 1;
+    fail_calls(site, next, next);
+}
+
 bool Probes::counted_call_fails(const FaultSite& site) {
     const auto windows = windows_.find(site.index());
     if (windows == windows_.end()) {

@@ -69,6 +69,8 @@ public:
 
     // Calls first..last (counted from 1) of the site fail.
     void fail_calls(const FaultSite& site, std::uint64_t first, std::uint64_t last);
+    // The next call of the site fails.
+    void fail_next(const FaultSite& site);
     // Counts a call; true when this call must fail.
     bool fails(const FaultSite& site) { return !windows_.empty() && counted_call_fails(site); }
 

@@ -122,8 +122,8 @@ Errno IoasidCore::may_alloc(ExecContext& ctx, const IoasidSet* set, bool& charge
 
 // What was reclaimed inside a notification is not free before its chains have ended: a later
 // handler still acts on that number.
-IoasidCore::Provided IoasidCore::lowest_free(IdTable& table, Ioasid min, Ioasid max) {
-    if (held_back_.empty()) {
+IoasidCore::Provided IoasidCore::provide_by_default(IdTable& table, Ioasid min, Ioasid max) {
+    if (held_back_.empty() && max != kNoIoasid) {
         IoasidEntry* entry = table.insert_lowest_free(min.value(), max.value());
         return entry == nullptr ? Provided{} : Provided{Ioasid{entry->id}, entry};
     }
@@ -134,14 +134,40 @@ IoasidCore::Provided IoasidCore::lowest_free(IdTable& table, Ioasid min, Ioasid 
     if (!id) {
         return {};
     }
+    if (*id == kInvalidIoasid) {
+        // The number that means failure. All code frees the entry that it has just stored there.
+        if (switches_.invalid_number_kept && &table == default_table_.get()) {
+            invalid_number_kept_ = true;
+            probes_.hit(ioasid_probes::kInvalidNumberKept);
+        }
+        return {};
+    }
     return {Ioasid{*id}, &table.insert(*id)};
+}
+
+// The set's array has no room: the number goes back to its provider. Posted code frees the entry
+// there and again on its way out, and returns the number all the same.
+Ioasid IoasidCore::give_up_unlisted(ExecContext& ctx, IoasidSet* set, IoasidEntry& entry) {
+    const Ioasid id{entry.id};
+    IdTable& table = table_for(set);
+    if (active_ != nullptr && &table == active_table_) {
+        active_->head->free(ctx, id);
+    }
+    table.erase(entry);
+    if (!switches_.alloc_returns_unstored) {
+        return kNoIoasid;
+    }
+    probes_.hit(ioasid_probes::kUnstoredReturned);
+    hazard(ctx, "entry_freed_twice", set->name());
+    hazard(ctx, "unstored_id_returned", set->name());
+    return id;
 }
 
 IoasidCore::Provided IoasidCore::provide(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid max) {
     IdTable& table = table_for(set);
     if (active_ == nullptr || &table != active_table_ ||
         probes_.has(ioasid_probes::kCustomAllocatorIgnored)) {
-        return lowest_free(table, min, max);
+        return provide_by_default(table, min, max);
     }
     AllocatorOps& ops = *active_->head;
     const Ioasid id = ops.alloc(ctx, min, max);
@@ -185,6 +211,11 @@ Ioasid IoasidCore::alloc(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid ma
             got = provide(ctx, set, low ? std::min(min, Ioasid{1}) : min, max);
             error = got.entry == nullptr ? Errno::Enospc : Errno::Ok;
         } else {
+            error = Errno::Enomem;
+        }
+        if (error == Errno::Ok && switches_.managed_sets &&
+            probes_.fails(ioasid_probes::kSetStoreNoMemory)) {
+            got.id = give_up_unlisted(ctx, set, *got.entry);
             error = Errno::Enomem;
         }
         if (error != Errno::Ok && charged) {
@@ -243,11 +274,18 @@ void IoasidCore::free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id) {
         emit(ctx, trace::IoasidFreeCall{kernel_, name_of(set), id, error});
     }
     if (error != Errno::Ok || entry->is(IoasidEntry::kPending)) {
+        if (entry == nullptr) {
+            not_found(ctx, id);
+        } else if (error == Errno::Ok && probes_.has(ioasid_probes::kSecondFreeDrops)) {
+            drop(ctx, *entry, owner_);
+        }
         return;
     }
     const IoasidState from = state_of(*entry);
     if (!switches_.managed_sets || !switches_.reference_counts) {
-        if (--entry->refs == 0 || !switches_.reference_counts) {
+        if (switches_.reference_counts) {
+            drop(ctx, *entry, owner_);  // mainline's free is a put
+        } else {
             reclaim(ctx, *entry, from);
         }
         return;
@@ -371,12 +409,18 @@ Errno IoasidCore::refuse_get(ExecContext& ctx, const IoasidSet* set, Ioasid id,
     const Errno error = entry == nullptr                   ? Errno::Einval
                         : entry->is(IoasidEntry::kPending) ? Errno::Ebusy
                                                            : Errno::Eacces;
+    if (entry == nullptr) {
+        not_found(ctx, id);
+    }
     refused(ctx, "get", set, id, error);
     return error;
 }
 
 bool IoasidCore::refuse_put(ExecContext& ctx, const IoasidSet* set, Ioasid id,
                             const IoasidEntry* entry) {
+    if (entry == nullptr) {
+        not_found(ctx, id);
+    }
     refused(ctx, "put", set, id, entry == nullptr ? Errno::Enoent : Errno::Eacces);
     return false;
 }
@@ -523,6 +567,9 @@ Result<void*> IoasidCore::find_in_steps(ExecContext& ctx, IoasidSet* set, Ioasid
     if (entry == nullptr || (set != nullptr && entry->set != set)) {
         if (set != nullptr && !set->registered_) {
             hazard(ctx, "destroyed_set", set->name());
+        }
+        if (entry == nullptr) {
+            not_found(ctx, id);
         }
         return entry == nullptr ? Errno::Enoent : Errno::Eacces;
     }

@@ -5,6 +5,7 @@
 #include "core/ioasid/allocator_group.hpp"
 #include "core/ioasid/hot_paths.hpp"
 #include "core/ioasid/ioasid_probes.hpp"
+#include "core/ioasid/switch_defects.hpp"
 
 namespace ioasim {
 
@@ -15,9 +16,9 @@ IoasidCore::IoasidCore(const std::string& kernel, const IoasidParams& params,
                        const Switches& switches, trace::Recorder& recorder, Probes& probes)
     : kernel_text_(kernel),
       params_(params),
-      switches_(switches),
-      instant_(params.reference == TimePs{} && params.find == TimePs{} && switches.subsystem &&
-               switches.reference_counts),
+      switches_(with_defects(switches, probes)),
+      instant_(params.reference == TimePs{} && params.find == TimePs{} && switches_.subsystem &&
+               switches_.reference_counts),
       recorder_(recorder),
       probes_(probes),
       kernel_(recorder.name(kernel)),

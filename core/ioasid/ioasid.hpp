@@ -192,6 +192,12 @@ private:
     // hazards and refusals
     [[gnu::noinline]] void hazard(ExecContext& ctx, const char* kind, const std::string& lock);
     void must_hold_lock(ExecContext& ctx);
+    // What a look-up that finds nothing may have touched.
+    void not_found(ExecContext& ctx, Ioasid id) {
+        if (invalid_number_kept_ && id == kNoIoasid) {
+            hazard(ctx, "freed_entry_used", kernel_text_);
+        }
+    }
     void grace_period(ExecContext& ctx, const NotifierChain* chain = nullptr);
     // A living set of this core; a destroyed one is told as a hazard.
     bool usable(ExecContext& ctx, const IoasidSet* set);
@@ -244,7 +250,8 @@ private:
         IoasidEntry* entry = nullptr;  // null: nothing was stored
     };
     Provided provide(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid max);
-    Provided lowest_free(IdTable& table, Ioasid min, Ioasid max);
+    Provided provide_by_default(IdTable& table, Ioasid min, Ioasid max);
+    Ioasid give_up_unlisted(ExecContext& ctx, IoasidSet* set, IoasidEntry& entry);
     Errno may_alloc(ExecContext& ctx, const IoasidSet* set, bool& charged);
     void list(IoasidSet& set, IoasidEntry& entry);
     void unlist(IoasidEntry& entry);
@@ -278,18 +285,22 @@ private:
     void index_spid(IoasidEntry& entry);
     void unindex_spid(IoasidEntry& entry);
     void unbind(ExecContext& ctx, IoasidEntry& entry);
+    Ioasid find_unlocked(ExecContext& ctx, IoasidSet& set, Spid spid, bool get, trace::Name holder);
     Ioasid find_without_spid(ExecContext& ctx, IoasidSet& set, bool get, trace::Name holder);
 
     // notifications
     Errno add_mm_entry(ExecContext& ctx, SetToken mm, NotifierBlock& block);
+    void pin_set(IoasidSet* set);
     void unpin_set(ExecContext& ctx, IoasidSet* set);
     void end_walk(ExecContext& ctx, NotifierChain& chain);
+    void add_block(NotifierChain& chain, NotifierBlock& block);
     bool in_mm_list(const NotifierBlock& block) const;
     void remove_block(NotifierChain& chain, NotifierBlock& block);
     void tell_notification(ExecContext& ctx, const NotifierPayload& payload);
     bool heard(const IoasidSet* set) const;
     NotifyResult send(ExecContext& ctx, const IoasidEntry& entry, IoasidNotification event,
                       unsigned flags);
+    NotifyResult joined(NotifyResult global, NotifyResult set) const;
     NotifyResult call_chain(ExecContext& ctx, NotifierChain& chain, trace::Name chain_name,
                             const NotifierPayload& payload);
     NotifyResult call_chains(ExecContext& ctx, const NotifierPayload& payload, unsigned flags);
@@ -329,8 +340,9 @@ private:
     std::unique_ptr<IdTable> default_table_;
     std::list<std::unique_ptr<Group>> groups_;
     std::vector<std::unique_ptr<IdTable>> orphaned_tables_;
-    Group* active_ = nullptr;          // nullptr: the default allocator
-    IdTable* active_table_ = nullptr;  // of active_, or the default one
+    Group* active_ = nullptr;           // nullptr: the default allocator
+    IdTable* active_table_ = nullptr;   // of active_, or the default one
+    bool invalid_number_kept_ = false;  // the default allocator's array has a freed entry there
 
     NotifierChain global_chain_;
     std::list<MmEntry> mm_list_;

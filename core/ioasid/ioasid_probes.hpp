@@ -21,7 +21,7 @@ inline const Defect kSpidConflictAccepted{"ioasid.spid_conflict_accepted",
 inline const Defect kFreeNotifiedTwice{"ioasid.free_notified_twice",
                                        "a free of an ID in use sends FREE twice"};
 inline const Defect kPendingGetAllowed{"ioasid.pending_get_allowed",
-                                       "get succeeds in FREE_PENDING"};
+                                       "get, by number or by SPID, succeeds in FREE_PENDING"};
 inline const Defect kEarlyReuse{"ioasid.early_reuse",
                                 "free of an ID in use reclaims it at once, references or not"};
 inline const Defect kUnorderedWork{"ioasid.unordered_work",
@@ -71,11 +71,41 @@ inline const Defect kPrivateIdsGlobal{"ioasid.private_ids_global",
 inline const Defect kSearchIsFree{"ioasid.search_is_free",
                                   "searching costs no time, however many IDs there are"};
 
+// Bugs that versions before the profiles had.
+inline const Defect kRegistrationRelocks{
+    "ioasid.registration_relocks",
+    "registration by mm takes the lock that it holds again when the set exists"};
+inline const Defect kAllocAndFreeRejected{"ioasid.alloc_and_free_rejected",
+                                          "the internal notify refuses ALLOC and FREE"};
+inline const Defect kFreeToGlobalOnly{"ioasid.free_to_global_only",
+                                      "FREE asks for the global chain twice, never for the set's"};
+inline const Defect kSpidLookupUnlocked{
+    "ioasid.spid_lookup_unlocked",
+    "a look-up by SPID scans without the lock and references whatever is there afterwards"};
+inline const Defect kSpidProbeKeepsReference{
+    "ioasid.spid_probe_keeps_reference",
+    "the uniqueness test of attach_spid keeps a reference on the ID that it found"};
+inline const Defect kUnbindWithoutSpid{"ioasid.unbind_without_spid",
+                                       "detach_spid clears the SPID before it sends UNBIND"};
+inline const Defect kSecondFreeDrops{"ioasid.second_free_drops",
+                                     "a free in FREE_PENDING drops one more reference"};
+inline const Defect kAdjustComparesPool{
+    "ioasid.adjust_compares_pool", "a new quota, not its growth, is compared with what is left"};
+inline const Defect kDestroyedSetListed{"ioasid.destroyed_set_listed",
+                                        "a destroyed set stays in the array of sets"};
+inline const Defect kBlockListedTwice{"ioasid.block_listed_twice",
+                                      "a block that is on a chain is put there once more"};
+
 inline const FaultSite kAllocNoMemory{"ioasid.alloc.no_memory", "no memory for a new ID"};
+inline const FaultSite kSetStoreNoMemory{"ioasid.alloc.set_store_no_memory",
+                                         "no memory for an ID's place in its set's array"};
 inline const FaultSite kSetAllocNoMemory{"ioasid.set_alloc.no_memory", "no memory for a new set"};
 inline const FaultSite kRegisterNoMemory{"ioasid.register_notifier_mm.no_memory",
                                          "no memory for an entry of the mm list"};
 
+inline const Mark kInvalidNumberKept{
+    "ioasid.invalid_number_kept",
+    "number 2^32-1 was stored, refused, and its entry freed in place"};
 inline const Mark kReclaimInHandler{"ioasid.reclaim_in_handler",
                                     "a handler dropped the last reference during the notification"};
 inline const Mark kPendingBlockAttached{"ioasid.pending_block_attached",

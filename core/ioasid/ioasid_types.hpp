@@ -140,6 +140,7 @@ public:
     bool contains(const NotifierBlock& block) const;
     // False when the block is on the chain already; then nothing changes.
     bool add(NotifierBlock& block, bool reversed);
+    void insert(NotifierBlock& block, bool reversed);  // whether it is there or not
     bool remove(const NotifierBlock& block);
     std::vector<const NotifierBlock*> blocks() const;  // in call order
 

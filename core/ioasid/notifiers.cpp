@@ -16,6 +16,11 @@ bool NotifierChain::add(NotifierBlock& block, bool reversed) {
     if (contains(block)) {
         return false;
     }
+    insert(block, reversed);
+    return true;
+}
+
+void NotifierChain::insert(NotifierBlock& block, bool reversed) {
     const auto before = [&](const NotifierBlock* other) {
         if (other == nullptr) {
             return false;
@@ -24,7 +29,6 @@ bool NotifierChain::add(NotifierBlock& block, bool reversed) {
                         : other->priority() < block.priority();
     };
     links_.insert(std::find_if(links_.begin(), links_.end(), before), &block);
-    return true;
 }
 
 bool NotifierChain::remove(const NotifierBlock& block) {
@@ -137,6 +141,7 @@ NotifyResult IoasidCore::call_merged(ExecContext& ctx, const NotifierPayload& pa
         }
         return at != links.end();
     };
+    NotifyResult global_result = NotifyResult::Done;
     NotifyResult result = NotifyResult::Done;
     bool set_called = false;
     for (;;) {
@@ -150,16 +155,20 @@ NotifyResult IoasidCore::call_merged(ExecContext& ctx, const NotifierPayload& pa
             set = stops_chain(result) ? own.end() : set;
         } else if (has_global) {
             NotifierBlock& block = **global++;
-            const NotifyResult value = call_block(ctx, block, chain_global_, payload);
-            result = set_called ? result : value;
-            global = stops_chain(value) ? all.end() : global;
+            global_result = call_block(ctx, block, chain_global_, payload);
+            global = stops_chain(global_result) ? all.end() : global;
         } else {
             break;
         }
     }
     end_walk(ctx, global_chain_);
     end_walk(ctx, set_chain);
-    return result;
+    return set_called ? joined(global_result, result) : global_result;
+}
+
+// An error of the global chain is not lost because the set's chain was content.
+NotifyResult IoasidCore::joined(NotifyResult global, NotifyResult set) const {
+    return stops_chain(global) && !switches_.chain_error_lost ? global : set;
 }
 
 bool IoasidCore::set_comes_first(const NotifierBlock& global, const NotifierBlock& set) const {
@@ -169,6 +178,13 @@ bool IoasidCore::set_comes_first(const NotifierBlock& global, const NotifierBloc
 
 NotifyResult IoasidCore::send(ExecContext& ctx, const IoasidEntry& entry, IoasidNotification event,
                               unsigned flags) {
+    if (probes_.has(ioasid_probes::kAllocAndFreeRejected) &&
+        (event == IoasidNotification::Alloc || event == IoasidNotification::Free)) {
+        return NotifyResult::Done;
+    }
+    if (probes_.has(ioasid_probes::kFreeToGlobalOnly) && event == IoasidNotification::Free) {
+        flags = kNotifyAll;
+    }
     if (!switches_.managed_sets || ((flags & kNotifyAll) == 0 && !heard(entry.set))) {
         return NotifyResult::Done;
     }
@@ -200,7 +216,7 @@ NotifyResult IoasidCore::call_chains(ExecContext& ctx, const NotifierPayload& pa
             // A global handler dropped the last reference and with it the set.
             hazard(ctx, "destroyed_set", payload.set->name());
         }
-        result = call_chain(ctx, payload.set->chain_, chain_set_, payload);
+        result = joined(result, call_chain(ctx, payload.set->chain_, chain_set_, payload));
     }
     return result;
 }
@@ -235,6 +251,13 @@ bool IoasidCore::in_mm_list(const NotifierBlock& block) const {
                        [&](const MmEntry& entry) { return entry.block == &block; });
 }
 
+void IoasidCore::add_block(NotifierChain& chain, NotifierBlock& block) {
+    const bool reversed = probes_.has(ioasid_probes::kReversedPriority);
+    if (!chain.add(block, reversed) && probes_.has(ioasid_probes::kBlockListedTwice)) {
+        chain.insert(block, reversed);
+    }
+}
+
 void IoasidCore::remove_block(NotifierChain& chain, NotifierBlock& block) {
     if (!probes_.has(ioasid_probes::kUnregisterIgnored)) {
         chain.remove(block);
@@ -263,7 +286,7 @@ Errno IoasidCore::register_notifier(ExecContext& ctx, IoasidSet* set, NotifierBl
             }
         }
         NotifierChain& chain = set == nullptr ? global_chain_ : set->chain_;
-        chain.add(block, probes_.has(ioasid_probes::kReversedPriority));
+        add_block(chain, block);
         return Errno::Ok;  // also for a block that is there already, as in Linux 5.10
     };
     if (switches_.register_takes_lock) {
@@ -286,6 +309,7 @@ void IoasidCore::unregister_notifier(ExecContext& ctx, IoasidSet* set, NotifierB
             return false;
         }
         remove_block(chain, block);
+        pin_set(set);
         return true;
     };
     bool removed = false;
@@ -303,14 +327,20 @@ void IoasidCore::unregister_notifier(ExecContext& ctx, IoasidSet* set, NotifierB
     unpin_set(ctx, set);
 }
 
-// The production kernel pins the set by its live count while it waits; the way back from one to
-// zero is taken for the last reclaim.
+// The production kernel pins the set by its live count while it waits for a grace period; the way
+// back from one to zero is taken for the last reclaim.
+void IoasidCore::pin_set(IoasidSet* set) {
+    if (switches_.unregister_destroys_empty_set && set != nullptr) {
+        ++set->live_;
+    }
+}
+
 void IoasidCore::unpin_set(ExecContext& ctx, IoasidSet* set) {
     if (!switches_.unregister_destroys_empty_set || set == nullptr) {
         return;
     }
     const CoreLock guard(*this, ctx);
-    if (set->registered_ && set->live_ == 0) {
+    if (--set->live_ == 0 && set->registered_) {
         destroy_set(ctx, *set);
     }
 }
@@ -339,7 +369,10 @@ Errno IoasidCore::add_mm_entry(ExecContext& ctx, SetToken mm, NotifierBlock& blo
     }
     mm_list_.push_front(entry);
     if (set != nullptr) {
-        set->chain_.add(block, probes_.has(ioasid_probes::kReversedPriority));
+        add_block(set->chain_, block);
+        if (probes_.has(ioasid_probes::kRegistrationRelocks)) {
+            const LockGuard again(ctx, switches_.mm_list_has_own_lock ? mm_list_lock_ : lock_);
+        }
     }
     return Errno::Ok;
 }
@@ -387,15 +420,24 @@ void IoasidCore::unregister_notifier_mm(ExecContext& ctx, SetToken mm, NotifierB
         }
         set = entry->active ? entry->set : nullptr;
         mm_list_.erase(entry);
-        if (set != nullptr) {
+        if (set != nullptr && !switches_.mm_list_has_own_lock) {
             remove_block(set->chain_, block);
+            pin_set(set);
         }
         return true;
     };
     bool removed = false;
     if (switches_.mm_list_has_own_lock) {
-        const LockGuard guard(ctx, mm_list_lock_);
-        removed = take_off();
+        {
+            const LockGuard guard(ctx, mm_list_lock_);
+            removed = take_off();
+        }
+        if (set != nullptr) {
+            // As posted: behind the list's lock, with nothing that keeps the set alive.
+            spend(ctx, params_.registration);
+            usable(ctx, set);
+            remove_block(set->chain_, block);
+        }
     } else {
         const CoreLock guard(*this, ctx);
         removed = take_off();

@@ -213,12 +213,14 @@ IoasidSet* IoasidCore::declare_set(const std::string& name) {
 }
 
 void IoasidCore::destroy_set(ExecContext& ctx, IoasidSet& set) {
-    by_number_[set.number_] = nullptr;
-    free_numbers_.insert(set.number_);
-    --set_count_;
-    const auto named = by_token_.find({static_cast<std::uint32_t>(set.type_), set.token_});
-    if (named != by_token_.end() && named->second == &set) {
-        by_token_.erase(named);
+    if (!probes_.has(ioasid_probes::kDestroyedSetListed)) {
+        by_number_[set.number_] = nullptr;
+        free_numbers_.insert(set.number_);
+        --set_count_;
+        const auto named = by_token_.find({static_cast<std::uint32_t>(set.type_), set.token_});
+        if (named != by_token_.end() && named->second == &set) {
+            by_token_.erase(named);
+        }
     }
     const auto release_blocks = [&] {
         for (MmEntry& entry : mm_list_) {
@@ -276,7 +278,9 @@ Errno IoasidCore::adjust_set(ExecContext& ctx, IoasidSet* set, std::uint32_t quo
         error = Errno::Eopnotsupp;
     } else if (!usable(ctx, set) || set->is_private() || quota == 0 || quota < set->live_) {
         error = Errno::Einval;
-    } else if (quota > set->share_ && quota - set->share_ > available_) {
+    } else if (quota > set->share_ &&
+               (quota - set->share_ > available_ ||
+                (quota > available_ && probes_.has(ioasid_probes::kAdjustComparesPool)))) {
         error = Errno::Enospc;
     }
     if (error != Errno::Ok) {
@@ -342,6 +346,7 @@ Result<IoasidSet*> IoasidCore::find_set(ExecContext& ctx, Ioasid id) {
     }
     const IoasidEntry* entry = lookup(nullptr, id);
     if (entry == nullptr) {
+        not_found(ctx, id);
         return Errno::Enoent;
     }
     return entry->set;

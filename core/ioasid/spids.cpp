@@ -57,9 +57,12 @@ Errno IoasidCore::attach_spid(ExecContext& ctx, IoasidSet* set, Ioasid id, Spid 
         error = Errno::Ebusy;
     } else {
         spend(ctx, scan_cost(*entry->set));
-        if (find_spid(*entry->set, spid) != nullptr &&
-            !probes_.has(ioasid_probes::kSpidConflictAccepted)) {
+        IoasidEntry* user = find_spid(*entry->set, spid);
+        if (user != nullptr && !probes_.has(ioasid_probes::kSpidConflictAccepted)) {
             error = Errno::Einval;
+        }
+        if (user != nullptr && probes_.has(ioasid_probes::kSpidProbeKeepsReference)) {
+            take(ctx, *user, holder("ioasid_attach_spid"));
         }
     }
     if (error != Errno::Ok) {
@@ -90,6 +93,10 @@ void IoasidCore::detach_spid(ExecContext& ctx, Ioasid id) {
 
 // UNBIND still carries the SPID: subscribers must know what to remove. Cleared afterwards.
 void IoasidCore::unbind(ExecContext& ctx, IoasidEntry& entry) {
+    if (probes_.has(ioasid_probes::kUnbindWithoutSpid)) {
+        unindex_spid(entry);
+        entry.spid = kInvalidIoasid;
+    }
     send(ctx, entry, IoasidNotification::Unbind, kNotifySet);
     if (entry.is(IoasidEntry::kUsed) && probes_.has(ioasid_probes::kUnbindTwice)) {
         send(ctx, entry, IoasidNotification::Unbind, kNotifySet);
@@ -105,6 +112,9 @@ Ioasid IoasidCore::find_by_spid(ExecContext& ctx, IoasidSet* set, Spid spid, boo
     const Frame frame(ctx, "ioasid_find_by_spid");
     if (!switches_.subsystem) {
         return kNoIoasid;
+    }
+    if (probes_.has(ioasid_probes::kSpidLookupUnlocked) && set != nullptr) {
+        return find_unlocked(ctx, *set, spid, get, holder);
     }
     const CoreLock guard(*this, ctx);
     if (!switches_.managed_sets || !usable(ctx, set)) {
@@ -128,13 +138,33 @@ Ioasid IoasidCore::find_by_spid(ExecContext& ctx, IoasidSet* set, Spid spid, boo
         return kNoIoasid;
     }
     if (get) {
-        if (entry->is(IoasidEntry::kPending) && switches_.spid_get_refuses_pending) {
+        if (entry->is(IoasidEntry::kPending) && switches_.spid_get_refuses_pending &&
+            !probes_.has(ioasid_probes::kPendingGetAllowed)) {
             refused(ctx, "find_by_spid", set, Ioasid{entry->id}, Errno::Ebusy);
             return kNoIoasid;
         }
         take(ctx, *entry, holder);
     }
     return Ioasid{entry->id};
+}
+
+// A seeded defect, as an early version was: the number is read first, the reference is taken after
+// the scan, on whatever has its place then.
+Ioasid IoasidCore::find_unlocked(ExecContext& ctx, IoasidSet& set, Spid spid, bool get,
+                                 trace::Name holder) {
+    const IoasidEntry* found = find_spid(set, spid);
+    if (found == nullptr) {
+        return kNoIoasid;
+    }
+    const Ioasid id{found->id};
+    spend(ctx, scan_cost(set));
+    IoasidEntry* entry = lookup(nullptr, id);
+    if (entry == nullptr) {
+        hazard(ctx, "freed_entry_used", set.name());
+    } else if (get) {
+        take(ctx, *entry, holder);
+    }
+    return id;
 }
 
 // "No SPID" is compared like any SPID in the posted code: every ID without one matches, the highest

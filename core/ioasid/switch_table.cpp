@@ -73,6 +73,9 @@ const std::vector<SwitchInfo>& switch_table() {
         flag<&S::collision_freed_at_provider>(
             "collision_freed_at_provider", "regression 12",
             "a provider that gave a used number is told to free it: somebody else's"),
+        flag<&S::invalid_number_kept>(
+            "invalid_number_kept", "regression 45",
+            "number 2^32-1 is refused, but its place keeps a freed entry"),
         flag<&S::provider_range_checked>("provider_range_checked", "custom allocators",
                                          "a provider's number outside the range is refused"),
         flag<&S::attach_checks_set>("attach_checks_set", "attach_data and attach_spid",
@@ -90,6 +93,9 @@ const std::vector<SwitchInfo>& switch_table() {
         choice<&S::call_order>("call_order", {"merged_by_priority", "global_chain_first"},
                                "handler order",
                                "one order over both chains, or the global chain first"),
+        flag<&S::chain_error_lost>(
+            "chain_error_lost", "regression 16",
+            "an error of the global chain gives way to the set chain's value"),
         flag<&S::register_refuses_live_set>("register_refuses_live_set",
                                             "register_notifier on an MM set with live IDs",
                                             "no registration on an MM set with live IDs (-EBUSY)"),

@@ -23,6 +23,7 @@ Switches posted_code() {
     s.quota_adjustable = false;
     s.alloc_returns_unstored = true;
     s.collision_freed_at_provider = true;
+    s.invalid_number_kept = true;
     s.provider_range_checked = false;
     s.attach_checks_set = false;
     s.unbind_before_idle_reclaim = false;
@@ -30,6 +31,7 @@ Switches posted_code() {
     s.spid_get_refuses_pending = false;
     s.invalid_spid_matches = true;
     s.call_order = Switches::CallOrder::GlobalChainFirst;
+    s.chain_error_lost = true;
     s.register_refuses_live_set = false;
     s.null_mm_refused = false;
     s.explicit_notify = false;

@@ -74,6 +74,9 @@ struct Switches {
     // All code: a provider whose number is in use already is told to free that number, which
     // belongs to somebody else. Mainline then refuses, V4 returns it.
     bool collision_freed_at_provider = false;
+    // All code: the default allocator can give out the number 2^32-1, which then counts as a
+    // failure; the entry is freed, its place in the array is not. Otherwise the place goes too.
+    bool invalid_number_kept = false;
     // All code: whatever the provider returns is stored, inside min..max or not.
     bool provider_range_checked = true;
     // Document: attach_data and attach_spid take the set and refuse a foreign one (-EACCES).
@@ -101,6 +104,9 @@ struct Switches {
         GlobalChainFirst,  // V4: the whole global chain, then the set's
     };
     CallOrder call_order = CallOrder::MergedByPriority;
+    // Posted code: with both scopes notified, an error of the global chain is replaced by what the
+    // set's chain returns. Otherwise the error stays.
+    bool chain_error_lost = false;
     // Document: on a non-empty MM set every registration is refused. Posted code: only the _mm
     // call.
     bool register_refuses_live_set = true;

@@ -15,6 +15,9 @@ inline const Defect kEntryClearedBeforeUnbind{
     "the IOMMU driver clears the PASID entry before it detaches the SPID (UNBIND)"};
 inline const Defect kMissingPut{
     "linux.missing_put", "the IOMMU driver keeps its reference after the teardown of a PASID"};
+inline const Defect kPutPerDevice{
+    "linux.put_per_device",
+    "the teardown of a PASID puts once for each bound device, not once for the first bind"};
 inline const Defect kKvmLateClear{
     "kvm.late_clear", "KVM clears its PASID translation only after the PASID entry was cleared"};
 inline const Defect kKvmNoKick{

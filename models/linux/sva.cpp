@@ -409,6 +409,9 @@ void Sva::tear_down_entries(ExecContext& ctx, Binding& binding) {
         const Errno error =
             device->iommu().teardown(ctx, *device, Pasid{binding.id.value()}, binding.fpd);
         binding.result = error != Errno::Ok ? error : binding.result;
+        if (device != binding.devices.front() && kernel_.probes().has(kPutPerDevice)) {
+            core_.put(ctx, binding.set, binding.id, holder_);
+        }
     }
     binding.devices.clear();
 }
@@ -454,15 +457,19 @@ void Sva::drop_retired() {
 }
 
 NotifyResult IommuBlock::handle(ExecContext& ctx, const NotifierPayload& payload) {
-    if (payload.event != IoasidNotification::Free || payload.data == nullptr) {
-        return NotifyResult::Done;  // never bound: nothing of ours to clean up
-    }
-    sva_.queue_free_work(ctx, *static_cast<Binding*>(payload.data));
-    return NotifyResult::Ok;
+    const bool ours = payload.event == IoasidNotification::Free && payload.data != nullptr &&
+                      sva_.queue_free_work(ctx, payload.id, payload.data);
+    return ours ? NotifyResult::Ok : NotifyResult::Done;
 }
 
-void Sva::queue_free_work(ExecContext& ctx, Binding& binding) {
-    core_.queue_work(ctx, binding.free_work);
+// Private data is a binding only where this driver attached it: other users' IDs come by too.
+bool Sva::queue_free_work(ExecContext& ctx, Ioasid id, const void* data) {
+    const auto found = bindings_.find(id.value());
+    if (found == bindings_.end() || found->second.get() != data) {
+        return false;
+    }
+    core_.queue_work(ctx, found->second->free_work);
+    return true;
 }
 
 }  // namespace ioasim::os

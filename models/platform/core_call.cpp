@@ -185,6 +185,12 @@ const std::vector<CallSpec>& call_specs() {
          "another ioctl by its number (100 version, 101 info)"},
 
         {"mm_exit", K::MmExit, S::Mm, {}, {}, "the last user of an address space is gone"},
+        {"fail_next",
+         K::FailNext,
+         S::Site,
+         {},
+         {},
+         "the next call that comes by this fault site fails (\"ioasid.alloc.no_memory\")"},
         {"lock", K::Lock, S::Lock, {}, {}, "take a lock (\"allocator\": the core's own)"},
         {"unlock", K::Unlock, S::Lock, {}, {}, "let it go"},
         {"signal", K::Signal, S::Name, {}, {}, "whoever awaits this name goes on"},

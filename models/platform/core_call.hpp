@@ -68,6 +68,7 @@ enum class CallKind : std::uint8_t {
     DevIoctl,
     // what surrounds them
     MmExit,
+    FailNext,
     Lock,
     Unlock,
     Signal,
@@ -86,6 +87,7 @@ enum class CallSubject : std::uint8_t {
     Allocator,
     Mm,     // names an address space
     Group,  // a path of the cgroup hierarchy ("/vms/vm1")
+    Site,   // a fault site by name
     Lock,
     Name,  // of a signal
     True,

@@ -98,6 +98,7 @@ public:
             case K::DevIoctl:
                 return device();
             case K::MmExit:
+            case K::FailNext:
             case K::Lock:
             case K::Unlock:
             case K::Signal:
@@ -379,6 +380,10 @@ StepOutcome Performer::surroundings() {
             if (objects_.cgroups() != nullptr) {
                 objects_.cgroups()->mm_without_users(objects_.mm(call_.subject));
             }
+            return {};
+        case K::FailNext:
+            core_.probes().fail_next(static_cast<const FaultSite&>(
+                *Declaration::find(Declaration::Kind::FaultSite, call_.subject)));
             return {};
         case K::Lock:
         case K::Unlock: {

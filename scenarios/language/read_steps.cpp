@@ -62,6 +62,14 @@ bool exists_in(StepKind kind, StepPlace place) {
     }
 }
 
+std::vector<std::string> fault_sites() {
+    std::vector<std::string> names;
+    for (const Declaration* site : Declaration::all(Declaration::Kind::FaultSite)) {
+        names.emplace_back(site->name());
+    }
+    return names;
+}
+
 class StepReader {
 public:
     StepReader(Reading& reading, const StepWords& words, StepPlace place)
@@ -294,6 +302,9 @@ private:
                 break;
             case CallSubject::Lock:
                 r_.known(node, pointer, "lock", words_.locks, Code::UnknownComponent);
+                break;
+            case CallSubject::Site:
+                r_.known(node, pointer, "fault site", fault_sites(), Code::UnknownComponent);
                 break;
             default:
                 break;

@@ -175,6 +175,9 @@ private:
     }
 
     void prove(File& file) {
+        if (file.cells.empty()) {
+            return;
+        }
         const scenario::Scenario& first = file.cells.front();
         if (options_.files.empty() && first.covers.empty() && first.proofs.empty()) {
             return;
