@@ -1,4 +1,4 @@
-// IDs: allocation, references, states, reclaim, private data.
+// IDs: allocation, references, states, reclaim.
 #include <algorithm>
 
 #include "core/ioasid/allocator_group.hpp"
@@ -541,101 +541,6 @@ Errno IoasidCore::get_if_owned(ExecContext& ctx, SetToken current_mm, Ioasid id,
         return error;
     }
     return get_entry(ctx, entry->set, id, holder);
-}
-
-// --- private data -----------------------------------------------------------------------------
-
-Result<void*> IoasidCore::find(ExecContext& ctx, IoasidSet* set, Ioasid id,
-                               const DataGetter* getter) {
-    if (instant_ && getter == nullptr) {
-        if (const IoasidEntry* entry = lookup_dense(set, id)) {
-            return entry->data;
-        }
-    }
-    return find_in_steps(ctx, set, id, getter);
-}
-
-Result<void*> IoasidCore::find_in_steps(ExecContext& ctx, IoasidSet* set, Ioasid id,
-                                        const DataGetter* getter) {
-    if (!switches_.subsystem) {
-        return Errno::Enotsupp;
-    }
-    if (params_.find != TimePs{}) {
-        spend_search(ctx, params_.find, set);
-    }
-    const IoasidEntry* entry = lookup(set, id);
-    if (entry == nullptr || (set != nullptr && entry->set != set)) {
-        if (set != nullptr && !set->registered_) {
-            hazard(ctx, "destroyed_set", set->name());
-        }
-        if (entry == nullptr) {
-            not_found(ctx, id);
-        }
-        return entry == nullptr ? Errno::Enoent : Errno::Eacces;
-    }
-    void* const data = entry->data;
-    if (getter != nullptr && !(*getter)(data) && !probes_.has(ioasid_probes::kGetterIgnored)) {
-        return static_cast<void*>(nullptr);
-    }
-    return data;
-}
-
-Errno IoasidCore::attach_data(ExecContext& ctx, IoasidSet* set, Ioasid id, void* data) {
-    const Frame frame(ctx, "ioasid_attach_data");
-    if (!switches_.subsystem) {
-        return Errno::Enotsupp;
-    }
-    const CoreLock guard(*this, ctx);
-    spend(ctx, params_.reference + search_cost(set));
-    IoasidEntry* entry = lookup(switches_.attach_checks_set ? set : nullptr, id);
-    Errno error = Errno::Ok;
-    if (entry == nullptr) {
-        error = Errno::Enoent;
-    } else if (switches_.attach_checks_set && set != nullptr && entry->set != set) {
-        error = Errno::Eacces;
-    } else if (entry->data != nullptr) {
-        error = Errno::Ebusy;
-    }
-    if (error != Errno::Ok) {
-        refused(ctx, "attach_data", set, id, error);
-        return error;
-    }
-    entry->data = data;
-    return Errno::Ok;
-}
-
-void IoasidCore::detach_data(ExecContext& ctx, Ioasid id) {
-    const Frame frame(ctx, "ioasid_detach_data");
-    {
-        const CoreLock guard(*this, ctx);
-        spend(ctx, params_.reference + search_cost(nullptr));
-        IoasidEntry* entry = lookup(nullptr, id);
-        if (entry == nullptr) {
-            refused(ctx, "detach_data", nullptr, id, Errno::Enoent);
-        } else {
-            entry->data = nullptr;
-        }
-    }
-    grace_period(ctx);  // also for an unknown ID, as posted
-}
-
-Errno IoasidCore::set_data(ExecContext& ctx, Ioasid id, void* data) {
-    const Frame frame(ctx, "ioasid_set_data");
-    if (!switches_.subsystem) {
-        return Errno::Enotsupp;
-    }
-    {
-        const CoreLock guard(*this, ctx);
-        spend(ctx, params_.reference + search_cost(nullptr));
-        IoasidEntry* entry = lookup(nullptr, id);
-        if (entry == nullptr) {
-            refused(ctx, "set_data", nullptr, id, Errno::Enoent);
-            return Errno::Enoent;
-        }
-        entry->data = data;
-    }
-    grace_period(ctx);
-    return Errno::Ok;
 }
 
 }  // namespace ioasim

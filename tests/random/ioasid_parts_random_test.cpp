@@ -2,6 +2,8 @@
 // controller; and every declared defect against all comparisons.
 #include <map>
 #include <memory>
+#include <set>
+#include <string>
 #include <string_view>
 
 #include <doctest/doctest.h>
@@ -200,10 +202,38 @@ TEST_CASE("random ioasid: the controller agrees with a model of it after every o
     run.tell("controller and model agree", operations);
 }
 
+// Defects of calls and variants that the models leave out: each is the proof of a scenario.
+const std::set<std::string> kLeftToScenarios{
+    "ioasid.alloc_on_dying_set",
+    "ioasid.capacity_reinstalled",
+    "ioasid.capacity_wraps",
+    "ioasid.chain_error_lost",
+    "ioasid.custom_allocator_ignored",
+    "ioasid.dev_takes_pool",
+    "ioasid.find_mm_any_set",
+    "ioasid.getter_ignored",
+    "ioasid.invalid_number_kept",
+    "ioasid.invalid_spid_matches",
+    "ioasid.live_id_freed_at_provider",
+    "ioasid.mm_list_own_lock",
+    "ioasid.notify_ignores_scope",
+    "ioasid.pending_entry_blank",
+    "ioasid.quota_signed",
+    "ioasid.registration_relocks",
+    "ioasid.removed_allocator_kept",
+    "ioasid.reuse_in_notification",
+    "ioasid.search_is_free",
+    "ioasid.set_dies_when_empty",
+    "ioasid.unregister_destroys_set",
+    "ioasid.unstored_id_returned",
+    "ioasid.walk_skips_last",
+};
+
 TEST_CASE("random ioasid: some comparison finds each declared defect of the core") {
     int declared = 0;
     for (const Declaration* each : Declaration::all(Declaration::Kind::Defect)) {
-        if (each->name().rfind("ioasid.", 0) != 0) {
+        if (each->name().rfind("ioasid.", 0) != 0 ||
+            kLeftToScenarios.count(std::string(each->name())) != 0) {
             continue;
         }
         ++declared;
