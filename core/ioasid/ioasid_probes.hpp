@@ -71,6 +71,24 @@ inline const Defect kPrivateIdsGlobal{"ioasid.private_ids_global",
 inline const Defect kSearchIsFree{"ioasid.search_is_free",
                                   "searching costs no time, however many IDs there are"};
 
+inline const Defect kIdleReclaimSilent{
+    "ioasid.idle_reclaim_silent", "a free of an IDLE ID with an SPID reclaims it without UNBIND"};
+inline const Defect kFreeAllUnlists{
+    "ioasid.free_all_unlists",
+    "free_all_in_set takes IDs that wait for their users out of their set at once"};
+inline const Defect kStopIgnored{"ioasid.stop_ignored",
+                                 "a stop value does not end the rest of its chain"};
+inline const Defect kUnchargeRunner{"ioasid.uncharge_runner",
+                                    "a reclaim uncharges the group of the task that runs"};
+inline const Defect kRefusedChargeKept{"ioasid.refused_charge_kept",
+                                       "an allocation that its quota refuses stays charged"};
+inline const Defect kKernelChargeRefused{"ioasid.kernel_charge_refused",
+                                         "a caller without an mm may not allocate from an MM set"};
+inline const Defect kMmNotPinned{"ioasid.mm_not_pinned",
+                                 "a set does not keep its mm: another process may get its address"};
+inline const Defect kAllocatorStays{"ioasid.allocator_stays",
+                                    "unregistering a custom allocator does nothing"};
+
 inline const FaultSite kAllocNoMemory{"ioasid.alloc.no_memory", "no memory for a new ID"};
 inline const FaultSite kSetAllocNoMemory{"ioasid.set_alloc.no_memory", "no memory for a new set"};
 inline const FaultSite kRegisterNoMemory{"ioasid.register_notifier_mm.no_memory",

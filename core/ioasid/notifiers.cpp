@@ -104,7 +104,7 @@ NotifyResult IoasidCore::call_chain(ExecContext& ctx, NotifierChain& chain, trac
             continue;
         }
         result = call_block(ctx, *block, chain_name, payload);
-        if (stops_chain(result)) {
+        if (stops_chain(result) && !probes_.has(ioasid_probes::kStopIgnored)) {
             break;
         }
     }
@@ -158,7 +158,7 @@ NotifyResult IoasidCore::call_merged(ExecContext& ctx, const NotifierPayload& pa
         ++side.at;
         side.result = call_block(ctx, block, side.name, payload);
         side.called = true;
-        if (stops_chain(side.result)) {
+        if (stops_chain(side.result) && !probes_.has(ioasid_probes::kStopIgnored)) {
             side.at = side.end;
         }
     }

@@ -15,6 +15,12 @@ inline const Defect kEntryClearedBeforeUnbind{
     "the IOMMU driver clears the PASID entry before it detaches the SPID (UNBIND)"};
 inline const Defect kMissingPut{
     "linux.missing_put", "the IOMMU driver keeps its reference after the teardown of a PASID"};
+inline const Defect kBindGetUnchecked{
+    "linux.bind_get_unchecked",
+    "a guest bind programs the device although the IOMMU driver's own reference was refused"};
+inline const Defect kUnbindFreesQueuedWork{
+    "linux.unbind_frees_queued_work",
+    "unbind frees the object of a PASID while work that FREE queued for it waits"};
 inline const Defect kKvmLateClear{
     "kvm.late_clear", "KVM clears its PASID translation only after the PASID entry was cleared"};
 inline const Defect kKvmNoKick{

@@ -80,6 +80,8 @@ private:
     Errno bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid id);
     Errno set_entry(ExecContext& ctx, const Binding& binding, Device& device);
     Errno add_device(ExecContext& ctx, Binding& binding, Device& device);
+    // Posted driver: a guest bind goes on with an ID that is being freed.
+    bool ignores_refused_get(const Binding& binding) const;
     Errno add_binding(ExecContext& ctx, std::shared_ptr<Binding> binding, Device& device);
     Errno remove_device(ExecContext& ctx, Binding& binding, Device& device);
     void unbind_every_device(ExecContext& ctx, Binding& binding);

@@ -41,8 +41,11 @@ Errno KernelVmHost::open(ExecContext& ctx) {
     SIM_CHECK(!open_, "{} is open", setup_.name);
     ctx.spend(kernel_.params().syscall);
     open_ = true;
-    Errno error =
-        kernel_.ioasid().switches().managed_sets ? register_notifiers(ctx) : Errno::Eopnotsupp;
+    const bool first = kernel_.params().register_first;
+    Errno error = kernel_.ioasid().switches().managed_sets ? Errno::Ok : Errno::Eopnotsupp;
+    if (error == Errno::Ok && first) {
+        error = register_notifiers(ctx);
+    }
     if (error == Errno::Ok) {
         error = kvm_.start(ctx);
     }
@@ -51,6 +54,9 @@ Errno KernelVmHost::open(ExecContext& ctx) {
             ctx, token_, static_cast<std::uint32_t>(setup_.quota), SetType::Mm, setup_.name);
         error = set.error();
         set_ = set ? *set : nullptr;
+    }
+    if (error == Errno::Ok && !first) {
+        error = register_notifiers(ctx);
     }
     if (error != Errno::Ok) {
         static_cast<void>(release(ctx));
