@@ -288,14 +288,34 @@ Errno Sva::flush_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid s
     return error;
 }
 
-void Sva::unbind_all(ExecContext& ctx, IoasidSet& set) {
+std::vector<std::shared_ptr<SvaBinding>> Sva::bound_in(const IoasidSet& set) const {
     std::vector<std::shared_ptr<Binding>> bound;
     for (const auto& [id, binding] : bindings_) {
         if (binding->set == &set) {
             bound.push_back(binding);
         }
     }
-    for (const auto& binding : bound) {
+    return bound;
+}
+
+void Sva::unbind_device(ExecContext& ctx, IoasidSet& set, Device& device) {
+    for (const std::shared_ptr<Binding>& binding : bound_in(set)) {
+        if (!binding->has(device)) {
+            continue;
+        }
+        const Errno error = remove_device(ctx, *binding, device);
+        if (error == Errno::Ebusy) {  // a free or another unbind in progress tears it down
+            static_cast<void>(kernel_.wait_for_work(ctx, binding->done,
+                                                    [&] { return binding->state == State::Dead; }));
+        }
+        kernel_.emit(ctx,
+                     trace::SvaUnbind{kernel_.intern(binding->space), kernel_.intern(device.name()),
+                                      Pasid{binding->id.value()}});
+    }
+}
+
+void Sva::unbind_all(ExecContext& ctx, IoasidSet& set) {
+    for (const std::shared_ptr<Binding>& binding : bound_in(set)) {
         unbind_every_device(ctx, *binding);
     }
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/trace/run_events.hpp"
+#include "core/trace/software_events.hpp"
 #include "models/linux/device.hpp"
 
 namespace ioasim::os {
@@ -88,6 +89,30 @@ Errno KernelVmHost::release(ExecContext& ctx) {
         free_memory(ctx);  // otherwise a PASID entry still leads there: the pages stay lost
     }
     return error;
+}
+
+Errno KernelVmHost::remove_device(ExecContext& ctx, const std::string& device) {
+    ctx.spend(kernel_.params().syscall);
+    Device* function = assigned(device);
+    if (function == nullptr || set_ == nullptr) {
+        return Errno::Enodev;
+    }
+    Frame frame{ctx, "vdcm_remove"};
+    removed_.insert(function);  // from here on nothing is bound to it any more
+    kernel_.sva().unbind_device(ctx, *set_, *function);
+    // Its last drain may wait in the workqueue still: that works on the device, not on the block.
+    const auto block =
+        std::find_if(registered_.begin(), registered_.end(), [&](const NotifierBlock* each) {
+            return std::any_of(vdcms_.begin(), vdcms_.end(), [&](const auto& vdcm) {
+                return vdcm.get() == each && &vdcm->device() == function;
+            });
+        });
+    if (block != registered_.end()) {
+        kernel_.ioasid().unregister_notifier_mm(ctx, token_, **block);
+        registered_.erase(block);
+    }
+    kernel_.emit(ctx, trace::VmDeviceRemoved{kernel_.intern(setup_.name), kernel_.intern(device)});
+    return Errno::Ok;
 }
 
 // --- memory -------------------------------------------------------------------------------------
@@ -186,7 +211,7 @@ Ioasid KernelVmHost::find_spid(ExecContext& ctx, Spid spid) {
 
 Device* KernelVmHost::assigned(const std::string& device) {
     for (const auto& vdcm : vdcms_) {
-        if (vdcm->device().name() == device) {
+        if (vdcm->device().name() == device && removed_.count(&vdcm->device()) == 0) {
             return &vdcm->device();
         }
     }

@@ -225,6 +225,9 @@ public:
             const std::optional<Ioasid> id = variables_.get(step.id);
             return outcome(id ? machine_.vmm_free(ctx, *id) : Errno::Enoent);
         }
+        if (step.kind == StepKind::Unplug) {
+            return outcome(machine_.vmm_unplug(ctx, step.device));
+        }
         Caller caller;
         caller.name = name_;
         caller.own_set = world_.objects.find_set(machine_.name());
@@ -340,6 +343,8 @@ std::string step_name(const Step& step) {
             return "kill";
         case StepKind::Call:
             return call_spec(step.call.kind).key;
+        case StepKind::Unplug:
+            return "unplug";
         case StepKind::Absent:
             return "absent";
     }
