@@ -78,6 +78,9 @@ inline const Defect kFreeAllUnlists{
     "free_all_in_set takes IDs that wait for their users out of their set at once"};
 inline const Defect kStopIgnored{"ioasid.stop_ignored",
                                  "a stop value does not end the rest of its chain"};
+inline const Defect kSelfDeadlockUnseen{
+    "ioasid.self_deadlock_unseen",
+    "a call by somebody who holds the allocator lock already is not reported"};
 inline const Defect kUnchargeRunner{"ioasid.uncharge_runner",
                                     "a reclaim uncharges the group of the task that runs"};
 inline const Defect kRefusedChargeKept{"ioasid.refused_charge_kept",
