@@ -53,7 +53,7 @@ Errno IoasidCore::register_allocator(ExecContext& ctx, AllocatorOps& ops) {
 
 void IoasidCore::unregister_allocator(ExecContext& ctx, AllocatorOps& ops) {
     const Frame frame(ctx, "ioasid_unregister_allocator");
-    if (!switches_.subsystem) {
+    if (!switches_.subsystem || probes_.has(ioasid_probes::kAllocatorStays)) {
         return;
     }
     const CoreLock guard(*this, ctx);

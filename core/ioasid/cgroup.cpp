@@ -127,17 +127,23 @@ Errno IoasidsController::add(IoasidsGroup& group) {
     return Errno::Ok;
 }
 
+bool IoasidsController::uncharges_runner() const {
+    return core_.switches().cgroup_uncharges_current ||
+           core_.probes().has(ioasid_probes::kUnchargeRunner);
+}
+
 Errno IoasidsController::charge(ExecContext& ctx, const IoasidSet& set) {
     const CgroupTask task = tasks_.current(ctx);
     const bool kernel = task.mm == 0;
-    if (kernel && core_.switches().cgroup_kernel_refused) {
+    if (kernel && (core_.switches().cgroup_kernel_refused ||
+                   core_.probes().has(ioasid_probes::kKernelChargeRefused))) {
         return Errno::Einval;
     }
     if (!kernel && task.mm != set.token()) {
         return Errno::Eperm;
     }
     IoasidsGroup* group = kernel || task.group == nullptr ? &root() : task.group;
-    const bool by_account = !core_.switches().cgroup_uncharges_current;
+    const bool by_account = !uncharges_runner();
     if (by_account) {
         // The charges of one mm stay together, whichever of its tasks allocates.
         const auto known = accounts_.find(set.token());
@@ -160,7 +166,7 @@ Errno IoasidsController::charge(ExecContext& ctx, const IoasidSet& set) {
 
 void IoasidsController::uncharge(ExecContext& ctx, const IoasidSet& set) {
     IoasidsGroup* group = nullptr;
-    if (core_.switches().cgroup_uncharges_current) {
+    if (uncharges_runner()) {
         const CgroupTask task = tasks_.current(ctx);
         if (!task.mm_has_users) {
             return;
@@ -197,7 +203,7 @@ Errno IoasidsController::can_attach(ExecContext& ctx, IoasidsGroup& to,
         if (!task.leader || task.mm == 0) {
             continue;
         }
-        if (!core_.switches().cgroup_uncharges_current) {
+        if (!uncharges_runner()) {
             const auto account = accounts_.find(task.mm);
             if (account != accounts_.end()) {
                 move(*account->second.group, to, account->second.units);

@@ -94,6 +94,8 @@ private:
         IoasidsGroup* group = nullptr;
         std::int64_t units = 0;
     };
+    // Whoever was charged: the group of the task that reclaims pays back.
+    bool uncharges_runner() const;
     Errno add(IoasidsGroup& group);
     static void move(IoasidsGroup& from, IoasidsGroup& to, std::int64_t units);
     void tell(ExecContext& ctx, const IoasidsGroup& group, bool charge, Errno result);

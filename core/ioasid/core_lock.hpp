@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/ioasid/ioasid.hpp"
+#include "core/ioasid/ioasid_probes.hpp"
 
 namespace ioasim {
 
@@ -12,7 +13,9 @@ class CoreLock {
 public:
     CoreLock(IoasidCore& core, ExecContext& ctx) : core_(core), ctx_(ctx) {
         if (ctx.holds(core.lock_)) {
-            core.hazard(ctx, "self_deadlock", core.lock_.name());
+            if (!core.probes().has(ioasid_probes::kSelfDeadlockUnseen)) {
+                core.hazard(ctx, "self_deadlock", core.lock_.name());
+            }
             return;
         }
         ctx.lock(core.lock_);

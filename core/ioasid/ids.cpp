@@ -112,7 +112,8 @@ Errno IoasidCore::may_alloc(ExecContext& ctx, const IoasidSet* set, bool& charge
         charged = true;
     }
     if (std::int64_t{set->live_} >= set->quota_ && !probes_.has(ioasid_probes::kQuotaNotChecked)) {
-        if (charged && !switches_.cgroup_charge_leaks) {
+        if (charged && !switches_.cgroup_charge_leaks &&
+            !probes_.has(ioasid_probes::kRefusedChargeKept)) {
             charging_->uncharge(ctx, *set);
         }
         return Errno::Enospc;
@@ -294,7 +295,8 @@ void IoasidCore::free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id) {
         free_active(ctx, *entry);
         return;
     }
-    if (entry->spid != kInvalidIoasid && switches_.unbind_before_idle_reclaim) {
+    if (entry->spid != kInvalidIoasid && switches_.unbind_before_idle_reclaim &&
+        !probes_.has(ioasid_probes::kIdleReclaimSilent)) {
         unbind(ctx, *entry);
         entry = lookup(set, id);
         if (entry == nullptr || entry->set == nullptr) {

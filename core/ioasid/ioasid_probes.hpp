@@ -95,6 +95,26 @@ inline const Defect kDestroyedSetListed{"ioasid.destroyed_set_listed",
                                         "a destroyed set stays in the array of sets"};
 inline const Defect kBlockListedTwice{"ioasid.block_listed_twice",
                                       "a block that is on a chain is put there once more"};
+inline const Defect kIdleReclaimSilent{
+    "ioasid.idle_reclaim_silent", "a free of an IDLE ID with an SPID reclaims it without UNBIND"};
+inline const Defect kFreeAllUnlists{
+    "ioasid.free_all_unlists",
+    "free_all_in_set takes IDs that wait for their users out of their set at once"};
+inline const Defect kStopIgnored{"ioasid.stop_ignored",
+                                 "a stop value does not end the rest of its chain"};
+inline const Defect kSelfDeadlockUnseen{
+    "ioasid.self_deadlock_unseen",
+    "a call by somebody who holds the allocator lock already is not reported"};
+inline const Defect kUnchargeRunner{"ioasid.uncharge_runner",
+                                    "a reclaim uncharges the group of the task that runs"};
+inline const Defect kRefusedChargeKept{"ioasid.refused_charge_kept",
+                                       "an allocation that its quota refuses stays charged"};
+inline const Defect kKernelChargeRefused{"ioasid.kernel_charge_refused",
+                                         "a caller without an mm may not allocate from an MM set"};
+inline const Defect kMmNotPinned{"ioasid.mm_not_pinned",
+                                 "a set does not keep its mm: another process may get its address"};
+inline const Defect kAllocatorStays{"ioasid.allocator_stays",
+                                    "unregistering a custom allocator does nothing"};
 
 inline const FaultSite kAllocNoMemory{"ioasid.alloc.no_memory", "no memory for a new ID"};
 inline const FaultSite kSetStoreNoMemory{"ioasid.alloc.set_store_no_memory",

@@ -111,7 +111,7 @@ NotifyResult IoasidCore::call_chain(ExecContext& ctx, NotifierChain& chain, trac
             continue;
         }
         result = call_block(ctx, *block, chain_name, payload);
-        if (stops_chain(result)) {
+        if (stops_chain(result) && !probes_.has(ioasid_probes::kStopIgnored)) {
             break;
         }
     }
@@ -144,6 +144,7 @@ NotifyResult IoasidCore::call_merged(ExecContext& ctx, const NotifierPayload& pa
     NotifyResult global_result = NotifyResult::Done;
     NotifyResult result = NotifyResult::Done;
     bool set_called = false;
+    const bool stops = !probes_.has(ioasid_probes::kStopIgnored);
     for (;;) {
         // Looked at anew for each block: a handler may have taken one off.
         const bool has_global = skip_empty(global, all);
@@ -152,11 +153,11 @@ NotifyResult IoasidCore::call_merged(ExecContext& ctx, const NotifierPayload& pa
             NotifierBlock& block = **set++;
             result = call_block(ctx, block, chain_set_, payload);
             set_called = true;
-            set = stops_chain(result) ? own.end() : set;
+            set = stops && stops_chain(result) ? own.end() : set;
         } else if (has_global) {
             NotifierBlock& block = **global++;
             global_result = call_block(ctx, block, chain_global_, payload);
-            global = stops_chain(global_result) ? all.end() : global;
+            global = stops && stops_chain(global_result) ? all.end() : global;
         } else {
             break;
         }

@@ -377,14 +377,15 @@ void IoasidCore::free_all_in_set(ExecContext& ctx, IoasidSet* set) {
     if (probes_.has(ioasid_probes::kFreeAllSkipsLast)) {
         ids.pop_back();
     }
+    const bool unlists =
+        switches_.free_all_unlists_pending || probes_.has(ioasid_probes::kFreeAllUnlists);
     for (const Ioasid id : ids) {
         IoasidEntry* entry = find_listed(*set, id);
         if (entry == nullptr) {
             continue;  // a handler dropped its last reference meanwhile
         }
         free_locked(ctx, set, id);
-        if (switches_.free_all_unlists_pending && entry->is(IoasidEntry::kListed) &&
-            entry->id == id.value()) {
+        if (unlists && entry->is(IoasidEntry::kListed) && entry->id == id.value()) {
             unlist(*entry);
         }
     }

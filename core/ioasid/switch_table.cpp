@@ -49,6 +49,8 @@ const std::vector<SwitchInfo>& switch_table() {
                                         "an untyped set takes no token"),
         flag<&S::untyped_token_unique>("untyped_token_unique", "token uniqueness",
                                        "a token is unique among untyped sets too"),
+        flag<&S::mm_pinned>("mm_pinned", "regression 34",
+                            "a set keeps its mm, so that no other mm gets its address"),
         flag<&S::quota_is_signed>("quota_is_signed", "regression 47",
                                   "a quota of 2^31 and more is negative: no ID ever"),
         flag<&S::type_is_signed>("type_is_signed", "order of errors of set_alloc",
@@ -132,6 +134,15 @@ const std::vector<SwitchInfo>& switch_table() {
                                        "the first open of /dev/ioasid takes the whole pool"),
         flag<&S::dev_checks_mm>("dev_checks_mm", "regression 34",
                                 "a file passed to another process gives no rights (-EPERM)"),
+        flag<&S::entry_cleared_before_unbind>(
+            "entry_cleared_before_unbind", "order of teardown",
+            "the VT-d driver clears PASID entries before it detaches the SPID"),
+        flag<&S::bind_get_unchecked>(
+            "bind_get_unchecked", "regression 25",
+            "the VT-d driver programs a guest bind although its own reference was refused"),
+        flag<&S::unbind_frees_queued_work>(
+            "unbind_frees_queued_work", "regression 35",
+            "the VT-d driver's unbind frees what the work queued by FREE still points to"),
     };
     return table;
 }

@@ -14,6 +14,7 @@ Switches posted_code() {
     s.capacity_wraps = true;
     s.untyped_token_refused = true;
     s.untyped_token_unique = false;
+    s.mm_pinned = false;
     s.quota_is_signed = true;
     s.type_is_signed = true;
     s.quota_zero_read_unlocked = true;
@@ -45,6 +46,9 @@ Switches posted_code() {
     s.cgroup_cancel_moves_one = true;
     s.dev_takes_whole_pool = true;
     s.dev_checks_mm = false;
+    s.entry_cleared_before_unbind = true;
+    s.bind_get_unchecked = true;
+    s.unbind_frees_queued_work = true;
     return s;
 }
 
@@ -84,6 +88,10 @@ Switches Switches::preset(Profile profile) {
             s = posted_code();
             s.managed_sets = false;
             s.alloc_returns_unstored = false;
+            // No guest binds there, and no FREE.
+            s.entry_cleared_before_unbind = false;
+            s.bind_get_unchecked = false;
+            s.unbind_frees_queued_work = false;
             break;
     }
     return s;

@@ -43,6 +43,9 @@ struct Switches {
     // Document: a non-zero token is unique within its type. Posted code: only MM tokens are looked
     // at.
     bool untyped_token_unique = true;
+    // Posted code keeps no reference on the mm that is a set's token: after the process has gone,
+    // its address can be another process's, which then owns the set. A later rework grabs the mm.
+    bool mm_pinned = true;
     // Posted code: the quota is an int, so 2^31 and more never allow an allocation.
     bool quota_is_signed = false;
     // Posted code: the type is compared as a signed number, so a negative one is found out only
@@ -153,6 +156,17 @@ struct Switches {
     bool dev_takes_whole_pool = false;
     // A file passed to another process gives no rights (-EPERM). Posted code does not look.
     bool dev_checks_mm = true;
+
+    // --- the VT-d driver of the same series -------------------------------------------------
+    // Posted driver: PASID entries are cleared and drained, then the SPID is detached. Document:
+    // UNBIND first, so that the CPUs stop before the table does.
+    bool entry_cleared_before_unbind = false;
+    // Posted driver: does not look whether the reference of its own that a guest bind takes was
+    // refused (FREE_PENDING), and programs the device all the same.
+    bool bind_get_unchecked = false;
+    // Posted driver: unbind frees the object of a PASID although the work that FREE queued for it
+    // has not run.
+    bool unbind_frees_queued_work = false;
 
     static Switches preset(Profile profile);
 };

@@ -32,11 +32,12 @@ const std::vector<const EventInfo*>& catalogue() {
                 IoasidReclaim, IoasidWork, IoasidRefused, IoasidHazard, IoasidCharge, RunStart,
                 RunEnd, RunPool, RunFinding, RunDefect, LockAcquire, LockRelease, LockStatistics,
                 SchedRun, SchedIdle, StepResult, KvmBind, KvmUnbind, KvmFree, KvmTableWrite,
-                KvmKick, VmEntry, VmExit, VmCreate, VmDestroy, VirtualCommand, GuestPasidEntry,
-                VdcmBind, VdcmUnbind, VdcmFree, SvaBind, SvaUnbind, ProcessStart, ProcessExit,
-                CpuPasid, CpuEnqcmd, PcieUnsupported, VtdPasidEntrySet, VtdPasidEntryClear,
-                VtdRequest, VtdTranslated, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill, VtdDrop,
-                VtdInvalidation, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse>();
+                KvmKick, VmEntry, VmExit, VmCreate, VmDestroy, VmDeviceRemoved, VirtualCommand,
+                GuestPasidEntry, VdcmBind, VdcmUnbind, VdcmFree, SvaBind, SvaUnbind, ProcessStart,
+                ProcessExit, CpuPasid, CpuEnqcmd, PcieUnsupported, VtdPasidEntrySet,
+                VtdPasidEntryClear, VtdRequest, VtdTranslated, VtdWalkRead, VtdWalkUpdate, VtdFault,
+                VtdFill, VtdDrop, VtdInvalidation, VtdInvWaitDone, VtdPrq, VtdPageRequest,
+                VtdPageResponse>();
     return all;
 }
 

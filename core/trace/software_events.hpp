@@ -71,6 +71,13 @@ struct VmDestroy {
     Name cause;
     IOASIM_FIELDS(vm, cause)
 };
+struct VmDeviceRemoved {
+    static constexpr EventName kName{"vm.device_removed", Category::Vm,
+                                     "An assigned device was taken away from a virtual machine."};
+    Name vm;
+    Name device;
+    IOASIM_FIELDS(vm, device)
+};
 struct VirtualCommand {
     static constexpr EventName kName{"vm.virtual_command", Category::Vm,
                                      "A guest's virtual command register: command and its answer."};

@@ -40,9 +40,6 @@ struct KernelConfig {
     // Deferred work runs in a worker task that the platform starts with ioasid().worker_loop().
     // Otherwise whoever waits for it runs it: guests (their vCPU is the worker's), plain tests.
     bool worker_task = true;
-    // The order of the V4 patch series: PASID entry cleared and drained, then UNBIND. Otherwise the
-    // UNBIND comes first.
-    bool entry_before_unbind = false;
 };
 
 struct KernelDeps {
@@ -120,7 +117,6 @@ public:
 
     const std::string& name() const { return config_.name; }
     bool is_guest() const { return config_.guest; }
-    bool entry_before_unbind() const { return config_.entry_before_unbind; }
     const KernelParams& params() const { return params_; }
     Probes& probes() { return deps_.probes; }
     IoasidCore& ioasid() { return deps_.ioasid; }

@@ -46,6 +46,10 @@ void add_vm_host(ParamTable<P>& t) {
            "descriptors, instead of letting the cleared PASID entry block them",
            "posted IDXD mediation code drains; the IOASID document asks it of what a driver "
            "programmed, and a shared workqueue holds no PASID");
+    t.flag("kvm.register_first", &P::register_first, true,
+           "KVM and VDCM register for events by mm before the VM's set exists (they wait for it); "
+           "otherwise behind it",
+           "modelling choice: the IOASID document allows both orders");
     t.time("kvm.kick", &P::kick_send, 0_ps, 1_ms, 300_ns,
            "sending an inter-processor interrupt to a vCPU's processor",
            "modelling choice: a third of the 1,500 to 3,000 cycles of a KVM IPI round "

@@ -27,6 +27,7 @@ struct KernelParams {
     // VDCM
     bool drain_on_free = false;
     // KVM
+    bool register_first = true;
     TimePs kick_send;
     TimePs kick_poll;
     TimePs kick_timeout;

@@ -18,6 +18,12 @@ inline const Defect kMissingPut{
 inline const Defect kPutPerDevice{
     "linux.put_per_device",
     "the teardown of a PASID puts once for each bound device, not once for the first bind"};
+inline const Defect kBindGetUnchecked{
+    "linux.bind_get_unchecked",
+    "a guest bind programs the device although the IOMMU driver's own reference was refused"};
+inline const Defect kUnbindFreesQueuedWork{
+    "linux.unbind_frees_queued_work",
+    "unbind frees the object of a PASID while work that FREE queued for it waits"};
 inline const Defect kKvmLateClear{
     "kvm.late_clear", "KVM clears its PASID translation only after the PASID entry was cleared"};
 inline const Defect kKvmNoKick{

@@ -288,14 +288,34 @@ Errno Sva::flush_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid s
     return error;
 }
 
-void Sva::unbind_all(ExecContext& ctx, IoasidSet& set) {
+std::vector<std::shared_ptr<SvaBinding>> Sva::bound_in(const IoasidSet& set) const {
     std::vector<std::shared_ptr<Binding>> bound;
     for (const auto& [id, binding] : bindings_) {
         if (binding->set == &set) {
             bound.push_back(binding);
         }
     }
-    for (const auto& binding : bound) {
+    return bound;
+}
+
+void Sva::unbind_device(ExecContext& ctx, IoasidSet& set, Device& device) {
+    for (const std::shared_ptr<Binding>& binding : bound_in(set)) {
+        if (!binding->has(device)) {
+            continue;
+        }
+        const Errno error = remove_device(ctx, *binding, device);
+        if (error == Errno::Ebusy) {  // a free or another unbind in progress tears it down
+            static_cast<void>(kernel_.wait_for_work(ctx, binding->done,
+                                                    [&] { return binding->state == State::Dead; }));
+        }
+        kernel_.emit(ctx,
+                     trace::SvaUnbind{kernel_.intern(binding->space), kernel_.intern(device.name()),
+                                      Pasid{binding->id.value()}});
+    }
+}
+
+void Sva::unbind_all(ExecContext& ctx, IoasidSet& set) {
+    for (const std::shared_ptr<Binding>& binding : bound_in(set)) {
         unbind_every_device(ctx, *binding);
     }
 }
@@ -326,11 +346,16 @@ Errno Sva::add_device(ExecContext& ctx, Binding& binding, Device& device) {
     return error;
 }
 
+bool Sva::ignores_refused_get(const Binding& binding) const {
+    return binding.process == nullptr &&
+           (core_.switches().bind_get_unchecked || kernel_.probes().has(kBindGetUnchecked));
+}
+
 // First device: reference, PASID entry, private data. Undone in reverse order on failure.
 Errno Sva::add_binding(ExecContext& ctx, std::shared_ptr<Binding> binding, Device& device) {
     const bool counted = core_.switches().reference_counts;
     Errno error = counted ? core_.get(ctx, binding->set, binding->id, holder_) : Errno::Ok;
-    if (error != Errno::Ok) {
+    if (error != Errno::Ok && !ignores_refused_get(*binding)) {
         return error;
     }
     error = add_device(ctx, *binding, device);
@@ -394,7 +419,8 @@ Errno Sva::quiesce(ExecContext& ctx, Binding& binding) {
 
 void Sva::start_teardown(ExecContext& ctx, Binding& binding, bool fpd) {
     binding.fpd = fpd;
-    if (kernel_.entry_before_unbind() || kernel_.probes().has(kEntryClearedBeforeUnbind)) {
+    if (core_.switches().entry_cleared_before_unbind ||
+        kernel_.probes().has(kEntryClearedBeforeUnbind)) {
         tear_down_entries(ctx, binding);
     }
     if (binding.spid_attached) {
@@ -421,7 +447,16 @@ void Sva::on_free_work(ExecContext& ctx, Binding& binding) {
     {
         LockGuard guard{ctx, lock_};
         if (binding.state != State::Live) {
-            return;  // an unbind is under way and ends the binding
+            // An unbind is under way or done. Here the binding lives until its work ran.
+            if (core_.switches().unbind_frees_queued_work ||
+                kernel_.probes().has(kUnbindFreesQueuedWork)) {
+                kernel_.emit(ctx, trace::IoasidHazard{kernel_.intern(kernel_.name()),
+                                                      kernel_.intern("freed_object"),
+                                                      kernel_.intern(ctx.name()),
+                                                      kernel_.intern(binding.free_work.name()),
+                                                      kernel_.intern(ctx.call_chain())});
+            }
+            return;
         }
         binding.state = State::Unbinding;
     }

@@ -60,6 +60,8 @@ public:
     Errno bind_gpasid(ExecContext& ctx, const GuestBind& request);
     Errno unbind_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid spid);
     Errno flush_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid spid);
+    // Every binding of the set to the device; waits until their teardown is complete.
+    void unbind_device(ExecContext& ctx, IoasidSet& set, Device& device);
     // Every binding of the set.
     void unbind_all(ExecContext& ctx, IoasidSet& set);
 
@@ -80,9 +82,12 @@ private:
     Errno bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid id);
     Errno set_entry(ExecContext& ctx, const Binding& binding, Device& device);
     Errno add_device(ExecContext& ctx, Binding& binding, Device& device);
+    // Posted driver: a guest bind goes on with an ID that is being freed.
+    bool ignores_refused_get(const Binding& binding) const;
     Errno add_binding(ExecContext& ctx, std::shared_ptr<Binding> binding, Device& device);
     Errno remove_device(ExecContext& ctx, Binding& binding, Device& device);
     void unbind_every_device(ExecContext& ctx, Binding& binding);
+    std::vector<std::shared_ptr<Binding>> bound_in(const IoasidSet& set) const;
     Errno quiesce(ExecContext& ctx, Binding& binding);
     void start_teardown(ExecContext& ctx, Binding& binding, bool fpd);
     void tear_down_entries(ExecContext& ctx, Binding& binding);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/trace/run_events.hpp"
+#include "core/trace/software_events.hpp"
 #include "models/linux/device.hpp"
 
 namespace ioasim::os {
@@ -41,8 +42,11 @@ Errno KernelVmHost::open(ExecContext& ctx) {
     SIM_CHECK(!open_, "{} is open", setup_.name);
     ctx.spend(kernel_.params().syscall);
     open_ = true;
-    Errno error =
-        kernel_.ioasid().switches().managed_sets ? register_notifiers(ctx) : Errno::Eopnotsupp;
+    const bool first = kernel_.params().register_first;
+    Errno error = kernel_.ioasid().switches().managed_sets ? Errno::Ok : Errno::Eopnotsupp;
+    if (error == Errno::Ok && first) {
+        error = register_notifiers(ctx);
+    }
     if (error == Errno::Ok) {
         error = kvm_.start(ctx);
     }
@@ -51,6 +55,9 @@ Errno KernelVmHost::open(ExecContext& ctx) {
             ctx, token_, static_cast<std::uint32_t>(setup_.quota), SetType::Mm, setup_.name);
         error = set.error();
         set_ = set ? *set : nullptr;
+    }
+    if (error == Errno::Ok && !first) {
+        error = register_notifiers(ctx);
     }
     if (error != Errno::Ok) {
         static_cast<void>(release(ctx));
@@ -82,6 +89,30 @@ Errno KernelVmHost::release(ExecContext& ctx) {
         free_memory(ctx);  // otherwise a PASID entry still leads there: the pages stay lost
     }
     return error;
+}
+
+Errno KernelVmHost::remove_device(ExecContext& ctx, const std::string& device) {
+    ctx.spend(kernel_.params().syscall);
+    Device* function = assigned(device);
+    if (function == nullptr || set_ == nullptr) {
+        return Errno::Enodev;
+    }
+    Frame frame{ctx, "vdcm_remove"};
+    removed_.insert(function);  // from here on nothing is bound to it any more
+    kernel_.sva().unbind_device(ctx, *set_, *function);
+    // Its last drain may wait in the workqueue still: that works on the device, not on the block.
+    const auto block =
+        std::find_if(registered_.begin(), registered_.end(), [&](const NotifierBlock* each) {
+            return std::any_of(vdcms_.begin(), vdcms_.end(), [&](const auto& vdcm) {
+                return vdcm.get() == each && &vdcm->device() == function;
+            });
+        });
+    if (block != registered_.end()) {
+        kernel_.ioasid().unregister_notifier_mm(ctx, token_, **block);
+        registered_.erase(block);
+    }
+    kernel_.emit(ctx, trace::VmDeviceRemoved{kernel_.intern(setup_.name), kernel_.intern(device)});
+    return Errno::Ok;
 }
 
 // --- memory -------------------------------------------------------------------------------------
@@ -180,7 +211,7 @@ Ioasid KernelVmHost::find_spid(ExecContext& ctx, Spid spid) {
 
 Device* KernelVmHost::assigned(const std::string& device) {
     for (const auto& vdcm : vdcms_) {
-        if (vdcm->device().name() == device) {
+        if (vdcm->device().name() == device && removed_.count(&vdcm->device()) == 0) {
             return &vdcm->device();
         }
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ public:
     const std::string& name() const override { return setup_.name; }
     Errno open(ExecContext& ctx) override;
     Errno release(ExecContext& ctx) override;
+    Errno remove_device(ExecContext& ctx, const std::string& device) override;
     Result<std::vector<Hpa>> map_memory(ExecContext& ctx, std::uint64_t bytes) override;
     Result<Ioasid> alloc_ioasid(ExecContext& ctx, std::uint32_t min, std::uint32_t max) override;
     Errno free_ioasid(ExecContext& ctx, Ioasid id) override;
@@ -47,6 +49,7 @@ private:
     Kvm kvm_;
     std::vector<std::unique_ptr<Vdcm>> vdcms_;
     std::vector<NotifierBlock*> registered_;
+    std::set<const Device*> removed_;
     IoasidSet* set_ = nullptr;
     SecondStage stage2_;
     std::vector<std::uint64_t> pages_;

@@ -71,7 +71,8 @@ enum class StepKind : std::uint8_t {
     Exit,    // the process ends here
     Kill,    // kill the VM's VMM process `target`
     Call,    // `call`
-    Absent,  // not in this profile
+    Unplug,  // take `device` away from the VM
+    Absent,  // not in this cell
 };
 
 struct Step {

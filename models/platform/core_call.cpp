@@ -184,7 +184,13 @@ const std::vector<CallSpec>& call_specs() {
          {A::Mm, A::Argsz, A::Flags},
          "another ioctl by its number (100 version, 101 info)"},
 
-        {"mm_exit", K::MmExit, S::Mm, {}, {}, "the last user of an address space is gone"},
+        {"mm_exit",
+         K::MmExit,
+         S::Mm,
+         {},
+         {},
+         "the last user of an address space is gone; the next new one gets its address, unless a "
+         "set keeps it"},
         {"fail_next",
          K::FailNext,
          S::Site,

@@ -377,9 +377,7 @@ StepOutcome Performer::device() {
 StepOutcome Performer::surroundings() {
     switch (call_.kind) {
         case K::MmExit:
-            if (objects_.cgroups() != nullptr) {
-                objects_.cgroups()->mm_without_users(objects_.mm(call_.subject));
-            }
+            objects_.mm_exit(call_.subject);
             return {};
         case K::FailNext:
             core_.probes().fail_next(static_cast<const FaultSite&>(

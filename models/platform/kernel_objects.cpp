@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/ioasid/ioasid_probes.hpp"
 #include "core/trace/run_events.hpp"
 
 namespace ioasim::platform {
@@ -165,10 +166,36 @@ SetToken KernelObjects::mm(const std::string& name) {
         return 0;
     }
     const auto [found, fresh] = mms_.emplace(name, 0);
-    if (fresh) {
+    if (!fresh) {
+        return found->second;
+    }
+    const auto left = std::find_if(left_mms_.rbegin(), left_mms_.rend(),
+                                   [this](SetToken token) { return !mm_kept(token); });
+    if (left == left_mms_.rend()) {
         found->second = kernel_.next_token();
+    } else {
+        found->second = *left;  // as a slab does: the last one freed first
+        left_mms_.erase(std::next(left).base());
     }
     return found->second;
+}
+
+bool KernelObjects::mm_kept(SetToken token) const {
+    if (!core_.switches().mm_pinned || core_.probes().has(ioasid_probes::kMmNotPinned)) {
+        return false;
+    }
+    const std::vector<IoasidSet*> sets = core_.sets();
+    return std::any_of(sets.begin(), sets.end(), [token](const IoasidSet* set) {
+        return set->type() == SetType::Mm && set->token() == token;
+    });
+}
+
+void KernelObjects::mm_exit(const std::string& name) {
+    const SetToken token = mm(name);
+    if (cgroups_ != nullptr) {
+        cgroups_->mm_without_users(token);
+    }
+    left_mms_.push_back(token);
 }
 
 NotifierBlock& KernelObjects::block(const std::string& name) {

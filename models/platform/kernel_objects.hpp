@@ -73,6 +73,9 @@ public:
     void name_set(const std::string& name, IoasidSet* set) { sets_[name] = set; }
     SetToken mm(const std::string& name);  // 0 for no name
     void name_mm(const std::string& name, SetToken token) { mms_[name] = token; }
+    // The last user of an address space went. The next new one gets its place in memory, and with
+    // it its token, unless somebody keeps it.
+    void mm_exit(const std::string& name);
 
     NotifierBlock& block(const std::string& name);
     WorkItem& work(const std::string& name, Ioasid id);
@@ -96,6 +99,7 @@ private:
         bool up = false;
     };
     Flag& flag(const std::string& name);
+    bool mm_kept(SetToken token) const;
 
     os::Kernel& kernel_;
     IoasidCore& core_;
@@ -104,6 +108,7 @@ private:
     Variables globals_;
     std::map<std::string, IoasidSet*> sets_;
     std::map<std::string, SetToken> mms_;
+    std::vector<SetToken> left_mms_;  // of processes that are gone
     std::map<std::string, std::unique_ptr<ScriptBlock>> blocks_;
     std::map<std::pair<std::string, std::uint32_t>, std::unique_ptr<ScriptWork>> works_;
     std::map<std::string, std::unique_ptr<ScriptAllocator>> allocators_;

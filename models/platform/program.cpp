@@ -48,6 +48,10 @@ public:
             kept_[index] = {keep(report.source), keep(report.destination)};
         }
         if (alive() && process_.mm.alive()) {
+            if (on_host() && world_.objects.cgroups() != nullptr) {
+                // exit_mm comes first: what follows runs in a task without users of its mm.
+                world_.objects.cgroups()->mm_without_users(process_.mm.token());
+            }
             kernel_.exit_process(ctx, process_, "exit");
         }
     }
@@ -221,6 +225,9 @@ public:
             const std::optional<Ioasid> id = variables_.get(step.id);
             return outcome(id ? machine_.vmm_free(ctx, *id) : Errno::Enoent);
         }
+        if (step.kind == StepKind::Unplug) {
+            return outcome(machine_.vmm_unplug(ctx, step.device));
+        }
         Caller caller;
         caller.name = name_;
         caller.own_set = world_.objects.find_set(machine_.name());
@@ -240,14 +247,15 @@ private:
 
 class KernelThread final : public ProgramActor {
 public:
-    KernelThread(ProgramWorld& world, const std::string& name, const std::string& mm)
-        : world_(world) {
+    KernelThread(ProgramWorld& world, const std::string& name, std::string mm)
+        : world_(world), mm_(std::move(mm)) {
         caller_.name = name;
-        caller_.mm = world.objects.mm(mm);
         caller_.variables = &world.objects.globals();
     }
 
     Errno start(ExecContext&) override {
+        // Not before: whose address it gets depends on who has gone.
+        caller_.mm = world_.objects.mm(mm_);
         if (world_.objects.cgroups() != nullptr) {
             world_.objects.cgroups()->add_task(caller_.name, caller_.mm);
         }
@@ -274,6 +282,7 @@ public:
 
 private:
     ProgramWorld& world_;
+    std::string mm_;
     Caller caller_;
 };
 
@@ -334,6 +343,8 @@ std::string step_name(const Step& step) {
             return "kill";
         case StepKind::Call:
             return call_spec(step.call.kind).key;
+        case StepKind::Unplug:
+            return "unplug";
         case StepKind::Absent:
             return "absent";
     }

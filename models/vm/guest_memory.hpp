@@ -33,6 +33,7 @@ public:
 
     void set_ram(std::vector<Hpa> pages) { pages_ = std::move(pages); }
     void map_portal(Gpa page, Hpa target) { portals_[page.page().value()] = target; }
+    void unmap_portal(Gpa page) { portals_.erase(page.page().value()); }
     void clear();
 
     GpaTarget find(Gpa address) const;

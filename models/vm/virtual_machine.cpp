@@ -221,4 +221,25 @@ Errno VirtualMachine::vmm_free(ExecContext& ctx, Ioasid id) {
     return error;
 }
 
+Errno VirtualMachine::vmm_unplug(ExecContext& ctx, const std::string& device) {
+    Impl& m = *impl_;
+    if (!m.alive) {
+        return Errno::Esrch;
+    }
+    const auto found = std::find_if(config_.devices.begin(), config_.devices.end(),
+                                    [&](const AssignedDevice& d) { return d.name == device; });
+    if (found == config_.devices.end()) {
+        return Errno::Enodev;
+    }
+    const auto index = static_cast<std::size_t>(found - config_.devices.begin());
+    for (std::uint32_t queue = 0; queue < found->queues; ++queue) {
+        m.memory.unmap_portal(portal_base(index) +
+                              dsa::portal_offset(queue, dsa::Portal::LimitedMsix));
+    }
+    for (const auto& vcpu : m.vcpus) {
+        vcpu->kick(ctx);  // none goes on with the old mapping
+    }
+    return m.deps.host.remove_device(ctx, device);
+}
+
 }  // namespace ioasim::vm

@@ -93,6 +93,9 @@ public:
     // --- what the VMM process does for its scenario program ("vm1/vmm") -------------------------
     Result<Ioasid> vmm_alloc(ExecContext& ctx, std::uint32_t min, std::uint32_t max);
     Errno vmm_free(ExecContext& ctx, Ioasid id);
+    // Takes an assigned device away: its portals go, then the host unbinds it. The guest is not
+    // asked.
+    Errno vmm_unplug(ExecContext& ctx, const std::string& device);
 
     const std::string& name() const { return config_.name; }
     bool alive() const;

@@ -268,7 +268,7 @@ std::string misfit(const Node& declaration, const Node& value) {
 bool matches(const Cell& cell, const Node& when) {
     return std::all_of(when.members.begin(), when.members.end(), [&cell](const Member& wanted) {
         return std::any_of(cell.axes.begin(), cell.axes.end(), [&wanted](const auto& axis) {
-            return axis.first == wanted.key && same_scalar(axis.second, wanted.value);
+            return axis.first == wanted.key && is_one_of(axis.second, wanted.value);
         });
     });
 }
@@ -281,11 +281,16 @@ void check_axes_named(const Node& when, const Node& over, const std::string& poi
             report(diagnostics, Code::BadMatrix, wanted.place, pointer,
                    fmt::format("{} is no axis of the matrix", quoted(wanted.key)),
                    suggest(wanted.key, names_below(over)));
-        } else if (std::none_of(values->items.begin(), values->items.end(),
-                                [&](const Node& v) { return same_scalar(v, wanted.value); })) {
-            report(diagnostics, Code::BadMatrix, wanted.value.place, pointer,
-                   fmt::format("axis {} has no value {}", quoted(wanted.key),
-                               scalar_text(wanted.value)));
+            continue;
+        }
+        const bool list = wanted.value.is(Node::Kind::Array);
+        for (const Node& value : list ? wanted.value.items : std::vector<Node>{wanted.value}) {
+            if (std::none_of(values->items.begin(), values->items.end(),
+                             [&](const Node& v) { return same_scalar(v, value); })) {
+                report(
+                    diagnostics, Code::BadMatrix, value.place, pointer,
+                    fmt::format("axis {} has no value {}", quoted(wanted.key), scalar_text(value)));
+            }
         }
     }
 }
@@ -306,6 +311,13 @@ std::string scalar_text(const Node& node) {
 
 bool same_scalar(const Node& a, const Node& b) {
     return a.kind == b.kind && a.boolean == b.boolean && a.text == b.text;
+}
+
+bool is_one_of(const Node& value, const Node& wanted) {
+    return wanted.is(Node::Kind::Array)
+               ? std::any_of(wanted.items.begin(), wanted.items.end(),
+                             [&value](const Node& each) { return same_scalar(value, each); })
+               : same_scalar(value, wanted);
 }
 
 void merge_patch(Node& base, const Node& patch) {

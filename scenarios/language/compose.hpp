@@ -58,5 +58,7 @@ std::vector<Cell> matrix_cells(const Node& document, const std::vector<Assignmen
 // A scalar as it stands in ids and in text.
 std::string scalar_text(const Node& node);
 bool same_scalar(const Node& a, const Node& b);
+// `wanted` is a scalar or a list of them.
+bool is_one_of(const Node& value, const Node& wanted);
 
 }  // namespace ioasim::scenario

@@ -312,6 +312,12 @@ private:
         }
         words_.sets = words_.vms;
         words_.sets.emplace_back("host");
+        // A process's set bears its name.
+        for (const Node& program : items_of(r_.root.get("programs"))) {
+            if (text_of(program.get("on")) == "host") {
+                words_.sets.push_back("host/" + text_of(program.get("process")));
+            }
+        }
         collect_kernel_names(r_.root, words_);
         read_kernel_names(r_, words_);
         if (const Node* kernel = r_.root.get("kernel")) {

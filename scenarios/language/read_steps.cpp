@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "scenarios/language/compose.hpp"
 #include "scenarios/language/units.hpp"
 
 namespace ioasim::scenario {
@@ -25,7 +26,7 @@ constexpr StepName kSteps[] = {
     {"alloc", StepKind::Alloc},   {"free", StepKind::Free},     {"bind", StepKind::Bind},
     {"unbind", StepKind::Unbind}, {"submit", StepKind::Submit}, {"wait", StepKind::Wait},
     {"sleep", StepKind::Sleep},   {"spend", StepKind::Spend},   {"exit", StepKind::Exit},
-    {"kill", StepKind::Kill},
+    {"kill", StepKind::Kill},     {"unplug", StepKind::Unplug},
 };
 
 const char* place_text(StepPlace place) {
@@ -55,6 +56,8 @@ bool exists_in(StepKind kind, StepPlace place) {
             return place != StepPlace::Script;
         case StepKind::Kill:
             return place != StepPlace::Script && place != StepPlace::Vcpu;
+        case StepKind::Unplug:
+            return place == StepPlace::Vmm;
         case StepKind::Call:
             return place != StepPlace::Vcpu;
         default:
@@ -142,7 +145,19 @@ private:
             });
             step.kind = here ? step.kind : StepKind::Absent;
         }
+        if (const Node* when = item.get("when")) {
+            const bool holds = when->is(Node::Kind::Array)
+                                   ? std::all_of(when->items.begin(), when->items.end(), met)
+                                   : met(*when);
+            step.kind = holds ? step.kind : StepKind::Absent;
+        }
         return true;
+    }
+
+    static bool met(const Node& condition) {
+        const Node* value = condition.get("value");
+        const Node* wanted = condition.get("is");
+        return value != nullptr && wanted != nullptr && is_one_of(*value, *wanted);
     }
 
     void wanted(const Node& item, Step& step) {
@@ -189,6 +204,10 @@ private:
             case StepKind::Kill:
                 r_.known(subject, pointer, "virtual machine", words_.vms, Code::UnknownComponent);
                 step.target = text_of(&subject);
+                return;
+            case StepKind::Unplug:
+                r_.known(subject, pointer, "device", words_.devices, Code::UnknownComponent);
+                step.device = text_of(&subject);
                 return;
             default:
                 step.id = id(subject, pointer);

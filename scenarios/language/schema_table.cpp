@@ -249,6 +249,20 @@ std::vector<Case> call_cases() {
     return cases;
 }
 
+const Type& one_or_more() {
+    static const Type& t =
+        either("a value or a list of values", {&scalar(), &list(scalar(), 1, 1000)});
+    return t;
+}
+
+// Of a step: told from parameters, before the run.
+const Type& condition_type() {
+    static const Type& t = object(
+        "a condition", {{"value", &scalar(), true, "a parameter (\"${END}\")", ""},
+                        {"is", &one_or_more(), true, "what it must be, or one of these", ""}});
+    return t;
+}
+
 const Type& step_type() {
     Type& step = make(Kind::Cases, "a step");
     const Type& device = text("the name of a device", 1);
@@ -297,6 +311,10 @@ const Type& step_type() {
         {"kill",
          &text("the name of a virtual machine", 1),
          "kill the VMM process of this virtual machine",
+         {}},
+        {"unplug",
+         &device,
+         "VMM: take an assigned device away from the running virtual machine",
          {}}};
     for (Case& call : call_cases()) {
         step.cases.push_back(std::move(call));
@@ -306,7 +324,11 @@ const Type& step_type() {
                     "\"any\": whatever comes, expectations judge it",
                     ""},
                    {"profiles", &list(profile_type(), 1, 4), false,
-                    "the step is there in these profiles of the IOASID core only", ""}};
+                    "the step is there in these profiles of the IOASID core only", ""},
+                   {"when",
+                    &either("a condition or a list of them",
+                            {&condition_type(), &list(condition_type(), 1, 8)}),
+                    false, "the step is there only where this holds (all of them)", ""}};
     return step;
 }
 
@@ -468,18 +490,19 @@ const Type& params_type() {
 }
 
 const Type& matrix_type() {
-    static const Type& t = object(
-        "a matrix",
-        {{"over", &map(list(scalar(), 1, 1000)), true,
-          "axes: a parameter or a path as for --set, and its values", ""},
-         {"exclude", &list(map(scalar()), 1), false, "cells to leave out", "[]"},
-         {"cells",
-          &list(object("a group of cells",
-                       {{"when", &map(scalar()), true, "the cells meant: axis and value", ""},
-                        {"expect", &list(expect_type(), 1), true,
-                         "expectations of these cells, beside those of the scenario", ""}}),
-                1),
-          false, "what only some cells expect", "[]"}});
+    static const Type& t =
+        object("a matrix",
+               {{"over", &map(list(scalar(), 1, 1000)), true,
+                 "axes: a parameter or a path as for --set, and its values", ""},
+                {"exclude", &list(map(one_or_more()), 1), false, "cells to leave out", "[]"},
+                {"cells",
+                 &list(object("a group of cells",
+                              {{"when", &map(one_or_more()), true,
+                                "the cells meant: axis and value, or values", ""},
+                               {"expect", &list(expect_type(), 1), true,
+                                "expectations of these cells, beside those of the scenario", ""}}),
+                       1),
+                 false, "what only some cells expect", "[]"}});
     return t;
 }
 

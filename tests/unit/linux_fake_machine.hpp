@@ -266,7 +266,7 @@ struct Host {
         }
         core = std::make_unique<IoasidCore>("host", IoasidParams::zero_time(), switches, recorder,
                                             probes);
-        KernelConfig config{"host", kMemoryBase, std::uint64_t{64} << 20U, false, false, false};
+        KernelConfig config{"host", kMemoryBase, std::uint64_t{64} << 20U, false, false};
         if (adjust) {
             adjust(machine, config);
         }

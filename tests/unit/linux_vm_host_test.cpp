@@ -32,16 +32,8 @@ private:
 // Two VMs on one host, opened, with memory.
 struct TwoVms {
     explicit TwoVms(const std::vector<const Defect*>& defects = {}, Switches switches = {},
-                    bool entry_first = false,
                     const KernelParams& params = kernel_param_table().defaults())
-        : host(
-              defects, switches,
-              [entry_first](FakeMachine&, KernelConfig& config) {
-                  config.entry_before_unbind = entry_first;
-              },
-              params),
-          vm1(make("vm1")),
-          vm2(make("vm2")) {}
+        : host(defects, switches, {}, params), vm1(make("vm1")), vm2(make("vm2")) {}
     VmHost& make(const std::string& name) {
         VmHost& vm = host.kernel->create_vm({name, 10, {"dsa0", "dsa1"}});
         opened = vm.open(host.ctx);
@@ -130,7 +122,7 @@ TEST_CASE(
     for (const bool drain : {false, true}) {
         KernelParams params = kernel_param_table().defaults();
         params.drain_on_free = drain;
-        TwoVms t{{}, {}, false, params};
+        TwoVms t{{}, {}, params};
         const Ioasid id = t.bound(t.vm1, 101);
         t.host.machine.writes.clear();
         REQUIRE(t.vm1.free_ioasid(t.host.ctx, id) == Errno::Ok);
@@ -166,7 +158,9 @@ TEST_CASE("older order: the entry is cleared and drained before UNBIND") {
         const std::vector<const Defect*> defects =
             by_defect ? std::vector<const Defect*>{&kEntryClearedBeforeUnbind}
                       : std::vector<const Defect*>{};
-        TwoVms t{defects, {}, !by_defect};
+        Switches switches;
+        switches.entry_cleared_before_unbind = !by_defect;
+        TwoVms t{defects, switches};
         t.bound(t.vm1, 101);
         REQUIRE(t.vm1.unbind_gpasid(t.host.ctx, "dsa0", Spid{101}) == Errno::Ok);
         CHECK(t.host.log.before("vtd.pasid_entry_clear", "ioasid.unbind"));

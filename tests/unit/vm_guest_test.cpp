@@ -25,8 +25,7 @@ struct Vm {
           core(name, IoasidParams::zero_time(), Switches{}, on.recorder, on.probes),
           kernel({on.recorder, on.probes, core, machine.guest_instructions(), on.scheduler,
                   &machine.guest_port()},
-                 {name, machine.kernel_memory_base(), machine.kernel_memory_bytes(), true, false,
-                  false},
+                 {name, machine.kernel_memory_base(), machine.kernel_memory_bytes(), true, false},
                  os::kernel_param_table().defaults()) {
         os::IommuDriver& unit = kernel.add_iommu(name + "/viommu", machine.viommu_base());
         for (const char* device : {"dsa0", "dsa1"}) {
