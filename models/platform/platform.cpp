@@ -165,8 +165,6 @@ void Platform::Impl::build_host() {
     kernel.name = "host";
     kernel.memory_base = kKernelBase;
     kernel.memory_bytes = hardware.low_memory_bytes() - kKernelBase;
-    // The VT-d driver that came with the posted core.
-    kernel.entry_before_unbind = config.ioasid_profile == "v4" || config.ioasid_profile == "dcp";
     host = std::make_unique<os::Kernel>(deps, kernel,
                                         resolve(os::kernel_param_table(), config, "host"));
     for (std::size_t i = 0; i < config.iommus.size(); ++i) {

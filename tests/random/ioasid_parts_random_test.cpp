@@ -227,6 +227,10 @@ const std::set<std::string> kLeftToScenarios{
     "ioasid.unregister_destroys_set",
     "ioasid.unstored_id_returned",
     "ioasid.walk_skips_last",
+    "ioasid.allocator_stays",
+    "ioasid.kernel_charge_refused",
+    "ioasid.mm_not_pinned",
+    "ioasid.self_deadlock_unseen",
 };
 
 TEST_CASE("random ioasid: some comparison finds each declared defect of the core") {
