@@ -297,13 +297,12 @@ void IoasidCore::free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id) {
     if (entry->spid != kInvalidIoasid && switches_.unbind_before_idle_reclaim &&
         !probes_.has(ioasid_probes::kIdleReclaimSilent)) {
         unbind(ctx, *entry);
-        entry = lookup(set, id);
-        if (entry == nullptr || entry->set == nullptr) {
-            return;  // a subscriber dropped the owner's reference
-        }
     }
-    if (probes_.has(ioasid_probes::kIdleFreeNotified)) {
+    if (entry->is(IoasidEntry::kUsed) && probes_.has(ioasid_probes::kIdleFreeNotified)) {
         send(ctx, *entry, IoasidNotification::Free, kNotifyAll | kNotifySet);
+    }
+    if (!entry->is(IoasidEntry::kUsed)) {
+        return;  // a subscriber dropped the owner's reference
     }
     entry->refs = 0;
     emit(ctx, trace::IoasidPut{kernel_, name_of(entry->set), id, 0, owner_});

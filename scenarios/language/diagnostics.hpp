@@ -27,6 +27,7 @@ enum class Code : std::uint16_t {
     BadNumber = 113,
     BadComment = 114,
     TextAfterEnd = 115,
+    DamagedData = 116,
     // The shape of the document.
     UnknownKey = 201,
     MissingKey = 202,

@@ -20,11 +20,16 @@ enum class ModelVersion { Document, V4, Production };
 constexpr int kModelUntyped = 1;  // types of sets; others are illegal
 constexpr int kModelMm = 2;
 
+constexpr unsigned kModelAll = 1;  // scopes of a notification
+constexpr unsigned kModelOwn = 2;
+constexpr unsigned kModelBoth = 3;
+
 struct ModelBlock {
     std::string name;
     int priority = 0;
     bool stops = false;
     bool puts_on_free = false;
+    int takes_below = 0;  // after a put that reclaimed: allocates a number below this
 };
 
 struct ModelId {
@@ -176,9 +181,9 @@ public:
         }
         for (int id = min; id <= max; ++id) {
             const bool used = set.is_private ? set.ids.count(id) != 0 : owner_of(id) != kModelNone;
-            if (!used) {
+            if (!used && held_back_.count(id) == 0) {
                 set.ids[id].data = data;
-                notify("ALLOC", s, id, false);
+                notify("ALLOC", s, id, kModelOwn);
                 return id;
             }
         }
@@ -192,11 +197,11 @@ public:
         if (entry->refs > 1) {
             entry->pending = true;
             --entry->refs;
-            notify("FREE", s, id, true);
+            notify("FREE", s, id, kModelBoth);
             return;
         }
         if (entry->spid != kModelNone && !posted()) {
-            notify("UNBIND", s, id, false);
+            notify("UNBIND", s, id, kModelOwn);
         }
         reclaim(s, id);
     }
@@ -286,7 +291,7 @@ public:
             return 22;
         }
         entry.spid = spid;
-        notify("BIND", where, id, false);
+        notify("BIND", where, id, kModelOwn);
         return 0;
     }
     void detach_spid(int id) {
@@ -294,7 +299,7 @@ public:
         if (where == kModelNone || sets[index(where)].ids[id].spid == kModelNone) {
             return;
         }
-        notify("UNBIND", where, id, false);
+        notify("UNBIND", where, id, kModelOwn);
         sets[index(where)].ids[id].spid = kModelNone;
     }
     int by_spid(int s, int spid) const {  // an ID or kModelNone
@@ -325,6 +330,19 @@ public:
     }
 
     // --- blocks -------------------------------------------------------------------------------
+    // Explicit notification, as reviewed: BIND and UNBIND.
+    int notify_explicitly(int id, const std::string& event, unsigned scopes) {
+        if (posted()) {
+            return 95;
+        }
+        const int where = owner_of(id);
+        const bool known = event == "BIND" || event == "UNBIND";
+        if (where == kModelNone || !known || scopes == 0 || scopes > kModelBoth) {
+            return 22;
+        }
+        notify(event, where, id, scopes);
+        return 0;
+    }
     int register_block(int s, int block) {
         if (s == kModelNone) {
             insert(global, block);
@@ -385,21 +403,6 @@ public:
         }
     }
 
-    // --- deferred work ------------------------------------------------------------------------
-    bool queue(int item) {
-        if (std::find(queued.begin(), queued.end(), item) != queued.end()) {
-            return false;
-        }
-        queued.push_back(item);
-        return true;
-    }
-    void run_queued() {
-        for (const int item : queued) {
-            calls.push_back("work " + std::to_string(item));
-        }
-        queued.clear();
-    }
-
     // The set whose ID this is in the common namespace, or kModelNone.
     int owner_of(int id) const {
         for (std::size_t s = 0; s < sets.size(); ++s) {
@@ -415,12 +418,13 @@ public:
     std::vector<ModelSet> sets;
     std::vector<int> global;
     std::vector<ModelMmEntry> mm_list;
-    std::vector<int> queued;
     std::vector<std::string> calls;
 
 private:
     ModelVersion version_;
     unsigned capacity_;
+    int depth_ = 0;            // notifications under way
+    std::set<int> held_back_;  // reclaimed in them: free when the last chain has ended
 
     static std::size_t index(int s) { return static_cast<std::size_t>(s); }
     // Cancelling what nobody had reserved can make the pool fuller than its total: it overflows.
@@ -511,6 +515,9 @@ private:
     void reclaim(int s, int id) {
         ModelSet& set = sets[index(s)];
         set.ids.erase(id);
+        if (depth_ > 0) {
+            held_back_.insert(id);
+        }
         if (set.ids.empty() && set.alive && (set.marked || version_ == ModelVersion::V4)) {
             destroy(s);
         }
@@ -547,18 +554,17 @@ private:
 
     // Sorts the union of both chains instead of merging them (posted code: the whole global chain
     // first), and drops a chain's rest on a stop.
-    void notify(const std::string& event, int s, int id, bool both) {
+    void notify(const std::string& event, int s, int id, unsigned scopes) {
         struct Call {
             int block;
             bool of_set;
         };
         std::vector<Call> order;
-        if (both) {
-            for (const int block : global) {
-                order.push_back({block, false});
-            }
+        for (const int block : (scopes & kModelAll) != 0 ? global : std::vector<int>{}) {
+            order.push_back({block, false});
         }
-        for (const int block : sets[index(s)].chain) {
+        const std::vector<int> own = sets[index(s)].chain;
+        for (const int block : (scopes & kModelOwn) != 0 ? own : std::vector<int>{}) {
             order.push_back({block, true});
         }
         if (!posted()) {
@@ -568,6 +574,7 @@ private:
         }
         const int spid = sets[index(s)].ids[id].spid;
         bool stopped[2] = {false, false};
+        ++depth_;
         for (const Call& call : order) {
             if (stopped[call.of_set ? 1 : 0]) {
                 continue;
@@ -575,10 +582,13 @@ private:
             const ModelBlock& block = blocks[index(call.block)];
             calls.push_back(block.name + ":" + event + " " + std::to_string(id) +
                             (spid == kModelNone ? "" : "/" + std::to_string(spid)));
-            if (event == "FREE" && block.puts_on_free) {
-                put(s, id);
+            if (event == "FREE" && block.puts_on_free && put(s, id) && block.takes_below > 0) {
+                alloc(s, 0, block.takes_below - 1, 0);
             }
             stopped[call.of_set ? 1 : 0] = block.stops;
+        }
+        if (--depth_ == 0) {
+            held_back_.clear();
         }
     }
 };

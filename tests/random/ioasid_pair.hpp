@@ -46,7 +46,7 @@ public:
                   {"device", 1, true, false},
                   {"kvm", 3, true, true},
                   {"vdcm", 1, false, true},
-                  {"last", 0, false, false}}),
+                  {"last", 0, false, true, kIds}}),
           me_(core_.holder("me")) {
         if (defect != nullptr) {
             probes_.enable(*defect);
@@ -60,8 +60,9 @@ public:
             blocks_.push_back(std::make_unique<LoggingBlock>(
                 calls_, block.name, block.priority,
                 [this, block](ExecContext& ctx, const NotifierPayload& p) {
-                    if (block.puts_on_free && p.event == IoasidNotification::Free) {
-                        core_.put_locked(ctx, p.set, p.id, me_);
+                    if (block.puts_on_free && p.event == IoasidNotification::Free &&
+                        core_.put_locked(ctx, p.set, p.id, me_) && block.takes_below > 0) {
+                        core_.alloc(ctx, p.set, Ioasid{0}, Ioasid{kIds - 1}, nullptr);
                     }
                     return block.stops ? NotifyResult::Stop : NotifyResult::Ok;
                 }));
@@ -173,7 +174,7 @@ private:
                 find_by_spid(s, word);
                 break;
             case 22:
-                find(s, id);
+                find(s, id, bits(word, 24, 2));
                 break;
             case 23: {
                 void* data = data_of(word);
@@ -209,12 +210,14 @@ private:
         const Ioasid found = core_.find_by_spid(ctx_, core_set(s), spid, get, me_);
         RC_ASSERT(model_id(found) == model_.find_by_spid(s, model_spid(spid), get));
     }
-    void find(int s, Ioasid id) {
-        const auto found = core_.find(ctx_, core_set(s), id);
+    // With a getter that refuses, one that accepts, or none.
+    void find(int s, Ioasid id, unsigned how) {
+        const DataGetter getter = [&](void*) { return how != 0; };
+        const auto found = core_.find(ctx_, core_set(s), id, how <= 1 ? &getter : nullptr);
         const auto expected = model_.find(s, model_id(id));
         RC_ASSERT(number(found.error()) == expected.first);
         if (found.ok()) {
-            RC_ASSERT(model_data(*found) == expected.second);
+            RC_ASSERT(model_data(*found) == (how == 0 ? 0 : expected.second));
         }
         const auto owner = core_.find_set(ctx_, id);
         const int expected_owner = model_.owner_of(model_id(id));
@@ -255,7 +258,19 @@ private:
                 model_.unregister_mm(token, static_cast<int>(by_mm));
                 break;
             case 31:
-                bits(word, 40, 1) != 0 ? pool_step(word) : work_step(word);
+                switch (bits(word, 40, 2)) {
+                    case 0:
+                        pool_step(word);
+                        break;
+                    case 1:
+                        work_step(word);
+                        break;
+                    case 2:
+                        notify(word);
+                        break;
+                    default:
+                        find_mm(token);
+                }
                 break;
             default:
                 if (s != kModelNone) {
@@ -298,9 +313,22 @@ private:
         }
     }
 
+    void notify(Word word) {
+        const unsigned scopes = bits(word, 42, 3) % 5;
+        const auto event = static_cast<IoasidNotification>(bits(word, 24, 2) + 1);
+        const auto result = core_.notify(ctx_, id_of(word), event, scopes);
+        const std::string name = trace::kIoasidNotificationLabels[static_cast<int>(event)];
+        RC_ASSERT(number(result.error()) ==
+                  model_.notify_explicitly(model_id(id_of(word)), name, scopes));
+    }
+    void find_mm(unsigned token) {
+        const IoasidSet* found = core_.find_mm_set(ctx_, token);
+        RC_ASSERT(found == core_set(model_.find_mm(token)));
+    }
+
     void pool_step(Word word) {
         const unsigned n = bits(word, 28, 2) + 1;
-        if (bits(word, 41, 1) != 0) {
+        if (bits(word, 42, 1) != 0) {
             const unsigned take = bits(word, 31, 4) == 0 ? 0 : n;
             RC_ASSERT(number(core_.reserve_capacity(ctx_, take).error()) == model_.reserve(take));
         } else {
@@ -310,12 +338,19 @@ private:
     }
 
     void work_step(Word word) {
-        if (bits(word, 41, 2) != 0) {
-            const std::size_t item = bits(word, 43, 2);
-            RC_ASSERT(core_.queue_work(ctx_, *work_[item]) == model_.queue(static_cast<int>(item)));
+        if (bits(word, 42, 2) != 0) {
+            const std::size_t item = bits(word, 44, 2);
+            const bool fresh = std::find(queued_.begin(), queued_.end(), item) == queued_.end();
+            RC_ASSERT(core_.queue_work(ctx_, *work_[item]) == fresh);
+            if (fresh) {
+                queued_.push_back(item);
+            }
         } else {
             core_.run_pending(ctx_);
-            model_.run_queued();
+            for (const std::size_t item : queued_) {
+                model_.calls.push_back(work_[item]->name());
+            }
+            queued_.clear();
         }
     }
 
@@ -376,15 +411,15 @@ private:
                                                  Spid{static_cast<std::uint32_t>(spid)}, false);
             RC_ASSERT(model_id(id) == model_.by_spid(s, spid));
         }
-        auto next = expected.ids.begin();
-        core_.set_for_each(ctx_, core_set(s), [&](Ioasid id) {
-            while (next != expected.ids.end() && !next->second.listed) {
-                ++next;
+        std::vector<int> walked;
+        core_.set_for_each(ctx_, core_set(s), [&](Ioasid id) { walked.push_back(model_id(id)); });
+        std::vector<int> listed;
+        for (const auto& [id, entry] : expected.ids) {
+            if (entry.listed) {
+                listed.push_back(id);
             }
-            RC_ASSERT(next != expected.ids.end());
-            RC_ASSERT(model_id(id) == next->first);
-            ++next;
-        });
+        }
+        RC_ASSERT(walked == listed);
         if (!set.is_private()) {
             return;
         }
@@ -418,6 +453,7 @@ private:
     Lines calls_;
     std::vector<std::unique_ptr<LoggingBlock>> blocks_;
     std::vector<std::unique_ptr<Work>> work_;
+    std::vector<std::size_t> queued_;  // of work_, in order
     std::vector<IoasidSet*> sets_;
     std::array<char, 4> data_{};
 };

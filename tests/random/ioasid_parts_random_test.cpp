@@ -1,5 +1,5 @@
-// Random operations against models of what the profiles do not share: sets as mere tags, the
-// controller; and every declared defect against all comparisons.
+// Random operations against models of parts: sets as mere tags, the controller, custom allocators,
+// time; and every declared defect against all comparisons.
 #include <map>
 #include <memory>
 #include <set>
@@ -12,6 +12,7 @@
 #include "core/base/random.hpp"
 #include "tests/random/ioasid_groups.hpp"
 #include "tests/random/ioasid_pair.hpp"
+#include "tests/random/ioasid_providers.hpp"
 
 using namespace ioasim;
 using namespace ioasim::test;
@@ -142,6 +143,72 @@ private:
     std::array<char, 4> data_{};
 };
 
+// --- time ---------------------------------------------------------------------------------------
+
+// A call costs its own time, and one for each level of the trees that it searches: 64 numbers, 64
+// times as many, ... below the highest number that was ever there.
+class TimePair {
+public:
+    explicit TimePair(const Defect* defect = nullptr)
+        : core_("host", params(), Switches::preset(Profile::Spec), recorder_, probes_),
+          me_(core_.holder("me")) {
+        if (defect != nullptr) {
+            probes_.enable(*defect);
+        }
+        for (IoasidSet*& set : sets_) {
+            set = core_.set_alloc(ctx_, 0, 1000, SetType::None, "set").value();
+        }
+    }
+
+    void step(Word word) {
+        const std::size_t s = bits(word, 8, 1);
+        const unsigned min = bits(word, 9, 20) >> bits(word, 29, 5) % 20;
+        const TimePs start = ctx_.now();
+        std::uint64_t expected = 1000 + 10 * levels(highest_);
+        if (bits(word, 0, 2) != 0) {
+            expected += levels(highest_of_[s]);
+            const Ioasid id = core_.alloc(ctx_, sets_[s], Ioasid{min}, Ioasid{0xFFFFF}, nullptr);
+            if (is_valid(id)) {
+                highest_ = std::max(highest_, id.value());
+                highest_of_[s] = std::max(highest_of_[s], id.value());
+                last_ = id;
+            }
+        } else if (bits(word, 2, 1) != 0) {
+            core_.get(ctx_, nullptr, last_, me_);
+        } else {
+            core_.free(ctx_, sets_[s], last_);
+        }
+        RC_ASSERT((ctx_.now() - start).ps() == expected);
+    }
+
+private:
+    static IoasidParams params() {
+        IoasidParams p = IoasidParams::zero_time();
+        p.alloc = p.free = p.reference = TimePs{1000};
+        p.search_level = TimePs{10};
+        p.set_level = TimePs{1};
+        return p;
+    }
+    static std::uint64_t levels(unsigned highest) {
+        std::uint64_t count = 1;
+        for (std::uint64_t reach = 64; reach <= highest; reach *= 64) {
+            ++count;
+        }
+        return count;
+    }
+
+    LockMonitor monitor_;
+    ImmediateContext ctx_{monitor_};
+    trace::Recorder recorder_{no_time};
+    Probes probes_;
+    IoasidCore core_;
+    trace::Name me_;
+    std::array<IoasidSet*, 2> sets_{};
+    unsigned highest_ = 0;
+    std::array<unsigned, 2> highest_of_{};
+    Ioasid last_{0};
+};
+
 // --- defects ------------------------------------------------------------------------------------
 
 // Whether 100 lives of 1000 operations make the comparison fail; `make` makes a pair.
@@ -166,8 +233,12 @@ bool notices(Make make, std::string_view stream_name) {
 bool noticed_by_core(Profile profile, const Defect& defect) {
     return notices([&] { return std::make_unique<Pair>(profile, false, &defect); }, defect.name());
 }
-bool noticed_by_controller(const Defect& defect) {
-    return notices([&] { return std::make_unique<GroupPair>(&defect); }, defect.name());
+// By the models of parts.
+bool noticed_elsewhere(const Defect& defect) {
+    return notices([&] { return std::make_unique<GroupPair>(&defect); }, defect.name()) ||
+           notices([&] { return std::make_unique<ProviderPair>(Profile::Spec, &defect); },
+                   defect.name()) ||
+           notices([&] { return std::make_unique<TimePair>(&defect); }, defect.name());
 }
 
 }  // namespace
@@ -233,6 +304,22 @@ const std::set<std::string> kLeftToScenarios{
     "ioasid.self_deadlock_unseen",
 };
 
+TEST_CASE("random ioasid: custom allocators agree with a model of them after every operation") {
+    const RandomRun run("max_success=600");
+    std::uint64_t operations = 0;
+    CHECK(rc::check("results, calls of providers and state", [&] {
+        const std::vector<Word> ops = *words();
+        for (const Profile profile : {Profile::Spec, Profile::Dcp}) {
+            ProviderPair pair(profile);
+            for (const Word word : ops) {
+                pair.step(word);
+                ++operations;
+            }
+        }
+    }));
+    run.tell("custom allocators and model agree", operations);
+}
+
 TEST_CASE("random ioasid: some comparison finds each declared defect of the core") {
     int declared = 0;
     for (const Declaration* each : Declaration::all(Declaration::Kind::Defect)) {
@@ -243,7 +330,7 @@ TEST_CASE("random ioasid: some comparison finds each declared defect of the core
         ++declared;
         const auto& defect = static_cast<const Defect&>(*each);
         INFO(std::string(defect.name()));
-        CHECK((noticed_by_core(Profile::Spec, defect) || noticed_by_controller(defect)));
+        CHECK((noticed_by_core(Profile::Spec, defect) || noticed_elsewhere(defect)));
     }
     CHECK(declared >= 18);
 }
@@ -253,17 +340,36 @@ TEST_CASE("random ioasid: without a defect the same operations agree") {
         CHECK_FALSE(notices([&] { return std::make_unique<Pair>(profile); }, "none"));
     }
     CHECK_FALSE(notices([] { return std::make_unique<GroupPair>(); }, "none"));
+    CHECK_FALSE(notices([] { return std::make_unique<ProviderPair>(Profile::Spec); }, "none"));
+    CHECK_FALSE(notices([] { return std::make_unique<TimePair>(); }, "none"));
 }
 
 // The posted versions break in the same places; what only the document has cannot be missed there.
 TEST_CASE("random ioasid: the posted versions' comparisons find the defects that they can have") {
     using namespace ioasid_probes;
     for (const Profile profile : {Profile::V4, Profile::Dcp}) {
-        for (const Defect* defect :
-             {&kReversedPriority, &kSpidLookupGlobal, &kMissingPut, &kDoublePut, &kUnbindTwice,
-              &kQuotaNotChecked, &kForeignFreeAllowed, &kSpidConflictAccepted, &kFreeNotifiedTwice,
-              &kPendingGetAllowed, &kEarlyReuse, &kUnorderedWork, &kPendingBlockForgotten,
-              &kFreeAllSkipsLast, &kUnregisterIgnored, &kRangeIgnored}) {
+        for (const Defect* defect : {&kReversedPriority,
+                                     &kSpidLookupGlobal,
+                                     &kMissingPut,
+                                     &kDoublePut,
+                                     &kUnbindTwice,
+                                     &kQuotaNotChecked,
+                                     &kForeignFreeAllowed,
+                                     &kSpidConflictAccepted,
+                                     &kFreeNotifiedTwice,
+                                     &kPendingGetAllowed,
+                                     &kEarlyReuse,
+                                     &kUnorderedWork,
+                                     &kPendingBlockForgotten,
+                                     &kFreeAllSkipsLast,
+                                     &kUnregisterIgnored,
+                                     &kRangeIgnored,
+                                     &kWalkSkipsLast,
+                                     &kFindMmAnySet,
+                                     &kWorkRunsInline,
+                                     &kGetterIgnored,
+                                     &kIdleFreeNotified,
+                                     &kLastPutNotified}) {
             INFO(profile_name(profile), " ", defect->name());
             CHECK(noticed_by_core(profile, *defect));
         }

@@ -66,18 +66,28 @@ constexpr const char* kSetAlloc =
     R"("available":12,"events":[]})"
     "\n";
 
+// The lowest free number of set 1, recorded as `id`.
+std::string alloc_line(int id) {
+    return R"({"i":1,"op":"alloc","set":1,"min":1,"max":9,"data":null,"ret":)" +
+           std::to_string(id) + R"(,"events":[]})" + "\n";
+}
+
 struct Outcome {
     int code;
     std::string out;
     std::string err;
+    bool holds(const std::string& text) const { return out.find(text) != std::string::npos; }
+    bool complains(const std::string& text) const { return err.find(text) != std::string::npos; }
 };
 
-Outcome replay(const std::string& text) {
-    const TextFile file(text);
+Outcome replay_file(const std::string& path) {
     std::ostringstream out;
     std::ostringstream err;
-    const int code = ioasim::tools::run_conform_ioasid({file.path()}, out, err);
+    const int code = ioasim::tools::run_conform_ioasid({path}, out, err);
     return {code, out.str(), err.str()};
+}
+Outcome replay(const std::string& text) {
+    return replay_file(TextFile(text).path());
 }
 
 }  // namespace
@@ -98,15 +108,48 @@ TEST_CASE("conform: an uncompressed file is read too") {
     CHECK(outcome.out.find("1 files, 1 operations, 0 mismatches, 0 skipped") != std::string::npos);
 }
 
+TEST_CASE("conform: recordings written by hand from the contract agree") {
+    check_profile("by_hand");
+}
+
 TEST_CASE("conform: a result that differs is counted and shown in context") {
+    const Outcome outcome = replay(std::string(kHeader) + kSetAlloc + alloc_line(2));
+    CHECK(outcome.code == 1);
+    CHECK(outcome.holds(":3: mismatch: alloc: ret: recorded 2, here 1\n"));
+    CHECK(outcome.holds("    {\"i\":0,\"op\":\"set_alloc\""));
+    CHECK(outcome.holds("  > {\"i\":1,\"op\":\"alloc\""));
+    CHECK(outcome.holds("1 files, 2 operations, 1 mismatches, 0 skipped"));
+}
+
+TEST_CASE("conform: the place of a difference inside a result is told") {
     const Outcome outcome =
         replay(std::string(kHeader) + kSetAlloc +
-               R"({"i":1,"op":"alloc","set":1,"min":1,"max":9,"data":null,"ret":2,"after":null,)"
-               R"("events":[]})"
+               R"({"i":1,"op":"alloc","set":1,"min":1,"max":9,"data":null,"ret":1,"events":[],)"
+               R"("after":{"set":1,"state":"IDLE","refs":2,"spid":null,"data":null}})"
                "\n");
+    CHECK(outcome.holds(":3: mismatch: alloc: after.refs: recorded 2, here 1\n"));
+}
+
+TEST_CASE("conform: the first difference of a file is shown, all are counted") {
+    const Outcome outcome =
+        replay(std::string(kHeader) + kSetAlloc + alloc_line(2) + alloc_line(9) + alloc_line(3));
     CHECK(outcome.code == 1);
-    CHECK(outcome.out.find("line 3: after: recorded null") != std::string::npos);
-    CHECK(outcome.out.find("1 files, 2 operations, 1 mismatches, 0 skipped") != std::string::npos);
+    CHECK(outcome.holds(":3: mismatch"));
+    CHECK_FALSE(outcome.holds(":4: mismatch"));
+    CHECK(outcome.holds("4 operations, 2 mismatches"));
+}
+
+TEST_CASE("conform: a set that was not made here is a difference, not a fault of the file") {
+    // Recorded as made, refused here: the pool is smaller.
+    const Outcome outcome =
+        replay(std::string(kHeader) +
+               R"({"i":0,"op":"set_alloc","token":1,"quota":17,"type":"mm","ret":0,"set":1,)"
+               R"("got_quota":17,"available":0,"events":[]})"
+               "\n" +
+               alloc_line(1));
+    CHECK(outcome.code == 1);
+    CHECK(outcome.holds("2 operations, 2 mismatches"));
+    CHECK(outcome.err.empty());
 }
 
 TEST_CASE("conform: an event that was not recorded is a mismatch") {
@@ -116,40 +159,193 @@ TEST_CASE("conform: an event that was not recorded is a mismatch") {
         R"("put_on_free":false}]})"
         "\n";
     // The posted code forgets a block that was registered before its set: no ALLOC is recorded.
-    const std::string alloc =
-        R"({"i":1,"op":"alloc","set":1,"min":1,"max":9,"data":null,"ret":1,"events":[]})"
-        "\n";
-    CHECK(replay(header + kSetAlloc + alloc).code == 0);
-    std::string dcp = header + kSetAlloc + alloc;
+    CHECK(replay(header + kSetAlloc + alloc_line(1)).code == 0);
+    std::string dcp = header + kSetAlloc + alloc_line(1);
     dcp.replace(dcp.find("v4"), 2, "dcp");
     CHECK(replay(dcp).code == 1);
 }
 
+TEST_CASE("conform: a result that nobody here tells is a mismatch") {
+    const Outcome outcome =
+        replay(std::string(kHeader) + R"({"i":0,"op":"find_set","id":1,"ret":-2,"events":[],)"
+                                      R"("colour":"red"})"
+                                      "\n");
+    CHECK(outcome.code == 1);
+    CHECK(outcome.holds("colour: recorded \"red\", here none"));
+}
+
+TEST_CASE("conform: IDs written one by one or as a range are the same snapshot") {
+    const std::string before = std::string(kHeader) + kSetAlloc + alloc_line(1) + alloc_line(2);
+    const std::string head =
+        R"({"i":3,"op":"snapshot","capacity":16,"available":12,"sets":[{"set":1,"num":0,)"
+        R"("type":"mm","token":1,"live":2,"quota":4,"chain":[],"ids":[)";
+    const std::string rest = R"("state":"IDLE","refs":1,"spid":null,"data":null})";
+    const std::string tail = R"(]}],"global":[],"mm_list":[],"events":[]})"
+                             "\n";
+    CHECK(replay(before + head + R"({"id":1,)" + rest + R"(,{"id":2,)" + rest + tail).code == 0);
+    CHECK(replay(before + head + R"({"id":1,"to":2,)" + rest + tail).code == 0);
+    const Outcome more = replay(before + head + R"({"id":1,"to":4000000000,)" + rest + tail);
+    CHECK(more.code == 1);
+    CHECK(more.holds("sets[0].ids[0].to: recorded 4000000000, here 2"));
+}
+
 TEST_CASE("conform: an unknown operation is skipped, and that is no success") {
     const Outcome outcome =
-        replay(std::string(kHeader) + R"({"i":0,"op":"set_paint","events":[]})" + "\n");
+        replay(std::string(kHeader) + R"({"i":0,"op":"set_alocc","ret":0,"events":[]})" + "\n");
     CHECK(outcome.code == 1);
-    CHECK(outcome.out.find("0 mismatches, 1 skipped") != std::string::npos);
+    CHECK(
+        outcome.complains(":2: error[E0306]: unknown operation \"set_alocc\"; is it "
+                          "\"set_alloc\"? (skipped)"));
+    CHECK(outcome.holds("0 mismatches, 1 skipped"));
 }
 
-TEST_CASE("conform: a missing, foreign or malformed file is unreadable") {
+TEST_CASE("conform: numbers beyond 20 bits are replayed, beyond 32 refused") {
+    const std::string wide =
+        R"({"i":1,"op":"alloc","set":1,"min":4294967290,"max":4294967294,"data":null,)"
+        R"("ret":4294967290,"events":[]})"
+        "\n";
+    CHECK(replay(std::string(kHeader) + kSetAlloc + wide).code == 0);
+    const Outcome outcome =
+        replay(std::string(kHeader) + R"({"i":0,"op":"find_set","id":4294967296,"ret":-2,)"
+                                      R"("events":[]})"
+                                      "\n");
+    CHECK(outcome.code == 2);
+    CHECK(outcome.complains(":2: error[E0301]: \"id\" is 4294967296"));
+}
+
+TEST_CASE("conform: what a line lacks or holds wrongly is told with its place") {
+    struct Wrong {
+        const char* line;
+        const char* message;
+    };
+    for (const Wrong& wrong : {
+             Wrong{R"({"i":0,"op":"find_set","ret":-2,"events":[]})",
+                   ":2: error[E0202]: the key \"id\" is missing"},
+             Wrong{R"({"i":0,"op":"find_set","id":1,"events":[]})",
+                   ":2: error[E0202]: the key \"ret\" is missing"},
+             Wrong{R"({"i":0,"op":"find_set","id":1,"ret":-2})",
+                   ":2: error[E0202]: the key \"events\" is missing"},
+             Wrong{R"({"i":0})", ":2: error[E0202]: the key \"op\" is missing"},
+             Wrong{R"({"i":0,"op":7})", ":2: error[E0203]: \"op\" must be a string, not 7"},
+             Wrong{R"({"i":0,"op":"find_set","id":"1","ret":-2,"events":[]})",
+                   ":2: error[E0203]: \"id\" must be an integer, not \"1\""},
+             Wrong{R"({"i":0,"op":"find_set","id":1.5,"ret":-2,"events":[]})",
+                   ":2: error[E0302]: \"id\" must be an integer, not 1.5"},
+             Wrong{R"({"i":0,"op":"find_set","id":[1],"ret":-2,"events":[]})",
+                   ":2: error[E0203]: \"id\" must be an integer, not [1]"},
+             Wrong{R"({"i":0,"op":"set_free","set":1,"ret":0,"events":[]})",
+                   ":2: error[E0401]: there is no set 1: the recording has made 0 so far"},
+             Wrong{R"({"i":0,"op":"register_notifier","set":null,"nb":"x","ret":0,"events":[]})",
+                   ":2: error[E0401]: the header has no block \"x\""},
+             Wrong{R"({"i":0,"op":"register_allocator","name":"x","ret":0,"events":[]})",
+                   ":2: error[E0401]: the header has no allocator \"x\""},
+             Wrong{R"({"i":0,"op":"set_alloc","token":1,"quota":1,"type":"m","ret":0,"events":[]})",
+                   ":2: error[E0306]: unknown type of a set \"m\""},
+             Wrong{R"([1,2])", ":2: error[E0203]: a line must be an object, not [1,2]"},
+             Wrong{R"({"i":0,"op":"find_set"]})", ":2:23: error[E0107]: unexpected ']'"},
+             Wrong{"{\"i\":0,\"op\":\"\xff\"}", ": error[E0105]: "},
+             Wrong{R"({"i":1e999,"op":"find_set"})",
+                   ":2: error[E0113]: number overflow parsing '1e999'"},
+         }) {
+        INFO(std::string(wrong.line));
+        const Outcome outcome = replay(std::string(kHeader) + wrong.line + "\n");
+        CHECK(outcome.code == 2);
+        CHECK(outcome.complains(wrong.message));
+    }
+    const std::string deep(10'000, '[');
+    CHECK(replay(std::string(kHeader) + deep + "\n").complains(":2: error[E0109]: "));
+}
+
+TEST_CASE("conform: a wrong header is told") {
+    struct Wrong {
+        const char* line;
+        const char* message;
+    };
+    for (const Wrong& wrong : {
+             Wrong{R"({"format":"other"})", ":1: error[E0208]: the format is \"other\""},
+             Wrong{R"({"profile":"v4"})", ":1: error[E0202]: the key \"format\" is missing"},
+             Wrong{R"({"format":"ioasid-ops/1","profile":"v5"})",
+                   ":1: error[E0306]: unknown profile \"v5\"; is it \"v4\"?"},
+             Wrong{R"({"format":"ioasid-ops/1","profile":"v4"})",
+                   ":1: error[E0202]: the key \"capacity\" is missing"},
+             Wrong{R"({"format":"ioasid-ops/1","profile":"v4","capacity":1,"notifiers":{}})",
+                   ":1: error[E0203]: \"notifiers\" must be an array"},
+             Wrong{R"({"format":"ioasid-ops/1","profile":"v4","capacity":1,"notifiers":[{"nb":"a",)"
+                   R"("scope":null,"priority":1,"ret":"WHAT","put_on_free":false}]})",
+                   ":1: error[E0306]: unknown return value of a block \"WHAT\""},
+             Wrong{R"({"format":"ioasid-ops/1","profile":"v4","capacity":1,"notifiers":[{"nb":"a",)"
+                   R"("scope":"mm:x","priority":1,"ret":"OK","put_on_free":false}]})",
+                   ":1: error[E0306]: unknown scope \"mm:x\""},
+             Wrong{R"({"format":"ioasid-ops/1","profile":"v4","capacity":1,"notifiers":[],)"
+                   R"("allocators":[{"name":"A","fn":"f"},{"name":"A","fn":"g"}]})",
+                   ":1: error[E0308]: two allocators are named \"A\""},
+         }) {
+        INFO(std::string(wrong.line));
+        const Outcome outcome = replay(std::string(wrong.line) + "\n");
+        CHECK(outcome.code == 2);
+        CHECK(outcome.complains(wrong.message));
+    }
+}
+
+TEST_CASE("conform: a set that the recording uses after its end is a fault of the file") {
+    const Outcome outcome =
+        replay(std::string(kHeader) + kSetAlloc +
+               R"({"i":1,"op":"set_free","set":1,"ret":0,"available":12,"gone":[1],"events":[]})"
+               "\n" +
+               alloc_line(1));
+    CHECK(outcome.code == 2);
+    CHECK(outcome.complains(":4: error[E0603]: set 1 is used after its end in line 3"));
+    CHECK(outcome.holds("2 operations, 0 mismatches, the rest cannot be read"));
+}
+
+TEST_CASE("conform: missing files, folders and empty files are told") {
+    CHECK(replay_file("/nonexistent.jsonl").complains("/nonexistent.jsonl: error[E0101]: "));
+    CHECK(replay_file("/").complains("/: error[E0102]: is a folder"));
+    CHECK(replay_file("/dev/null").complains("/dev/null: error[E0102]: is not a regular file"));
+    CHECK(replay("").complains(": error[E0103]: the file is empty"));
+    CHECK(replay(kHeader).complains(":1: error[E0103]: the recording has no operations"));
     std::ostringstream out;
     std::ostringstream err;
-    CHECK(ioasim::tools::run_conform_ioasid({"/nonexistent.jsonl"}, out, err) == 2);
     CHECK(ioasim::tools::run_conform_ioasid({}, out, err) == 2);
-    CHECK(replay("{\"format\":\"other\"}\n").code == 2);
-    CHECK(replay("").code == 2);
-    CHECK(replay(std::string(kHeader) + "{\"i\":0,\"op\":\n").code == 2);
-    CHECK(replay(std::string(kHeader) + "{\"i\":0,\"op\":\"alloc\"}\n").code == 2);
 }
 
-TEST_CASE("conform: a compressed file that is cut off is unreadable") {
+TEST_CASE("conform: every file is judged, whatever is wrong with another") {
+    const TextFile good(std::string(kHeader) + kSetAlloc);
+    const TextFile wrong(std::string(kHeader) + kSetAlloc + alloc_line(2));
+    std::ostringstream out;
+    std::ostringstream err;
+    const int code = ioasim::tools::run_conform_ioasid(
+        {"/nonexistent.jsonl", wrong.path(), "/", good.path()}, out, err);
+    const Outcome outcome{code, out.str(), err.str()};
+    CHECK(outcome.code == 2);
+    CHECK(outcome.complains("/nonexistent.jsonl: error[E0101]"));
+    CHECK(outcome.complains("/: error[E0102]"));
+    CHECK(outcome.holds(wrong.path() + ": 2 operations, 1 mismatches\n"));
+    CHECK(outcome.holds(good.path() + ": 1 operations, 0 mismatches\n"));
+    CHECK(outcome.holds("2 files, 3 operations, 1 mismatches, 0 skipped\n"));
+}
+
+TEST_CASE("conform: a last line that was cut off is told; one without a line feed is whole") {
+    const std::string whole = std::string(kHeader) + kSetAlloc;
+    CHECK(replay(whole.substr(0, whole.size() - 1)).code == 0);
+    const Outcome outcome = replay(whole.substr(0, whole.size() - 20));
+    CHECK(outcome.code == 2);
+    CHECK(outcome.complains(":2:"));
+    CHECK(outcome.complains("error[E0110]: the last line ends too early"));
+}
+
+TEST_CASE("conform: compressed data that is cut off or damaged is told") {
     const std::vector<std::string> files = recorded("v4");
     std::ifstream in(files.front(), std::ios::binary);
-    std::ostringstream whole;
-    whole << in.rdbuf();
-    const TextFile half(whole.str().substr(0, whole.str().size() / 2));
-    std::ostringstream out;
-    std::ostringstream err;
-    CHECK(ioasim::tools::run_conform_ioasid({half.path()}, out, err) == 2);
+    std::ostringstream all;
+    all << in.rdbuf();
+    const std::string whole = all.str();
+    const Outcome half = replay(whole.substr(0, whole.size() / 2));
+    CHECK(half.code == 2);
+    CHECK(half.complains("error[E0110]: the compressed data is cut off"));
+    std::string damaged = whole;
+    damaged[damaged.size() - 6] = static_cast<char>(damaged[damaged.size() - 6] ^ 1);  // checksum
+    const Outcome other = replay(damaged);
+    CHECK(other.code == 2);
+    CHECK(other.complains("error[E0116]: the data is damaged"));
 }

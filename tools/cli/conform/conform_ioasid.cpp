@@ -1,13 +1,14 @@
 #include "tools/cli/conform/conform_ioasid.hpp"
 
-#include <algorithm>
-#include <exception>
+#include <memory>
 #include <ostream>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "tools/cli/conform/comparison.hpp"
 #include "tools/cli/conform/ioasid_replay.hpp"
-#include "tools/cli/conform/line_file.hpp"
+#include "tools/cli/conform/recording.hpp"
 
 namespace ioasim::tools {
 
@@ -25,152 +26,147 @@ struct Totals {
     std::uint64_t skipped = 0;
 };
 
-// A file that cannot be replayed, with the line.
-struct Unreadable : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
+// One file: what it says is wrong goes to `err`, what came out differently to `out`.
+class FileReplay {
+public:
+    FileReplay(const std::string& path, std::ostream& out, std::ostream& err)
+        : path_(path), out_(out), err_(err) {}
 
-// In mix "big" one entry stands for id..to, all alike.
-json expand_ids(const json& ids) {
-    json all = json::array();
-    for (const json& entry : ids) {
-        const auto first = entry.at("id").get<std::uint64_t>();
-        const std::uint64_t last = entry.value("to", first);
-        json one = entry;
-        one.erase("to");
-        for (std::uint64_t id = first; id <= last; ++id) {
-            one["id"] = id;
-            all.push_back(one);
+    // False when the file, or what is left of it, cannot be read.
+    bool run(Totals& totals) {
+        bool readable = true;
+        try {
+            try {
+                read_lines(path_, text_);
+            } catch (const RecordingError&) {
+                at_ = text_.lines.size();
+                throw;
+            }
+            run_lines();
+        } catch (const RecordingError& error) {
+            readable = false;
+            err_ << place() << ": error[" << scenario::code_name(error.code())
+                 << "]: " << error.what() << '\n';
+        }
+        if (readable || operations_ != 0) {
+            out_ << path_ << ": " << operations_ << " operations, " << mismatches_ << " mismatches"
+                 << (readable ? "" : ", the rest cannot be read") << '\n';
+        }
+        totals.files += readable ? 1 : 0;
+        totals.operations += operations_;
+        totals.mismatches += mismatches_;
+        totals.skipped += skipped_;
+        return readable;
+    }
+
+private:
+    // "file", "file:line" or "file:line:column".
+    std::string place() const {
+        if (text_.lines.empty()) {
+            return path_;
+        }
+        return column_ == 0 ? fmt::format("{}:{}", path_, at_ + 1)
+                            : fmt::format("{}:{}:{}", path_, at_ + 1, column_);
+    }
+
+    json parse() {
+        const std::string& line = text_.lines[at_];
+        column_ = 0;
+        try {
+            return parse_line(line, column_);
+        } catch (const RecordingError& error) {
+            // What stops inside a line, at the very end of the file, was cut off.
+            const bool last = at_ + 1 == text_.lines.size() && !text_.last_is_whole;
+            if (last && error.code() == Code::Syntax && column_ > line.size()) {
+                throw RecordingError(Code::Truncated, "the last line ends too early");
+            }
+            throw;
         }
     }
-    return all;
-}
 
-json expand_snapshot(json op) {
-    if (!op.contains("sets")) {
-        return op;
-    }
-    for (json& set : op["sets"]) {
-        set["ids"] = expand_ids(set.at("ids"));
-    }
-    return op;
-}
-
-// What is wrong with one operation, or an empty string. Keys of `got` that the recording does not
-// have were not recorded for this operation, except those that are left out when empty.
-std::string difference(const json& op, const json& got) {
-    for (const auto& [key, value] : op.items()) {
-        const auto found = got.find(key);
-        if (found != got.end() && *found != value) {
-            return key + ": recorded " + value.dump() + ", here " + found->dump();
+    void run_lines() {
+        IoasidReplay replay(parse());
+        for (at_ = 1; at_ < text_.lines.size(); ++at_) {
+            if (!text_.lines[at_].empty()) {
+                run_operation(replay, parse());
+            }
+        }
+        if (operations_ == 0) {
+            at_ = 0;
+            throw RecordingError(Code::EmptyFile, "the recording has no operations");
         }
     }
-    for (const char* key : {"gone", "prov"}) {
-        if (!op.contains(key) && got.contains(key) && !got.at(key).empty()) {
-            return std::string(key) + ": recorded none, here " + got.at(key).dump();
-        }
-    }
-    for (const char* key : {"ret", "events", "after", "available", "sets", "ids"}) {
-        if (op.contains(key) && !got.contains(key)) {
-            return std::string(key) + ": recorded " + op.at(key).dump() + ", here not told";
-        }
-    }
-    return {};
-}
 
-std::string shortened(const std::string& text) {
-    return text.size() <= kShownCharacters ? text : text.substr(0, kShownCharacters) + " ...";
-}
-
-void show_context(std::ostream& out, const std::vector<std::string>& lines, std::size_t at) {
-    const std::size_t first = at > kContextLines ? at - kContextLines : 1;
-    for (std::size_t i = first; i <= at; ++i) {
-        out << (i == at ? "  > " : "    ") << shortened(lines[i]) << '\n';
-    }
-}
-
-json parse(const std::string& line, std::size_t number) {
-    try {
-        return json::parse(line);
-    } catch (const json::exception& error) {
-        throw Unreadable("line " + std::to_string(number + 1) + ": " + error.what());
-    }
-}
-
-void replay_file(const std::string& path, Totals& totals, std::ostream& out) {
-    std::vector<std::string> lines;
-    std::string reason;
-    if (!read_lines(path, lines, reason)) {
-        throw Unreadable(reason);
-    }
-    if (lines.empty()) {
-        throw Unreadable("empty file");
-    }
-    std::unique_ptr<IoasidReplay> replay;
-    try {
-        replay = std::make_unique<IoasidReplay>(parse(lines[0], 0));
-    } catch (const Unreadable&) {
-        throw;
-    } catch (const std::exception& error) {
-        throw Unreadable(std::string("line 1: ") + error.what());
-    }
-    std::uint64_t operations = 0;
-    std::uint64_t mismatches = 0;
-    std::uint64_t skipped = 0;
-    for (std::size_t i = 1; i < lines.size(); ++i) {
-        if (lines[i].empty()) {
-            continue;
-        }
-        const json op = expand_snapshot(parse(lines[i], i));
-        ++operations;
+    void run_operation(IoasidReplay& replay, const json& op) {
         json got;
         std::string wrong;
         try {
-            if (!replay->perform(op, got)) {
-                ++skipped;
-                out << path << ": line " << i + 1 << ": unknown operation "
-                    << shortened(op.at("op").dump()) << ", skipped\n";
-                continue;
+            if (!replay.perform(op, at_ + 1, got)) {
+                skip(op);
+                return;
             }
             wrong = difference(op, got);
-        } catch (const json::exception& error) {
-            throw Unreadable("line " + std::to_string(i + 1) + ": " + error.what());
-        } catch (const std::exception& error) {
+        } catch (const RecordingError&) {
+            throw;
+        } catch (const std::runtime_error& error) {
             // After an earlier difference the recording may name what does not exist here.
             wrong = error.what();
         }
-        if (!wrong.empty() && mismatches++ == 0) {
-            out << path << ": line " << i + 1 << ": " << shortened(wrong) << '\n';
-            show_context(out, lines, i);
+        ++operations_;
+        if (!wrong.empty() && mismatches_++ == 0) {
+            out_ << place() << ": mismatch: " << text_of(op, "op") << ": " << wrong << '\n';
+            show_context();
         }
     }
-    out << path << ": " << operations << " operations, " << mismatches << " mismatches\n";
-    totals.operations += operations;
-    totals.mismatches += mismatches;
-    totals.skipped += skipped;
-}
+
+    void skip(const json& op) {
+        ++operations_;
+        ++skipped_;
+        try {
+            refuse_choice("operation", text_of(op, "op"), IoasidReplay::operations());
+        } catch (const RecordingError& error) {
+            err_ << place() << ": error[" << scenario::code_name(error.code())
+                 << "]: " << error.what() << " (skipped)\n";
+        }
+    }
+
+    void show_context() const {
+        const std::size_t first = at_ > kContextLines ? at_ - kContextLines : 1;
+        for (std::size_t i = first; i <= at_; ++i) {
+            const std::string& line = text_.lines[i];
+            out_ << (i == at_ ? "  > " : "    ")
+                 << (line.size() <= kShownCharacters ? line
+                                                     : line.substr(0, kShownCharacters) + " ...")
+                 << '\n';
+        }
+    }
+
+    const std::string& path_;
+    std::ostream& out_;
+    std::ostream& err_;
+    RecordedLines text_;
+    std::size_t at_ = 0;      // line, from 0
+    std::size_t column_ = 0;  // from 1; 0: the whole line
+    std::uint64_t operations_ = 0;
+    std::uint64_t mismatches_ = 0;
+    std::uint64_t skipped_ = 0;
+};
 
 }  // namespace
 
 int run_conform_ioasid(const std::vector<std::string>& files, std::ostream& out,
                        std::ostream& err) {
     Totals totals;
-    bool unreadable = files.empty();
+    bool readable = !files.empty();
     if (files.empty()) {
         err << "conform ioasid: no files\n";
     }
     for (const std::string& path : files) {
-        try {
-            replay_file(path, totals, out);
-            ++totals.files;
-        } catch (const Unreadable& error) {
-            err << path << ": error: " << error.what() << '\n';
-            unreadable = true;
-        }
+        readable = FileReplay(path, out, err).run(totals) && readable;
     }
     out << totals.files << " files, " << totals.operations << " operations, " << totals.mismatches
         << " mismatches, " << totals.skipped << " skipped\n";
-    if (unreadable) {
+    if (!readable) {
         return 2;
     }
     return totals.mismatches == 0 && totals.skipped == 0 ? 0 : 1;

@@ -1,8 +1,14 @@
 #include "tools/cli/conform/ioasid_replay.hpp"
 
+#include <algorithm>
+#include <charconv>
 #include <stdexcept>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "tools/cli/conform/ioasid_values.hpp"
+#include "tools/cli/conform/recording.hpp"
 
 namespace ioasim::tools {
 
@@ -10,76 +16,12 @@ using nlohmann::json;
 
 namespace {
 
+constexpr const char* kFormat = "ioasid-ops/1";
+constexpr std::uint64_t kMostStaticSets = 10'000;
+constexpr std::uint64_t kMostAllocations = std::uint64_t{1} << 21U;  // of one alloc_n
+
 TimePs no_clock() {
     return TimePs{};
-}
-
-// Arguments are u32 in C; a recording may show one as a negative int.
-std::uint32_t u32(const json& value) {
-    return static_cast<std::uint32_t>(value.get<std::int64_t>());
-}
-Ioasid id_of(const json& value) {
-    return Ioasid{u32(value)};
-}
-SetToken token_of(const json& value) {
-    return value.is_null() ? 0 : value.get<SetToken>();
-}
-
-// Private data is a small number in the recording and an opaque pointer in the core.
-void* data_of(const json& value) {
-    return value.is_null() ? nullptr : reinterpret_cast<void*>(value.get<std::uintptr_t>());
-}
-json from_data(void* data) {
-    return data == nullptr ? json() : json(reinterpret_cast<std::uintptr_t>(data));
-}
-json from_spid(Spid spid) {
-    return spid == kNoSpid ? json() : json(spid.value());
-}
-json from_token(SetToken token) {
-    return token == 0 ? json() : json(token);
-}
-
-int negative(Errno error) {
-    return -static_cast<int>(error);
-}
-
-// C functions return int: numbers above 2^31 show as negative there.
-json from_count(const Result<std::uint32_t>& result) {
-    return result.ok() ? json(static_cast<std::int32_t>(*result)) : json(negative(result.error()));
-}
-
-SetType type_of(const json& value) {
-    if (value.is_string()) {
-        const std::string name = value.get<std::string>();
-        if (name != "mm" && name != "null") {
-            throw std::runtime_error("unknown set type " + name);
-        }
-        return name == "mm" ? SetType::Mm : SetType::None;
-    }
-    return static_cast<SetType>(u32(value));
-}
-
-NotifyResult notify_result(const std::string& name) {
-    if (name == "OK") {
-        return NotifyResult::Ok;
-    }
-    if (name == "STOP") {
-        return NotifyResult::Stop;
-    }
-    return name == "BAD" ? NotifyResult::Bad : NotifyResult::Done;
-}
-
-// Consecutive numbers as [[first,last],..] in the order given.
-json runs_of(const std::vector<Ioasid>& ids) {
-    json runs = json::array();
-    for (const Ioasid id : ids) {
-        if (!runs.empty() && runs.back()[1].get<std::uint64_t>() + 1 == id.value()) {
-            runs.back()[1] = id.value();
-        } else {
-            runs.push_back({id.value(), id.value()});
-        }
-    }
-    return runs;
 }
 
 }  // namespace
@@ -88,10 +30,10 @@ json runs_of(const std::vector<Ioasid>& ids) {
 class IoasidReplay::Block final : public NotifierBlock {
 public:
     Block(IoasidReplay& replay, const json& info)
-        : NotifierBlock(info.at("nb").get<std::string>(), info.at("priority").get<int>()),
+        : NotifierBlock(text_of(info, "nb"), int_of(info, "priority")),
           replay_(replay),
-          result_(notify_result(info.at("ret").get<std::string>())),
-          put_on_free_(info.at("put_on_free").get<bool>()) {}
+          result_(notify_result(info)),
+          put_on_free_(bool_of(info, "put_on_free")) {}
 
     NotifyResult handle(ExecContext& ctx, const NotifierPayload& p) override {
         json event{{"nb", name()},
@@ -153,71 +95,126 @@ IoasidReplay::IoasidReplay(const json& header)
       recorder_(no_clock),
       events_(std::make_unique<json>(json::array())),
       provided_(std::make_unique<json>(json::array())) {
-    if (header.value("format", "") != "ioasid-ops/1") {
-        throw std::runtime_error("the first line is no header of format ioasid-ops/1");
+    if (const std::string format = text_of(header, "format"); format != kFormat) {
+        throw RecordingError(Code::Version, fmt::format("the format is \"{}\", not \"{}\"",
+                                                        format.substr(0, 60), kFormat));
     }
-    const std::string name = header.at("profile").get<std::string>();
+    const std::string name = text_of(header, "profile");
     Profile profile = Profile::Spec;
     if (!parse_profile(name, profile)) {
-        throw std::runtime_error("unknown profile " + name);
+        refuse_choice("profile", name, {"v4", "dcp", "mainline", "spec"});
     }
     Switches switches = Switches::preset(profile);
-    switches.reference_counts = header.value("refcounts", true);
+    switches.reference_counts = !header.contains("refcounts") || bool_of(header, "refcounts");
     managed_ = switches.managed_sets;
     reference_counts_ = switches.reference_counts;
     tells_marked_ = profile == Profile::Dcp;
     core_ = std::make_unique<IoasidCore>("host", params_, switches, recorder_, probes_);
     holder_ = core_->holder("replay");
-    for (int i = 0; i < header.value("static_sets", 0); ++i) {
-        sets_.push_back(core_->declare_set("set" + std::to_string(i + 1)));
-        numbers_[sets_.back()] = static_cast<std::uint32_t>(sets_.size());
-        gone_.push_back(false);
+    if (header.contains("static_sets") && managed_) {
+        throw RecordingError(Code::UnknownKey, "\"static_sets\" belongs to mainline");
     }
-    if (!header.at("capacity").is_null()) {
-        core_->install_capacity(ctx_, u32(header.at("capacity")));
+    if (header.contains("static_sets")) {
+        recorded_sets_ = u64_of(header, "static_sets", kMostStaticSets);
     }
+    for (std::uint64_t i = 1; i <= recorded_sets_; ++i) {
+        remember(core_->declare_set("set" + std::to_string(i)));
+    }
+    if (!value_of(header, "capacity").is_null()) {
+        core_->install_capacity(ctx_, u32_of(header, "capacity"));
+    }
+    read_allocators(array_of(header, "allocators"));
+    value_of(header, "notifiers");
+    read_notifiers(array_of(header, "notifiers"));
+}
+
+void IoasidReplay::read_allocators(const json& infos) {
     std::map<std::string, const void*> functions;
-    for (const json& info : header.value("allocators", json::array())) {
-        const std::string provider = info.at("name").get<std::string>();
+    for (const json& info : infos) {
+        const std::string provider = text_of(info, "name");
         // Any address that is the same for one name of functions and different for another.
-        const auto known = functions.insert({info.at("fn").get<std::string>(), nullptr}).first;
+        const auto known = functions.insert({text_of(info, "fn"), nullptr}).first;
         known->second = &*known;
         auto& place = providers_[provider];
+        if (place != nullptr) {
+            throw RecordingError(Code::NameTaken,
+                                 fmt::format("two allocators are named \"{}\"", provider));
+        }
         place = std::make_unique<Provider>(*this, provider, known->second);
     }
-    for (const json& info : header.at("notifiers")) {
-        auto& block = blocks_[info.at("nb").get<std::string>()];
+}
+
+void IoasidReplay::read_notifiers(const json& infos) {
+    for (const json& info : infos) {
+        const std::string name = text_of(info, "nb");
+        auto& block = blocks_[name];
+        if (block != nullptr) {
+            throw RecordingError(Code::NameTaken, fmt::format("two blocks are named \"{}\"", name));
+        }
         block = std::make_unique<Block>(*this, info);
-        const json& scope = info.at("scope");
+        if (value_of(info, "scope").is_null()) {
+            continue;
+        }
+        const std::string scope = text_of(info, "scope");
+        std::uint64_t token = 0;
+        const char* const end = scope.data() + scope.size();
         if (scope == "global") {
             core_->register_notifier(ctx_, nullptr, *block);
-        } else if (!scope.is_null()) {
-            const std::string text = scope.get<std::string>();
-            if (text.rfind("mm:", 0) != 0) {
-                throw std::runtime_error("unknown scope " + text);
-            }
-            core_->register_notifier_mm(ctx_, std::stoull(text.substr(3)), *block);
+        } else if (scope.rfind("mm:", 0) == 0 && scope.size() > 3 &&
+                   std::from_chars(scope.data() + 3, end, token).ptr == end) {
+            core_->register_notifier_mm(ctx_, token, *block);
+        } else {
+            refuse_choice("scope", scope, {"global", "mm:1"});
         }
     }
 }
 
 IoasidReplay::~IoasidReplay() = default;
 
-IoasidSet* IoasidReplay::set_of(const json& value) const {
-    if (value.is_null()) {
+IoasidSet* IoasidReplay::set_of(const json& op) const {
+    if (value_of(op, "set").is_null()) {
         return nullptr;
     }
-    const auto number = value.get<std::size_t>();
-    if (number < 1 || number > sets_.size()) {
-        throw std::runtime_error("set " + std::to_string(number) + " does not exist here");
+    const std::uint64_t number = u64_of(op, "set", kLargestToken);
+    if (number < 1 || number > recorded_sets_) {
+        throw RecordingError(Code::UnknownComponent,
+                             fmt::format("there is no set {}: the recording has made {} so far",
+                                         number, recorded_sets_));
+    }
+    if (const auto ended = ended_.find(number); ended != ended_.end()) {
+        throw RecordingError(Code::BadOrder, fmt::format("set {} is used after its end in line {}",
+                                                         number, ended->second));
+    }
+    if (number > sets_.size()) {
+        throw std::runtime_error(fmt::format("set {} was not made here", number));
     }
     return sets_[number - 1];
 }
 
-IoasidReplay::Block& IoasidReplay::block_of(const json& name) {
-    const auto found = blocks_.find(name.get<std::string>());
+void IoasidReplay::remember(IoasidSet* set) {
+    sets_.push_back(set);
+    gone_.push_back(false);
+    numbers_[set] = static_cast<std::uint32_t>(sets_.size());
+}
+
+// What the recording itself says of its sets, whatever happened here.
+void IoasidReplay::note_recorded(const std::string& name, const json& op, std::size_t line) {
+    if (name == "set_alloc" && op.contains("set")) {
+        recorded_sets_ = std::max(recorded_sets_, u64_of(op, "set", kLargestToken));
+    }
+    for (const json& set : array_of(op, "gone")) {
+        if (set.is_number_unsigned()) {
+            ended_.insert({set.get<std::uint64_t>(), line});
+        }
+    }
+}
+
+IoasidReplay::Block& IoasidReplay::block_of(const json& op) {
+    const std::string name = text_of(op, "nb");
+    const auto found = blocks_.find(name);
     if (found == blocks_.end()) {
-        throw std::runtime_error("unknown notification block " + name.get<std::string>());
+        throw RecordingError(Code::UnknownComponent,
+                             fmt::format("the header has no block \"{}\"", name));
     }
     return *found->second;
 }
@@ -254,17 +251,50 @@ void IoasidReplay::note_gone(json& got) {
     got["gone"] = std::move(gone);
 }
 
-bool IoasidReplay::perform(const json& op, json& got) {
+const std::vector<std::string>& IoasidReplay::operations() {
+    static const std::vector<std::string> names{"install_capacity",
+                                                "reserve_capacity",
+                                                "cancel_capacity",
+                                                "set_alloc",
+                                                "set_free",
+                                                "find_mm_set",
+                                                "free_all_in_set",
+                                                "set_for_each",
+                                                "alloc",
+                                                "alloc_n",
+                                                "free",
+                                                "get",
+                                                "get_if_owned",
+                                                "put",
+                                                "find",
+                                                "find_set",
+                                                "find_by_spid",
+                                                "attach_data",
+                                                "detach_data",
+                                                "set_data",
+                                                "attach_spid",
+                                                "detach_spid",
+                                                "register_notifier",
+                                                "unregister_notifier",
+                                                "register_notifier_mm",
+                                                "unregister_notifier_mm",
+                                                "register_allocator",
+                                                "unregister_allocator",
+                                                "snapshot"};
+    return names;
+}
+
+bool IoasidReplay::perform(const json& op, std::size_t line, json& got) {
     events_->clear();
     provided_->clear();
     answers_.clear();
     next_answer_ = 0;
-    for (const json& call : op.value("prov", json::array())) {
-        if (call.at("call") == "alloc") {
-            answers_.push_back(u32(call.at("ret")));
+    const std::string name = text_of(op, "op");
+    for (const json& call : array_of(op, "prov")) {
+        if (text_of(call, "call") == "alloc") {
+            answers_.push_back(u32_of(call, "ret"));
         }
     }
-    const std::string name = op.at("op").get<std::string>();
     got = json::object();
     const bool known = dispatch_capacity(name, op, got) || dispatch_sets(name, op, got) ||
                        dispatch_ids(name, op, got) || dispatch_lookups(name, op, got) ||
@@ -276,23 +306,24 @@ bool IoasidReplay::perform(const json& op, json& got) {
     if (name == "snapshot") {
         snapshot(got);
     } else if (op.contains("id")) {
-        got["after"] = after(id_of(op.at("id")));
+        got["after"] = after(id_of(op, "id"));
     }
     got["events"] = *events_;
     got["prov"] = *provided_;
     note_gone(got);
+    note_recorded(name, op, line);
     return true;
 }
 
 bool IoasidReplay::dispatch_capacity(const std::string& name, const json& op, json& got) {
     if (name == "install_capacity") {
-        core_->install_capacity(ctx_, u32(op.at("total")));
+        core_->install_capacity(ctx_, u32_of(op, "total"));
         got["ret"] = nullptr;
         got["capacity"] = core_->capacity();
     } else if (name == "reserve_capacity") {
-        got["ret"] = from_count(core_->reserve_capacity(ctx_, u32(op.at("n"))));
+        got["ret"] = from_count(core_->reserve_capacity(ctx_, u32_of(op, "n")));
     } else if (name == "cancel_capacity") {
-        got["ret"] = from_count(core_->cancel_capacity(ctx_, u32(op.at("n"))));
+        got["ret"] = from_count(core_->cancel_capacity(ctx_, u32_of(op, "n")));
     } else {
         return false;
     }
@@ -302,26 +333,23 @@ bool IoasidReplay::dispatch_capacity(const std::string& name, const json& op, js
 
 bool IoasidReplay::dispatch_sets(const std::string& name, const json& op, json& got) {
     if (name == "set_alloc") {
-        const auto result =
-            core_->set_alloc(ctx_, token_of(op.at("token")), u32(op.at("quota")),
-                             type_of(op.at("type")), "set" + std::to_string(sets_.size() + 1));
+        const auto result = core_->set_alloc(ctx_, token_of(op, "token"), u32_of(op, "quota"),
+                                             type_of(op), "set" + std::to_string(sets_.size() + 1));
         got["ret"] = negative(result.error());
         if (result.ok()) {
-            sets_.push_back(*result);
-            gone_.push_back(false);
-            numbers_[*result] = static_cast<std::uint32_t>(sets_.size());
+            remember(*result);
             got["set"] = sets_.size();
             got["got_quota"] = (*result)->quota();
         }
         got["available"] = core_->available();
     } else if (name == "set_free") {
-        got["ret"] = negative(core_->set_free(ctx_, set_of(op.at("set"))));
+        got["ret"] = negative(core_->set_free(ctx_, set_of(op)));
         got["available"] = core_->available();
     } else if (name == "find_mm_set") {
-        const IoasidSet* set = core_->find_mm_set(ctx_, token_of(op.at("token")));
+        const IoasidSet* set = core_->find_mm_set(ctx_, token_of(op, "token"));
         got["ret"] = set == nullptr ? json(0) : number_of(set);
     } else if (name == "free_all_in_set") {
-        core_->free_all_in_set(ctx_, set_of(op.at("set")));
+        core_->free_all_in_set(ctx_, set_of(op));
         got["ret"] = nullptr;
     } else if (name == "set_for_each") {
         for_each(op, got);
@@ -333,8 +361,7 @@ bool IoasidReplay::dispatch_sets(const std::string& name, const json& op, json& 
 
 void IoasidReplay::for_each(const json& op, json& got) {
     std::vector<Ioasid> ids;
-    got["count"] =
-        core_->set_for_each(ctx_, set_of(op.at("set")), [&](Ioasid id) { ids.push_back(id); });
+    got["count"] = core_->set_for_each(ctx_, set_of(op), [&](Ioasid id) { ids.push_back(id); });
     got["ret"] = nullptr;
     got["runs"] = runs_of(ids);
     json list = json::array();
@@ -346,25 +373,24 @@ void IoasidReplay::for_each(const json& op, json& got) {
 
 bool IoasidReplay::dispatch_ids(const std::string& name, const json& op, json& got) {
     if (name == "alloc") {
-        const Ioasid id = core_->alloc(ctx_, set_of(op.at("set")), id_of(op.at("min")),
-                                       id_of(op.at("max")), data_of(op.at("data")));
+        const Ioasid id =
+            core_->alloc(ctx_, set_of(op), id_of(op, "min"), id_of(op, "max"), data_of(op));
         got["ret"] = id.value();
         got["after"] = after(id);
     } else if (name == "alloc_n") {
         alloc_many(op, got);
     } else if (name == "free") {
-        core_->free(ctx_, managed_ ? set_of(op.at("set")) : nullptr, id_of(op.at("id")));
+        core_->free(ctx_, managed_ ? set_of(op) : nullptr, id_of(op, "id"));
         got["ret"] = nullptr;
     } else if (name == "get") {
-        const Errno error = core_->get(ctx_, managed_ ? set_of(op.at("set")) : nullptr,
-                                       id_of(op.at("id")), holder_);
+        const Errno error =
+            core_->get(ctx_, managed_ ? set_of(op) : nullptr, id_of(op, "id"), holder_);
         got["ret"] = managed_ ? json(negative(error)) : json();
     } else if (name == "get_if_owned") {
         got["ret"] =
-            negative(core_->get_if_owned(ctx_, token_of(op.at("mm")), id_of(op.at("id")), holder_));
+            negative(core_->get_if_owned(ctx_, token_of(op, "mm"), id_of(op, "id"), holder_));
     } else if (name == "put") {
-        got["ret"] = core_->put(ctx_, managed_ ? set_of(op.at("set")) : nullptr, id_of(op.at("id")),
-                                holder_);
+        got["ret"] = core_->put(ctx_, managed_ ? set_of(op) : nullptr, id_of(op, "id"), holder_);
     } else {
         return false;
     }
@@ -374,10 +400,10 @@ bool IoasidReplay::dispatch_ids(const std::string& name, const json& op, json& g
 void IoasidReplay::alloc_many(const json& op, json& got) {
     std::vector<Ioasid> ids;
     std::uint64_t failed = 0;
-    const auto count = op.at("n").get<std::uint64_t>();
+    const auto count = u64_of(op, "n", kMostAllocations);
     for (std::uint64_t i = 0; i < count; ++i) {
-        const Ioasid id = core_->alloc(ctx_, set_of(op.at("set")), id_of(op.at("min")),
-                                       id_of(op.at("max")), data_of(op.at("data")));
+        const Ioasid id =
+            core_->alloc(ctx_, set_of(op), id_of(op, "min"), id_of(op, "max"), data_of(op));
         if (is_valid(id)) {
             ids.push_back(id);
         } else {
@@ -393,11 +419,11 @@ bool IoasidReplay::dispatch_lookups(const std::string& name, const json& op, jso
     if (name == "find") {
         find(op, got);
     } else if (name == "find_set") {
-        const auto result = core_->find_set(ctx_, id_of(op.at("id")));
+        const auto result = core_->find_set(ctx_, id_of(op, "id"));
         got["ret"] = result.ok() ? number_of(*result) : json(negative(result.error()));
     } else if (name == "find_by_spid") {
-        const Ioasid id = core_->find_by_spid(ctx_, set_of(op.at("set")), Spid{u32(op.at("spid"))},
-                                              op.at("get").get<bool>(), holder_);
+        const Ioasid id = core_->find_by_spid(ctx_, set_of(op), Spid{u32_of(op, "spid")},
+                                              bool_of(op, "get"), holder_);
         got["ret"] = id.value();
         got["after"] = after(id);
     } else {
@@ -409,14 +435,19 @@ bool IoasidReplay::dispatch_lookups(const std::string& name, const json& op, jso
 void IoasidReplay::find(const json& op, json& got) {
     int calls = 0;
     void* seen = nullptr;
-    const bool accept = op.at("getter") == "accept";
+    const bool has_getter = !value_of(op, "getter").is_null();
+    const std::string kind = has_getter ? text_of(op, "getter") : "accept";
+    if (kind != "accept" && kind != "refuse") {
+        refuse_choice("getter", kind, {"accept", "refuse"});
+    }
+    const bool accept = kind == "accept";
     const DataGetter getter = [&](void* data) {
         ++calls;
         seen = data;
         return accept;
     };
-    const auto result = core_->find(ctx_, set_of(op.at("set")), id_of(op.at("id")),
-                                    op.at("getter").is_null() ? nullptr : &getter);
+    const auto result =
+        core_->find(ctx_, set_of(op), id_of(op, "id"), has_getter ? &getter : nullptr);
     if (!result.ok()) {
         got["ret"] = negative(result.error());
     } else {
@@ -428,18 +459,17 @@ void IoasidReplay::find(const json& op, json& got) {
 
 bool IoasidReplay::dispatch_attach(const std::string& name, const json& op, json& got) {
     if (name == "attach_data") {
-        got["ret"] =
-            negative(core_->attach_data(ctx_, nullptr, id_of(op.at("id")), data_of(op.at("data"))));
+        got["ret"] = negative(core_->attach_data(ctx_, nullptr, id_of(op, "id"), data_of(op)));
     } else if (name == "set_data") {
-        got["ret"] = negative(core_->set_data(ctx_, id_of(op.at("id")), data_of(op.at("data"))));
+        got["ret"] = negative(core_->set_data(ctx_, id_of(op, "id"), data_of(op)));
     } else if (name == "attach_spid") {
-        got["ret"] = negative(
-            core_->attach_spid(ctx_, nullptr, id_of(op.at("id")), Spid{u32(op.at("spid"))}));
+        got["ret"] =
+            negative(core_->attach_spid(ctx_, nullptr, id_of(op, "id"), Spid{u32_of(op, "spid")}));
     } else if (name == "detach_data") {
-        core_->detach_data(ctx_, id_of(op.at("id")));
+        core_->detach_data(ctx_, id_of(op, "id"));
         got["ret"] = nullptr;
     } else if (name == "detach_spid") {
-        core_->detach_spid(ctx_, id_of(op.at("id")));
+        core_->detach_spid(ctx_, id_of(op, "id"));
         got["ret"] = nullptr;
     } else {
         return false;
@@ -450,15 +480,14 @@ bool IoasidReplay::dispatch_attach(const std::string& name, const json& op, json
 bool IoasidReplay::dispatch_notifiers(const std::string& name, const json& op, json& got) {
     got["ret"] = nullptr;
     if (name == "register_notifier") {
-        got["ret"] =
-            negative(core_->register_notifier(ctx_, set_of(op.at("set")), block_of(op.at("nb"))));
+        got["ret"] = negative(core_->register_notifier(ctx_, set_of(op), block_of(op)));
     } else if (name == "unregister_notifier") {
-        core_->unregister_notifier(ctx_, set_of(op.at("set")), block_of(op.at("nb")));
+        core_->unregister_notifier(ctx_, set_of(op), block_of(op));
     } else if (name == "register_notifier_mm") {
-        got["ret"] = negative(
-            core_->register_notifier_mm(ctx_, token_of(op.at("token")), block_of(op.at("nb"))));
+        got["ret"] =
+            negative(core_->register_notifier_mm(ctx_, token_of(op, "token"), block_of(op)));
     } else if (name == "unregister_notifier_mm") {
-        core_->unregister_notifier_mm(ctx_, token_of(op.at("token")), block_of(op.at("nb")));
+        core_->unregister_notifier_mm(ctx_, token_of(op, "token"), block_of(op));
     } else {
         return false;
     }
@@ -469,9 +498,11 @@ bool IoasidReplay::dispatch_allocators(const std::string& name, const json& op, 
     if (name != "register_allocator" && name != "unregister_allocator") {
         return false;
     }
-    const auto found = providers_.find(op.at("name").get<std::string>());
+    const std::string which = text_of(op, "name");
+    const auto found = providers_.find(which);
     if (found == providers_.end()) {
-        throw std::runtime_error("unknown allocator " + op.at("name").get<std::string>());
+        throw RecordingError(Code::UnknownComponent,
+                             fmt::format("the header has no allocator \"{}\"", which));
     }
     if (name == "register_allocator") {
         got["ret"] = negative(core_->register_allocator(ctx_, *found->second));
@@ -480,95 +511,6 @@ bool IoasidReplay::dispatch_allocators(const std::string& name, const json& op, 
         got["ret"] = nullptr;
     }
     return true;
-}
-
-// --- snapshots --------------------------------------------------------------------------------
-
-void IoasidReplay::snapshot(json& got) const {
-    if (!managed_) {
-        got["ids"] = snapshot_ids();
-        got["allocators"] = snapshot_allocators();
-        return;
-    }
-    got["capacity"] = core_->capacity();
-    got["available"] = core_->available();
-    got["sets"] = json::array();
-    for (const IoasidSet* set : sets_) {
-        if (set->registered()) {
-            got["sets"].push_back(snapshot_set(*set));
-        }
-    }
-    got["global"] = json::array();
-    for (const NotifierBlock* block : core_->global_chain().blocks()) {
-        got["global"].push_back(block->name());
-    }
-    got["mm_list"] = json::array();
-    for (const auto& entry : core_->mm_list()) {
-        got["mm_list"].push_back(
-            {{"token", from_token(entry.token)},
-             {"nb", entry.block == nullptr ? json() : json(entry.block->name())},
-             {"active", entry.active}});
-    }
-    got["allocators"] = snapshot_allocators();
-}
-
-json IoasidReplay::snapshot_ids() const {
-    json ids = json::array();
-    for (const IoasidView& view : core_->ids()) {
-        json entry = after(view.id);
-        entry["id"] = view.id.value();
-        ids.push_back(std::move(entry));
-    }
-    return ids;
-}
-
-json IoasidReplay::snapshot_set(const IoasidSet& set) const {
-    json result{{"set", number_of(&set)},
-                {"num", set.number()},
-                {"type", set.type() == SetType::Mm ? "mm" : "null"},
-                {"token", from_token(set.token())},
-                {"live", set.live()},
-                {"quota", set.quota()},
-                {"chain", json::array()},
-                {"ids", json::array()}};
-    if (tells_marked_) {
-        result["free_pending"] = set.marked();
-    }
-    for (const NotifierBlock* block : set.chain().blocks()) {
-        result["chain"].push_back(block->name());
-    }
-    for (const IoasidView& view : core_->ids_of(set)) {
-        json entry = after(view.id);
-        entry.erase("set");
-        entry["id"] = view.id.value();
-        if (!view.listed) {
-            entry["listed"] = false;
-        }
-        result["ids"].push_back(std::move(entry));
-    }
-    json orphans = json::array();
-    for (const Ioasid id : core_->orphans_of(set)) {
-        orphans.push_back(id.value());
-    }
-    if (!orphans.empty()) {
-        result["orphans"] = std::move(orphans);
-    }
-    return result;
-}
-
-json IoasidReplay::snapshot_allocators() const {
-    json groups = json::array();
-    for (const auto& group : core_->allocator_groups()) {
-        json members = json::array();
-        for (const AllocatorOps* member : group.members) {
-            members.push_back(member->name());
-        }
-        groups.push_back({{"head", group.head->name()},
-                          {"members", std::move(members)},
-                          {"active", group.active},
-                          {"ids", group.ids}});
-    }
-    return groups;
 }
 
 }  // namespace ioasim::tools

@@ -16,12 +16,17 @@ namespace ioasim::tools {
 
 class IoasidReplay {
 public:
-    // Throws std::runtime_error when the header is not one of this format.
+    // Throws RecordingError when the header is not one of this format.
     explicit IoasidReplay(const nlohmann::json& header);
     ~IoasidReplay();
 
-    // False: the operation is unknown. Throws nlohmann::json::exception for a malformed one.
-    bool perform(const nlohmann::json& op, nlohmann::json& got);
+    // Names of all operations.
+    static const std::vector<std::string>& operations();
+
+    // False: the operation is unknown. Throws RecordingError for a malformed one, runtime_error for
+    // one that cannot be done here, because something came out differently before. `line` is told
+    // when a set is used after its end.
+    bool perform(const nlohmann::json& op, std::size_t line, nlohmann::json& got);
 
 private:
     class Block;
@@ -48,9 +53,13 @@ private:
     nlohmann::json after(Ioasid id) const;
     nlohmann::json number_of(const IoasidSet* set) const;
 
-    IoasidSet* set_of(const nlohmann::json& value) const;
-    Block& block_of(const nlohmann::json& name);
+    void read_allocators(const nlohmann::json& infos);
+    void read_notifiers(const nlohmann::json& infos);
+    IoasidSet* set_of(const nlohmann::json& op) const;
+    Block& block_of(const nlohmann::json& op);
+    void remember(IoasidSet* set);
     void note_gone(nlohmann::json& got);
+    void note_recorded(const std::string& name, const nlohmann::json& op, std::size_t line);
 
     bool managed_ = true;
     bool reference_counts_ = true;
@@ -64,6 +73,8 @@ private:
     trace::Name holder_;
     std::vector<IoasidSet*> sets_;  // by number - 1
     std::vector<bool> gone_;
+    std::uint64_t recorded_sets_ = 0;             // made so far, as the recording says
+    std::map<std::uint64_t, std::size_t> ended_;  // in which line the recording says so
     std::map<const IoasidSet*, std::uint32_t> numbers_;
     std::map<std::string, std::unique_ptr<Block>> blocks_;
     std::map<std::string, std::unique_ptr<Provider>> providers_;
