@@ -7,12 +7,12 @@
 #include <array>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <vector>
 
 #include "core/base/check.hpp"
 #include "core/ioasid/ioasid_types.hpp"
+#include "core/ioasid/slab_store.hpp"
 
 namespace ioasim {
 
@@ -67,7 +67,7 @@ public:
     // As find() for most IDs, in fewer instructions; null also for IDs beyond 20 bits.
     [[gnu::always_inline]] IoasidEntry* find_dense(std::uint32_t id) const {
         const std::uint32_t index = id / kChunk;
-        return index < directory_size_ ? entry_in(directory_[index].get(), id) : nullptr;
+        return index < directory_size_ ? entry_in(directory_[index], id) : nullptr;
     }
 
     // Lowest number of min..max that is not in the table.
@@ -130,11 +130,11 @@ public:
     // Ascending.
     template <class Visit>
     void for_each(Visit visit) const {
-        for (const auto& chunk : dense_) {
-            visit_chunk(chunk.get(), visit);
+        for (Chunk* chunk : dense_) {
+            visit_chunk(chunk, visit);
         }
         for (const auto& [index, chunk] : sparse_) {
-            visit_chunk(chunk.get(), visit);
+            visit_chunk(chunk, visit);
         }
     }
 
@@ -217,12 +217,12 @@ private:
     }
 
     [[gnu::always_inline]] Chunk* chunk_at(std::uint32_t index) const {
-        return index < directory_size_ ? directory_[index].get() : sparse_chunk(index);
+        return index < directory_size_ ? directory_[index] : sparse_chunk(index);
     }
 
     [[gnu::noinline]] Chunk* sparse_chunk(std::uint32_t index) const {
         const auto found = sparse_.find(index);
-        return found == sparse_.end() ? nullptr : found->second.get();
+        return found == sparse_.end() ? nullptr : found->second;
     }
 
     void grow_directory(std::uint32_t size) {
@@ -232,12 +232,12 @@ private:
     }
 
     Chunk& make_chunk(std::uint32_t index) {
-        Chunk* known = index < directory_size_ ? directory_[index].get() : nullptr;
+        Chunk* known = index < directory_size_ ? directory_[index] : nullptr;
         return known != nullptr ? *known : make_new_chunk(index);
     }
 
     [[gnu::noinline]] Chunk& make_new_chunk(std::uint32_t index) {
-        std::unique_ptr<Chunk>* place = nullptr;
+        Chunk** place = nullptr;
         if (index < kDenseChunks) {
             if (index >= directory_size_) {
                 grow_directory(index + 1);
@@ -247,7 +247,7 @@ private:
             place = &sparse_[index];
         }
         if (*place == nullptr) {
-            *place = std::make_unique<Chunk>();
+            *place = chunks_.make();
         }
         return **place;
     }
@@ -298,10 +298,11 @@ private:
     }
 
     static_assert(kFullWords == 64, "one summary word covers the dense directory");
-    const std::unique_ptr<Chunk>* directory_ = nullptr;  // of dense_
+    SlabStore<Chunk> chunks_;
+    Chunk* const* directory_ = nullptr;  // of dense_
     std::uint32_t directory_size_ = 0;
-    std::vector<std::unique_ptr<Chunk>> dense_;
-    std::map<std::uint32_t, std::unique_ptr<Chunk>> sparse_;
+    std::vector<Chunk*> dense_;
+    std::map<std::uint32_t, Chunk*> sparse_;
     std::array<std::uint64_t, kFullWords> full_{};
     std::uint64_t full_words_ = 0;
     std::size_t size_ = 0;
