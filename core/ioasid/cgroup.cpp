@@ -132,17 +132,22 @@ bool IoasidsController::uncharges_runner() const {
            core_.probes().has(ioasid_probes::kUnchargeRunner);
 }
 
-Errno IoasidsController::charge(ExecContext& ctx, const IoasidSet& set) {
+Errno IoasidsController::charge(ExecContext& ctx, const IoasidSet& set, bool& counted) {
     const CgroupTask task = tasks_.current(ctx);
     const bool kernel = task.mm == 0;
     if (kernel && (core_.switches().cgroup_kernel_refused ||
                    core_.probes().has(ioasid_probes::kKernelChargeRefused))) {
         return Errno::Einval;
     }
-    if (!kernel && task.mm != set.token()) {
+    if (kernel) {
+        // The root group is never limited. The process that owns the set is not moved there by it.
+        tell(ctx, root(), true, Errno::Ok);
+        return Errno::Ok;
+    }
+    if (task.mm != set.token()) {
         return Errno::Eperm;
     }
-    IoasidsGroup* group = kernel || task.group == nullptr ? &root() : task.group;
+    IoasidsGroup* group = task.group == nullptr ? &root() : task.group;
     const bool by_account = !uncharges_runner();
     if (by_account) {
         // The charges of one mm stay together, whichever of its tasks allocates.
@@ -156,6 +161,7 @@ Errno IoasidsController::charge(ExecContext& ctx, const IoasidSet& set) {
     if (result != Errno::Ok) {
         return result;
     }
+    counted = true;
     if (by_account) {
         Account& account = accounts_[set.token()];
         account.group = group;

@@ -85,7 +85,7 @@ public:
     Errno can_attach(ExecContext& ctx, IoasidsGroup& to, const std::vector<MovingTask>& tasks);
     void cancel_attach(ExecContext& ctx, IoasidsGroup& to, const std::vector<MovingTask>& tasks);
 
-    Errno charge(ExecContext& ctx, const IoasidSet& set) override;
+    Errno charge(ExecContext& ctx, const IoasidSet& set, bool& counted) override;
     void uncharge(ExecContext& ctx, const IoasidSet& set) override;
 
 private:

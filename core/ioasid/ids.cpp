@@ -106,10 +106,9 @@ Errno IoasidCore::may_alloc(ExecContext& ctx, const IoasidSet* set, bool& charge
         return Errno::Ebusy;
     }
     if (charging_ != nullptr && set->type_ == SetType::Mm && !set->is_private()) {
-        if (const Errno error = charging_->charge(ctx, *set); error != Errno::Ok) {
+        if (const Errno error = charging_->charge(ctx, *set, charged); error != Errno::Ok) {
             return error;
         }
-        charged = true;
     }
     if (std::int64_t{set->live_} >= set->quota_ && !probes_.has(ioasid_probes::kQuotaNotChecked)) {
         if (charged && !switches_.cgroup_charge_leaks &&

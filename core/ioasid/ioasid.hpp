@@ -37,8 +37,10 @@ namespace ioasim {
 class IoasidCharging {
 public:
     virtual ~IoasidCharging() = default;
-    virtual Errno charge(ExecContext& ctx, const IoasidSet& set) = 0;
-    // At the reclaim, or when the allocation failed after the charge.
+    // `counted`: a unit was taken that uncharge gives back. None is for the root group's kernel
+    // contexts.
+    virtual Errno charge(ExecContext& ctx, const IoasidSet& set, bool& counted) = 0;
+    // At the reclaim of a counted ID, or when the allocation failed after the charge.
     virtual void uncharge(ExecContext& ctx, const IoasidSet& set) = 0;
 };
 

@@ -492,12 +492,17 @@ NotifyResult IommuBlock::handle(ExecContext& ctx, const NotifierPayload& payload
     if (payload.event != IoasidNotification::Free || payload.data == nullptr) {
         return NotifyResult::Done;  // never bound: nothing of ours to clean up
     }
-    sva_.queue_free_work(ctx, *static_cast<Binding*>(payload.data));
-    return NotifyResult::Ok;
+    return sva_.queue_free_work(ctx, payload) ? NotifyResult::Ok : NotifyResult::Done;
 }
 
-void Sva::queue_free_work(ExecContext& ctx, Binding& binding) {
-    core_.queue_work(ctx, binding.free_work);
+// The data may be another user's: only what this driver attached is a binding.
+bool Sva::queue_free_work(ExecContext& ctx, const NotifierPayload& payload) {
+    const auto found = bindings_.find(payload.id.value());
+    if (found == bindings_.end() || found->second.get() != payload.data) {
+        return false;
+    }
+    core_.queue_work(ctx, found->second->free_work);
+    return true;
 }
 
 }  // namespace ioasim::os

@@ -91,7 +91,7 @@ private:
     Errno quiesce(ExecContext& ctx, Binding& binding);
     void start_teardown(ExecContext& ctx, Binding& binding, bool fpd);
     void tear_down_entries(ExecContext& ctx, Binding& binding);
-    void queue_free_work(ExecContext& ctx, Binding& binding);
+    bool queue_free_work(ExecContext& ctx, const NotifierPayload& payload);
     void on_free_work(ExecContext& ctx, Binding& binding);
     void on_teardown_work(ExecContext& ctx, Binding& binding);
     void finish(ExecContext& ctx, Binding& binding);

@@ -166,7 +166,16 @@ TEST_CASE("ioasids: a foreign process is refused, a kernel context counts as roo
     g.run_as(2, &group);
     CHECK_FALSE(is_valid(g.h.alloc(set)));
     g.run_as(0, nullptr);
-    CHECK(is_valid(g.h.alloc(set)));
+    const Ioasid drivers = g.h.alloc(set);
+    CHECK(is_valid(drivers));
+    CHECK(group.current() == 0);
+    // What a driver allocated does not take the process out of its group.
+    g.run_as(1, &group);
+    const Ioasid own = g.h.alloc(set);
+    CHECK(group.current() == 1);
+    g.h.core.free(g.h.ctx, set, drivers);
+    CHECK(group.current() == 1);
+    g.h.core.free(g.h.ctx, set, own);
     CHECK(group.current() == 0);
     Groups v4(Profile::V4);
     IoasidSet* other = v4.h.mm_set(1);

@@ -30,6 +30,18 @@ TEST_CASE("sva: the first device takes a reference, further devices none, the la
     CHECK_FALSE(sva.entry_live(app.id));
 }
 
+TEST_CASE("sva: FREE of an ID with another user's private data is not the IOMMU's") {
+    Host host;
+    BoundProcess app{host};
+    IoasidCore& core = *host.core;
+    int data = 0;
+    REQUIRE(core.get(host.ctx, app.process.set, app.id, core.holder("user")) == Errno::Ok);
+    REQUIRE(core.attach_data(host.ctx, app.process.set, app.id, &data) == Errno::Ok);
+    core.free(host.ctx, app.process.set, app.id);
+    CHECK(host.log.count("ioasid.free") == 1);
+    CHECK(host.log.count("ioasid.work") == 0);
+}
+
 TEST_CASE("sva: unbind drains the device before the entry goes") {
     Host host;
     BoundProcess app{host};
