@@ -84,9 +84,9 @@ std::uint32_t Facts::guest_of(SourceId source) {
     if (guest_memo_[at] == 0) {
         const std::string& text = recorder_.source_name(source);
         const std::size_t slash = text.find('/');
-        guest_memo_[at] =
-            1 +
-            (slash == std::string::npos ? 0 : vm_named(std::string_view(text).substr(0, slash)));
+        // A VMM ("vm1/vmm/vmm") is software of the host.
+        const bool inside = slash != std::string::npos && text.compare(slash, 4, "/vmm") != 0;
+        guest_memo_[at] = 1 + (inside ? vm_named(std::string_view(text).substr(0, slash)) : 0);
     }
     return guest_memo_[at] - 1;
 }
