@@ -1,5 +1,6 @@
 // The table of the language as a draft-07 JSON schema and as tables of the manual.
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -17,7 +18,28 @@ class Exporter {
 public:
     explicit Exporter(const std::vector<SchemaParameter>& parameters) : parameters_(parameters) {}
 
+    // A type that has a name of its own is written once and referred to.
     std::string value(const Type& type) {
+        if (type.definition.empty()) {
+            return inline_value(type);
+        }
+        if (definitions_.count(type.definition) == 0) {
+            definitions_[type.definition];  // one that contains itself finds its name taken
+            definitions_[type.definition] = inline_value(type);
+        }
+        return fmt::format(R"({{"$ref": "#/definitions/{}"}})", type.definition);
+    }
+
+    std::string definitions() const {
+        std::string out;
+        for (const auto& [name, schema] : definitions_) {
+            out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", json_quote(name), schema);
+        }
+        return "{" + out + "}";
+    }
+
+private:
+    std::string inline_value(const Type& type) {
         switch (type.kind) {
             case Kind::Text:
                 return type.low > 0 ? R"({"type": "string", "minLength": 1})"
@@ -101,7 +123,6 @@ public:
             properties, required.empty() ? "" : fmt::format(R"(, "required": [{}])", required));
     }
 
-private:
     static std::string charset(const std::string& extra) {
         std::string out;
         for (const char c : extra) {
@@ -153,6 +174,7 @@ private:
     }
 
     const std::vector<SchemaParameter>& parameters_;
+    std::map<std::string, std::string> definitions_;
 };
 
 std::string type_words(const Type& type) {
@@ -259,8 +281,8 @@ std::string json_schema(const std::vector<SchemaParameter>& parameters) {
     const std::string text =
         fmt::format(R"({{"$schema": "http://json-schema.org/draft-07/schema#", )"
                     R"("$id": "scenario-1.schema.json", )"
-                    R"("title": "ioasim scenario", {})",
-                    body.substr(1));
+                    R"("title": "ioasim scenario", "definitions": {}, {})",
+                    exporter.definitions(), body.substr(1));
     // The same writer as for every other document: one style, and the text is known to be JSON.
     SourceSet sources;
     Diagnostics diagnostics;
