@@ -268,6 +268,8 @@ void IoasidCore::free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id) {
         if (switches_.reference_counts) {
             drop(ctx, *entry, owner_);  // mainline's free is a put
         } else {
+            entry->refs = 0;
+            tell_reference(ctx, *entry, from, false, owner_);
             reclaim(ctx, *entry, from);
         }
         return;
