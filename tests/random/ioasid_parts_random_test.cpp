@@ -222,6 +222,7 @@ const std::set<std::string> kLeftToScenarios{
     "ioasid.registration_relocks",
     "ioasid.removed_allocator_kept",
     "ioasid.reuse_in_notification",
+    "ioasid.notify_unchecked",
     "ioasid.search_is_free",
     "ioasid.set_dies_when_empty",
     "ioasid.unregister_destroys_set",
