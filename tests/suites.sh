@@ -89,7 +89,7 @@ suite_asan() {
     run_tests "$build/unit_tests"
     # The kernel's coroutines leave the leak check with wrong bounds of the main stack, so that
     # what only a local variable holds looks lost: memory errors alone are looked for from here on.
-    export ASAN_OPTIONS=detect_leaks=0
+    export ASAN_OPTIONS="detect_leaks=0:suppressions=$top/tests/support/asan.supp"
     run_tests "$build/module_tests"
     run_tests "$build/timing_tests"
     each_case case_scenario < <(quickstarts)
