@@ -25,17 +25,20 @@ suite_vectors() { each_case case_vectors < <(vector_sets); }
 vector_sets() { (cd "$top/tests/vectors" 2>/dev/null && find . -mindepth 2 -maxdepth 2 -type d) |
     sed 's|^\./||' | sort; }
 case_vectors() {
-    find "$top/tests/vectors/$1" -type f -name '*.jsonl*' | sort |
-        xargs -r "$IOASIM" conform "${1%%/*}"
+    find "$top/tests/vectors/$1" -type f -name '*.jsonl*' -print0 | sort -z |
+        xargs -0 -r "$IOASIM" conform "${1%%/*}"
 }
 
 # Does every scenario end as it expects?
 suite_scenario() {
     each_case case_schema < <(echo scenarios/schema/scenario.schema.json)
+    each_case case_editors < <(echo scenarios/schema/scenario.schema.json)
     each_case case_scenario < <(scenarios)
 }
 # The schema that editors read is the one that the program has.
 case_schema() { "$IOASIM" schema | diff - "$top/$1"; }
+# It accepts what the program accepts.
+case_editors() { scenarios | (cd "$top" && xargs python3 tests/scenario/check_schema.py "$1"); }
 scenarios() { (cd "$top" && find scenarios -name '*.json' ! -path 'scenarios/schema/*' \
     ! -path 'scenarios/language/*') | sort; }
 case_scenario() { timeout 600 "$IOASIM" run "$top/$1" --out "$(mktemp -d -p "$scratch")/out"; }
@@ -86,7 +89,7 @@ suite_asan() {
     run_tests "$build/unit_tests"
     # The kernel's coroutines leave the leak check with wrong bounds of the main stack, so that
     # what only a local variable holds looks lost: memory errors alone are looked for from here on.
-    export ASAN_OPTIONS=detect_leaks=0
+    export ASAN_OPTIONS="detect_leaks=0:suppressions=$top/tests/support/asan.supp"
     run_tests "$build/module_tests"
     run_tests "$build/timing_tests"
     each_case case_scenario < <(quickstarts)

@@ -117,17 +117,6 @@ private:
         return text.empty() ? "nobody known" : text;
     }
 
-    // Mainline's free drops the owner's reference without a put: catch up with it.
-    void settle_silent_owner(std::uint32_t kernel, std::uint32_t number, IdFacts& id,
-                             std::uint64_t expected, std::uint64_t told) {
-        if (id.owner_freed && told + 1 == expected) {
-            if (HolderCount* owner = slot(kernel, number, id, owner_, false)) {
-                --owner->count;
-                --id.refs;
-            }
-        }
-    }
-
     void on_alloc(const trace::EventRecord& record) {
         const std::uint32_t kernel = IOASIM_ID_SPACE(c_.facts, record, IoasidAlloc);
         const std::uint32_t number = IOASIM_U32(record, IoasidAlloc, ioasid);
@@ -144,7 +133,6 @@ private:
         const std::uint32_t number = IOASIM_U32(record, IoasidGet, ioasid);
         const std::uint32_t refs = IOASIM_U32(record, IoasidGet, refs);
         IdFacts& id = c_.facts.ids.at(kernel, number);
-        settle_silent_owner(kernel, number, id, std::uint64_t{id.refs} + 1, refs);
         if (refs != id.refs + 1 || !id.live) {
             c_.sink.report_id("references.count", record, kernel, number,
                               fmt::format("a get by {} made {} of {}",
@@ -166,7 +154,6 @@ private:
         const std::uint32_t refs = IOASIM_U32(record, IoasidPut, refs);
         const std::uint32_t holder = IOASIM_U32(record, IoasidPut, holder);
         IdFacts& id = c_.facts.ids.at(kernel, number);
-        settle_silent_owner(kernel, number, id, std::uint64_t{id.refs} - 1, refs);
         if (id.refs == 0 || refs != id.refs - 1 || !id.live) {
             c_.sink.report_id("references.count", record, kernel, number,
                               fmt::format("a put by {} left {} of {}", c_.sink.name(holder),
@@ -187,7 +174,6 @@ private:
         const std::uint32_t kernel = IOASIM_ID_SPACE(c_.facts, record, IoasidReclaim);
         const std::uint32_t number = IOASIM_U32(record, IoasidReclaim, ioasid);
         IdFacts& id = c_.facts.ids.at(kernel, number);
-        settle_silent_owner(kernel, number, id, id.refs, std::uint64_t{id.refs} - 1);
         if (!id.live) {
             c_.sink.report_id("references.count", record, kernel, number,
                               "was reclaimed although it was in the pool already");

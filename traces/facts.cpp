@@ -56,7 +56,6 @@ void Facts::add_last(HandlerTable& table) {
     add<trace::IoasidBind, &Facts::on_last_bind>(table, *this);
     add<trace::IoasidUnbind, &Facts::on_last_unbind>(table, *this);
     add<trace::IoasidFree, &Facts::on_last_free>(table, *this);
-    add<trace::IoasidFreeCall, &Facts::on_last_free_call>(table, *this);
     add<trace::IoasidReclaim, &Facts::on_last_reclaim>(table, *this);
     add<trace::IoasidSetFree, &Facts::on_last_set_free>(table, *this);
     // Conservation looks for the descriptor in both, so they come behind it.
@@ -84,9 +83,9 @@ std::uint32_t Facts::guest_of(SourceId source) {
     if (guest_memo_[at] == 0) {
         const std::string& text = recorder_.source_name(source);
         const std::size_t slash = text.find('/');
-        guest_memo_[at] =
-            1 +
-            (slash == std::string::npos ? 0 : vm_named(std::string_view(text).substr(0, slash)));
+        // A VMM ("vm1/vmm/vmm") is software of the host.
+        const bool inside = slash != std::string::npos && text.compare(slash, 4, "/vmm") != 0;
+        guest_memo_[at] = 1 + (inside ? vm_named(std::string_view(text).substr(0, slash)) : 0);
     }
     return guest_memo_[at] - 1;
 }
@@ -144,7 +143,6 @@ void Facts::on_first_alloc(const trace::EventRecord& record) {
     id.ever = true;
     id.bound = false;
     id.free_sent = false;
-    id.owner_freed = false;
     sets[pair_key(kernel, id.set)].live = IOASIM_FIELD(record, IoasidAlloc, live);
 }
 
@@ -171,14 +169,6 @@ void Facts::on_last_unbind(const trace::EventRecord& record) {
 void Facts::on_last_free(const trace::EventRecord& record) {
     ids.at(IOASIM_ID_SPACE(*this, record, IoasidFree), IOASIM_U32(record, IoasidFree, ioasid))
         .free_sent = true;
-}
-
-void Facts::on_last_free_call(const trace::EventRecord& record) {
-    if (IOASIM_FIELD(record, IoasidFreeCall, result) == 0) {
-        ids.at(IOASIM_ID_SPACE(*this, record, IoasidFreeCall),
-               IOASIM_U32(record, IoasidFreeCall, ioasid))
-            .owner_freed = true;
-    }
 }
 
 void Facts::on_last_reclaim(const trace::EventRecord& record) {

@@ -40,7 +40,6 @@ struct IdFacts {
     bool bound = false;      // BIND was sent, UNBIND not yet
     bool kvm_bound = false;  // KVM acted on BIND, not yet on UNBIND
     bool free_sent = false;
-    bool owner_freed = false;  // ioasid_free succeeded
     std::array<HolderCount, 3> holders{};
 };
 
@@ -144,7 +143,6 @@ private:
     void on_last_bind(const trace::EventRecord& record);
     void on_last_unbind(const trace::EventRecord& record);
     void on_last_free(const trace::EventRecord& record);
-    void on_last_free_call(const trace::EventRecord& record);
     void on_last_reclaim(const trace::EventRecord& record);
     void on_last_set_free(const trace::EventRecord& record);
     void on_last_complete(const trace::EventRecord& record);

@@ -105,4 +105,22 @@ void IoasidCore::remove_group(ExecContext& ctx, Group& group) {
     }
 }
 
+// The set's array has no room: the number goes back to its provider. Posted code frees the entry
+// there and again on its way out, and returns the number all the same.
+Ioasid IoasidCore::give_up_unlisted(ExecContext& ctx, IoasidSet* set, IoasidEntry& entry) {
+    const Ioasid id{entry.id};
+    IdTable& table = table_for(set);
+    if (active_ != nullptr && &table == active_table_) {
+        active_->head->free(ctx, id);
+    }
+    table.erase(entry);
+    if (!switches_.alloc_returns_unstored) {
+        return kNoIoasid;
+    }
+    probes_.hit(ioasid_probes::kUnstoredReturned);
+    hazard(ctx, "entry_freed_twice", set->name());
+    hazard(ctx, "unstored_id_returned", set->name());
+    return id;
+}
+
 }  // namespace ioasim

@@ -145,24 +145,6 @@ IoasidCore::Provided IoasidCore::provide_by_default(IdTable& table, Ioasid min, 
     return {Ioasid{*id}, &table.insert(*id)};
 }
 
-// The set's array has no room: the number goes back to its provider. Posted code frees the entry
-// there and again on its way out, and returns the number all the same.
-Ioasid IoasidCore::give_up_unlisted(ExecContext& ctx, IoasidSet* set, IoasidEntry& entry) {
-    const Ioasid id{entry.id};
-    IdTable& table = table_for(set);
-    if (active_ != nullptr && &table == active_table_) {
-        active_->head->free(ctx, id);
-    }
-    table.erase(entry);
-    if (!switches_.alloc_returns_unstored) {
-        return kNoIoasid;
-    }
-    probes_.hit(ioasid_probes::kUnstoredReturned);
-    hazard(ctx, "entry_freed_twice", set->name());
-    hazard(ctx, "unstored_id_returned", set->name());
-    return id;
-}
-
 IoasidCore::Provided IoasidCore::provide(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid max) {
     IdTable& table = table_for(set);
     if (active_ == nullptr || &table != active_table_ ||
@@ -286,6 +268,8 @@ void IoasidCore::free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id) {
         if (switches_.reference_counts) {
             drop(ctx, *entry, owner_);  // mainline's free is a put
         } else {
+            entry->refs = 0;
+            tell_reference(ctx, *entry, from, false, owner_);
             reclaim(ctx, *entry, from);
         }
         return;

@@ -93,6 +93,8 @@ inline const Defect kAdjustComparesPool{
     "ioasid.adjust_compares_pool", "a new quota, not its growth, is compared with what is left"};
 inline const Defect kDestroyedSetListed{"ioasid.destroyed_set_listed",
                                         "a destroyed set stays in the array of sets"};
+inline const Defect kNotifyUnchecked{"ioasid.notify_unchecked",
+                                     "notify takes any event and any flags"};
 inline const Defect kBlockListedTwice{"ioasid.block_listed_twice",
                                       "a block that is on a chain is put there once more"};
 inline const Defect kIdleReclaimSilent{

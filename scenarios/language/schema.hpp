@@ -56,6 +56,7 @@ struct Type {
     std::vector<Field> fields;
     std::vector<Case> cases;
     std::vector<const Type*> either;
+    std::string definition;  // the schema writes it once, under this name
 };
 
 // The document as a person writes it.

@@ -1,5 +1,8 @@
-// The table of the language as a draft-07 JSON schema and as tables of the manual.
+// The table of the language as a draft-07 JSON schema and as tables of the manual. Objects that
+// appear in several places, steps above all, are written once and referred to.
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -11,6 +14,7 @@ namespace {
 
 using Kind = Type::Kind;
 
+constexpr const char* kRefersTo = R"({"$ref": )";
 constexpr const char* kReference = R"(^\\$\\{[A-Za-z][A-Za-z0-9_]*\\}$)";
 
 class Exporter {
@@ -51,12 +55,12 @@ public:
                                        ? fmt::format(R"(, "maxItems": {})", type.high)
                                        : "");
             case Kind::Object:
-                return object(type.fields, nullptr, {});
+                return reference(type, object(type.fields, nullptr, {}));
             case Kind::Map:
                 return fmt::format(R"({{"type": "object", "additionalProperties": {}}})",
                                    value(*type.element));
             case Kind::Cases:
-                return cases(type);
+                return reference(type, cases(type));
             case Kind::Either:
                 return either(type);
             case Kind::Scalar:
@@ -65,6 +69,15 @@ public:
                 return "{}";
         }
         return "{}";
+    }
+
+    // What references lead to: "a-step": {...}, ...
+    std::string definitions() const {
+        std::string out;
+        for (const auto& [name, schema] : definitions_) {
+            out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", json_quote(name), schema);
+        }
+        return "{" + out + "}";
     }
 
     std::string object(const std::vector<Field>& fields, const Case* chosen,
@@ -81,7 +94,11 @@ public:
             if (!initial.empty()) {
                 extra += fmt::format(R"(, "default": {})", initial);
             }
-            schema = schema == "{}" ? "{" + extra + "}" : "{" + extra + ", " + schema.substr(1);
+            // Beside a $ref nothing else is read.
+            const bool refers = schema.rfind(kRefersTo, 0) == 0;
+            schema = schema == "{}" ? "{" + extra + "}"
+                     : refers       ? fmt::format(R"({{{}, "allOf": [{}]}})", extra, schema)
+                                    : "{" + extra + ", " + schema.substr(1);
             properties +=
                 fmt::format("{}{}: {}", properties.empty() ? "" : ", ", json_quote(key), schema);
             if (needed) {
@@ -102,6 +119,18 @@ public:
     }
 
 private:
+    // Two types that read the same are one; two that are called the same are told apart.
+    std::string reference(const Type& type, const std::string& schema) {
+        std::string name = type.what;
+        std::replace(name.begin(), name.end(), ' ', '-');
+        for (unsigned number = 2;; ++number) {
+            const auto [known, fresh] = definitions_.emplace(name, schema);
+            if (fresh || known->second == schema) {
+                return fmt::format(R"({}"#/definitions/{}"}})", kRefersTo, name);
+            }
+            name = name.substr(0, name.find('.')) + fmt::format(".{}", number);
+        }
+    }
     static std::string charset(const std::string& extra) {
         std::string out;
         for (const char c : extra) {
@@ -153,6 +182,7 @@ private:
     }
 
     const std::vector<SchemaParameter>& parameters_;
+    std::map<std::string, std::string> definitions_;
 };
 
 std::string type_words(const Type& type) {
@@ -196,14 +226,15 @@ void rows_of(const std::vector<Field>& fields, std::string& out) {
 
 constexpr const char* kHead = "| key | type | default | meaning |\n|---|---|---|---|\n";
 
-// One table an object, parents first.
-void tables(const Type& type, const std::string& path, std::string& out) {
+// One table an object, parents first; what has its table is only told of.
+void tables(const Type& type, const std::string& path, std::set<std::string>& told,
+            std::string& out) {
     switch (type.kind) {
         case Kind::List:
-            tables(*type.element, path + "[]", out);
+            tables(*type.element, path + "[]", told, out);
             break;
         case Kind::Map:
-            tables(*type.element, path + ".NAME", out);
+            tables(*type.element, path + ".NAME", told, out);
             break;
         case Kind::Either:
             for (const Type* t : type.either) {
@@ -212,7 +243,7 @@ void tables(const Type& type, const std::string& path, std::string& out) {
                                    std::find(type.either.begin(), type.either.end(), t->element) !=
                                        type.either.end();
                 if (!again) {
-                    tables(*t, path, out);
+                    tables(*t, path, told, out);
                 }
             }
             break;
@@ -220,13 +251,18 @@ void tables(const Type& type, const std::string& path, std::string& out) {
             out += fmt::format("\n### `{}`: {}\n\n{}", path.empty() ? "/" : path, type.what, kHead);
             rows_of(type.fields, out);
             for (const Field& f : type.fields) {
+                // Expectations are told where they stand alone.
                 const bool again = f.key == "expect" && path.find("matrix") != std::string::npos;
                 if (!again) {
-                    tables(*f.type, path.empty() ? f.key : path + "." + f.key, out);
+                    tables(*f.type, path.empty() ? f.key : path + "." + f.key, told, out);
                 }
             }
             break;
         case Kind::Cases:
+            if (!told.insert(type.what).second) {
+                out += fmt::format("\n### `{}`: {}, as above\n", path, type.what);
+                break;
+            }
             out += fmt::format("\n### `{}`: {}, one of\n\n{}", path, type.what,
                                "| key | value | further keys | meaning |\n|---|---|---|---|\n");
             for (const Case& c : type.cases) {
@@ -242,7 +278,7 @@ void tables(const Type& type, const std::string& path, std::string& out) {
             rows_of(type.fields, out);
             for (const Case& c : type.cases) {
                 if (c.type->kind == Kind::Object) {
-                    tables(*c.type, path + "." + c.key, out);
+                    tables(*c.type, path + "." + c.key, told, out);
                 }
             }
             break;
@@ -255,12 +291,12 @@ void tables(const Type& type, const std::string& path, std::string& out) {
 
 std::string json_schema(const std::vector<SchemaParameter>& parameters) {
     Exporter exporter(parameters);
-    const std::string body = exporter.value(scenario_type());
+    const std::string body = exporter.object(scenario_type().fields, nullptr, {});
     const std::string text =
         fmt::format(R"({{"$schema": "http://json-schema.org/draft-07/schema#", )"
                     R"("$id": "scenario-1.schema.json", )"
-                    R"("title": "ioasim scenario", {})",
-                    body.substr(1));
+                    R"("title": "ioasim scenario", {}, "definitions": {}}})",
+                    body.substr(1, body.size() - 2), exporter.definitions());
     // The same writer as for every other document: one style, and the text is known to be JSON.
     SourceSet sources;
     Diagnostics diagnostics;
@@ -272,7 +308,8 @@ std::string json_schema(const std::vector<SchemaParameter>& parameters) {
 
 std::string key_tables() {
     std::string out;
-    tables(scenario_type(), "", out);
+    std::set<std::string> told;
+    tables(scenario_type(), "", told, out);
     return out;
 }
 

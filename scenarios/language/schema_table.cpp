@@ -263,8 +263,9 @@ const Type& condition_type() {
     return t;
 }
 
-const Type& step_type() {
+const Type& make_step_type() {
     Type& step = make(Kind::Cases, "a step");
+    step.definition = "step";
     const Type& device = text("the name of a device", 1);
     const Type& set = text("the name of a set", 1);
     const Type& variable = name("a variable", "_");
@@ -330,6 +331,11 @@ const Type& step_type() {
                             {&condition_type(), &list(condition_type(), 1, 8)}),
                     false, "the step is there only where this holds (all of them)", ""}};
     return step;
+}
+
+const Type& step_type() {
+    static const Type& t = make_step_type();
+    return t;
 }
 
 const Type& program_type() {
@@ -409,8 +415,9 @@ const Type& pattern_type() {
     return t;
 }
 
-const Type& expect_type() {
+const Type& make_expect_type() {
     Type& e = make(Kind::Cases, "an expectation");
+    e.definition = "expectation";
     const Type& where = map(any("a value of this field"));
     const Type& count = integer(0);
     const Type& nonzero_time = time(0, 1000 * kSecond);
@@ -469,6 +476,11 @@ const Type& expect_type() {
         {"always", &boolean(), false, "also judged when a campaign disturbs the run", "false"},
         {"why", &text("a sentence", 1), false, "shown when it fails", ""}};
     return e;
+}
+
+const Type& expect_type() {
+    static const Type& t = make_expect_type();
+    return t;
 }
 
 const Type& param_type() {

@@ -52,6 +52,16 @@ TEST_CASE("probes: several windows of one site add up") {
     CHECK(run.fails(kSite));
 }
 
+TEST_CASE("probes: the next call can be made to fail, and the next again later") {
+    Probes run;
+    run.fail_next(kSite);
+    CHECK(run.fails(kSite));
+    CHECK_FALSE(run.fails(kSite));
+    run.fail_next(kSite);
+    CHECK(run.fails(kSite));
+    CHECK_FALSE(run.fails(kSite));
+}
+
 TEST_CASE("probes: a window counts calls from 1") {
     Probes run;
     CHECK_THROWS_AS(run.fail_calls(kSite, 0, 1), ModelBug);

@@ -247,12 +247,13 @@ TEST_CASE("references: an ID that its owner keeps is no leak, one that outlives 
     }
 }
 
-TEST_CASE("references: free may drop the owner's reference without telling (no states)") {
+TEST_CASE("references: a core without states tells the owner's put at its free") {
     CheckerHarness h;
     h.emit(trace::IoasidAlloc{h.kernel(), h.name("sva"), Ioasid{9}, 0});
     h.emit(trace::IoasidGet{h.kernel(), h.name("sva"), Ioasid{9}, 2, h.name("iommu")});
     h.emit(trace::IoasidFreeCall{h.kernel(), h.name("sva"), Ioasid{9}, Errno::Ok});
-    SUBCASE("and go on with the others") {
+    h.put("sva", 9, 1, "owner");
+    SUBCASE("and the others put theirs") {
         h.put("sva", 9, 0, "iommu");
         h.emit(trace::IoasidReclaim{h.kernel(), h.name("sva"), Ioasid{9}, 0});
         CHECK(h.found() == "");

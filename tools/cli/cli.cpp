@@ -175,7 +175,7 @@ void add_knowledge(CLI::App& app, Values& values) {
     explain
         .add_option("WORD", values.word,
                     "E0303, ioasid.put, references.leak, ...; or codes, "
-                    "events, checkers, defects, state for a list")
+                    "events, checkers, defects, switches, state for a list")
         ->required();
     explain.footer(R"(Examples:
   ioasim explain E0303                      an error message of a scenario

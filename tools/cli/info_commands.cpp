@@ -109,11 +109,11 @@ std::string list_of(const std::string& word) {
         }
     } else if (word == "defects") {
         for (const Declaration* d : Declaration::all(Declaration::Kind::Defect)) {
-            out += fmt::format("{:<36} {}\n", d->name(), d->meaning());
+            out += fmt::format("{:<44} {}\n", d->name(), d->meaning());
         }
     } else if (word == "checkers" || word == "findings") {
         for (const traces::Explanation& finding : traces::explanations()) {
-            out += fmt::format("{:<36} {}\n", finding.code, finding.meaning);
+            out += fmt::format("{:<44} {}\n", finding.code, finding.meaning);
         }
     } else if (word == "state") {
         for (const traces::StateView::Form& form : traces::StateView::forms()) {
@@ -138,7 +138,7 @@ std::string finding_entry(const std::string& word) {
         }
         if (program_vocabulary().checker_of(std::string(finding.code)) == word) {
             out +=
-                fmt::format("{}  {:<36} {}\n", out.empty() ? fmt::format("checker {}\n", word) : "",
+                fmt::format("{}  {:<44} {}\n", out.empty() ? fmt::format("checker {}\n", word) : "",
                             finding.code, finding.meaning);
         }
     }

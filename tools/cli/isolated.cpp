@@ -126,7 +126,7 @@ RunResult run_isolated(const Job& job) {
     failed.cell = job.scenario.cell;
     failed.purpose = job.scenario.purpose;
     failed.hash = job.hash;
-    failed.profile = job.scenario.config.ioasid_profile;
+    failed.profile = profile_text(job.scenario.config);
     failed.folder = job.folder;
     int ends[2];
     if (::pipe(ends) != 0) {

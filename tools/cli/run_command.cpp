@@ -383,6 +383,14 @@ std::string diagnostics_json(const scenario::Loaded& loaded, const std::string& 
 
 }  // namespace
 
+std::string profile_text(const platform::PlatformConfig& config) {
+    std::string out = config.ioasid_profile;
+    for (const auto& [name, value] : config.ioasid_switches) {
+        out += fmt::format(", {} {}", name, value);
+    }
+    return out;
+}
+
 Job plan(const scenario::Scenario& scenario, const RunOptions& options) {
     Job job;
     job.scenario = scenario;

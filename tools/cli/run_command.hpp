@@ -42,6 +42,9 @@ std::vector<scenario::Scenario> load_or_tell(const std::string& file,
                                              const scenario::LoadOptions& options, bool& good,
                                              std::string* json = nullptr);
 
+// "v4", "spec, call_order global_chain_first": which IOASID core a run has.
+std::string profile_text(const platform::PlatformConfig& config);
+
 // Prepares a job without files: seed, hash.
 Job plan(const scenario::Scenario& scenario, const RunOptions& options);
 

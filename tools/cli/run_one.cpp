@@ -127,7 +127,7 @@ private:
         result_.cell = job_.scenario.cell;
         result_.purpose = job_.scenario.purpose;
         result_.hash = job_.hash;
-        result_.profile = job_.scenario.config.ioasid_profile;
+        result_.profile = profile_text(job_.scenario.config);
         result_.folder = job_.folder;
     }
 

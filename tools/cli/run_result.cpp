@@ -39,9 +39,11 @@ bool usual_profile(const RunResult& r) {
 }
 
 std::string profile_note(const std::string& profile) {
-    const char* what = profile == "v4"    ? "the code posted in 2021, quirks included"
-                       : profile == "dcp" ? "Intel's later production kernel"
-                                          : "Linux 5.13 to 5.18";
+    const std::string name = profile.substr(0, profile.find(','));
+    const char* what = name == "spec"  ? "with switches of other profiles"
+                       : name == "v4"  ? "the code posted in 2021, quirks included"
+                       : name == "dcp" ? "Intel's later production kernel"
+                                       : "Linux 5.13 to 5.18";
     return fmt::format(
         "  IOASID core: profile {} ({}); expectations written for profile spec\n"
         "  may fail with it, and checkers find what that code does wrong\n",

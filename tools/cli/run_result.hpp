@@ -38,7 +38,7 @@ struct RunResult {
     std::uint64_t seed = 1;  // of the command line or the scenario
     std::uint64_t run = 0;
     std::string hash;     // of the configuration
-    std::string profile;  // of the IOASID core
+    std::string profile;  // of the IOASID core, with switches: "spec, x on"
     std::string reason;   // how the run ended
     std::uint64_t end_ps = 0;
     std::uint64_t events = 0;

@@ -33,7 +33,7 @@ scenario::Vocabulary make_vocabulary() {
 std::string escaped(const std::string& path) {
     std::string out;
     for (const char c : path) {
-        out += c == '.' ? std::string("\\\\.") : std::string(1, c);
+        out += c == '.' ? std::string("\\.") : std::string(1, c);
     }
     return out;
 }
