@@ -307,7 +307,9 @@ private:
                             const NotifierPayload& payload);
     NotifyResult call_chains(ExecContext& ctx, const NotifierPayload& payload, unsigned flags);
     NotifyResult call_merged(ExecContext& ctx, const NotifierPayload& payload);
-    bool set_comes_first(const NotifierBlock& global, const NotifierBlock& set) const;
+    NotifyResult handle_in(ExecContext& ctx, NotifierBlock& block, const NotifierPayload& payload);
+    NotifyResult call_block_told(ExecContext& ctx, NotifierBlock& block, trace::Name chain_name,
+                                 const NotifierPayload& payload);
     NotifyResult call_block(ExecContext& ctx, NotifierBlock& block, trace::Name chain_name,
                             const NotifierPayload& payload);
 

@@ -80,6 +80,10 @@ public:
     NotifierBlock& operator=(const NotifierBlock&) = delete;
     const std::string& name() const { return name_; }
     int priority() const { return priority_; }
+    // By descending priority; equal ones keep their order.
+    bool is_called_before(const NotifierBlock& other, bool reversed) const {
+        return reversed ? priority_ < other.priority_ : priority_ > other.priority_;
+    }
     virtual NotifyResult handle(ExecContext& ctx, const NotifierPayload& payload) = 0;
 
 private:

@@ -22,11 +22,7 @@ bool NotifierChain::add(NotifierBlock& block, bool reversed) {
 
 void NotifierChain::insert(NotifierBlock& block, bool reversed) {
     const auto before = [&](const NotifierBlock* other) {
-        if (other == nullptr) {
-            return false;
-        }
-        return reversed ? other->priority() > block.priority()
-                        : other->priority() < block.priority();
+        return other != nullptr && block.is_called_before(*other, reversed);
     };
     links_.insert(std::find_if(links_.begin(), links_.end(), before), &block);
 }
@@ -76,28 +72,35 @@ void IoasidCore::tell_notification(ExecContext& ctx, const NotifierPayload& p) {
     }
 }
 
-NotifyResult IoasidCore::call_block(ExecContext& ctx, NotifierBlock& block, trace::Name chain_name,
-                                    const NotifierPayload& payload) {
-    const bool tell = told();
-    TimePs start;
-    if (tell) {
-        start = ctx.now();
-        emit(ctx, trace::IoasidHandler{kernel_, name_of(payload.set), payload.id, payload.event,
-                                       recorder_.name(block.name()),
-                                       static_cast<std::uint32_t>(block.priority()), chain_name});
-    }
-    NotifyResult result = NotifyResult::Done;
-    {
-        const AtomicSection atomic(ctx);
-        const Frame frame(ctx, block.name());
-        spend(ctx, params_.handler_call);
-        result = block.handle(ctx, payload);
-    }
-    if (tell) {
-        emit(ctx, trace::IoasidHandlerDone{kernel_, payload.id, recorder_.name(block.name()),
-                                           stops_chain(result), ctx.now() - start});
-    }
+// Apart from the telling, because most runs tell nobody.
+[[gnu::always_inline]] inline NotifyResult IoasidCore::handle_in(ExecContext& ctx,
+                                                                 NotifierBlock& block,
+                                                                 const NotifierPayload& payload) {
+    const AtomicSection atomic(ctx);
+    const Frame frame(ctx, block.name());
+    spend(ctx, params_.handler_call);
+    return block.handle(ctx, payload);
+}
+
+[[gnu::noinline]] NotifyResult IoasidCore::call_block_told(ExecContext& ctx, NotifierBlock& block,
+                                                           trace::Name chain_name,
+                                                           const NotifierPayload& payload) {
+    const TimePs start = ctx.now();
+    emit(ctx, trace::IoasidHandler{kernel_, name_of(payload.set), payload.id, payload.event,
+                                   recorder_.name(block.name()),
+                                   static_cast<std::uint32_t>(block.priority()), chain_name});
+    const NotifyResult result = handle_in(ctx, block, payload);
+    emit(ctx, trace::IoasidHandlerDone{kernel_, payload.id, recorder_.name(block.name()),
+                                       stops_chain(result), ctx.now() - start});
     return result;
+}
+
+[[gnu::always_inline]] inline NotifyResult IoasidCore::call_block(ExecContext& ctx,
+                                                                  NotifierBlock& block,
+                                                                  trace::Name chain_name,
+                                                                  const NotifierPayload& payload) {
+    return told() ? call_block_told(ctx, block, chain_name, payload)
+                  : handle_in(ctx, block, payload);
 }
 
 NotifyResult IoasidCore::call_chain(ExecContext& ctx, NotifierChain& chain, trace::Name chain_name,
@@ -134,29 +137,30 @@ NotifyResult IoasidCore::call_merged(ExecContext& ctx, const NotifierPayload& pa
     NotifierChain::Links& own = set_chain.begin_walk();
     auto global = all.begin();
     auto set = own.begin();
-    const auto skip_empty = [](NotifierChain::Links::iterator& at,
-                               const NotifierChain::Links& links) {
+    // Looked at anew for each block: a handler may have taken one off.
+    const auto next = [](NotifierChain::Links::iterator& at, const NotifierChain::Links& links) {
         while (at != links.end() && *at == nullptr) {
             ++at;
         }
-        return at != links.end();
+        return at == links.end() ? nullptr : *at;
     };
+    const bool stops = !probes_.has(ioasid_probes::kStopIgnored);
+    const bool reversed = probes_.has(ioasid_probes::kReversedPriority);
     NotifyResult global_result = NotifyResult::Done;
     NotifyResult result = NotifyResult::Done;
     bool set_called = false;
-    const bool stops = !probes_.has(ioasid_probes::kStopIgnored);
     for (;;) {
-        // Looked at anew for each block: a handler may have taken one off.
-        const bool has_global = skip_empty(global, all);
-        const bool has_set = skip_empty(set, own);
-        if (has_set && (!has_global || set_comes_first(**global, **set))) {
-            NotifierBlock& block = **set++;
-            result = call_block(ctx, block, chain_set_, payload);
+        NotifierBlock* const of_all = next(global, all);
+        NotifierBlock* const of_set = next(set, own);
+        if (of_set != nullptr &&
+            (of_all == nullptr || of_set->is_called_before(*of_all, reversed))) {
+            ++set;
+            result = call_block(ctx, *of_set, chain_set_, payload);
             set_called = true;
             set = stops && stops_chain(result) ? own.end() : set;
-        } else if (has_global) {
-            NotifierBlock& block = **global++;
-            global_result = call_block(ctx, block, chain_global_, payload);
+        } else if (of_all != nullptr) {
+            ++global;
+            global_result = call_block(ctx, *of_all, chain_global_, payload);
             global = stops && stops_chain(global_result) ? all.end() : global;
         } else {
             break;
@@ -170,11 +174,6 @@ NotifyResult IoasidCore::call_merged(ExecContext& ctx, const NotifierPayload& pa
 // An error of the global chain is not lost because the set's chain was content.
 NotifyResult IoasidCore::joined(NotifyResult global, NotifyResult set) const {
     return stops_chain(global) && !switches_.chain_error_lost ? global : set;
-}
-
-bool IoasidCore::set_comes_first(const NotifierBlock& global, const NotifierBlock& set) const {
-    return probes_.has(ioasid_probes::kReversedPriority) ? set.priority() < global.priority()
-                                                         : set.priority() > global.priority();
 }
 
 NotifyResult IoasidCore::send(ExecContext& ctx, const IoasidEntry& entry, IoasidNotification event,
