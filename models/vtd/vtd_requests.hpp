@@ -6,6 +6,7 @@
 // until memory answered, which is what invalidation waits drain. A request that is not allowed is
 // blocked: reads are answered with Unsupported Request, posted writes vanish.
 //
+// vtd_requests.cpp holds arrival, order and memory; vtd_translation.cpp what lies between.
 // Plain C++: the owner brings time, arrivals and memory's answers, and sends what comes out.
 #pragma once
 
@@ -122,6 +123,9 @@ private:
     void go(TimePs at, std::uint32_t index);
     void pump(TimePs at, Requester& requester);
 
+    static bool is_write(const pcie::Tlp& tlp) {
+        return tlp.kind == pcie::TlpKind::MemWrite || tlp.kind == pcie::TlpKind::DeferrableWrite;
+    }
     static WalkRequest walk_request(const pcie::Tlp& tlp);
     static IotlbQuery query_of(const pcie::Tlp& tlp);
     static Pasid shown_pasid(const pcie::Tlp& tlp) {

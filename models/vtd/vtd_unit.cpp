@@ -10,11 +10,7 @@
 namespace ioasim::vtd {
 namespace {
 
-constexpr std::uint32_t kFaultRecordBytes = 16;
-constexpr std::uint32_t kFaultHighWord = 12;  // the dword of a record that holds F
-constexpr std::uint32_t kFaultBit = 1U << 31U;
 constexpr unsigned kTagShift = 32;
-constexpr std::uint32_t kQueueCauses = fsts::kIqe | fsts::kIce | fsts::kIte;
 
 }  // namespace
 
@@ -32,8 +28,9 @@ RemappingUnit::RemappingUnit(const VtdParams& params, Probes& probes, trace::Rec
       evicted_(recorder.name("evict")),
       invalidated_(recorder.name("invalidate")),
       registers_(caps_),
-      faults_(caps_.fault_records),
+      events_(caps_, registers_, probes, *this),
       caches_(params_, probes, this),
+      effects_(caps_, caches_, probes, recorder, source, name_),
       pipeline_(params_, caps_, caches_, probes, recorder, source, name_, port, *this),
       queue_(caps_, params_.invalidation, *this) {}
 
@@ -135,7 +132,7 @@ void RemappingUnit::finish_command(TimePs now) {
         set_status(gcmd::kTe, on);
         if (!on) {
             invalidate_everything();
-            faults_.restart();
+            events_.restart_faults();
         }
     }
     if ((changed & gcmd::kQie) != 0) {
@@ -201,55 +198,13 @@ void RemappingUnit::write_access(TimePs now, std::uint32_t offset,
     }
 }
 
-bool RemappingUnit::is_fault_record(std::uint32_t offset) const {
-    return offset >= reg::kFrcd && offset < reg::kFrcd + faults_.size() * kFaultRecordBytes;
-}
-
-std::uint32_t RemappingUnit::read_fault_word(std::uint32_t offset) const {
-    const std::uint32_t within = (offset - reg::kFrcd) % kFaultRecordBytes;
-    const FaultQwords q = faults_.read((offset - reg::kFrcd) / kFaultRecordBytes);
-    const std::uint64_t half = within < 8 ? q.low : q.high;
-    return static_cast<std::uint32_t>(within % 8 == 0 ? half : half >> 32U);
-}
-
-std::uint32_t RemappingUnit::fault_status() const {
-    std::uint32_t value = registers_.get(reg::kFsts) & kQueueCauses;
-    value |= faults_.overflow() ? fsts::kPfo : 0;
-    if (faults_.pending()) {
-        value |= fsts::kPpf | static_cast<std::uint32_t>(fsts::kFri.make(faults_.first()));
-    }
-    return value;
-}
-
-bool RemappingUnit::any_fault_cause() const {
-    return (fault_status() & (kQueueCauses | fsts::kPfo | fsts::kPpf)) != 0;
-}
-
-EventRegister* RemappingUnit::control_at(std::uint32_t offset) {
-    switch (offset) {
-        case reg::kFectl:
-            return &fault_event_;
-        case reg::kIectl:
-            return &invalidation_event_;
-        case reg::kPectl:
-            return &page_event_;
-        default:
-            return nullptr;
-    }
-}
-
 std::uint32_t RemappingUnit::read_word(std::uint32_t offset) const {
-    if (is_fault_record(offset)) {
-        return read_fault_word(offset);
-    }
-    if (const EventRegister* const event = control_at(offset)) {
-        return event->control();
+    if (const std::optional<std::uint32_t> value = events_.read(offset)) {
+        return *value;
     }
     switch (offset) {
         case reg::kGcmd:
             return 0;
-        case reg::kFsts:
-            return fault_status();
         case reg::kIqh:
             return static_cast<std::uint32_t>(queue_.head());
         default:
@@ -258,22 +213,12 @@ std::uint32_t RemappingUnit::read_word(std::uint32_t offset) const {
 }
 
 void RemappingUnit::write_word(TimePs now, std::uint32_t offset, std::uint32_t value) {
-    if (is_fault_record(offset)) {
-        const std::uint32_t within = (offset - reg::kFrcd) % kFaultRecordBytes;
-        if (within == kFaultHighWord && (value & kFaultBit) != 0) {
-            faults_.clear((offset - reg::kFrcd) / kFaultRecordBytes);
-            if (!any_fault_cause()) {
-                fault_event_.withdraw();
-            }
-        }
-        return;
-    }
-    if (EventRegister* const event = control_at(offset)) {
-        send(now, event->write_control(value));
+    if (events_.write(now, offset, value)) {
         return;
     }
     const std::uint32_t before = registers_.get(offset);
     registers_.write(offset, value);
+    events_.after_write(offset, value);
     after_write(now, offset, value);
     const bool page_queue = offset == reg::kPqh || offset == reg::kPqt;
     if (page_queue && registers_.get(offset) != before) {
@@ -282,9 +227,6 @@ void RemappingUnit::write_word(TimePs now, std::uint32_t offset, std::uint32_t v
 }
 
 void RemappingUnit::after_write(TimePs now, std::uint32_t offset, std::uint32_t value) {
-    const auto message = [this](std::uint32_t data) {
-        return EventMessage{registers_.get64(data + 4), registers_.get(data)};
-    };
     switch (offset) {
         case reg::kGcmd:
             commands_.push_back(value);
@@ -293,7 +235,7 @@ void RemappingUnit::after_write(TimePs now, std::uint32_t offset, std::uint32_t 
             }
             break;
         case reg::kFsts:
-            write_fault_status(now, value);
+            queue_.kick(now);
             break;
         case reg::kIqt:
             queue_.set_tail(registers_.get64(reg::kIqt));
@@ -303,47 +245,8 @@ void RemappingUnit::after_write(TimePs now, std::uint32_t offset, std::uint32_t 
         case reg::kIqa + 4:
             queue_.set_base(registers_.get64(reg::kIqa));
             break;
-        case reg::kIcs:
-            if ((registers_.get(reg::kIcs) & iq::kIwc) == 0) {
-                invalidation_event_.withdraw();
-            }
-            break;
-        case reg::kPrs:
-            if (registers_.get(reg::kPrs) == 0) {
-                page_event_.withdraw();
-            }
-            break;
-        case reg::kFedata:
-        case reg::kFeaddr:
-        case reg::kFeuaddr:
-            fault_event_.set_message(message(reg::kFedata));
-            break;
-        case reg::kIedata:
-        case reg::kIeaddr:
-        case reg::kIeuaddr:
-            invalidation_event_.set_message(message(reg::kIedata));
-            break;
-        case reg::kPedata:
-        case reg::kPeaddr:
-        case reg::kPeuaddr:
-            page_event_.set_message(message(reg::kPedata));
-            break;
         default:
             break;
-    }
-}
-
-void RemappingUnit::write_fault_status(TimePs now, std::uint32_t value) {
-    if ((value & fsts::kPfo) != 0) {
-        faults_.clear_overflow();
-    }
-    if (!any_fault_cause()) {
-        fault_event_.withdraw();
-    }
-    if ((value & fsts::kIqe) != 0) {
-        // The other two fields belong to ITE and ICE.
-        registers_.set64(reg::kIqercd, iq::kErrorInfo.set(registers_.get64(reg::kIqercd), 0));
-        queue_.kick(now);
     }
 }
 
@@ -352,67 +255,23 @@ void RemappingUnit::tell_page_queue() {
                    trace::VtdPrq{name_, registers_.get(reg::kPqh), registers_.get(reg::kPqt)});
 }
 
-// --- faults and events --------------------------------------------------------------------------
+// --- messages -----------------------------------------------------------------------------------
 
-void RemappingUnit::send(TimePs now, const std::optional<EventMessage>& message) {
-    if (!message) {
-        return;
-    }
+void RemappingUnit::send_event(TimePs now, const EventMessage& message) {
     pcie::Tlp tlp;
     tlp.kind = pcie::TlpKind::Interrupt;
     tlp.requester = own_id_;
-    tlp.address = message->address;
-    tlp.length = sizeof message->data;
-    tlp.data.resize(sizeof message->data);
-    std::memcpy(tlp.data.data(), &message->data, sizeof message->data);
+    tlp.address = message.address;
+    tlp.length = sizeof message.data;
+    tlp.data.resize(sizeof message.data);
+    std::memcpy(tlp.data.data(), &message.data, sizeof message.data);
     port_.send_fabric(now, std::move(tlp));
-}
-
-void RemappingUnit::raise_fault_event(TimePs now, bool cause_before) {
-    if (!cause_before) {
-        send(now, fault_event_.raise());
-    }
-}
-
-bool RemappingUnit::log_fault(TimePs now, const FaultRecord& fault) {
-    const bool cause_before = any_fault_cause();
-    // Address bits above the widest tables are not recorded (11.4.7.8).
-    FaultRecord recorded = fault;
-    recorded.address &= bit_mask(caps_.five_level ? 56 : 47, 0);
-    const FaultLog::Outcome outcome = faults_.record(recorded);
-    if (outcome.overflow) {
-        probes_.hit(kFaultOverflow);
-    }
-    if (outcome.new_status) {
-        raise_fault_event(now, cause_before);
-    }
-    return outcome.recorded;
-}
-
-void RemappingUnit::set_queue_status(TimePs now, std::uint32_t bit) {
-    const bool cause_before = any_fault_cause();
-    registers_.set(reg::kFsts, registers_.get(reg::kFsts) | bit);
-    raise_fault_event(now, cause_before);
-}
-
-void RemappingUnit::unexpected_completion(TimePs now, Rid rid) {
-    // ICESID in 63:48.
-    registers_.set64(reg::kIqercd, Field{63, 48}.set(registers_.get64(reg::kIqercd), rid.value()));
-    set_queue_status(now, fsts::kIce);
-}
-
-void RemappingUnit::queue_error(TimePs now, QueueError error) {
-    probes_.hit(kQueueError);
-    const std::uint64_t record = registers_.get64(reg::kIqercd);
-    registers_.set64(reg::kIqercd, iq::kErrorInfo.set(record, static_cast<std::uint64_t>(error)));
-    set_queue_status(now, fsts::kIqe);
 }
 
 // --- invalidation queue -------------------------------------------------------------------------
 
 bool RemappingUnit::fetching_allowed() const {
-    const std::uint32_t stopped = fsts::kIqe | fsts::kIte;
-    return (status() & gcmd::kQie) != 0 && (registers_.get(reg::kFsts) & stopped) == 0;
+    return (status() & gcmd::kQie) != 0 && !events_.queue_stopped();
 }
 
 void RemappingUnit::fetch(TimePs now, Hpa address, std::uint32_t bytes) {
@@ -451,101 +310,15 @@ void RemappingUnit::wait_done(TimePs now, const Descriptor& d) {
     recorder_.emit(source_, trace::VtdInvWaitDone{
                                 name_, status ? wait_status_address(caps_, d) : Hpa{},
                                 static_cast<std::uint32_t>(status ? inv::kWaitData.get(d[0]) : 0)});
-    if (inv::kWaitInterrupt.get(d[0]) != 0 && (registers_.get(reg::kIcs) & iq::kIwc) == 0) {
-        registers_.set(reg::kIcs, iq::kIwc);
-        send(now, invalidation_event_.raise());
+    if (inv::kWaitInterrupt.get(d[0]) != 0) {
+        events_.wait_complete(now);
     }
 }
 
 void RemappingUnit::apply(TimePs, const Descriptor& d) {
-    const InvalidationType type = type_of(d);
-    const bool iotlb = type == InvalidationType::Iotlb || type == InvalidationType::PasidIotlb;
-    const bool skip = iotlb && probes_.has(kSkipIotlbInvalidation);
-    Effect effect;
-    if (skip) {
-        effect = {type == InvalidationType::Iotlb ? "iotlb" : "piotlb", "", 0, false};
-    } else if (type == InvalidationType::ContextCache) {
-        effect = apply_context_cache(d);
-    } else if (type == InvalidationType::PasidCache) {
-        effect = apply_pasid_cache(d);
-    } else if (type == InvalidationType::Iotlb) {
-        effect = apply_iotlb(d);
-    } else {
-        effect = apply_pasid_iotlb(d);
-    }
-    if (!skip) {
+    if (effects_.apply(d)) {
         pipeline_.barrier();
     }
-    const bool has_pasid =
-        type == InvalidationType::PasidIotlb || type == InvalidationType::PasidCache;
-    const auto pasid = static_cast<std::uint32_t>(inv::kPasid.get(d[0]));
-    const auto shift = static_cast<unsigned>(12 + inv::kAddressMask.get(d[1]));
-    const std::uint64_t bytes = shift >= 64 ? ~std::uint64_t{0} : std::uint64_t{1} << shift;
-    recorder_.emit(source_,
-                   trace::VtdInvalidation{
-                       name_, recorder_.name(effect.kind), recorder_.name(effect.granularity),
-                       domain_of(d), Pasid{has_pasid ? pasid : kInvalidIoasid}, effect.dropped,
-                       Iova{effect.pages ? d[1] & inv::kAddress & ~(bytes - 1) : 0},
-                       effect.pages ? bytes : 0});
-}
-
-// Bits beyond the width of domain ids are ignored.
-DomainId RemappingUnit::domain_of(const Descriptor& d) const {
-    const std::uint64_t width_mask = bit_mask(caps_.domain_bits - 1, 0);
-    return DomainId{static_cast<std::uint16_t>(inv::kDid.get(d[0]) & width_mask)};
-}
-
-RemappingUnit::Effect RemappingUnit::apply_context_cache(const Descriptor& d) {
-    const auto granularity = static_cast<ContextGranularity>(inv::kGranularity.get(d[0]));
-    if (granularity == ContextGranularity::Device) {
-        const Rid rid{static_cast<std::uint16_t>(inv::kSid.get(d[0]))};
-        const auto mask = static_cast<unsigned>(inv::kFunctionMask.get(d[0]));
-        return {"cc", "device", caches_.invalidate_context(rid, mask), false};
-    }
-    return {"cc", granularity == ContextGranularity::Domain ? "domain" : "global",
-            caches_.invalidate_contexts(), false};
-}
-
-RemappingUnit::Effect RemappingUnit::apply_pasid_cache(const Descriptor& d) {
-    const DomainId did = domain_of(d);
-    switch (static_cast<PasidCacheGranularity>(inv::kGranularity.get(d[0]))) {
-        case PasidCacheGranularity::Domain:
-            return {"pasid_cache", "domain", caches_.invalidate_pasids_of(did), false};
-        case PasidCacheGranularity::Pasid: {
-            const Pasid pasid{static_cast<std::uint32_t>(inv::kPasid.get(d[0]))};
-            return {"pasid_cache", "pasid", caches_.invalidate_pasid(did, pasid), false};
-        }
-        default:
-            return {"pasid_cache", "global", caches_.invalidate_pasids(), false};
-    }
-}
-
-RemappingUnit::Effect RemappingUnit::apply_iotlb(const Descriptor& d) {
-    const DomainId did = domain_of(d);
-    switch (static_cast<IotlbGranularity>(inv::kGranularity.get(d[0]))) {
-        case IotlbGranularity::Global:
-            return {"iotlb", "global", caches_.invalidate_iotlb(), false};
-        case IotlbGranularity::Domain:
-            return {"iotlb", "domain", caches_.invalidate_iotlb_domain(did), false};
-        default: {
-            // Address bits beyond the guest address width are ignored.
-            const std::uint64_t address = d[1] & inv::kAddress & bit_mask(caps_.mgaw - 1, 0);
-            const auto mask = static_cast<unsigned>(inv::kAddressMask.get(d[1]));
-            return {"iotlb", "page", caches_.invalidate_iotlb_pages(did, address, mask), true};
-        }
-    }
-}
-
-RemappingUnit::Effect RemappingUnit::apply_pasid_iotlb(const Descriptor& d) {
-    const DomainId did = domain_of(d);
-    const Pasid pasid{static_cast<std::uint32_t>(inv::kPasid.get(d[0]))};
-    const auto granularity = static_cast<PasidIotlbGranularity>(inv::kGranularity.get(d[0]));
-    if (granularity == PasidIotlbGranularity::Pasid) {
-        return {"piotlb", "pasid", caches_.invalidate_iotlb_pasid(did, pasid), false};
-    }
-    const auto mask = static_cast<unsigned>(inv::kAddressMask.get(d[1]));
-    return {"piotlb", "page",
-            caches_.invalidate_iotlb_pasid_pages(did, pasid, d[1] & inv::kAddress, mask), true};
 }
 
 void RemappingUnit::on_fill(const Line& line) {

@@ -10,14 +10,18 @@
 #include <array>
 #include <deque>
 
-#include "models/vtd/vtd_faults.hpp"
+#include "models/vtd/vtd_descriptor_effects.hpp"
+#include "models/vtd/vtd_event_registers.hpp"
 #include "models/vtd/vtd_invalidation.hpp"
 #include "models/vtd/vtd_register_file.hpp"
 #include "models/vtd/vtd_requests.hpp"
 
 namespace ioasim::vtd {
 
-class RemappingUnit final : private PipelineOwner, private QueueOwner, private CacheObserver {
+class RemappingUnit final : private PipelineOwner,
+                            private QueueOwner,
+                            private EventSender,
+                            private CacheObserver {
 public:
     // `own_id` is the requester of the unit's interrupts.
     RemappingUnit(const VtdParams& params, Probes& probes, trace::Recorder& recorder,
@@ -49,8 +53,12 @@ private:
     // PipelineOwner
     bool remapping() const override { return (status() & gcmd::kTe) != 0; }
     std::uint64_t root_pointer() const override { return root_pointer_; }
-    bool log_fault(TimePs now, const FaultRecord& fault) override;
-    void unexpected_completion(TimePs now, Rid rid) override;
+    bool log_fault(TimePs now, const FaultRecord& fault) override {
+        return events_.log_fault(now, fault);
+    }
+    void unexpected_completion(TimePs now, Rid rid) override {
+        events_.unexpected_completion(now, rid);
+    }
     void drained(TimePs now) override;
     // QueueOwner
     TableMode table_mode() const override { return rtaddr::mode_of(root_pointer_); }
@@ -60,24 +68,14 @@ private:
     bool requests_drained() const override;
     void write_status(TimePs now, Hpa address, std::uint32_t data) override;
     void wait_done(TimePs now, const Descriptor& descriptor) override;
-    void queue_error(TimePs now, QueueError error) override;
+    void queue_error(TimePs now, QueueError error) override { events_.queue_error(now, error); }
+    // EventSender
+    void send_event(TimePs now, const EventMessage& message) override;
     // CacheObserver
     void on_fill(const Line& line) override;
     void on_drop(const Line& line, bool evicted) override;
 
-    std::uint32_t read_fault_word(std::uint32_t offset) const;
-    bool is_fault_record(std::uint32_t offset) const;
-    std::uint32_t fault_status() const;
-    void write_fault_status(TimePs now, std::uint32_t value);
-    EventRegister* control_at(std::uint32_t offset);
-    const EventRegister* control_at(std::uint32_t offset) const {
-        return const_cast<RemappingUnit*>(this)->control_at(offset);
-    }
     void after_write(TimePs now, std::uint32_t offset, std::uint32_t value);
-    bool any_fault_cause() const;
-    void send(TimePs now, const std::optional<EventMessage>& message);
-    void raise_fault_event(TimePs now, bool cause_before);
-    void set_queue_status(TimePs now, std::uint32_t bit);
     void tell_page_queue();
 
     void start_command(TimePs now);
@@ -88,17 +86,6 @@ private:
     std::uint64_t read_access(TimePs now, std::uint32_t offset, unsigned size);
     void write_access(TimePs now, std::uint32_t offset, const std::vector<std::uint8_t>& data);
 
-    struct Effect {
-        const char* kind = "";
-        const char* granularity = "";
-        std::uint32_t dropped = 0;
-        bool pages = false;  // a range of addresses, not everything of its tag
-    };
-    DomainId domain_of(const Descriptor& d) const;
-    Effect apply_context_cache(const Descriptor& d);
-    Effect apply_pasid_cache(const Descriptor& d);
-    Effect apply_iotlb(const Descriptor& d);
-    Effect apply_pasid_iotlb(const Descriptor& d);
     void invalidate_everything();
 
     const VtdParams params_;
@@ -115,11 +102,9 @@ private:
 
     RegisterFile registers_;
     std::uint64_t root_pointer_ = 0;  // RTADDR as last latched
-    FaultLog faults_;
-    EventRegister fault_event_;
-    EventRegister invalidation_event_;
-    EventRegister page_event_;
+    EventRegisters events_;
     TranslationCaches caches_;
+    DescriptorEffects effects_;
     RequestPipeline pipeline_;
     InvalidationQueue queue_;
 

@@ -1,0 +1,305 @@
+// The middle of a request's way: IOTLB look-up, verdict, walks and what they leave behind.
+#include <algorithm>
+#include <cstring>
+
+#include "core/trace/vtd_events.hpp"
+#include "models/pcie/pcie_layout.hpp"
+#include "models/vtd/vtd_probes.hpp"
+#include "models/vtd/vtd_requests.hpp"
+
+namespace ioasim::vtd {
+
+using pcie::AddressType;
+using pcie::CplStatus;
+using pcie::Tlp;
+using pcie::TlpKind;
+
+namespace {
+
+bool same_page(const WalkRequest& a, const WalkRequest& b) {
+    return a.address / kPageSize == b.address / kPageSize && a.rid == b.rid && a.pasid == b.pasid &&
+           a.privileged == b.privileged && a.access == b.access && !a.execute && !b.execute;
+}
+
+}  // namespace
+
+WalkRequest RequestPipeline::walk_request(const Tlp& tlp) {
+    WalkRequest request;
+    request.rid = tlp.requester;
+    request.pasid = tlp.pasid;
+    request.address = tlp.address;
+    request.write = is_write(tlp);
+    request.zero_length = tlp.length == 0;
+    request.privileged = tlp.privileged && tlp.pasid.has_value();
+    request.execute = tlp.execute && tlp.pasid.has_value();
+    if (tlp.kind == TlpKind::PageRequest) {
+        request.access = Access::PageRequest;
+    } else if (tlp.kind == TlpKind::AtsRequest || tlp.at == AddressType::TranslationRequest) {
+        request.access = Access::TranslationRequest;
+    } else if (tlp.at == AddressType::Translated) {
+        request.access = Access::Translated;
+    }
+    return request;
+}
+
+IotlbQuery RequestPipeline::query_of(const Tlp& tlp) {
+    return {tlp.requester, tlp.pasid, tlp.privileged && tlp.pasid.has_value(), tlp.address};
+}
+
+// --- translation --------------------------------------------------------------------------------
+
+void RequestPipeline::count(Slot& slot) {
+    if (!slot.counted) {
+        slot.counted = true;
+        slot.epoch = tracker_.begin();
+    }
+}
+
+bool RequestPipeline::allowed(const Translation& t, const Tlp& tlp) const {
+    if (pcie::is_interrupt_address(t.at(tlp.address).value())) {
+        return false;  // a large page may hold the interrupt range
+    }
+    if (is_write(tlp)) {
+        return t.write && t.dirty;
+    }
+    return t.read || (tlp.length == 0 && t.write);
+}
+
+void RequestPipeline::translate(TimePs now, std::uint32_t index) {
+    Slot& slot = slots_[index];
+    const Tlp& tlp = slot.tlp;
+    const bool memory_access = tlp.kind == TlpKind::MemRead || tlp.kind == TlpKind::MemWrite;
+    const bool untranslated = memory_access && tlp.at == AddressType::Untranslated;
+    if (tlp.kind == TlpKind::DeferrableWrite || (!owner_.remapping() && !untranslated)) {
+        refuse(now, index);
+        return;
+    }
+    if (!owner_.remapping()) {
+        count(slot);
+        slot.target = Hpa{tlp.address};
+        make_ready(now, index);
+        return;
+    }
+    if (untranslated && !tlp.execute) {
+        const Translation* const hit = caches_.find(query_of(tlp));
+        // A cached entry that does not allow the access is no verdict: the tables may allow it by
+        // now, and the dirty flag may have to be set.
+        if (hit != nullptr && allowed(*hit, tlp)) {
+            count(slot);
+            translated(now + params_.iotlb_lookup, index, *hit, true);
+            return;
+        }
+        if (join_walk(index)) {
+            return;
+        }
+    }
+    start_walk(now, index);
+}
+
+void RequestPipeline::translated(TimePs at, std::uint32_t index, const Translation& t, bool hit) {
+    Slot& slot = slots_[index];
+    slot.target = t.at(slot.tlp.address);
+    recorder_.emit(source_, trace::VtdTranslated{name_, slot.tlp.requester, shown_pasid(slot.tlp),
+                                                 Iova{slot.tlp.address}, slot.target,
+                                                 is_write(slot.tlp), hit, at - slot.arrived});
+    make_ready(at, index);
+}
+
+void RequestPipeline::block(TimePs now, std::uint32_t index, FaultReason reason, bool fpd) {
+    const Tlp& tlp = slots_[index].tlp;
+    const bool suppressed = fpd && is_qualified(reason) && !probes_.has(kFpdIgnored);
+    bool recorded = false;
+    if (suppressed) {
+        probes_.hit(kFaultSuppressed);
+    } else {
+        FaultRecord fault;
+        fault.address = tlp.address;
+        fault.source = tlp.requester;
+        fault.has_pasid = tlp.pasid.has_value();
+        fault.pasid = tlp.pasid.value_or(Pasid{});
+        fault.execute = tlp.execute;
+        fault.privileged = tlp.privileged;
+        fault.reason = static_cast<std::uint8_t>(reason);
+        fault.type = is_write(tlp) ? FaultType::Write : FaultType::Read;
+        if (tlp.kind == TlpKind::PageRequest) {
+            fault.type = FaultType::PageRequest;
+        }
+        recorded = owner_.log_fault(now, fault);
+    }
+    recorder_.emit(source_,
+                   trace::VtdFault{name_, tlp.requester, shown_pasid(tlp), Iova{tlp.address},
+                                   trace::Hex{static_cast<std::uint64_t>(reason)}, is_write(tlp),
+                                   recorded, suppressed, tlp.descriptor});
+    refuse(now, index);
+}
+
+// The request ends here. A posted write keeps its place in the order until its turn.
+void RequestPipeline::refuse(TimePs now, std::uint32_t index) {
+    Slot& slot = slots_[index];
+    if (slot.posted) {
+        slot.blocked = true;
+        make_ready(now, index);
+        return;
+    }
+    if (!pcie::is_posted(slot.tlp.kind)) {
+        port_.send_fabric(now, pcie::make_completion(slot.tlp, CplStatus::UnsupportedRequest));
+    }
+    release(now, index);
+}
+
+// --- walks --------------------------------------------------------------------------------------
+
+bool RequestPipeline::join_walk(std::uint32_t index) {
+    if (active_walks_ == 0) {
+        return false;
+    }
+    const WalkRequest request = walk_request(slots_[index].tlp);
+    for (Walker& walker : walkers_) {
+        if (walker.walk && walker.walk->generation() == caches_.generation() &&
+            same_page(walker.walk->request(), request)) {
+            probes_.hit(kWalkJoined);
+            count(slots_[index]);
+            walker.joined.push_back(index);
+            return true;
+        }
+    }
+    return false;
+}
+
+void RequestPipeline::start_walk(TimePs now, std::uint32_t index) {
+    if (active_walks_ == walkers_.size()) {
+        probes_.hit(kWalkersBusy);
+        walk_queue_.push_back(index);
+        return;
+    }
+    const auto free = std::find_if(walkers_.begin(), walkers_.end(),
+                                   [](const Walker& w) { return !w.walk.has_value(); });
+    ++active_walks_;
+    count(slots_[index]);
+    free->leader = index;
+    free->walk.emplace(caps_, caches_, owner_.root_pointer(), walk_request(slots_[index].tlp));
+    const auto walker = static_cast<std::uint32_t>(free - walkers_.begin());
+    const WalkAction action = free->walk->start();
+    if (action.kind == WalkAction::Kind::Done) {
+        finish_walk(now, walker);
+    } else {
+        do_action(now + params_.iotlb_lookup, walker, action);
+    }
+}
+
+void RequestPipeline::do_action(TimePs at, std::uint32_t walker, const WalkAction& action) {
+    walkers_[walker].action = action;
+    memory::MemRequest request;
+    request.address = action.address;
+    request.tag = (kWalkTag << 32U) | walker;
+    if (action.kind == WalkAction::Kind::Read) {
+        request.op = memory::MemOp::Read;
+        request.size = action.size;
+    } else {
+        request.op = memory::MemOp::CompareSwap;
+        request.size = static_cast<std::uint32_t>(kPageTableEntryBytes);
+        request.data.resize(2 * kPageTableEntryBytes);
+        std::memcpy(request.data.data(), &action.expected, sizeof action.expected);
+        std::memcpy(request.data.data() + kPageTableEntryBytes, &action.desired,
+                    sizeof action.desired);
+    }
+    port_.send_memory(at, std::move(request));
+}
+
+void RequestPipeline::tell_walk_read(const Walker& walker, const memory::MemResponse& response) {
+    const WalkAction& action = walker.action;
+    if (!recorder_.wants(trace::Category::VtdWalk)) {
+        return;
+    }
+    // Of wider entries the first quadword, of a root entry the half in use.
+    const bool upper =
+        action.table == WalkTable::Root && uses_upper_table(walker.walk->request().rid);
+    const std::size_t offset = upper ? sizeof(std::uint64_t) : 0;
+    std::uint64_t value = 0;
+    if (response.data.size() >= offset + sizeof value) {
+        std::memcpy(&value, response.data.data() + offset, sizeof value);
+    }
+    const trace::Name table = table_names_[static_cast<std::size_t>(action.table)];
+    const Pasid pasid = walker.walk->request().pasid.value_or(Pasid{kInvalidIoasid});
+    if (action.kind == WalkAction::Kind::Read) {
+        recorder_.emit(source_,
+                       trace::VtdWalkRead{name_, table, action.address, trace::Hex{value}, pasid});
+    } else {
+        recorder_.emit(
+            source_, trace::VtdWalkUpdate{name_, table, action.address, trace::Hex{action.desired},
+                                          pasid, value == action.expected});
+    }
+}
+
+void RequestPipeline::on_walk_response(TimePs now, std::uint32_t index,
+                                       const memory::MemResponse& response) {
+    Walker& walker = walkers_.at(index);
+    SIM_CHECK(walker.walk.has_value(), "an answer for idle walker {}", index);
+    tell_walk_read(walker, response);
+    const bool ok = response.status == memory::MemStatus::Ok;
+    WalkAction next;
+    if (walker.action.kind == WalkAction::Kind::Update) {
+        std::uint64_t found = 0;
+        if (ok) {
+            std::memcpy(&found, response.data.data(), sizeof found);
+            if (found != walker.action.expected) {
+                probes_.hit(kUpdateRace);
+            }
+        }
+        next = walker.walk->on_update(found, ok);
+    } else {
+        next = walker.walk->on_read(response.data.data(), response.data.size(), ok);
+    }
+    if (next.kind == WalkAction::Kind::Done) {
+        finish_walk(now, index);
+    } else {
+        do_action(now + params_.walk_step, index, next);
+    }
+    after_change(now);
+}
+
+void RequestPipeline::fill_from(const Walker& walker) {
+    const Walk& walk = *walker.walk;
+    const Rid rid = walk.request().rid;
+    bool filled = true;
+    if (walk.new_context()) {
+        filled = caches_.fill_context(walk.generation(), rid, *walk.new_context());
+    }
+    if (walk.new_pasid_entry()) {
+        filled = caches_.fill_pasid(walk.generation(), rid, walk.effective_pasid(),
+                                    *walk.new_pasid_entry());
+    }
+    if (walk.reason() == FaultReason::None) {
+        filled = caches_.fill(walk.generation(), query_of(slots_[walker.leader].tlp),
+                              walk.translation());
+    }
+    if (!filled) {
+        probes_.hit(kStaleFillDropped);
+    }
+}
+
+void RequestPipeline::finish_walk(TimePs now, std::uint32_t index) {
+    Walker& walker = walkers_[index];
+    fill_from(walker);
+    const FaultReason reason = walker.walk->reason();
+    if (reason == FaultReason::None) {
+        const Translation& t = walker.walk->translation();
+        translated(now, walker.leader, t, false);
+        for (const std::uint32_t joined : walker.joined) {
+            if (allowed(t, slots_[joined].tlp)) {
+                translated(now, joined, t, false);
+            } else {
+                retry_.push_back(joined);
+            }
+        }
+    } else {
+        block(now, walker.leader, reason, walker.walk->fpd());
+        // Each has its own verdict: what stops a write may let a read pass.
+        retry_.insert(retry_.end(), walker.joined.begin(), walker.joined.end());
+    }
+    walker.walk.reset();
+    walker.joined.clear();
+    --active_walks_;
+}
+
+}  // namespace ioasim::vtd
