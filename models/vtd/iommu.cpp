@@ -29,7 +29,8 @@ Iommu::Iommu(sim::Simulation& simulation, const std::string& name, const VtdPara
       memory_inbox_(*this, params.requests + kInternalRoom),
       fabric_(link_params(params.fabric_link_latency, params.fabric_link_bandwidth)),
       memory_(link_params(params.memory_link_latency, params.memory_link_bandwidth)),
-      unit_(params, simulation.probes(), recorder(), source(), name, own_id, *this) {}
+      unit_(params, simulation.probes(), recorder(), source(), name, own_id, *this,
+            simulation.options().seed) {}
 
 void Iommu::advance(TimePs now) {
     while (memory_inbox_.due(now)) {

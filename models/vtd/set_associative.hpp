@@ -1,5 +1,6 @@
-// A set-associative array with least-recently-used replacement. Zero entries: nothing is ever kept.
-// A size that is no multiple of the ways is rounded down to one.
+// A set-associative array with a choice of replacement. No entries or no ways: nothing is ever
+// kept. As many ways as entries: fully associative. A size that is no multiple of the ways is
+// rounded down to one.
 #pragma once
 
 #include <algorithm>
@@ -8,13 +9,21 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/random.hpp"
+
 namespace ioasim::vtd {
+
+enum class Replacement : std::uint8_t { LeastRecentlyUsed, FirstInFirstOut, Random };
 
 template <class Key, class Value, class Hash>
 class SetAssociative {
 public:
-    SetAssociative(std::uint64_t entries, std::uint64_t ways)
-        : ways_(static_cast<std::size_t>(std::min(entries, ways))),
+    SetAssociative(std::uint64_t entries, std::uint64_t ways,
+                   Replacement replacement = Replacement::LeastRecentlyUsed,
+                   const RandomStream& random = RandomStream{0, "", ""})
+        : replacement_(replacement),
+          random_(random),
+          ways_(static_cast<std::size_t>(std::min(entries, ways))),
           sets_(ways_ == 0 ? 0 : static_cast<std::size_t>(entries) / ways_),
           lines_(sets_ * ways_) {}
 
@@ -28,8 +37,10 @@ public:
         }
         Line* const set = set_of(key);
         for (std::size_t way = 0; way < ways_; ++way) {
-            if (set[way].used != 0 && set[way].key == key) {
-                set[way].used = ++clock_;
+            if (set[way].stamp != 0 && set[way].key == key) {
+                if (replacement_ == Replacement::LeastRecentlyUsed) {
+                    set[way].stamp = ++clock_;
+                }
                 return &set[way].value;
             }
         }
@@ -41,19 +52,9 @@ public:
         if (lines_.empty()) {
             return std::nullopt;
         }
-        Line* const set = set_of(key);
-        Line* target = set;
-        for (std::size_t way = 0; way < ways_; ++way) {
-            if (set[way].used != 0 && set[way].key == key) {
-                target = &set[way];
-                break;
-            }
-            if (set[way].used < target->used) {
-                target = &set[way];
-            }
-        }
+        Line* const target = place_for(key);
         std::optional<std::pair<Key, Value>> victim;
-        if (target->used != 0) {
+        if (target->stamp != 0) {
             victim.emplace(target->key, target->value);
         } else {
             ++size_;
@@ -70,9 +71,9 @@ public:
             return dropped;
         }
         for (Line& line : lines_) {
-            if (line.used != 0 && predicate(line.key, line.value)) {
+            if (line.stamp != 0 && predicate(line.key, line.value)) {
                 on_drop(line.key, line.value);
-                line.used = 0;
+                line.stamp = 0;
                 --size_;
                 ++dropped;
             }
@@ -80,11 +81,22 @@ public:
         return dropped;
     }
 
+    // What stands at one place of the array goes, if anything does.
+    std::optional<std::pair<Key, Value>> drop_at(std::size_t place) {
+        Line& line = lines_.at(place);
+        if (line.stamp == 0) {
+            return std::nullopt;
+        }
+        line.stamp = 0;
+        --size_;
+        return std::pair<Key, Value>{line.key, line.value};
+    }
+
     // The first entry, in array order, for which the predicate holds.
     template <class Predicate>
     Value* find_if(Predicate&& predicate) {
         for (Line& line : lines_) {
-            if (line.used != 0 && predicate(line.key, line.value)) {
+            if (line.stamp != 0 && predicate(line.key, line.value)) {
                 return &line.value;
             }
         }
@@ -95,14 +107,31 @@ private:
     struct Line {
         Key key{};
         Value value{};
-        std::uint64_t used = 0;  // 0: free
+        std::uint64_t stamp = 0;  // of the last use or of the arrival; 0: free
     };
 
     Line* set_of(const Key& key) {
         const std::uint64_t mixed = Hash{}(key)*0x9E37'79B9'7F4A'7C15ULL;
         return lines_.data() + static_cast<std::size_t>((mixed >> 32U) % sets_) * ways_;
     }
+    // The line of the key, else a free one, else whose turn it is.
+    Line* place_for(const Key& key) {
+        Line* const set = set_of(key);
+        Line* oldest = set;
+        for (std::size_t way = 0; way < ways_; ++way) {
+            if (set[way].stamp != 0 && set[way].key == key) {
+                return &set[way];
+            }
+            if (set[way].stamp < oldest->stamp) {
+                oldest = &set[way];
+            }
+        }
+        const bool draw = replacement_ == Replacement::Random && oldest->stamp != 0;
+        return draw ? &set[static_cast<std::size_t>(random_.below(ways_))] : oldest;
+    }
 
+    Replacement replacement_;
+    RandomStream random_;
     std::size_t ways_;
     std::size_t sets_;
     std::vector<Line> lines_;

@@ -1,44 +1,44 @@
 #include "models/vtd/vtd_caches.hpp"
 
+#include <algorithm>
+
 #include "models/vtd/vtd_probes.hpp"
 
 namespace ioasim::vtd {
+
+using Kind = InvalidationScope::Kind;
+
 namespace {
 
-// The range of an address mask: 2^mask pages, aligned to its size.
-struct PageRange {
-    std::uint64_t first = 0;
-    std::uint64_t last = 0;  // inclusive
+constexpr std::uint64_t kMillion = 1'000'000;
 
-    PageRange(std::uint64_t address, unsigned mask) {
-        const std::uint64_t low_bits =
-            12 + mask >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << (12 + mask)) - 1;
-        first = address & ~low_bits;
-        last = first | low_bits;
+Translation cut_down(const Translation& whole, std::uint64_t address, unsigned level) {
+    Translation part = whole;
+    if (level < whole.level) {
+        part.level = level;
+        part.page = Hpa{whole.at(address).value() & ~(level_page_bytes(level) - 1)};
     }
-    bool overlaps(const IotlbKey& key) const {
-        const std::uint64_t start = key.page << level_shift(key.level);
-        const std::uint64_t end = start | (level_page_bytes(key.level) - 1);
-        return start <= last && first <= end;
-    }
-};
-
-bool uses_first_stage(const Translation& t) {
-    return t.type == TranslationType::FirstStage || t.type == TranslationType::Nested;
+    return part;
 }
 
 }  // namespace
 
 TranslationCaches::TranslationCaches(const VtdParams& params, const Probes& probes,
-                                     CacheObserver* observer)
+                                     CacheObserver* observer, const RandomStream& random)
     : probes_(probes),
       observer_(observer),
-      contexts_(params.context_entries, params.context_ways),
-      pasids_(params.pasid_entries, params.pasid_ways),
-      iotlb_(params.iotlb_entries, params.iotlb_ways) {}
+      params_(params),
+      random_(random),
+      contexts_(params.context_entries, params.context_ways, params.replacement, random),
+      pasids_(params.pasid_entries, params.pasid_ways, params.replacement, random),
+      iotlb_(params.iotlb_entries, params.iotlb_ways, params.replacement, random),
+      structures_(params, probes, log_, observer, random) {}
+
+// --- look-up ------------------------------------------------------------------------------------
 
 const ContextEntry* TranslationCaches::find_context(Rid rid) {
-    return contexts_.find(rid);
+    const CachedContext* const found = contexts_.find(rid);
+    return found != nullptr ? &found->entry : nullptr;
 }
 
 const CachedPasidEntry* TranslationCaches::find_pasid(Rid rid, Pasid pasid) {
@@ -57,9 +57,18 @@ IotlbKey TranslationCaches::key_of(const IotlbQuery& query, unsigned level) {
 }
 
 const Translation* TranslationCaches::find(const IotlbQuery& query) {
+    if (params_.self_eviction != 0) {
+        evict_by_itself();
+    }
     if (probes_.has(kIotlbTagWithoutPasid)) {
         return find_ignoring_space(query);
     }
+    const Translation* const found = find_exact(query);
+    const bool may_share = params_.share_rid_pasid && query.pasid && found == nullptr;
+    return may_share ? find_shared(query) : found;
+}
+
+const Translation* TranslationCaches::find_exact(const IotlbQuery& query) {
     for (unsigned level = 1; level < entries_at_level_.size(); ++level) {
         if (entries_at_level_[level] == 0) {
             continue;
@@ -71,6 +80,13 @@ const Translation* TranslationCaches::find(const IotlbQuery& query) {
     return nullptr;
 }
 
+// An entry that a request without PASID left serves one whose PASID is RID_PASID (6.2.1).
+const Translation* TranslationCaches::find_shared(const IotlbQuery& query) {
+    const Translation* const found =
+        find_exact({query.rid, std::nullopt, query.privileged, query.address});
+    return found != nullptr && found->pasid == *query.pasid ? found : nullptr;
+}
+
 const Translation* TranslationCaches::find_ignoring_space(const IotlbQuery& query) {
     const IotlbEntry* const entry = iotlb_.find_if([&](const IotlbKey& key, const IotlbEntry&) {
         return key.page == query.address >> level_shift(key.level);
@@ -78,16 +94,28 @@ const Translation* TranslationCaches::find_ignoring_space(const IotlbQuery& quer
     return entry != nullptr ? &entry->translation : nullptr;
 }
 
-bool TranslationCaches::fill_context(std::uint64_t generation, Rid rid, const ContextEntry& entry) {
-    if (generation != generation_) {
-        return false;
+void TranslationCaches::evict_by_itself() {
+    if (iotlb_.size() == 0 || !random_.chance(params_.self_eviction, kMillion)) {
+        return;
     }
-    if (contexts_.capacity() == 0) {
-        return true;
+    const auto place = static_cast<std::size_t>(random_.below(iotlb_.capacity()));
+    if (const auto gone = iotlb_.drop_at(place)) {
+        tell_drop(gone->first, gone->second.translation, true);
     }
-    const auto victim = contexts_.insert(rid, entry);
+}
+
+// --- fills --------------------------------------------------------------------------------------
+
+bool TranslationCaches::fill_context(std::uint64_t generation, Rid rid, const ContextEntry& entry,
+                                     std::optional<DomainId> did) {
+    const bool stale = log_.any_since(
+        generation, [&](const InvalidationScope& scope) { return scope.covers_context(rid, did); });
+    if ((stale && !probes_.has(kStaleFillKept)) || contexts_.capacity() == 0) {
+        return !stale;
+    }
+    const auto victim = contexts_.insert(rid, {entry, did});
     if (victim && victim->first == rid) {
-        return true;  // another walk brought the same entry first
+        return !stale;  // another walk brought the same entry first
     }
     if (observer_ != nullptr) {
         if (victim) {
@@ -97,21 +125,21 @@ bool TranslationCaches::fill_context(std::uint64_t generation, Rid rid, const Co
         observer_->on_fill(
             {CacheId::Context, rid, Pasid{kInvalidIoasid}, {}, 0, entry.directory, 0});
     }
-    return true;
+    return !stale;
 }
 
 bool TranslationCaches::fill_pasid(std::uint64_t generation, Rid rid, Pasid pasid,
                                    const CachedPasidEntry& entry) {
-    if (generation != generation_) {
-        return false;
-    }
-    if (pasids_.capacity() == 0) {
-        return true;
-    }
     const PasidKey key{rid, pasid};
+    const bool stale = log_.any_since(generation, [&](const InvalidationScope& scope) {
+        return scope.overtakes_pasid(key, entry.entry.did);
+    });
+    if ((stale && !probes_.has(kStaleFillKept)) || pasids_.capacity() == 0) {
+        return !stale;
+    }
     const auto victim = pasids_.insert(key, entry);
     if (victim && victim->first == key) {
-        return true;
+        return !stale;
     }
     if (observer_ != nullptr) {
         if (victim) {
@@ -126,7 +154,7 @@ bool TranslationCaches::fill_pasid(std::uint64_t generation, Rid rid, Pasid pasi
         }
         observer_->on_fill({CacheId::Pasid, rid, pasid, entry.entry.did, 0, {}, 0});
     }
-    return true;
+    return !stale;
 }
 
 void TranslationCaches::tell_drop(const IotlbKey& key, const Translation& t, bool evicted) {
@@ -141,115 +169,171 @@ void TranslationCaches::tell_drop(const IotlbKey& key, const Translation& t, boo
 
 bool TranslationCaches::fill(std::uint64_t generation, const IotlbQuery& query,
                              const Translation& translation) {
-    if (generation != generation_) {
-        return false;
+    const auto largest = static_cast<unsigned>(params_.iotlb_largest_level);
+    const Translation part = cut_down(translation, query.address, largest);
+    const IotlbKey key = key_of(query, part.level);
+    const bool stale = log_.any_since(generation, [&](const InvalidationScope& scope) {
+        return scope.overtakes_iotlb(key, tags_of(part));
+    });
+    if ((stale && !probes_.has(kStaleFillKept)) || iotlb_.capacity() == 0) {
+        return !stale;
     }
-    if (iotlb_.capacity() == 0) {
-        return true;
-    }
-    const IotlbKey key = key_of(query, translation.level);
-    const auto victim = iotlb_.insert(key, {translation});
+    const auto victim = iotlb_.insert(key, {part});
     if (victim) {
         tell_drop(victim->first, victim->second.translation, true);
     }
     ++entries_at_level_[key.level];
     if (observer_ != nullptr) {
-        observer_->on_fill({CacheId::Iotlb, query.rid, translation.pasid, translation.did,
-                            key.page << level_shift(key.level), translation.page,
+        observer_->on_fill({CacheId::Iotlb, query.rid, part.pasid, part.did,
+                            key.page << level_shift(key.level), part.page,
                             level_page_bytes(key.level)});
     }
-    return true;
+    return !stale;
 }
 
-template <class Predicate>
-std::uint32_t TranslationCaches::drop_iotlb(Predicate&& predicate) {
-    ++generation_;
+// --- invalidation -------------------------------------------------------------------------------
+
+// Hardware may take more than asked (6.5.2): the whole domain or PASID, or everything of a cache.
+InvalidationScope TranslationCaches::coarsened(InvalidationScope scope) const {
+    const bool of_contexts = scope.kind <= Kind::ContextOfDevice;
+    if (scope.kind == Kind::Everything || params_.coarseness == Coarseness::Exact) {
+        return scope;
+    }
+    if (params_.coarseness == Coarseness::Everything) {
+        const bool of_pasids = scope.kind <= Kind::PasidInDomain;
+        scope.kind = of_contexts ? Kind::Contexts : of_pasids ? Kind::Pasids : Kind::Iotlb;
+    } else if (scope.kind == Kind::IotlbPages) {
+        scope.kind = Kind::IotlbDomain;
+    } else if (scope.kind == Kind::PasidIotlbPages) {
+        scope.kind = Kind::PasidIotlb;
+    } else if (scope.kind == Kind::PasidInDomain) {
+        scope.kind = Kind::PasidsOfDomain;
+    }
+    return scope;
+}
+
+std::uint32_t TranslationCaches::drop_contexts(const InvalidationScope& scope) {
+    return contexts_.drop_if(
+        [&](Rid rid, const CachedContext& c) { return scope.covers_context(rid, c.did); },
+        [&](Rid rid, const CachedContext&) {
+            if (observer_ != nullptr) {
+                observer_->on_drop({CacheId::Context, rid, Pasid{kInvalidIoasid}, {}, 0, {}, 0},
+                                   false);
+            }
+        });
+}
+
+std::uint32_t TranslationCaches::drop_pasids(const InvalidationScope& scope) {
+    return pasids_.drop_if(
+        [&](const PasidKey& key, const CachedPasidEntry& e) {
+            return scope.covers_pasid(key, e.entry.did);
+        },
+        [&](const PasidKey& key, const CachedPasidEntry& e) {
+            if (observer_ != nullptr) {
+                observer_->on_drop({CacheId::Pasid, key.rid, key.pasid, e.entry.did, 0, {}, 0},
+                                   false);
+            }
+        });
+}
+
+std::uint32_t TranslationCaches::drop_iotlb(const InvalidationScope& scope) {
     return iotlb_.drop_if(
-        [&](const IotlbKey& key, const IotlbEntry& e) { return predicate(key, e.translation); },
+        [&](const IotlbKey& key, const IotlbEntry& e) {
+            return scope.covers_iotlb(key, tags_of(e.translation));
+        },
         [&](const IotlbKey& key, const IotlbEntry& e) { tell_drop(key, e.translation, false); });
 }
 
-template <class Predicate>
-std::uint32_t TranslationCaches::drop_pasids(Predicate&& predicate) {
-    ++generation_;
-    return pasids_.drop_if(predicate, [&](const PasidKey& key, const CachedPasidEntry& e) {
-        if (observer_ != nullptr) {
-            observer_->on_drop({CacheId::Pasid, key.rid, key.pasid, e.entry.did, 0, {}, 0}, false);
-        }
-    });
-}
-
-template <class Predicate>
-std::uint32_t TranslationCaches::drop_contexts(Predicate&& predicate) {
-    ++generation_;
-    return contexts_.drop_if(predicate, [&](Rid rid, const ContextEntry&) {
-        if (observer_ != nullptr) {
-            observer_->on_drop({CacheId::Context, rid, Pasid{kInvalidIoasid}, {}, 0, {}, 0}, false);
-        }
-    });
-}
-
-std::uint32_t TranslationCaches::invalidate_all() {
-    return invalidate_contexts() + invalidate_pasids() + invalidate_iotlb();
+std::uint32_t TranslationCaches::invalidate(InvalidationScope scope) {
+    scope = coarsened(scope);
+    log_.add(scope);
+    return drop_contexts(scope) + drop_pasids(scope) + drop_iotlb(scope) + structures_.drop(scope);
 }
 
 std::uint32_t TranslationCaches::invalidate_contexts() {
-    return drop_contexts([](Rid, const ContextEntry&) { return true; });
+    InvalidationScope scope;
+    scope.kind = Kind::Contexts;
+    return invalidate(scope);
 }
 
-std::uint32_t TranslationCaches::invalidate_context(Rid rid, unsigned function_mask) {
-    // FM masks function bits from the top: 1 bit 2, 2 bits 2:1, 3 bits 2:0.
-    static constexpr std::array<std::uint16_t, 4> kIgnored{0, 4, 6, 7};
-    const std::uint16_t ignored = kIgnored[function_mask & 3U];
-    return drop_contexts([&](Rid r, const ContextEntry&) {
-        return (r.value() | ignored) == (rid.value() | ignored);
-    });
+std::uint32_t TranslationCaches::invalidate_contexts_of(DomainId did) {
+    InvalidationScope scope;
+    scope.kind = Kind::ContextsOfDomain;
+    scope.did = did;
+    return invalidate(scope);
+}
+
+std::uint32_t TranslationCaches::invalidate_context(Rid rid, unsigned function_mask, DomainId did) {
+    InvalidationScope scope;
+    scope.kind = Kind::ContextOfDevice;
+    scope.rid = rid;
+    scope.function_mask = function_mask;
+    scope.did = did;
+    return invalidate(scope);
 }
 
 std::uint32_t TranslationCaches::invalidate_pasids() {
-    return drop_pasids([](const PasidKey&, const CachedPasidEntry&) { return true; });
+    InvalidationScope scope;
+    scope.kind = Kind::Pasids;
+    return invalidate(scope);
 }
 
 std::uint32_t TranslationCaches::invalidate_pasids_of(DomainId did) {
-    return drop_pasids(
-        [&](const PasidKey&, const CachedPasidEntry& e) { return e.entry.did == did; });
+    InvalidationScope scope;
+    scope.kind = Kind::PasidsOfDomain;
+    scope.did = did;
+    return invalidate(scope);
 }
 
 std::uint32_t TranslationCaches::invalidate_pasid(DomainId did, Pasid pasid) {
-    return drop_pasids([&](const PasidKey& key, const CachedPasidEntry& e) {
-        return key.pasid == pasid && e.entry.did == did;
-    });
+    InvalidationScope scope;
+    scope.kind = Kind::PasidInDomain;
+    scope.did = did;
+    scope.pasid = pasid;
+    return invalidate(scope);
 }
 
 std::uint32_t TranslationCaches::invalidate_iotlb() {
-    return drop_iotlb([](const IotlbKey&, const Translation&) { return true; });
+    InvalidationScope scope;
+    scope.kind = Kind::Iotlb;
+    return invalidate(scope);
 }
 
 std::uint32_t TranslationCaches::invalidate_iotlb_domain(DomainId did) {
-    return drop_iotlb([&](const IotlbKey&, const Translation& t) { return t.did == did; });
+    InvalidationScope scope;
+    scope.kind = Kind::IotlbDomain;
+    scope.did = did;
+    return invalidate(scope);
 }
 
 std::uint32_t TranslationCaches::invalidate_iotlb_pages(DomainId did, std::uint64_t address,
-                                                        unsigned mask) {
-    const PageRange range(address, mask);
-    // A second-stage page says nothing about first-stage addresses: those go with the whole domain.
-    return drop_iotlb([&](const IotlbKey& key, const Translation& t) {
-        return t.did == did && (uses_first_stage(t) || range.overlaps(key));
-    });
+                                                        unsigned mask, bool leaf_only) {
+    InvalidationScope scope;
+    scope.kind = Kind::IotlbPages;
+    scope.did = did;
+    scope.pages = PageRange(address, mask);
+    scope.leaf_only = leaf_only;
+    return invalidate(scope);
 }
 
 std::uint32_t TranslationCaches::invalidate_iotlb_pasid(DomainId did, Pasid pasid) {
-    return drop_iotlb(
-        [&](const IotlbKey&, const Translation& t) { return t.did == did && t.pasid == pasid; });
+    InvalidationScope scope;
+    scope.kind = Kind::PasidIotlb;
+    scope.did = did;
+    scope.pasid = pasid;
+    return invalidate(scope);
 }
 
 std::uint32_t TranslationCaches::invalidate_iotlb_pasid_pages(DomainId did, Pasid pasid,
-                                                              std::uint64_t address,
-                                                              unsigned mask) {
-    const PageRange range(address, mask);
-    return drop_iotlb([&](const IotlbKey& key, const Translation& t) {
-        return uses_first_stage(t) && t.did == did && t.pasid == pasid && range.overlaps(key);
-    });
+                                                              std::uint64_t address, unsigned mask,
+                                                              bool leaf_only) {
+    InvalidationScope scope;
+    scope.kind = Kind::PasidIotlbPages;
+    scope.did = did;
+    scope.pasid = pasid;
+    scope.pages = PageRange(address, mask);
+    scope.leaf_only = leaf_only;
+    return invalidate(scope);
 }
 
 }  // namespace ioasim::vtd

@@ -46,10 +46,12 @@ DescriptorEffects::Effect DescriptorEffects::context_cache(const Descriptor& d) 
     if (granularity == ContextGranularity::Device) {
         const Rid rid{static_cast<std::uint16_t>(inv::kSid.get(d[0]))};
         const auto mask = static_cast<unsigned>(inv::kFunctionMask.get(d[0]));
-        return {"cc", "device", caches_.invalidate_context(rid, mask), false};
+        return {"cc", "device", caches_.invalidate_context(rid, mask, domain_of(d)), false};
     }
     return {"cc", granularity == ContextGranularity::Domain ? "domain" : "global",
-            caches_.invalidate_contexts(), false};
+            granularity == ContextGranularity::Domain ? caches_.invalidate_contexts_of(domain_of(d))
+                                                      : caches_.invalidate_contexts(),
+            false};
 }
 
 DescriptorEffects::Effect DescriptorEffects::pasid_cache(const Descriptor& d) {
@@ -68,6 +70,7 @@ DescriptorEffects::Effect DescriptorEffects::pasid_cache(const Descriptor& d) {
 
 DescriptorEffects::Effect DescriptorEffects::domain_iotlb(const Descriptor& d) {
     const DomainId did = domain_of(d);
+    const bool hint = inv::kHint.get(d[1]) != 0;
     switch (static_cast<IotlbGranularity>(inv::kGranularity.get(d[0]))) {
         case IotlbGranularity::Global:
             return {"iotlb", "global", caches_.invalidate_iotlb(), false};
@@ -77,7 +80,8 @@ DescriptorEffects::Effect DescriptorEffects::domain_iotlb(const Descriptor& d) {
             // Address bits beyond the guest address width are ignored.
             const std::uint64_t address = d[1] & inv::kAddress & bit_mask(caps_.mgaw - 1, 0);
             const auto mask = static_cast<unsigned>(inv::kAddressMask.get(d[1]));
-            return {"iotlb", "page", caches_.invalidate_iotlb_pages(did, address, mask), true};
+            return {"iotlb", "page", caches_.invalidate_iotlb_pages(did, address, mask, hint),
+                    true};
         }
     }
 }
@@ -91,7 +95,9 @@ DescriptorEffects::Effect DescriptorEffects::pasid_iotlb(const Descriptor& d) {
     }
     const auto mask = static_cast<unsigned>(inv::kAddressMask.get(d[1]));
     return {"piotlb", "page",
-            caches_.invalidate_iotlb_pasid_pages(did, pasid, d[1] & inv::kAddress, mask), true};
+            caches_.invalidate_iotlb_pasid_pages(did, pasid, d[1] & inv::kAddress, mask,
+                                                 inv::kHint.get(d[1]) != 0),
+            true};
 }
 
 }  // namespace ioasim::vtd

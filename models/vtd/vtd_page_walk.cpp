@@ -30,11 +30,12 @@ const char* walk_table_name(WalkTable table) {
 }
 
 PageWalk::PageWalk(const Capabilities& caps, const PasidEntry& entry, Pasid pasid,
-                   const PageAccess& access)
-    : caps_(caps), entry_(entry), access_(access) {
+                   const PageAccess& access, const WalkCaches& caches)
+    : caps_(caps), entry_(entry), access_(access), caches_(caches) {
     result_.type = entry.pgtt;
     result_.did = entry.did;
     result_.pasid = pasid;
+    result_.snoop = entry.pgsnp;
     fs_levels_ = entry.fspm == 1 ? 5 : 4;
     ss_levels_ = caps.second_stage_levels(entry.aw);
 }
@@ -46,9 +47,7 @@ WalkAction PageWalk::start() {
             if (!canonical(access_.address, fs_levels_ == 5 ? 57 : 48)) {
                 return fault(FaultReason::NotCanonical);
             }
-            fs_level_ = fs_levels_;
-            fs_table_ = entry_.first_stage;
-            return next_first_stage();
+            return start_first_stage();
         case TranslationType::SecondStage:
             if ((access_.address >> caps_.second_stage_width(entry_.aw)) != 0) {
                 return fault(FaultReason::AboveGuestWidth);
@@ -125,6 +124,38 @@ WalkAction PageWalk::read_again() {
 
 // --- first stage --------------------------------------------------------------------------------
 
+WalkAction PageWalk::start_first_stage() {
+    fs_level_ = fs_levels_;
+    fs_table_ = entry_.first_stage;
+    if (caches_.structures == nullptr) {
+        return next_first_stage();
+    }
+    const auto hit =
+        caches_.structures->find_first(result_.pasid, result_.did, access_.address, fs_levels_);
+    if (!hit) {
+        return next_first_stage();
+    }
+    fs_level_ = hit->level - 1;
+    fs_above_write_ = hit->table.write;
+    fs_above_user_ = hit->table.user;
+    fs_entry_writable_ = hit->table.table_writable;
+    return read_first_stage(hit->table.table + page_table_offset(access_.address, fs_level_));
+}
+
+// The entry of `level` leads to the host page `table`.
+void PageWalk::remember_first_stage(unsigned level, Hpa table) {
+    if (caches_.structures != nullptr) {
+        CachedTable cached;
+        cached.table = table;
+        cached.write = fs_above_write_;
+        cached.user = fs_above_user_;
+        cached.table_writable = !nested() || fs_entry_writable_;
+        const bool kept = caches_.structures->fill_first(
+            caches_.generation, result_.pasid, result_.did, access_.address, level, cached);
+        lost_fill_ = lost_fill_ || !kept;
+    }
+}
+
 WalkAction PageWalk::next_first_stage() {
     const std::uint64_t entry = fs_table_ + page_table_offset(access_.address, fs_level_);
     if (nested()) {
@@ -196,7 +227,7 @@ WalkAction PageWalk::use_first_stage_leaf(std::uint64_t value) {
         return start_second_stage(final_address_.value(), Purpose::Final);
     }
     result_.dirty = true;
-    const std::uint64_t wanted = fs::kAccessed | (access_.write ? fs::kDirty : 0);
+    const std::uint64_t wanted = fs::kAccessed | (marks_dirty(result_.write) ? fs::kDirty : 0);
     return (value & wanted) != wanted ? update_first_stage(wanted) : after_first_stage();
 }
 
@@ -214,12 +245,16 @@ WalkAction PageWalk::update_first_stage(std::uint64_t bits) {
 WalkAction PageWalk::after_first_stage() {
     const bool leaf = fs_level_ == 1 || (fs_entry_ & fs::kPageSize) != 0;
     if (leaf) {
-        result_.dirty = result_.dirty && (access_.write || (fs_entry_ & fs::kDirty) != 0);
+        const bool marked = marks_dirty(result_.write) || (fs_entry_ & fs::kDirty) != 0;
+        result_.dirty = result_.dirty && marked;
         return finish(final_address_, final_level_);
     }
     fs_above_write_ = fs_write_;
     fs_above_user_ = fs_user_;
     fs_table_ = fs_entry_ & kPageTableAddress;
+    if (!nested()) {
+        remember_first_stage(fs_level_, Hpa{fs_table_});
+    }
     --fs_level_;
     return next_first_stage();
 }
@@ -232,7 +267,27 @@ WalkAction PageWalk::start_second_stage(std::uint64_t address, Purpose purpose) 
     ss_level_ = ss_levels_;
     ss_table_ = entry_.second_stage;
     ss_above_read_ = ss_above_write_ = true;
+    if (caches_.structures != nullptr) {
+        if (const auto hit = caches_.structures->find_second(result_.did, address, ss_levels_)) {
+            ss_level_ = hit->level - 1;
+            ss_table_ = hit->table.table;
+            ss_above_read_ = hit->table.read;
+            ss_above_write_ = hit->table.write;
+        }
+    }
     return read_second_stage();
+}
+
+void PageWalk::remember_second_stage() {
+    if (caches_.structures != nullptr) {
+        CachedTable cached;
+        cached.table = ss_table_;
+        cached.read = ss_above_read_;
+        cached.write = ss_above_write_;
+        const bool kept = caches_.structures->fill_second(caches_.generation, result_.did,
+                                                          ss_input_, ss_level_, cached);
+        lost_fill_ = lost_fill_ || !kept;
+    }
 }
 
 WalkAction PageWalk::read_second_stage() {
@@ -269,6 +324,9 @@ FaultReason PageWalk::check_second_stage_leaf() const {
         // With SSADE even a plain read of a first-stage table counts as a write.
         return entry_.ssade && !ss_write_ ? FaultReason::FirstStageNoUpdate : FaultReason::None;
     }
+    if (access_.translation) {
+        return FaultReason::None;
+    }
     if (access_.write) {
         return ss_write_ ? FaultReason::None : FaultReason::NoWrite;
     }
@@ -296,7 +354,8 @@ WalkAction PageWalk::use_second_stage(std::uint64_t value) {
         }
     }
     if (entry_.ssade) {
-        const bool writes = access_.write || ss_purpose_ == Purpose::FirstStageEntry;
+        const bool writable = ss_write_ && (!nested() || result_.write);
+        const bool writes = ss_purpose_ == Purpose::FirstStageEntry || marks_dirty(writable);
         const std::uint64_t wanted = ss::kAccessed | (leaf && writes ? ss::kDirty : 0);
         if ((value & wanted) != wanted) {
             return entry_.pwsnp ? make_update(value | wanted)
@@ -312,6 +371,7 @@ WalkAction PageWalk::after_second_stage() {
         ss_above_read_ = ss_read_;
         ss_above_write_ = ss_write_;
         ss_table_ = Hpa{ss_entry_ & kPageTableAddress};
+        remember_second_stage();
         --ss_level_;
         return read_second_stage();
     }
@@ -319,10 +379,15 @@ WalkAction PageWalk::after_second_stage() {
     const Hpa address{(ss_entry_ & kPageTableAddress & ~offset_mask) | (ss_input_ & offset_mask)};
     if (ss_purpose_ == Purpose::FirstStageEntry) {
         fs_entry_writable_ = ss_write_;
+        if (fs_level_ < fs_levels_) {
+            remember_first_stage(fs_level_ + 1, Hpa{address.value() & kTableAddress});
+        }
         return read_first_stage(address);
     }
-    const bool marked = !entry_.ssade || access_.write || (ss_entry_ & ss::kDirty) != 0;
+    const bool writable = ss_write_ && (!nested() || result_.write);
+    const bool marked = !entry_.ssade || marks_dirty(writable) || (ss_entry_ & ss::kDirty) != 0;
     final_address_ = address;
+    result_.snoop = result_.snoop || (ss_entry_ & ss::kSnoop) != 0;
     if (!nested()) {
         result_.read = ss_read_;
         result_.write = ss_write_;
@@ -335,7 +400,7 @@ WalkAction PageWalk::after_second_stage() {
     result_.write = result_.write && ss_write_;
     result_.dirty = marked;
     reading_ = Reading::FirstStage;
-    const std::uint64_t wanted = fs::kAccessed | (access_.write ? fs::kDirty : 0);
+    const std::uint64_t wanted = fs::kAccessed | (marks_dirty(result_.write) ? fs::kDirty : 0);
     return (fs_entry_ & wanted) != wanted ? update_first_stage(wanted) : after_first_stage();
 }
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "models/vtd/vtd_capabilities.hpp"
+#include "models/vtd/vtd_structure_cache.hpp"
 
 namespace ioasim::vtd {
 
@@ -49,6 +50,7 @@ struct Translation {
     bool read = false;
     bool write = false;
     bool dirty = false;  // a write needs no flag update any more
+    bool snoop = false;  // accesses are snooped whatever they ask for (PGSNP, SNP)
     TranslationType type = TranslationType::None;
     DomainId did;
     Pasid pasid;  // effective: the request's, or RID_PASID
@@ -61,12 +63,22 @@ struct PageAccess {
     bool write = false;
     bool zero_length = false;
     bool privileged = false;
+    // A translation request: what is not permitted is told, not refused; a page that may be written
+    // is marked dirty, unless the device promises not to write.
+    bool translation = false;
+    bool no_write = false;
+};
+
+// Where a walk may begin below the root, and what it leaves behind: nothing without caches.
+struct WalkCaches {
+    StructureCaches* structures = nullptr;
+    std::uint64_t generation = 0;  // when the walk began
 };
 
 class PageWalk {
 public:
     PageWalk(const Capabilities& caps, const PasidEntry& entry, Pasid pasid,
-             const PageAccess& access);
+             const PageAccess& access, const WalkCaches& caches = {});
 
     WalkAction start();
     WalkAction on_read(std::uint64_t value, bool ok);
@@ -74,6 +86,8 @@ public:
 
     FaultReason reason() const { return reason_; }
     const Translation& translation() const { return result_; }
+    // An invalidation overtook what would have gone into a paging-structure cache.
+    bool lost_fill() const { return lost_fill_; }
 
 private:
     enum class Purpose : std::uint8_t { FirstStageEntry, Final };
@@ -82,7 +96,14 @@ private:
     WalkAction fault(FaultReason reason);
     WalkAction finish(Hpa address, unsigned level);
     bool nested() const { return entry_.pgtt == TranslationType::Nested; }
+    // The page will be written, or may be for all that a translation request says.
+    bool marks_dirty(bool writable) const {
+        return access_.write || (access_.translation && !access_.no_write && writable);
+    }
 
+    WalkAction start_first_stage();
+    void remember_first_stage(unsigned level, Hpa table);
+    void remember_second_stage();
     WalkAction next_first_stage();
     WalkAction read_first_stage(Hpa address);
     WalkAction use_first_stage(std::uint64_t value);
@@ -104,6 +125,8 @@ private:
     const Capabilities& caps_;
     const PasidEntry entry_;
     const PageAccess access_;
+    const WalkCaches caches_;
+    bool lost_fill_ = false;
     FaultReason reason_ = FaultReason::None;
     Translation result_;
     Reading reading_ = Reading::FirstStage;

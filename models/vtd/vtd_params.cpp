@@ -52,23 +52,49 @@ void add_capabilities(ParamTable<VtdParams>& t) {
            "VT-d specification 11.4.2 (ESRTPS)");
 }
 
+constexpr const char* kNoFigure = "modelling choice: no published figure";
+
 void add_caches(ParamTable<VtdParams>& t) {
     t.count("context_cache.entries", &VtdParams::context_entries, 0, 65536, 64,
-            "Context entries cached, in whole sets of ways; 0: none.",
-            "modelling choice: no published figure");
-    t.count("context_cache.ways", &VtdParams::context_ways, 1, 64, 4,
-            "Associativity of the context cache.", "modelling choice: no published figure");
+            "Context entries cached, in whole sets of ways; 0: none.", kNoFigure);
+    t.count("context_cache.ways", &VtdParams::context_ways, 0, 65536, 4,
+            "Associativity of the context cache; 0: no cache, as many as entries: full.",
+            kNoFigure);
     t.count("pasid_cache.entries", &VtdParams::pasid_entries, 0, 65536, 256,
-            "PASID entries cached, in whole sets of ways; 0: none.",
-            "modelling choice: no published figure");
-    t.count("pasid_cache.ways", &VtdParams::pasid_ways, 1, 64, 8,
-            "Associativity of the PASID cache.", "modelling choice: no published figure");
+            "PASID entries cached, in whole sets of ways; 0: none.", kNoFigure);
+    t.count("pasid_cache.ways", &VtdParams::pasid_ways, 0, 65536, 8,
+            "Associativity of the PASID cache; 0: no cache.", kNoFigure);
     t.count("iotlb.entries", &VtdParams::iotlb_entries, 0, 65536, 512,
             "Translations cached, in whole sets of ways; 0: none.",
             "modelling choice between 112 effective entries measured on Haswell and Broadwell "
             "(Neugebauer et al., SIGCOMM'18, raw data) and 4096; no figure for newer parts");
-    t.count("iotlb.ways", &VtdParams::iotlb_ways, 1, 64, 8, "Associativity of the IOTLB.",
-            "modelling choice: no published figure");
+    t.count("iotlb.ways", &VtdParams::iotlb_ways, 0, 65536, 8,
+            "Associativity of the IOTLB; 0: no cache.", kNoFigure);
+    t.count("iotlb.largest_level", &VtdParams::iotlb_largest_level, 1, 3, 3,
+            "Largest page that one entry holds: 1 4 KiB, 2 2 MiB, 3 1 GiB. Larger ones are cut.",
+            "VT-d specification 6.2.4 (fracturing is allowed)");
+    t.count("first_stage_cache.entries", &VtdParams::first_stage_entries, 0, 65536, 0,
+            "First-stage paging-structure entries cached of each level; 0: none.", kNoFigure);
+    t.count("first_stage_cache.ways", &VtdParams::first_stage_ways, 0, 65536, 4,
+            "Associativity of the first-stage paging-structure caches; 0: no cache.", kNoFigure);
+    t.count("second_stage_cache.entries", &VtdParams::second_stage_entries, 0, 65536, 0,
+            "Second-stage paging-structure entries cached of each level; 0: none.", kNoFigure);
+    t.count("second_stage_cache.ways", &VtdParams::second_stage_ways, 0, 65536, 4,
+            "Associativity of the second-stage paging-structure caches; 0: no cache.", kNoFigure);
+    t.choice("caches.replacement", &VtdParams::replacement, {"lru", "fifo", "random"},
+             Replacement::LeastRecentlyUsed, "Which entry of a full set has to go.",
+             "VT-d specification 6.2 (left to hardware)");
+    t.choice("caches.coarseness", &VtdParams::coarseness, {"exact", "tag", "everything"},
+             Coarseness::Exact,
+             "What an invalidation takes: what it names; for pages the whole domain or PASID; or "
+             "everything of its cache.",
+             "VT-d specification 6.5.2 (hardware may take more than asked)");
+    t.flag("caches.share_rid_pasid", &VtdParams::share_rid_pasid, false,
+           "IOTLB entries of requests without PASID serve requests with RID_PASID as PASID.",
+           "VT-d specification 6.2.1");
+    t.count("caches.self_eviction", &VtdParams::self_eviction, 0, 1'000'000, 0,
+            "So many of a million look-ups find that an IOTLB entry went by itself.",
+            "VT-d specification 6.2 (entries may go at any time)");
 }
 
 }  // namespace

@@ -6,8 +6,12 @@
 
 #include "core/base/params.hpp"
 #include "core/base/time.hpp"
+#include "models/vtd/set_associative.hpp"
 
 namespace ioasim::vtd {
+
+// What an invalidation takes beyond what it names.
+enum class Coarseness : std::uint8_t { Exact, Tag, Everything };
 
 struct VtdParams {
     // Capabilities.
@@ -38,6 +42,15 @@ struct VtdParams {
     std::uint64_t pasid_ways = 0;
     std::uint64_t iotlb_entries = 0;
     std::uint64_t iotlb_ways = 0;
+    std::uint64_t iotlb_largest_level = 0;
+    std::uint64_t first_stage_entries = 0;  // of each level
+    std::uint64_t first_stage_ways = 0;
+    std::uint64_t second_stage_entries = 0;
+    std::uint64_t second_stage_ways = 0;
+    Replacement replacement = Replacement::LeastRecentlyUsed;
+    Coarseness coarseness = Coarseness::Exact;
+    bool share_rid_pasid = false;
+    std::uint64_t self_eviction = 0;
     // Concurrency.
     std::uint64_t walkers = 0;
     std::uint64_t requests = 0;

@@ -16,6 +16,16 @@ inline const Defect kWaitBeforeDrain{
 inline const Defect kFpdIgnored{"vtd.fpd_ignored",
                                 "faults are recorded although FPD of an entry forbids it"};
 
+inline const Defect kStructureCacheSurvives{
+    "vtd.structure_cache_survives",
+    "paging-structure caches keep their entries whatever is invalidated"};
+inline const Defect kHintInverted{
+    "vtd.hint_inverted",
+    "the invalidation hint is taken the wrong way round: paging-structure entries stay when tables "
+    "changed and go when only leaves did"};
+inline const Defect kStaleFillKept{
+    "vtd.stale_fill_kept", "a walk that an invalidation overtook fills the caches all the same"};
+
 inline const Mark kStaleFillDropped{
     "vtd.stale_fill_dropped", "a walk ended after an invalidation and was not put into a cache"};
 inline const Mark kFaultOverflow{"vtd.fault_overflow",

@@ -261,17 +261,17 @@ void RequestPipeline::on_walk_response(TimePs now, std::uint32_t index,
 void RequestPipeline::fill_from(const Walker& walker) {
     const Walk& walk = *walker.walk;
     const Rid rid = walk.request().rid;
-    bool filled = true;
+    bool filled = !walk.lost_fill();
     if (walk.new_context()) {
-        filled = caches_.fill_context(walk.generation(), rid, *walk.new_context());
+        filled &= caches_.fill_context(walk.generation(), rid, *walk.new_context());
     }
     if (walk.new_pasid_entry()) {
-        filled = caches_.fill_pasid(walk.generation(), rid, walk.effective_pasid(),
-                                    *walk.new_pasid_entry());
+        filled &= caches_.fill_pasid(walk.generation(), rid, walk.effective_pasid(),
+                                     *walk.new_pasid_entry());
     }
     if (walk.reason() == FaultReason::None) {
-        filled = caches_.fill(walk.generation(), query_of(slots_[walker.leader].tlp),
-                              walk.translation());
+        filled &= caches_.fill(walk.generation(), query_of(slots_[walker.leader].tlp),
+                               walk.translation());
     }
     if (!filled) {
         probes_.hit(kStaleFillDropped);

@@ -15,7 +15,8 @@ constexpr unsigned kTagShift = 32;
 }  // namespace
 
 RemappingUnit::RemappingUnit(const VtdParams& params, Probes& probes, trace::Recorder& recorder,
-                             SourceId source, const std::string& name, Rid own_id, UnitPort& port)
+                             SourceId source, const std::string& name, Rid own_id, UnitPort& port,
+                             std::uint64_t seed)
     : params_(params),
       caps_(make_capabilities(params)),
       probes_(probes),
@@ -24,12 +25,13 @@ RemappingUnit::RemappingUnit(const VtdParams& params, Probes& probes, trace::Rec
       name_(recorder.name(name)),
       own_id_(own_id),
       port_(port),
-      cache_names_{recorder.name("context"), recorder.name("pasid"), recorder.name("iotlb")},
+      cache_names_{recorder.name("context"), recorder.name("pasid"), recorder.name("iotlb"),
+                   recorder.name("first_stage"), recorder.name("second_stage")},
       evicted_(recorder.name("evict")),
       invalidated_(recorder.name("invalidate")),
       registers_(caps_),
       events_(caps_, registers_, probes, *this),
-      caches_(params_, probes, this),
+      caches_(params_, probes, this, RandomStream{seed, name, "caches"}),
       effects_(caps_, caches_, probes, recorder, source, name_),
       pipeline_(params_, caps_, caches_, probes, recorder, source, name_, port, *this),
       queue_(caps_, params_.invalidation, *this) {}

@@ -25,7 +25,8 @@ class RemappingUnit final : private PipelineOwner,
 public:
     // `own_id` is the requester of the unit's interrupts.
     RemappingUnit(const VtdParams& params, Probes& probes, trace::Recorder& recorder,
-                  SourceId source, const std::string& name, Rid own_id, UnitPort& port);
+                  SourceId source, const std::string& name, Rid own_id, UnitPort& port,
+                  std::uint64_t seed = 0);
 
     // A transaction to the register page (offset = address within it).
     void on_register_access(TimePs now, const pcie::Tlp& tlp);
@@ -96,7 +97,7 @@ private:
     trace::Name name_;
     Rid own_id_;
     UnitPort& port_;
-    std::array<trace::Name, 3> cache_names_;  // by CacheId
+    std::array<trace::Name, 5> cache_names_;  // by CacheId
     trace::Name evicted_;
     trace::Name invalidated_;
 

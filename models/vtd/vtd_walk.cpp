@@ -172,7 +172,9 @@ WalkAction Walk::use_pasid_entry(const PasidEntry& entry) {
     }
     pages_.emplace(
         caps_, entry, pasid_,
-        PageAccess{request_.address, request_.write, request_.zero_length, request_.privileged});
+        PageAccess{request_.address, request_.write, request_.zero_length, request_.privileged,
+                   request_.access == Access::TranslationRequest, request_.no_write},
+        WalkCaches{&caches_.structures(), generation_});
     return pages(pages_->start());
 }
 

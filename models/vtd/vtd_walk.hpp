@@ -23,6 +23,7 @@ struct WalkRequest {
     bool zero_length = false;
     bool privileged = false;
     bool execute = false;
+    bool no_write = false;  // of a translation request
 };
 
 class Walk {
@@ -46,6 +47,7 @@ public:
     const std::optional<ContextEntry>& new_context() const { return new_context_; }
     const std::optional<CachedPasidEntry>& new_pasid_entry() const { return new_pasid_; }
     Pasid effective_pasid() const { return pasid_; }
+    bool lost_fill() const { return pages_ && pages_->lost_fill(); }
 
 private:
     WalkAction fault(FaultReason reason);

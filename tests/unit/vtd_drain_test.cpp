@@ -60,7 +60,7 @@ TEST_CASE("vtd unit: a PASID entry lives on in the PASID cache until invalidated
     CHECK(fault_reason(bench) == reason(FaultReason::PasidEntryNotPresent));
 }
 
-TEST_CASE("vtd unit: a walk that an invalidation overtakes fills no cache") {
+TEST_CASE("vtd unit: a walk that an invalidation overtakes fills nothing that it covers") {
     FirstStageBench bench;
     bench.send(bench.request(TlpKind::MemRead, kVa));
     // The walk is under way; its first read stays unanswered while the queue works.
@@ -74,7 +74,7 @@ TEST_CASE("vtd unit: a walk that an invalidation overtakes fills no cache") {
     CHECK(bench.wait_is_done());
     const std::size_t reads = bench.count("vtd.walk_read");
     CHECK(bench.dma_read(kVa) == CplStatus::Success);
-    CHECK(bench.count("vtd.walk_read") == reads + 8);
+    CHECK(bench.count("vtd.walk_read") == reads + 4);  // structure entries were not covered
 }
 
 TEST_CASE("vtd unit: a wait completes after requests that hold older translations are done") {
