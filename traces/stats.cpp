@@ -39,6 +39,7 @@ Stats::Stats(trace::Recorder& recorder)
     on<trace::IoasidBind, &Stats::on_bind>();
     on<trace::IoasidUnbind, &Stats::on_unbind>();
     on<trace::IoasidFreeCall, &Stats::on_free_call>();
+    on<trace::IoasidStateChange, &Stats::on_state>();
     on<trace::IoasidReclaim, &Stats::on_reclaim>();
     on<trace::IoasidRefused, &Stats::on_refused>();
     on<trace::VmCreate, &Stats::on_vm_create>();
@@ -174,8 +175,14 @@ void Stats::on_free_call(const trace::EventRecord& record) {
     if (life_of != nullptr && life_of->free == kNever) {
         life_of->free = record.time.ps();
     }
-    if (kernel == host_ && freed_.find(ioasid) == nullptr) {
-        freed_[ioasid] = record.time.ps();
+}
+
+// Only an ID in use waits between free and reclaim.
+void Stats::on_state(const trace::EventRecord& record) {
+    if (IOASIM_U32(record, IoasidStateChange, kernel) == host_ &&
+        IOASIM_FIELD(record, IoasidStateChange, to) ==
+            static_cast<std::uint64_t>(trace::IoasidState::FreePending)) {
+        freed_[IOASIM_U32(record, IoasidStateChange, ioasid)] = record.time.ps();
     }
 }
 

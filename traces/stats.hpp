@@ -104,6 +104,7 @@ private:
     void on_bind(const trace::EventRecord& record);
     void on_unbind(const trace::EventRecord& record);
     void on_free_call(const trace::EventRecord& record);
+    void on_state(const trace::EventRecord& record);
     void on_reclaim(const trace::EventRecord& record);
     void on_refused(const trace::EventRecord& record);
     void on_vm_create(const trace::EventRecord& record);
@@ -128,7 +129,7 @@ private:
     FlatMap<std::unique_ptr<VmStats>> vms_;
     FlatMap<std::uint32_t> component_vm_;  // component -> VM + 1, 1: none
     FlatMap<std::uint32_t> live_;          // (kernel, ioasid) -> index into lives_ + 1
-    FlatMap<std::uint64_t> freed_;         // host ID -> time of free
+    FlatMap<std::uint64_t> freed_;         // host ID -> when it became FREE_PENDING
     std::map<std::string, LockStats> locks_;
     std::vector<IdLife> lives_;
     std::uint64_t lives_not_listed_ = 0;

@@ -47,6 +47,23 @@ TEST_CASE("stats: descriptors by workqueue and PASID, with latencies") {
     CHECK(result.end == s.time());
 }
 
+TEST_CASE("stats: only an ID that is in use waits for its reclaim") {
+    test::EventScript s;
+    traces::Stats stats(s.recorder);
+    s.recorder.add_listener(stats, stats.categories());
+    s.step = 10_ns;
+    s.alloc("vm1", 201);
+    s.free("vm1", 201, 0);
+    CHECK(stats.result().time_to_reclaim.count() == 0);
+    s.alloc("vm1", 202);
+    s.get("vm1", 202, 2, "iommu");
+    s.free("vm1", 202, 1);
+    s.put("vm1", 202, 0, "iommu");
+    s.reclaim("vm1", 202);
+    s.recorder.finish(s.time());
+    CHECK(stats.result().time_to_reclaim.count() == 1);
+}
+
 TEST_CASE("stats: the lives of IDs and what VMs did") {
     test::EventScript s;
     traces::Stats stats(s.recorder);
