@@ -6,6 +6,7 @@
 
 #include "tools/cli/bench/bench_hop.hpp"
 #include "tools/cli/bench/bench_ioasid.hpp"
+#include "tools/cli/bench/bench_vtd.hpp"
 #include "tools/cli/terminal.hpp"
 
 namespace ioasim::tools {
@@ -20,6 +21,8 @@ struct Bench {
 constexpr std::array kBenches{
     Bench{"hop", "one message hop beside a bare event of the kernel", &bench_hop},
     Bench{"ioasid", "calls of the IOASID core beside the original code's figures", &bench_ioasid},
+    Bench{"vtd", "a device's read through the remapping unit: IOTLB hit, cold nested walk",
+          &bench_vtd},
 };
 
 int usage() {

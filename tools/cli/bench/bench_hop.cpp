@@ -79,12 +79,12 @@ private:
     std::array<std::unique_ptr<Relay>, 6> relays_;
 };
 
+}  // namespace
+
 double hop_ns(unsigned in_flight) {
     return best_ns_per_unit([in_flight] { return std::make_unique<Ring>(in_flight); },
                             [](Ring& ring) { return ring.run(); });
 }
-
-}  // namespace
 
 int bench_hop(bool strict) {
     const double bare = best_ns_per_unit([] { return std::make_unique<sim::BareEvent>(); },

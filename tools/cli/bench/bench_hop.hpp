@@ -6,4 +6,7 @@ namespace ioasim::tools {
 
 int bench_hop(bool strict);
 
+// Nanoseconds of one hop in a ring with so many messages.
+double hop_ns(unsigned in_flight);
+
 }  // namespace ioasim::tools
