@@ -14,7 +14,9 @@ constexpr Rid kDevice{0x0108};
 constexpr Pasid kPasid{5};
 constexpr std::uint64_t kPages = 64;
 constexpr std::uint32_t kReadBytes = 64;
-constexpr TimePs kStart{100'000'000};  // registers are written before
+// When the registers are written, one after the other, and the reads begin.
+constexpr TimePs kRegisterStep{20'000'000};
+constexpr TimePs kStart = kRegisterStep * 5;
 // Tables and data, where guest addresses are host addresses.
 constexpr std::uint64_t kTables = 0x10'0000;
 constexpr std::uint64_t kData = 0x40'0000;
@@ -183,10 +185,10 @@ struct TranslationLoad::Parts {
         memory.responses(client).bind(iommu.memory_inbox(), 0);
         iommu.fabric().bind(reader.inbox, 0);
         reader.out.bind(iommu.inbox(), vtd::Iommu::kRequestPort);
-        register_write(1_us, vtd::reg::kRtaddr,
+        register_write(kRegisterStep, vtd::reg::kRtaddr,
                        vtd::rtaddr::make(tables.root(), vtd::TableMode::Scalable), 8);
-        register_write(2_us, vtd::reg::kGcmd, vtd::gcmd::kSrtp, 4);
-        register_write(40_us, vtd::reg::kGcmd, vtd::gcmd::kTe, 4);
+        register_write(kRegisterStep * 2, vtd::reg::kGcmd, vtd::gcmd::kSrtp, 4);
+        register_write(kRegisterStep * 3, vtd::reg::kGcmd, vtd::gcmd::kTe, 4);
     }
     void register_write(TimePs at, std::uint32_t offset, std::uint64_t value, std::uint32_t size) {
         pcie::Tlp tlp;
