@@ -16,7 +16,7 @@ constexpr std::uint64_t kPages = 64;
 constexpr std::uint32_t kReadBytes = 64;
 // When the registers are written, one after the other, and the reads begin.
 constexpr TimePs kRegisterStep{20'000'000};
-constexpr TimePs kStart = kRegisterStep * 5;
+constexpr TimePs kStart{100'000'000};
 // Tables and data, where guest addresses are host addresses.
 constexpr std::uint64_t kTables = 0x10'0000;
 constexpr std::uint64_t kData = 0x40'0000;
