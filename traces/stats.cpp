@@ -121,8 +121,16 @@ void Stats::on_page_request(const trace::EventRecord& record) {
 // --- IDs
 // ------------------------------------------------------------------------------------------
 
-IdLife* Stats::life(std::uint64_t kernel, std::uint64_t ioasid) {
-    const std::uint32_t* index = live_.find(pair_key(as_u32(kernel), as_u32(ioasid)));
+std::uint64_t Stats::life_key(std::uint64_t kernel, std::uint64_t set, std::uint64_t ioasid) {
+    std::uint32_t& number = sets_[pair_key(as_u32(kernel), as_u32(set))];
+    if (number == 0) {
+        number = ++set_count_;
+    }
+    return pair_key(number, as_u32(ioasid));
+}
+
+IdLife* Stats::life(std::uint64_t key) {
+    const std::uint32_t* index = live_.find(key);
     return index == nullptr || *index == 0 ? nullptr : &lives_[*index - 1];
 }
 
@@ -137,9 +145,10 @@ void Stats::on_alloc(const trace::EventRecord& record) {
             (*vm)->ids_most = std::max((*vm)->ids_most, (*vm)->ids_live);
         }
     }
+    const std::uint64_t key = life_key(kernel, set, ioasid);
     if (lives_.size() == kLives) {
         ++lives_not_listed_;
-        live_[pair_key(kernel, ioasid)] = 0;
+        live_[key] = 0;
         return;
     }
     IdLife life;
@@ -148,19 +157,21 @@ void Stats::on_alloc(const trace::EventRecord& record) {
     life.set = recorder_.names().text(trace::Name{set});
     life.alloc = record.time.ps();
     lives_.push_back(std::move(life));
-    live_[pair_key(kernel, ioasid)] = static_cast<std::uint32_t>(lives_.size());
+    live_[key] = static_cast<std::uint32_t>(lives_.size());
 }
 
+#define IOASIM_LIFE_KEY(record, Event)                                              \
+    life_key(IOASIM_FIELD(record, Event, kernel), IOASIM_FIELD(record, Event, set), \
+             IOASIM_FIELD(record, Event, ioasid))
+
 void Stats::on_bind(const trace::EventRecord& record) {
-    IdLife* life_of =
-        life(IOASIM_FIELD(record, IoasidBind, kernel), IOASIM_FIELD(record, IoasidBind, ioasid));
+    IdLife* life_of = life(IOASIM_LIFE_KEY(record, IoasidBind));
     if (life_of != nullptr && life_of->bind == kNever) {
         life_of->bind = record.time.ps();
     }
 }
 void Stats::on_unbind(const trace::EventRecord& record) {
-    if (IdLife* life_of = life(IOASIM_FIELD(record, IoasidUnbind, kernel),
-                               IOASIM_FIELD(record, IoasidUnbind, ioasid))) {
+    if (IdLife* life_of = life(IOASIM_LIFE_KEY(record, IoasidUnbind))) {
         life_of->unbind = record.time.ps();
     }
 }
@@ -169,9 +180,7 @@ void Stats::on_free_call(const trace::EventRecord& record) {
     if (IOASIM_FIELD(record, IoasidFreeCall, result) != 0) {
         return;
     }
-    const std::uint32_t kernel = IOASIM_U32(record, IoasidFreeCall, kernel);
-    const std::uint32_t ioasid = IOASIM_U32(record, IoasidFreeCall, ioasid);
-    IdLife* life_of = life(kernel, ioasid);
+    IdLife* life_of = life(IOASIM_LIFE_KEY(record, IoasidFreeCall));
     if (life_of != nullptr && life_of->free == kNever) {
         life_of->free = record.time.ps();
     }
@@ -182,23 +191,22 @@ void Stats::on_state(const trace::EventRecord& record) {
     if (IOASIM_U32(record, IoasidStateChange, kernel) == host_ &&
         IOASIM_FIELD(record, IoasidStateChange, to) ==
             static_cast<std::uint64_t>(trace::IoasidState::FreePending)) {
-        freed_[IOASIM_U32(record, IoasidStateChange, ioasid)] = record.time.ps();
+        freed_[IOASIM_LIFE_KEY(record, IoasidStateChange)] = record.time.ps();
     }
 }
 
 void Stats::on_reclaim(const trace::EventRecord& record) {
-    const std::uint32_t kernel = IOASIM_U32(record, IoasidReclaim, kernel);
-    const std::uint32_t ioasid = IOASIM_U32(record, IoasidReclaim, ioasid);
-    if (IdLife* life_of = life(kernel, ioasid)) {
+    const std::uint64_t key = IOASIM_LIFE_KEY(record, IoasidReclaim);
+    if (IdLife* life_of = life(key)) {
         life_of->reclaim = record.time.ps();
     }
-    live_.erase(pair_key(kernel, ioasid));
-    if (kernel != host_) {
+    live_.erase(key);
+    if (IOASIM_U32(record, IoasidReclaim, kernel) != host_) {
         return;
     }
-    if (const std::uint64_t* freed = freed_.find(ioasid)) {
+    if (const std::uint64_t* freed = freed_.find(key)) {
         time_to_reclaim_.add(TimePs{record.time.ps() - *freed});
-        freed_.erase(ioasid);
+        freed_.erase(key);
     }
     if (std::unique_ptr<VmStats>* vm = vms_.find(IOASIM_FIELD(record, IoasidReclaim, set))) {
         (*vm)->ids_live = IOASIM_FIELD(record, IoasidReclaim, live);

@@ -115,7 +115,9 @@ private:
     void on_lock(const trace::EventRecord& record);
     WorkStats& of_wq(std::uint32_t device, std::uint32_t wq);
     WorkStats& of_pasid(std::uint32_t pasid);
-    IdLife* life(std::uint64_t kernel, std::uint64_t ioasid);
+    // Numbers are unique within a set; private sets may share them.
+    std::uint64_t life_key(std::uint64_t kernel, std::uint64_t set, std::uint64_t ioasid);
+    IdLife* life(std::uint64_t key);
     VmStats* vm_of_component(std::uint32_t component);
 
     static constexpr std::size_t kLives = 10'000;
@@ -128,11 +130,13 @@ private:
     FlatMap<std::unique_ptr<IommuStats>> iommus_;
     FlatMap<std::unique_ptr<VmStats>> vms_;
     FlatMap<std::uint32_t> component_vm_;  // component -> VM + 1, 1: none
-    FlatMap<std::uint32_t> live_;          // (kernel, ioasid) -> index into lives_ + 1
-    FlatMap<std::uint64_t> freed_;         // host ID -> when it became FREE_PENDING
+    FlatMap<std::uint32_t> sets_;          // (kernel, set) -> number
+    FlatMap<std::uint32_t> live_;          // life_key -> index into lives_ + 1
+    FlatMap<std::uint64_t> freed_;         // life_key of host IDs -> when FREE_PENDING
     std::map<std::string, LockStats> locks_;
     std::vector<IdLife> lives_;
     std::uint64_t lives_not_listed_ = 0;
+    std::uint32_t set_count_ = 0;
     Latency time_to_reclaim_;
     Latency enqcmd_;
     std::uint64_t events_ = 0;

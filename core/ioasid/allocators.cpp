@@ -22,22 +22,13 @@ Errno IoasidCore::register_allocator(ExecContext& ctx, AllocatorOps& ops) {
     }
     const CoreLock guard(*this, ctx);
     spend(ctx, params_.registration);
-    if (active_ == nullptr && !default_table_->empty()) {
+    if (active_ == nullptr && (!default_table_->empty() || invalid_number_kept_)) {
         refused(ctx, "register_allocator", nullptr, kNoIoasid, Errno::Eagain);
         return Errno::Eagain;
     }
     Group* group = group_of(ops);
     if (group != nullptr) {
-        const bool duplicate =
-            group->head == &ops ||
-            (!switches_.allocator_quirks &&
-             std::find(group->members.begin(), group->members.end(), &ops) != group->members.end());
-        if (duplicate) {
-            refused(ctx, "register_allocator", nullptr, kNoIoasid, Errno::Eexist);
-            return Errno::Eexist;
-        }
-        group->members.push_back(&ops);
-        return Errno::Ok;
+        return join_group(ctx, *group, ops);
     }
     groups_.push_back(std::make_unique<Group>());
     group = groups_.back().get();
@@ -47,6 +38,24 @@ Errno IoasidCore::register_allocator(ExecContext& ctx, AllocatorOps& ops) {
     if (active_ == nullptr) {
         active_ = group;
         active_table_ = group->table.get();
+    }
+    return Errno::Ok;
+}
+
+// Posted code links the provider before it looks whether it is there, and looks at the head only: a
+// member's links then lead nowhere, and the next walk of the list fails.
+Errno IoasidCore::join_group(ExecContext& ctx, Group& group, AllocatorOps& ops) {
+    const bool member =
+        std::find(group.members.begin(), group.members.end(), &ops) != group.members.end();
+    if (member && switches_.allocator_quirks) {
+        hazard(ctx, "allocator_list_corrupted", ops.name());
+    }
+    if (group.head == &ops || (member && !switches_.allocator_quirks)) {
+        refused(ctx, "register_allocator", nullptr, kNoIoasid, Errno::Eexist);
+        return Errno::Eexist;
+    }
+    if (!member) {
+        group.members.push_back(&ops);
     }
     return Errno::Ok;
 }

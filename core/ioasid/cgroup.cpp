@@ -38,9 +38,7 @@ Errno IoasidsController::remove(ExecContext& ctx, IoasidsGroup& group) {
     group.removed_ = true;  // charges of IDs that still drain keep pointing here
     --group.parent_->children_;
     if (!core_.switches().cgroup_limit_leaks && group.limit_ != 0) {
-        const auto returned = core_.cancel_capacity(ctx, group.limit_);
-        SIM_CHECK(returned.ok(), "group {}: its limit of {} does not fit into the pool",
-                  group.text_, group.limit_);
+        core_.return_capacity(ctx, group.limit_);
         group.limit_ = 0;
     }
     return Errno::Ok;
@@ -173,10 +171,10 @@ Errno IoasidsController::charge(ExecContext& ctx, const IoasidSet& set, bool& co
 void IoasidsController::uncharge(ExecContext& ctx, const IoasidSet& set) {
     IoasidsGroup* group = nullptr;
     if (uncharges_runner()) {
-        const CgroupTask task = tasks_.current(ctx);
-        if (!task.mm_has_users) {
+        if (!tasks_.has_users(set.token())) {
             return;
         }
+        const CgroupTask task = tasks_.current(ctx);
         group = task.group == nullptr ? &root() : task.group;
     } else {
         Account& account = accounts_[set.token()];
@@ -213,6 +211,7 @@ Errno IoasidsController::can_attach(ExecContext& ctx, IoasidsGroup& to,
             const auto account = accounts_.find(task.mm);
             if (account != accounts_.end()) {
                 move(*account->second.group, to, account->second.units);
+                account->second.came_from = account->second.group;
                 account->second.group = &to;
             }
             continue;
@@ -227,17 +226,16 @@ Errno IoasidsController::can_attach(ExecContext& ctx, IoasidsGroup& to,
 void IoasidsController::cancel_attach(ExecContext& ctx, IoasidsGroup& to,
                                       const std::vector<MovingTask>& tasks) {
     for (const MovingTask& task : tasks) {
-        IoasidsGroup& from = task.from == nullptr ? root() : *task.from;
         if (core_.switches().cgroup_cancel_moves_one) {
             // One unit a thread with a set, not what can_attach had moved.
             if (task.mm != 0 && core_.find_mm_set(ctx, task.mm) != nullptr) {
-                move(to, from, 1);
+                move(to, task.from == nullptr ? root() : *task.from, 1);
             }
         } else if (task.leader && task.mm != 0) {
             const auto account = accounts_.find(task.mm);
             if (account != accounts_.end() && account->second.group == &to) {
-                move(to, from, account->second.units);
-                account->second.group = &from;
+                move(to, *account->second.came_from, account->second.units);
+                account->second.group = account->second.came_from;
             }
         }
     }

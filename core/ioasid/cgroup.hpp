@@ -44,7 +44,6 @@ private:
 // The task that runs in a context.
 struct CgroupTask {
     SetToken mm = 0;                // 0: a kernel thread
-    bool mm_has_users = true;       // false while the last user exits
     IoasidsGroup* group = nullptr;  // null: the root group
 };
 
@@ -52,6 +51,8 @@ class CgroupTasks {
 public:
     virtual ~CgroupTasks() = default;
     virtual CgroupTask current(ExecContext& ctx) = 0;
+    // False when the last user of the address space has gone (mm_users is 0).
+    virtual bool has_users(SetToken mm) const = 0;
 };
 
 // A process that moves: one entry a thread, and only the leader carries the charges.
@@ -92,6 +93,7 @@ private:
     // Which group holds the charges of an mm.
     struct Account {
         IoasidsGroup* group = nullptr;
+        IoasidsGroup* came_from = nullptr;  // before the last can_attach
         std::int64_t units = 0;
     };
     // Whoever was charged: the group of the task that reclaims pays back.

@@ -1,7 +1,6 @@
 // The allocator lock for the duration of a call. A caller that holds it already (a handler that
-// forgot
-// `_locked`) would deadlock in real code: that is told, and the call goes on without taking it
-// again.
+// forgot `_locked`) would deadlock in real code: that is told, and the call goes on without taking
+// it again.
 #pragma once
 
 #include "core/ioasid/ioasid.hpp"

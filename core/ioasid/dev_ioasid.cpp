@@ -52,6 +52,18 @@ Result<std::uint32_t> IoasidDevice::ioctl(ExecContext& ctx, IoasidFile& file, Se
     if (const Errno error = may_use(file, current_mm); error != Errno::Ok) {
         return error;
     }
+    ++file.references_;
+    Result<std::uint32_t> result = serve(ctx, file, call, args);
+    if (file.references_ > 1) {
+        --file.references_;
+    } else {
+        release(ctx, file);
+    }
+    return result;
+}
+
+Result<std::uint32_t> IoasidDevice::serve(ExecContext& ctx, IoasidFile& file, std::uint32_t call,
+                                          DevIoasidArgs* args) {
     const LockGuard guard(ctx, file.mutex_);
     switch (static_cast<DevIoasidCall>(call)) {
         case DevIoasidCall::GetApiVersion:
@@ -82,6 +94,12 @@ Result<std::uint32_t> IoasidDevice::ioctl(ExecContext& ctx, IoasidFile& file, Se
     // 0 also for an ID that is unknown or somebody else's: the core only logs.
     core_.free(ctx, file.set_, Ioasid{static_cast<std::uint32_t>(args->id)});
     return std::uint32_t{0};
+}
+
+void IoasidDevice::close(ExecContext& ctx, IoasidFile& file) {
+    SIM_CHECK(file.open_, "/dev/ioasid closed twice");
+    file.open_ = false;
+    release(ctx, file);
 }
 
 void IoasidDevice::hold(ExecContext& ctx, IoasidFile& file) {

@@ -43,6 +43,8 @@ public:
     IoasidSet* set() const { return set_; }
     SetToken mm() const { return mm_; }
     std::uint32_t references() const { return references_; }
+    // False once close() was called, whoever else keeps the object.
+    bool is_open() const { return open_; }
 
 private:
     friend class IoasidDevice;
@@ -52,6 +54,7 @@ private:
     IoasidSet* set_;
     SimLock mutex_;
     std::uint32_t references_ = 1;
+    bool open_ = true;
 };
 
 class IoasidDevice {
@@ -60,17 +63,22 @@ public:
 
     // -EBUSY when the mm has it open; errors of set_alloc as they are. `name` names the set.
     Result<IoasidFile*> open(ExecContext& ctx, SetToken mm, const std::string& name);
-    // A number (version, ID) or 0. `args` null: a pointer that cannot be read (-EFAULT).
+    // A number (version, ID) or 0. `args` null: a pointer that cannot be read (-EFAULT). A call
+    // keeps the object: what another thread closes meanwhile goes when the call returns.
     Result<std::uint32_t> ioctl(ExecContext& ctx, IoasidFile& file, SetToken current_mm,
                                 std::uint32_t call, DevIoasidArgs* args);
+    // The descriptor goes and with it its reference.
+    void close(ExecContext& ctx, IoasidFile& file);
     // Another user of the object (a VFIO container).
     void hold(ExecContext& ctx, IoasidFile& file);
-    // Drops a reference; the last one frees every ID of the set and the set. close() is this.
+    // Drops a reference; the last one frees every ID of the set and the set.
     void release(ExecContext& ctx, IoasidFile& file);
     IoasidFile* file_of(SetToken mm) const;
 
 private:
     Errno may_use(const IoasidFile& file, SetToken current_mm) const;
+    Result<std::uint32_t> serve(ExecContext& ctx, IoasidFile& file, std::uint32_t call,
+                                DevIoasidArgs* args);
     Result<std::uint32_t> request_alloc(ExecContext& ctx, IoasidFile& file,
                                         const DevIoasidArgs& args);
     IoasidCore& core_;

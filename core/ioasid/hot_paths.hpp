@@ -17,6 +17,12 @@ namespace ioasim {
     return lookup_private(set, id, entry);
 }
 
+// For calls that look in the common namespace, unless a private set is named.
+[[gnu::always_inline]] inline IoasidEntry* IoasidCore::lookup_named(const IoasidSet* set,
+                                                                    Ioasid id) {
+    return lookup(set != nullptr && set->is_private() ? set : nullptr, id);
+}
+
 // As lookup() for most IDs, in fewer instructions: null also where that would look further, and for
 // an ID of another set.
 [[gnu::always_inline]] inline IoasidEntry* IoasidCore::lookup_dense(const IoasidSet* set,

@@ -281,6 +281,10 @@ void IoasidCore::free_locked(ExecContext& ctx, IoasidSet* set, Ioasid id) {
     if (entry->spid != kInvalidIoasid && switches_.unbind_before_idle_reclaim &&
         !probes_.has(ioasid_probes::kIdleReclaimSilent)) {
         unbind(ctx, *entry);
+        if (entry->is(IoasidEntry::kUsed) && entry->refs > 1) {
+            free_active(ctx, *entry);  // a subscriber took a reference
+            return;
+        }
     }
     if (entry->is(IoasidEntry::kUsed) && probes_.has(ioasid_probes::kIdleFreeNotified)) {
         send(ctx, *entry, IoasidNotification::Free, kNotifyAll | kNotifySet);
@@ -414,6 +418,10 @@ bool IoasidCore::refuse_put(ExecContext& ctx, const IoasidSet* set, Ioasid id,
     if (params_.reference != TimePs{}) {
         spend_search(ctx, params_.reference, set);
     }
+    if (!switches_.reference_counts) {
+        refused(ctx, "get", set, id, Errno::Eopnotsupp);
+        return Errno::Eopnotsupp;
+    }
     IoasidEntry* entry = lookup(set, id);
     const bool open =
         entry != nullptr && (set == nullptr || entry->set == set) &&
@@ -467,6 +475,9 @@ Errno IoasidCore::get_in_steps(ExecContext& ctx, IoasidSet* set, Ioasid id, trac
 
 Errno IoasidCore::get_locked(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
     const Frame frame(ctx, "ioasid_get_locked");
+    if (!switches_.subsystem) {
+        return Errno::Enotsupp;
+    }
     must_hold_lock(ctx);
     return get_entry(ctx, set, id, holder);
 }
@@ -500,6 +511,9 @@ bool IoasidCore::put_in_steps(ExecContext& ctx, IoasidSet* set, Ioasid id, trace
 
 bool IoasidCore::put_locked(ExecContext& ctx, IoasidSet* set, Ioasid id, trace::Name holder) {
     const Frame frame(ctx, "ioasid_put_locked");
+    if (!switches_.subsystem) {
+        return false;
+    }
     must_hold_lock(ctx);
     return put_entry(ctx, set, id, holder);
 }
@@ -514,6 +528,7 @@ Errno IoasidCore::get_if_owned(ExecContext& ctx, SetToken current_mm, Ioasid id,
     const IoasidEntry* entry = lookup(nullptr, id);
     Errno error = Errno::Ok;
     if (entry == nullptr) {
+        not_found(ctx, id);
         error = Errno::Enoent;
     } else if (entry->set == nullptr || entry->set->type_ != SetType::Mm) {
         error = Errno::Einval;

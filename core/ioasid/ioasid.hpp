@@ -78,6 +78,8 @@ public:
     Result<std::uint32_t> reserve_capacity(ExecContext& ctx, std::uint32_t n);
     // Gives n back; returns the new available value, or -EINVAL.
     Result<std::uint32_t> cancel_capacity(ExecContext& ctx, std::uint32_t n);
+    // As cancel_capacity for what was certainly reserved; too much is a hazard and is cut.
+    void return_capacity(ExecContext& ctx, std::uint32_t n);
     std::uint32_t capacity() const { return capacity_; }
     std::uint32_t available() const { return available_; }
 
@@ -123,13 +125,14 @@ public:
                        const DataGetter* getter = nullptr);
     Errno attach_data(ExecContext& ctx, IoasidSet* set, Ioasid id, void* data);
     // Sleeps for a grace period.
-    void detach_data(ExecContext& ctx, Ioasid id);
+    // `set` counts only if it is private: its own namespace is meant (so in the calls below).
+    void detach_data(ExecContext& ctx, Ioasid id, const IoasidSet* set = nullptr);
     // Mainline's call: overwrites, then sleeps for a grace period.
     Errno set_data(ExecContext& ctx, Ioasid id, void* data);
 
     // --- SPIDs --------------------------------------------------------------------------------
     Errno attach_spid(ExecContext& ctx, IoasidSet* set, Ioasid id, Spid spid);
-    void detach_spid(ExecContext& ctx, Ioasid id);
+    void detach_spid(ExecContext& ctx, Ioasid id, const IoasidSet* set = nullptr);
     // With `get` a reference is taken in the holder's name.
     Ioasid find_by_spid(ExecContext& ctx, IoasidSet* set, Spid spid, bool get,
                         trace::Name holder = {});
@@ -142,7 +145,7 @@ public:
     void unregister_notifier_mm(ExecContext& ctx, SetToken mm, NotifierBlock& block);
     // Explicit event with scope flags. The value of the last chain called, or -EINVAL.
     Result<NotifyResult> notify(ExecContext& ctx, Ioasid id, IoasidNotification event,
-                                unsigned flags);
+                                unsigned flags, const IoasidSet* set = nullptr);
 
     // --- deferred work ------------------------------------------------------------------------
     bool queue_work(ExecContext& ctx, WorkItem& item) { return work_.queue(ctx, item); }
@@ -229,9 +232,9 @@ private:
 
     // sets
     void give_back(ExecContext& ctx, std::uint32_t n);
-    Errno check_new_set(SetToken token, SetType type) const;
+    Errno check_new_set(SetToken token, SetType type, bool is_private) const;
     IoasidSet* make_set(ExecContext& ctx, SetToken token, SetType type, const std::string& name,
-                        std::uint32_t highest);
+                        std::uint32_t highest, bool is_private);
     void destroy_set(ExecContext& ctx, IoasidSet& set);
     void attach_pending_blocks(IoasidSet& set);
     std::vector<Ioasid> listed_ids(const IoasidSet& set) const;
@@ -241,6 +244,7 @@ private:
     const IdTable& table_for(const IoasidSet* set) const;
     IoasidEntry* lookup(const IoasidSet* set, Ioasid id);
     IoasidEntry* lookup_dense(const IoasidSet* set, Ioasid id);
+    IoasidEntry* lookup_named(const IoasidSet* set, Ioasid id);
     [[gnu::noinline]] static IoasidEntry* lookup_private(const IoasidSet* set, Ioasid id,
                                                          IoasidEntry* otherwise);
     IoasidEntry* find_listed(const IoasidSet& set, Ioasid id);
@@ -315,6 +319,7 @@ private:
 
     // allocators
     Group* group_of(const AllocatorOps& ops) const;
+    Errno join_group(ExecContext& ctx, Group& group, AllocatorOps& ops);
     void remove_group(ExecContext& ctx, Group& group);
 
     std::string kernel_text_;

@@ -6,6 +6,13 @@
 
 namespace ioasim {
 
+namespace {
+
+// A call of a chain needs some 300 bytes of a kernel stack of 16 KiB.
+constexpr int kDeepestNotification = 48;
+
+}  // namespace
+
 // --- chain ------------------------------------------------------------------------------------
 
 bool NotifierChain::contains(const NotifierBlock& block) const {
@@ -149,12 +156,18 @@ NotifyResult IoasidCore::call_merged(ExecContext& ctx, const NotifierPayload& pa
     NotifyResult global_result = NotifyResult::Done;
     NotifyResult result = NotifyResult::Done;
     bool set_called = false;
+    bool destroyed_told = false;
     for (;;) {
         NotifierBlock* const of_all = next(global, all);
         NotifierBlock* const of_set = next(set, own);
         if (of_set != nullptr &&
             (of_all == nullptr || of_set->is_called_before(*of_all, reversed))) {
             ++set;
+            if (!payload.set->registered_ && !destroyed_told) {
+                // A handler dropped the last reference and with it the set.
+                hazard(ctx, "destroyed_set", payload.set->name());
+                destroyed_told = true;
+            }
             result = call_block(ctx, *of_set, chain_set_, payload);
             set_called = true;
             set = stops && stops_chain(result) ? own.end() : set;
@@ -192,6 +205,10 @@ NotifyResult IoasidCore::send(ExecContext& ctx, const IoasidEntry& entry, Ioasid
     if (told()) {
         tell_notification(ctx, payload);
     }
+    if (notifying_ == kDeepestNotification) {
+        hazard(ctx, "notification_too_deep", kernel_text_);
+        return NotifyResult::Done;
+    }
     ++notifying_;
     const NotifyResult result = call_chains(ctx, payload, flags);
     if (--notifying_ == 0) {
@@ -222,16 +239,22 @@ NotifyResult IoasidCore::call_chains(ExecContext& ctx, const NotifierPayload& pa
 }
 
 Result<NotifyResult> IoasidCore::notify(ExecContext& ctx, Ioasid id, IoasidNotification event,
-                                        unsigned flags) {
+                                        unsigned flags, const IoasidSet* set) {
     const Frame frame(ctx, "ioasid_notify");
+    if (!switches_.subsystem) {
+        return Errno::Enotsupp;
+    }
     const CoreLock guard(*this, ctx);
-    const IoasidEntry* entry = lookup(nullptr, id);
+    const IoasidEntry* entry = lookup_named(set, id);
     const bool any = probes_.has(ioasid_probes::kNotifyUnchecked);
     const bool allowed =
         any || ((event == IoasidNotification::Bind || event == IoasidNotification::Unbind) &&
                 flags != 0 && (flags & ~(kNotifyAll | kNotifySet)) == 0);
     Errno error = Errno::Ok;
-    if (!switches_.subsystem || !switches_.explicit_notify) {
+    if (entry == nullptr) {
+        not_found(ctx, id);
+    }
+    if (!switches_.explicit_notify) {
         error = Errno::Eopnotsupp;
     } else if (entry == nullptr || !allowed) {
         error = Errno::Einval;

@@ -16,6 +16,7 @@ Result<void*> IoasidCore::find(ExecContext& ctx, IoasidSet* set, Ioasid id,
 
 Result<void*> IoasidCore::find_in_steps(ExecContext& ctx, IoasidSet* set, Ioasid id,
                                         const DataGetter* getter) {
+    const Frame frame(ctx, "ioasid_find");
     if (!switches_.subsystem) {
         return Errno::Enotsupp;
     }
@@ -24,9 +25,6 @@ Result<void*> IoasidCore::find_in_steps(ExecContext& ctx, IoasidSet* set, Ioasid
     }
     const IoasidEntry* entry = lookup(set, id);
     if (entry == nullptr || (set != nullptr && entry->set != set)) {
-        if (set != nullptr && !set->registered_) {
-            hazard(ctx, "destroyed_set", set->name());
-        }
         if (entry == nullptr) {
             not_found(ctx, id);
         }
@@ -49,6 +47,7 @@ Errno IoasidCore::attach_data(ExecContext& ctx, IoasidSet* set, Ioasid id, void*
     IoasidEntry* entry = lookup(switches_.attach_checks_set ? set : nullptr, id);
     Errno error = Errno::Ok;
     if (entry == nullptr) {
+        not_found(ctx, id);
         error = Errno::Enoent;
     } else if (switches_.attach_checks_set && set != nullptr && entry->set != set) {
         error = Errno::Eacces;
@@ -63,13 +62,17 @@ Errno IoasidCore::attach_data(ExecContext& ctx, IoasidSet* set, Ioasid id, void*
     return Errno::Ok;
 }
 
-void IoasidCore::detach_data(ExecContext& ctx, Ioasid id) {
+void IoasidCore::detach_data(ExecContext& ctx, Ioasid id, const IoasidSet* set) {
     const Frame frame(ctx, "ioasid_detach_data");
+    if (!switches_.subsystem) {
+        return;
+    }
     {
         const CoreLock guard(*this, ctx);
         spend(ctx, params_.reference + search_cost(nullptr));
-        IoasidEntry* entry = lookup(nullptr, id);
+        IoasidEntry* entry = lookup_named(set, id);
         if (entry == nullptr) {
+            not_found(ctx, id);
             refused(ctx, "detach_data", nullptr, id, Errno::Enoent);
         } else {
             entry->data = nullptr;
@@ -88,6 +91,7 @@ Errno IoasidCore::set_data(ExecContext& ctx, Ioasid id, void* data) {
         spend(ctx, params_.reference + search_cost(nullptr));
         IoasidEntry* entry = lookup(nullptr, id);
         if (entry == nullptr) {
+            not_found(ctx, id);
             refused(ctx, "set_data", nullptr, id, Errno::Enoent);
             return Errno::Enoent;
         }

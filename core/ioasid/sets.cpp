@@ -10,12 +10,15 @@ namespace ioasim {
 
 bool IoasidCore::install_capacity(ExecContext& ctx, std::uint32_t total) {
     const Frame frame(ctx, "ioasid_install_capacity");
+    if (!switches_.subsystem) {
+        return false;
+    }
     const CoreLock guard(*this, ctx);
     spend(ctx, params_.set_change);
     const bool open = switches_.capacity_reinstall_at_default
                           ? capacity_ == 0 || capacity_ == kDefaultIoasidCapacity
                           : !installed_ && available_ == capacity_;
-    if (!switches_.subsystem || !open) {
+    if (!open) {
         refused(ctx, "install_capacity", nullptr, kNoIoasid, Errno::Ebusy);
         return false;
     }
@@ -28,6 +31,9 @@ bool IoasidCore::install_capacity(ExecContext& ctx, std::uint32_t total) {
 
 Result<std::uint32_t> IoasidCore::reserve_capacity(ExecContext& ctx, std::uint32_t n) {
     const Frame frame(ctx, "ioasid_reserve_capacity");
+    if (!switches_.subsystem) {
+        return Errno::Enotsupp;
+    }
     const CoreLock guard(*this, ctx);
     spend(ctx, params_.set_change);
     if (n > available_) {
@@ -42,6 +48,9 @@ Result<std::uint32_t> IoasidCore::reserve_capacity(ExecContext& ctx, std::uint32
 
 Result<std::uint32_t> IoasidCore::cancel_capacity(ExecContext& ctx, std::uint32_t n) {
     const Frame frame(ctx, "ioasid_cancel_capacity");
+    if (!switches_.subsystem) {
+        return Errno::Enotsupp;
+    }
     const CoreLock guard(*this, ctx);
     spend(ctx, params_.set_change);
     const bool too_much = switches_.capacity_wraps ? available_ + n > capacity_
@@ -53,6 +62,14 @@ Result<std::uint32_t> IoasidCore::cancel_capacity(ExecContext& ctx, std::uint32_
     available_ += n;
     tell_capacity(ctx);
     return available_;
+}
+
+void IoasidCore::return_capacity(ExecContext& ctx, std::uint32_t n) {
+    const Frame frame(ctx, "ioasid_cancel_capacity");
+    const CoreLock guard(*this, ctx);
+    spend(ctx, params_.set_change);
+    give_back(ctx, n);
+    tell_capacity(ctx);
 }
 
 // A caller that cancelled more than it had reserved made room that the sets had: the pool does not
@@ -67,13 +84,16 @@ void IoasidCore::give_back(ExecContext& ctx, std::uint32_t n) {
 
 // --- making and destroying sets ---------------------------------------------------------------
 
-Errno IoasidCore::check_new_set(SetToken token, SetType type) const {
+Errno IoasidCore::check_new_set(SetToken token, SetType type, bool is_private) const {
     const bool typed = type == SetType::Mm;
     if (type != SetType::None && !typed) {
         return Errno::Einval;
     }
     if (typed ? token == 0 : token != 0 && switches_.untyped_token_refused) {
         return Errno::Einval;
+    }
+    if (is_private) {
+        return Errno::Ok;  // no search by token finds it
     }
     const bool unique = typed || (switches_.untyped_token_unique && token != 0);
     if (unique && by_token_.count({static_cast<std::uint32_t>(type), token}) != 0) {
@@ -84,7 +104,7 @@ Errno IoasidCore::check_new_set(SetToken token, SetType type) const {
 
 // The number is the lowest free one of 0..highest. Null when there is none.
 IoasidSet* IoasidCore::make_set(ExecContext& ctx, SetToken token, SetType type,
-                                const std::string& name, std::uint32_t highest) {
+                                const std::string& name, std::uint32_t highest, bool is_private) {
     const auto number = free_numbers_.empty() ? static_cast<std::uint32_t>(by_number_.size())
                                               : *free_numbers_.begin();
     if (number > highest) {
@@ -103,6 +123,9 @@ IoasidSet* IoasidCore::make_set(ExecContext& ctx, SetToken token, SetType type,
     set.registered_ = true;
     by_number_[number] = &set;
     ++set_count_;
+    if (is_private) {
+        return &set;
+    }
     by_token_.insert({{static_cast<std::uint32_t>(type), token}, &set});
     if (type == SetType::Mm && !probes_.has(ioasid_probes::kPendingBlockForgotten)) {
         if (switches_.mm_list_has_own_lock) {
@@ -156,14 +179,14 @@ Result<IoasidSet*> IoasidCore::set_alloc(ExecContext& ctx, SetToken token, std::
     if (quota > available_) {
         return refuse(Errno::Enospc);
     }
-    if (const Errno error = check_new_set(token, type); error != Errno::Ok) {
+    if (const Errno error = check_new_set(token, type, false); error != Errno::Ok) {
         return refuse(error);
     }
     if (probes_.fails(ioasid_probes::kSetAllocNoMemory)) {
         return refuse(Errno::Enomem);
     }
     // As posted: the pool that is left bounds the numbers of sets.
-    IoasidSet* set = make_set(ctx, token, type, name, available_);
+    IoasidSet* set = make_set(ctx, token, type, name, available_, false);
     if (set == nullptr) {
         return refuse(Errno::Enospc);
     }
@@ -185,13 +208,13 @@ Result<IoasidSet*> IoasidCore::set_alloc_private(ExecContext& ctx, SetToken toke
     spend(ctx, params_.set_change);
     Errno error = Errno::Einval;
     if (switches_.managed_sets && switches_.private_sets) {
-        error = check_new_set(token, type);
+        error = check_new_set(token, type, true);
     }
     if (error == Errno::Ok && probes_.fails(ioasid_probes::kSetAllocNoMemory)) {
         error = Errno::Enomem;
     }
     IoasidSet* set =
-        error == Errno::Ok ? make_set(ctx, token, type, name, kInvalidIoasid) : nullptr;
+        error == Errno::Ok ? make_set(ctx, token, type, name, kInvalidIoasid, true) : nullptr;
     if (set == nullptr) {
         error = error == Errno::Ok ? Errno::Enospc : error;
         refused(ctx, "set_alloc", nullptr, kNoIoasid, error);
@@ -271,6 +294,9 @@ Errno IoasidCore::set_free_v1(ExecContext& ctx, IoasidSet* set, bool destroy) {
 
 Errno IoasidCore::adjust_set(ExecContext& ctx, IoasidSet* set, std::uint32_t quota) {
     const Frame frame(ctx, "ioasid_adjust_set");
+    if (!switches_.subsystem) {
+        return Errno::Enotsupp;
+    }
     const CoreLock guard(*this, ctx);
     spend(ctx, params_.set_change);
     Errno error = Errno::Ok;
@@ -341,11 +367,15 @@ IoasidSet* IoasidCore::find_mm_set(ExecContext& ctx, SetToken mm) {
 }
 
 Result<IoasidSet*> IoasidCore::find_set(ExecContext& ctx, Ioasid id) {
+    if (!switches_.subsystem) {
+        return Errno::Enotsupp;
+    }
     if (params_.find != TimePs{}) {
         spend_search(ctx, params_.find, nullptr);
     }
     const IoasidEntry* entry = lookup(nullptr, id);
     if (entry == nullptr) {
+        const Frame frame(ctx, "ioasid_find_set");
         not_found(ctx, id);
         return Errno::Enoent;
     }
@@ -357,7 +387,7 @@ Result<std::uint32_t> IoasidCore::find_sid(ExecContext& ctx, Ioasid id) {
     if (!set) {
         return set.error();
     }
-    return (*set)->number();
+    return *set == nullptr ? Result<std::uint32_t>(Errno::Enoent) : (*set)->number();
 }
 
 bool IoasidCore::is_in_set(ExecContext& ctx, IoasidSet* set, Ioasid id) {

@@ -48,6 +48,7 @@ Errno IoasidCore::attach_spid(ExecContext& ctx, IoasidSet* set, Ioasid id, Spid 
     if (spid == kNoSpid) {
         error = Errno::Einval;
     } else if (entry == nullptr) {
+        not_found(ctx, id);
         error = Errno::Enoent;
     } else if (switches_.attach_checks_set && set != nullptr && entry->set != set) {
         error = Errno::Eacces;
@@ -76,15 +77,18 @@ Errno IoasidCore::attach_spid(ExecContext& ctx, IoasidSet* set, Ioasid id, Spid 
     return Errno::Ok;
 }
 
-void IoasidCore::detach_spid(ExecContext& ctx, Ioasid id) {
+void IoasidCore::detach_spid(ExecContext& ctx, Ioasid id, const IoasidSet* set) {
     const Frame frame(ctx, "ioasid_detach_spid");
     if (!switches_.subsystem || !switches_.managed_sets) {
         return;
     }
     const CoreLock guard(*this, ctx);
     spend(ctx, params_.reference + search_cost(nullptr));
-    IoasidEntry* entry = lookup(nullptr, id);
+    IoasidEntry* entry = lookup_named(set, id);
     if (entry == nullptr || entry->spid == kInvalidIoasid) {
+        if (entry == nullptr) {
+            not_found(ctx, id);
+        }
         refused(ctx, "detach_spid", nullptr, id, entry == nullptr ? Errno::Enoent : Errno::Einval);
         return;
     }

@@ -8,14 +8,15 @@ CgroupFiles::CgroupFiles(IoasidCore& core) : controller_(core, *this) {
 
 void CgroupFiles::add_task(const std::string& context, SetToken mm) {
     tasks_[context].mm = mm;
+    without_users_.erase(mm);
+}
+
+void CgroupFiles::remove_task(const std::string& context) {
+    tasks_.erase(context);
 }
 
 void CgroupFiles::mm_without_users(SetToken mm) {
-    for (auto& [context, task] : tasks_) {
-        if (task.mm == mm) {
-            task.mm_has_users = false;
-        }
-    }
+    without_users_.insert(mm);
 }
 
 IoasidsGroup* CgroupFiles::find(const std::string& path) {
@@ -93,6 +94,10 @@ Errno CgroupFiles::move(ExecContext& ctx, const std::string& path, const std::st
     }
     task->second.group = to;
     return Errno::Ok;
+}
+
+bool CgroupFiles::has_users(SetToken mm) const {
+    return without_users_.count(mm) == 0;
 }
 
 CgroupTask CgroupFiles::current(ExecContext& ctx) {

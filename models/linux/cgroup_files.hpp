@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "core/ioasid/cgroup.hpp"
@@ -18,6 +19,8 @@ public:
 
     // `context` is the name of the context that the task runs in. It starts in the root group.
     void add_task(const std::string& context, SetToken mm);
+    // The task has exited.
+    void remove_task(const std::string& context);
     // The last user of the address space went (mm_users is 0).
     void mm_without_users(SetToken mm);
 
@@ -32,6 +35,7 @@ public:
     Errno move(ExecContext& ctx, const std::string& path, const std::string& context, bool cancel);
 
     CgroupTask current(ExecContext& ctx) override;
+    bool has_users(SetToken mm) const override;
 
 private:
     IoasidsGroup* find(const std::string& path);
@@ -39,6 +43,7 @@ private:
     IoasidsController controller_;
     std::map<std::string, IoasidsGroup*> groups_;  // by path
     std::map<std::string, CgroupTask> tasks_;      // by context
+    std::set<SetToken> without_users_;
 };
 
 }  // namespace ioasim::os

@@ -83,7 +83,7 @@ void check_profile(const PlatformConfig& config, Problems& problems) {
             {"platform.ioasid.profile", fmt::format("no profile \"{}\"", config.ioasid_profile)});
         return;
     }
-    const Switches switches = Switches::preset(profile);
+    const Switches switches = switches_of(config);
     if (!switches.managed_sets && !config.vms.empty()) {
         problems.push_back({"vms", fmt::format("profile {} has no IOASID sets: VMs need them",
                                                config.ioasid_profile)});

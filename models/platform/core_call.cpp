@@ -95,7 +95,7 @@ const std::vector<CallSpec>& call_specs() {
          {A::Set, A::Getter},
          "ioasid_find: its value is the private data"},
         {"attach_data", K::AttachData, S::Id, {A::Data}, {A::Set}, "give the ID private data"},
-        {"detach_data", K::DetachData, S::Id, {}, {}, "take it away and wait for readers"},
+        {"detach_data", K::DetachData, S::Id, {}, {A::Set}, "take it away and wait for readers"},
         {"set_data", K::SetData, S::Id, {A::Data}, {}, "mainline: replace it, wait for readers"},
 
         {"attach_spid",
@@ -135,7 +135,7 @@ const std::vector<CallSpec>& call_specs() {
          K::Notify,
          S::Id,
          {A::Event},
-         {A::Scope},
+         {A::Scope, A::Set},
          "send an event; its value is what the last chain returned"},
         {"queue_work",
          K::QueueWork,
@@ -260,13 +260,9 @@ const CallArgSpec& arg_spec(CallArg arg) {
     return spec;
 }
 
-std::string missing_in(CallKind kind, const Switches& switches) {
-    if (kind == CallKind::DeclareSet) {
-        return switches.managed_sets ? "sets are made with set_alloc" : "";
-    }
-    if (switches.managed_sets) {
-        return {};
-    }
+namespace {
+
+std::string missing_where_sets_are_tags(CallKind kind) {
     switch (kind) {
         case CallKind::AttachSpid:
         case CallKind::DetachSpid:
@@ -281,12 +277,16 @@ std::string missing_in(CallKind kind, const Switches& switches) {
         case CallKind::FindMmSet:
         case CallKind::FindSet:
         case CallKind::FindSid:
+        case CallKind::IsInSet:
         case CallKind::DevOpen:
         case CallKind::DevClose:
         case CallKind::DevAlloc:
         case CallKind::DevFree:
         case CallKind::DevIoctl:
             return "its sets are bare tags (declare_set)";
+        case CallKind::AttachData:
+        case CallKind::DetachData:
+            return "private data is given with alloc and replaced with set_data";
         case CallKind::GetLocked:
         case CallKind::PutLocked:
         case CallKind::GetIfOwned:
@@ -302,9 +302,36 @@ std::string missing_in(CallKind kind, const Switches& switches) {
         case CallKind::ReserveCapacity:
         case CallKind::CancelCapacity:
             return "it has no pool";
+        case CallKind::CgroupCreate:
+        case CallKind::CgroupRemove:
+        case CallKind::CgroupMax:
+        case CallKind::CgroupMove:
+        case CallKind::CgroupRead:
+            return "it has no controller";
         default:
             return {};
     }
+}
+
+}  // namespace
+
+std::string missing_in(CallKind kind, const Switches& switches) {
+    if (!switches.subsystem) {
+        return {};  // the header's stubs are there, and answer
+    }
+    const bool counts = kind == CallKind::Get || kind == CallKind::GetLocked ||
+                        kind == CallKind::GetIfOwned || kind == CallKind::Put ||
+                        kind == CallKind::PutLocked;
+    if (counts && !switches.reference_counts) {
+        return "it does not count references";
+    }
+    if (!switches.managed_sets) {
+        return missing_where_sets_are_tags(kind);
+    }
+    if (kind == CallKind::DeclareSet) {
+        return "sets are made with set_alloc";
+    }
+    return kind == CallKind::SetData ? "private data is attached and detached" : "";
 }
 
 }  // namespace ioasim::platform

@@ -41,6 +41,9 @@ public:
             }
             id_ = *id;
         }
+        if (names_no_set()) {
+            return outcome(Errno::Einval);
+        }
         switch (call_.kind) {
             case K::InstallCapacity:
             case K::ReserveCapacity:
@@ -117,6 +120,11 @@ private:
         return call_.has(A::Set) ? objects_.find_set(call_.name_of(A::Set)) : caller_.own_set;
     }
     IoasidSet* subject_set() const { return objects_.find_set(call_.subject); }
+    // A set that was never made (set_alloc was refused) is no NULL pointer.
+    bool names_no_set() const {
+        const bool as_subject = call_spec(call_.kind).subject == CallSubject::Set;
+        return (call_.has(A::Set) && set() == nullptr) || (as_subject && subject_set() == nullptr);
+    }
     trace::Name holder() const { return core_.holder(call_.name_of(A::Holder, caller_.name)); }
     SetToken mm() const {
         return call_.has(A::Mm) ? objects_.mm(call_.name_of(A::Mm)) : caller_.mm;
@@ -130,7 +138,8 @@ private:
     StepOutcome capacity() {
         const auto n = static_cast<std::uint32_t>(call_.number);
         if (call_.kind == K::InstallCapacity) {
-            return outcome(core_.install_capacity(ctx_, n) ? Errno::Ok : Errno::Ebusy);
+            const Errno refused = core_.switches().subsystem ? Errno::Ebusy : Errno::Enotsupp;
+            return outcome(core_.install_capacity(ctx_, n) ? Errno::Ok : refused);
         }
         return number(call_.kind == K::ReserveCapacity ? core_.reserve_capacity(ctx_, n)
                                                        : core_.cancel_capacity(ctx_, n));
@@ -193,7 +202,7 @@ StepOutcome Performer::sets() {
         case K::AdjustSet:
             return outcome(core_.adjust_set(ctx_, subject_set(),
                                             static_cast<std::uint32_t>(call_.number_of(A::Quota))));
-        default:
+        default:  // ForEach
             return {Errno::Ok, core_.set_for_each(ctx_, subject_set(), [](Ioasid) {})};
     }
 }
@@ -250,14 +259,14 @@ StepOutcome Performer::attachments() {
             return outcome(core_.attach_data(ctx_, call_.has(A::Set) ? set() : nullptr, id_,
                                              data_of(call_.number_of(A::Data))));
         case K::DetachData:
-            core_.detach_data(ctx_, id_);
+            core_.detach_data(ctx_, id_, set());
             return {};
         case K::SetData:
             return outcome(core_.set_data(ctx_, id_, data_of(call_.number_of(A::Data))));
         case K::AttachSpid:
             return outcome(core_.attach_spid(ctx_, set(), id_, spid()));
         default:
-            core_.detach_spid(ctx_, id_);
+            core_.detach_spid(ctx_, id_, set());
             return {};
     }
 }
@@ -288,7 +297,7 @@ StepOutcome Performer::notifications() {
                                    : scope == "set" ? kNotifySet
                                                     : kNotifyAll | kNotifySet;
             const Result<NotifyResult> result = core_.notify(
-                ctx_, id_, event, static_cast<unsigned>(call_.number_of(A::Scope, flags)));
+                ctx_, id_, event, static_cast<unsigned>(call_.number_of(A::Scope, flags)), set());
             return result ? StepOutcome{Errno::Ok, static_cast<std::uint64_t>(*result)}
                           : outcome(result.error());
         }
@@ -338,7 +347,7 @@ StepOutcome Performer::device() {
         return file ? set_number((*file)->set()) : outcome(file.error());
     }
     IoasidFile* file = dev.file_of(mm());
-    if (file == nullptr) {
+    if (file == nullptr || !file->is_open()) {
         return outcome(Errno::Ebadf);
     }
     DevIoasidArgs args;
@@ -347,7 +356,7 @@ StepOutcome Performer::device() {
     args.argsz = DevIoasidArgs::kAllocSize;
     switch (call_.kind) {
         case K::DevClose:
-            dev.release(ctx_, *file);
+            dev.close(ctx_, *file);
             return {};
         case K::DevFree:
             request = DevIoasidCall::RequestFree;

@@ -26,8 +26,15 @@ bool uses_cgroups(const PlatformConfig& config) {
                    call_spec(step.call.kind).subject == CallSubject::Group;
         });
     };
-    return std::any_of(config.programs.begin(), config.programs.end(),
-                       [&in](const ProgramConfig& program) { return in(program.steps); });
+    const auto in_block = [&in](const BlockConfig& block) {
+        return std::any_of(block.on.begin(), block.on.end(),
+                           [&in](const auto& event) { return in(event.second); });
+    };
+    const auto has_steps = [&in](const auto& owner) { return in(owner.steps); };
+    const KernelCodeConfig& kernel = config.kernel;
+    return std::any_of(config.programs.begin(), config.programs.end(), has_steps) ||
+           std::any_of(kernel.works.begin(), kernel.works.end(), has_steps) ||
+           std::any_of(kernel.blocks.begin(), kernel.blocks.end(), in_block);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "core/base/check.hpp"
 #include "core/base/params.hpp"
+#include "core/ioasid/switches.hpp"
 #include "core/sim/dispatcher.hpp"
 #include "models/platform/config.hpp"
 
@@ -13,6 +14,9 @@ namespace ioasim::platform {
 
 // The dispatcher's costs as a table (owner "scheduler").
 const ParamTable<sim::DispatcherParams>& scheduler_param_table();
+
+// The profile's preset with the single switches that the configuration gives.
+Switches switches_of(const PlatformConfig& config);
 
 template <class P>
 P resolve(const ParamTable<P>& table, const PlatformConfig& config, const std::string& instance) {

@@ -19,17 +19,6 @@
 #include "models/vm/virtual_machine.hpp"
 
 namespace ioasim::platform {
-namespace {
-
-// Tasks besides the programs: boot, the host's ordered worker, helpers of drivers.
-constexpr std::uint64_t kServiceTasks = 16;
-
-sim::DispatcherParams dispatcher_params(const PlatformConfig& config) {
-    sim::DispatcherParams params = resolve(scheduler_param_table(), config, "scheduler");
-    params.cpus = config.cpus;
-    params.pool = config.programs.size() + config.vms.size() + kServiceTasks;
-    return params;
-}
 
 Switches switches_of(const PlatformConfig& config) {
     Profile profile = Profile::Spec;
@@ -40,6 +29,18 @@ Switches switches_of(const PlatformConfig& config) {
         SIM_CHECK(set_switch(switches, name, value), "unknown switch {}={}", name, value);
     }
     return switches;
+}
+
+namespace {
+
+// Tasks besides the programs: boot, the host's ordered worker, helpers of drivers.
+constexpr std::uint64_t kServiceTasks = 16;
+
+sim::DispatcherParams dispatcher_params(const PlatformConfig& config) {
+    sim::DispatcherParams params = resolve(scheduler_param_table(), config, "scheduler");
+    params.cpus = config.cpus;
+    params.pool = config.programs.size() + config.vms.size() + kServiceTasks;
+    return params;
 }
 
 // "vm1/vcpu0" -> {"vm1", "vcpu0"}; "host" -> {"host", ""}.

@@ -15,6 +15,12 @@ std::uint8_t opcode_of(const std::string& op) {
     return static_cast<std::uint8_t>(op == "noop" ? dsa::Opcode::Noop : dsa::Opcode::Memmove);
 }
 
+void leave_cgroup(ProgramWorld& world, const std::string& task) {
+    if (world.objects.cgroups() != nullptr) {
+        world.objects.cgroups()->remove_task(task);
+    }
+}
+
 class ProcessActor final : public ProgramActor {
 public:
     ProcessActor(ProgramWorld& world, os::Kernel& kernel, const std::string& name,
@@ -54,6 +60,7 @@ public:
             }
             kernel_.exit_process(ctx, process_, "exit");
         }
+        leave_cgroup(world_, name_);
     }
 
     bool alive() const override {
@@ -261,7 +268,7 @@ public:
         }
         return Errno::Ok;
     }
-    void finish(ExecContext&) override {}
+    void finish(ExecContext&) override { leave_cgroup(world_, caller_.name); }
     bool alive() const override { return true; }
 
     StepOutcome perform(ExecContext& ctx, const Step& step, std::size_t) override {

@@ -39,7 +39,7 @@ public:
         const std::size_t p = bits(word, 8, 4) % kProcesses;
         const unsigned number = bits(word, 12, 5) % kIds + 1;
         const Ioasid id{number};
-        tasks_.task = {p + 1, true, groups_[home_[p]]};
+        tasks_.task = {p + 1, groups_[home_[p]]};
         switch (bits(word, 0, 4)) {
             case 0:
             case 1:
@@ -78,6 +78,7 @@ public:
 private:
     struct OneTask final : CgroupTasks {
         CgroupTask current(ExecContext&) override { return task; }
+        bool has_users(SetToken) const override { return true; }
         CgroupTask task;
     };
     struct Id {

@@ -13,7 +13,9 @@ namespace {
 class OneTask final : public CgroupTasks {
 public:
     CgroupTask current(ExecContext&) override { return task; }
+    bool has_users(SetToken mm) const override { return mm != without_users; }
     CgroupTask task;
+    SetToken without_users = 0;
 };
 
 struct Groups {
@@ -26,7 +28,7 @@ struct Groups {
         CHECK(control.write_max(h.ctx, made, limit) == Errno::Ok);
         return made;
     }
-    void run_as(SetToken mm, IoasidsGroup* in) { tasks.task = {mm, true, in}; }
+    void run_as(SetToken mm, IoasidsGroup* in) { tasks.task = {mm, in}; }
     IoasidHarness h;
     OneTask tasks;
     IoasidsController control;
@@ -140,9 +142,13 @@ TEST_CASE("ioasids: posted code skips the uncharge when the mm has no users left
     IoasidSet* set = g.h.mm_set(1);
     g.run_as(1, &group);
     const Ioasid id = g.h.alloc(set);
-    g.tasks.task.mm_has_users = false;
+    g.tasks.without_users = 1;
+    // Whoever drops the last reference: the set's mm counts.
+    IoasidsGroup& stranger = g.group("5");
+    g.run_as(2, &stranger);
     g.h.core.free(g.h.ctx, set, id);
     CHECK(group.current() == 1);
+    CHECK(stranger.current() == 0);
 }
 
 TEST_CASE("ioasids: a charge is returned when the quota refuses, in posted code it leaks") {
@@ -212,6 +218,32 @@ TEST_CASE("ioasids: charges move with their process, even above the limit, and b
     CHECK_FALSE(is_valid(g.h.alloc(set)));
     g.h.core.free(g.h.ctx, set, id);
     CHECK(to.current() == 2);
+}
+
+TEST_CASE("ioasids: a cancelled move of another task leaves the mm's charges where they were") {
+    Groups g;
+    IoasidsGroup& home = g.group("10");
+    IoasidsGroup& other = g.group("10");
+    IoasidsGroup& to = g.group("10");
+    IoasidSet* set = g.h.mm_set(1);
+    g.run_as(1, &home);
+    g.h.alloc(set);
+    g.h.alloc(set);
+    const std::vector<MovingTask> helper{{1, true, &other}};
+    g.control.can_attach(g.h.ctx, to, helper);
+    g.control.cancel_attach(g.h.ctx, to, helper);
+    CHECK(home.current() == 2);
+    CHECK(other.current() == 0);
+    CHECK(to.current() == 0);
+}
+
+TEST_CASE("ioasids: a group's limit that somebody else gave back already is a hazard") {
+    Groups g;
+    IoasidsGroup& group = g.group("10");
+    CHECK(g.h.core.cancel_capacity(g.h.ctx, 10).ok());
+    CHECK(g.control.remove(g.h.ctx, group) == Errno::Ok);
+    CHECK(g.h.told({"ioasid.hazard kind=capacity_cancelled_twice"}).size() == 1);
+    CHECK(g.h.core.available() == 1000);
 }
 
 TEST_CASE("ioasids: posted code cancels a migration by one unit a thread") {

@@ -185,3 +185,132 @@ TEST_CASE("ioasid defects: differences between versions, each sets its switch in
     CHECK_FALSE(broken.quota_is_signed);
     CHECK_FALSE(with_defects(Switches{}, Probes{}).capacity_wraps);
 }
+
+// --- edges ------------------------------------------------------------------------------------
+
+TEST_CASE("ioasid: a reference taken in the UNBIND of an idle free keeps the ID") {
+    IoasidHarness h;
+    IoasidSet* set = h.mm_set(1);
+    LoggingBlock kvm(h.calls, "kvm", 3, [&](ExecContext& ctx, const NotifierPayload& p) {
+        if (p.event == IoasidNotification::Unbind) {
+            CHECK(h.core.get_locked(ctx, p.set, p.id, h.me) == Errno::Ok);
+        }
+        return NotifyResult::Ok;
+    });
+    h.core.register_notifier(h.ctx, set, kvm);
+    const Ioasid id = h.alloc(set);
+    h.core.attach_spid(h.ctx, set, id, Spid{7});
+    h.core.free(h.ctx, set, id);
+    REQUIRE(h.core.view(id).has_value());
+    CHECK(h.core.view(id)->state == IoasidState::FreePending);
+    CHECK(h.calls.back() == "kvm:FREE " + std::to_string(id.value()));
+    CHECK(h.put(set, id));
+}
+
+TEST_CASE("ioasid: the freed entry at 2^32-1 is met by every look-up, and forbids an allocator") {
+    class Provider final : public AllocatorOps {
+    public:
+        Provider() : AllocatorOps("provider") {}
+        const void* functions() const override { return this; }
+        Ioasid alloc(ExecContext&, Ioasid min, Ioasid) override { return min; }
+        void free(ExecContext&, Ioasid) override {}
+    } provider;
+    IoasidHarness h(Profile::V4);
+    IoasidSet* set = h.mm_set(1);
+    CHECK_FALSE(is_valid(h.alloc(set, kInvalidIoasid, kInvalidIoasid)));
+    CHECK(h.core.register_allocator(h.ctx, provider) == Errno::Eagain);
+    h.core.attach_data(h.ctx, set, kNoIoasid, &provider);
+    h.core.attach_spid(h.ctx, set, kNoIoasid, Spid{7});
+    h.core.get_if_owned(h.ctx, 1, kNoIoasid, h.me);
+    h.core.detach_spid(h.ctx, kNoIoasid);
+    h.core.detach_data(h.ctx, kNoIoasid);
+    CHECK(h.told({"ioasid.hazard kind=freed_entry_used"}).size() == 5);
+}
+
+TEST_CASE("ioasid: registering a provider twice corrupts the posted list, and is told") {
+    class Provider final : public AllocatorOps {
+    public:
+        explicit Provider(const char* name) : AllocatorOps(name) {}
+        const void* functions() const override { return "shared"; }
+        Ioasid alloc(ExecContext&, Ioasid min, Ioasid) override { return min; }
+        void free(ExecContext&, Ioasid) override {}
+    };
+    for (const Profile profile : {Profile::Spec, Profile::V4, Profile::Dcp, Profile::Mainline}) {
+        IoasidHarness h(profile);
+        Provider head("head");
+        Provider second("second");
+        CHECK(h.core.register_allocator(h.ctx, head) == Errno::Ok);
+        CHECK(h.core.register_allocator(h.ctx, second) == Errno::Ok);
+        const bool posted = profile != Profile::Spec;
+        CHECK(h.core.register_allocator(h.ctx, second) == (posted ? Errno::Ok : Errno::Eexist));
+        CHECK(h.core.register_allocator(h.ctx, head) == Errno::Eexist);
+        CHECK(h.told({"ioasid.hazard kind=allocator_list_corrupted"}).size() == (posted ? 2 : 0));
+        CHECK(h.core.allocator_groups()[0].members.size() == 2);
+    }
+}
+
+TEST_CASE("ioasid: calls that name a private set mean its own numbers") {
+    IoasidHarness h;
+    IoasidSet* common = h.mm_set(1);
+    IoasidSet* own = *h.core.set_alloc_private(h.ctx, 2, SetType::Mm, "private");
+    const Ioasid id{7};
+    CHECK(h.alloc(common, 7, 7) == id);
+    CHECK(h.alloc(own, 7, 7) == id);
+    h.core.attach_spid(h.ctx, common, id, Spid{70});
+    h.core.attach_spid(h.ctx, own, id, Spid{71});
+    h.core.detach_spid(h.ctx, id, own);
+    CHECK(h.core.find_by_spid(h.ctx, common, Spid{70}, false) == id);
+    CHECK(h.core.find_by_spid(h.ctx, own, Spid{71}, false) == kNoIoasid);
+    CHECK(h.core.find_mm_set(h.ctx, 2) == nullptr);
+    CHECK(h.core.set_alloc(h.ctx, 2, 10, SetType::Mm, "normal").ok());
+}
+
+TEST_CASE("ioasid: a set that dies inside its own notification is told before its chain goes on") {
+    IoasidHarness h;
+    IoasidSet* set = h.mm_set(1);
+    LoggingBlock iommu(h.calls, "iommu", 2, [&](ExecContext& ctx, const NotifierPayload& p) {
+        if (p.event == IoasidNotification::Free) {
+            h.core.put_locked(ctx, p.set, p.id, h.me);
+        }
+        return NotifyResult::Ok;
+    });
+    LoggingBlock vdcm(h.calls, "vdcm", 1);
+    h.core.register_notifier(h.ctx, nullptr, iommu);
+    h.core.register_notifier(h.ctx, set, vdcm);
+    const Ioasid id = h.alloc(set);
+    h.get(set, id);
+    CHECK(h.core.set_free(h.ctx, set) == Errno::Ebusy);
+    h.core.free(h.ctx, set, id);
+    CHECK(h.told({"ioasid.hazard kind=destroyed_set"}).size() == 1);
+}
+
+TEST_CASE("ioasid: a handler that notifies from within is stopped before the stack ends") {
+    IoasidHarness h;
+    IoasidSet* set = h.mm_set(1);
+    LoggingBlock kvm(h.calls, "kvm", 3, [&](ExecContext& ctx, const NotifierPayload& p) {
+        return p.event == IoasidNotification::Bind ? *h.core.notify(ctx, p.id, p.event, kNotifySet)
+                                                   : NotifyResult::Ok;
+    });
+    h.core.register_notifier(h.ctx, set, kvm);
+    const Ioasid id = h.alloc(set);
+    CHECK(h.core.notify(h.ctx, id, IoasidNotification::Bind, kNotifySet).ok());
+    CHECK(h.told({"ioasid.hazard kind=notification_too_deep"}).size() == 1);
+    CHECK(h.calls.size() > 10);
+    CHECK(h.calls.size() < 100);
+}
+
+TEST_CASE("ioasid: a kernel without the subsystem answers every call with -ENOTSUPP") {
+    Switches switches = Switches::preset(Profile::Spec);
+    switches.subsystem = false;
+    IoasidHarness h(switches);
+    CHECK_FALSE(h.core.install_capacity(h.ctx, 10));
+    CHECK(h.core.reserve_capacity(h.ctx, 10).error() == Errno::Enotsupp);
+    CHECK(h.core.cancel_capacity(h.ctx, 10).error() == Errno::Enotsupp);
+    CHECK(h.core.adjust_set(h.ctx, nullptr, 10) == Errno::Enotsupp);
+    CHECK(h.core.find_set(h.ctx, Ioasid{1}).error() == Errno::Enotsupp);
+    CHECK(h.core.find_sid(h.ctx, Ioasid{1}).error() == Errno::Enotsupp);
+    CHECK(h.core.get_locked(h.ctx, nullptr, Ioasid{1}, h.me) == Errno::Enotsupp);
+    CHECK(h.core.notify(h.ctx, Ioasid{1}, IoasidNotification::Bind, kNotifyAll).error() ==
+          Errno::Enotsupp);
+    CHECK(h.told({"ioasid.hazard"}).empty());
+}
