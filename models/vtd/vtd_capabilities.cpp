@@ -85,6 +85,12 @@ Capabilities make_capabilities(const VtdParams& p) {
     c.rid_pasid = p.rid_pasid;
     c.caching_mode = p.caching_mode;
     c.flush_on_srtp = p.flush_on_srtp;
+    c.device_tlb = p.device_tlb;
+    c.interrupt_registers = p.interrupt_registers;
+    c.page_requests = p.page_requests;
+    c.page_request_drain = p.page_request_drain;
+    c.invalidation_throttle = p.invalidation_throttle;
+    c.stop_markers = p.stop_markers;
     return c;
 }
 

@@ -47,6 +47,12 @@ void add_capabilities(ParamTable<VtdParams>& t) {
     t.flag("cap.caching_mode", &VtdParams::caching_mode, false,
            "CM is reported; domain id 0 is then reserved. Hardware has it clear.",
            "VT-d specification 6.1");
+    t.flag("cap.device_tlb", &VtdParams::device_tlb, false, "x", "y");
+    t.flag("cap.interrupt_registers", &VtdParams::interrupt_registers, false, "x", "y");
+    t.flag("cap.page_requests", &VtdParams::page_requests, false, "x", "y");
+    t.flag("cap.page_request_drain", &VtdParams::page_request_drain, false, "x", "y");
+    t.flag("cap.invalidation_throttle", &VtdParams::invalidation_throttle, false, "x", "y");
+    t.flag("cap.stop_markers", &VtdParams::stop_markers, false, "x", "y");
     t.flag("cap.flush_on_srtp", &VtdParams::flush_on_srtp, true,
            "Setting the root table pointer invalidates all caches.",
            "VT-d specification 11.4.2 (ESRTPS)");

@@ -35,6 +35,12 @@ struct VtdParams {
     bool rid_pasid = false;
     bool caching_mode = false;
     bool flush_on_srtp = false;
+    bool device_tlb = false;
+    bool interrupt_registers = false;
+    bool page_requests = false;
+    bool page_request_drain = false;
+    bool invalidation_throttle = false;
+    bool stop_markers = false;
     // Caches.
     std::uint64_t context_entries = 0;
     std::uint64_t context_ways = 0;
