@@ -16,6 +16,9 @@ bool DescriptorEffects::apply(const Descriptor& d) {
         effect = context_cache(d);
     } else if (type == InvalidationType::PasidCache) {
         effect = pasid_cache(d);
+    } else if (type == InvalidationType::InterruptEntryCache) {
+        // Interrupts are not remapped, so there is nothing to drop.
+        effect = {"iec", inv::kIndexSelective.get(d[0]) != 0 ? "index" : "global", 0, false};
     } else if (type == InvalidationType::Iotlb) {
         effect = domain_iotlb(d);
     } else {

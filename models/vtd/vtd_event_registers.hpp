@@ -45,6 +45,8 @@ public:
     void queue_error(TimePs now, QueueError error);
     // An invalidation completion that nobody asked for (ICE).
     void unexpected_completion(TimePs now, Rid rid);
+    // A device TLB did not answer in time (ITE).
+    void timeout(TimePs now, Rid rid);
     // An invalidation wait with interrupt flag completed.
     void wait_complete(TimePs now);
     // IQE or ITE is set: the invalidation queue stands.
@@ -59,7 +61,8 @@ private:
     bool any_fault_cause() const;
     void raise(TimePs now, EventRegister& event, bool cause_before);
     void send(TimePs now, const std::optional<EventMessage>& message);
-    void set_queue_status(TimePs now, std::uint32_t bit);
+    // The error record keeps the first of each kind until software clears the status.
+    void set_queue_status(TimePs now, std::uint32_t bit, const Field& field, std::uint64_t value);
     EventRegister* control_at(std::uint32_t offset);
     const EventRegister* control_at(std::uint32_t offset) const {
         return const_cast<EventRegisters*>(this)->control_at(offset);

@@ -66,6 +66,15 @@ struct VtdParams {
     TimePs register_access;
     TimePs command;
     TimePs invalidation;
+    // Invalidation queue.
+    std::uint64_t queue_prefetch = 0;
+    std::uint64_t pending_waits = 0;
+    std::uint64_t itags = 0;
+    TimePs device_tlb_timeout;
+    // Page requests and faults.
+    TimePs page_request_handling;
+    std::uint64_t page_request_writes = 0;
+    bool fault_compression = false;
     // The link to memory.
     TimePs memory_link_latency;
     std::uint64_t memory_link_bandwidth = 0;

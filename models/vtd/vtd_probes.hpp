@@ -13,6 +13,26 @@ inline const Defect kIotlbTagWithoutPasid{
 inline const Defect kWaitBeforeDrain{
     "vtd.wait_before_drain",
     "an invalidation wait completes while older requests still use old translations"};
+inline const Defect kWaitPassesDeviceTlb{
+    "vtd.wait_passes_device_tlb",
+    "an invalidation wait completes before the device TLBs before it have answered"};
+inline const Defect kFirstCompletionEnds{
+    "vtd.itag_reused_early",
+    "the first of several invalidation completions ends the invalidation: its ITag is free again"};
+inline const Defect kErrorDoesNotStop{
+    "vtd.queue_error_ignored",
+    "the invalidation queue reports a bad descriptor (IQE), steps over it and goes on"};
+inline const Defect kTimeoutIgnored{
+    "vtd.device_tlb_timeout_ignored",
+    "a device TLB that does not answer in time counts as answered: ITE stays clear"};
+inline const Defect kFenceIgnored{"vtd.fence_ignored",
+                                  "an invalidation wait with fence lets later descriptors pass"};
+inline const Defect kInterruptBeforeStatus{
+    "vtd.interrupt_before_status",
+    "the interrupt of an invalidation wait leaves before its status write is done"};
+inline const Defect kPageDrainIgnored{
+    "vtd.page_drain_ignored",
+    "an invalidation wait with page-request drain does not wait for page requests"};
 inline const Defect kFpdIgnored{"vtd.fpd_ignored",
                                 "faults are recorded although FPD of an entry forbids it"};
 
@@ -33,6 +53,15 @@ inline const Mark kFaultOverflow{"vtd.fault_overflow",
 inline const Mark kFaultSuppressed{"vtd.fault_suppressed", "FPD kept a fault out of the records"};
 inline const Mark kWaitDrained{"vtd.wait_drained",
                                "an invalidation wait had to wait for requests in flight"};
+inline const Mark kQueueTimeout{"vtd.queue_timeout",
+                                "the invalidation queue stopped as a device TLB was out of time"};
+inline const Mark kPrefetchDropped{"vtd.prefetch_dropped",
+                                   "a descriptor that was fetched ahead was dropped by an error"};
+inline const Mark kDeviceTlbThrottled{
+    "vtd.device_tlb_throttled",
+    "a device-TLB invalidation waited for an ITag or for the device's earlier ones"};
+inline const Mark kUnexpectedCompletion{"vtd.unexpected_completion",
+                                        "an invalidation completion came that nobody waited for"};
 inline const Mark kQueueError{"vtd.queue_error", "the invalidation queue stopped with an error"};
 inline const Mark kUpdateRace{"vtd.update_race",
                               "an entry changed between a walk's read and its flag update"};
