@@ -35,15 +35,15 @@ struct Capabilities {
     bool caching_mode = false;
     bool flush_on_srtp = false;
     bool device_tlb = false;
-    bool interrupt_registers = false;
+    bool interrupt_cache = false;
     bool page_requests = false;
     bool page_request_drain = false;
-    bool invalidation_throttle = false;
+    bool device_tlb_throttle = false;
     bool stop_markers = false;
     bool page_selective = true;
     bool abort_dma = false;
     bool scalable = true;
-    unsigned max_handle_mask = 15;
+    unsigned max_handle_mask = 0;
 
     std::uint64_t cap() const;
     std::uint64_t ecap() const;

@@ -27,7 +27,7 @@ bool type_legal(const Capabilities& caps, TableMode mode, InvalidationType type)
         case InvalidationType::DeviceTlb:
             return caps.device_tlb;
         case InvalidationType::InterruptEntryCache:
-            return caps.interrupt_registers;
+            return caps.interrupt_cache;
         case InvalidationType::PasidIotlb:
         case InvalidationType::PasidCache:
             return !legacy;
@@ -65,10 +65,10 @@ bool fields_legal(const Capabilities& caps, const Descriptor& d) {
 QueueFeatures queue_features(const Capabilities& caps) {
     QueueFeatures f;
     f.device_tlb = caps.device_tlb;
-    f.throttle = caps.invalidation_throttle;
+    f.throttle = caps.device_tlb_throttle;
     f.page_requests = caps.page_requests;
     f.page_drain = caps.page_request_drain;
-    f.interrupt_cache = caps.interrupt_registers;
+    f.interrupt_cache = caps.interrupt_cache;
     return f;
 }
 

@@ -25,13 +25,13 @@ public:
 
 class EventRegisters {
 public:
-    EventRegisters(const Capabilities& caps, RegisterFile& registers, Probes& probes,
-                   EventSender& sender)
+    EventRegisters(const Capabilities& caps, const VtdParams& params, RegisterFile& registers,
+                   Probes& probes, EventSender& sender)
         : caps_(caps),
           registers_(registers),
           probes_(probes),
           sender_(sender),
-          faults_(caps.fault_records) {}
+          faults_(caps.fault_records, params.fault_compression) {}
 
     // A dword whose value is not storage: fault records, status, event controls.
     std::optional<std::uint32_t> read(std::uint32_t offset) const;

@@ -47,12 +47,24 @@ void add_capabilities(ParamTable<VtdParams>& t) {
     t.flag("cap.caching_mode", &VtdParams::caching_mode, false,
            "CM is reported; domain id 0 is then reserved. Hardware has it clear.",
            "VT-d specification 6.1");
-    t.flag("cap.device_tlb", &VtdParams::device_tlb, false, "x", "y");
-    t.flag("cap.interrupt_registers", &VtdParams::interrupt_registers, false, "x", "y");
-    t.flag("cap.page_requests", &VtdParams::page_requests, false, "x", "y");
-    t.flag("cap.page_request_drain", &VtdParams::page_request_drain, false, "x", "y");
-    t.flag("cap.invalidation_throttle", &VtdParams::invalidation_throttle, false, "x", "y");
-    t.flag("cap.stop_markers", &VtdParams::stop_markers, false, "x", "y");
+    t.flag("cap.device_tlb", &VtdParams::device_tlb, false,
+           "Translation requests and translated requests of devices.",
+           "VT-d specification 11.4.3 (DT)");
+    t.flag("cap.device_tlb_throttle", &VtdParams::device_tlb_throttle, false,
+           "PFSID field of device-TLB invalidations.", "VT-d specification 11.4.3 (DIT)");
+    t.flag("cap.page_requests", &VtdParams::page_requests, false, "Page requests of devices.",
+           "VT-d specification 11.4.3 (PRS)");
+    t.flag("cap.page_request_drain", &VtdParams::page_request_drain, false,
+           "PD flag of invalidation waits.", "VT-d specification 11.4.3 (PDS)");
+    t.flag("cap.stop_markers", &VtdParams::stop_markers, false,
+           "Stop markers that find no room vanish.", "VT-d specification 11.4.3 (SMS)");
+    t.flag("cap.interrupt_remapping", &VtdParams::interrupt_cache, false,
+           "Registers and queue entries of interrupt remapping; interrupts themselves pass "
+           "unremapped.",
+           "VT-d specification 11.4.3 (IR)");
+    t.count("cap.max_handle_mask", &VtdParams::max_handle_mask, 0, 15, 0,
+            "Largest index mask of an interrupt cache invalidation.",
+            "VT-d specification 11.4.3 (MHMV)");
     t.flag("cap.flush_on_srtp", &VtdParams::flush_on_srtp, true,
            "Setting the root table pointer invalidates all caches.",
            "VT-d specification 11.4.2 (ESRTPS)");

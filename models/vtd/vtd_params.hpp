@@ -36,11 +36,12 @@ struct VtdParams {
     bool caching_mode = false;
     bool flush_on_srtp = false;
     bool device_tlb = false;
-    bool interrupt_registers = false;
+    bool interrupt_cache = false;
     bool page_requests = false;
     bool page_request_drain = false;
-    bool invalidation_throttle = false;
+    bool device_tlb_throttle = false;
     bool stop_markers = false;
+    std::uint64_t max_handle_mask = 0;
     // Caches.
     std::uint64_t context_entries = 0;
     std::uint64_t context_ways = 0;

@@ -30,7 +30,7 @@ RemappingUnit::RemappingUnit(const VtdParams& params, Probes& probes, trace::Rec
       evicted_(recorder.name("evict")),
       invalidated_(recorder.name("invalidate")),
       registers_(caps_),
-      events_(caps_, registers_, probes, *this),
+      events_(caps_, params_, registers_, probes, *this),
       caches_(params_, probes, this, RandomStream{seed, name, "caches"}),
       effects_(caps_, caches_, probes, recorder, source, name_),
       pipeline_(params_, caps_, caches_, probes, recorder, source, name_, port, *this),
@@ -348,7 +348,7 @@ void RemappingUnit::apply(TimePs, const Descriptor& d) {
 // --- device TLBs --------------------------------------------------------------------------------
 
 bool RemappingUnit::invalidate_device(TimePs now, const Descriptor& d) {
-    const DeviceTlbRequest request = decode_device_tlb(d, caps_.invalidation_throttle);
+    const DeviceTlbRequest request = decode_device_tlb(d, caps_.device_tlb_throttle);
     if (!device_tlbs_.room_for(request)) {
         return false;
     }

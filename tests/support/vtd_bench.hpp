@@ -42,7 +42,7 @@ public:
         return EventLog::number(events_.of(event).back(), field);
     }
     // A word as it stands in fields.
-    std::uint64_t name(std::string_view word) { return recorder_.name(word).index(); }
+    std::uint64_t name(std::string_view word) { return recorder_.name(word).value(); }
     static TimePs& clock() {
         static TimePs time;
         return time;

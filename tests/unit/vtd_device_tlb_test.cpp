@@ -20,7 +20,7 @@ constexpr TimePs kTimeout = 90'000_ms;
 VtdParams device_tlb_params() {
     VtdParams params = vtd_param_table().defaults();
     params.device_tlb = true;
-    params.invalidation_throttle = true;
+    params.device_tlb_throttle = true;
     return params;
 }
 

@@ -241,7 +241,7 @@ TEST_CASE("vtd queue: completed waits interrupt once until software clears the s
 
 TEST_CASE("vtd queue: the interrupt entry cache is invalidated where interrupts are remapped") {
     VtdParams params = vtd_param_table().defaults();
-    params.interrupt_registers = true;
+    params.interrupt_cache = true;
     params.max_handle_mask = 4;
     const Capabilities caps = make_capabilities(params);
     const auto check = [&](const Descriptor& d) {
