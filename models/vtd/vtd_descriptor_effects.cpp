@@ -38,6 +38,22 @@ bool DescriptorEffects::apply(const Descriptor& d) {
     return !skip;
 }
 
+void DescriptorEffects::drop_page(const PasidEntry& entry, Pasid pasid, std::uint64_t address) {
+    std::uint32_t dropped = 0;
+    const bool nested = entry.pgtt == TranslationType::Nested;
+    if (nested) {
+        dropped = caches_.invalidate_iotlb_domain(entry.did);
+    } else if (entry.pgtt == TranslationType::FirstStage) {
+        dropped = caches_.invalidate_iotlb_pasid_pages(entry.did, pasid, address, 0, false);
+    } else {
+        dropped = caches_.invalidate_iotlb_pages(entry.did, address, 0, false);
+    }
+    recorder_.emit(source_, trace::VtdInvalidation{
+                                name_, recorder_.name("page_request"),
+                                recorder_.name(nested ? "domain" : "page"), entry.did, pasid,
+                                dropped, Iova{nested ? 0 : address}, nested ? 0 : kPageSize});
+}
+
 // Bits beyond the width of domain ids are ignored.
 DomainId DescriptorEffects::domain_of(const Descriptor& d) const {
     const std::uint64_t width_mask = bit_mask(caps_.domain_bits - 1, 0);

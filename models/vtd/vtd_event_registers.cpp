@@ -189,6 +189,12 @@ void EventRegisters::wait_complete(TimePs now) {
     raise(now, invalidation_event_, cause_before);
 }
 
+void EventRegisters::set_page_status(TimePs now, std::uint32_t bit) {
+    const std::uint32_t before = registers_.get(reg::kPrs);
+    registers_.set(reg::kPrs, before | bit);
+    raise(now, page_event_, before != 0);
+}
+
 bool EventRegisters::queue_stopped() const {
     return (registers_.get(reg::kFsts) & (fsts::kIqe | fsts::kIte)) != 0;
 }

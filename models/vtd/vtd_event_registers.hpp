@@ -49,6 +49,9 @@ public:
     void timeout(TimePs now, Rid rid);
     // An invalidation wait with interrupt flag completed.
     void wait_complete(TimePs now);
+    // A page request is in the queue (PPR), or found no room there (PRO).
+    void page_request_waits(TimePs now) { set_page_status(now, pq::kPpr); }
+    void page_overflow(TimePs now) { set_page_status(now, pq::kPro); }
     // IQE or ITE is set: the invalidation queue stands.
     bool queue_stopped() const;
     // Remapping went off.
@@ -63,6 +66,7 @@ private:
     void send(TimePs now, const std::optional<EventMessage>& message);
     // The error record keeps the first of each kind until software clears the status.
     void set_queue_status(TimePs now, std::uint32_t bit, const Field& field, std::uint64_t value);
+    void set_page_status(TimePs now, std::uint32_t bit);
     EventRegister* control_at(std::uint32_t offset);
     const EventRegister* control_at(std::uint32_t offset) const {
         return const_cast<EventRegisters*>(this)->control_at(offset);

@@ -33,6 +33,17 @@ inline const Defect kInterruptBeforeStatus{
 inline const Defect kPageDrainIgnored{
     "vtd.page_drain_ignored",
     "an invalidation wait with page-request drain does not wait for page requests"};
+inline const Defect kOverflowIgnored{
+    "vtd.page_overflow_ignored",
+    "page requests are queued although the queue's overflow flag (PRO) is set"};
+inline const Defect kAutomaticAnswerLost{
+    "vtd.automatic_answer_lost",
+    "a page request that finds no room in the queue is dropped without its answer"};
+inline const Defect kPageRequestKeepsTranslation{
+    "vtd.page_request_keeps_translation",
+    "a page request does not drop the page's translation from the caches"};
+inline const Defect kPageEventEarly{
+    "vtd.page_event_early", "the page-request interrupt leaves before the descriptor is in memory"};
 inline const Defect kFpdIgnored{"vtd.fpd_ignored",
                                 "faults are recorded although FPD of an entry forbids it"};
 
@@ -62,6 +73,8 @@ inline const Mark kDeviceTlbThrottled{
     "a device-TLB invalidation waited for an ITag or for the device's earlier ones"};
 inline const Mark kUnexpectedCompletion{"vtd.unexpected_completion",
                                         "an invalidation completion came that nobody waited for"};
+inline const Mark kPageRequestTurnedAway{"vtd.page_request_turned_away",
+                                         "a page request found no room in the queue"};
 inline const Mark kQueueError{"vtd.queue_error", "the invalidation queue stopped with an error"};
 inline const Mark kUpdateRace{"vtd.update_race",
                               "an entry changed between a walk's read and its flag update"};

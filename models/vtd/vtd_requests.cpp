@@ -20,7 +20,8 @@ constexpr std::uint32_t kInterruptWriteBytes = 4;
 
 // Posted, touches no memory, and leaves or takes effect when the writes before it are done.
 bool is_message(TlpKind kind) {
-    return kind == TlpKind::Interrupt || kind == TlpKind::InvalidateCompletion;
+    return kind == TlpKind::Interrupt || kind == TlpKind::InvalidateCompletion ||
+           kind == TlpKind::PageRequest;
 }
 
 }  // namespace
@@ -165,6 +166,7 @@ bool RequestPipeline::may_go(const Slot& slot) const {
             return order.all_done(slot.ticket);
         case TlpKind::Interrupt:
         case TlpKind::InvalidateCompletion:
+        case TlpKind::PageRequest:
             return order.may_issue_posted(slot.ticket) && order.all_done(slot.ticket);
         case TlpKind::MemWrite:
             return order.may_issue_posted(slot.ticket);
@@ -223,6 +225,8 @@ void RequestPipeline::go(TimePs at, std::uint32_t index) {
     if (slot.tlp.kind == TlpKind::Completion || is_message(slot.tlp.kind) || slot.blocked) {
         if (slot.tlp.kind == TlpKind::InvalidateCompletion) {
             owner_.invalidation_completion(at, slot.tlp);
+        } else if (slot.tlp.kind == TlpKind::PageRequest) {
+            owner_.page_request(at, slot.tlp);
         } else if (!slot.blocked) {
             port_.send_fabric(at, std::move(slot.tlp));
         }

@@ -46,6 +46,8 @@ public:
     virtual bool log_fault(TimePs now, const FaultRecord& fault) = 0;
     // A device answered invalidations; its earlier writes are done.
     virtual void invalidation_completion(TimePs now, const pcie::Tlp& tlp) = 0;
+    // A page request of a device; its earlier writes are done.
+    virtual void page_request(TimePs now, const pcie::Tlp& tlp) = 0;
     // Something older than a barrier drained.
     virtual void drained(TimePs now) = 0;
 };

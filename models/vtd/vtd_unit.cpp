@@ -35,7 +35,9 @@ RemappingUnit::RemappingUnit(const VtdParams& params, Probes& probes, trace::Rec
       effects_(caps_, caches_, probes, recorder, source, name_),
       pipeline_(params_, caps_, caches_, probes, recorder, source, name_, port, *this),
       queue_(caps_, params_, probes, *this),
-      device_tlbs_(params_.itags, params_.device_tlb_timeout, probes) {}
+      device_tlbs_(params_.itags, params_.device_tlb_timeout, probes),
+      page_requests_(params_, caps_, registers_, events_, caches_, probes, recorder, source, name_,
+                     port, *this) {}
 
 // --- time and messages --------------------------------------------------------------------------
 
@@ -51,6 +53,12 @@ void RemappingUnit::on_memory(TimePs now, memory::MemResponse response) {
         case kFetchTag:
             queue_.on_fetched(now, index, response.data.data(), response.data.size(),
                               response.status == memory::MemStatus::Ok);
+            break;
+        case PageRequestQueue::kWalkTag:
+            page_requests_.on_walk_response(now, response);
+            break;
+        case PageRequestQueue::kWriteTag:
+            page_requests_.on_written(now, index);
             break;
         case kStatusTag:
             queue_.on_status_written(now);
@@ -95,7 +103,7 @@ std::optional<TimePs> RemappingUnit::next_wakeup() const {
 
 bool RemappingUnit::busy() const {
     return pipeline_.busy() || !queue_.idle() || device_tlbs_.pending() != 0 ||
-           !commands_.empty() || !reads_.empty();
+           page_requests_.busy() || !commands_.empty() || !reads_.empty();
 }
 
 void RemappingUnit::settle(TimePs now) {
@@ -229,6 +237,9 @@ void RemappingUnit::write_word(TimePs now, std::uint32_t offset, std::uint32_t v
     registers_.write(offset, value);
     events_.after_write(offset, value);
     after_write(now, offset, value);
+    if (offset == reg::kPqt) {
+        page_requests_.on_tail_write();
+    }
     const bool page_queue = offset == reg::kPqh || offset == reg::kPqt;
     if (page_queue && registers_.get(offset) != before) {
         tell_page_queue();
@@ -310,11 +321,7 @@ void RemappingUnit::drained(TimePs now) {
 }
 
 QueueMarks RemappingUnit::marks() const {
-    return {pipeline_.mark(), device_tlbs_.mark(), 0};
-}
-
-bool RemappingUnit::page_requests_visible(std::uint64_t) const {
-    return true;
+    return {pipeline_.mark(), device_tlbs_.mark(), page_requests_.mark()};
 }
 
 void RemappingUnit::wait_taken(TimePs, const Descriptor& d) {
@@ -339,7 +346,11 @@ void RemappingUnit::queue_error(TimePs now, QueueError error) {
     events_.queue_error(now, error);
 }
 
-void RemappingUnit::apply(TimePs, const Descriptor& d) {
+void RemappingUnit::apply(TimePs now, const Descriptor& d) {
+    if (type_of(d) == InvalidationType::PageGroupResponse) {
+        page_requests_.respond(now, d);
+        return;
+    }
     if (effects_.apply(d)) {
         pipeline_.barrier();
     }
