@@ -55,7 +55,7 @@ const std::vector<SwitchInfo>& switch_table() {
                                   "a quota of 2^31 and more is negative: no ID ever"),
         flag<&S::type_is_signed>("type_is_signed", "order of errors of set_alloc",
                                  "a negative type is refused only after the quota"),
-        flag<&S::quota_zero_read_unlocked>("quota_zero_read_unlocked", "regression 24",
+        flag<&S::quota_zero_read_unlocked>("quota_zero_read_unlocked", "set_alloc with quota 0",
                                            "quota 0 reads the pool before the lock is taken"),
         flag<&S::quota_returned>("quota_returned", "regression 23",
                                  "a dying set gives its quota back to the pool"),

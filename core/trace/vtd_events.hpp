@@ -124,6 +124,55 @@ struct VtdInvalidation {
     std::uint64_t bytes = 0;
     IOASIM_FIELDS(iommu, kind, granularity, did, pasid, dropped, address, bytes)
 };
+struct VtdInvWait {
+    static constexpr EventName kName{"vtd.inv_wait", Category::Vtd,
+                                     "An invalidation wait was taken from the queue. Waits "
+                                     "complete in this order."};
+    Name iommu;
+    bool fence = false;       // later descriptors stay behind it
+    bool page_drain = false;  // it waits for page requests too
+    IOASIM_FIELDS(iommu, fence, page_drain)
+};
+struct VtdDevTlbRequest {
+    static constexpr EventName kName{"vtd.dev_tlb_request", Category::Vtd,
+                                     "An invalidation request left for a device's TLB."};
+    Name iommu;
+    Rid rid;
+    Pasid pasid;
+    std::uint32_t itag = 0;
+    Iova address;
+    std::uint64_t last = 0;  // of the range's addresses
+    bool global = false;     // whatever PASID
+    IOASIM_FIELDS(iommu, rid, pasid, itag, address, last, global)
+};
+struct VtdDevTlbDone {
+    static constexpr EventName kName{"vtd.dev_tlb_done", Category::Vtd,
+                                     "An invalidation of a device's TLB ended: answered, or out "
+                                     "of time."};
+    Name iommu;
+    Rid rid;
+    std::uint32_t itag = 0;
+    bool timeout = false;
+    IOASIM_FIELDS(iommu, rid, itag, timeout)
+};
+struct VtdQueueStop {
+    static constexpr EventName kName{"vtd.queue_stop", Category::Vtd,
+                                     "The invalidation queue stopped: a bad descriptor (iqe) or a "
+                                     "device TLB out of time (ite), which aborts every wait."};
+    Name iommu;
+    Name cause;              // "iqe", "ite"
+    std::uint32_t code = 0;  // iqe: IQEI; ite: the function
+    std::uint32_t head = 0;
+    IOASIM_FIELDS(iommu, cause, code, head)
+};
+struct VtdEventMessage {
+    static constexpr EventName kName{"vtd.event_message", Category::Vtd,
+                                     "The unit sent the interrupt of one of its events."};
+    Name iommu;
+    Hex address;
+    Hex data;
+    IOASIM_FIELDS(iommu, address, data)
+};
 struct VtdInvWaitDone {
     static constexpr EventName kName{"vtd.inv_wait_done", Category::Vtd,
                                      "An invalidation wait completed: all before it have taken "

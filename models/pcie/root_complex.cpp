@@ -118,9 +118,12 @@ void RootComplex::from_device(TimePs now, PortId from, Tlp tlp) {
 void RootComplex::from_iommu(TimePs now, PortId from, Tlp tlp) {
     std::optional<PortId> target = cpus_;
     if (tlp.kind != TlpKind::Interrupt) {
-        if (const auto device = routes_.by_function(tlp.requester)) {
-            target = device;
+        const auto device = routes_.by_function(tlp.requester);
+        if (!device && is_posted(tlp.kind)) {
+            refuse(now, from, tlp);  // a message to a function that is gone
+            return;
         }
+        target = device ? device : target;
     }
     SIM_CHECK(target, "nobody to take a transaction of requester {:#06x}", tlp.requester.value());
     forward(now, from, ports_[*target]->down, std::move(tlp));

@@ -37,8 +37,11 @@ std::uint64_t Capabilities::cap() const {
 
 std::uint64_t Capabilities::ecap() const {
     std::uint64_t value = 0;
-    value |= flag(ecap::kC, true) | flag(ecap::kQi, true);
+    value |= flag(ecap::kC, true) | flag(ecap::kQi, true) | ecap::kMhmv.make(max_handle_mask);
     value |= flag(ecap::kPt, pass_through);
+    value |= flag(ecap::kDt, device_tlb) | flag(ecap::kDit, device_tlb_throttle);
+    value |= flag(ecap::kPrs, page_requests) | flag(ecap::kPds, page_request_drain);
+    value |= flag(ecap::kSms, stop_markers) | flag(ecap::kIr, interrupt_cache);
     value |= flag(ecap::kSc, snoop_control);
     value |= ecap::kIro.make(reg::kIva / 16);
     value |= flag(ecap::kNest, nested);
@@ -85,6 +88,13 @@ Capabilities make_capabilities(const VtdParams& p) {
     c.rid_pasid = p.rid_pasid;
     c.caching_mode = p.caching_mode;
     c.flush_on_srtp = p.flush_on_srtp;
+    c.device_tlb = p.device_tlb;
+    c.interrupt_cache = p.interrupt_cache;
+    c.page_requests = p.page_requests;
+    c.page_request_drain = p.page_request_drain;
+    c.device_tlb_throttle = p.device_tlb_throttle;
+    c.stop_markers = p.stop_markers;
+    c.max_handle_mask = static_cast<unsigned>(p.max_handle_mask);
     return c;
 }
 

@@ -34,6 +34,16 @@ struct Capabilities {
     bool rid_pasid = false;
     bool caching_mode = false;
     bool flush_on_srtp = false;
+    bool device_tlb = false;
+    bool interrupt_cache = false;
+    bool page_requests = false;
+    bool page_request_drain = false;
+    bool device_tlb_throttle = false;
+    bool stop_markers = false;
+    bool page_selective = true;
+    bool abort_dma = false;
+    bool scalable = true;
+    unsigned max_handle_mask = 0;
 
     std::uint64_t cap() const;
     std::uint64_t ecap() const;

@@ -16,6 +16,9 @@ bool DescriptorEffects::apply(const Descriptor& d) {
         effect = context_cache(d);
     } else if (type == InvalidationType::PasidCache) {
         effect = pasid_cache(d);
+    } else if (type == InvalidationType::InterruptEntryCache) {
+        // Interrupts are not remapped, so there is nothing to drop.
+        effect = {"iec", inv::kIndexSelective.get(d[0]) != 0 ? "index" : "global", 0, false};
     } else if (type == InvalidationType::Iotlb) {
         effect = domain_iotlb(d);
     } else {
@@ -33,6 +36,22 @@ bool DescriptorEffects::apply(const Descriptor& d) {
                        Iova{effect.pages ? d[1] & inv::kAddress & ~(bytes - 1) : 0},
                        effect.pages ? bytes : 0});
     return !skip;
+}
+
+void DescriptorEffects::drop_page(const PasidEntry& entry, Pasid pasid, std::uint64_t address) {
+    std::uint32_t dropped = 0;
+    const bool nested = entry.pgtt == TranslationType::Nested;
+    if (nested) {
+        dropped = caches_.invalidate_iotlb_domain(entry.did);
+    } else if (entry.pgtt == TranslationType::FirstStage) {
+        dropped = caches_.invalidate_iotlb_pasid_pages(entry.did, pasid, address, 0, false);
+    } else {
+        dropped = caches_.invalidate_iotlb_pages(entry.did, address, 0, false);
+    }
+    recorder_.emit(source_, trace::VtdInvalidation{
+                                name_, recorder_.name("page_request"),
+                                recorder_.name(nested ? "domain" : "page"), entry.did, pasid,
+                                dropped, Iova{nested ? 0 : address}, nested ? 0 : kPageSize});
 }
 
 // Bits beyond the width of domain ids are ignored.

@@ -25,6 +25,10 @@ public:
     // be in use by requests under way, which the next wait has to drain.
     bool apply(const Descriptor& descriptor);
 
+    // A page request drops what the caches know of its page (7.4.1): by PASID and address for the
+    // first stage, by domain and address for the others, by domain under nested translation.
+    void drop_page(const PasidEntry& entry, Pasid pasid, std::uint64_t address);
+
 private:
     struct Effect {
         const char* kind = "";

@@ -159,29 +159,40 @@ bool EventRegisters::log_fault(TimePs now, const FaultRecord& fault) {
     return outcome.recorded;
 }
 
-void EventRegisters::set_queue_status(TimePs now, std::uint32_t bit) {
+void EventRegisters::set_queue_status(TimePs now, std::uint32_t bit, const Field& field,
+                                      std::uint64_t value) {
     const bool cause_before = any_fault_cause();
+    if ((registers_.get(reg::kFsts) & bit) == 0) {
+        registers_.set64(reg::kIqercd, field.set(registers_.get64(reg::kIqercd), value));
+    }
     registers_.set(reg::kFsts, registers_.get(reg::kFsts) | bit);
     raise(now, fault_event_, cause_before);
 }
 
 void EventRegisters::unexpected_completion(TimePs now, Rid rid) {
-    // ICESID in 63:48.
-    registers_.set64(reg::kIqercd, Field{63, 48}.set(registers_.get64(reg::kIqercd), rid.value()));
-    set_queue_status(now, fsts::kIce);
+    probes_.hit(kUnexpectedCompletion);
+    set_queue_status(now, fsts::kIce, iq::kIceSource, rid.value());
+}
+
+void EventRegisters::timeout(TimePs now, Rid rid) {
+    set_queue_status(now, fsts::kIte, iq::kIteSource, rid.value());
 }
 
 void EventRegisters::queue_error(TimePs now, QueueError error) {
     probes_.hit(kQueueError);
-    const std::uint64_t record = registers_.get64(reg::kIqercd);
-    registers_.set64(reg::kIqercd, iq::kErrorInfo.set(record, static_cast<std::uint64_t>(error)));
-    set_queue_status(now, fsts::kIqe);
+    set_queue_status(now, fsts::kIqe, iq::kErrorInfo, static_cast<std::uint64_t>(error));
 }
 
 void EventRegisters::wait_complete(TimePs now) {
     const bool cause_before = (registers_.get(reg::kIcs) & iq::kIwc) != 0;
     registers_.set(reg::kIcs, iq::kIwc);
     raise(now, invalidation_event_, cause_before);
+}
+
+void EventRegisters::set_page_status(TimePs now, std::uint32_t bit) {
+    const std::uint32_t before = registers_.get(reg::kPrs);
+    registers_.set(reg::kPrs, before | bit);
+    raise(now, page_event_, before != 0);
 }
 
 bool EventRegisters::queue_stopped() const {

@@ -25,13 +25,13 @@ public:
 
 class EventRegisters {
 public:
-    EventRegisters(const Capabilities& caps, RegisterFile& registers, Probes& probes,
-                   EventSender& sender)
+    EventRegisters(const Capabilities& caps, const VtdParams& params, RegisterFile& registers,
+                   Probes& probes, EventSender& sender)
         : caps_(caps),
           registers_(registers),
           probes_(probes),
           sender_(sender),
-          faults_(caps.fault_records) {}
+          faults_(caps.fault_records, params.fault_compression) {}
 
     // A dword whose value is not storage: fault records, status, event controls.
     std::optional<std::uint32_t> read(std::uint32_t offset) const;
@@ -45,8 +45,13 @@ public:
     void queue_error(TimePs now, QueueError error);
     // An invalidation completion that nobody asked for (ICE).
     void unexpected_completion(TimePs now, Rid rid);
+    // A device TLB did not answer in time (ITE).
+    void timeout(TimePs now, Rid rid);
     // An invalidation wait with interrupt flag completed.
     void wait_complete(TimePs now);
+    // A page request is in the queue (PPR), or found no room there (PRO).
+    void page_request_waits(TimePs now) { set_page_status(now, pq::kPpr); }
+    void page_overflow(TimePs now) { set_page_status(now, pq::kPro); }
     // IQE or ITE is set: the invalidation queue stands.
     bool queue_stopped() const;
     // Remapping went off.
@@ -59,7 +64,9 @@ private:
     bool any_fault_cause() const;
     void raise(TimePs now, EventRegister& event, bool cause_before);
     void send(TimePs now, const std::optional<EventMessage>& message);
-    void set_queue_status(TimePs now, std::uint32_t bit);
+    // The error record keeps the first of each kind until software clears the status.
+    void set_queue_status(TimePs now, std::uint32_t bit, const Field& field, std::uint64_t value);
+    void set_page_status(TimePs now, std::uint32_t bit);
     EventRegister* control_at(std::uint32_t offset);
     const EventRegister* control_at(std::uint32_t offset) const {
         return const_cast<EventRegisters*>(this)->control_at(offset);

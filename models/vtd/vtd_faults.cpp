@@ -9,9 +9,18 @@ bool FaultLog::pending() const {
                        [](const FaultQwords& q) { return frcd::kF.get(q.high) != 0; });
 }
 
+bool FaultLog::known(Rid source) const {
+    return std::any_of(records_.begin(), records_.end(), [source](const FaultQwords& q) {
+        return frcd::kF.get(q.high) != 0 && decode_fault(q).source == source;
+    });
+}
+
 FaultLog::Outcome FaultLog::record(const FaultRecord& fault) {
     if (overflow_) {
         return {false, true, false};
+    }
+    if (compress_ && known(fault.source)) {
+        return {};
     }
     if (frcd::kF.get(records_[next_].high) != 0) {
         overflow_ = true;

@@ -15,7 +15,9 @@ namespace ioasim::vtd {
 
 class FaultLog {
 public:
-    explicit FaultLog(unsigned records) : records_(records) {}
+    // With compression a source that has a record in use gets no second one (7.2.1).
+    explicit FaultLog(unsigned records, bool compress = false)
+        : records_(records), compress_(compress) {}
 
     struct Outcome {
         bool recorded = false;
@@ -37,7 +39,10 @@ public:
     void restart() { next_ = 0; }
 
 private:
+    bool known(Rid source) const;
+
     std::vector<FaultQwords> records_;
+    bool compress_ = false;
     unsigned next_ = 0;
     unsigned first_ = 0;
     bool overflow_ = false;

@@ -3,136 +3,235 @@
 #include <cstring>
 
 #include "core/base/check.hpp"
+#include "models/vtd/vtd_probes.hpp"
 
 namespace ioasim::vtd {
 namespace {
 
-constexpr std::uint64_t kNarrowBytes = 16;
-
-bool type_legal(TableMode mode, InvalidationType type) {
-    switch (type) {
-        case InvalidationType::ContextCache:
-        case InvalidationType::Iotlb:
-        case InvalidationType::Wait:
-            return true;
-        case InvalidationType::PasidIotlb:
-        case InvalidationType::PasidCache:
-            return mode == TableMode::Scalable;
-        default:
-            return false;  // DT, IR, PRS and HPTS are 0
-    }
-}
-
-// CAP.MAMV bounds the ranges of invalidations by domain only.
-bool address_mask_legal(const Capabilities& caps, const Descriptor& d) {
-    const bool page_in_domain =
-        type_of(d) == InvalidationType::Iotlb &&
-        inv::kGranularity.get(d[0]) == static_cast<std::uint64_t>(IotlbGranularity::Page);
-    return !page_in_domain || inv::kAddressMask.get(d[1]) <= caps.max_address_mask;
+bool for_device_tlb(const Descriptor& d) {
+    const InvalidationType type = type_of(d);
+    return type == InvalidationType::DeviceTlb || type == InvalidationType::PasidDeviceTlb;
 }
 
 }  // namespace
 
-QueueError check_descriptor(const Capabilities& caps, TableMode mode, bool wide,
-                            const Descriptor& descriptor) {
-    if (mode == TableMode::Reserved || mode == TableMode::AbortDma) {
-        return QueueError::BadTableMode;
-    }
-    if (mode == TableMode::Scalable && !wide) {
-        return QueueError::BadWidth;
-    }
-    const InvalidationType type = type_of(descriptor);
-    if (!type_legal(mode, type)) {
-        return QueueError::BadType;
-    }
-    const bool legal = !has_reserved_bits(descriptor) && has_legal_granularity(descriptor) &&
-                       address_mask_legal(caps, descriptor);
-    return legal ? QueueError::None : QueueError::Reserved;
-}
+// --- fetch --------------------------------------------------------------------------------------
 
-Hpa wait_status_address(const Capabilities& caps, const Descriptor& wait) {
-    return Hpa{wait[1] & ~(std::uint64_t{3} | caps.above_host_width())};
+std::optional<QueueError> InvalidationQueue::tail_error() const {
+    if (tail_ >= iq::bytes(iqa_)) {
+        return QueueError::BadTail;
+    }
+    if (wide() && tail_ % kDescriptorBytes != 0) {
+        return QueueError::TailAlignment;
+    }
+    return std::nullopt;
 }
 
 void InvalidationQueue::kick(TimePs now) {
-    if (state_ != State::Idle || !owner_.fetching_allowed() || head_ == tail_) {
+    fetch_ahead(now);
+    begin(now);
+}
+
+void InvalidationQueue::fetch_ahead(TimePs now) {
+    while (owner_.fetching_allowed() && fetch_ != tail_) {
+        const bool nothing_before = !current_ && ahead_.empty();
+        if (!nothing_before && ahead_.size() >= params_.queue_prefetch) {
+            return;
+        }
+        if (const auto error = tail_error()) {
+            if (nothing_before) {
+                fail(now, *error);
+            }
+            return;  // older descriptors come first
+        }
+        const auto number = first_number_ + static_cast<std::uint32_t>(ahead_.size());
+        ahead_.push_back({Descriptor{}, descriptor_bytes(), false, false});
+        const Hpa base{iqa_ & bit_mask(63, 12)};
+        owner_.fetch(now, base + fetch_, static_cast<std::uint32_t>(descriptor_bytes()), number);
+        fetch_ = (fetch_ + descriptor_bytes()) % iq::bytes(iqa_);
+    }
+}
+
+// What was read ahead may be stale once software mends the queue.
+void InvalidationQueue::forget_ahead() {
+    first_number_ += static_cast<std::uint32_t>(ahead_.size());
+    ahead_.clear();
+    fetch_ = head_;
+}
+
+void InvalidationQueue::on_fetched(TimePs now, std::uint32_t number, const std::uint8_t* data,
+                                   std::size_t size, bool ok) {
+    const std::uint32_t index = number - first_number_;
+    if (index >= ahead_.size()) {
+        probes_.hit(kPrefetchDropped);
         return;
     }
-    if (tail_ >= iq::bytes(iqa_)) {
-        fail(now, QueueError::BadTail);
+    Fetched& fetched = ahead_[index];
+    fetched.here = true;
+    fetched.ok = ok;
+    if (ok) {
+        SIM_CHECK(size == fetched.size, "a descriptor of {} bytes instead of {}", size,
+                  fetched.size);
+        std::memcpy(fetched.descriptor.data(), data, size);
+    }
+    begin(now);
+}
+
+// --- validation and execution -------------------------------------------------------------------
+
+void InvalidationQueue::begin(TimePs now) {
+    if (current_ || ahead_.empty() || !ahead_.front().here) {
         return;
     }
-    if (wide() && (tail_ % kDescriptorBytes) != 0) {
-        fail(now, QueueError::TailAlignment);
+    const Fetched next = ahead_.front();
+    const QueueError error =
+        next.ok ? check_descriptor(caps_, owner_.table_mode(), wide(), next.descriptor)
+                : QueueError::Fetch;
+    if (error != QueueError::None) {
+        fail(now, error);
+        if (!probes_.has(kErrorDoesNotStop)) {
+            return;
+        }
+        // The broken unit steps over the descriptor.
+    }
+    ahead_.pop_front();
+    ++first_number_;
+    head_ = (head_ + next.size) % iq::bytes(iqa_);
+    if (error != QueueError::None) {
+        kick(now);
         return;
     }
-    state_ = State::Fetching;
-    const Hpa base{iqa_ & bit_mask(63, 12)};
-    owner_.fetch(now, base + head_,
-                 static_cast<std::uint32_t>(wide() ? kDescriptorBytes : kNarrowBytes));
+    current_ = next.descriptor;
+    due_ = now + params_.invalidation;
+    fetch_ahead(now);
 }
 
 void InvalidationQueue::fail(TimePs now, QueueError error) {
-    state_ = State::Idle;
     owner_.queue_error(now, error);
-}
-
-void InvalidationQueue::on_fetched(TimePs now, const std::uint8_t* data, std::size_t size,
-                                   bool ok) {
-    SIM_CHECK(state_ == State::Fetching, "a descriptor arrived that nobody fetched");
-    if (!ok) {
-        fail(now, QueueError::Fetch);
-        return;
+    if (!probes_.has(kErrorDoesNotStop)) {
+        forget_ahead();
     }
-    current_ = Descriptor{};
-    std::memcpy(current_.data(), data, size);
-    const QueueError error = check_descriptor(caps_, owner_.table_mode(), wide(), current_);
-    if (error != QueueError::None) {
-        fail(now, error);
-        return;
-    }
-    head_ = (head_ + size) % iq::bytes(iqa_);
-    state_ = State::Executing;
-    due_ = now + latency_;
 }
 
 void InvalidationQueue::execute(TimePs now) {
     due_.reset();
-    if (type_of(current_) != InvalidationType::Wait) {
-        owner_.apply(now, current_);
+    if (type_of(*current_) == InvalidationType::Wait) {
+        take_wait(now);
+        return;
+    }
+    if (!for_device_tlb(*current_)) {
+        owner_.apply(now, *current_);
         next(now);
         return;
     }
-    state_ = State::Draining;
-    on_drained(now);
+    on_progress(now);
 }
 
-void InvalidationQueue::on_drained(TimePs now) {
-    if (state_ != State::Draining || !owner_.requests_drained()) {
+// Gets on with whatever can: waits first, then the descriptor that they hold.
+void InvalidationQueue::on_progress(TimePs now) {
+    serve_waits(now);
+    if (!current_ || due_) {
         return;
     }
-    if (inv::kWaitStatus.get(current_[0]) == 0) {
-        leave_wait(now);
+    if (type_of(*current_) == InvalidationType::Wait) {
+        if (released()) {
+            next(now);
+        }
         return;
     }
-    state_ = State::WritingStatus;
-    owner_.write_status(now, wait_status_address(caps_, current_),
-                        static_cast<std::uint32_t>(inv::kWaitData.get(current_[0])));
-}
-
-void InvalidationQueue::on_status_written(TimePs now) {
-    SIM_CHECK(state_ == State::WritingStatus, "a status write that nobody asked for");
-    leave_wait(now);
-}
-
-void InvalidationQueue::leave_wait(TimePs now) {
-    owner_.wait_done(now, current_);
-    next(now);
+    if (!owner_.requests_drained(owner_.marks().requests)) {
+        return;
+    }
+    if (owner_.invalidate_device(now, *current_)) {
+        next(now);
+    } else {
+        probes_.hit(kDeviceTlbThrottled);
+    }
 }
 
 void InvalidationQueue::next(TimePs now) {
-    state_ = State::Idle;
+    current_.reset();
     kick(now);
+}
+
+// --- waits --------------------------------------------------------------------------------------
+
+void InvalidationQueue::take_wait(TimePs now) {
+    owner_.wait_taken(now, *current_);
+    waits_.push_back({*current_, owner_.marks(), false});
+    if (!fulfilled(waits_.back())) {
+        probes_.hit(kWaitDrained);
+    }
+    on_progress(now);
+}
+
+// A fence lets nothing pass before it is done, other waits as many as the unit keeps track of.
+bool InvalidationQueue::released() const {
+    const bool fence = inv::kWaitFence.get((*current_)[0]) != 0 && !probes_.has(kFenceIgnored);
+    return fence ? waits_.empty() : waits_.size() <= params_.pending_waits;
+}
+
+bool InvalidationQueue::fulfilled(const Wait& wait) const {
+    if (!owner_.requests_drained(wait.marks.requests) && !probes_.has(kWaitBeforeDrain)) {
+        return false;
+    }
+    if (!owner_.device_tlbs_done(wait.marks.device_tlbs) && !probes_.has(kWaitPassesDeviceTlb)) {
+        return false;
+    }
+    const bool pages = inv::kWaitPageDrain.get(wait.descriptor[0]) != 0;
+    return !pages || owner_.page_requests_visible(wait.marks.page_requests) ||
+           probes_.has(kPageDrainIgnored);
+}
+
+void InvalidationQueue::serve_waits(TimePs now) {
+    while (!waits_.empty() && !waits_.front().writing && fulfilled(waits_.front())) {
+        const Descriptor& d = waits_.front().descriptor;
+        if (inv::kWaitStatus.get(d[0]) == 0) {
+            leave_wait(now);
+            continue;
+        }
+        waits_.front().writing = true;
+        if (probes_.has(kInterruptBeforeStatus)) {
+            owner_.wait_done(now, d);
+        }
+        owner_.write_status(now, wait_status_address(caps_, d),
+                            static_cast<std::uint32_t>(inv::kWaitData.get(d[0])));
+    }
+}
+
+void InvalidationQueue::leave_wait(TimePs now) {
+    const Wait done = waits_.front();
+    waits_.pop_front();
+    if (!done.writing || !probes_.has(kInterruptBeforeStatus)) {
+        owner_.wait_done(now, done.descriptor);
+    }
+}
+
+void InvalidationQueue::on_status_written(TimePs now) {
+    SIM_CHECK(!waits_.empty() && waits_.front().writing, "a status write that nobody asked for");
+    leave_wait(now);
+    on_progress(now);
+}
+
+// --- time-out -----------------------------------------------------------------------------------
+
+// Waits are gone, except one whose status is on its way: that one was complete before. Descriptors
+// for devices and waits that were not executed yet come again when software queues them again;
+// others that are validated take effect.
+void InvalidationQueue::abort(TimePs now) {
+    SIM_CHECK(!owner_.fetching_allowed(), "a time-out must set ITE before the queue stops");
+    probes_.hit(kQueueTimeout);
+    while (!waits_.empty() && !waits_.back().writing) {
+        waits_.pop_back();
+    }
+    forget_ahead();
+    const bool dropped =
+        current_ && (type_of(*current_) == InvalidationType::Wait || for_device_tlb(*current_));
+    if (dropped) {
+        due_.reset();
+        current_.reset();
+    }
+    on_progress(now);
 }
 
 }  // namespace ioasim::vtd

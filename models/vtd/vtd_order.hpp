@@ -35,6 +35,11 @@ public:
     }
     // Everything that began before the last barrier has ended.
     bool drained() const { return counts_.size() == 1; }
+    // What begins from here on is not older than the mark.
+    Epoch oldest() const { return first_; }
+    Epoch mark() const { return first_ + counts_.size() - 1; }
+    // Everything that began before that barrier has ended.
+    bool drained(Epoch mark) const { return first_ >= mark; }
 
 private:
     std::deque<std::uint32_t> counts_{0};

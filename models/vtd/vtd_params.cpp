@@ -47,6 +47,24 @@ void add_capabilities(ParamTable<VtdParams>& t) {
     t.flag("cap.caching_mode", &VtdParams::caching_mode, false,
            "CM is reported; domain id 0 is then reserved. Hardware has it clear.",
            "VT-d specification 6.1");
+    t.flag("cap.device_tlb", &VtdParams::device_tlb, false,
+           "Translation requests and translated requests of devices.",
+           "VT-d specification 11.4.3 (DT)");
+    t.flag("cap.device_tlb_throttle", &VtdParams::device_tlb_throttle, false,
+           "PFSID field of device-TLB invalidations.", "VT-d specification 11.4.3 (DIT)");
+    t.flag("cap.page_requests", &VtdParams::page_requests, false, "Page requests of devices.",
+           "VT-d specification 11.4.3 (PRS)");
+    t.flag("cap.page_request_drain", &VtdParams::page_request_drain, false,
+           "PD flag of invalidation waits.", "VT-d specification 11.4.3 (PDS)");
+    t.flag("cap.stop_markers", &VtdParams::stop_markers, false,
+           "Stop markers that find no room vanish.", "VT-d specification 11.4.3 (SMS)");
+    t.flag("cap.interrupt_remapping", &VtdParams::interrupt_cache, false,
+           "Registers and queue entries of interrupt remapping; interrupts themselves pass "
+           "unremapped.",
+           "VT-d specification 11.4.3 (IR)");
+    t.count("cap.max_handle_mask", &VtdParams::max_handle_mask, 0, 15, 0,
+            "Largest index mask of an interrupt cache invalidation.",
+            "VT-d specification 11.4.3 (MHMV)");
     t.flag("cap.flush_on_srtp", &VtdParams::flush_on_srtp, true,
            "Setting the root table pointer invalidates all caches.",
            "VT-d specification 11.4.2 (ESRTPS)");
@@ -97,6 +115,30 @@ void add_caches(ParamTable<VtdParams>& t) {
             "VT-d specification 6.2 (entries may go at any time)");
 }
 
+void add_queues(ParamTable<VtdParams>& t) {
+    t.count("invalidation.prefetch", &VtdParams::queue_prefetch, 0, 64, 2,
+            "Descriptors fetched ahead of the one in execution; 0: each is fetched when the one "
+            "before is done.",
+            "modelling choice; VT-d specification 6.5.2 leaves it open");
+    t.count("invalidation.pending_waits", &VtdParams::pending_waits, 0, 64, 0,
+            "Waits without fence that are pending while later descriptors are executed; 0: every "
+            "wait holds the queue.",
+            "modelling choice; VT-d specification 6.5.2.8 leaves it open (FN)");
+    t.count("invalidation.itags", &VtdParams::itags, 1, 32, 32,
+            "Device-TLB invalidations under way at a time, over all devices.",
+            "PCIe base specification 10.3.1: 32 tags");
+    t.time("invalidation.timeout", &VtdParams::device_tlb_timeout, 1_ns, 1'000'000_ms, 90'000_ms,
+           "From a device-TLB invalidation to its time-out.",
+           "PCIe base specification 10.3.1, implementation note: 1 minute, +50 %, -0 %");
+    t.time("page_request.handling", &VtdParams::page_request_handling, 0_ps, 100_us, 20_ns,
+           "From the check of a page request to the write of its descriptor.", "modelling choice");
+    t.count("page_request.writes", &VtdParams::page_request_writes, 1, 64, 4,
+            "Page-request descriptors on their way to memory at a time.", "modelling choice");
+    t.flag("faults.compression", &VtdParams::fault_compression, false,
+           "A fault of a source that has one in a record already is not recorded.",
+           "VT-d specification 7.2.1 leaves it open");
+}
+
 }  // namespace
 
 const ParamTable<VtdParams>& vtd_param_table() {
@@ -104,6 +146,7 @@ const ParamTable<VtdParams>& vtd_param_table() {
         ParamTable<VtdParams> t{"iommu"};
         add_capabilities(t);
         add_caches(t);
+        add_queues(t);
         t.count("walkers", &VtdParams::walkers, 1, 64, 6, "Page walks at a time.",
                 "derived from 64-byte random reads at a full miss rate: 5 to 6 "
                 "(Neugebauer et al., SIGCOMM'18, raw data)");

@@ -35,6 +35,13 @@ struct VtdParams {
     bool rid_pasid = false;
     bool caching_mode = false;
     bool flush_on_srtp = false;
+    bool device_tlb = false;
+    bool interrupt_cache = false;
+    bool page_requests = false;
+    bool page_request_drain = false;
+    bool device_tlb_throttle = false;
+    bool stop_markers = false;
+    std::uint64_t max_handle_mask = 0;
     // Caches.
     std::uint64_t context_entries = 0;
     std::uint64_t context_ways = 0;
@@ -60,6 +67,15 @@ struct VtdParams {
     TimePs register_access;
     TimePs command;
     TimePs invalidation;
+    // Invalidation queue.
+    std::uint64_t queue_prefetch = 0;
+    std::uint64_t pending_waits = 0;
+    std::uint64_t itags = 0;
+    TimePs device_tlb_timeout;
+    // Page requests and faults.
+    TimePs page_request_handling;
+    std::uint64_t page_request_writes = 0;
+    bool fault_compression = false;
     // The link to memory.
     TimePs memory_link_latency;
     std::uint64_t memory_link_bandwidth = 0;

@@ -13,6 +13,37 @@ inline const Defect kIotlbTagWithoutPasid{
 inline const Defect kWaitBeforeDrain{
     "vtd.wait_before_drain",
     "an invalidation wait completes while older requests still use old translations"};
+inline const Defect kWaitPassesDeviceTlb{
+    "vtd.wait_passes_device_tlb",
+    "an invalidation wait completes before the device TLBs before it have answered"};
+inline const Defect kFirstCompletionEnds{
+    "vtd.itag_reused_early",
+    "the first of several invalidation completions ends the invalidation: its ITag is free again"};
+inline const Defect kErrorDoesNotStop{
+    "vtd.queue_error_ignored",
+    "the invalidation queue reports a bad descriptor (IQE), steps over it and goes on"};
+inline const Defect kTimeoutIgnored{
+    "vtd.device_tlb_timeout_ignored",
+    "a device TLB that does not answer in time counts as answered: ITE stays clear"};
+inline const Defect kFenceIgnored{"vtd.fence_ignored",
+                                  "an invalidation wait with fence lets later descriptors pass"};
+inline const Defect kInterruptBeforeStatus{
+    "vtd.interrupt_before_status",
+    "the interrupt of an invalidation wait leaves before its status write is done"};
+inline const Defect kPageDrainIgnored{
+    "vtd.page_drain_ignored",
+    "an invalidation wait with page-request drain does not wait for page requests"};
+inline const Defect kOverflowIgnored{
+    "vtd.page_overflow_ignored",
+    "page requests are queued although the queue's overflow flag (PRO) is set"};
+inline const Defect kAutomaticAnswerLost{
+    "vtd.automatic_answer_lost",
+    "a page request that finds no room in the queue is dropped without its answer"};
+inline const Defect kPageRequestKeepsTranslation{
+    "vtd.page_request_keeps_translation",
+    "a page request does not drop the page's translation from the caches"};
+inline const Defect kPageEventEarly{
+    "vtd.page_event_early", "the page-request interrupt leaves before the descriptor is in memory"};
 inline const Defect kFpdIgnored{"vtd.fpd_ignored",
                                 "faults are recorded although FPD of an entry forbids it"};
 
@@ -33,6 +64,17 @@ inline const Mark kFaultOverflow{"vtd.fault_overflow",
 inline const Mark kFaultSuppressed{"vtd.fault_suppressed", "FPD kept a fault out of the records"};
 inline const Mark kWaitDrained{"vtd.wait_drained",
                                "an invalidation wait had to wait for requests in flight"};
+inline const Mark kQueueTimeout{"vtd.queue_timeout",
+                                "the invalidation queue stopped as a device TLB was out of time"};
+inline const Mark kPrefetchDropped{"vtd.prefetch_dropped",
+                                   "a descriptor that was fetched ahead was dropped by an error"};
+inline const Mark kDeviceTlbThrottled{
+    "vtd.device_tlb_throttled",
+    "a device-TLB invalidation waited for an ITag or for the device's earlier ones"};
+inline const Mark kUnexpectedCompletion{"vtd.unexpected_completion",
+                                        "an invalidation completion came that nobody waited for"};
+inline const Mark kPageRequestTurnedAway{"vtd.page_request_turned_away",
+                                         "a page request found no room in the queue"};
 inline const Mark kQueueError{"vtd.queue_error", "the invalidation queue stopped with an error"};
 inline const Mark kUpdateRace{"vtd.update_race",
                               "an entry changed between a walk's read and its flag update"};

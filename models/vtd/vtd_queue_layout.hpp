@@ -1,6 +1,6 @@
 // Descriptors of the invalidation queue and of the page-request queue (VT-d specification 6.5.2,
 // 7.4.1.1). All invalidation descriptors are encoded 256 bits wide, as scalable mode demands.
-// Left out: interrupt-entry-cache and host-permission-table invalidation encoders.
+// Left out: host-permission-table invalidation.
 #pragma once
 
 #include <array>
@@ -46,9 +46,14 @@ constexpr Field kWaitPageDrain{7, 7};
 constexpr Field kWaitData{63, 32};
 constexpr Field kResponseHasPasid{4, 4};  // PageGroupResponse
 constexpr Field kResponseCode{15, 12};
-constexpr Field kAddressMask{5, 0};  // quadword 1: 2^AM pages
-constexpr Field kHint{6, 6};         // quadword 1: IH, only leaves changed
-constexpr Field kDevSize{0, 0};      // quadword 1 of DeviceTlb: S
+constexpr Field kAddressMask{5, 0};     // quadword 1: 2^AM pages
+constexpr Field kHint{6, 6};            // quadword 1: IH, only leaves changed
+constexpr Field kIndexSelective{4, 4};  // InterruptEntryCache
+constexpr Field kIndexMask{31, 27};
+constexpr Field kIndex{47, 32};
+constexpr Field kDevPending{20, 16};     // DeviceTlb: MIP, 0 for 32
+constexpr Field kPasidDevPending{8, 4};  // PasidDeviceTlb
+constexpr Field kDevSize{0, 0};          // quadword 1 of DeviceTlb: S
 constexpr Field kPasidDevGlobal{0, 0};
 constexpr Field kPasidDevSize{11, 11};                // quadword 1 of PasidDeviceTlb: S
 constexpr Field kResponseGroup{11, 3};                // quadword 1 of PageGroupResponse
@@ -64,35 +69,57 @@ constexpr std::uint64_t type_bits(InvalidationType type) {
     return inv::kTypeLow.make(t & 0xFU) | inv::kTypeHigh.make(t >> 4U);
 }
 
-// Something is set that this type reserves (6.5.2.1 to 6.5.2.8), in a unit without page-request
-// draining (ECAP.PDS = 0). Types that need a capability which this model lacks reserve everything.
-constexpr bool has_reserved_bits(const Descriptor& d) {
+// What decides about fields and types of descriptors; everything absent is reserved or invalid.
+struct QueueFeatures {
+    bool device_tlb = false;
+    bool throttle = false;       // ECAP.DIT: device-TLB descriptors name the physical function
+    bool page_requests = false;  // page group responses
+    bool page_drain = false;     // ECAP.PDS
+    bool interrupt_cache = false;
+};
+
+// Bits that a type reserves in quadwords 0 and 1 (6.5.2.1 to 6.5.2.10); quadwords 2 and 3 hold
+// nothing. A type that the unit does not take reserves everything.
+struct ReservedBits {
+    std::uint64_t low = ~std::uint64_t{0};
+    std::uint64_t high = ~std::uint64_t{0};
+};
+constexpr ReservedBits reserved_bits(InvalidationType type, const QueueFeatures& features) {
     constexpr std::uint64_t kAll = ~std::uint64_t{0};
-    std::uint64_t reserved0 = kAll;
-    std::uint64_t reserved1 = kAll;
-    switch (type_of(d)) {
+    const std::uint64_t pfsid =
+        features.throttle ? inv::kPfsidLow.mask() | inv::kPfsidHigh.mask() : std::uint64_t{0};
+    switch (type) {
         case InvalidationType::ContextCache:
-            reserved0 = 0xFFFC'0000'0000'F1C0;
-            break;
+            return {0xFFFC'0000'0000'F1C0, kAll};
         case InvalidationType::Iotlb:
-            reserved0 = 0xFFFF'FFFF'0000'F100;
-            reserved1 = 0xF80;
-            break;
+            return {0xFFFF'FFFF'0000'F100, 0xF80};
+        case InvalidationType::DeviceTlb:
+            return features.device_tlb ? ReservedBits{0xFFFF'0000'FFE0'F1F0 & ~pfsid, 0xFFE}
+                                       : ReservedBits{};
+        case InvalidationType::InterruptEntryCache:
+            return features.interrupt_cache ? ReservedBits{0xFFFF'0000'07FF'F1E0, kAll}
+                                            : ReservedBits{};
         case InvalidationType::Wait:
-            reserved0 = 0x0000'0000'FFFF'F100 | inv::kWaitPageDrain.mask();
-            reserved1 = 3;
-            break;
+            return {0x0000'0000'FFFF'F100 | (features.page_drain ? 0 : inv::kWaitPageDrain.mask()),
+                    3};
         case InvalidationType::PasidIotlb:
-            reserved0 = 0xFFF0'0000'0000'F1C0;
-            reserved1 = 0xF80;
-            break;
+            return {0xFFF0'0000'0000'F1C0, 0xF80};
         case InvalidationType::PasidCache:
-            reserved0 = 0xFFF0'0000'0000'F1C0;
-            break;
+            return {0xFFF0'0000'0000'F1C0, kAll};
+        case InvalidationType::PasidDeviceTlb:
+            return features.device_tlb ? ReservedBits{0xFFF0'0000'0000'F000 & ~pfsid, 0x7FE}
+                                       : ReservedBits{};
+        case InvalidationType::PageGroupResponse:
+            return features.page_requests
+                       ? ReservedBits{0xFFF0'0000'0000'01E0, 0xFFFF'FFFF'FFFF'F003}
+                       : ReservedBits{};
         default:
-            break;
+            return {};
     }
-    return (d[0] & reserved0) != 0 || (d[1] & reserved1) != 0 || d[2] != 0 || d[3] != 0;
+}
+constexpr bool has_reserved_bits(const Descriptor& d, const QueueFeatures& features = {}) {
+    const ReservedBits reserved = reserved_bits(type_of(d), features);
+    return (d[0] & reserved.low) != 0 || (d[1] & reserved.high) != 0 || d[2] != 0 || d[3] != 0;
 }
 // The granularity field holds one of the codes that its type defines.
 constexpr bool has_legal_granularity(const Descriptor& d) {
@@ -171,18 +198,28 @@ constexpr std::uint64_t pfsid_bits(Rid pfsid) {
 constexpr Descriptor device_tlb_invalidate(Rid sid, std::uint64_t address, bool size_bit,
                                            Rid pfsid = Rid{}, unsigned max_pending = 0) {
     return {type_bits(InvalidationType::DeviceTlb) | pfsid_bits(pfsid) |
-                Field{20, 16}.make(max_pending) | inv::kSid.make(sid.value()),
+                inv::kDevPending.make(max_pending) | inv::kSid.make(sid.value()),
             (address & inv::kAddress) | inv::kDevSize.make(size_bit ? 1 : 0), 0, 0};
 }
 constexpr Descriptor pasid_device_tlb_invalidate(Rid sid, Pasid pasid, std::uint64_t address,
                                                  bool size_bit, bool global = false,
                                                  Rid pfsid = Rid{}, unsigned max_pending = 0) {
     return {type_bits(InvalidationType::PasidDeviceTlb) | pfsid_bits(pfsid) |
-                Field{8, 4}.make(max_pending) | inv::kDevSid.make(sid.value()) |
+                inv::kPasidDevPending.make(max_pending) | inv::kDevSid.make(sid.value()) |
                 inv::kPasid.make(pasid.value()),
             (address & inv::kAddress) | inv::kPasidDevSize.make(size_bit ? 1 : 0) |
                 inv::kPasidDevGlobal.make(global ? 1 : 0),
             0, 0};
+}
+
+// --- interrupt entry cache (6.5.2.7) ------------------------------------------------------------
+constexpr Descriptor interrupt_cache_invalidate() {
+    return {type_bits(InvalidationType::InterruptEntryCache), 0, 0, 0};
+}
+constexpr Descriptor interrupt_cache_invalidate(std::uint16_t index, unsigned mask) {
+    return {type_bits(InvalidationType::InterruptEntryCache) | inv::kIndexSelective.mask() |
+                inv::kIndexMask.make(mask) | inv::kIndex.make(index),
+            0, 0, 0};
 }
 
 // --- wait (6.5.2.8) -----------------------------------------------------------------------------

@@ -182,6 +182,8 @@ constexpr std::uint64_t kWide = 1U << 11U;  // IQA.DW: 256-bit descriptors
 constexpr Field kSize{2, 0};                // IQA.QS: the queue has 4 KiB << QS bytes
 constexpr std::uint32_t kIwc = 1U << 0U;    // ICS
 constexpr Field kErrorInfo{3, 0};           // IQERCD.IQEI
+constexpr Field kIteSource{47, 32};         // IQERCD.ITESID
+constexpr Field kIceSource{63, 48};         // IQERCD.ICESID
 constexpr std::uint64_t make_iqa(Hpa base, bool wide, unsigned size) {
     return (base.value() & bit_mask(63, 12)) | (wide ? kWide : 0) | kSize.make(size);
 }

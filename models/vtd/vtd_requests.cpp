@@ -18,6 +18,12 @@ namespace {
 
 constexpr std::uint32_t kInterruptWriteBytes = 4;
 
+// Posted, touches no memory, and leaves or takes effect when the writes before it are done.
+bool is_message(TlpKind kind) {
+    return kind == TlpKind::Interrupt || kind == TlpKind::InvalidateCompletion ||
+           kind == TlpKind::PageRequest;
+}
+
 }  // namespace
 
 RequestPipeline::RequestPipeline(const VtdParams& params, const Capabilities& caps,
@@ -52,12 +58,6 @@ void RequestPipeline::accept(TimePs now, Tlp tlp) {
 
 void RequestPipeline::take(TimePs now, Tlp tlp) {
     port_.return_credit(now);
-    if (tlp.kind == TlpKind::InvalidateCompletion) {
-        if (owner_.remapping()) {  // otherwise it is no request of ours at all
-            owner_.unexpected_completion(now, tlp.requester);
-        }
-        return;
-    }
     if (free_slots_.empty()) {
         free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
         slots_.emplace_back();
@@ -73,7 +73,7 @@ void RequestPipeline::take(TimePs now, Tlp tlp) {
     const bool completion = slot.tlp.kind == TlpKind::Completion;
     const Rid who = completion ? slot.tlp.completer : slot.tlp.requester;
     slot.requester = &requesters_[who.value()];
-    slot.posted = slot.tlp.kind == TlpKind::MemWrite || slot.tlp.kind == TlpKind::Interrupt;
+    slot.posted = slot.tlp.kind == TlpKind::MemWrite || is_message(slot.tlp.kind);
     if (slot.posted) {
         slot.ticket = slot.requester->order.take_ticket();
         slot.requester->posted.push_back(index);
@@ -98,7 +98,7 @@ void RequestPipeline::take(TimePs now, Tlp tlp) {
 // Requests without PASID to FEEx_xxxxh are interrupts or errors before any remapping (3.15).
 bool RequestPipeline::handle_interrupt_range(TimePs now, std::uint32_t index) {
     Tlp& tlp = slots_[index].tlp;
-    if (tlp.kind == TlpKind::Interrupt) {
+    if (is_message(tlp.kind)) {
         make_ready(now, index);
         return true;
     }
@@ -125,10 +125,10 @@ bool RequestPipeline::handle_interrupt_range(TimePs now, std::uint32_t index) {
 void RequestPipeline::release(TimePs now, std::uint32_t index) {
     Slot& slot = slots_[index];
     if (slot.counted) {
-        const bool was_drained = tracker_.drained();
+        const DrainTracker::Epoch oldest = tracker_.oldest();
         tracker_.end(slot.epoch);
         slot.counted = false;
-        if (!was_drained && tracker_.drained()) {
+        if (tracker_.oldest() != oldest) {
             owner_.drained(now);
         }
     }
@@ -165,6 +165,8 @@ bool RequestPipeline::may_go(const Slot& slot) const {
         case TlpKind::Completion:
             return order.all_done(slot.ticket);
         case TlpKind::Interrupt:
+        case TlpKind::InvalidateCompletion:
+        case TlpKind::PageRequest:
             return order.may_issue_posted(slot.ticket) && order.all_done(slot.ticket);
         case TlpKind::MemWrite:
             return order.may_issue_posted(slot.ticket);
@@ -179,7 +181,7 @@ void RequestPipeline::make_ready(TimePs at, std::uint32_t index) {
     Requester& requester = *slot.requester;
     if (!may_go(slot)) {
         const bool waits_for_end =
-            slot.tlp.kind == TlpKind::Completion || slot.tlp.kind == TlpKind::Interrupt;
+            slot.tlp.kind == TlpKind::Completion || is_message(slot.tlp.kind);
         probes_.hit(waits_for_end ? kCompletionHeld : kWriteHeld);
         if (!slot.posted) {
             requester.held.push_back(index);
@@ -220,9 +222,12 @@ void RequestPipeline::go(TimePs at, std::uint32_t index) {
     if (slot.posted) {
         order.issue(slot.ticket);
     }
-    if (slot.tlp.kind == TlpKind::Completion || slot.tlp.kind == TlpKind::Interrupt ||
-        slot.blocked) {
-        if (!slot.blocked) {
+    if (slot.tlp.kind == TlpKind::Completion || is_message(slot.tlp.kind) || slot.blocked) {
+        if (slot.tlp.kind == TlpKind::InvalidateCompletion) {
+            owner_.invalidation_completion(at, slot.tlp);
+        } else if (slot.tlp.kind == TlpKind::PageRequest) {
+            owner_.page_request(at, slot.tlp);
+        } else if (!slot.blocked) {
             port_.send_fabric(at, std::move(slot.tlp));
         }
         if (slot.posted) {

@@ -44,9 +44,11 @@ public:
     virtual std::uint64_t root_pointer() const = 0;
     // Logs a fault; true when it is in a record.
     virtual bool log_fault(TimePs now, const FaultRecord& fault) = 0;
-    // An invalidation completion that nobody asked for.
-    virtual void unexpected_completion(TimePs now, Rid rid) = 0;
-    // Something drained.
+    // A device answered invalidations; its earlier writes are done.
+    virtual void invalidation_completion(TimePs now, const pcie::Tlp& tlp) = 0;
+    // A page request of a device; its earlier writes are done.
+    virtual void page_request(TimePs now, const pcie::Tlp& tlp) = 0;
+    // Something older than a barrier drained.
     virtual void drained(TimePs now) = 0;
 };
 
@@ -64,6 +66,9 @@ public:
     // From here on older translations must not be used by new requests.
     void barrier() { tracker_.barrier(); }
     bool drained() const { return tracker_.drained(); }
+    // The last barrier, and whether everything that began before a barrier has ended.
+    DrainTracker::Epoch mark() const { return tracker_.mark(); }
+    bool drained(DrainTracker::Epoch mark) const { return tracker_.drained(mark); }
 
     bool busy() const { return used_slots_ != 0 || !arrivals_.empty(); }
     std::size_t in_flight() const { return used_slots_; }

@@ -83,8 +83,9 @@ FaultReason check_context(const Capabilities& caps, const ContextQwords& q) {
     }
     // This unit has no device TLB, page request, host permission table or translated-with-PASID
     // support, so their enables are reserved.
-    std::uint64_t reserved0 = context::kDte.mask() | context::kPre.mask() | context::kHpte.mask() |
-                              context::kEptr.mask() | bit_mask(8, 7);
+    std::uint64_t reserved0 = context::kHpte.mask() | context::kEptr.mask() | bit_mask(8, 7);
+    reserved0 |= caps.device_tlb ? 0 : context::kDte.mask();
+    reserved0 |= caps.page_requests ? 0 : context::kPre.mask();
     reserved0 |= caps.above_host_width() & kTableAddress;
     std::uint64_t reserved1 = ~context::kRidPasid.mask();
     if (!caps.rid_pasid) {

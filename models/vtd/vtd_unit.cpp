@@ -30,11 +30,14 @@ RemappingUnit::RemappingUnit(const VtdParams& params, Probes& probes, trace::Rec
       evicted_(recorder.name("evict")),
       invalidated_(recorder.name("invalidate")),
       registers_(caps_),
-      events_(caps_, registers_, probes, *this),
+      events_(caps_, params_, registers_, probes, *this),
       caches_(params_, probes, this, RandomStream{seed, name, "caches"}),
       effects_(caps_, caches_, probes, recorder, source, name_),
       pipeline_(params_, caps_, caches_, probes, recorder, source, name_, port, *this),
-      queue_(caps_, params_.invalidation, *this) {}
+      queue_(caps_, params_, probes, *this),
+      device_tlbs_(params_.itags, params_.device_tlb_timeout, probes),
+      page_requests_(params_, caps_, registers_, events_, caches_, probes, recorder, source, name_,
+                     port, *this) {}
 
 // --- time and messages --------------------------------------------------------------------------
 
@@ -48,8 +51,14 @@ void RemappingUnit::on_memory(TimePs now, memory::MemResponse response) {
             pipeline_.on_walk_response(now, index, response);
             break;
         case kFetchTag:
-            queue_.on_fetched(now, response.data.data(), response.data.size(),
+            queue_.on_fetched(now, index, response.data.data(), response.data.size(),
                               response.status == memory::MemStatus::Ok);
+            break;
+        case PageRequestQueue::kWalkTag:
+            page_requests_.on_walk_response(now, response);
+            break;
+        case PageRequestQueue::kWriteTag:
+            page_requests_.on_written(now, index);
             break;
         case kStatusTag:
             queue_.on_status_written(now);
@@ -68,6 +77,7 @@ void RemappingUnit::advance(TimePs now) {
     if (queue_.due() && *queue_.due() <= now) {
         queue_.execute(now);
     }
+    expire_device_tlbs(now);
     if (command_due_ && *command_due_ <= now) {
         command_due_.reset();
         command_waits_ = true;
@@ -78,17 +88,22 @@ void RemappingUnit::advance(TimePs now) {
 
 std::optional<TimePs> RemappingUnit::next_wakeup() const {
     std::optional<TimePs> next = queue_.due();
-    if (command_due_ && (!next || *command_due_ < *next)) {
-        next = command_due_;
-    }
-    if (!reads_.empty() && (!next || reads_.front().due < *next)) {
-        next = reads_.front().due;
+    const auto sooner = [&next](const std::optional<TimePs>& at) {
+        if (at && (!next || *at < *next)) {
+            next = at;
+        }
+    };
+    sooner(command_due_);
+    sooner(device_tlbs_.deadline());
+    if (!reads_.empty()) {
+        sooner(reads_.front().due);
     }
     return next;
 }
 
 bool RemappingUnit::busy() const {
-    return pipeline_.busy() || !queue_.idle() || !commands_.empty() || !reads_.empty();
+    return pipeline_.busy() || !queue_.idle() || device_tlbs_.pending() != 0 ||
+           page_requests_.busy() || !commands_.empty() || !reads_.empty();
 }
 
 void RemappingUnit::settle(TimePs now) {
@@ -222,6 +237,9 @@ void RemappingUnit::write_word(TimePs now, std::uint32_t offset, std::uint32_t v
     registers_.write(offset, value);
     events_.after_write(offset, value);
     after_write(now, offset, value);
+    if (offset == reg::kPqt) {
+        page_requests_.on_tail_write();
+    }
     const bool page_queue = offset == reg::kPqh || offset == reg::kPqt;
     if (page_queue && registers_.get(offset) != before) {
         tell_page_queue();
@@ -261,6 +279,8 @@ void RemappingUnit::tell_page_queue() {
 
 void RemappingUnit::send_event(TimePs now, const EventMessage& message) {
     pcie::Tlp tlp;
+    recorder_.emit(source_, trace::VtdEventMessage{name_, trace::Hex{message.address},
+                                                   trace::Hex{message.data}});
     tlp.kind = pcie::TlpKind::Interrupt;
     tlp.requester = own_id_;
     tlp.address = message.address;
@@ -276,12 +296,12 @@ bool RemappingUnit::fetching_allowed() const {
     return (status() & gcmd::kQie) != 0 && !events_.queue_stopped();
 }
 
-void RemappingUnit::fetch(TimePs now, Hpa address, std::uint32_t bytes) {
+void RemappingUnit::fetch(TimePs now, Hpa address, std::uint32_t bytes, std::uint32_t number) {
     memory::MemRequest request;
     request.op = memory::MemOp::Read;
     request.address = address;
     request.size = bytes;
-    request.tag = kFetchTag << kTagShift;
+    request.tag = (kFetchTag << kTagShift) | number;
     port_.send_memory(now, std::move(request));
 }
 
@@ -296,15 +316,17 @@ void RemappingUnit::write_status(TimePs now, Hpa address, std::uint32_t data) {
     port_.send_memory(now, std::move(request));
 }
 
-bool RemappingUnit::requests_drained() const {
-    return pipeline_.drained() || probes_.has(kWaitBeforeDrain);
+void RemappingUnit::drained(TimePs now) {
+    queue_.on_progress(now);
 }
 
-void RemappingUnit::drained(TimePs now) {
-    if (queue_.state() == InvalidationQueue::State::Draining) {
-        probes_.hit(kWaitDrained);
-        queue_.on_drained(now);
-    }
+QueueMarks RemappingUnit::marks() const {
+    return {pipeline_.mark(), device_tlbs_.mark(), page_requests_.mark()};
+}
+
+void RemappingUnit::wait_taken(TimePs, const Descriptor& d) {
+    recorder_.emit(source_, trace::VtdInvWait{name_, inv::kWaitFence.get(d[0]) != 0,
+                                              inv::kWaitPageDrain.get(d[0]) != 0});
 }
 
 void RemappingUnit::wait_done(TimePs now, const Descriptor& d) {
@@ -317,9 +339,70 @@ void RemappingUnit::wait_done(TimePs now, const Descriptor& d) {
     }
 }
 
-void RemappingUnit::apply(TimePs, const Descriptor& d) {
+void RemappingUnit::queue_error(TimePs now, QueueError error) {
+    recorder_.emit(source_, trace::VtdQueueStop{name_, recorder_.name("iqe"),
+                                                static_cast<std::uint32_t>(error),
+                                                static_cast<std::uint32_t>(queue_.head())});
+    events_.queue_error(now, error);
+}
+
+void RemappingUnit::apply(TimePs now, const Descriptor& d) {
+    if (type_of(d) == InvalidationType::PageGroupResponse) {
+        page_requests_.respond(now, d);
+        return;
+    }
     if (effects_.apply(d)) {
         pipeline_.barrier();
+    }
+}
+
+// --- device TLBs --------------------------------------------------------------------------------
+
+bool RemappingUnit::invalidate_device(TimePs now, const Descriptor& d) {
+    const DeviceTlbRequest request = decode_device_tlb(d, caps_.device_tlb_throttle);
+    if (!device_tlbs_.room_for(request)) {
+        return false;
+    }
+    const std::uint32_t itag = device_tlbs_.begin(now, request);
+    const pcie::AtsRange range = request.body.range();
+    recorder_.emit(source_,
+                   trace::VtdDevTlbRequest{name_, request.function,
+                                           request.pasid.value_or(Pasid{kInvalidIoasid}), itag,
+                                           Iova{range.first}, range.last, request.body.global});
+    port_.send_fabric(
+        now, pcie::invalidate_request(request.function, request.pasid, itag, request.body));
+    return true;
+}
+
+void RemappingUnit::invalidation_completion(TimePs now, const pcie::Tlp& tlp) {
+    if (!remapping()) {
+        return;  // nobody takes it
+    }
+    const auto answer =
+        device_tlbs_.complete(tlp.requester, pcie::decode_invalidate_done(tlp.address));
+    for (const auto& ended : answer.ended) {
+        recorder_.emit(source_, trace::VtdDevTlbDone{name_, ended.function, ended.itag, false});
+    }
+    if (answer.unexpected) {
+        events_.unexpected_completion(now, tlp.requester);
+    }
+    if (!answer.ended.empty()) {
+        queue_.on_progress(now);
+    }
+}
+
+void RemappingUnit::expire_device_tlbs(TimePs now) {
+    while (const auto late = device_tlbs_.expire(now)) {
+        recorder_.emit(source_, trace::VtdDevTlbDone{name_, late->function, late->itag, true});
+        if (probes_.has(kTimeoutIgnored)) {
+            queue_.on_progress(now);
+            continue;
+        }
+        recorder_.emit(source_,
+                       trace::VtdQueueStop{name_, recorder_.name("ite"), late->function.value(),
+                                           static_cast<std::uint32_t>(queue_.head())});
+        events_.timeout(now, late->function);
+        queue_.abort(now);
     }
 }
 

@@ -11,8 +11,10 @@
 #include <deque>
 
 #include "models/vtd/vtd_descriptor_effects.hpp"
+#include "models/vtd/vtd_device_tlb.hpp"
 #include "models/vtd/vtd_event_registers.hpp"
 #include "models/vtd/vtd_invalidation.hpp"
+#include "models/vtd/vtd_page_requests.hpp"
 #include "models/vtd/vtd_register_file.hpp"
 #include "models/vtd/vtd_requests.hpp"
 
@@ -20,6 +22,7 @@ namespace ioasim::vtd {
 
 class RemappingUnit final : private PipelineOwner,
                             private QueueOwner,
+                            private PageRequestOwner,
                             private EventSender,
                             private CacheObserver {
 public:
@@ -31,7 +34,12 @@ public:
     // A transaction to the register page (offset = address within it).
     void on_register_access(TimePs now, const pcie::Tlp& tlp);
     // What a device sends.
-    void on_request(TimePs now, pcie::Tlp tlp) { pipeline_.accept(now, std::move(tlp)); }
+    void on_request(TimePs now, pcie::Tlp tlp) {
+        if (tlp.kind == pcie::TlpKind::PageRequest) {
+            page_requests_.expect(tlp.requester);
+        }
+        pipeline_.accept(now, std::move(tlp));
+    }
     void on_memory(TimePs now, memory::MemResponse response);
     // Serves commands and descriptors whose time has come.
     void advance(TimePs now);
@@ -57,19 +65,35 @@ private:
     bool log_fault(TimePs now, const FaultRecord& fault) override {
         return events_.log_fault(now, fault);
     }
-    void unexpected_completion(TimePs now, Rid rid) override {
-        events_.unexpected_completion(now, rid);
+    void invalidation_completion(TimePs now, const pcie::Tlp& tlp) override;
+    void page_request(TimePs now, const pcie::Tlp& tlp) override {
+        page_requests_.accept(now, tlp, remapping());
     }
     void drained(TimePs now) override;
     // QueueOwner
     TableMode table_mode() const override { return rtaddr::mode_of(root_pointer_); }
     bool fetching_allowed() const override;
-    void fetch(TimePs now, Hpa address, std::uint32_t bytes) override;
+    void fetch(TimePs now, Hpa address, std::uint32_t bytes, std::uint32_t number) override;
     void apply(TimePs now, const Descriptor& descriptor) override;
-    bool requests_drained() const override;
+    bool invalidate_device(TimePs now, const Descriptor& descriptor) override;
+    QueueMarks marks() const override;
+    bool requests_drained(std::uint64_t mark) const override { return pipeline_.drained(mark); }
+    bool device_tlbs_done(std::uint64_t mark) const override {
+        return device_tlbs_.done_before(mark);
+    }
+    bool page_requests_visible(std::uint64_t mark) const override {
+        return page_requests_.visible(mark);
+    }
+    void wait_taken(TimePs now, const Descriptor& descriptor) override;
     void write_status(TimePs now, Hpa address, std::uint32_t data) override;
     void wait_done(TimePs now, const Descriptor& descriptor) override;
-    void queue_error(TimePs now, QueueError error) override { events_.queue_error(now, error); }
+    void queue_error(TimePs now, QueueError error) override;
+    // PageRequestOwner
+    std::uint64_t root_table() const override { return root_pointer_; }
+    void drop_translation(const PasidEntry& entry, Pasid pasid, std::uint64_t address) override {
+        effects_.drop_page(entry, pasid, address);
+    }
+    void page_request_ended(TimePs now) override { queue_.on_progress(now); }
     // EventSender
     void send_event(TimePs now, const EventMessage& message) override;
     // CacheObserver
@@ -87,6 +111,7 @@ private:
     std::uint64_t read_access(TimePs now, std::uint32_t offset, unsigned size);
     void write_access(TimePs now, std::uint32_t offset, const std::vector<std::uint8_t>& data);
 
+    void expire_device_tlbs(TimePs now);
     void invalidate_everything();
 
     const VtdParams params_;
@@ -108,6 +133,8 @@ private:
     DescriptorEffects effects_;
     RequestPipeline pipeline_;
     InvalidationQueue queue_;
+    DeviceTlbInvalidations device_tlbs_;
+    PageRequestQueue page_requests_;
 
     std::deque<std::uint32_t> commands_;  // values written to GCMD and not yet served
     std::optional<TimePs> command_due_;   // the first command is in service until then

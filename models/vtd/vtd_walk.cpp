@@ -166,6 +166,10 @@ WalkAction Walk::on_pasid_entry(const PasidQwords& q) {
 }
 
 WalkAction Walk::use_pasid_entry(const PasidEntry& entry) {
+    if (request_.access == Access::PageRequest) {
+        entry_ = entry;
+        return {};
+    }
     const FaultReason reason = check_pasid_use(entry, request_.privileged, request_.execute);
     if (reason != FaultReason::None) {
         return fault(reason);

@@ -47,6 +47,8 @@ public:
     const std::optional<ContextEntry>& new_context() const { return new_context_; }
     const std::optional<CachedPasidEntry>& new_pasid_entry() const { return new_pasid_; }
     Pasid effective_pasid() const { return pasid_; }
+    // Of a page request, which ends here: its page tables are nobody's business.
+    const PasidEntry& pasid_entry() const { return entry_; }
     bool lost_fill() const { return pages_ && pages_->lost_fill(); }
 
 private:
@@ -74,6 +76,7 @@ private:
     Pasid pasid_;
     std::optional<ContextEntry> new_context_;
     std::optional<CachedPasidEntry> new_pasid_;
+    PasidEntry entry_;
     std::optional<PageWalk> pages_;
 };
 

@@ -41,6 +41,8 @@ public:
     std::uint64_t last(std::string_view event, std::string_view field) {
         return EventLog::number(events_.of(event).back(), field);
     }
+    // A word as it stands in fields.
+    std::uint64_t name(std::string_view word) { return recorder_.name(word).value(); }
     static TimePs& clock() {
         static TimePs time;
         return time;
@@ -61,12 +63,17 @@ public:
     }
 
     // --- time -----------------------------------------------------------------------------------
-    // The unit's own timers, until none is set.
+    // The unit's own timers, until none is set. Time-outs of devices are further away.
     void run_timers() {
-        while (const auto next = unit_->next_wakeup()) {
+        const TimePs end = now() + 1000_ms;
+        for (auto next = unit_->next_wakeup(); next && *next < end; next = unit_->next_wakeup()) {
             clock() = std::max(clock(), *next);
             unit_->advance(clock());
         }
+    }
+    void pass(TimePs time) {
+        clock() += time;
+        unit_->advance(now());
     }
     // Memory answers its oldest request.
     void answer() {
@@ -110,6 +117,11 @@ public:
         const std::uint64_t slot = tail_ * vtd::kDescriptorBytes;
         tables.bytes().write(queue_ + slot, descriptor.data(), vtd::kDescriptorBytes);
         tail_ = (tail_ + 1) % (kPageSize / vtd::kDescriptorBytes);
+    }
+    // A descriptor that is in the queue already.
+    void rewrite(std::uint64_t slot, const vtd::Descriptor& descriptor) {
+        tables.bytes().write(queue_ + slot * vtd::kDescriptorBytes, descriptor.data(),
+                             vtd::kDescriptorBytes);
     }
     void ring() { write(vtd::reg::kIqt, tail_ * vtd::kDescriptorBytes); }
     Hpa wait_status() {

@@ -211,6 +211,17 @@ TEST_CASE(
     CHECK(decode_fault(log.read(0)).source == Rid{4});
 }
 
+TEST_CASE("vtd faults: with compression a source has one record until software cleared it") {
+    FaultLog log{4, true};
+    CHECK(log.record(fault_of(1)).recorded);
+    CHECK_FALSE(log.record(fault_of(1)).recorded);
+    CHECK_FALSE(log.overflow());
+    CHECK(log.record(fault_of(2)).recorded);
+    log.clear(0);
+    CHECK(log.record(fault_of(1)).recorded);
+    CHECK(decode_fault(log.read(2)).source == Rid{1});
+}
+
 TEST_CASE("vtd events: a masked event stays pending and goes out when unmasked") {
     EventRegister event;
     event.set_message({0xFEE0'1000, 0x41});
