@@ -5,13 +5,12 @@
 
 using namespace ioasim;
 using ioasim::test::CheckerHarness;
-using ioasim::test::kNone;
 
 TEST_CASE("queue: a wait comes behind the device TLBs before it") {
     CheckerHarness h;
     const auto ask = [&](std::uint32_t itag) {
-        h.emit(trace::VtdDevTlbRequest{h.iommu(), Rid{0x10}, Pasid{kNone}, itag, Iova{0}, 0xFFF,
-                                       false},
+        h.emit(trace::VtdDevTlbRequest{h.iommu(), Rid{0x10}, Pasid{kInvalidIoasid}, itag, Iova{0},
+                                       0xFFF, false},
                "iommu0");
     };
     const auto end = [&](std::uint32_t itag, bool timeout, std::uint16_t rid = 0x10) {
