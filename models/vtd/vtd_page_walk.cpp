@@ -303,7 +303,9 @@ WalkAction PageWalk::read_second_stage() {
 
 bool PageWalk::second_stage_reserved(std::uint64_t value, bool leaf) const {
     std::uint64_t reserved = (caps_.above_host_width() & kPageTableAddress) | ss::kIoWrite;
-    if (ss_level_ >= 4 || (ss_level_ > 1 && !caps_.second_stage_large)) {
+    const bool no_large = (ss_level_ == 2 && !caps_.second_stage_2m) ||
+                          (ss_level_ == 3 && !caps_.second_stage_1g);
+    if (ss_level_ >= 4 || no_large) {
         reserved |= ss::kPageSize;
     }
     if (leaf && ss_level_ > 1) {

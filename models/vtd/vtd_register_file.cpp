@@ -66,7 +66,7 @@ const Rule* rule_at(std::uint32_t offset) {
 }  // namespace
 
 RegisterFile::RegisterFile(const Capabilities& caps) {
-    set(reg::kVer, kVersion);
+    set(reg::kVer, caps.version);
     set64(reg::kCap, caps.cap());
     set64(reg::kEcap, caps.ecap());
 }

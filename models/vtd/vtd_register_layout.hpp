@@ -76,6 +76,8 @@ constexpr std::uint32_t kVccap = 0xE30;    // 64
 namespace cap {
 constexpr Field kNd{2, 0};  // domain ids have 4 + 2 * ND bits
 constexpr Field kRwbf{4, 4};
+constexpr Field kPlmr{5, 5};
+constexpr Field kPhmr{6, 6};
 constexpr Field kCm{7, 7};
 constexpr Field kSagaw{12, 8};  // bit 1: 3 levels, bit 2: 4 levels, bit 3: 5 levels
 constexpr Field kMgaw{21, 16};  // input width - 1
@@ -124,12 +126,18 @@ constexpr Field kSsts{46, 46};
 constexpr Field kFsts{47, 47};
 constexpr Field kSmpwcs{48, 48};
 constexpr Field kRps{49, 49};
+constexpr Field kTdxcs{50, 50};
+constexpr Field kPms{51, 51};
 constexpr Field kAdms{52, 52};
 constexpr Field kRprivs{53, 53};
 constexpr Field kHpts{55, 55};
 constexpr Field kPtrs{56, 56};
 constexpr Field kSsirws{57, 57};
 constexpr Field kSms{58, 58};
+constexpr Field kHpt1g{59, 59};
+constexpr Field kRdts{60, 60};
+constexpr Field kEimer{61, 61};
+constexpr Field kIrreq{62, 62};
 }  // namespace ecap
 
 // GCMD and GSTS use the same bits (11.4.4).
