@@ -112,8 +112,8 @@ void read_ecap(Capabilities& c) {
 
 unsigned Capabilities::second_stage_levels(std::uint8_t aw) const {
     // AW counts like SAGAW's bits: 1 is three levels.
-    const bool offered = aw >= kAddressWidth39 && aw <= kAddressWidth57 &&
-                         (second_stage_modes & (1U << aw)) != 0;
+    const bool offered =
+        aw >= kAddressWidth39 && aw <= kAddressWidth57 && (second_stage_modes & (1U << aw)) != 0;
     return offered ? 2U + aw : 0;
 }
 

@@ -99,16 +99,16 @@ constexpr const NamedField& ecap_field(std::string_view name) {
 }
 
 constexpr Need kNeeds[] = {
-    {ecap_field("DT"), ecap::kQi, "QI"},       {ecap_field("IR"), ecap::kQi, "QI"},
-    {ecap_field("SMTS"), ecap::kQi, "QI"},     {ecap_field("NEST"), ecap::kFsts, "FSTS"},
-    {ecap_field("NEST"), ecap::kSsts, "SSTS"}, {ecap_field("PRS"), ecap::kDt, "DT"},
-    {ecap_field("PRS"), ecap::kSmts, "SMTS"},  {ecap_field("EAFS"), ecap::kFsts, "FSTS"},
-    {ecap_field("PSS"), ecap::kSmts, "SMTS"},  {ecap_field("EAFS"), ecap::kSmpwcs, "SMPWCS"},
+    {ecap_field("DT"), ecap::kQi, "QI"},        {ecap_field("IR"), ecap::kQi, "QI"},
+    {ecap_field("SMTS"), ecap::kQi, "QI"},      {ecap_field("NEST"), ecap::kFsts, "FSTS"},
+    {ecap_field("NEST"), ecap::kSsts, "SSTS"},  {ecap_field("PRS"), ecap::kDt, "DT"},
+    {ecap_field("PRS"), ecap::kSmts, "SMTS"},   {ecap_field("EAFS"), ecap::kFsts, "FSTS"},
+    {ecap_field("PSS"), ecap::kSmts, "SMTS"},   {ecap_field("EAFS"), ecap::kSmpwcs, "SMPWCS"},
     {ecap_field("PASID"), ecap::kSmts, "SMTS"}, {ecap_field("SSADS"), ecap::kSmpwcs, "SMPWCS"},
     {ecap_field("RPRIVS"), ecap::kSrs, "SRS"},
 };
 
-constexpr unsigned kLowestOffset = 0xF0;   // below are registers that every unit has
+constexpr unsigned kLowestOffset = 0xF0;    // below are registers that every unit has
 constexpr unsigned kHighestOffset = 0xE00;  // the virtual command registers
 
 class Checker {
@@ -120,14 +120,15 @@ public:
         fields("ECAP", caps_.ecap_value, kEcapFields, std::size(kEcapFields));
         widths();
         for (const Need& need : kNeeds) {
-            const bool alone =
-                need.field.field.get(caps_.ecap_value) != 0 && need.other.get(caps_.ecap_value) == 0;
+            const bool alone = need.field.field.get(caps_.ecap_value) != 0 &&
+                               need.other.get(caps_.ecap_value) == 0;
             refuse(alone, fmt::format("ECAP.{} ({}) needs {}", need.field.name,
                                       need.field.parameter, need.other_name));
         }
         refuse(caps_.write_buffer_flush && caps_.scalable,
                "CAP.RWBF (cap.write_buffer_flush) and ECAP.SMTS (cap.scalable) exclude each other");
-        const bool drains = cap::kDwd.get(caps_.cap_value) != 0 && cap::kDrd.get(caps_.cap_value) != 0;
+        const bool drains =
+            cap::kDwd.get(caps_.cap_value) != 0 && cap::kDrd.get(caps_.cap_value) != 0;
         refuse(caps_.major() >= 2 && !drains,
                "CAP.DWD and CAP.DRD (cap.write_drain, cap.read_drain) are set from version 2 on");
         places();

@@ -148,7 +148,7 @@ bool EventRegisters::log_fault(TimePs now, const FaultRecord& fault) {
     const bool cause_before = any_fault_cause();
     // Address bits above the widest tables are not recorded (11.4.7.8).
     FaultRecord recorded = fault;
-    recorded.address &= bit_mask(caps_.five_level ? 56 : 47, 0);
+    recorded.address &= bit_mask(caps_.recorded_address_bits() - 1, 0);
     const FaultLog::Outcome outcome = faults_.record(recorded);
     if (outcome.overflow) {
         probes_.hit(kFaultOverflow);

@@ -99,8 +99,7 @@ FaultReason check_legacy_context(const Capabilities& caps, const LegacyContextQw
     }
     // Bits 70:67 of the entry are ignored.
     const std::uint64_t reserved0 = bit_mask(11, 4) | (caps.above_host_width() & kTableAddress);
-    const std::uint64_t reserved1 =
-        bit_mask(7, 7) | bit_mask(63, 24) | ((above_domain_width(caps) & 0xFFFFU) << 8U);
+    const std::uint64_t reserved1 = bit_mask(7, 7) | bit_mask(63, 24);
     if ((q[0] & reserved0) != 0 || (q[1] & reserved1) != 0) {
         return FaultReason::LegacyContextReserved;
     }
@@ -219,7 +218,8 @@ FaultReason check_pasid_entry(const Capabilities& caps, const PasidQwords& q) {
     if (uses_second_stage(entry.pgtt) && caps.second_stage_levels(entry.aw) == 0) {
         return FaultReason::PasidEntryInvalid;
     }
-    if (uses_first_stage(entry.pgtt) && (entry.fspm > 1 || (entry.fspm == 1 && !caps.first_stage_5_levels))) {
+    if (uses_first_stage(entry.pgtt) &&
+        (entry.fspm > 1 || (entry.fspm == 1 && !caps.first_stage_5_levels))) {
         return FaultReason::PasidEntryInvalid;
     }
     if (entry.pgtt == TranslationType::Nested &&

@@ -1,6 +1,6 @@
-// Translation structures in memory: root, legacy and scalable context, PASID directory, PASID entry,
-// first and second stage page tables (VT-d specification 9.1 to 9.8). Encoders write exactly the
-// named fields and leave reserved bits 0. Left out: host permission tables.
+// Translation structures in memory: root, legacy and scalable context, PASID directory, PASID
+// entry, first and second stage page tables (VT-d specification 9.1 to 9.8). Encoders write exactly
+// the named fields and leave reserved bits 0. Left out: host permission tables.
 #pragma once
 
 #include <array>
@@ -73,8 +73,7 @@ constexpr ContextQwords encode(const ContextEntry& e) {
     return {context::kP.make(e.present ? 1 : 0) | context::kFpd.make(e.fpd ? 1 : 0) |
                 context::kDte.make(e.dte ? 1 : 0) | context::kPaside.make(e.paside ? 1 : 0) |
                 context::kPre.make(e.pre ? 1 : 0) | context::kEptr.make(e.eptr ? 1 : 0) |
-                context::kPdts.make(e.pdts) |
-                (e.directory.value() & kTableAddress),
+                context::kPdts.make(e.pdts) | (e.directory.value() & kTableAddress),
             context::kRidPasid.make(e.rid_pasid) | context::kRidPriv.make(e.rid_priv ? 1 : 0), 0,
             0};
 }
