@@ -42,7 +42,7 @@ private:
         bool fence = false;
         bool page_drain = false;
         std::set<std::uint32_t> devices;  // ITags that it waits for
-        std::uint64_t pages = 0;          // page requests that were queued before
+        std::uint64_t pages = 0;          // page requests that were queued before the last answer
     };
     struct Drop {
         std::uint32_t did = 0;
@@ -76,7 +76,7 @@ private:
         for (const auto& [itag, rid] : u.itags) {
             wait.devices.insert(itag);
         }
-        wait.pages = u.queued;
+        wait.pages = wait.devices.empty() ? u.queued : 0;
         u.waits.push_back(std::move(wait));
     }
 
@@ -140,7 +140,10 @@ private:
         // A time-out is no answer: the waits behind it stay unanswered.
         if (IOASIM_FIELD(record, VtdDevTlbDone, timeout) == 0) {
             for (Wait& wait : u.waits) {
-                wait.devices.erase(itag);
+                // What a device asked for before its answer is among what the wait waits for.
+                if (wait.devices.erase(itag) != 0 && wait.devices.empty()) {
+                    wait.pages = u.queued;
+                }
             }
         }
     }

@@ -91,6 +91,17 @@ TEST_CASE("queue: a page request drops its page, and a draining wait waits for i
         h.wait_done();
         CHECK(h.found() == "queue.wait_passed_pages");
     }
+    SUBCASE("sent before a device's answer") {
+        h.emit(trace::VtdDevTlbRequest{h.iommu(), Rid{0x10}, Pasid{kInvalidIoasid}, 0, Iova{0},
+                                       0xFFF, false},
+               "iommu0");
+        h.emit(trace::VtdInvWait{h.iommu(), false, true}, "iommu0");
+        drop(0x1000);
+        ask();
+        h.emit(trace::VtdDevTlbDone{h.iommu(), Rid{0x10}, 0, false}, "iommu0");
+        h.wait_done();
+        CHECK(h.found() == "queue.wait_passed_pages");
+    }
     SUBCASE("not dropped") {
         ask();
         CHECK(h.found() == "queue.page_still_cached");
