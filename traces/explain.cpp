@@ -157,6 +157,31 @@ const std::vector<Explanation>& explanations() {
          "One ENQCMD is enough to work on the other VM's memory.",
          "A look-up by SPID that ignores the set; an entry that was kept when the ID changed "
          "hands."},
+        {"queue.itag_in_use",
+         "An ITag of device-TLB invalidations was given out twice, or answered by a function that "
+         "had not got it.",
+         "One device's answer counts as another's: software frees memory that a device still "
+         "reaches.",
+         "An ITag that is free again after the first of several completions, or at a time-out "
+         "while the answer is on its way."},
+        {"queue.page_still_cached",
+         "A page request was queued although the unit still holds a translation of its page.",
+         "After software mended the page the device is served with the old translation and asks "
+         "again.",
+         "The invalidation that every accepted page request implies was left out."},
+        {"queue.passed_fence",
+         "A descriptor took effect although a wait with fence before it was not done.",
+         "Software relied on the order, for instance of responses against a drain.",
+         "The fence flag of the wait was not looked at."},
+        {"queue.wait_passed_device",
+         "An invalidation wait completed before every device TLB before it had answered.",
+         "Software frees the page while the device still uses its own copy of the translation.",
+         "A wait that looks at the unit's own caches only; a time-out that counts as an answer."},
+        {"queue.wait_passed_pages",
+         "A wait with page-request drain completed before page requests that came before it were "
+         "in the queue.",
+         "Software reuses the PASID and meets page requests of its former owner.",
+         "The drain flag was not looked at; requests under way were not counted."},
         {"references.count",
          "The reference count did not move by one with a get or a put, or moved on a free ID.",
          "Counts that drift end in a leak or in use after free.",

@@ -20,6 +20,7 @@ enum class Unit : std::uint8_t {
     Bandwidth,  // bytes per microsecond (1 GB/s = 1000)
     Flag,       // 0 or 1
     Choice,     // index into `choices`
+    Bits,       // a register value, written "0x1F"
 };
 
 struct ParamInfo {
@@ -100,6 +101,12 @@ public:
              {}},
             [member](P& p, std::uint64_t v) { p.*member = v != 0; },
             [member](const P& p) { return std::uint64_t{p.*member ? 1U : 0U}; });
+    }
+    // Any 64-bit register value.
+    ParamTable& bits(std::string path, std::uint64_t P::*member, std::uint64_t initial,
+                     std::string meaning, std::string source) {
+        return count(std::move(path), member, 0, ~std::uint64_t{0}, initial, std::move(meaning),
+                     std::move(source), Unit::Bits);
     }
     template <class E>
     ParamTable& choice(std::string path, E P::*member, std::vector<std::string> names, E initial,

@@ -5,6 +5,7 @@
 #include "models/platform/address_map.hpp"
 #include "models/platform/param_resolve.hpp"
 #include "models/vm/guest_memory.hpp"
+#include "models/vtd/vtd_capabilities.hpp"
 
 namespace ioasim::platform {
 namespace {
@@ -47,6 +48,17 @@ void check_devices(const PlatformConfig& config, Problems& problems) {
     if (config.iommus.size() > kMaxIommus) {
         problems.push_back({"platform.iommus", fmt::format("{} units, at most {} fit",
                                                            config.iommus.size(), kMaxIommus)});
+    }
+}
+
+void check_iommus(const PlatformConfig& config, Problems& problems) {
+    for (std::size_t i = 0; i < config.iommus.size(); ++i) {
+        const std::string where = fmt::format("platform.iommus[{}]", i);
+        const vtd::VtdParams params =
+            resolve(vtd::vtd_param_table(), config, config.iommus[i].name);
+        for (const std::string& problem : vtd::capability_problems(params)) {
+            problems.push_back({where, problem});
+        }
     }
 }
 
@@ -109,6 +121,7 @@ void check_profile(const PlatformConfig& config, Problems& problems) {
 Problems check(const PlatformConfig& config) {
     Problems problems;
     check_devices(config, problems);
+    check_iommus(config, problems);
     check_vms(config, problems);
     check_profile(config, problems);
     return problems;

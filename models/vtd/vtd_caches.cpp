@@ -36,9 +36,8 @@ TranslationCaches::TranslationCaches(const VtdParams& params, const Probes& prob
 
 // --- look-up ------------------------------------------------------------------------------------
 
-const ContextEntry* TranslationCaches::find_context(Rid rid) {
-    const CachedContext* const found = contexts_.find(rid);
-    return found != nullptr ? &found->entry : nullptr;
+const CachedContext* TranslationCaches::find_context(Rid rid) {
+    return contexts_.find(rid);
 }
 
 const CachedPasidEntry* TranslationCaches::find_pasid(Rid rid, Pasid pasid) {
@@ -106,14 +105,15 @@ void TranslationCaches::evict_by_itself() {
 
 // --- fills --------------------------------------------------------------------------------------
 
-bool TranslationCaches::fill_context(std::uint64_t generation, Rid rid, const ContextEntry& entry,
-                                     std::optional<DomainId> did) {
-    const bool stale = log_.any_since(
-        generation, [&](const InvalidationScope& scope) { return scope.covers_context(rid, did); });
+bool TranslationCaches::fill_context(std::uint64_t generation, Rid rid,
+                                     const CachedContext& entry) {
+    const bool stale = log_.any_since(generation, [&](const InvalidationScope& scope) {
+        return scope.covers_context(rid, entry.did());
+    });
     if ((stale && !probes_.has(kStaleFillKept)) || contexts_.capacity() == 0) {
         return !stale;
     }
-    const auto victim = contexts_.insert(rid, {entry, did});
+    const auto victim = contexts_.insert(rid, entry);
     if (victim && victim->first == rid) {
         return !stale;  // another walk brought the same entry first
     }
@@ -122,8 +122,9 @@ bool TranslationCaches::fill_context(std::uint64_t generation, Rid rid, const Co
             observer_->on_drop(
                 {CacheId::Context, victim->first, Pasid{kInvalidIoasid}, {}, 0, {}, 0}, true);
         }
-        observer_->on_fill(
-            {CacheId::Context, rid, Pasid{kInvalidIoasid}, {}, 0, entry.directory, 0});
+        observer_->on_fill({CacheId::Context, rid, Pasid{kInvalidIoasid},
+                            entry.legacy ? entry.legacy->did : DomainId{}, 0,
+                            entry.legacy ? entry.legacy->second_stage : entry.entry.directory, 0});
     }
     return !stale;
 }
@@ -214,7 +215,7 @@ InvalidationScope TranslationCaches::coarsened(InvalidationScope scope) const {
 
 std::uint32_t TranslationCaches::drop_contexts(const InvalidationScope& scope) {
     return contexts_.drop_if(
-        [&](Rid rid, const CachedContext& c) { return scope.covers_context(rid, c.did); },
+        [&](Rid rid, const CachedContext& c) { return scope.covers_context(rid, c.did()); },
         [&](Rid rid, const CachedContext&) {
             if (observer_ != nullptr) {
                 observer_->on_drop({CacheId::Context, rid, Pasid{kInvalidIoasid}, {}, 0, {}, 0},

@@ -25,6 +25,17 @@ struct CachedPasidEntry {
     bool fpd = false;  // of the entry or of its directory entry
 };
 
+// What the context cache keeps of a function: the entry of the table mode that it was read in. Only
+// legacy entries have a domain.
+struct CachedContext {
+    ContextEntry entry;
+    std::optional<LegacyContextEntry> legacy;
+
+    std::optional<DomainId> did() const {
+        return legacy ? std::optional<DomainId>(legacy->did) : std::nullopt;
+    }
+};
+
 // What a request shows to the IOTLB. Requests without PASID carry none: RID_PASID is only known
 // after the context entry.
 struct IotlbQuery {
@@ -40,16 +51,14 @@ public:
     TranslationCaches(const VtdParams& params, const Probes& probes, CacheObserver* observer,
                       const RandomStream& random = RandomStream{0, "iommu", "caches"});
 
-    const ContextEntry* find_context(Rid rid);
+    const CachedContext* find_context(Rid rid);
     const CachedPasidEntry* find_pasid(Rid rid, Pasid pasid);
     const Translation* find(const IotlbQuery& query);
     StructureCaches& structures() { return structures_; }
 
     std::uint64_t generation() const { return log_.generation(); }
     // False, and nothing cached, when an invalidation overtook the walk that began at `generation`.
-    // Legacy-mode context entries have a domain.
-    bool fill_context(std::uint64_t generation, Rid rid, const ContextEntry& entry,
-                      std::optional<DomainId> did = std::nullopt);
+    bool fill_context(std::uint64_t generation, Rid rid, const CachedContext& entry);
     bool fill_pasid(std::uint64_t generation, Rid rid, Pasid pasid, const CachedPasidEntry& entry);
     bool fill(std::uint64_t generation, const IotlbQuery& query, const Translation& translation);
 
@@ -88,10 +97,6 @@ private:
             return k.page ^ (std::uint64_t{k.pasid.value()} << 24U) ^
                    (std::uint64_t{k.rid.value()} << 44U) ^ (k.has_pasid ? 1U : 0U);
         }
-    };
-    struct CachedContext {
-        ContextEntry entry;
-        std::optional<DomainId> did;
     };
     struct IotlbEntry {
         Translation translation;

@@ -62,15 +62,16 @@ DomainId DescriptorEffects::domain_of(const Descriptor& d) const {
 
 DescriptorEffects::Effect DescriptorEffects::context_cache(const Descriptor& d) {
     const auto granularity = static_cast<ContextGranularity>(inv::kGranularity.get(d[0]));
+    const DomainId did = domain_of(d);
     if (granularity == ContextGranularity::Device) {
         const Rid rid{static_cast<std::uint16_t>(inv::kSid.get(d[0]))};
         const auto mask = static_cast<unsigned>(inv::kFunctionMask.get(d[0]));
-        return {"cc", "device", caches_.invalidate_context(rid, mask, domain_of(d)), false};
+        return {"cc", "device", caches_.invalidate_context(rid, mask, did), false};
     }
-    return {"cc", granularity == ContextGranularity::Domain ? "domain" : "global",
-            granularity == ContextGranularity::Domain ? caches_.invalidate_contexts_of(domain_of(d))
-                                                      : caches_.invalidate_contexts(),
-            false};
+    if (granularity == ContextGranularity::Domain) {
+        return {"cc", "domain", caches_.invalidate_contexts_of(did), false};
+    }
+    return {"cc", "global", caches_.invalidate_contexts(), false};
 }
 
 DescriptorEffects::Effect DescriptorEffects::pasid_cache(const Descriptor& d) {

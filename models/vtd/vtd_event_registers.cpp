@@ -15,12 +15,13 @@ constexpr std::uint32_t kQueueCauses = fsts::kIqe | fsts::kIce | fsts::kIte;
 // --- registers ----------------------------------------------------------------------------------
 
 bool EventRegisters::is_fault_record(std::uint32_t offset) const {
-    return offset >= reg::kFrcd && offset < reg::kFrcd + faults_.size() * kFaultRecordBytes;
+    return offset >= caps_.fault_offset &&
+           offset < caps_.fault_offset + faults_.size() * kFaultRecordBytes;
 }
 
 std::uint32_t EventRegisters::read_fault_word(std::uint32_t offset) const {
-    const std::uint32_t within = (offset - reg::kFrcd) % kFaultRecordBytes;
-    const FaultQwords q = faults_.read((offset - reg::kFrcd) / kFaultRecordBytes);
+    const std::uint32_t within = (offset - caps_.fault_offset) % kFaultRecordBytes;
+    const FaultQwords q = faults_.read((offset - caps_.fault_offset) / kFaultRecordBytes);
     const std::uint64_t half = within < 8 ? q.low : q.high;
     return static_cast<std::uint32_t>(within % 8 == 0 ? half : half >> 32U);
 }
@@ -66,9 +67,9 @@ std::optional<std::uint32_t> EventRegisters::read(std::uint32_t offset) const {
 
 bool EventRegisters::write(TimePs now, std::uint32_t offset, std::uint32_t value) {
     if (is_fault_record(offset)) {
-        const std::uint32_t within = (offset - reg::kFrcd) % kFaultRecordBytes;
+        const std::uint32_t within = (offset - caps_.fault_offset) % kFaultRecordBytes;
         if (within == kFaultHighWord && (value & kFaultBit) != 0) {
-            faults_.clear((offset - reg::kFrcd) / kFaultRecordBytes);
+            faults_.clear((offset - caps_.fault_offset) / kFaultRecordBytes);
             if (!any_fault_cause()) {
                 fault_event_.withdraw();
             }
@@ -148,7 +149,7 @@ bool EventRegisters::log_fault(TimePs now, const FaultRecord& fault) {
     const bool cause_before = any_fault_cause();
     // Address bits above the widest tables are not recorded (11.4.7.8).
     FaultRecord recorded = fault;
-    recorded.address &= bit_mask(caps_.five_level ? 56 : 47, 0);
+    recorded.address &= bit_mask(caps_.recorded_address_bits() - 1, 0);
     const FaultLog::Outcome outcome = faults_.record(recorded);
     if (outcome.overflow) {
         probes_.hit(kFaultOverflow);

@@ -1,13 +1,41 @@
-// Fault reasons of requests in scalable mode (VT-d specification 7.1.3).
+// Fault reasons (VT-d specification 7.1.3): one table of code, flow name, meaning, whether FPD
+// keeps it out of the records, and how each kind of request ends. The unit, `ioasim explain fault`
+// and the tests read the same table.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace ioasim::vtd {
 
 enum class FaultReason : std::uint8_t {
     None = 0x00,
+    LegacyRootNotPresent = 0x01,
+    LegacyContextNotPresent = 0x02,
+    LegacyContextInvalid = 0x03,
+    LegacyAddressTooWide = 0x04,
+    LegacyNoWrite = 0x05,
+    LegacyNoRead = 0x06,
+    LegacySecondStageAccess = 0x07,
+    LegacyRootAccess = 0x08,
+    LegacyContextAccess = 0x09,
+    LegacyRootReserved = 0x0A,
+    LegacyContextReserved = 0x0B,
+    LegacySecondStageReserved = 0x0C,
+    LegacyTypeBlocks = 0x0D,
+    LegacyOutputIsInterrupt = 0x0E,
+    InterruptReserved = 0x20,
+    InterruptIndex = 0x21,
+    InterruptNotPresent = 0x22,
+    InterruptTableAccess = 0x23,
+    InterruptEntryReserved = 0x24,
+    InterruptCompatibility = 0x25,
+    InterruptSource = 0x26,
+    PostedInterruptAccess = 0x27,
+    PostedInterruptReserved = 0x28,
     BadInterruptRequest = 0x29,
+    InterruptModeBlocked = 0x2A,
+    InterruptWhileOff = 0x2B,
     TableModeInvalid = 0x30,
     PasidInLegacyMode = 0x31,
     PageRequestInLegacyMode = 0x32,
@@ -35,6 +63,7 @@ enum class FaultReason : std::uint8_t {
     PasidEntryInvalid = 0x5B,
     ExecuteDisabled = 0x5C,
     SupervisorDisabled = 0x5D,
+    HostPermissionRange = 0x60,
     FirstStageAccess = 0x70,
     FirstStageNotPresent = 0x71,
     FirstStageReserved = 0x72,
@@ -51,6 +80,7 @@ enum class FaultReason : std::uint8_t {
     SecondStageUpdateFailed = 0x7D,
     NotCanonical = 0x80,
     UserAccess = 0x81,
+    NoExecute = 0x82,
     AboveHostWidth = 0x83,
     AboveGuestWidth = 0x84,
     NoWrite = 0x85,
@@ -59,103 +89,53 @@ enum class FaultReason : std::uint8_t {
     PasidTooWide = 0x89,
     FirstStageNoSnoop = 0x90,
     FirstStageUpdateFailed = 0x91,
+    HostPermissionAccess = 0xA0,
+    HostPermissionReserved = 0xA1,
+    HostPermissionRootAccess = 0xA2,
+    HostPermissionZeroLength = 0xA3,
+    HostPermissionNoWrite = 0xA4,
+    HostPermissionNoRead = 0xA5,
 };
 
-// The name that the specification's flow descriptions give to a reason, and what it says.
+// How a request that meets a fault ends.
+enum class FaultOutcome : std::uint8_t {
+    None,                 // the condition cannot meet this kind of request
+    Unsupported,          // Unsupported Request; a posted write vanishes
+    Abort,                // Completer Abort
+    NoTranslation,        // Success without permissions; recoverable, not recorded
+    NoTranslationLogged,  // the same, and recorded
+    Reduced,              // Success with the permissions that there are; not recorded
+    Invalid,              // a page group gets Invalid Request
+};
+
 struct FaultReasonInfo {
     FaultReason reason;
-    const char* flow;
+    const char* flow;  // the name that the specification's flow descriptions give
     const char* meaning;
-};
-inline constexpr FaultReasonInfo kFaultReasons[] = {
-    {FaultReason::BadInterruptRequest, "-",
-     "a request without PASID to FEEx_xxxxh that is no interrupt"},
-    {FaultReason::TableModeInvalid, "RTA.1",
-     "the table mode of the root-table address register is invalid"},
-    {FaultReason::PasidInLegacyMode, "RTA.2", "a request with PASID in legacy mode"},
-    {FaultReason::PageRequestInLegacyMode, "RTA.3", "a page request in legacy mode"},
-    {FaultReason::AbortDmaMode, "RTA.4", "the unit is in abort-DMA mode"},
-    {FaultReason::ExecuteRequested, "RTA.5", "a request for execute permission"},
-    {FaultReason::RootAccess, "SRT.1", "the root table cannot be read"},
-    {FaultReason::RootNotPresent, "SRT.2", "the root entry is not present"},
-    {FaultReason::RootReserved, "SRT.3", "a reserved bit is set in the root entry"},
-    {FaultReason::ContextAccess, "SCT.1", "the context table cannot be read"},
-    {FaultReason::ContextNotPresent, "SCT.2", "the context entry is not present"},
-    {FaultReason::ContextReserved, "SCT.3", "a reserved bit is set in the context entry"},
-    {FaultReason::ContextInvalid, "SCT.4", "a field of the context entry is invalid"},
-    {FaultReason::DeviceTlbDisabled, "SCT.5",
-     "a translation or translated request, but the context entry has DTE = 0"},
-    {FaultReason::PasidDisabled, "SCT.6",
-     "a request with PASID, but the context entry has PASIDE = 0"},
-    {FaultReason::PasidOutOfDirectory, "SCT.7", "the PASID is beyond the PASID directory"},
-    {FaultReason::PageRequestDisabled, "SCT.8",
-     "a page request, but the context entry has PRE = 0"},
-    {FaultReason::PasidIsRidPasid, "SCT.9",
-     "the PASID is the one that stands for requests without PASID"},
-    {FaultReason::TranslatedWithPasid, "SCT.10",
-     "a translated request with PASID, which the context entry forbids"},
-    {FaultReason::DirectoryAccess, "SPD.1", "the PASID directory cannot be read"},
-    {FaultReason::DirectoryNotPresent, "SPD.2", "the PASID directory entry is not present"},
-    {FaultReason::DirectoryReserved, "SPD.3", "a reserved bit is set in the PASID directory entry"},
-    {FaultReason::PasidEntryAccess, "SPT.1", "the PASID table cannot be read"},
-    {FaultReason::PasidEntryNotPresent, "SPT.2", "the PASID entry is not present"},
-    {FaultReason::PasidEntryReserved, "SPT.3", "a reserved bit is set in the PASID entry"},
-    {FaultReason::PasidEntryInvalid, "SPT.4", "a field of the PASID entry is invalid"},
-    {FaultReason::ExecuteDisabled, "SPT.5",
-     "a request for execute permission, but the PASID entry has ERE = 0"},
-    {FaultReason::SupervisorDisabled, "SPT.6",
-     "a privileged request, but the PASID entry has SRE = 0"},
-    {FaultReason::FirstStageAccess, "SFS.1", "a first-stage table cannot be read"},
-    {FaultReason::FirstStageNotPresent, "SFS.2", "a first-stage entry is not present"},
-    {FaultReason::FirstStageReserved, "SFS.3", "a reserved bit is set in a first-stage entry"},
-    {FaultReason::FirstStageRootAccess, "SFS.4", "the first-stage root table cannot be read"},
-    {FaultReason::FirstStageTooWide, "SFS.5",
-     "a first-stage table of a nested walk is beyond the width of the second stage"},
-    {FaultReason::FirstStageRootNoRead, "SFS.6",
-     "the second stage forbids reading the first-stage root table"},
-    {FaultReason::FirstStageNoRead, "SFS.7",
-     "the second stage forbids reading a first-stage table"},
-    {FaultReason::FirstStageNoUpdate, "SFS.8",
-     "the second stage forbids setting flags of a first-stage entry"},
-    {FaultReason::SecondStageAccess, "SSS.1", "a second-stage table cannot be read"},
-    {FaultReason::SecondStageNotPresent, "SSS.2", "a second-stage entry is not present"},
-    {FaultReason::SecondStageReserved, "SSS.3", "a reserved bit is set in a second-stage entry"},
-    {FaultReason::SecondStageRootAccess, "SSS.4", "the second-stage root table cannot be read"},
-    {FaultReason::SecondStageNoSnoop, "SSS.5",
-     "flags of a second-stage entry must be set, but the walk is not snooped"},
-    {FaultReason::SecondStageUpdateFailed, "SSS.6", "setting flags of a second-stage entry failed"},
-    {FaultReason::NotCanonical, "SGN.1", "the address is not canonical"},
-    {FaultReason::UserAccess, "SGN.2", "a user request to a supervisor page"},
-    {FaultReason::AboveHostWidth, "SGN.4", "the address is beyond the host address width"},
-    {FaultReason::AboveGuestWidth, "SGN.5", "the address is beyond the width of the second stage"},
-    {FaultReason::NoWrite, "SGN.6", "no write permission"},
-    {FaultReason::NoRead, "SGN.7", "no read permission"},
-    {FaultReason::OutputIsInterrupt, "SGN.8", "the result lies in the interrupt range"},
-    {FaultReason::PasidTooWide, "SGN.10", "the PASID has more bits than the unit takes"},
-    {FaultReason::FirstStageNoSnoop, "SFS.9",
-     "flags of a first-stage entry must be set, but the walk is not snooped"},
-    {FaultReason::FirstStageUpdateFailed, "SFS.10", "setting flags of a first-stage entry failed"},
+    bool qualified;  // FPD = 1 in a context, directory or PASID entry used keeps it unrecorded
+    FaultOutcome untranslated;
+    FaultOutcome translation_request;
+    FaultOutcome translated;
+    FaultOutcome page_request;
+    const char* example;  // what raises it; empty when the model cannot
+    const char* absent;   // why this model never raises it; null: it does
 };
 
-// Qualified faults are not recorded when an entry on the way had FPD set.
-constexpr bool is_qualified(FaultReason reason) {
-    switch (reason) {
-        case FaultReason::BadInterruptRequest:
-        case FaultReason::TableModeInvalid:
-        case FaultReason::PasidInLegacyMode:
-        case FaultReason::PageRequestInLegacyMode:
-        case FaultReason::AbortDmaMode:
-        case FaultReason::ExecuteRequested:
-        case FaultReason::RootAccess:
-        case FaultReason::RootNotPresent:
-        case FaultReason::RootReserved:
-        case FaultReason::ContextAccess:
-        case FaultReason::DirectoryAccess:
-        case FaultReason::PasidEntryAccess:
-            return false;
-        default:
-            return true;
-    }
+// By code, ascending.
+constexpr std::size_t kFaultReasonCount = 85;
+extern const FaultReasonInfo kFaultReasons[kFaultReasonCount];
+
+// Null for a number that the specification does not use.
+const FaultReasonInfo* find_fault(std::uint8_t code);
+inline const FaultReasonInfo* find_fault(FaultReason reason) {
+    return find_fault(static_cast<std::uint8_t>(reason));
 }
+
+// Qualified faults are not recorded when an entry on the way had FPD set.
+bool is_qualified(FaultReason reason);
+
+// What legacy mode calls a reason of the page walk: fewer codes, and no code for "not present",
+// which is a missing permission there.
+FaultReason legacy_reason(FaultReason reason, bool write);
 
 }  // namespace ioasim::vtd

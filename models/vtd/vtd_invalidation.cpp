@@ -158,8 +158,8 @@ void InvalidationQueue::next(TimePs now) {
 
 void InvalidationQueue::take_wait(TimePs now) {
     owner_.wait_taken(now, *current_);
-    waits_.push_back({*current_, owner_.marks(), false});
-    if (!fulfilled(waits_.back())) {
+    waits_.push_back({*current_, owner_.marks(), false, false});
+    if (!older_done(waits_.back())) {
         probes_.hit(kWaitDrained);
     }
     on_progress(now);
@@ -171,12 +171,20 @@ bool InvalidationQueue::released() const {
     return fence ? waits_.empty() : waits_.size() <= params_.pending_waits;
 }
 
-bool InvalidationQueue::fulfilled(const Wait& wait) const {
+bool InvalidationQueue::older_done(const Wait& wait) const {
     if (!owner_.requests_drained(wait.marks.requests) && !probes_.has(kWaitBeforeDrain)) {
         return false;
     }
-    if (!owner_.device_tlbs_done(wait.marks.device_tlbs) && !probes_.has(kWaitPassesDeviceTlb)) {
+    return owner_.device_tlbs_done(wait.marks.device_tlbs) || probes_.has(kWaitPassesDeviceTlb);
+}
+
+bool InvalidationQueue::fulfilled(Wait& wait) {
+    if (!older_done(wait)) {
         return false;
+    }
+    if (!wait.pages_marked) {
+        wait.pages_marked = true;
+        wait.marks.page_requests = owner_.marks().page_requests;
     }
     const bool pages = inv::kWaitPageDrain.get(wait.descriptor[0]) != 0;
     return !pages || owner_.page_requests_visible(wait.marks.page_requests) ||

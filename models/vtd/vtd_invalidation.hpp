@@ -7,9 +7,10 @@
 //
 // A wait completes, in queue order, when requests that may use older translations are done, every
 // device-TLB invalidation before it was answered, and, if it asks for it, every page request
-// received before is visible. Until then it holds the queue if it is a fence or too many wait. A
-// device-TLB invalidation leaves behind the translation completions that older entries made. Left
-// out: host permission descriptors (invalid, ECAP.HPTS = 0).
+// received until then is visible: those that a device sent before its answer are among them. Until
+// then it holds the queue if it is a fence or too many wait. A device-TLB invalidation leaves
+// behind the translation completions that older entries made. Left out: host permission descriptors
+// (invalid, ECAP.HPTS = 0).
 #pragma once
 
 #include <deque>
@@ -91,6 +92,7 @@ private:
     struct Wait {
         Descriptor descriptor{};
         QueueMarks marks;
+        bool pages_marked = false;
         bool writing = false;
     };
 
@@ -103,7 +105,8 @@ private:
     void fail(TimePs now, QueueError error);
     void take_wait(TimePs now);
     bool released() const;
-    bool fulfilled(const Wait& wait) const;
+    bool older_done(const Wait& wait) const;
+    bool fulfilled(Wait& wait);
     void serve_waits(TimePs now);
     void leave_wait(TimePs now);
     void next(TimePs now);

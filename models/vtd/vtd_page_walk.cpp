@@ -203,10 +203,8 @@ WalkAction PageWalk::use_first_stage(std::uint64_t value) {
     if (leaf) {
         return use_first_stage_leaf(value);
     }
-    if ((value & fs::kAccessed) == 0) {
-        return update_first_stage(fs::kAccessed);
-    }
-    return after_first_stage();
+    return (value & accessed_flags()) != accessed_flags() ? update_first_stage(accessed_flags())
+                                                          : after_first_stage();
 }
 
 WalkAction PageWalk::use_first_stage_leaf(std::uint64_t value) {
@@ -227,7 +225,7 @@ WalkAction PageWalk::use_first_stage_leaf(std::uint64_t value) {
         return start_second_stage(final_address_.value(), Purpose::Final);
     }
     result_.dirty = true;
-    const std::uint64_t wanted = fs::kAccessed | (marks_dirty(result_.write) ? fs::kDirty : 0);
+    const std::uint64_t wanted = accessed_flags() | (marks_dirty(result_.write) ? fs::kDirty : 0);
     return (value & wanted) != wanted ? update_first_stage(wanted) : after_first_stage();
 }
 
@@ -302,8 +300,11 @@ WalkAction PageWalk::read_second_stage() {
 }
 
 bool PageWalk::second_stage_reserved(std::uint64_t value, bool leaf) const {
-    std::uint64_t reserved = (caps_.above_host_width() & kPageTableAddress) | ss::kIoWrite;
-    if (ss_level_ >= 4 || (ss_level_ > 1 && !caps_.second_stage_large)) {
+    std::uint64_t reserved = caps_.above_host_width() & kPageTableAddress;
+    reserved |= access_.io_permissions ? 0 : ss::kIoWrite;
+    const bool no_large =
+        (ss_level_ == 2 && !caps_.second_stage_2m) || (ss_level_ == 3 && !caps_.second_stage_1g);
+    if (ss_level_ >= 4 || no_large) {
         reserved |= ss::kPageSize;
     }
     if (leaf && ss_level_ > 1) {
@@ -330,20 +331,21 @@ FaultReason PageWalk::check_second_stage_leaf() const {
     if (access_.write) {
         return ss_write_ ? FaultReason::None : FaultReason::NoWrite;
     }
-    return ss_read_ || (access_.zero_length && ss_write_) ? FaultReason::None : FaultReason::NoRead;
+    const bool zero_length = access_.zero_length && caps_.zero_length_reads;
+    return ss_read_ || (zero_length && ss_write_) ? FaultReason::None : FaultReason::NoRead;
 }
 
 WalkAction PageWalk::use_second_stage(std::uint64_t value) {
     ss_entry_ = value;
-    if ((value & (ss::kRead | ss::kWrite)) == 0) {
+    if ((value & (read_bit() | write_bit())) == 0) {
         return fault(FaultReason::SecondStageNotPresent);
     }
     const bool leaf = ss_level_ == 1 || (value & ss::kPageSize) != 0;
     if (second_stage_reserved(value, leaf)) {
         return fault(FaultReason::SecondStageReserved);
     }
-    ss_read_ = ss_above_read_ && (value & ss::kRead) != 0;
-    ss_write_ = ss_above_write_ && (value & ss::kWrite) != 0;
+    ss_read_ = ss_above_read_ && (value & read_bit()) != 0;
+    ss_write_ = ss_above_write_ && (value & write_bit()) != 0;
     if (!ss_read_ && !ss_write_) {
         return fault(FaultReason::SecondStageNotPresent);
     }
@@ -400,7 +402,7 @@ WalkAction PageWalk::after_second_stage() {
     result_.write = result_.write && ss_write_;
     result_.dirty = marked;
     reading_ = Reading::FirstStage;
-    const std::uint64_t wanted = fs::kAccessed | (marks_dirty(result_.write) ? fs::kDirty : 0);
+    const std::uint64_t wanted = accessed_flags() | (marks_dirty(result_.write) ? fs::kDirty : 0);
     return (fs_entry_ & wanted) != wanted ? update_first_stage(wanted) : after_first_stage();
 }
 

@@ -5,8 +5,8 @@
 // Accessed flags are set in every first-stage entry used, dirty in the leaf of a permitted write;
 // the same for the second stage when the PASID entry asks for it (SSADE). Updates are locked; an
 // entry that changed in between is read again. Order of checks within an entry: access, present,
-// reserved, address width, permissions, flags; first stage before second. Left out: extended access
-// flags, memory types.
+// reserved, address width, permissions, flags; first stage before second. A translation request is
+// not refused for want of one permission: its result says what is allowed. Left out: memory types.
 #pragma once
 
 #include "models/vtd/vtd_capabilities.hpp"
@@ -67,6 +67,7 @@ struct PageAccess {
     // is marked dirty, unless the device promises not to write.
     bool translation = false;
     bool no_write = false;
+    bool io_permissions = false;  // RTADDR.SSIRWE: bits 61 and 62 of second-stage entries decide
 };
 
 // Where a walk may begin below the root, and what it leaves behind: nothing without caches.
@@ -118,6 +119,12 @@ private:
     FaultReason check_second_stage_leaf() const;
     WalkAction after_second_stage();
     bool second_stage_reserved(std::uint64_t value, bool leaf) const;
+    std::uint64_t read_bit() const { return access_.io_permissions ? ss::kIoRead : ss::kRead; }
+    std::uint64_t write_bit() const { return access_.io_permissions ? ss::kIoWrite : ss::kWrite; }
+
+    std::uint64_t accessed_flags() const {
+        return fs::kAccessed | (entry_.eafe ? fs::kExtendedAccessed : 0);
+    }
 
     WalkAction make_update(std::uint64_t desired);
     WalkAction read_again();

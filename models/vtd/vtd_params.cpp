@@ -3,71 +3,147 @@
 namespace ioasim::vtd {
 namespace {
 
-void add_capabilities(ParamTable<VtdParams>& t) {
-    t.count("cap.host_address_width", &VtdParams::host_address_width, 36, 52, 46,
+void add_registers(ParamTable<VtdParams>& t) {
+    t.count(
+        "version", &VtdParams::version, 0x10, 0x8F, 0x60,
+        "VER: minor version in bits 3:0, major in 7:4. Below 6 (60h = 96) register-based "
+        "invalidation works; from 2 on invalidations always drain; from 8 on ER is refused early.",
+        "VT-d specification 11.4.1");
+    t.bits("cap.raw", &VtdParams::raw_cap, 0,
+           "CAP as a number; 0: made from the other parameters. A bit that the model lacks is "
+           "refused.",
+           "VT-d specification 11.4.2");
+    t.bits("ecap.raw", &VtdParams::raw_ecap, 0,
+           "ECAP as a number; 0: made from the other parameters. A bit that the model lacks is "
+           "refused.",
+           "VT-d specification 11.4.3");
+    t.count("cap.host_address_width", &VtdParams::host_address_width, 32, 52, 46,
             "Bits of a host physical address; table bits above are reserved.",
             "VT-d specification 8.1 (DMAR host address width); 46 bits as on servers");
-    t.count("cap.guest_address_width", &VtdParams::guest_address_width, 39, 57, 57,
-            "Bits of an input address of second-stage translation (MGAW + 1).",
-            "VT-d specification 11.4.2");
-    t.count("cap.pasid_bits", &VtdParams::pasid_bits, 1, 20, 20,
-            "PASID bits that the unit accepts (ECAP.PSS + 1).", "VT-d specification 11.4.3");
+}
+
+void add_cap(ParamTable<VtdParams>& t) {
     t.count("cap.domain_bits", &VtdParams::domain_bits, 4, 16, 16,
-            "Bits of a domain id: 4 + 2 * ND.", "VT-d specification 11.4.2")
+            "Bits of a domain id: 4 + 2 * ND.", "VT-d specification 11.4.2 (ND)")
         .in_multiples_of(2);
+    t.flag("cap.write_buffer_flush", &VtdParams::write_buffer_flush, false,
+           "The flush command of write buffers exists. The model has no such buffers: it completes "
+           "at once.",
+           "VT-d specification 11.4.2 (RWBF)");
+    t.flag("cap.caching_mode", &VtdParams::caching_mode, false,
+           "Software must invalidate after making entries present too; domain id 0 is reserved. "
+           "Hardware has it clear.",
+           "VT-d specification 11.4.2 (CM)");
+    t.flag("cap.second_stage_3_levels", &VtdParams::second_stage_3_levels, false,
+           "39-bit second stage.", "VT-d specification 11.4.2 (SAGAW)");
+    t.flag("cap.second_stage_4_levels", &VtdParams::second_stage_4_levels, true,
+           "48-bit second stage.", "VT-d specification 11.4.2 (SAGAW)");
+    t.flag("cap.second_stage_5_levels", &VtdParams::second_stage_5_levels, true,
+           "57-bit second stage.", "VT-d specification 11.4.2 (SAGAW)");
+    t.count("cap.guest_address_width", &VtdParams::guest_address_width, 32, 57, 57,
+            "Bits of an input address of second-stage translation (MGAW + 1).",
+            "VT-d specification 11.4.2 (MGAW)");
+    t.flag("cap.zero_length_reads", &VtdParams::zero_length_reads, true,
+           "A read of no bytes may touch a page that is only writable.",
+           "VT-d specification 11.4.2 (ZLR)");
+    t.count("cap.fault_record_offset", &VtdParams::fault_record_offset, 0xF0, 0xDF0, 0x220,
+            "Where the fault recording registers are.", "VT-d specification 11.4.2 (FRO)")
+        .in_multiples_of(16);
+    t.flag("cap.second_stage_2m", &VtdParams::second_stage_2m, true, "2-MiB second-stage pages.",
+           "VT-d specification 11.4.2 (SSLPS)");
+    t.flag("cap.second_stage_1g", &VtdParams::second_stage_1g, true, "1-GiB second-stage pages.",
+           "VT-d specification 11.4.2 (SSLPS)");
+    t.flag("cap.page_selective", &VtdParams::page_selective, true,
+           "IOTLB invalidation by page in a domain.", "VT-d specification 11.4.2 (PSI)");
     t.count("cap.fault_records", &VtdParams::fault_records, 1, 128, 8, "Fault recording registers.",
             "VT-d specification 11.4.2 (NFR)");
-    t.count("cap.max_address_mask", &VtdParams::max_address_mask, 9, 63, 18,
+    t.count("cap.max_address_mask", &VtdParams::max_address_mask, 0, 63, 18,
             "Largest address mask of a page-selective invalidation by domain.",
             "VT-d specification 11.4.2 (MAMV)");
-    t.flag("cap.first_stage", &VtdParams::first_stage, true, "First-stage translation.",
-           "VT-d specification 11.4.3 (FSTS)");
-    t.flag("cap.second_stage", &VtdParams::second_stage, true, "Second-stage translation.",
-           "VT-d specification 11.4.3 (SSTS)");
-    t.flag("cap.nested", &VtdParams::nested, true, "Nested translation; needs both stages.",
-           "VT-d specification 11.4.3 (NEST)");
-    t.flag("cap.pass_through", &VtdParams::pass_through, true, "Pass-through translation type.",
-           "VT-d specification 11.4.3 (PT)");
-    t.flag("cap.five_level", &VtdParams::five_level, true, "Five-level tables in both stages.",
-           "VT-d specification 11.4.2 (SAGAW, FS5LP)");
+    t.flag("cap.write_drain", &VtdParams::write_drain, true,
+           "Writes can be drained by an invalidation.", "VT-d specification 11.4.2 (DWD)");
+    t.flag("cap.read_drain", &VtdParams::read_drain, true,
+           "Reads can be drained by an invalidation.", "VT-d specification 11.4.2 (DRD)");
     t.flag("cap.first_stage_1g", &VtdParams::first_stage_1g, true, "1-GiB first-stage pages.",
            "VT-d specification 11.4.2 (FS1GP)");
-    t.flag("cap.second_stage_large", &VtdParams::second_stage_large, true,
-           "2-MiB and 1-GiB second-stage pages.", "VT-d specification 11.4.2 (SSLPS)");
-    t.flag("cap.second_stage_ad", &VtdParams::second_stage_ad, true,
-           "Accessed and dirty flags of the second stage.", "VT-d specification 11.4.3 (SSADS)");
-    t.flag("cap.supervisor", &VtdParams::supervisor, true, "Supervisor requests (SRE field).",
-           "VT-d specification 11.4.3 (SRS)");
-    t.flag("cap.snoop_control", &VtdParams::snoop_control, true, "PGSNP and SNP fields.",
-           "VT-d specification 11.4.3 (SC)");
-    t.flag("cap.snooped_walks", &VtdParams::snooped_walks, true, "PWSNP field.",
-           "VT-d specification 11.4.3 (SMPWCS)");
-    t.flag("cap.rid_pasid", &VtdParams::rid_pasid, true, "RID_PASID field of context entries.",
-           "VT-d specification 11.4.3 (RPS)");
-    t.flag("cap.caching_mode", &VtdParams::caching_mode, false,
-           "CM is reported; domain id 0 is then reserved. Hardware has it clear.",
-           "VT-d specification 6.1");
+    t.flag("cap.first_stage_5_levels", &VtdParams::first_stage_5_levels, true,
+           "First-stage tables of five levels.", "VT-d specification 11.4.2 (FS5LP)");
+    t.flag(
+        "cap.flush_on_sirtp", &VtdParams::flush_on_sirtp, false,
+        "Setting the interrupt table pointer invalidates the interrupt cache (the model has none).",
+        "VT-d specification 11.4.2 (ESIRTPS)");
+    t.flag("cap.flush_on_srtp", &VtdParams::flush_on_srtp, true,
+           "Setting the root table pointer invalidates all caches.",
+           "VT-d specification 11.4.2 (ESRTPS)");
+}
+
+void add_ecap(ParamTable<VtdParams>& t) {
+    t.flag("cap.coherent", &VtdParams::coherent, true,
+           "Root, context and PASID structures and legacy page tables are read snooped.",
+           "VT-d specification 11.4.3 (C)");
+    t.flag("cap.queued_invalidation", &VtdParams::queued_invalidation, true,
+           "The invalidation queue.", "VT-d specification 11.4.3 (QI)");
     t.flag("cap.device_tlb", &VtdParams::device_tlb, false,
            "Translation requests and translated requests of devices.",
            "VT-d specification 11.4.3 (DT)");
-    t.flag("cap.device_tlb_throttle", &VtdParams::device_tlb_throttle, false,
-           "PFSID field of device-TLB invalidations.", "VT-d specification 11.4.3 (DIT)");
-    t.flag("cap.page_requests", &VtdParams::page_requests, false, "Page requests of devices.",
-           "VT-d specification 11.4.3 (PRS)");
-    t.flag("cap.page_request_drain", &VtdParams::page_request_drain, false,
-           "PD flag of invalidation waits.", "VT-d specification 11.4.3 (PDS)");
-    t.flag("cap.stop_markers", &VtdParams::stop_markers, false,
-           "Stop markers that find no room vanish.", "VT-d specification 11.4.3 (SMS)");
     t.flag("cap.interrupt_remapping", &VtdParams::interrupt_cache, false,
            "Registers and queue entries of interrupt remapping; interrupts themselves pass "
            "unremapped.",
            "VT-d specification 11.4.3 (IR)");
+    t.flag("cap.x2apic", &VtdParams::x2apic, false,
+           "Event messages have an upper address register.", "VT-d specification 11.4.3 (EIM)");
+    t.flag("cap.pass_through", &VtdParams::pass_through, true, "Pass-through translation type.",
+           "VT-d specification 11.4.3 (PT)");
+    t.flag("cap.snoop_control", &VtdParams::snoop_control, true, "PGSNP and SNP fields.",
+           "VT-d specification 11.4.3 (SC)");
+    t.count("cap.iotlb_offset", &VtdParams::iotlb_offset, 0xF0, 0xDF0, 0xF0,
+            "Where the registers IVA and IOTLB are.", "VT-d specification 11.4.3 (IRO)")
+        .in_multiples_of(16);
     t.count("cap.max_handle_mask", &VtdParams::max_handle_mask, 0, 15, 0,
             "Largest index mask of an interrupt cache invalidation.",
             "VT-d specification 11.4.3 (MHMV)");
-    t.flag("cap.flush_on_srtp", &VtdParams::flush_on_srtp, true,
-           "Setting the root table pointer invalidates all caches.",
-           "VT-d specification 11.4.2 (ESRTPS)");
+    t.flag("cap.nested", &VtdParams::nested, true, "Nested translation; needs both stages.",
+           "VT-d specification 11.4.3 (NEST)");
+    t.flag("cap.page_requests", &VtdParams::page_requests, false, "Page requests of devices.",
+           "VT-d specification 11.4.3 (PRS)");
+    t.flag("cap.supervisor", &VtdParams::supervisor, true, "Supervisor requests (SRE field).",
+           "VT-d specification 11.4.3 (SRS)");
+    t.flag("cap.no_write_flag", &VtdParams::no_write_flag, false,
+           "The no-write flag of translation requests counts.", "VT-d specification 11.4.3 (NWFS)");
+    t.flag("cap.extended_accessed", &VtdParams::extended_accessed, true,
+           "Extended accessed flag of first-stage entries (EAFE field).",
+           "VT-d specification 11.4.3 (EAFS)");
+    t.count("cap.pasid_bits", &VtdParams::pasid_bits, 1, 20, 20,
+            "PASID bits that the unit accepts (PSS + 1).", "VT-d specification 11.4.3 (PSS)");
+    t.flag("cap.pasid", &VtdParams::pasid, true, "Requests with PASID (PASIDE field).",
+           "VT-d specification 11.4.3 (PASID)");
+    t.flag("cap.device_tlb_throttle", &VtdParams::device_tlb_throttle, false,
+           "PFSID field of device-TLB invalidations.", "VT-d specification 11.4.3 (DIT)");
+    t.flag("cap.page_request_drain", &VtdParams::page_request_drain, false,
+           "PD flag of invalidation waits.", "VT-d specification 11.4.3 (PDS)");
+    t.flag("cap.scalable", &VtdParams::scalable, true, "Scalable mode.",
+           "VT-d specification 11.4.3 (SMTS)");
+    t.flag("cap.second_stage_ad", &VtdParams::second_stage_ad, true,
+           "Accessed and dirty flags of the second stage.", "VT-d specification 11.4.3 (SSADS)");
+    t.flag("cap.second_stage", &VtdParams::second_stage, true,
+           "Second-stage translation in scalable mode.", "VT-d specification 11.4.3 (SSTS)");
+    t.flag("cap.first_stage", &VtdParams::first_stage, true, "First-stage translation.",
+           "VT-d specification 11.4.3 (FSTS)");
+    t.flag("cap.snooped_walks", &VtdParams::snooped_walks, true, "PWSNP field.",
+           "VT-d specification 11.4.3 (SMPWCS)");
+    t.flag("cap.rid_pasid", &VtdParams::rid_pasid, true, "RID_PASID field of context entries.",
+           "VT-d specification 11.4.3 (RPS)");
+    t.flag("cap.abort_dma", &VtdParams::abort_dma, true,
+           "Abort-DMA mode of the root table register.", "VT-d specification 11.4.3 (ADMS)");
+    t.flag("cap.rid_privilege", &VtdParams::rid_privilege, true,
+           "RID_PRIV field of context entries.", "VT-d specification 11.4.3 (RPRIVS)");
+    t.flag("cap.translated_with_pasid", &VtdParams::translated_with_pasid, false,
+           "Translated requests with PASID (EPTR field).", "VT-d specification 11.4.3 (PTRS)");
+    t.flag("cap.second_stage_io_rw", &VtdParams::second_stage_io_rw, false,
+           "Separate read and write permissions of devices in second-stage entries (SSIRWE).",
+           "VT-d specification 11.4.3 (SSIRWS)");
+    t.flag("cap.stop_markers", &VtdParams::stop_markers, false,
+           "Stop markers that find no room vanish.", "VT-d specification 11.4.3 (SMS)");
 }
 
 constexpr const char* kNoFigure = "modelling choice: no published figure";
@@ -144,7 +220,9 @@ void add_queues(ParamTable<VtdParams>& t) {
 const ParamTable<VtdParams>& vtd_param_table() {
     static const ParamTable<VtdParams> table = [] {
         ParamTable<VtdParams> t{"iommu"};
-        add_capabilities(t);
+        add_registers(t);
+        add_cap(t);
+        add_ecap(t);
         add_caches(t);
         add_queues(t);
         t.count("walkers", &VtdParams::walkers, 1, 64, 6, "Page walks at a time.",

@@ -14,34 +14,62 @@ namespace ioasim::vtd {
 enum class Coarseness : std::uint8_t { Exact, Tag, Everything };
 
 struct VtdParams {
-    // Capabilities.
+    // What the unit reports and offers: version, CAP, ECAP. A raw register replaces its parameters.
+    std::uint64_t version = 0;
+    std::uint64_t raw_cap = 0;
+    std::uint64_t raw_ecap = 0;
     std::uint64_t host_address_width = 0;
-    std::uint64_t guest_address_width = 0;
-    std::uint64_t pasid_bits = 0;
+    // CAP.
     std::uint64_t domain_bits = 0;
+    bool write_buffer_flush = false;
+    bool caching_mode = false;
+    bool second_stage_3_levels = false;
+    bool second_stage_4_levels = false;
+    bool second_stage_5_levels = false;
+    std::uint64_t guest_address_width = 0;
+    bool zero_length_reads = false;
+    std::uint64_t fault_record_offset = 0;
+    bool second_stage_2m = false;
+    bool second_stage_1g = false;
+    bool page_selective = false;
     std::uint64_t fault_records = 0;
     std::uint64_t max_address_mask = 0;
-    bool first_stage = false;
-    bool second_stage = false;
-    bool nested = false;
-    bool pass_through = false;
-    bool five_level = false;
+    bool write_drain = false;
+    bool read_drain = false;
     bool first_stage_1g = false;
-    bool second_stage_large = false;
-    bool second_stage_ad = false;
-    bool supervisor = false;
-    bool snoop_control = false;
-    bool snooped_walks = false;
-    bool rid_pasid = false;
-    bool caching_mode = false;
+    bool first_stage_5_levels = false;
+    bool flush_on_sirtp = false;
     bool flush_on_srtp = false;
+    // ECAP.
+    bool coherent = false;
+    bool queued_invalidation = false;
     bool device_tlb = false;
     bool interrupt_cache = false;
-    bool page_requests = false;
-    bool page_request_drain = false;
-    bool device_tlb_throttle = false;
-    bool stop_markers = false;
+    bool x2apic = false;
+    bool pass_through = false;
+    bool snoop_control = false;
+    std::uint64_t iotlb_offset = 0;
     std::uint64_t max_handle_mask = 0;
+    bool nested = false;
+    bool page_requests = false;
+    bool supervisor = false;
+    bool no_write_flag = false;
+    bool extended_accessed = false;
+    std::uint64_t pasid_bits = 0;
+    bool pasid = false;
+    bool device_tlb_throttle = false;
+    bool page_request_drain = false;
+    bool scalable = false;
+    bool second_stage_ad = false;
+    bool second_stage = false;
+    bool first_stage = false;
+    bool snooped_walks = false;
+    bool rid_pasid = false;
+    bool abort_dma = false;
+    bool rid_privilege = false;
+    bool translated_with_pasid = false;
+    bool second_stage_io_rw = false;
+    bool stop_markers = false;
     // Caches.
     std::uint64_t context_entries = 0;
     std::uint64_t context_ways = 0;

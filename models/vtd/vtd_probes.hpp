@@ -57,6 +57,12 @@ inline const Defect kHintInverted{
 inline const Defect kStaleFillKept{
     "vtd.stale_fill_kept", "a walk that an invalidation overtook fills the caches all the same"};
 
+inline const Defect kCommandOverrun{
+    "vtd.command_overrun", "a command register takes the next command before the last is done"};
+inline const Defect kRegisterInvalidationAlways{
+    "vtd.register_invalidation_always",
+    "CCMD and IOTLB invalidate and report success whatever the version, queue and table mode"};
+
 inline const Mark kStaleFillDropped{
     "vtd.stale_fill_dropped", "a walk ended after an invalidation and was not put into a cache"};
 inline const Mark kFaultOverflow{"vtd.fault_overflow",
@@ -84,6 +90,8 @@ inline const Mark kWriteHeld{"vtd.write_held",
                              "a translated request waited for an older write of its device"};
 inline const Mark kCompletionHeld{
     "vtd.completion_held", "an interrupt or read completion waited for older writes to be done"};
+inline const Mark kCommandOverlap{
+    "vtd.command_overlap", "software wrote a command register while a command was under way"};
 inline const Mark kBadRegisterAccess{"vtd.bad_register_access",
                                      "a register access of illegal size or alignment"};
 

@@ -1,77 +1,87 @@
 #include "models/vtd/vtd_register_file.hpp"
 
 #include <algorithm>
-#include <iterator>
 
 namespace ioasim::vtd {
 namespace {
 
-struct Rule {
-    std::uint32_t offset;
-    std::uint64_t writable;
-    std::uint64_t clear_on_one;
-    unsigned bytes;
-};
-
 constexpr std::uint64_t kAddressBits = bit_mask(63, 12);
+constexpr std::uint32_t kFaultRecordBytes = 16;
+
+}  // namespace
 
 // Registers that are not listed read as 0 and ignore writes. Those whose bits have effects beyond
 // storage (commands, event controls, queue pointers) are handled by the unit and have no writable
 // bits here.
-constexpr Rule kRules[] = {
-    {reg::kVer, 0, 0, 4},
-    {reg::kCap, 0, 0, 8},
-    {reg::kEcap, 0, 0, 8},
-    {reg::kGcmd, 0, 0, 4},
-    {reg::kGsts, 0, 0, 4},
-    {reg::kRtaddr, kAddressBits | rtaddr::kTtm.mask(), 0, 8},
-    {reg::kCcmd, 0, 0, 8},
-    {reg::kFsts, 0, fsts::kIqe | fsts::kIce | fsts::kIte, 4},
-    {reg::kFectl, 0, 0, 4},
-    {reg::kFedata, 0xFFFF, 0, 4},
-    {reg::kFeaddr, 0xFFFF'FFFC, 0, 4},
-    {reg::kFeuaddr, 0xFFFF'FFFF, 0, 4},
-    {reg::kIqh, 0, 0, 8},
-    {reg::kIqt, iq::kOffsetMask, 0, 8},
-    {reg::kIqa, kAddressBits | iq::kWide | iq::kSize.mask(), 0, 8},
-    {reg::kIcs, 0, iq::kIwc, 4},
-    {reg::kIectl, 0, 0, 4},
-    {reg::kIedata, 0xFFFF, 0, 4},
-    {reg::kIeaddr, 0xFFFF'FFFC, 0, 4},
-    {reg::kIeuaddr, 0xFFFF'FFFF, 0, 4},
-    {reg::kIqercd, 0, 0, 8},
-    {reg::kPqh, pq::kOffsetMask, 0, 8},
-    {reg::kPqt, pq::kOffsetMask, 0, 8},
-    {reg::kPqa, kAddressBits | pq::kSize.mask(), 0, 8},
-    {reg::kPrs, 0, pq::kPpr | pq::kPro, 4},
-    {reg::kPectl, 0, 0, 4},
-    {reg::kPedata, 0xFFFF, 0, 4},
-    {reg::kPeaddr, 0xFFFF'FFFC, 0, 4},
-    {reg::kPeuaddr, 0xFFFF'FFFF, 0, 4},
-    {reg::kIva, 0, 0, 8},
-    {reg::kIotlb, 0, 0, 8},
-    {reg::kVcmd, 0, 0, 8},
-    {reg::kVcmdEo, 0, 0, 8},
-    {reg::kVcrsp, 0, 0, 8},
-    {reg::kVccap, 0, 0, 8},
-};
-
-const Rule* rule_at(std::uint32_t offset) {
-    const auto found = std::find_if(std::begin(kRules), std::end(kRules), [&](const Rule& r) {
-        return offset >= r.offset && offset < r.offset + r.bytes;
-    });
-    return found == std::end(kRules) ? nullptr : found;
-}
-
-}  // namespace
-
-RegisterFile::RegisterFile(const Capabilities& caps) {
-    set(reg::kVer, kVersion);
+RegisterFile::RegisterFile(const Capabilities& caps)
+    : records_begin_(caps.fault_offset),
+      records_end_(caps.fault_offset + caps.fault_records * kFaultRecordBytes) {
+    add(reg::kVer, 4);
+    add(reg::kCap, 8);
+    add(reg::kEcap, 8);
+    add(reg::kGcmd, 4);
+    add(reg::kGsts, 4);
+    add(reg::kRtaddr, 8,
+        kAddressBits | rtaddr::kTtm.mask() |
+            (caps.second_stage_io_rw ? rtaddr::kSsirwe.mask() : 0));
+    add(reg::kCcmd, 8,
+        ccmd::kDid.mask() | ccmd::kSid.mask() | ccmd::kFm.mask() | ccmd::kCirg.mask());
+    add(reg::kFsts, 4, 0, fsts::kIqe | fsts::kIce | fsts::kIte);
+    add_event(caps, true, reg::kFectl);
+    add_queue(caps);
+    add(reg::kIrta, 8,
+        caps.interrupt_cache
+            ? kAddressBits | irta::kSize.mask() | (caps.x2apic ? irta::kEime.mask() : 0)
+            : 0);
+    add_page_queue(caps);
+    add(caps.iotlb_offset, 8, kAddressBits | iotlb::kAm.mask() | iotlb::kIh.mask());
+    add(caps.iotlb_offset + 8, 8,
+        iotlb::kDid.mask() | iotlb::kDw.mask() | iotlb::kDr.mask() | iotlb::kIirg.mask());
+    for (const std::uint32_t offset : {reg::kVcmd, reg::kVcmdEo, reg::kVcrsp, reg::kVccap}) {
+        add(offset, 8);
+    }
+    set(reg::kVer, caps.version);
     set64(reg::kCap, caps.cap());
     set64(reg::kEcap, caps.ecap());
 }
 
-bool RegisterFile::legal(std::uint32_t offset, unsigned size) {
+// Control, data, address and upper address stand side by side.
+void RegisterFile::add_event(const Capabilities& caps, bool present, std::uint32_t control) {
+    add(control, 4);
+    add(control + 4, 4, present ? 0xFFFF : 0);
+    add(control + 8, 4, present ? 0xFFFF'FFFC : 0);
+    add(control + 12, 4, present && caps.x2apic ? 0xFFFF'FFFF : 0);
+}
+
+void RegisterFile::add_queue(const Capabilities& caps) {
+    const bool present = caps.queued_invalidation;
+    add(reg::kIqh, 8);
+    add(reg::kIqt, 8, present ? iq::kOffsetMask : 0);
+    add(reg::kIqa, 8, present ? kAddressBits | iq::kWide | iq::kSize.mask() : 0);
+    add(reg::kIcs, 4, 0, present ? iq::kIwc : 0);
+    add_event(caps, present, reg::kIectl);
+    add(reg::kIqercd, 8);
+}
+
+void RegisterFile::add_page_queue(const Capabilities&) {
+    add(reg::kPqh, 8, pq::kOffsetMask);
+    add(reg::kPqt, 8, pq::kOffsetMask);
+    add(reg::kPqa, 8, kAddressBits | pq::kSize.mask());
+    add(reg::kPrs, 4, 0, pq::kPpr | pq::kPro);
+    add(reg::kPectl, 4);
+    add(reg::kPedata, 4, 0xFFFF);
+    add(reg::kPeaddr, 4, 0xFFFF'FFFC);
+    add(reg::kPeuaddr, 4, 0xFFFF'FFFF);
+}
+
+const RegisterFile::Rule* RegisterFile::rule_at(std::uint32_t offset) const {
+    const auto found = std::find_if(rules_.begin(), rules_.end(), [&](const Rule& r) {
+        return offset >= r.offset && offset < r.offset + r.bytes;
+    });
+    return found == rules_.end() ? nullptr : &*found;
+}
+
+bool RegisterFile::legal(std::uint32_t offset, unsigned size) const {
     if (size == 4) {
         return offset % 4 == 0 && offset + 4 <= kRegisterBytes;
     }
@@ -79,8 +89,11 @@ bool RegisterFile::legal(std::uint32_t offset, unsigned size) {
         return false;
     }
     // Fault records are 64-bit registers too.
+    if (offset >= records_begin_ && offset < records_end_) {
+        return true;
+    }
     const Rule* const rule = rule_at(offset);
-    return rule != nullptr ? rule->bytes == 8 && rule->offset == offset : offset >= reg::kFrcd;
+    return rule != nullptr && rule->bytes == 8 && rule->offset == offset;
 }
 
 void RegisterFile::write(std::uint32_t offset, std::uint32_t value) {

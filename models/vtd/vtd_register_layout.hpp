@@ -1,9 +1,8 @@
 // Registers of a remapping unit: offsets and fields (VT-d specification 5.10, chapter 11).
 //
-// One 4-KiB page of registers: fault records at FRO*16 = 220h, the IOTLB registers at IRO*16 = F0h,
-// the virtual command registers at E00h. Left out: protected memory bounds, MTRRs, performance
-// monitoring, enhanced commands, resource director, legacy CCMD and IOTLB commands (major version 6
-// and above answers those with an error).
+// One 4-KiB page of registers: fault records at FRO*16 (220h unless told otherwise), the IOTLB
+// registers at IRO*16 (F0h), the virtual command registers at E00h. Left out: protected memory
+// bounds, MTRRs, performance monitoring, enhanced commands, resource director.
 #pragma once
 
 #include <cstdint>
@@ -76,6 +75,8 @@ constexpr std::uint32_t kVccap = 0xE30;    // 64
 namespace cap {
 constexpr Field kNd{2, 0};  // domain ids have 4 + 2 * ND bits
 constexpr Field kRwbf{4, 4};
+constexpr Field kPlmr{5, 5};
+constexpr Field kPhmr{6, 6};
 constexpr Field kCm{7, 7};
 constexpr Field kSagaw{12, 8};  // bit 1: 3 levels, bit 2: 4 levels, bit 3: 5 levels
 constexpr Field kMgaw{21, 16};  // input width - 1
@@ -124,12 +125,18 @@ constexpr Field kSsts{46, 46};
 constexpr Field kFsts{47, 47};
 constexpr Field kSmpwcs{48, 48};
 constexpr Field kRps{49, 49};
+constexpr Field kTdxcs{50, 50};
+constexpr Field kPms{51, 51};
 constexpr Field kAdms{52, 52};
 constexpr Field kRprivs{53, 53};
 constexpr Field kHpts{55, 55};
 constexpr Field kPtrs{56, 56};
 constexpr Field kSsirws{57, 57};
 constexpr Field kSms{58, 58};
+constexpr Field kHpt1g{59, 59};
+constexpr Field kRdts{60, 60};
+constexpr Field kEimer{61, 61};
+constexpr Field kIrreq{62, 62};
 }  // namespace ecap
 
 // GCMD and GSTS use the same bits (11.4.4).
@@ -141,6 +148,7 @@ constexpr std::uint32_t kQie = 1U << 26U;
 constexpr std::uint32_t kIre = 1U << 25U;
 constexpr std::uint32_t kSirtp = 1U << 24U;
 constexpr std::uint32_t kCfi = 1U << 23U;
+constexpr std::uint32_t kOneShot = kSrtp | kWbf | kSirtp;
 // Software forms the next command from GSTS without the one-shot bits.
 constexpr std::uint32_t kStickyMask = 0x96FF'FFFF;
 }  // namespace gcmd
@@ -158,6 +166,32 @@ constexpr TableMode mode_of(std::uint64_t value) {
     return static_cast<TableMode>(kTtm.get(value));
 }
 }  // namespace rtaddr
+
+// CCMD, IOTLB and IVA: register-based invalidation (11.4.6, 11.4.8.1).
+namespace ccmd {
+constexpr Field kDid{15, 0};
+constexpr Field kSid{31, 16};
+constexpr Field kFm{33, 32};
+constexpr Field kCaig{60, 59};  // what was done; 0: an error
+constexpr Field kCirg{62, 61};  // what is asked: 1 global, 2 domain, 3 device
+constexpr Field kIcc{63, 63};   // command; 0 when done
+}  // namespace ccmd
+namespace iotlb {
+constexpr Field kDid{47, 32};
+constexpr Field kDw{48, 48};
+constexpr Field kDr{49, 49};
+constexpr Field kIaig{58, 57};  // what was done; 0: an error
+constexpr Field kIirg{61, 60};  // what is asked: 1 global, 2 domain, 3 pages of a domain
+constexpr Field kIvt{63, 63};   // command; 0 when done
+constexpr Field kAm{5, 0};      // IVA: 2^AM pages
+constexpr Field kIh{6, 6};      // IVA
+}  // namespace iotlb
+
+// IRTA (11.4.10).
+namespace irta {
+constexpr Field kSize{3, 0};    // 2^(S + 1) entries
+constexpr Field kEime{11, 11};  // x2APIC ids
+}  // namespace irta
 
 // FSTS (11.4.7.1).
 namespace fsts {

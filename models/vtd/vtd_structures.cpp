@@ -8,6 +8,10 @@ bool root_half_reserved(const Capabilities& caps, std::uint64_t half) {
     return get_bit(half, 0) && (half & reserved) != 0;
 }
 
+std::uint64_t above_domain_width(const Capabilities& caps) {
+    return ~((std::uint64_t{1} << caps.domain_bits) - 1);
+}
+
 // Bits that no unit of this model gives a meaning, or that need an absent capability.
 PasidQwords pasid_reserved(const Capabilities& caps) {
     namespace f = pasid_entry;
@@ -20,7 +24,7 @@ PasidQwords pasid_reserved(const Capabilities& caps) {
         r[0] |= f::kSsade.mask();
     }
     r[1] = bit_mask(22, 16) | bit_mask(31, 27) | f::kCd.mask() | f::kEmte.mask() | f::kPat.mask();
-    r[1] |= f::kDid.mask() & ~((std::uint64_t{1} << caps.domain_bits) - 1);
+    r[1] |= f::kDid.mask() & above_domain_width(caps);
     if (!caps.snooped_walks) {
         r[1] |= f::kPwsnp.mask();
     }
@@ -28,7 +32,10 @@ PasidQwords pasid_reserved(const Capabilities& caps) {
         r[1] |= f::kPgsnp.mask();
     }
     // Bits 134:133 of the entry are ignored.
-    r[2] = bit_mask(1, 1) | f::kEafe.mask() | bit_mask(11, 8);
+    r[2] = bit_mask(1, 1) | bit_mask(11, 8);
+    if (!caps.extended_accessed) {
+        r[2] |= f::kEafe.mask();
+    }
     if (!caps.supervisor) {
         r[2] |= f::kSre.mask();
     }
@@ -77,26 +84,78 @@ FaultReason check_root(const Capabilities& caps, const RootQwords& q, Rid rid) {
     return FaultReason::None;
 }
 
+FaultReason check_legacy_root(const Capabilities& caps, const RootQwords& q) {
+    if (!get_bit(q[0], 0)) {
+        return FaultReason::LegacyRootNotPresent;
+    }
+    return root_half_reserved(caps, q[0]) || q[1] != 0 ? FaultReason::LegacyRootReserved
+                                                       : FaultReason::None;
+}
+
+FaultReason check_legacy_context(const Capabilities& caps, const LegacyContextQwords& q) {
+    const LegacyContextEntry entry = decode_legacy_context(q);
+    if (!entry.present) {
+        return FaultReason::LegacyContextNotPresent;
+    }
+    // Bits 70:67 of the entry are ignored.
+    const std::uint64_t reserved0 = bit_mask(11, 4) | (caps.above_host_width() & kTableAddress);
+    const std::uint64_t reserved1 = bit_mask(7, 7) | bit_mask(63, 24);
+    if ((q[0] & reserved0) != 0 || (q[1] & reserved1) != 0) {
+        return FaultReason::LegacyContextReserved;
+    }
+    bool legal = caps.second_stage_levels(entry.aw) != 0;
+    if (entry.type == LegacyType::PassThrough) {
+        legal = caps.pass_through && entry.aw == caps.widest_second_stage();
+    } else if (entry.type == LegacyType::WithDeviceTlb) {
+        legal = legal && caps.device_tlb;
+    } else if (entry.type == LegacyType::Reserved) {
+        legal = false;
+    }
+    return legal ? FaultReason::None : FaultReason::LegacyContextInvalid;
+}
+
+FaultReason check_legacy_context_use(const LegacyContextEntry& entry, Access access) {
+    return access != Access::Untranslated && entry.type != LegacyType::WithDeviceTlb
+               ? FaultReason::LegacyTypeBlocks
+               : FaultReason::None;
+}
+
+PasidEntry pasid_entry_of(const Capabilities& caps, const LegacyContextEntry& entry) {
+    PasidEntry e;
+    e.present = true;
+    e.fpd = entry.fpd;
+    e.aw = entry.aw;
+    e.pgtt = entry.type == LegacyType::PassThrough ? TranslationType::PassThrough
+                                                   : TranslationType::SecondStage;
+    e.second_stage = entry.second_stage;
+    e.did = entry.did;
+    e.pwsnp = caps.coherent;
+    return e;
+}
+
+// What needs a capability that the unit lacks is reserved.
 FaultReason check_context(const Capabilities& caps, const ContextQwords& q) {
     if (context::kP.get(q[0]) == 0) {
         return FaultReason::ContextNotPresent;
     }
-    // This unit has no device TLB, page request, host permission table or translated-with-PASID
-    // support, so their enables are reserved.
-    std::uint64_t reserved0 = context::kHpte.mask() | context::kEptr.mask() | bit_mask(8, 7);
-    reserved0 |= caps.device_tlb ? 0 : context::kDte.mask();
-    reserved0 |= caps.page_requests ? 0 : context::kPre.mask();
-    reserved0 |= caps.above_host_width() & kTableAddress;
-    std::uint64_t reserved1 = ~context::kRidPasid.mask();
-    if (!caps.rid_pasid) {
-        reserved1 = ~std::uint64_t{0};
-    }
+    const auto unless = [](bool offered, const Field& field) {
+        return offered ? std::uint64_t{0} : field.mask();
+    };
+    const std::uint64_t reserved0 =
+        unless(caps.device_tlb, context::kDte) | unless(caps.pasid, context::kPaside) |
+        unless(caps.page_requests, context::kPre) | context::kHpte.mask() |
+        unless(caps.translated_with_pasid, context::kEptr) | bit_mask(8, 7) |
+        (caps.above_host_width() & kTableAddress);
+    const std::uint64_t reserved1 = unless(caps.rid_pasid, context::kRidPasid) |
+                                    unless(caps.rid_privilege, context::kRidPriv) |
+                                    bit_mask(63, 21);
     if ((q[0] & reserved0) != 0 || (q[1] & reserved1) != 0 || q[2] != 0 || q[3] != 0) {
         return FaultReason::ContextReserved;
     }
     const ContextEntry entry = decode_context(q);
-    return entry.rid_pasid > max_pasid(entry.pdts) ? FaultReason::ContextInvalid
-                                                   : FaultReason::None;
+    const bool illegal = (entry.pre && !entry.dte) || (entry.eptr && !entry.paside) ||
+                         entry.rid_pasid > max_pasid(entry.pdts);
+    return illegal ? FaultReason::ContextInvalid : FaultReason::None;
 }
 
 FaultReason check_context_use(const ContextEntry& entry, Access access, bool has_pasid,
@@ -118,7 +177,7 @@ FaultReason check_context_use(const ContextEntry& entry, Access access, bool has
     if (has_pasid && pasid.value() == entry.rid_pasid) {
         return FaultReason::PasidIsRidPasid;
     }
-    if (has_pasid && access == Access::Translated) {
+    if (has_pasid && access == Access::Translated && !entry.eptr) {
         return FaultReason::TranslatedWithPasid;
     }
     return FaultReason::None;
@@ -159,7 +218,8 @@ FaultReason check_pasid_entry(const Capabilities& caps, const PasidQwords& q) {
     if (uses_second_stage(entry.pgtt) && caps.second_stage_levels(entry.aw) == 0) {
         return FaultReason::PasidEntryInvalid;
     }
-    if (uses_first_stage(entry.pgtt) && (entry.fspm > 1 || (entry.fspm == 1 && !caps.five_level))) {
+    if (uses_first_stage(entry.pgtt) &&
+        (entry.fspm > 1 || (entry.fspm == 1 && !caps.first_stage_5_levels))) {
         return FaultReason::PasidEntryInvalid;
     }
     if (entry.pgtt == TranslationType::Nested &&

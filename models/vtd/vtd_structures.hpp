@@ -16,6 +16,12 @@ enum class Access : std::uint8_t {
 };
 
 FaultReason check_root(const Capabilities& caps, const RootQwords& q, Rid rid);
+FaultReason check_legacy_root(const Capabilities& caps, const RootQwords& q);
+
+FaultReason check_legacy_context(const Capabilities& caps, const LegacyContextQwords& q);
+FaultReason check_legacy_context_use(const LegacyContextEntry& entry, Access access);
+// The same translation in the form of a PASID entry.
+PasidEntry pasid_entry_of(const Capabilities& caps, const LegacyContextEntry& entry);
 
 // `pasid` is empty for requests without PASID.
 FaultReason check_context(const Capabilities& caps, const ContextQwords& q);

@@ -1,6 +1,6 @@
-// Translation structures in memory: root, scalable context, PASID directory, PASID entry, first and
-// second stage page tables (VT-d specification 9.1 to 9.8). Encoders write exactly the named fields
-// and leave reserved bits 0. Left out: legacy context entries and host permission tables.
+// Translation structures in memory: root, legacy and scalable context, PASID directory, PASID
+// entry, first and second stage page tables (VT-d specification 9.1 to 9.8). Encoders write exactly
+// the named fields and leave reserved bits 0. Left out: host permission tables.
 #pragma once
 
 #include <array>
@@ -48,6 +48,7 @@ struct ContextEntry {
     bool dte = false;       // device TLB enable
     bool paside = false;    // requests with PASID allowed
     bool pre = false;       // page requests allowed
+    bool eptr = false;      // translated requests with PASID allowed
     std::uint8_t pdts = 0;  // the directory has 2^(PDTS + 7) entries
     Hpa directory;
     std::uint32_t rid_pasid = 0;
@@ -71,8 +72,8 @@ constexpr Field kRidPriv{20, 20};  // quadword 1
 constexpr ContextQwords encode(const ContextEntry& e) {
     return {context::kP.make(e.present ? 1 : 0) | context::kFpd.make(e.fpd ? 1 : 0) |
                 context::kDte.make(e.dte ? 1 : 0) | context::kPaside.make(e.paside ? 1 : 0) |
-                context::kPre.make(e.pre ? 1 : 0) | context::kPdts.make(e.pdts) |
-                (e.directory.value() & kTableAddress),
+                context::kPre.make(e.pre ? 1 : 0) | context::kEptr.make(e.eptr ? 1 : 0) |
+                context::kPdts.make(e.pdts) | (e.directory.value() & kTableAddress),
             context::kRidPasid.make(e.rid_pasid) | context::kRidPriv.make(e.rid_priv ? 1 : 0), 0,
             0};
 }
@@ -83,6 +84,7 @@ constexpr ContextEntry decode_context(const ContextQwords& q) {
     e.dte = context::kDte.get(q[0]) != 0;
     e.paside = context::kPaside.get(q[0]) != 0;
     e.pre = context::kPre.get(q[0]) != 0;
+    e.eptr = context::kEptr.get(q[0]) != 0;
     e.pdts = static_cast<std::uint8_t>(context::kPdts.get(q[0]));
     e.directory = Hpa{q[0] & kTableAddress};
     e.rid_pasid = static_cast<std::uint32_t>(context::kRidPasid.get(q[1]));
@@ -98,6 +100,56 @@ constexpr std::uint32_t directory_entries(std::uint8_t pdts) {
 }
 constexpr std::uint32_t max_pasid(std::uint8_t pdts) {
     return (1U << (pdts + 13U)) - 1U;
+}
+
+// --- legacy context entry: 16 bytes, by device and function (9.3) -------------------------------
+constexpr std::uint64_t kLegacyContextEntryBytes = 16;
+
+enum class LegacyType : std::uint8_t {  // TT
+    SecondStage = 0,                    // translation and translated requests are blocked
+    WithDeviceTlb = 1,
+    PassThrough = 2,
+    Reserved = 3,
+};
+
+struct LegacyContextEntry {
+    bool present = false;
+    bool fpd = false;  // means something even if not present
+    LegacyType type = LegacyType::SecondStage;
+    Hpa second_stage;  // SSPTPTR
+    std::uint8_t aw = 0;
+    DomainId did;
+};
+using LegacyContextQwords = std::array<std::uint64_t, 2>;
+
+namespace legacy_context {
+constexpr Field kP{0, 0};  // quadword 0
+constexpr Field kFpd{1, 1};
+constexpr Field kTt{3, 2};
+constexpr Field kAw{2, 0};  // quadword 1
+constexpr Field kDid{23, 8};
+}  // namespace legacy_context
+
+constexpr LegacyContextQwords encode(const LegacyContextEntry& e) {
+    namespace f = legacy_context;
+    return {f::kP.make(e.present ? 1 : 0) | f::kFpd.make(e.fpd ? 1 : 0) |
+                f::kTt.make(static_cast<std::uint64_t>(e.type)) |
+                (e.second_stage.value() & kTableAddress),
+            f::kAw.make(e.aw) | f::kDid.make(e.did.value())};
+}
+constexpr LegacyContextEntry decode_legacy_context(const LegacyContextQwords& q) {
+    namespace f = legacy_context;
+    LegacyContextEntry e;
+    e.present = f::kP.get(q[0]) != 0;
+    e.fpd = f::kFpd.get(q[0]) != 0;
+    e.type = static_cast<LegacyType>(f::kTt.get(q[0]));
+    e.second_stage = Hpa{q[0] & kTableAddress};
+    e.aw = static_cast<std::uint8_t>(f::kAw.get(q[1]));
+    e.did = DomainId{static_cast<std::uint16_t>(f::kDid.get(q[1]))};
+    return e;
+}
+constexpr Hpa legacy_context_entry_address(Hpa context_table, Rid rid) {
+    return context_table + (rid.value() & 0xFFU) * kLegacyContextEntryBytes;
 }
 
 // --- PASID directory: 8 bytes, by PASID[19:6] (9.5) ---------------------------------------------
@@ -256,7 +308,8 @@ constexpr std::uint64_t kPageSize = 1U << 7U;
 constexpr std::uint64_t kAccessed = 1U << 8U;
 constexpr std::uint64_t kDirty = 1U << 9U;
 constexpr std::uint64_t kSnoop = 1U << 11U;
-constexpr std::uint64_t kIoWrite = std::uint64_t{1} << 62U;  // IW: reserved without SSIRWS
+constexpr std::uint64_t kIoRead = std::uint64_t{1} << 61U;   // IR: with RTADDR.SSIRWE, else ignored
+constexpr std::uint64_t kIoWrite = std::uint64_t{1} << 62U;  // IW: with SSIRWE, else reserved
 constexpr std::uint64_t leaf(Hpa page, bool read, bool write, unsigned level = 1) {
     return (page.value() & kPageTableAddress) | (read ? kRead : 0) | (write ? kWrite : 0) |
            (level > 1 ? kPageSize : 0);

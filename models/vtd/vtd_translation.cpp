@@ -62,7 +62,7 @@ bool RequestPipeline::allowed(const Translation& t, const Tlp& tlp) const {
     if (is_write(tlp)) {
         return t.write && t.dirty;
     }
-    return t.read || (tlp.length == 0 && t.write);
+    return t.read || (tlp.length == 0 && t.write && caps_.zero_length_reads);
 }
 
 void RequestPipeline::translate(TimePs now, std::uint32_t index) {
@@ -269,7 +269,9 @@ void RequestPipeline::fill_from(const Walker& walker) {
         filled &= caches_.fill_pasid(walk.generation(), rid, walk.effective_pasid(),
                                      *walk.new_pasid_entry());
     }
-    if (walk.reason() == FaultReason::None) {
+    const Access access = walk.request().access;
+    const bool translates = access == Access::Untranslated || access == Access::TranslationRequest;
+    if (walk.reason() == FaultReason::None && translates) {
         filled &= caches_.fill(walk.generation(), query_of(slots_[walker.leader].tlp),
                                walk.translation());
     }

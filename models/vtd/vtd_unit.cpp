@@ -37,7 +37,11 @@ RemappingUnit::RemappingUnit(const VtdParams& params, Probes& probes, trace::Rec
       queue_(caps_, params_, probes, *this),
       device_tlbs_(params_.itags, params_.device_tlb_timeout, probes),
       page_requests_(params_, caps_, registers_, events_, caches_, probes, recorder, source, name_,
-                     port, *this) {}
+                     port, *this),
+      commands_(caps_, params_.command, registers_, probes, *this) {
+    const std::vector<std::string> problems = capability_problems(params);
+    SIM_CHECK(problems.empty(), "{}: {}", name, problems.front());
+}
 
 // --- time and messages --------------------------------------------------------------------------
 
@@ -66,7 +70,7 @@ void RemappingUnit::on_memory(TimePs now, memory::MemResponse response) {
         default:
             SIM_CHECK(false, "an answer of memory with tag {:#x}", response.tag);
     }
-    settle(now);
+    commands_.settle(now);
 }
 
 void RemappingUnit::advance(TimePs now) {
@@ -78,12 +82,10 @@ void RemappingUnit::advance(TimePs now) {
         queue_.execute(now);
     }
     expire_device_tlbs(now);
-    if (command_due_ && *command_due_ <= now) {
-        command_due_.reset();
-        command_waits_ = true;
-        pipeline_.barrier();
+    if (commands_.due() && *commands_.due() <= now) {
+        commands_.execute(now);
     }
-    settle(now);
+    commands_.settle(now);
 }
 
 std::optional<TimePs> RemappingUnit::next_wakeup() const {
@@ -93,7 +95,7 @@ std::optional<TimePs> RemappingUnit::next_wakeup() const {
             next = at;
         }
     };
-    sooner(command_due_);
+    sooner(commands_.due());
     sooner(device_tlbs_.deadline());
     if (!reads_.empty()) {
         sooner(reads_.front().due);
@@ -103,67 +105,30 @@ std::optional<TimePs> RemappingUnit::next_wakeup() const {
 
 bool RemappingUnit::busy() const {
     return pipeline_.busy() || !queue_.idle() || device_tlbs_.pending() != 0 ||
-           page_requests_.busy() || !commands_.empty() || !reads_.empty();
+           page_requests_.busy() || commands_.busy() || !reads_.empty();
 }
 
-void RemappingUnit::settle(TimePs now) {
-    if (command_waits_ && !command_must_wait()) {
-        command_waits_ = false;
-        finish_command(now);
+// --- commands -----------------------------------------------------------------------------------
+
+void RemappingUnit::set_root_pointer(TimePs) {
+    root_pointer_ = registers_.get64(reg::kRtaddr);
+    if (caps_.flush_on_srtp) {
+        invalidate_everything();
     }
 }
 
-// --- global commands ----------------------------------------------------------------------------
-
-void RemappingUnit::set_status(std::uint32_t bit, bool on) {
-    registers_.set(reg::kGsts, on ? status() | bit : status() & ~bit);
+void RemappingUnit::switch_translation(TimePs, bool on) {
+    if (!on) {
+        invalidate_everything();
+    }
 }
 
-void RemappingUnit::start_command(TimePs now) {
-    if ((commands_.front() & gcmd::kSrtp) != 0) {
-        set_status(gcmd::kSrtp, false);
-    }
-    command_due_ = now + params_.command;
-}
-
-bool RemappingUnit::command_must_wait() const {
-    const std::uint32_t value = commands_.front();
-    const bool enables = (value & gcmd::kTe) != 0 && (status() & gcmd::kTe) == 0;
-    const bool stops_queue = (value & gcmd::kQie) == 0 && (status() & gcmd::kQie) != 0;
-    return (enables && !pipeline_.drained()) || (stops_queue && !queue_.idle());
-}
-
-void RemappingUnit::finish_command(TimePs now) {
-    const std::uint32_t value = commands_.front();
-    commands_.pop_front();
-    const std::uint32_t changed = value ^ status();
-    if ((value & gcmd::kSrtp) != 0) {
-        root_pointer_ = registers_.get64(reg::kRtaddr);
-        if (caps_.flush_on_srtp) {
-            invalidate_everything();
-        }
-        set_status(gcmd::kSrtp, true);
-    }
-    if ((changed & gcmd::kTe) != 0) {
-        const bool on = (value & gcmd::kTe) != 0;
-        set_status(gcmd::kTe, on);
-        if (!on) {
-            invalidate_everything();
-            events_.restart_faults();
-        }
-    }
-    if ((changed & gcmd::kQie) != 0) {
-        const bool on = (value & gcmd::kQie) != 0;
-        set_status(gcmd::kQie, on);
-        if (on) {
-            queue_.set_base(registers_.get64(reg::kIqa));
-            queue_.kick(now);
-        } else {
-            queue_.reset_head();
-        }
-    }
-    if (!commands_.empty()) {
-        start_command(now);
+void RemappingUnit::switch_queue(TimePs now, bool on) {
+    if (on) {
+        queue_.set_base(registers_.get64(reg::kIqa));
+        queue_.kick(now);
+    } else {
+        queue_.reset_head();
     }
 }
 
@@ -193,7 +158,7 @@ void RemappingUnit::on_register_access(TimePs now, const pcie::Tlp& tlp) {
 }
 
 std::uint64_t RemappingUnit::read_access(TimePs, std::uint32_t offset, unsigned size) {
-    if (!RegisterFile::legal(offset, size)) {
+    if (!registers_.legal(offset, size)) {
         probes_.hit(kBadRegisterAccess);
         return 0;
     }
@@ -203,7 +168,7 @@ std::uint64_t RemappingUnit::read_access(TimePs, std::uint32_t offset, unsigned 
 
 void RemappingUnit::write_access(TimePs now, std::uint32_t offset,
                                  const std::vector<std::uint8_t>& data) {
-    if (!RegisterFile::legal(offset, static_cast<unsigned>(data.size()))) {
+    if (!registers_.legal(offset, static_cast<unsigned>(data.size()))) {
         probes_.hit(kBadRegisterAccess);
         return;
     }
@@ -230,13 +195,13 @@ std::uint32_t RemappingUnit::read_word(std::uint32_t offset) const {
 }
 
 void RemappingUnit::write_word(TimePs now, std::uint32_t offset, std::uint32_t value) {
-    if (events_.write(now, offset, value)) {
+    if (events_.write(now, offset, value) || commands_.write(now, offset, value)) {
         return;
     }
     const std::uint32_t before = registers_.get(offset);
     registers_.write(offset, value);
     events_.after_write(offset, value);
-    after_write(now, offset, value);
+    after_write(now, offset);
     if (offset == reg::kPqt) {
         page_requests_.on_tail_write();
     }
@@ -246,14 +211,8 @@ void RemappingUnit::write_word(TimePs now, std::uint32_t offset, std::uint32_t v
     }
 }
 
-void RemappingUnit::after_write(TimePs now, std::uint32_t offset, std::uint32_t value) {
+void RemappingUnit::after_write(TimePs now, std::uint32_t offset) {
     switch (offset) {
-        case reg::kGcmd:
-            commands_.push_back(value);
-            if (commands_.size() == 1) {
-                start_command(now);
-            }
-            break;
         case reg::kFsts:
             queue_.kick(now);
             break;

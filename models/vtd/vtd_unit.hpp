@@ -1,15 +1,13 @@
 // The remapping unit without time: registers and what they set off, the invalidation queue, faults
 // and event messages, around the request pipeline (VT-d specification chapters 6, 7 and 11).
 //
-// Global commands are served one after the other, each after its latency: set root table pointer,
-// translation enable (which drains requests that went untranslated), queued invalidation enable.
-// Left out: interrupt remapping, page request service, legacy and register-based invalidation (CCMD
-// and IOTLB read as 0), protected memory regions.
+// Left out: interrupt remapping (its registers and commands exist), protected memory regions.
 #pragma once
 
 #include <array>
 #include <deque>
 
+#include "models/vtd/vtd_commands.hpp"
 #include "models/vtd/vtd_descriptor_effects.hpp"
 #include "models/vtd/vtd_device_tlb.hpp"
 #include "models/vtd/vtd_event_registers.hpp"
@@ -24,6 +22,7 @@ class RemappingUnit final : private PipelineOwner,
                             private QueueOwner,
                             private PageRequestOwner,
                             private EventSender,
+                            private CommandOwner,
                             private CacheObserver {
 public:
     // `own_id` is the requester of the unit's interrupts.
@@ -96,18 +95,25 @@ private:
     void page_request_ended(TimePs now) override { queue_.on_progress(now); }
     // EventSender
     void send_event(TimePs now, const EventMessage& message) override;
+    // CommandOwner
+    void set_root_pointer(TimePs now) override;
+    void switch_translation(TimePs now, bool on) override;
+    void switch_queue(TimePs now, bool on) override;
+    void faults_unused() override { events_.restart_faults(); }
+    void invalidate_now(TimePs now, const Descriptor& descriptor) override {
+        apply(now, descriptor);
+    }
+    TableMode latched_mode() const override { return table_mode(); }
+    void begin_drain() override { pipeline_.barrier(); }
+    bool drained() const override { return pipeline_.drained(); }
+    bool queue_idle() const override { return queue_.idle(); }
     // CacheObserver
     void on_fill(const Line& line) override;
     void on_drop(const Line& line, bool evicted) override;
 
-    void after_write(TimePs now, std::uint32_t offset, std::uint32_t value);
+    void after_write(TimePs now, std::uint32_t offset);
     void tell_page_queue();
 
-    void start_command(TimePs now);
-    void finish_command(TimePs now);
-    bool command_must_wait() const;
-    void settle(TimePs now);
-    void set_status(std::uint32_t bit, bool on);
     std::uint64_t read_access(TimePs now, std::uint32_t offset, unsigned size);
     void write_access(TimePs now, std::uint32_t offset, const std::vector<std::uint8_t>& data);
 
@@ -136,9 +142,7 @@ private:
     DeviceTlbInvalidations device_tlbs_;
     PageRequestQueue page_requests_;
 
-    std::deque<std::uint32_t> commands_;  // values written to GCMD and not yet served
-    std::optional<TimePs> command_due_;   // the first command is in service until then
-    bool command_waits_ = false;          // its time is over, but something must drain
+    Commands commands_;
     struct PendingRead {
         TimePs due;
         pcie::Tlp completion;

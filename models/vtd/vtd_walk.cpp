@@ -9,6 +9,9 @@
 namespace ioasim::vtd {
 namespace {
 
+// From this major version on a request for execute permission fails before the tables (RTA.5).
+constexpr unsigned kEarlyExecuteCheck = 8;
+
 template <std::size_t n>
 std::array<std::uint64_t, n> quadwords(const std::uint8_t* data, std::size_t size) {
     std::array<std::uint64_t, n> q{};
@@ -26,6 +29,8 @@ Walk::Walk(const Capabilities& caps, TranslationCaches& caches, std::uint64_t ro
       root_(root),
       request_(request),
       generation_(caches.generation()),
+      legacy_(rtaddr::mode_of(root) == TableMode::Legacy),
+      privileged_(request.privileged),
       pasid_(request.pasid.value_or(Pasid{})) {}
 
 WalkAction Walk::fault(FaultReason reason) {
@@ -43,25 +48,43 @@ WalkAction Walk::read(WalkTable table, Hpa address, std::uint64_t size) {
     return action;
 }
 
-WalkAction Walk::start() {
+FaultReason Walk::check_mode() const {
     switch (rtaddr::mode_of(root_)) {
         case TableMode::Scalable:
+            if (!caps_.scalable) {
+                return FaultReason::TableModeInvalid;
+            }
             break;
         case TableMode::Legacy:
             if (request_.access == Access::PageRequest) {
-                return fault(FaultReason::PageRequestInLegacyMode);
+                return FaultReason::PageRequestInLegacyMode;
             }
-            return fault(request_.pasid ? FaultReason::PasidInLegacyMode
-                                        : FaultReason::TableModeInvalid);
+            if (request_.pasid) {
+                return FaultReason::PasidInLegacyMode;
+            }
+            return rtaddr::kSsirwe.get(root_) != 0 ? FaultReason::TableModeInvalid
+                                                   : FaultReason::None;
+        case TableMode::AbortDma:
+            return caps_.abort_dma ? FaultReason::AbortDmaMode : FaultReason::TableModeInvalid;
         default:
-            // Abort-DMA mode is not offered (ECAP.ADMS = 0), so its code is invalid too.
-            return fault(FaultReason::TableModeInvalid);
+            return FaultReason::TableModeInvalid;
     }
-    if (request_.pasid && (request_.pasid->value() >> caps_.pasid_bits) != 0) {
-        return fault(FaultReason::PasidTooWide);
+    if (request_.execute && caps_.major() >= kEarlyExecuteCheck) {
+        return FaultReason::ExecuteRequested;
     }
-    if (const ContextEntry* const cached = caches_.find_context(request_.rid)) {
-        return use_context(*cached);
+    const bool wide = request_.pasid && (request_.pasid->value() >> caps_.pasid_bits) != 0;
+    return wide ? FaultReason::PasidTooWide : FaultReason::None;
+}
+
+WalkAction Walk::start() {
+    const FaultReason reason = check_mode();
+    if (reason != FaultReason::None) {
+        return fault(reason);
+    }
+    // An entry that was read in the other table mode and never invalidated is of no use.
+    const CachedContext* const cached = caches_.find_context(request_.rid);
+    if (cached != nullptr && cached->legacy.has_value() == legacy_) {
+        return legacy_ ? use_legacy_context(*cached->legacy) : use_context(cached->entry);
     }
     const Hpa root{root_ & rtaddr::kAddress};
     return read(WalkTable::Root, root_entry_address(root, request_.rid), kRootEntryBytes);
@@ -70,9 +93,9 @@ WalkAction Walk::start() {
 FaultReason Walk::access_error() const {
     switch (stage_) {
         case WalkTable::Root:
-            return FaultReason::RootAccess;
+            return legacy_ ? FaultReason::LegacyRootAccess : FaultReason::RootAccess;
         case WalkTable::Context:
-            return FaultReason::ContextAccess;
+            return legacy_ ? FaultReason::LegacyContextAccess : FaultReason::ContextAccess;
         case WalkTable::Directory:
             return FaultReason::DirectoryAccess;
         default:
@@ -91,7 +114,8 @@ WalkAction Walk::on_read(const std::uint8_t* data, std::size_t size, bool ok) {
         case WalkTable::Root:
             return on_root(quadwords<2>(data, size));
         case WalkTable::Context:
-            return on_context(quadwords<4>(data, size));
+            return legacy_ ? on_legacy_context(quadwords<2>(data, size))
+                           : on_context(quadwords<4>(data, size));
         case WalkTable::Directory:
             return on_directory(quadwords<1>(data, size)[0]);
         default:
@@ -105,11 +129,17 @@ WalkAction Walk::on_update(std::uint64_t found, bool ok) {
 }
 
 WalkAction Walk::on_root(const RootQwords& q) {
-    const FaultReason reason = check_root(caps_, q, request_.rid);
+    const FaultReason reason =
+        legacy_ ? check_legacy_root(caps_, q) : check_root(caps_, q, request_.rid);
     if (reason != FaultReason::None) {
         return fault(reason);
     }
     const RootEntry root = decode_root(q);
+    if (legacy_) {
+        return read(WalkTable::Context,
+                    legacy_context_entry_address(root.lower_table, request_.rid),
+                    kLegacyContextEntryBytes);
+    }
     const Hpa table = uses_upper_table(request_.rid) ? root.upper_table : root.lower_table;
     return read(WalkTable::Context, context_entry_address(table, request_.rid), kContextEntryBytes);
 }
@@ -121,8 +151,51 @@ WalkAction Walk::on_context(const ContextQwords& q) {
     if (reason != FaultReason::None) {
         return fault(reason);
     }
-    new_context_ = entry;
+    new_context_ = CachedContext{entry, std::nullopt};
     return use_context(entry);
+}
+
+WalkAction Walk::on_legacy_context(const LegacyContextQwords& q) {
+    LegacyContextEntry entry = decode_legacy_context(q);
+    fpd_ = entry.fpd;  // counts even when the entry is not present
+    const FaultReason reason = check_legacy_context(caps_, q);
+    if (reason != FaultReason::None) {
+        return fault(reason);
+    }
+    // Bits beyond the width of domain ids are ignored.
+    const std::uint64_t width_mask = bit_mask(caps_.domain_bits - 1, 0);
+    entry.did = DomainId{static_cast<std::uint16_t>(entry.did.value() & width_mask)};
+    new_context_ = CachedContext{{}, entry};
+    return use_legacy_context(entry);
+}
+
+WalkAction Walk::use_legacy_context(const LegacyContextEntry& entry) {
+    fpd_ = entry.fpd;
+    const FaultReason reason = check_legacy_context_use(entry, request_.access);
+    if (reason != FaultReason::None) {
+        return fault(reason);
+    }
+    if (request_.access == Access::Translated) {
+        return use_translated(entry.did);
+    }
+    return start_pages(pasid_entry_of(caps_, entry), false);
+}
+
+// Without host permission tables a translated address is taken as it is, within limits.
+WalkAction Walk::use_translated(DomainId did) {
+    if ((request_.address & caps_.above_host_width()) != 0) {
+        return fault(legacy_ ? FaultReason::LegacyAddressTooWide : FaultReason::AboveHostWidth);
+    }
+    if (pcie::is_interrupt_address(request_.address)) {
+        return fault(legacy_ ? FaultReason::LegacyOutputIsInterrupt
+                             : FaultReason::OutputIsInterrupt);
+    }
+    direct_.page = Hpa{request_.address & ~(kPageSize - 1)};
+    direct_.read = direct_.write = direct_.dirty = true;
+    direct_.type = TranslationType::PassThrough;
+    direct_.did = did;
+    direct_.pasid = pasid_;
+    return {};
 }
 
 WalkAction Walk::use_context(const ContextEntry& entry) {
@@ -132,8 +205,12 @@ WalkAction Walk::use_context(const ContextEntry& entry) {
     if (reason != FaultReason::None) {
         return fault(reason);
     }
+    if (request_.access == Access::Translated) {
+        return use_translated(DomainId{});
+    }
     if (!request_.pasid) {
         pasid_ = Pasid{entry.rid_pasid};
+        privileged_ = entry.rid_priv;
     }
     if (const CachedPasidEntry* const cached = caches_.find_pasid(request_.rid, pasid_)) {
         fpd_ = fpd_ || cached->fpd;
@@ -170,15 +247,23 @@ WalkAction Walk::use_pasid_entry(const PasidEntry& entry) {
         entry_ = entry;
         return {};
     }
-    const FaultReason reason = check_pasid_use(entry, request_.privileged, request_.execute);
+    const FaultReason reason = check_pasid_use(entry, privileged_, request_.execute);
     if (reason != FaultReason::None) {
         return fault(reason);
     }
-    pages_.emplace(
-        caps_, entry, pasid_,
-        PageAccess{request_.address, request_.write, request_.zero_length, request_.privileged,
-                   request_.access == Access::TranslationRequest, request_.no_write},
-        WalkCaches{&caches_.structures(), generation_});
+    return start_pages(entry, privileged_);
+}
+
+WalkAction Walk::start_pages(const PasidEntry& entry, bool privileged) {
+    PageAccess access;
+    access.address = request_.address;
+    access.write = request_.write;
+    access.zero_length = request_.zero_length;
+    access.privileged = privileged;
+    access.translation = request_.access == Access::TranslationRequest;
+    access.no_write = request_.no_write && caps_.no_write_flag;
+    access.io_permissions = rtaddr::kSsirwe.get(root_) != 0;
+    pages_.emplace(caps_, entry, pasid_, access, WalkCaches{&caches_.structures(), generation_});
     return pages(pages_->start());
 }
 
@@ -190,6 +275,9 @@ WalkAction Walk::pages(WalkAction action) {
     if (reason_ == FaultReason::None &&
         pcie::is_interrupt_address(pages_->translation().at(request_.address).value())) {
         reason_ = FaultReason::OutputIsInterrupt;
+    }
+    if (legacy_) {
+        reason_ = legacy_reason(reason_, request_.write);
     }
     return action;
 }

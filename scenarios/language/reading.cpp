@@ -84,6 +84,8 @@ std::string param_text(const ParamInfo& info, std::uint64_t value) {
             return value != 0 ? "true" : "false";
         case Unit::Choice:
             return value < info.choices.size() ? info.choices[value] : "?";
+        case Unit::Bits:
+            return fmt::format("{:#x}", value);
     }
     return {};
 }
@@ -195,6 +197,12 @@ ParamValue read_param(const ParamInfo& info, const Node& node) {
         case Unit::Bandwidth:
             return text ? unit_value(parse_bandwidth_text(node.text), Code::BadBandwidth)
                         : wrong(Code::WrongType, "wants a bandwidth (\"16GB/s\")");
+        case Unit::Bits: {
+            std::uint64_t value = 0;
+            return text && parse_address_text(node.text, value)
+                       ? ParamValue{value, {}, {}, {}}
+                       : wrong(Code::WrongType, "wants a hexadecimal number (\"0x1f\")");
+        }
     }
     return {};
 }

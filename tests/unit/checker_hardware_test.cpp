@@ -470,7 +470,7 @@ TEST_CASE("conservation: a page-request group that wants an answer gets one") {
     CheckerHarness h;
     const auto ask = [&](std::uint32_t group, bool last) {
         h.emit(trace::VtdPageRequest{h.iommu(), Rid{0x10}, Pasid{201}, Iova{0x1000}, group, last,
-                                     false, true},
+                                     false, false},
                "iommu0");
     };
     const auto answer = [&](std::uint32_t group) {

@@ -324,6 +324,24 @@ TEST_CASE("vtd page requests: a wait with page drain comes behind those that arr
     }
 }
 
+TEST_CASE("vtd page requests: a draining wait waits for those sent before a device's answer") {
+    PageBench bench;
+    bench.put(device_tlb_invalidate(kDevice, kWholeAddressSpace, true));
+    bench.put(wait_with_status(bench.wait_status(), 2, true));
+    bench.ring();
+    bench.settle();
+    bench.send(PageBench::page(1));
+    bench.run_to_write();
+    const memory::MemRequest descriptor = bench.to_memory.front();
+    bench.to_memory.pop_front();
+    bench.send(pcie::invalidate_completion(kDevice, {Rid{0x10}, 1U, 1}));
+    bench.settle();
+    CHECK_FALSE(bench.wait_is_done());
+    bench.to_memory.push_front(descriptor);
+    bench.settle();
+    CHECK(bench.wait_is_done());
+}
+
 TEST_CASE("vtd page requests: the defect lets a wait pass them") {
     PageBench bench;
     bench.probes.enable(kPageDrainIgnored);

@@ -102,13 +102,16 @@ TEST_CASE("vtd structures: PASID entries, reserved bits follow the capabilities"
     q[3] = 1;
     CHECK(check_pasid_entry(caps(), q) == FaultReason::PasidEntryReserved);
     q[3] = 0;
+    VtdParams params = vtd_param_table().defaults();
+    params.extended_accessed = false;
     q[2] |= pasid_entry::kEafe.mask();
-    CHECK(check_pasid_entry(caps(), q) == FaultReason::PasidEntryReserved);
+    CHECK(check_pasid_entry(caps(), q) == FaultReason::None);
+    CHECK(check_pasid_entry(make_capabilities(params), q) == FaultReason::PasidEntryReserved);
     q[2] &= ~pasid_entry::kEafe.mask();
     q[2] |= bit_mask(6, 5);  // ignored, not reserved
     CHECK(check_pasid_entry(caps(), q) == FaultReason::None);
 
-    VtdParams params = vtd_param_table().defaults();
+    params = vtd_param_table().defaults();
     params.snooped_walks = false;
     CHECK(check_pasid_entry(make_capabilities(params), q) == FaultReason::PasidEntryReserved);
     params = vtd_param_table().defaults();
