@@ -55,6 +55,7 @@ public:
     const CachedPasidEntry* find_pasid(Rid rid, Pasid pasid);
     const Translation* find(const IotlbQuery& query);
     StructureCaches& structures() { return structures_; }
+    const Probes& probes() const { return probes_; }
 
     std::uint64_t generation() const { return log_.generation(); }
     // False, and nothing cached, when an invalidation overtook the walk that began at `generation`.

@@ -77,7 +77,8 @@ bool Commands::must_wait() const {
     }
     const std::uint32_t changed = value_ ^ status();
     const bool stops_queue = (changed & gcmd::kQie) != 0 && (value_ & gcmd::kQie) == 0;
-    return ((changed & gcmd::kTe) != 0 && !owner_.drained()) ||
+    const bool goes_off = (value_ & gcmd::kTe) == 0 && probes_.has(kOffWithoutDrain);
+    return ((changed & gcmd::kTe) != 0 && !owner_.drained() && !goes_off) ||
            (stops_queue && !owner_.queue_idle());
 }
 

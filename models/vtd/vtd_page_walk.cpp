@@ -30,8 +30,8 @@ const char* walk_table_name(WalkTable table) {
 }
 
 PageWalk::PageWalk(const Capabilities& caps, const PasidEntry& entry, Pasid pasid,
-                   const PageAccess& access, const WalkCaches& caches)
-    : caps_(caps), entry_(entry), access_(access), caches_(caches) {
+                   const PageAccess& access, const WalkCaches& caches, const Probes* probes)
+    : caps_(caps), entry_(entry), access_(access), caches_(caches), probes_(probes) {
     result_.type = entry.pgtt;
     result_.did = entry.did;
     result_.pasid = pasid;
@@ -183,7 +183,7 @@ bool PageWalk::first_stage_reserved(std::uint64_t value, bool leaf) const {
     if (leaf && fs_level_ > 1) {
         reserved |= (level_page_bytes(fs_level_) - 1) & ~bit_mask(12, 0);
     }
-    return (value & reserved) != 0;
+    return (value & reserved) != 0 && !broken(kReservedBitsIgnored);
 }
 
 WalkAction PageWalk::use_first_stage(std::uint64_t value) {
@@ -313,7 +313,7 @@ bool PageWalk::second_stage_reserved(std::uint64_t value, bool leaf) const {
     if (!leaf || !caps_.snoop_control) {
         reserved |= ss::kSnoop;
     }
-    return (value & reserved) != 0;
+    return (value & reserved) != 0 && !broken(kReservedBitsIgnored);
 }
 
 FaultReason PageWalk::check_second_stage_leaf() const {
@@ -344,8 +344,9 @@ WalkAction PageWalk::use_second_stage(std::uint64_t value) {
     if (second_stage_reserved(value, leaf)) {
         return fault(FaultReason::SecondStageReserved);
     }
-    ss_read_ = ss_above_read_ && (value & read_bit()) != 0;
-    ss_write_ = ss_above_write_ && (value & write_bit()) != 0;
+    const bool alone = broken(kLeafPermissionsOnly);
+    ss_read_ = (ss_above_read_ || alone) && (value & read_bit()) != 0;
+    ss_write_ = (ss_above_write_ || alone) && (value & write_bit()) != 0;
     if (!ss_read_ && !ss_write_) {
         return fault(FaultReason::SecondStageNotPresent);
     }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "models/vtd/vtd_capabilities.hpp"
+#include "models/vtd/vtd_probes.hpp"
 #include "models/vtd/vtd_structure_cache.hpp"
 
 namespace ioasim::vtd {
@@ -79,7 +80,8 @@ struct WalkCaches {
 class PageWalk {
 public:
     PageWalk(const Capabilities& caps, const PasidEntry& entry, Pasid pasid,
-             const PageAccess& access, const WalkCaches& caches = {});
+             const PageAccess& access, const WalkCaches& caches = {},
+             const Probes* probes = nullptr);
 
     WalkAction start();
     WalkAction on_read(std::uint64_t value, bool ok);
@@ -99,8 +101,10 @@ private:
     bool nested() const { return entry_.pgtt == TranslationType::Nested; }
     // The page will be written, or may be for all that a translation request says.
     bool marks_dirty(bool writable) const {
-        return access_.write || (access_.translation && !access_.no_write && writable);
+        return (access_.write || (access_.translation && !access_.no_write && writable)) &&
+               !broken(kDirtyNotSet);
     }
+    bool broken(const Defect& defect) const { return probes_ != nullptr && probes_->has(defect); }
 
     WalkAction start_first_stage();
     void remember_first_stage(unsigned level, Hpa table);
@@ -133,6 +137,7 @@ private:
     const PasidEntry entry_;
     const PageAccess access_;
     const WalkCaches caches_;
+    const Probes* probes_;
     bool lost_fill_ = false;
     FaultReason reason_ = FaultReason::None;
     Translation result_;

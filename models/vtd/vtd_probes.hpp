@@ -59,6 +59,18 @@ inline const Defect kStaleFillKept{
 
 inline const Defect kCommandOverrun{
     "vtd.command_overrun", "a command register takes the next command before the last is done"};
+inline const Defect kOffWithoutDrain{
+    "vtd.off_without_drain", "translation goes off while translated requests are still under way"};
+inline const Defect kReservedBitsIgnored{"vtd.reserved_bits_ignored",
+                                         "page-table entries are used whatever bits are reserved"};
+inline const Defect kLeafPermissionsOnly{
+    "vtd.leaf_permissions_only",
+    "only the last second-stage entry decides on permissions, not all on the way"};
+inline const Defect kDirtyNotSet{"vtd.dirty_not_set",
+                                 "a write leaves the dirty flag of its page-table entry clear"};
+inline const Defect kLegacyCodesOfScalable{
+    "vtd.legacy_codes_of_scalable",
+    "faults of legacy page tables are recorded with the codes of scalable mode"};
 inline const Defect kRegisterInvalidationAlways{
     "vtd.register_invalidation_always",
     "CCMD and IOTLB invalidate and report success whatever the version, queue and table mode"};

@@ -263,7 +263,8 @@ WalkAction Walk::start_pages(const PasidEntry& entry, bool privileged) {
     access.translation = request_.access == Access::TranslationRequest;
     access.no_write = request_.no_write && caps_.no_write_flag;
     access.io_permissions = rtaddr::kSsirwe.get(root_) != 0;
-    pages_.emplace(caps_, entry, pasid_, access, WalkCaches{&caches_.structures(), generation_});
+    pages_.emplace(caps_, entry, pasid_, access, WalkCaches{&caches_.structures(), generation_},
+                   &caches_.probes());
     return pages(pages_->start());
 }
 
@@ -276,7 +277,7 @@ WalkAction Walk::pages(WalkAction action) {
         pcie::is_interrupt_address(pages_->translation().at(request_.address).value())) {
         reason_ = FaultReason::OutputIsInterrupt;
     }
-    if (legacy_) {
+    if (legacy_ && !caches_.probes().has(kLegacyCodesOfScalable)) {
         reason_ = legacy_reason(reason_, request_.write);
     }
     return action;

@@ -78,6 +78,12 @@ run params iotlb.entris
 expect "a parameter misspelt" 2 'did you mean "iommu.iotlb.entries"?'
 run explain vtd.fault
 expect "fault reasons have their names" 0 '0x59  SPT.2'
+run explain fault 0x71
+expect "a reason of a fault says what raises it" 0 'example: a read of an address that nothing maps'
+run explain fault 0x22
+expect "a reason that the model lacks says why" 0 'never raised by this model'
+run explain fault 0x88
+expect "a number that is no reason" 2 'nothing is known about "fault 0x88"'
 run run short.json --set platform.params='{"pcie.queue": 4096}' --no-files
 expect "a parameter's least value" 0 'PASS'
 

@@ -36,6 +36,7 @@ public:
     std::deque<pcie::Tlp> to_fabric;
 
     vtd::RemappingUnit& unit() { return *unit_; }
+    trace::Recorder& recorder() { return recorder_; }
     std::size_t count(std::string_view event) { return events_.count(event); }
     // A field of the last event of this name.
     std::uint64_t last(std::string_view event, std::string_view field) {

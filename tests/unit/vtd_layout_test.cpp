@@ -80,6 +80,12 @@ TEST_CASE("vtd layout: page group responses and page requests as literal values"
     request.group = 7;
     request.address = 0x7F0012345000;
     check_words(encode(request), 0x0000000501000101, 0x00007F001234503E);
+    // A stop marker: nothing wanted, last of its group.
+    PageRequest marker = request;
+    marker.write = false;
+    marker.group = 0;
+    marker.address = 0;
+    check_words(encode(marker), 0x0000000501000101, 0x4);
     CHECK(decode_page_request(encode(request)).address == request.address);
     CHECK(decode_page_request(encode(request)).group == 7);
 }
@@ -120,6 +126,21 @@ TEST_CASE("vtd layout: scalable context entry as literal values") {
     CHECK(encode(context)[1] == 0);
     CHECK(max_pasid(7) == 0xFFFFF);
     CHECK(directory_entries(7) == 16384);
+}
+
+TEST_CASE("vtd layout: legacy context entries as literal values") {
+    LegacyContextEntry e;
+    e.present = true;
+    e.second_stage = Hpa{0x2000000};
+    e.aw = kAddressWidth48;
+    e.did = kDid2;
+    CHECK(encode(e) == LegacyContextQwords{0x02000001, 0x202});
+    e.fpd = true;
+    e.type = LegacyType::PassThrough;
+    e.aw = kAddressWidth57;
+    CHECK(encode(e) == LegacyContextQwords{0x0200000B, 0x203});
+    CHECK(encode(decode_legacy_context(encode(e))) == encode(e));
+    CHECK(legacy_context_entry_address(Hpa{0x3000}, Rid{0x0281}) == Hpa{0x3000 + 0x81 * 16});
 }
 
 TEST_CASE("vtd layout: PASID entries of every type as literal values") {

@@ -45,6 +45,7 @@ struct Values {
     std::vector<std::string> files;
     std::vector<std::string> sets;
     std::string word;
+    std::string code;
     bool tables = false;
     bool no_checkers = false;
     CoverageOptions coverage;
@@ -175,17 +176,20 @@ void add_knowledge(CLI::App& app, Values& values) {
     explain
         .add_option("WORD", values.word,
                     "E0303, ioasid.put, references.leak, ...; or codes, "
-                    "events, checkers, defects, switches, state for a list")
+                    "events, checkers, defects, switches, state, fault for a list")
         ->required();
+    explain.add_option("NUMBER", values.code, "after \"fault\": a reason, 0x71");
     explain.footer(R"(Examples:
   ioasim explain E0303                      an error message of a scenario
   ioasim explain vtd.fault                  an event, its fields, the reasons of faults
+  ioasim explain fault 0x71                 a reason of a fault and what raises it
   ioasim explain references.leak            a finding of a checker
   ioasim explain iommu.iotlb.entries        a parameter of a model
   ioasim explain switches                   where the profiles of the IOASID core differ
   ioasim explain defects                    all seeded defects)");
-    explain.callback(
-        [&values] { values.verb = [&values] { return explain_command(values.word); }; });
+    explain.callback([&values] {
+        values.verb = [&values] { return explain_command(values.word, values.code); };
+    });
 
     CLI::App& params = *app.add_subcommand("params", "list the parameters of the models");
     params.add_option("TEXT", values.word, "only those with this in their name");

@@ -8,8 +8,8 @@
 #include "core/ioasid/switch_table.hpp"
 #include "core/trace/catalogue.hpp"
 #include "core/trace/vtd_events.hpp"
-#include "models/vtd/vtd_fault_layout.hpp"
 #include "scenarios/language/reading.hpp"
+#include "tools/cli/fault_text.hpp"
 #include "tools/cli/run_result.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
@@ -56,15 +56,6 @@ std::string event_text(const trace::EventInfo& info) {
                                   trace::category_name(info.category), info.meaning);
     for (const trace::FieldInfo& field : info.fields) {
         out += fmt::format("  {:<16} {}\n", field.name, field_type(field));
-    }
-    return out;
-}
-
-std::string fault_reasons() {
-    std::string out = "reasons (VT-d specification 7.1.3)\n";
-    for (const vtd::FaultReasonInfo& info : vtd::kFaultReasons) {
-        out += fmt::format("  {:#x}  {:<7} {}\n", static_cast<unsigned>(info.reason), info.flow,
-                           info.meaning);
     }
     return out;
 }
@@ -198,15 +189,26 @@ int schema_command(bool tables) {
     return kPass;
 }
 
-int explain_command(const std::string& word) {
+int explain_command(const std::string& word, const std::string& code) {
     std::string out = list_of(word);
+    if (word == "fault" || !code.empty()) {
+        out = word == "fault" ? fault_entry(code) : std::string();
+        print_out(out);
+        if (out.empty()) {
+            print_err(render_plain(
+                scenario::Code::Usage,
+                fmt::format("nothing is known about {}", scenario::quoted(word + " " + code)),
+                "`ioasim explain fault` lists the reasons"));
+        }
+        return out.empty() ? kUsage : kPass;
+    }
     if (const scenario::CodeInfo* info = scenario::find_code(word)) {
         out += fmt::format("{}: {}\n\n  {}\n\n  example: {}\n", code_name(info->code), info->title,
                            info->text, info->example);
     }
     if (const trace::EventInfo* info = trace::find_event(word)) {
         out += event_text(*info);
-        out += info == &trace::info_of<trace::VtdFault>() ? fault_reasons() : std::string();
+        out += info == &trace::info_of<trace::VtdFault>() ? fault_list() : std::string();
     }
     if (const Declaration* defect = Declaration::find(Declaration::Kind::Defect, word)) {
         out += fmt::format("seeded defect {}: {}\n", defect->name(), defect->meaning());

@@ -7,7 +7,8 @@
 namespace ioasim::tools {
 
 int schema_command(bool tables);
-int explain_command(const std::string& word);
+// `code`: a number, for words that want one ("fault").
+int explain_command(const std::string& word, const std::string& code);
 int params_command(const std::string& filter, bool json);
 int catalogue_command(bool json);
 
