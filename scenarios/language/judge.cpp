@@ -125,6 +125,11 @@ Judge::Judge(const Scenario& scenario, const trace::Recorder& recorder)
                     static_cast<Judge*>(self)->see_step(record);
                 },
                 this});
+    table_.add(trace::info_of<trace::StepMismatch>(),
+               {[](void* self, const trace::EventRecord& record) {
+                    static_cast<Judge*>(self)->see_mismatch(record);
+                },
+                this});
 }
 
 Judge::~Judge() = default;
@@ -260,6 +265,15 @@ void Judge::see_step(const trace::EventRecord& record) {
     if (step != nullptr && known->second.result == step->error.value_or(Errno::Ok)) {
         known->second = seen;
     }
+}
+
+void Judge::see_mismatch(const trace::EventRecord& record) {
+    const auto text = [&](trace::Name name) { return recorder_.names().text(name); };
+    mismatches_.emplace(
+        std::pair(text(IOASIM_NAME(record, StepMismatch, program)),
+                  IOASIM_FIELD(record, StepMismatch, index)),
+        fmt::format("expected: {}; found: {}", text(IOASIM_NAME(record, StepMismatch, expected)),
+                    text(IOASIM_NAME(record, StepMismatch, found))));
 }
 
 bool Judge::judge_count(const State& state, std::vector<std::string>& seen) const {
@@ -530,6 +544,10 @@ void Judge::judge_steps(Verdict& verdict) const {
              "",
              {fmt::format("it ended with {} at {} (event {})", errno_name(seen.result),
                           format_time(seen.time), seen.seq)}});
+        const auto mismatch = mismatches_.find(key);
+        if (mismatch != mismatches_.end()) {
+            verdict.failures.back().seen.push_back(mismatch->second);
+        }
     }
 }
 
