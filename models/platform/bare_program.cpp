@@ -292,7 +292,7 @@ StepOutcome BareActor::dma(const BareStep& step) {
     const Rid rid =
         step.has("rid") ? Rid{static_cast<std::uint16_t>(step.number("rid"))} : unit.rid;
     asked_[device] = {write, rid, length, this->reg(unit, reg::kNumber)};
-    return step.number("wait", 1) != 0 ? dma_wait(step, device) : StepOutcome{};
+    return step.number("async") == 0 ? dma_wait(step, device) : StepOutcome{};
 }
 
 StepOutcome BareActor::dma_wait(const BareStep& step, const std::string& device) {

@@ -58,7 +58,7 @@ std::vector<BareArgSpec> dma_args() {
         {"no_snoop", V::Flag, false, "no-snoop attribute", "false"},
         {"translated", V::Flag, false, "the address is said to be translated", "false"},
         {"rid", V::Function, false, "sent in somebody else's name"},
-        {"wait", V::Flag, false, "until it has ended; else \"dma_wait\" does that", "true"},
+        {"async", V::Flag, false, "goes on at once; \"dma_wait\" waits for the end", "false"},
         kExpect,
         kTimeout};
 }

@@ -162,9 +162,10 @@ pcie::Tlp RequesterCore::request(pcie::TlpKind kind, std::uint32_t length) const
 }
 
 std::uint32_t RequesterCore::part(std::uint64_t limit) const {
-    std::uint64_t most = std::min<std::uint64_t>(length_ - issued_, limit);
-    if (!probes_.has(kCrossesPages)) {
-        most = std::min(most, kPageSize - (start_ + issued_) % kPageSize);
+    const std::uint64_t to_page_end = kPageSize - (start_ + issued_) % kPageSize;
+    std::uint64_t most = std::min<std::uint64_t>(length_ - issued_, to_page_end);
+    if (!probes_.has(kIgnoresSizes)) {
+        most = std::min(most, limit);
     }
     if (most < length_) {
         probes_.hit(kSplit);

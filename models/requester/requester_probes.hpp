@@ -5,8 +5,8 @@
 
 namespace ioasim::requester {
 
-inline const Defect kCrossesPages{"requester.crosses_pages",
-                                  "a request may run over the end of its 4-KiB page"};
+inline const Defect kIgnoresSizes{"requester.ignores_sizes",
+                                  "requests are longer than the link allows"};
 
 inline const Mark kSplit{"requester.split", "an operation needed several requests"};
 inline const Mark kTimedOut{"requester.timed_out", "a read was given up unanswered"};
