@@ -5,6 +5,7 @@
 
 #include "core/trace/run_events.hpp"
 #include "scenarios/language/judge.hpp"
+#include "traces/fields.hpp"
 
 namespace ioasim::scenario {
 
@@ -36,10 +37,12 @@ void Judge::judge_steps(Verdict& verdict) const {
         if (step == nullptr) {
             continue;
         }
-        const bool judged = std::any_of(states_.begin(), states_.end(), [&k = key](const State& s) {
-            return s.e->kind == Expectation::Kind::Step && s.e->name == k.first &&
-                   s.e->step == k.second && s.e->error;
-        });
+        const bool judged =
+            std::any_of(scenario_.expectations.begin(), scenario_.expectations.end(),
+                        [&k = key](const Expectation& e) {
+                            return e.kind == Expectation::Kind::Step && e.name == k.first &&
+                                   e.step == k.second && e.error;
+                        });
         const Errno wanted = step->error.value_or(Errno::Ok);
         if (seen.result == wanted || judged || step->any_result) {
             continue;
