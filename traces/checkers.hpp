@@ -26,6 +26,9 @@ struct CheckerOptions {
     // an UNBIND comes before the PASID entry is cleared. Posted code (`v4`, `dcp`) promises
     // neither.
     bool spec_order = true;
+    // A kernel tells which address space a PASID stands for. Bare programs may, or nothing is
+    // judged.
+    bool spaces_told = true;
     // Names of checkers to leave out.
     std::vector<std::string> without;
     // What waits for what, one line each; asked when a run ended in a deadlock or a hang.

@@ -46,6 +46,7 @@ private:
         if (c_.facts.from_guest(record)) {
             return;
         }
+        any_space_ = true;
         Space& space = spaces_[pair_key(IOASIM_U32(record, PasidSpace, rid),
                                         IOASIM_U32(record, PasidSpace, pasid))];
         if (space.since != 0) {
@@ -96,7 +97,7 @@ private:
         const std::uint32_t wanted = space == nullptr ? 0 : expected(*space, record);
         if (wanted == 0) {
             // Requests without PASID are judged only where their space was told.
-            if (pasid != kNoId) {
+            if (pasid != kNoId && (c_.options.spaces_told || any_space_)) {
                 complain("isolation.no_space", record,
                          "reached memory, but its PASID stands for no address space");
             }
@@ -158,6 +159,7 @@ private:
     static constexpr std::size_t kRemembered = 16;  // former spaces of one PASID
     OwnerMap owners_;
     FlatMap<Space> spaces_;             // (rid, pasid)
+    bool any_space_ = false;            // was told
     FlatMap<std::uint32_t> device_of_;  // rid -> device
     FlatMap<std::uint32_t> reach_memo_;
 };

@@ -63,6 +63,8 @@ public:
     // Called once before time starts.
     virtual void start() {}
     virtual void dump(StateDump& out) const { static_cast<void>(out); }
+    // A module that works all the time without meaning anything for the others.
+    virtual bool background() const { return false; }
     // True while the module has work that must finish before the run may be called idle.
     virtual bool busy() const { return false; }
 

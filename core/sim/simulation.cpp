@@ -108,6 +108,14 @@ void Simulation::fail(std::exception_ptr failure) {
     request_stop(StopReason::Requested);
 }
 
+std::optional<TimePs> Simulation::next_activity() const {
+    std::optional<TimePs> next;
+    for (const Module* module : modules_) {
+        next = module->background() ? next : earliest(next, module->next_wakeup());
+    }
+    return next;
+}
+
 StopReason Simulation::judge_idle() const {
     const bool busy = std::any_of(modules_.begin(), modules_.end(),
                                   [](const Module* module) { return module->busy(); });

@@ -6,6 +6,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,6 +68,9 @@ public:
     std::function<void()> before_end;
     // Called every few thousand activations: progress display, host timeout, Ctrl-C.
     std::function<void()> heartbeat;
+    // When the hardware does something next, by itself; none: it is idle. Modules in the background
+    // do not count.
+    std::optional<TimePs> next_activity() const;
     // Everything that modules and software know about themselves.
     std::vector<std::string> dump_state() const;
     // From a signal handler.

@@ -81,6 +81,29 @@ struct DsaWqState {
     std::uint32_t size = 0;
     IOASIM_FIELDS(device, wq, enabled, shared, pasid, size)
 };
+struct RequesterStart {
+    static constexpr EventName kName{"requester.start", Category::Pcie,
+                                     "A test requester begins an operation (numbered from 1)."};
+    Name device;
+    std::uint64_t descriptor = 0;
+    Rid rid;
+    Pasid pasid;
+    Iova address;
+    std::uint32_t length = 0;
+    bool write = false;
+    IOASIM_FIELDS(device, descriptor, rid, pasid, address, length, write)
+};
+struct RequesterDone {
+    static constexpr EventName kName{
+        "requester.done", Category::Pcie,
+        "An operation of a test requester ended: bytes that moved (of writes: were sent), and ok, "
+        "ur, ca, timeout or refused."};
+    Name device;
+    std::uint64_t descriptor = 0;
+    std::uint32_t bytes = 0;
+    Name outcome;
+    IOASIM_FIELDS(device, descriptor, bytes, outcome)
+};
 struct PcieUnsupported {
     static constexpr EventName kName{"pcie.unsupported", Category::Pcie,
                                      "A request of the CPUs hit no device: answered with "

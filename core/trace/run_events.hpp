@@ -91,4 +91,15 @@ struct StepResult {
     IOASIM_FIELDS(program, index, step, result, value, took)
 };
 
+struct StepMismatch {
+    static constexpr EventName kName{"program.mismatch", Category::Software,
+                                     "A step of a bare program found something else than it "
+                                     "expects; the step itself ends with an error after it."};
+    Name program;
+    std::uint32_t index = 0;  // of the step
+    Name expected;
+    Name found;
+    IOASIM_FIELDS(program, index, expected, found)
+};
+
 }  // namespace ioasim::trace

@@ -59,6 +59,9 @@ MemResponse MemoryModule::serve(const MemRequest& request) {
         }
     }
     if (request.origin) {
+        if (on_device_access) {
+            on_device_access(request);
+        }
         const MemOrigin& origin = *request.origin;
         emit(trace::MemoryAccess{origin.rid, origin.pasid, request.address, request.size,
                                  request.op != MemOp::Read, origin.descriptor});

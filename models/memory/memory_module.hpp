@@ -6,6 +6,7 @@
 // memory.access at that same moment. Left out: banks, refresh, channels as separate queues.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,8 @@ public:
     sim::Inbox<MemRequest>& inbox() { return inbox_; }
     sim::Link<MemResponse>& responses(std::uint32_t port) { return *responses_.at(port); }
 
+    // A test bench may watch what devices do to memory; it learns and changes nothing.
+    std::function<void(const MemRequest&)> on_device_access;
     // What CPUs see, coherent with every request that has taken effect.
     SparseMemory& bytes() { return bytes_; }
     const SparseMemory& bytes() const { return bytes_; }

@@ -11,6 +11,8 @@ inline const Defect kCompletionPassesWrites{
 
 inline const Mark kUnclaimedAddress{"pcie.unclaimed_address",
                                     "a request hit no device and was answered or dropped"};
+inline const Mark kOrphanCompletion{"pcie.orphan_completion",
+                                    "a completion for a requester id that no function has"};
 inline const Mark kCreditWait{"pcie.credit_wait", "a request waited for a credit of its unit"};
 
 }  // namespace ioasim::pcie

@@ -123,6 +123,12 @@ void RootComplex::from_iommu(TimePs now, PortId from, Tlp tlp) {
             refuse(now, from, tlp);  // a message to a function that is gone
             return;
         }
+        if (!device && tlp.kind == TlpKind::Completion && tlp.requester != kHostRid) {
+            // Asked for in the name of a function that does not exist: nobody takes it.
+            probes_.hit(kOrphanCompletion);
+            left(now, from);
+            return;
+        }
         target = device ? device : target;
     }
     SIM_CHECK(target, "nobody to take a transaction of requester {:#06x}", tlp.requester.value());

@@ -23,6 +23,8 @@ public:
         return ticks_ < kTicks ? std::optional<TimePs>(next_) : std::nullopt;
     }
 
+    bool background() const override { return true; }
+
 private:
     static constexpr std::uint64_t kTicks = 100;
     TimePs period_;

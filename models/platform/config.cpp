@@ -1,5 +1,7 @@
 #include "models/platform/config.hpp"
 
+#include <algorithm>
+
 namespace ioasim::platform {
 namespace {
 
@@ -21,6 +23,16 @@ std::map<std::string, Steps*> lists_of(Config& config) {
 }
 
 }  // namespace
+
+Rid rid_of(const DeviceConfig& device, std::size_t index) {
+    // Bus 0 holds the host; devices sit one to a device number from 00:01.0 on.
+    return device.rid != Rid{0} ? device.rid : Rid{static_cast<std::uint16_t>((index + 1) << 3U)};
+}
+
+bool PlatformConfig::without_kernel() const {
+    return !programs.empty() && std::all_of(programs.begin(), programs.end(),
+                                            [](const ProgramConfig& p) { return p.on == kBare; });
+}
 
 std::map<std::string, const std::vector<Step>*> step_lists(const PlatformConfig& config) {
     return lists_of<const PlatformConfig, const std::vector<Step>>(config);

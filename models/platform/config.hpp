@@ -12,6 +12,7 @@
 #include "core/base/result.hpp"
 #include "core/base/time.hpp"
 #include "core/base/types.hpp"
+#include "models/platform/bare_step.hpp"
 #include "models/platform/core_call.hpp"
 
 namespace ioasim::platform {
@@ -36,14 +37,21 @@ struct WorkqueueConfig {
     std::uint32_t priority = 10;  // 1..15
 };
 
+// An accelerator, or a function that bare programs drive as they like.
+enum class DeviceKind : std::uint8_t { Dsa, Requester };
+
 struct DeviceConfig {
     std::string name;
+    DeviceKind kind = DeviceKind::Dsa;
     std::string iommu;
     Rid rid{0};  // 0: assigned in order of listing
     bool ats = false;
     std::uint32_t engines = 1;
     std::vector<WorkqueueConfig> workqueues;
 };
+
+// The requester id of the device at this position.
+Rid rid_of(const DeviceConfig& device, std::size_t index);
 
 struct PasidRange {
     std::uint32_t min = 1;
@@ -71,6 +79,7 @@ enum class StepKind : std::uint8_t {
     Exit,    // the process ends here
     Kill,    // kill the VM's VMM process `target`
     Call,    // `call`
+    Bare,    // `bare`
     Unplug,  // take `device` away from the VM
     Absent,  // not in this cell
 };
@@ -91,17 +100,22 @@ struct Step {
     bool wait = true;        // Submit: wait for the completions before the next step
     TimePs duration;         // Sleep, Spend; Wait: timeout (0: none)
     CoreCall call;
+    BareStep bare;
     // The wanted result; any other is a failed expectation. Unset: must succeed.
     std::optional<Errno> error;
     bool any_result = false;  // whatever comes: expectations judge it
     std::string where;        // "file:line:col" of the step, for messages
 };
 
+constexpr const char* kBare = "bare";  // where a program without a kernel runs
+
 struct ProgramConfig {
-    std::string on;       // "host", "host/kernel", "vm1/vcpu0", "vm2/vmm"
+    std::string on;       // "host", "host/kernel", "vm1/vcpu0", "vm2/vmm", "bare"
     std::string process;  // "app"; the program's full name is on/process
     std::string mm;       // kernel thread: the address space that it acts for; empty: none
     TimePs start;
+    bool settle = false;  // bare: each step ends when the hardware is idle
+    bool go_on = false;   // bare: a failing step does not end the program
     std::vector<Step> steps;
 };
 
@@ -147,6 +161,8 @@ struct PlatformConfig {
     std::vector<ProgramConfig> programs;
     KernelCodeConfig kernel;
     bool stop_at_hazard = false;  // instead of going on as if the right call had been made
+    // Nobody boots a kernel: every program is bare, and there is one.
+    bool without_kernel() const;
     std::vector<ParamOverride> params;
     std::vector<std::string> defects;
     // Determinism test: modules that do nothing, and another order of construction.

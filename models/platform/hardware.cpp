@@ -6,6 +6,7 @@
 #include "models/platform/address_map.hpp"
 #include "models/platform/bystander.hpp"
 #include "models/platform/param_resolve.hpp"
+#include "models/requester/requester_layout.hpp"
 
 namespace ioasim::platform {
 namespace {
@@ -16,7 +17,7 @@ constexpr std::uint64_t kBystanderPeriodPs = 997;
 dsa::DsaConfig device_config(const DeviceConfig& device, std::size_t index) {
     dsa::DsaConfig config;
     config.name = device.name;
-    config.rid = Hardware::rid_of(device, index);
+    config.rid = rid_of(device, index);
     config.bar0 = {device_registers(index), dsa::kBar0Bytes};
     config.bar2 = {device_portals(index), kPortalWindow};
     config.engines = device.engines;
@@ -26,16 +27,16 @@ dsa::DsaConfig device_config(const DeviceConfig& device, std::size_t index) {
     return config;
 }
 
-}  // namespace
-
-Rid Hardware::rid_of(const DeviceConfig& device, std::size_t index) {
-    // Bus 0 holds the host; accelerators sit one to a device number from 00:01.0 on.
-    return device.rid != Rid{0} ? device.rid : Rid{static_cast<std::uint16_t>((index + 1) << 3U)};
+requester::RequesterConfig requester_config(const DeviceConfig& device, std::size_t index) {
+    return {device.name, rid_of(device, index), {device_registers(index), requester::kBar0Bytes}};
 }
+
+}  // namespace
 
 Hardware::Hardware(sim::Simulation& sim, const PlatformConfig& config, sim::Dispatcher& dispatcher)
     : iommus_(config.iommus.size()),
       devices_(config.devices.size()),
+      requesters_(config.devices.size()),
       bystanders_(config.bystanders) {
     construct(sim, config, dispatcher);
     connect(config);
@@ -71,6 +72,12 @@ void Hardware::construct(sim::Simulation& sim, const PlatformConfig& config,
     for (std::size_t i = 0; i < config.devices.size(); ++i) {
         makers.emplace_back([&, i] {
             const DeviceConfig& device = config.devices[i];
+            if (device.kind == DeviceKind::Requester) {
+                requesters_[i] = std::make_unique<requester::RequesterDevice>(
+                    sim, requester_config(device, i),
+                    resolve(requester::requester_param_table(), config, device.name));
+                return;
+            }
             devices_[i] = std::make_unique<dsa::DsaDevice>(
                 sim, device_config(device, i),
                 resolve(dsa::dsa_param_table(), config, device.name));
@@ -113,6 +120,14 @@ void Hardware::connect(const PlatformConfig& config) {
     }
     for (std::size_t i = 0; i < devices_.size(); ++i) {
         const DeviceConfig& device = config.devices[i];
+        if (device.kind == DeviceKind::Requester) {
+            const requester::RequesterConfig identity = requester_config(device, i);
+            const pcie::PortId port =
+                rc.add_device(iommu_ports.at(device.iommu), identity.rid, {identity.bar0});
+            requesters_[i]->upstream().bind(rc.inbox(), port);
+            rc.downstream(port).bind(requesters_[i]->inbox(), 0);
+            continue;
+        }
         const dsa::DsaConfig identity = device_config(device, i);
         const pcie::PortId port = rc.add_device(iommu_ports.at(device.iommu), identity.rid,
                                                 {identity.bar0, identity.bar2});

@@ -14,6 +14,7 @@
 #include "models/memory/memory_module.hpp"
 #include "models/pcie/root_complex.hpp"
 #include "models/platform/config.hpp"
+#include "models/requester/requester_device.hpp"
 #include "models/vtd/iommu.hpp"
 
 namespace ioasim::platform {
@@ -32,7 +33,6 @@ public:
     cpu::CpuComplex& cpus() { return *cpus_; }
     // Bytes of RAM from address 0, what the host kernel's page allocator works on.
     std::uint64_t low_memory_bytes() const { return low_memory_bytes_; }
-    static Rid rid_of(const DeviceConfig& device, std::size_t index);
 
 private:
     void construct(sim::Simulation& sim, const PlatformConfig& config, sim::Dispatcher& dispatcher);
@@ -43,7 +43,9 @@ private:
     std::unique_ptr<pcie::RootComplex> root_complex_;
     std::unique_ptr<cpu::CpuComplex> cpus_;
     std::vector<std::unique_ptr<vtd::Iommu>> iommus_;
+    // By position in the configuration; of each, one of the two is there.
     std::vector<std::unique_ptr<dsa::DsaDevice>> devices_;
+    std::vector<std::unique_ptr<requester::RequesterDevice>> requesters_;
     std::vector<std::unique_ptr<Bystander>> bystanders_;
 };
 

@@ -7,6 +7,7 @@
 #include "models/memory/memory_params.hpp"
 #include "models/pcie/pcie_params.hpp"
 #include "models/platform/platform.hpp"
+#include "models/requester/requester_params.hpp"
 #include "models/vm/vm_params.hpp"
 #include "models/vtd/vtd_params.hpp"
 
@@ -40,9 +41,11 @@ const ParamTable<sim::DispatcherParams>& scheduler_param_table() {
 
 const std::vector<const ParamTableBase*>& param_tables() {
     static const std::vector<const ParamTableBase*> tables{
-        &cpu::cpu_param_table(),       &dsa::dsa_param_table(),   &vtd::vtd_param_table(),
-        &memory::memory_param_table(), &pcie::pcie_param_table(), &os::kernel_param_table(),
-        &vm::vm_param_table(),         &IoasidParams::table(),    &scheduler_param_table()};
+        &cpu::cpu_param_table(),   &dsa::dsa_param_table(),
+        &vtd::vtd_param_table(),   &memory::memory_param_table(),
+        &pcie::pcie_param_table(), &os::kernel_param_table(),
+        &vm::vm_param_table(),     &IoasidParams::table(),
+        &scheduler_param_table(),  &requester::requester_param_table()};
     return tables;
 }
 

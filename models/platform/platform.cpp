@@ -13,6 +13,7 @@
 #include "models/linux/dispatcher_scheduler.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/platform/address_map.hpp"
+#include "models/platform/bare_program.hpp"
 #include "models/platform/hardware.hpp"
 #include "models/platform/param_resolve.hpp"
 #include "models/platform/program.hpp"
@@ -79,6 +80,7 @@ struct Platform::Impl {
     void enable_defects();
     void build_host();
     void build_guest(const VmConfig& config);
+    void build_bare_world();
     void build_programs();
     void spawn_software();
     void boot(ExecContext& ctx);
@@ -100,6 +102,7 @@ struct Platform::Impl {
     std::unique_ptr<KernelObjects> objects;
     std::map<std::string, Guest> guests;
     std::optional<ProgramWorld> world;
+    BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}};
     std::vector<std::unique_ptr<ProgramActor>> actors;
 };
 
@@ -115,9 +118,12 @@ Platform::Impl::Impl(sim::Simulation& simulation, const PlatformConfig& configur
                                     trace::category_bit(trace::Category::Ioasid));
     }
     enable_defects();
-    build_host();
-    for (const VmConfig& vm : config.vms) {
-        build_guest(vm);
+    build_bare_world();
+    if (!config.without_kernel()) {
+        build_host();
+        for (const VmConfig& vm : config.vms) {
+            build_guest(vm);
+        }
     }
     build_programs();
     spawn_software();
@@ -136,6 +142,9 @@ void Platform::Impl::tell_locks() {
                                               stats.held});
         }
     };
+    if (!host_ioasid) {
+        return;
+    }
     tell(host_ioasid->allocator_lock());
     tell(host_ioasid->mm_list_lock());
     for (const auto& [name, lock] : objects->locks()) {
@@ -173,10 +182,13 @@ void Platform::Impl::build_host() {
     }
     for (std::size_t i = 0; i < config.devices.size(); ++i) {
         const DeviceConfig& device = config.devices[i];
+        if (device.kind != DeviceKind::Dsa) {
+            continue;  // no driver knows it
+        }
         os::DeviceSetup setup;
         setup.name = device.name;
         setup.iommu = host->find_iommu(device.iommu);
-        setup.rid = Hardware::rid_of(device, i);
+        setup.rid = rid_of(device, i);
         setup.ats = device.ats;
         setup.engines = device.engines;
         setup.registers = device_registers(i);
@@ -200,6 +212,9 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     machine.pasid_min = vm.pasids.min;
     machine.pasid_max = vm.pasids.max;
     for (const DeviceConfig& device : config.devices) {
+        if (device.kind != DeviceKind::Dsa) {
+            continue;
+        }
         setup.devices.push_back(device.name);
         machine.devices.push_back(
             {device.name, static_cast<std::uint32_t>(device.workqueues.size())});
@@ -227,6 +242,9 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     os::IommuDriver& viommu =
         guest.kernel->add_iommu(vm.name + "/viommu", guest.machine->viommu_base());
     for (const DeviceConfig& device : config.devices) {
+        if (device.kind != DeviceKind::Dsa) {
+            continue;
+        }
         const vm::GuestDevice seen = guest.machine->guest_device(device.name);
         os::DeviceSetup assigned;
         assigned.name = device.name;
@@ -240,7 +258,39 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     }
 }
 
+// What bare programs and the bench around them know of the hardware.
+void Platform::Impl::build_bare_world() {
+    for (std::size_t i = 0; i < config.iommus.size(); ++i) {
+        bare.units[config.iommus[i].name] = {iommu_registers(i), true, false, Rid{0}};
+    }
+    for (std::size_t i = 0; i < config.devices.size(); ++i) {
+        const DeviceConfig& device = config.devices[i];
+        bare.units[device.name] = {device_registers(i), false, device.kind == DeviceKind::Requester,
+                                   rid_of(device, i)};
+    }
+    bare.first_iommu = config.iommus.empty() ? "" : config.iommus.front().name;
+    bare.next_activity = [this] { return sim.next_activity(); };
+    bare.is_memory = [this](std::uint64_t address, std::uint64_t bytes) {
+        return hardware.memory().bytes().contains(Hpa{address}, bytes);
+    };
+    const bool used = std::any_of(config.programs.begin(), config.programs.end(),
+                                  [](const ProgramConfig& p) { return p.on == kBare; });
+    if (used) {
+        hardware.memory().on_device_access = [this](const memory::MemRequest& request) {
+            if (request.op == memory::MemOp::Write) {
+                bare.writes.add(request.origin->rid, request.origin->descriptor, request.size);
+            }
+        };
+    }
+}
+
 void Platform::Impl::build_programs() {
+    if (config.without_kernel()) {
+        for (const ProgramConfig& program : config.programs) {
+            actors.push_back(make_bare_actor(bare, program));
+        }
+        return;
+    }
     objects = std::make_unique<KernelObjects>(*host, sim.recorder(), config);
     world.emplace(ProgramWorld{sim.recorder(), *host, *objects, {}, &hardware.memory().bytes()});
     for (auto& [name, guest] : guests) {
@@ -249,6 +299,10 @@ void Platform::Impl::build_programs() {
     for (const ProgramConfig& program : config.programs) {
         const auto [place, part] = split_place(program.on);
         const std::string name = program.on + "/" + program.process;
+        if (program.on == kBare) {
+            actors.push_back(make_bare_actor(bare, program));
+            continue;
+        }
         if (program.on == "host/kernel") {
             actors.push_back(make_kernel_thread(*world, name, program.mm));
             continue;
@@ -281,6 +335,12 @@ void Platform::Impl::build_programs() {
 }
 
 void Platform::Impl::spawn_software() {
+    if (config.without_kernel()) {
+        for (std::size_t i = 0; i < config.programs.size(); ++i) {
+            spawn_program(i);
+        }
+        return;
+    }
     sim::TaskOptions worker;
     worker.name = "host/ioasid_wq";
     worker.port = &hardware.cpus();
@@ -299,7 +359,7 @@ void Platform::Impl::boot(ExecContext& ctx) {
     if (booted != Errno::Ok) {
         // A platform that lacks what the kernel needs: no program gets further than its start.
         for (const ProgramConfig& program : config.programs) {
-            tell_not_started(ctx, *world, program, booted);
+            tell_not_started(ctx, sim.recorder(), program, booted);
         }
         return;
     }
@@ -319,16 +379,16 @@ void Platform::Impl::spawn_program(std::size_t index) {
     options.name = program.on + "/" + program.process;
     options.port = &hardware.cpus();
     const TimePs at = sim::Simulation::now() + TimePs{1} + program.start;
-    if (place == "host") {
+    if (place == "host" || place == kBare) {
         dispatcher.spawn(options, at, [this, index](ExecContext& ctx) {
-            run_program(ctx, *world, config.programs[index], *actors[index]);
+            run_program(ctx, sim.recorder(), config.programs[index], *actors[index]);
         });
         return;
     }
     Guest& guest = guests.at(place);
     if (part == "vmm") {
         dispatcher.spawn(options, at, [this, index, &guest](ExecContext& ctx) {
-            run_program(ctx, *world, config.programs[index], *actors[index]);
+            run_program(ctx, sim.recorder(), config.programs[index], *actors[index]);
             leave(ctx, guest);
         });
         return;
@@ -343,11 +403,11 @@ void Platform::Impl::run_on_vcpu(ExecContext& ctx, std::size_t index, Guest& gue
                                  std::uint32_t vcpu) {
     const Errno created = guest.machine->create(ctx);  // once made, this only tells the result
     if (created != Errno::Ok) {
-        tell_not_started(ctx, *world, config.programs[index], created);
+        tell_not_started(ctx, sim.recorder(), config.programs[index], created);
         return;
     }
     guest.machine->run(ctx, vcpu, [this, index](ExecContext& guest_ctx) {
-        run_program(guest_ctx, *world, config.programs[index], *actors[index]);
+        run_program(guest_ctx, sim.recorder(), config.programs[index], *actors[index]);
     });
     leave(ctx, guest);
 }

@@ -352,25 +352,26 @@ std::string step_name(const Step& step) {
             return call_spec(step.call.kind).key;
         case StepKind::Unplug:
             return "unplug";
+        case StepKind::Bare:
+            return bare_spec(step.bare.kind).key;
         case StepKind::Absent:
             return "absent";
     }
     return "?";
 }
 
-void tell_not_started(ExecContext& ctx, ProgramWorld& world, const ProgramConfig& program,
+void tell_not_started(ExecContext& ctx, trace::Recorder& recorder, const ProgramConfig& program,
                       Errno error) {
-    world.recorder.emit(
-        ctx.source(), trace::StepResult{world.recorder.name(program.on + "/" + program.process), 0,
-                                        world.recorder.name("start"), error, 0, TimePs{}});
+    recorder.emit(ctx.source(), trace::StepResult{recorder.name(program.on + "/" + program.process),
+                                                  0, recorder.name("start"), error, 0, TimePs{}});
 }
 
-void run_program(ExecContext& ctx, ProgramWorld& world, const ProgramConfig& program,
+void run_program(ExecContext& ctx, trace::Recorder& recorder, const ProgramConfig& program,
                  ProgramActor& actor) {
-    const trace::Name name = world.recorder.name(program.on + "/" + program.process);
+    const trace::Name name = recorder.name(program.on + "/" + program.process);
     const Errno started = actor.start(ctx);
     if (started != Errno::Ok) {
-        tell_not_started(ctx, world, program, started);
+        tell_not_started(ctx, recorder, program, started);
         return;
     }
     for (std::size_t i = 0; i < program.steps.size() && actor.alive(); ++i) {
@@ -387,12 +388,11 @@ void run_program(ExecContext& ctx, ProgramWorld& world, const ProgramConfig& pro
         } else if (step.kind != StepKind::Exit) {
             result = actor.perform(ctx, step, i);
         }
-        world.recorder.emit(ctx.source(),
-                            trace::StepResult{name, static_cast<std::uint32_t>(i),
-                                              world.recorder.name(step_name(step)), result.error,
-                                              result.value, ctx.now() - start});
+        recorder.emit(ctx.source(), trace::StepResult{name, static_cast<std::uint32_t>(i),
+                                                      recorder.name(step_name(step)), result.error,
+                                                      result.value, ctx.now() - start});
         const bool wanted = step.any_result || result.error == step.error.value_or(Errno::Ok);
-        if (step.kind == StepKind::Exit || !wanted) {
+        if (step.kind == StepKind::Exit || (!wanted && !program.go_on)) {
             break;
         }
     }

@@ -66,9 +66,9 @@ std::unique_ptr<ProgramActor> make_vmm_actor(ProgramWorld& world, vm::VirtualMac
                                              PasidRange pasids);
 
 // The program cannot run: its first step ends with this error under the name "start".
-void tell_not_started(ExecContext& ctx, ProgramWorld& world, const ProgramConfig& program,
+void tell_not_started(ExecContext& ctx, trace::Recorder& recorder, const ProgramConfig& program,
                       Errno error);
-void run_program(ExecContext& ctx, ProgramWorld& world, const ProgramConfig& program,
+void run_program(ExecContext& ctx, trace::Recorder& recorder, const ProgramConfig& program,
                  ProgramActor& actor);
 
 }  // namespace ioasim::platform

@@ -103,6 +103,17 @@ Opened read_text(const std::string& path) {
 
 }  // namespace
 
+std::uint32_t read_text_file(const std::string& path, SourceSet& sources,
+                             Diagnostics& diagnostics) {
+    Opened opened = read_text(path);
+    if (!opened.ok) {
+        const Place place{sources.add(path, ""), 0, 0};
+        diagnostics.add({opened.code, place, opened.problem, opened.help, {}, false});
+        return 0;
+    }
+    return sources.add(path, std::move(opened.text));
+}
+
 bool read_json_file(const std::string& path, const Place& from, SourceSet& sources,
                     Diagnostics& diagnostics, Node& out) {
     Opened opened = read_text(path);

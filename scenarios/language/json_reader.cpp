@@ -38,9 +38,10 @@ void append_utf8(std::uint32_t point, std::string& out) {
 
 class Parser {
 public:
-    Parser(std::uint32_t file, const std::string& text, const SourceSet& sources,
+    // Reads `text` from `begin` on; offsets count from the start of `text`.
+    Parser(std::uint32_t file, std::string_view text, std::size_t begin, const SourceSet& sources,
            Diagnostics& diagnostics)
-        : file_(file), text_(text), sources_(sources), diagnostics_(diagnostics) {}
+        : file_(file), text_(text), sources_(sources), diagnostics_(diagnostics), at_(begin) {}
 
     bool document(Node& out) {
         if (!value(out, 0)) {
@@ -458,7 +459,7 @@ private:
         while (!ended() && is_word(text_[at_])) {
             ++at_;
         }
-        const std::string word = text_.substr(start, at_ - start);
+        const std::string word{text_.substr(start, at_ - start)};
         out.place = place(start, at_ - start);
         if (word == "true" || word == "false") {
             out.kind = Node::Kind::Boolean;
@@ -487,7 +488,7 @@ private:
 
     static constexpr int kMaxRecovered = 20;
     std::uint32_t file_;
-    const std::string& text_;
+    std::string_view text_;
     const SourceSet& sources_;
     Diagnostics& diagnostics_;
     std::size_t at_ = 0;
@@ -498,7 +499,14 @@ private:
 }  // namespace
 
 bool parse_json(std::uint32_t file, const SourceSet& sources, Diagnostics& diagnostics, Node& out) {
-    Parser parser(file, sources.text(file), sources, diagnostics);
+    Parser parser(file, sources.text(file), 0, sources, diagnostics);
+    return parser.document(out);
+}
+
+bool parse_json_part(std::uint32_t file, std::size_t begin, std::size_t end,
+                     const SourceSet& sources, Diagnostics& diagnostics, Node& out) {
+    const std::string_view text = sources.text(file);
+    Parser parser(file, text.substr(0, end), begin, sources, diagnostics);
     return parser.document(out);
 }
 

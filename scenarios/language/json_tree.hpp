@@ -58,8 +58,14 @@ std::string_view kind_name(Node::Kind kind);
 // `diagnostics`, those of opening the file at `from` (the place that named it, file 0: nobody).
 bool read_json_file(const std::string& path, const Place& from, SourceSet& sources,
                     Diagnostics& diagnostics, Node& out);
+// A regular file of bearable size as it stands, into `sources`; 0: it cannot be had.
+std::uint32_t read_text_file(const std::string& path, SourceSet& sources, Diagnostics& diagnostics);
 // Parses a text that is already in `sources`. false: no tree.
 bool parse_json(std::uint32_t file, const SourceSet& sources, Diagnostics& diagnostics, Node& out);
+
+// One value in the bytes from `begin` to before `end` of such a text: a line of JSON Lines.
+bool parse_json_part(std::uint32_t file, std::size_t begin, std::size_t end,
+                     const SourceSet& sources, Diagnostics& diagnostics, Node& out);
 
 // Strict JSON; indent 0 is one line. Objects whose text is short stay on one line when indented.
 std::string to_json(const Node& node, unsigned indent);

@@ -125,6 +125,11 @@ Judge::Judge(const Scenario& scenario, const trace::Recorder& recorder)
                     static_cast<Judge*>(self)->see_step(record);
                 },
                 this});
+    table_.add(trace::info_of<trace::StepMismatch>(),
+               {[](void* self, const trace::EventRecord& record) {
+                    static_cast<Judge*>(self)->see_mismatch(record);
+                },
+                this});
 }
 
 Judge::~Judge() = default;
@@ -246,19 +251,6 @@ void Judge::see_finding(const trace::EventRecord& record) {
         finding.time = record.time;
         finding.seq = record.seq;
         findings_.push_back(std::move(finding));
-    }
-}
-
-void Judge::see_step(const trace::EventRecord& record) {
-    const std::string& program = recorder_.names().text(IOASIM_NAME(record, StepResult, program));
-    const auto result = static_cast<Errno>(IOASIM_FIELD(record, StepResult, result));
-    const StepSeen seen{result, IOASIM_FIELD(record, StepResult, value), record.time, record.seq};
-    const auto [known, fresh] =
-        steps_.emplace(std::pair(program, IOASIM_FIELD(record, StepResult, index)), seen);
-    // Steps of notification blocks and deferred work run more than once: a wrong result is kept.
-    const platform::Step* step = fresh ? nullptr : step_of(known->first.first, known->first.second);
-    if (step != nullptr && known->second.result == step->error.value_or(Errno::Ok)) {
-        known->second = seen;
     }
 }
 
@@ -508,31 +500,6 @@ bool Judge::judge(const State& state, const RunEnd& end, std::vector<std::string
 }
 
 // Every step must end as it says, whether or not an expectation names it.
-void Judge::judge_steps(Verdict& verdict) const {
-    for (const auto& [key, seen] : steps_) {
-        const platform::Step* step = step_of(key.first, key.second);
-        if (step == nullptr) {
-            continue;
-        }
-        const bool judged = std::any_of(states_.begin(), states_.end(), [&k = key](const State& s) {
-            return s.e->kind == Expectation::Kind::Step && s.e->name == k.first &&
-                   s.e->step == k.second && s.e->error;
-        });
-        const Errno wanted = step->error.value_or(Errno::Ok);
-        if (seen.result == wanted || judged || step->any_result) {
-            continue;
-        }
-        const std::string name = fmt::format("{}[{}]", key.first, key.second);
-        verdict.failures.push_back(
-            {step->where,
-             wanted == Errno::Ok ? fmt::format("step {} succeeds", name)
-                                 : fmt::format("step {} ends with {}", name, errno_name(wanted)),
-             "",
-             {fmt::format("it ended with {} at {} (event {})", errno_name(seen.result),
-                          format_time(seen.time), seen.seq)}});
-    }
-}
-
 void Judge::judge_end(const RunEnd& end, Verdict& verdict) const {
     const bool named = std::any_of(states_.begin(), states_.end(), [](const State& s) {
         return s.e->kind == Expectation::Kind::Ends;

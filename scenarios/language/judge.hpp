@@ -81,6 +81,7 @@ private:
     void see_latency(State& state, const trace::EventRecord& record);
     void see_finding(const trace::EventRecord& record);
     void see_step(const trace::EventRecord& record);
+    void see_mismatch(const trace::EventRecord& record);
     bool judge(const State& state, const RunEnd& end, std::vector<std::string>& seen) const;
     bool judge_count(const State& state, std::vector<std::string>& seen) const;
     bool judge_order(const State& state, std::vector<std::string>& seen) const;
@@ -110,6 +111,8 @@ private:
         std::uint64_t seq = 0;
     };
     std::map<std::pair<std::string, std::uint64_t>, StepSeen> steps_;
+    // Of bare programs: what a failing step found.
+    std::map<std::pair<std::string, std::uint64_t>, std::string> mismatches_;
 };
 
 }  // namespace ioasim::scenario

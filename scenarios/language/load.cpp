@@ -119,9 +119,12 @@ public:
 
     void run() {
         Node document;
-        if (!read_with_bases(path_, out_.sources, out_.diagnostics, document)) {
-            return;
+        if (read_with_bases(path_, out_.sources, out_.diagnostics, document)) {
+            run(std::move(document));
         }
+    }
+
+    void run(Node document) {
         if (!document.is(Node::Kind::Object)) {
             validate(document, scenario_type(), "", out_.diagnostics);
             return;
@@ -289,6 +292,17 @@ private:
 Loaded load(const std::string& path, const Vocabulary& vocabulary, const LoadOptions& options) {
     Loaded out;
     Loader(path, vocabulary, options, out).run();
+    if (out.diagnostics.has_errors()) {
+        out.cells.clear();
+    }
+    return out;
+}
+
+Loaded load_tree(const std::string& path, SourceSet sources, Node document,
+                 const Vocabulary& vocabulary, const LoadOptions& options) {
+    Loaded out;
+    out.sources = std::move(sources);
+    Loader(path, vocabulary, options, out).run(std::move(document));
     if (out.diagnostics.has_errors()) {
         out.cells.clear();
     }

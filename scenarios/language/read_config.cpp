@@ -56,6 +56,13 @@ private:
             const std::string pointer = pointer_join("/platform/devices", index++);
             platform::DeviceConfig device;
             device.name = text_of(item.get("name"));
+            if (text_of(item.get("kind")) == "requester") {
+                device.kind = platform::DeviceKind::Requester;
+                requester(item, pointer);
+            } else if (item.get("workqueues") == nullptr) {
+                r_.report(Code::MissingKey, item.place, pointer,
+                          "a device needs the key \"workqueues\"", "its workqueues");
+            }
             device.iommu = text_of(item.get("iommu"));
             device.ats = boolean_value(item.get("ats"), false);
             device.engines = static_cast<std::uint32_t>(integer_of(item.get("engines"), 1));
@@ -71,6 +78,16 @@ private:
             config_.devices.push_back(std::move(device));
         }
         device_names_ = item_names(list);
+    }
+
+    // A test requester has none of what makes an accelerator.
+    void requester(const Node& item, const std::string& pointer) {
+        for (const char* key : {"workqueues", "engines", "ats"}) {
+            if (const Node* node = item.get(key)) {
+                r_.report(Code::UnknownKey, node->place, pointer_join(pointer, key),
+                          fmt::format("a requester has no {}", quoted(key)));
+            }
+        }
     }
 
     void rid(const Node* node, const std::string& pointer, platform::DeviceConfig& device) {
@@ -232,6 +249,7 @@ private:
             program.mm = text_of(item.get("mm"));
             placed_on(item.get("on"), pointer + "/on");
             const StepPlace place = place_of(program.on);
+            bare_options(item, pointer, place, program);
             if (const Node* mm = item.get("mm");
                 mm != nullptr && place != StepPlace::KernelThread) {
                 r_.report(Code::UnknownKey, mm->place, pointer + "/mm",
@@ -248,9 +266,21 @@ private:
         }
     }
 
+    void bare_options(const Node& item, const std::string& pointer, StepPlace place,
+                      platform::ProgramConfig& program) {
+        program.settle = boolean_value(item.get("settle"), false);
+        program.go_on = boolean_value(item.get("go_on"), false);
+        for (const char* key : {"settle", "go_on"}) {
+            if (const Node* node = item.get(key); node != nullptr && place != StepPlace::Bare) {
+                r_.report(Code::UnknownKey, node->place, pointer_join(pointer, key),
+                          fmt::format("only a bare program has {}", quoted(key)));
+            }
+        }
+    }
+
     void placed_on(const Node* on, const std::string& pointer) {
         if (on == nullptr || !on->is(Node::Kind::String) || on->text == "host" ||
-            on->text == "host/kernel") {
+            on->text == "host/kernel" || on->text == platform::kBare) {
             return;
         }
         const std::size_t slash = on->text.find('/');
@@ -259,14 +289,14 @@ private:
         const auto found = std::find_if(config_.vms.begin(), config_.vms.end(),
                                         [&vm](const auto& v) { return v.name == vm; });
         if (found == config_.vms.end()) {
-            std::vector<std::string> places{"host", "host/kernel"};
+            std::vector<std::string> places{"host", "host/kernel", platform::kBare};
             for (const platform::VmConfig& v : config_.vms) {
                 places.push_back(v.name + "/vcpu0");
                 places.push_back(v.name + "/vmm");
             }
             r_.report(Code::UnknownComponent, on->place, pointer,
-                      fmt::format("programs run on \"host\", \"host/kernel\", \"VM/vcpuN\" or "
-                                  "\"VM/vmm\"; there is no {}",
+                      fmt::format("programs run on \"host\", \"host/kernel\", \"VM/vcpuN\", "
+                                  "\"VM/vmm\" or \"bare\"; there is no {}",
                                   quoted(on->text)),
                       suggest(on->text, places));
             return;
@@ -296,6 +326,9 @@ private:
         if (on == "host/kernel") {
             return StepPlace::KernelThread;
         }
+        if (on == platform::kBare) {
+            return StepPlace::Bare;
+        }
         const std::size_t slash = on.find('/');
         return slash != std::string::npos && on.substr(slash) == "/vmm" ? StepPlace::Vmm
                                                                         : StepPlace::Vcpu;
@@ -305,7 +338,13 @@ private:
         words_.profile = config_.ioasid_profile;
         words_.vms = item_names(r_.root.get("vms"));
         words_.devices = device_names_;
-        for (const platform::DeviceConfig& device : config_.devices) {
+        words_.iommus = iommu_names_;
+        for (std::size_t i = 0; i < config_.devices.size(); ++i) {
+            const platform::DeviceConfig& device = config_.devices[i];
+            words_.functions[device.name] = platform::rid_of(device, i);
+            if (device.kind == platform::DeviceKind::Requester) {
+                words_.requesters.push_back(device.name);
+            }
             for (const platform::WorkqueueConfig& wq : device.workqueues) {
                 words_.workqueues.push_back(device.name + "/" + wq.name);
             }

@@ -41,12 +41,20 @@ const char* place_text(StepPlace place) {
             return "a program in a guest";
         case StepPlace::Script:
             return "a block or work of the kernel";
+        case StepPlace::Bare:
+            return "a bare program";
     }
     return "?";
 }
 
 bool exists_in(StepKind kind, StepPlace place) {
+    if (place == StepPlace::Bare) {
+        return kind == StepKind::Bare || kind == StepKind::Sleep || kind == StepKind::Spend ||
+               kind == StepKind::Exit;
+    }
     switch (kind) {
+        case StepKind::Bare:
+            return false;
         case StepKind::Bind:
         case StepKind::Unbind:
         case StepKind::Submit:
@@ -124,6 +132,14 @@ private:
                 key = spec.key;
             }
         }
+        const platform::BareSpec* bare = nullptr;
+        for (const platform::BareSpec& spec : platform::bare_specs()) {
+            if (subject == nullptr && (subject = item.get(spec.key)) != nullptr) {
+                step.kind = StepKind::Bare;
+                bare = &spec;
+                key = spec.key;
+            }
+        }
         if (subject == nullptr) {
             return false;
         }
@@ -132,7 +148,9 @@ private:
                       fmt::format("{} has no step {}", place_text(place_), quoted(key)));
             return false;
         }
-        if (step.kind == StepKind::Call) {
+        if (bare != nullptr) {
+            step.bare = read_bare_step(r_, words_, item, *bare, at);
+        } else if (step.kind == StepKind::Call) {
             call(item, *subject, pointer_join(at, key), at, step.call);
         } else {
             native(item, *subject, pointer_join(at, key), at, step);

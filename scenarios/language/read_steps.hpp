@@ -1,6 +1,7 @@
 // Steps: what programs, notification blocks and deferred work do.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@ enum class StepPlace : std::uint8_t {
     Vmm,
     Vcpu,
     Script,  // a notification block or deferred work
+    Bare,    // a CPU without a kernel
 };
 
 // Every name that steps may use.
@@ -23,7 +25,10 @@ struct StepWords {
     std::string profile;
     std::vector<std::string> vms;
     std::vector<std::string> devices;
-    std::vector<std::string> workqueues;  // "dsa0/wq0"
+    std::vector<std::string> iommus;
+    std::vector<std::string> requesters;
+    std::map<std::string, Rid> functions;  // of devices by name
+    std::vector<std::string> workqueues;   // "dsa0/wq0"
     std::vector<std::string> sets;
     std::vector<std::string> blocks;
     std::vector<std::string> works;
@@ -38,6 +43,10 @@ void collect_kernel_names(const Node& document, StepWords& words);
 
 std::vector<platform::Step> read_steps(Reading& reading, const StepWords& words, const Node* list,
                                        const std::string& pointer, StepPlace place);
+
+// The arguments of a step of a bare program; `subject` is the value of the step's own key.
+platform::BareStep read_bare_step(Reading& reading, const StepWords& words, const Node& item,
+                                  const platform::BareSpec& spec, const std::string& pointer);
 
 // Kernel code may ask for an empty range (min above max).
 platform::PasidRange read_range(Reading& reading, const Node* node, const std::string& pointer,

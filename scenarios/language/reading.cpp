@@ -1,6 +1,7 @@
 #include "scenarios/language/reading.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -39,6 +40,28 @@ std::uint64_t size_of(const Node* node, std::uint64_t otherwise) {
     }
     const UnitResult result = parse_size_text(node->text);
     return result.ok() ? result.value : otherwise;
+}
+
+std::uint64_t quantity_of(const Node* node, std::uint64_t otherwise) {
+    if (node == nullptr || !node->is(Node::Kind::String)) {
+        return integer_of(node, otherwise);
+    }
+    const UnitResult result = parse_quantity_text(node->text);
+    return result.ok() ? result.value : otherwise;
+}
+
+std::vector<std::uint8_t> bytes_of(const Node* node) {
+    const std::string text = text_of(node);
+    std::vector<std::uint8_t> bytes;
+    for (std::size_t i = 0; i + 2 <= text.size(); i += 2) {
+        std::uint8_t value = 0;
+        const char* at = text.data() + i;
+        if (std::from_chars(at, at + 2, value, 16).ptr != at + 2) {
+            return {};
+        }
+        bytes.push_back(value);
+    }
+    return bytes;
 }
 
 const std::vector<Node>& items_of(const Node* node) {
@@ -104,6 +127,17 @@ std::string param_range(const ParamInfo& info) {
     }
 }
 
+namespace {
+
+bool is_requester(const Node& platform, const std::string& device) {
+    const auto& devices = items_of(platform.get("devices"));
+    return std::any_of(devices.begin(), devices.end(), [&device](const Node& d) {
+        return text_of(d.get("name")) == device && text_of(d.get("kind")) == "requester";
+    });
+}
+
+}  // namespace
+
 std::vector<const ParamTableBase*> tables_of(const Node& document, const Vocabulary& vocabulary,
                                              const std::string& component) {
     const auto has = [&component](const Node* list) {
@@ -115,7 +149,7 @@ std::vector<const ParamTableBase*> tables_of(const Node& document, const Vocabul
     if (platform != nullptr && has(platform->get("iommus"))) {
         owners = {"iommu"};
     } else if (platform != nullptr && has(platform->get("devices"))) {
-        owners = {"device"};
+        owners = {is_requester(*platform, component) ? "requester" : "device"};
     } else if (has(document.get("vms"))) {
         owners = {"vm", "kernel", "ioasid"};
     } else if (component == "host") {

@@ -18,6 +18,10 @@ std::uint64_t integer_of(const Node* node, std::uint64_t otherwise);
 bool boolean_value(const Node* node, bool otherwise);
 TimePs time_of(const Node* node, TimePs otherwise);
 std::uint64_t size_of(const Node* node, std::uint64_t otherwise);
+// 12, "0x1000" or "4KiB".
+std::uint64_t quantity_of(const Node* node, std::uint64_t otherwise);
+// "00ff10"
+std::vector<std::uint8_t> bytes_of(const Node* node);
 const std::vector<Node>& items_of(const Node* node);
 
 // The names that a scenario declares, and messages with a place.

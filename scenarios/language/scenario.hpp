@@ -123,6 +123,11 @@ struct Loaded {
 
 Loaded load(const std::string& path, const Vocabulary& vocabulary, const LoadOptions& options);
 
+// The same for a document that was made from another text, which `sources` holds: its values have
+// their places there.
+Loaded load_tree(const std::string& path, SourceSet sources, Node document,
+                 const Vocabulary& vocabulary, const LoadOptions& options);
+
 // A parameter's value as people write it: "64", "200ns", "4KiB", "on".
 std::string param_text(const ParamInfo& info, std::uint64_t value);
 // Type, range and units of a parameter, as words.

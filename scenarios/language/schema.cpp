@@ -43,6 +43,12 @@ public:
             case Kind::Choice:
                 choice(node, type, pointer);
                 break;
+            case Kind::Quantity:
+                quantity(node, type, pointer);
+                break;
+            case Kind::Bytes:
+                bytes(node, type, pointer);
+                break;
             case Kind::Errno:
                 errno_text(node, type, pointer);
                 break;
@@ -202,6 +208,34 @@ private:
         } else {
             report(code, node.place, pointer,
                    fmt::format("{}: {}", subject(pointer), result.problem), result.help);
+        }
+    }
+
+    void quantity(const Node& node, const Type& type, const std::string& pointer) {
+        if (node.is(Node::Kind::Number)) {
+            integer(node, type, pointer);
+            return;
+        }
+        if (!wants(node, Node::Kind::String, type, pointer)) {
+            return;
+        }
+        const UnitResult result = parse_quantity_text(node.text);
+        if (result.ok()) {
+            range(result.value, node, type, pointer);
+        } else {
+            report(Code::BadSize, node.place, pointer,
+                   fmt::format("{}: {}", subject(pointer), result.problem), result.help);
+        }
+    }
+
+    void bytes(const Node& node, const Type& type, const std::string& pointer) {
+        const std::string& t = node.text;
+        if (wants(node, Node::Kind::String, type, pointer) &&
+            (t.size() % 2 != 0 ||
+             t.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos)) {
+            report(Code::BadFieldValue, node.place, pointer,
+                   fmt::format("{} is not bytes: {}", quoted(t), subject(pointer)),
+                   "two hexadecimal digits a byte, as in \"00ff10\"");
         }
     }
 
@@ -384,7 +418,10 @@ private:
             case Kind::Size:
             case Kind::Choice:
             case Kind::Errno:
+            case Kind::Bytes:
                 return kind == Node::Kind::String;
+            case Kind::Quantity:
+                return kind == Node::Kind::String || kind == Node::Kind::Number;
             case Kind::Integer:
                 return kind == Node::Kind::Number;
             case Kind::Boolean:

@@ -34,9 +34,11 @@ struct Type {
         Name,     // letters, digits, '_', '-', '.', '/' ...: see `charset`
         Integer,  // low..high
         Boolean,
-        Time,    // low..high ps
-        Size,    // low..high bytes
-        Choice,  // one of `choices`
+        Time,      // low..high ps
+        Size,      // low..high bytes
+        Choice,    // one of `choices`
+        Quantity,  // low..high: 12, "0x1000" or "4KiB"
+        Bytes,     // an even number of hexadecimal digits
         Errno,
         List,    // of `element`, low..high items
         Object,  // `fields`
@@ -63,6 +65,8 @@ struct Type {
 const Type& scenario_type();
 const Type& params_type();
 const Type& matrix_type();
+// The steps of bare programs, from the platform's table of them.
+std::vector<Case> bare_cases();
 
 // Every key of `node` against `type`; messages go to `diagnostics`.
 void validate(const Node& node, const Type& type, const std::string& pointer,

@@ -42,6 +42,14 @@ public:
                     R"({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB)$"})");
             case Kind::Choice:
                 return or_reference(choice(type));
+            case Kind::Quantity:
+                return fmt::format(
+                    R"({{"anyOf": [{}, {{"type": "string", "pattern": )"
+                    R"("^(0[xX][0-9a-fA-F]+|[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB))$"}}]}})",
+                    or_reference(integer(type)));
+            case Kind::Bytes:
+                return or_reference(
+                    R"({"type": "string", "pattern": "^([0-9a-fA-F][0-9a-fA-F])*$"})");
             case Kind::Errno:
                 return or_reference(
                     type.choices.empty()
@@ -195,6 +203,10 @@ std::string type_words(const Type& type) {
             return fmt::format("time {}..{}", time_text(type.low), time_text(type.high));
         case Kind::Size:
             return fmt::format("size {}..{}", size_text(type.low), size_text(type.high));
+        case Kind::Quantity:
+            return type.high == ~std::uint64_t{0}
+                       ? std::string("number")
+                       : fmt::format("number {}..{}", type.low, type.high);
         case Kind::Choice: {
             std::string out;
             for (const std::string& c : type.choices) {

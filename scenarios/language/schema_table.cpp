@@ -144,7 +144,9 @@ const Type& platform_type() {
                  "requester id (default: in order of listing)", ""},
                 {"ats", &boolean(), false, "the device has a TLB of its own (ATS)", "false"},
                 {"engines", &integer(1, 8), false, "engines", "1"},
-                {"workqueues", &list(workqueue, 1, 8), true, "its workqueues", ""}});
+                {"kind", &choice({"dsa", "requester"}), false,
+                 "an accelerator, or a function that bare programs drive as they like", "\"dsa\""},
+                {"workqueues", &list(workqueue, 1, 8), false, "dsa: its workqueues", ""}});
     const Type& ioasid =
         object("the IOASID core",
                {{"profile", &profile_type(), false, "which documented variant of the IOASID core",
@@ -320,6 +322,9 @@ const Type& make_step_type() {
     for (Case& call : call_cases()) {
         step.cases.push_back(std::move(call));
     }
+    for (Case& bare : bare_cases()) {
+        step.cases.push_back(std::move(bare));
+    }
     step.fields = {{"error", &wanted_error(), false,
                     "the error number this step must end with (default: it must succeed); "
                     "\"any\": whatever comes, expectations judge it",
@@ -341,15 +346,18 @@ const Type& step_type() {
 const Type& program_type() {
     return object(
         "a program",
-        {{"on", &text("\"host\", \"host/kernel\", \"VM/vcpuN\" or \"VM/vmm\"", 1), true,
+        {{"on", &text("\"host\", \"host/kernel\", \"VM/vcpuN\", \"VM/vmm\" or \"bare\"", 1), true,
           "where it runs: \"host\", \"host/kernel\" (a thread of the host's kernel), "
-          "\"vm1/vcpu0\", \"vm1/vmm\"",
+          "\"vm1/vcpu0\", \"vm1/vmm\", \"bare\" (a CPU without a kernel)",
           ""},
          {"process", &component_name("the name of a process"), true,
           "its process; the program's full name is ON/PROCESS", ""},
          {"mm", &component_name("the name of an address space"), false,
           "kernel thread: the address space that it acts for (default: none)", ""},
          {"start", &time(0, 1000 * kSecond), false, "when it starts", "\"0ps\""},
+         {"settle", &boolean(), false,
+          "bare program: each step ends when the hardware has nothing left to do", "false"},
+         {"go_on", &boolean(), false, "bare program: a step that fails does not end it", "false"},
          {"steps", &list(step_type(), 1), true, "what it does, one after the other", ""}});
 }
 

@@ -208,6 +208,21 @@ UnitResult parse_integer_text(std::string_view text, bool& out_of_range) {
     return {value, {}, {}};
 }
 
+UnitResult parse_quantity_text(std::string_view text) {
+    std::uint64_t value = 0;
+    if (text.substr(0, 2) == "0x" || text.substr(0, 2) == "0X") {
+        return parse_address_text(text, value)
+                   ? UnitResult{value, {}, {}}
+                   : bad(fmt::format("{} is no number of at most 64 bits", quoted(text)),
+                         "0x and up to 16 hexadecimal digits");
+    }
+    UnitResult size = parse_size_text(text);
+    if (!size.ok()) {
+        size.help = "numbers are written 12, \"0x1000\" or \"4KiB\"";
+    }
+    return size;
+}
+
 bool parse_address_text(std::string_view text, std::uint64_t& out) {
     int base = 10;
     if (text.substr(0, 2) == "0x" || text.substr(0, 2) == "0X") {

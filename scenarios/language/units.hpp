@@ -20,6 +20,8 @@ UnitResult parse_size_text(std::string_view text);       // bytes
 UnitResult parse_bandwidth_text(std::string_view text);  // bytes per microsecond
 // An integer as JSON writes it; `problem` says whether it is no integer or does not fit.
 UnitResult parse_integer_text(std::string_view text, bool& out_of_range);
+// "0x1000" or "4KiB".
+UnitResult parse_quantity_text(std::string_view text);
 // "0x1000" or a decimal number.
 bool parse_address_text(std::string_view text, std::uint64_t& out);
 // "0b:00.1" or "0xb01".

@@ -45,6 +45,17 @@ def scenario(steps, expect, on="vm1/vmm"):
     }
 
 
+def bare_scenario(step):
+    """A bare program of one step."""
+    devices = [{"name": "dev0", "kind": "requester", "iommu": "iommu0"}]
+    return {
+        "version": 1, "name": "snippet", "purpose": "of the manual",
+        "platform": {"iommus": PLATFORM["iommus"], "devices": devices},
+        "programs": [{"on": "bare", "process": "shown", "steps": [step]}],
+        "expect": [{"ends": "idle"}],
+    }
+
+
 def rows(text, heading):
     """First cells of the tables below a heading: the forms shown there."""
     section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
@@ -57,6 +68,7 @@ def snippets(text, ioasim):
     bad = 0
     shown = [("step", s) for s in rows(text, "Programs and steps")]
     shown += [("call", s) for s in rows(text, "Kernel code")]
+    shown += [("bare", s) for s in rows(text, "Bare programs")]
     shown += [("expectation", s) for s in rows(text, "Expectations")]
     shown.append(("step", re.search(r"`(\{\"free\".*?\"error\".*?\})`", text).group(1)))
     for kind, snippet in shown:
@@ -68,6 +80,8 @@ def snippets(text, ioasim):
             continue
         if kind == "expectation":
             document = scenario([], [value])
+        elif kind == "bare":
+            document = bare_scenario(value)
         else:
             on = "host/kernel" if kind == "call" else place(value)
             document = scenario([value], [{"invariants": "hold"}], on)

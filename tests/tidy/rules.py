@@ -5,7 +5,7 @@ import json
 import re
 from pathlib import PurePosixPath
 
-MODELS = ["memory", "pcie", "vtd", "dsa", "cpu", "linux", "vm"]
+MODELS = ["memory", "pcie", "vtd", "dsa", "requester", "cpu", "linux", "vm"]
 TOP_LEVEL = {"CMakeLists.txt", "README.md", "CMakePresets.json", "core", "models", "scenarios",
              "traces", "tests", "tools"}
 MAX_LINES = 600

@@ -15,6 +15,7 @@
 #include "scenarios/language/diagnostics.hpp"
 #include "tools/cli/bench/bench.hpp"
 #include "tools/cli/conform/conform_ioasid.hpp"
+#include "tools/cli/conform/conform_vtd.hpp"
 #include "tools/cli/coverage.hpp"
 #include "tools/cli/info_commands.hpp"
 #include "tools/cli/run_command.hpp"
@@ -243,12 +244,37 @@ the last line tells the proofs apart.)");
         [&values] { values.verb = [&values] { return coverage_command(values.coverage); }; });
 }
 
+void add_conform_vtd(CLI::App& conform, Values& values) {
+    CLI::App& vtd = *conform.add_subcommand("vtd", "programs and answers of VT-d units");
+    RunOptions& o = values.run;
+    vtd.add_option("FILE", o.files, "recordings (.jsonl, format vtd-bench/1)")->required();
+    set_option(vtd, o.sets);
+    vtd.add_option("--defect", o.defects, "switch a seeded defect on (ioasim explain defects)")
+        ->allow_extra_args(false)
+        ->take_all();
+    vtd.add_option("--trace", o.traces, "FILE.vcd or FILE.jsonl; several files insert .NAME")
+        ->allow_extra_args(false)
+        ->take_all();
+    vtd.add_flag("--force", o.force, "overwrite files");
+    vtd.add_flag("--quiet", o.quiet, "only files that do not pass, and the count");
+    vtd.footer(R"(Examples:
+  ioasim conform vtd tests/vectors/vtd/qemu/*.jsonl
+  ioasim conform vtd tests/vectors/vtd/qemu/walk3-01.jsonl --trace walk3.jsonl
+  ioasim conform vtd tests/vectors/vtd/qemu/invpage-01.jsonl --set iommu0.iotlb.entries=0
+
+Each file becomes a bare program on a platform of its own. Exit code 0 when every recorded answer
+is given, 1 when one differs or a file is skipped, 2 for an unreadable file.)");
+    vtd.callback([&values] { values.verb = [&values] { return run_conform_vtd(values.run); }; });
+}
+
 void add_conform(CLI::App& app, Values& values) {
     CLI::App& conform =
         *app.add_subcommand("conform", "replay recorded behaviour of real implementations");
     conform.require_subcommand(1);
     conform.footer(R"(Examples:
-  ioasim conform ioasid tests/vectors/ioasid/v4/*.jsonl.gz)");
+  ioasim conform ioasid tests/vectors/ioasid/v4/*.jsonl.gz
+  ioasim conform vtd tests/vectors/vtd/qemu/*.jsonl)");
+    add_conform_vtd(conform, values);
     CLI::App& ioasid = *conform.add_subcommand("ioasid", "operations of IOASID cores");
     ioasid.footer(R"(Examples:
   ioasim conform ioasid tests/vectors/ioasid/v4/*.jsonl.gz

@@ -136,6 +136,7 @@ private:
         if (job_.options.checkers) {
             traces::CheckerOptions options;
             options.spec_order = job_.scenario.config.ioasid_profile == "spec";
+            options.spaces_told = !job_.scenario.config.without_kernel();
             checkers_ = std::make_unique<traces::CheckerSet>(recorder, options);
             left_overs_ =
                 std::make_unique<LeftOvers>(sim_, expected_end(job_.scenario), *checkers_);

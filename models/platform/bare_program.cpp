@@ -1,0 +1,375 @@
+#include "models/platform/bare_program.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "core/base/bits.hpp"
+#include "core/trace/run_events.hpp"
+#include "models/requester/requester_layout.hpp"
+#include "models/vtd/vtd_layout.hpp"
+
+namespace ioasim::platform {
+namespace {
+
+constexpr TimePs kDefaultTimeout{10'000'000'000};
+constexpr std::size_t kShownBytes = 32;
+
+std::string hex_bytes(const std::vector<std::uint8_t>& bytes) {
+    std::string out;
+    for (std::size_t i = 0; i < std::min(bytes.size(), kShownBytes); ++i) {
+        out += fmt::format("{:02x}", bytes[i]);
+    }
+    return out + (bytes.size() > kShownBytes ? "..." : "");
+}
+
+// Where two texts of bytes begin to differ.
+std::string first_difference(const std::vector<std::uint8_t>& a,
+                             const std::vector<std::uint8_t>& b) {
+    const auto pair = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+    return fmt::format("from byte {}", pair.first - a.begin());
+}
+
+class BareActor final : public ProgramActor {
+public:
+    BareActor(BareWorld& world, const ProgramConfig& program)
+        : world_(world),
+          name_(world.recorder.name(program.on + "/" + program.process)),
+          settles_(program.settle) {}
+
+    Errno start(ExecContext&) override { return Errno::Ok; }
+    void finish(ExecContext&) override {}
+    bool alive() const override { return true; }
+
+    StepOutcome perform(ExecContext& ctx, const Step& step, std::size_t index) override {
+        ctx_ = &ctx;
+        index_ = index;
+        const StepOutcome result = one(step.bare);
+        if (settles_) {
+            settle();
+        }
+        return result;
+    }
+
+private:
+    StepOutcome one(const BareStep& step) {
+        switch (step.kind) {
+            case BareKind::Store:
+                return store(step);
+            case BareKind::Check:
+                return check(step);
+            case BareKind::MemoryPoll:
+                return memory_poll(step);
+            case BareKind::MmioWrite:
+                return mmio_write(step);
+            case BareKind::MmioRead:
+                return mmio_read(step);
+            case BareKind::MmioPoll:
+                return mmio_poll(step);
+            case BareKind::Dma:
+                return dma(step);
+            case BareKind::DmaWait:
+                return dma_wait(step, step.name(""));
+            case BareKind::Settle:
+                settle();
+                return {};
+        }
+        return {Errno::Einval, 0};
+    }
+
+    StepOutcome mismatch(const std::string& expected, const std::string& found,
+                         Errno error = Errno::Eio) {
+        world_.recorder.emit(
+            ctx_->source(),
+            trace::StepMismatch{name_, static_cast<std::uint32_t>(index_),
+                                world_.recorder.name(expected), world_.recorder.name(found)});
+        return {error, 0};
+    }
+
+    // Polling costs what looking costs: each turn ends when the hardware did something.
+    void settle() {
+        while (const auto next = world_.next_activity()) {
+            ctx_->spend(*next > ctx_->now() ? *next - ctx_->now() : TimePs{1});
+        }
+    }
+
+    StepOutcome store(const BareStep& step);
+    StepOutcome check(const BareStep& step);
+    StepOutcome memory_poll(const BareStep& step);
+
+    struct Register {
+        std::uint64_t address = 0;
+        unsigned size = 4;
+    };
+    Register locate(const BareStep& step);
+    std::uint32_t capability_offset(const BareUnit& unit, NamedRegister::Base base);
+    StepOutcome mmio_write(const BareStep& step);
+    StepOutcome mmio_read(const BareStep& step);
+    StepOutcome mmio_poll(const BareStep& step);
+
+    StepOutcome dma(const BareStep& step);
+    StepOutcome dma_wait(const BareStep& step, const std::string& device);
+    StepOutcome judge_read(const BareStep& step, const BareUnit& unit, requester::Outcome outcome);
+    StepOutcome judge_write(const std::string& expect, requester::Outcome outcome);
+    std::uint64_t reg(const BareUnit& unit, std::uint32_t offset, unsigned size = 4) {
+        return ctx_->mmio_read(unit.registers + offset, size);
+    }
+    void set_reg(const BareUnit& unit, std::uint32_t offset, std::uint64_t value,
+                 unsigned size = 4) {
+        ctx_->mmio_write(unit.registers + offset, value, size);
+    }
+
+    BareWorld& world_;
+    trace::Name name_;
+    bool settles_;
+    ExecContext* ctx_ = nullptr;
+    std::size_t index_ = 0;
+    // What was asked of a requester last.
+    struct Asked {
+        bool write = false;
+        Rid rid;
+        std::uint32_t length = 0;
+        std::uint64_t number = 0;
+    };
+    std::map<std::string, Asked> asked_;
+};
+
+// --- memory ---
+
+std::vector<std::uint8_t> contents_of(const BareStep& step) {
+    const auto bytes = step.bytes.find("bytes");
+    if (bytes != step.bytes.end()) {
+        return bytes->second;
+    }
+    std::vector<std::uint8_t> out;
+    const auto words = step.lists.find("words");
+    if (words != step.lists.end()) {
+        for (const std::uint64_t word : words->second) {
+            for (unsigned i = 0; i < 8; ++i) {
+                out.push_back(static_cast<std::uint8_t>(word >> (8 * i)));
+            }
+        }
+        return out;
+    }
+    out.assign(static_cast<std::size_t>(step.number("size")),
+               static_cast<std::uint8_t>(step.number("fill")));
+    return out;
+}
+
+StepOutcome BareActor::store(const BareStep& step) {
+    const std::vector<std::uint8_t> bytes = contents_of(step);
+    if (!world_.is_memory(step.number(""), bytes.size())) {
+        return mismatch("memory", fmt::format("nothing at {:#x}", step.number("")), Errno::Efault);
+    }
+    ctx_->write_bytes(step.number(""), bytes.data(), bytes.size());
+    return {Errno::Ok, bytes.size()};
+}
+
+StepOutcome BareActor::check(const BareStep& step) {
+    const std::vector<std::uint8_t> wanted = contents_of(step);
+    if (!world_.is_memory(step.number(""), wanted.size())) {
+        return mismatch("memory", fmt::format("nothing at {:#x}", step.number("")), Errno::Efault);
+    }
+    std::vector<std::uint8_t> found(wanted.size());
+    ctx_->read_bytes(step.number(""), found.data(), found.size());
+    if (found != wanted) {
+        return mismatch(fmt::format("{} at {:#x}", hex_bytes(wanted), step.number("")),
+                        fmt::format("{}, {}", hex_bytes(found), first_difference(wanted, found)));
+    }
+    return {Errno::Ok, wanted.size()};
+}
+
+StepOutcome BareActor::memory_poll(const BareStep& step) {
+    const auto size = static_cast<unsigned>(step.number("size", 4));
+    const std::uint64_t address = step.number("");
+    const std::uint64_t mask = step.number("mask", bit_mask(8 * size - 1, 0));
+    if (!world_.is_memory(address, size) || address % size != 0) {
+        return mismatch("aligned memory", fmt::format("{:#x}", address), Errno::Efault);
+    }
+    const TimePs end = ctx_->now() + TimePs{step.number("timeout", kDefaultTimeout.ps())};
+    std::uint64_t value = ctx_->load(address, size);
+    while ((value & mask) != step.number("is")) {
+        if (ctx_->now() >= end) {
+            return mismatch(fmt::format("{:#x} at {:#x}", step.number("is"), address),
+                            fmt::format("{:#x}", value & mask), Errno::Etimedout);
+        }
+        value = ctx_->load(address, size);
+    }
+    return {Errno::Ok, value};
+}
+
+// --- registers ---
+
+std::uint32_t BareActor::capability_offset(const BareUnit& unit, NamedRegister::Base base) {
+    constexpr std::uint32_t kUnit = 16;
+    if (base == NamedRegister::Base::Iotlb) {
+        return static_cast<std::uint32_t>(vtd::ecap::kIro.get(reg(unit, vtd::reg::kEcap, 8))) *
+               kUnit;
+    }
+    if (base == NamedRegister::Base::Fault) {
+        return static_cast<std::uint32_t>(vtd::cap::kFro.get(reg(unit, vtd::reg::kCap, 8))) * kUnit;
+    }
+    return 0;
+}
+
+BareActor::Register BareActor::locate(const BareStep& step) {
+    const BareUnit& unit = world_.units.at(step.name("of", world_.first_iommu));
+    NamedRegister named;
+    const bool known = unit.iommu ? find_unit_register(step.name(""), named)
+                                  : find_requester_register(step.name(""), named);
+    SIM_CHECK(known, "register {}", step.name(""));
+    return {unit.registers + named.offset + capability_offset(unit, named.base),
+            static_cast<unsigned>(step.number("size", named.size))};
+}
+
+StepOutcome BareActor::mmio_write(const BareStep& step) {
+    const Register target = locate(step);
+    ctx_->mmio_write(target.address, step.number("value"), target.size);
+    return {};
+}
+
+StepOutcome BareActor::mmio_read(const BareStep& step) {
+    const Register target = locate(step);
+    const std::uint64_t mask = step.number("mask", bit_mask(8 * target.size - 1, 0));
+    const std::uint64_t value = ctx_->mmio_read(target.address, target.size);
+    if ((value & mask) != step.number("is")) {
+        return mismatch(fmt::format("{} & {:#x} is {:#x}", step.name(""), mask, step.number("is")),
+                        fmt::format("{:#x} (all bits: {:#x})", value & mask, value));
+    }
+    return {Errno::Ok, value};
+}
+
+StepOutcome BareActor::mmio_poll(const BareStep& step) {
+    const Register target = locate(step);
+    const std::uint64_t mask = step.number("mask", bit_mask(8 * target.size - 1, 0));
+    const TimePs end = ctx_->now() + TimePs{step.number("timeout", kDefaultTimeout.ps())};
+    std::uint64_t value = ctx_->mmio_read(target.address, target.size);
+    while ((value & mask) != step.number("is")) {
+        if (ctx_->now() >= end) {
+            return mismatch(
+                fmt::format("{} & {:#x} becomes {:#x}", step.name(""), mask, step.number("is")),
+                fmt::format("{:#x} (all bits: {:#x})", value & mask, value), Errno::Etimedout);
+        }
+        value = ctx_->mmio_read(target.address, target.size);
+    }
+    return {Errno::Ok, value};
+}
+
+// --- DMA ---
+
+StepOutcome BareActor::dma(const BareStep& step) {
+    namespace reg = requester::reg;
+    namespace request = requester::request;
+    const std::string device = step.name("by");
+    const BareUnit& unit = world_.units.at(device);
+    const bool write = step.name("") == "write";
+    const auto data = step.bytes.find("data");
+    const auto length = static_cast<std::uint32_t>(
+        step.number("size", data == step.bytes.end() ? 0 : data->second.size()));
+    std::uint32_t flags = static_cast<std::uint32_t>(write ? requester::Operation::Write
+                                                           : requester::Operation::Read);
+    flags |= step.number("privileged") != 0 ? request::kPrivileged : 0;
+    flags |= step.number("execute") != 0 ? request::kExecute : 0;
+    flags |= step.number("no_snoop") != 0 ? request::kNoSnoop : 0;
+    flags |= step.number("translated") != 0 ? 2U << request::kAtShift : 0;
+    set_reg(unit, reg::kAddress, step.number("iova"), 8);
+    set_reg(unit, reg::kLength, length);
+    set_reg(unit, reg::kPasid,
+            step.has("pasid") ? step.number("pasid") | requester::kValid : std::uint64_t{0});
+    set_reg(unit, reg::kRequest, flags);
+    set_reg(unit, reg::kRequester,
+            step.has("rid") ? step.number("rid") | requester::kValid : std::uint64_t{0});
+    if (write && data != step.bytes.end()) {
+        for (std::uint32_t at = 0; at < length; at += 4) {
+            std::uint32_t word = 0;
+            for (std::uint32_t i = 0; i < std::min(4U, length - at); ++i) {
+                word |= std::uint32_t{data->second[at + i]} << (8 * i);
+            }
+            set_reg(unit, reg::kData + at, word);
+        }
+    }
+    set_reg(unit, reg::kGo, 1);
+    const Rid rid =
+        step.has("rid") ? Rid{static_cast<std::uint16_t>(step.number("rid"))} : unit.rid;
+    asked_[device] = {write, rid, length, this->reg(unit, reg::kNumber)};
+    return step.number("async") == 0 ? dma_wait(step, device) : StepOutcome{};
+}
+
+StepOutcome BareActor::dma_wait(const BareStep& step, const std::string& device) {
+    namespace reg = requester::reg;
+    const BareUnit& unit = world_.units.at(device);
+    const TimePs end = ctx_->now() + TimePs{step.number("timeout", kDefaultTimeout.ps())};
+    std::uint64_t status = this->reg(unit, reg::kStatus);
+    while (requester::state_of(status) == requester::State::Busy) {
+        if (ctx_->now() >= end) {
+            return mismatch("the operation ends", "it is under way", Errno::Etimedout);
+        }
+        status = this->reg(unit, reg::kStatus);
+    }
+    const Asked& asked = asked_[device];
+    const requester::Outcome outcome = requester::outcome_of(status);
+    if (!asked.write) {
+        return judge_read(step, unit, outcome);
+    }
+    if (step.name("expect", "ok") != "any") {
+        settle();  // posted: what memory does not have by then, it never gets
+    }
+    const std::uint64_t landed = world_.writes.bytes(asked.rid, asked.number);
+    StepOutcome judged = judge_write(step.name("expect", "ok"), outcome);
+    if (judged.error != Errno::Ok || outcome != requester::Outcome::Ok) {
+        return judged;
+    }
+    const std::string expect = step.name("expect", "ok");
+    if ((expect == "ok" && landed != asked.length) || (expect == "blocked" && landed != 0)) {
+        return mismatch(expect == "ok" ? fmt::format("{} bytes written", asked.length)
+                                       : std::string("no byte written"),
+                        fmt::format("{} bytes reached memory", landed));
+    }
+    return {Errno::Ok, landed};
+}
+
+StepOutcome BareActor::judge_read(const BareStep& step, const BareUnit& unit,
+                                  requester::Outcome outcome) {
+    using requester::Outcome;
+    const std::string expect = step.name("expect", "ok");
+    const std::string found = requester::outcome_name(outcome);
+    const bool blocked =
+        outcome == Outcome::UnsupportedRequest || outcome == Outcome::CompleterAbort;
+    if (expect != "any" && expect != found && !(expect == "blocked" && blocked)) {
+        return mismatch("the read ends: " + expect, found);
+    }
+    const auto data = step.bytes.find("data");
+    if (outcome == Outcome::Ok && data != step.bytes.end()) {
+        std::vector<std::uint8_t> came;
+        for (std::uint32_t at = 0; came.size() < data->second.size(); at += 4) {
+            const std::uint64_t word = reg(unit, requester::reg::kData + at);
+            for (unsigned i = 0; i < 4 && came.size() < data->second.size(); ++i) {
+                came.push_back(static_cast<std::uint8_t>(word >> (8 * i)));
+            }
+        }
+        if (came != data->second) {
+            return mismatch(
+                fmt::format("{} read", hex_bytes(data->second)),
+                fmt::format("{}, {}", hex_bytes(came), first_difference(data->second, came)));
+        }
+    }
+    return {Errno::Ok, reg(unit, requester::reg::kMoved)};
+}
+
+StepOutcome BareActor::judge_write(const std::string& expect, requester::Outcome outcome) {
+    const std::string found = requester::outcome_name(outcome);
+    // A posted write is sent or refused; what became of it is asked of memory.
+    const bool sent = expect == "ok" || expect == "blocked";
+    if (expect != "any" && found != (sent ? "ok" : expect)) {
+        return mismatch("the write ends: " + expect, found);
+    }
+    return {};
+}
+
+}  // namespace
+
+std::unique_ptr<ProgramActor> make_bare_actor(BareWorld& world, const ProgramConfig& program) {
+    return std::make_unique<BareActor>(world, program);
+}
+
+}  // namespace ioasim::platform

@@ -1,0 +1,57 @@
+// Performs the steps of a bare program: loads, stores and MMIO of a CPU, nothing else. What a test
+// bench knows beside it (whether the hardware is idle, which writes of a device took effect) comes
+// through BareWorld and only judges.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/base/exec_context.hpp"
+#include "core/trace/recorder.hpp"
+#include "models/platform/config.hpp"
+#include "models/platform/program.hpp"
+
+namespace ioasim::platform {
+
+// Where software finds a component's registers.
+struct BareUnit {
+    std::uint64_t registers = 0;
+    bool iommu = false;
+    bool requester = false;
+    Rid rid;
+};
+
+// What reached memory of a device's operation, beside the device: writes are posted, so that only
+// memory can tell.
+class EffectLog {
+public:
+    void add(Rid rid, std::uint64_t operation, std::uint32_t bytes) {
+        bytes_[{rid.value(), operation}] += bytes;
+    }
+    std::uint64_t bytes(Rid rid, std::uint64_t operation) const {
+        const auto found = bytes_.find({rid.value(), operation});
+        return found == bytes_.end() ? 0 : found->second;
+    }
+
+private:
+    std::map<std::pair<std::uint16_t, std::uint64_t>, std::uint64_t> bytes_;
+};
+
+struct BareWorld {
+    trace::Recorder& recorder;
+    std::map<std::string, BareUnit> units;
+    std::string first_iommu;
+    EffectLog writes;
+    // When the hardware does something next; none: it is idle.
+    std::function<std::optional<TimePs>()> next_activity;
+    std::function<bool(std::uint64_t address, std::uint64_t bytes)> is_memory;
+};
+
+std::unique_ptr<ProgramActor> make_bare_actor(BareWorld& world, const ProgramConfig& program);
+
+}  // namespace ioasim::platform

@@ -1,0 +1,143 @@
+// Registers by the names that their specifications give them.
+#include <charconv>
+#include <cstring>
+
+#include "models/platform/bare_step.hpp"
+#include "models/requester/requester_layout.hpp"
+#include "models/vtd/vtd_layout.hpp"
+
+namespace ioasim::platform {
+namespace {
+
+using Base = NamedRegister::Base;
+
+struct Entry {
+    const char* name;
+    NamedRegister where;
+};
+
+const std::vector<Entry>& unit_map() {
+    using namespace vtd::reg;
+    static const std::vector<Entry> map{
+        {"VER", {kVer}},
+        {"CAP", {kCap, 8}},
+        {"ECAP", {kEcap, 8}},
+        {"GCMD", {kGcmd}},
+        {"GSTS", {kGsts}},
+        {"RTADDR", {kRtaddr, 8}},
+        {"CCMD", {kCcmd, 8}},
+        {"FSTS", {kFsts}},
+        {"FECTL", {kFectl}},
+        {"FEDATA", {kFedata}},
+        {"FEADDR", {kFeaddr}},
+        {"FEUADDR", {kFeuaddr}},
+        {"PMEN", {kPmen}},
+        {"IQH", {kIqh, 8}},
+        {"IQT", {kIqt, 8}},
+        {"IQA", {kIqa, 8}},
+        {"ICS", {kIcs}},
+        {"IECTL", {kIectl}},
+        {"IEDATA", {kIedata}},
+        {"IEADDR", {kIeaddr}},
+        {"IEUADDR", {kIeuaddr}},
+        {"IQERCD", {kIqercd, 8}},
+        {"IRTA", {kIrta, 8}},
+        {"PQH", {kPqh, 8}},
+        {"PQT", {kPqt, 8}},
+        {"PQA", {kPqa, 8}},
+        {"PRS", {kPrs}},
+        {"PECTL", {kPectl}},
+        {"PEDATA", {kPedata}},
+        {"PEADDR", {kPeaddr}},
+        {"PEUADDR", {kPeuaddr}},
+        {"IVA", {0, 8, Base::Iotlb}},
+        {"IOTLB", {8, 8, Base::Iotlb}},
+        {"VCMD", {kVcmd, 8}},
+        {"VCRSP", {kVcrsp, 8}},
+        {"VCCAP", {kVccap, 8}},
+    };
+    return map;
+}
+
+const std::vector<Entry>& requester_map() {
+    using namespace requester::reg;
+    static const std::vector<Entry> map{
+        {"ID", {kId}},
+        {"ADDRESS", {kAddress, 8}},
+        {"LENGTH", {kLength}},
+        {"PASID", {kPasid}},
+        {"REQUEST", {kRequest}},
+        {"REQUESTER", {kRequester}},
+        {"GO", {kGo}},
+        {"STATUS", {kStatus}},
+        {"MOVED", {kMoved}},
+        {"NUMBER", {kNumber}},
+        {"FAILED", {kFailed, 8}},
+        {"INTERRUPT_ADDRESS", {kInterruptAddress, 8}},
+        {"INTERRUPT_DATA", {kInterruptData}},
+        {"INTERRUPT_CONTROL", {kInterruptControl}},
+        {"DATA", {kData}},
+    };
+    return map;
+}
+
+bool find(const std::vector<Entry>& map, const std::string& name, NamedRegister& out) {
+    for (const Entry& entry : map) {
+        if (name == entry.name) {
+            out = entry.where;
+            return true;
+        }
+    }
+    if (name.size() > 2 && (name.compare(0, 2, "0x") == 0 || name.compare(0, 2, "0X") == 0)) {
+        out = {};
+        const char* end = name.data() + name.size();
+        const auto parsed = std::from_chars(name.data() + 2, end, out.offset, 16);
+        return parsed.ec == std::errc() && parsed.ptr == end;
+    }
+    return false;
+}
+
+std::vector<std::string> names(const std::vector<Entry>& map) {
+    std::vector<std::string> out;
+    for (const Entry& entry : map) {
+        out.emplace_back(entry.name);
+    }
+    return out;
+}
+
+}  // namespace
+
+bool find_unit_register(const std::string& name, NamedRegister& out) {
+    constexpr const char* kRecord = "FRCD";
+    constexpr std::uint32_t kRecordBytes = 16;
+    if (name.compare(0, std::strlen(kRecord), kRecord) != 0) {
+        return find(unit_map(), name, out);
+    }
+    // "FRCD0.low", "FRCD0.high"
+    std::uint32_t number = 0;
+    const char* end = name.data() + name.size();
+    const auto parsed = std::from_chars(name.data() + std::strlen(kRecord), end, number);
+    const std::string half(parsed.ptr, end);
+    if (parsed.ec != std::errc() || number > 255 || (half != ".low" && half != ".high")) {
+        return false;
+    }
+    out = {number * kRecordBytes + (half == ".high" ? 8U : 0U), 8, Base::Fault};
+    return true;
+}
+
+bool find_requester_register(const std::string& name, NamedRegister& out) {
+    return find(requester_map(), name, out);
+}
+
+std::vector<std::string> unit_register_names() {
+    std::vector<std::string> all = names(unit_map());
+    all.emplace_back("FRCD0.low");
+    all.emplace_back("FRCD0.high");
+    return all;
+}
+
+std::vector<std::string> requester_register_names() {
+    return names(requester_map());
+}
+
+}  // namespace ioasim::platform

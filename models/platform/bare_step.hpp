@@ -1,0 +1,98 @@
+// The steps of bare programs: software without a kernel under it, which programs the hardware
+// itself as a driver's unit test would. One table names each step with its arguments; the scenario
+// language derives its steps from it and `BareProgram` performs them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace ioasim::platform {
+
+enum class BareKind : std::uint8_t {
+    Store,  // memory
+    Check,
+    MemoryPoll,
+    MmioWrite,  // registers
+    MmioRead,
+    MmioPoll,
+    Dma,  // requests of a test requester
+    DmaWait,
+    Settle,
+};
+
+// What a value looks like in a scenario.
+enum class BareValue : std::uint8_t {
+    Number,   // 12, "0x1000" or "4KiB"
+    Numbers,  // a list of them
+    Bytes,    // "00ff10"
+    Flag,
+    Choice,
+    Time,
+    Text,
+    Unit,      // the name of an IOMMU or device
+    Device,    // the name of a device
+    Register,  // a name of the target's register map, or an offset
+    Function,  // the name of a device, or a requester id
+    True,
+};
+
+struct BareArgSpec {
+    const char* key;
+    BareValue value;
+    bool required;
+    const char* doc;
+    const char* initial = "";            // default, as JSON
+    std::vector<const char*> choices{};  // Choice
+    std::uint64_t low = 0;               // Number
+    std::uint64_t high = ~std::uint64_t{0};
+};
+
+struct BareSpec {
+    const char* key;
+    BareKind kind;
+    BareArgSpec subject;  // its key is empty
+    std::vector<BareArgSpec> args;
+    const char* doc;
+};
+
+const std::vector<BareSpec>& bare_specs();
+const BareSpec& bare_spec(BareKind kind);
+
+// A step as it was read: arguments by their keys, the step's own value under "".
+struct BareStep {
+    BareKind kind = BareKind::Settle;
+    std::map<std::string, std::uint64_t> numbers;  // Number, Flag, Time (ps), Function (RID)
+    std::map<std::string, std::string> names;      // Choice, Text, Unit, Device, Register
+    std::map<std::string, std::vector<std::uint8_t>> bytes;
+    std::map<std::string, std::vector<std::uint64_t>> lists;
+
+    bool has(const std::string& key) const {
+        return numbers.count(key) + names.count(key) + bytes.count(key) + lists.count(key) != 0;
+    }
+    std::uint64_t number(const std::string& key, std::uint64_t otherwise = 0) const {
+        const auto found = numbers.find(key);
+        return found == numbers.end() ? otherwise : found->second;
+    }
+    std::string name(const std::string& key, const std::string& otherwise = {}) const {
+        const auto found = names.find(key);
+        return found == names.end() ? otherwise : found->second;
+    }
+};
+
+// The registers of a remapping unit by name. Offsets of the IOTLB registers and of fault records
+// depend on ECAP.IRO and CAP.FRO: they are told as distances from there.
+struct NamedRegister {
+    enum class Base : std::uint8_t { Fixed, Iotlb, Fault };
+    std::uint32_t offset = 0;
+    unsigned size = 4;
+    Base base = Base::Fixed;
+};
+// "GSTS", "FRCD3.high"; false for an unknown name. `number` may be an offset ("0x18") of 4 bytes.
+bool find_unit_register(const std::string& name, NamedRegister& out);
+bool find_requester_register(const std::string& name, NamedRegister& out);
+std::vector<std::string> unit_register_names();
+std::vector<std::string> requester_register_names();
+
+}  // namespace ioasim::platform

@@ -1,0 +1,89 @@
+#include "models/requester/requester_device.hpp"
+
+#include <utility>
+
+#include "core/sim/simulation.hpp"
+#include "models/pcie/pcie_layout.hpp"
+
+namespace ioasim::requester {
+namespace {
+
+// Under way to the function: register accesses of the CPUs, a completion for each tag, messages.
+constexpr std::size_t kInboxCapacity = 65536;
+
+}  // namespace
+
+RequesterDevice::RequesterDevice(sim::Simulation& simulation, const RequesterConfig& config,
+                                 const RequesterParams& params)
+    : Module(simulation, config.name),
+      config_(config),
+      params_(params),
+      inbox_(*this, kInboxCapacity),
+      upstream_(sim::LinkParams{params.link_latency, params.link_bandwidth, 0}),
+      core_(params, config.rid, simulation.recorder().name(config.name), *this, simulation.probes(),
+            simulation.recorder(), source()) {}
+
+TimePs RequesterDevice::send(TimePs now, pcie::Tlp tlp) {
+    const std::uint64_t bytes = pcie::wire_bytes(tlp);
+    return upstream_.send(now, std::move(tlp), bytes) - params_.link_latency;
+}
+
+void RequesterDevice::advance(TimePs now) {
+    while (register_accesses_.due(now)) {
+        access_register(now, register_accesses_.pop());
+    }
+    while (inbox_.due(now)) {
+        pcie::Tlp tlp = inbox_.pop().message;
+        switch (tlp.kind) {
+            case pcie::TlpKind::Completion:
+                core_.answer(now, tlp);
+                break;
+            case pcie::TlpKind::MemRead:
+            case pcie::TlpKind::MemWrite:
+            case pcie::TlpKind::DeferrableWrite:
+                register_accesses_.schedule(now + params_.register_access, 0, std::move(tlp));
+                break;
+            default:
+                SIM_CHECK(false, "{}: transaction kind {}", name(), static_cast<int>(tlp.kind));
+        }
+    }
+    core_.advance(now);
+}
+
+void RequesterDevice::access_register(TimePs now, const pcie::Tlp& tlp) {
+    const std::uint64_t offset = tlp.address - config_.bar0.base;
+    const bool legal = (tlp.length == 4 || tlp.length == 8) && offset % tlp.length == 0 &&
+                       tlp.kind != pcie::TlpKind::DeferrableWrite;
+    if (tlp.kind == pcie::TlpKind::MemWrite) {
+        if (legal) {
+            std::uint64_t value = 0;
+            for (std::size_t i = 0; i < tlp.data.size(); ++i) {
+                value |= std::uint64_t{tlp.data[i]} << (8 * i);
+            }
+            core_.write_register(now, offset, value, tlp.length);
+        }
+        return;
+    }
+    pcie::Tlp completion = pcie::make_completion(
+        tlp, legal ? pcie::CplStatus::Success : pcie::CplStatus::UnsupportedRequest);
+    if (legal) {
+        const std::uint64_t value = core_.read_register(offset, tlp.length);
+        for (unsigned i = 0; i < tlp.length; ++i) {
+            completion.data.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+        }
+    }
+    send(now, std::move(completion));
+}
+
+std::optional<TimePs> RequesterDevice::next_wakeup() const {
+    return sim::earliest(sim::earliest(inbox_.next(), register_accesses_.next()),
+                         core_.next_wakeup());
+}
+
+void RequesterDevice::dump(sim::StateDump& out) const {
+    for (const std::string& line : core_.describe()) {
+        out.line(line);
+    }
+}
+
+}  // namespace ioasim::requester

@@ -1,0 +1,23 @@
+// Sizes and times of a test requester.
+#pragma once
+
+#include <cstdint>
+
+#include "core/base/params.hpp"
+
+namespace ioasim::requester {
+
+struct RequesterParams {
+    std::uint64_t max_payload = 0;
+    std::uint64_t max_read_request = 0;
+    std::uint64_t tags = 0;
+    TimePs completion_timeout;
+    TimePs register_access;
+    TimePs link_latency;
+    std::uint64_t link_bandwidth = 0;
+};
+
+// Owner kind "requester".
+const ParamTable<RequesterParams>& requester_param_table();
+
+}  // namespace ioasim::requester

@@ -1,0 +1,19 @@
+// Rare paths of the test requester, and ways to break it.
+#pragma once
+
+#include "core/base/defects.hpp"
+
+namespace ioasim::requester {
+
+inline const Defect kIgnoresSizes{"requester.ignores_sizes",
+                                  "requests are longer than the link allows"};
+
+inline const Mark kSplit{"requester.split", "an operation needed several requests"};
+inline const Mark kTimedOut{"requester.timed_out", "a read was given up unanswered"};
+inline const Mark kLateCompletion{"requester.late_completion",
+                                  "a completion came after its read had been given up"};
+inline const Mark kUnexpectedCompletion{"requester.unexpected_completion",
+                                        "a completion came that the function did not ask for"};
+inline const Mark kRefused{"requester.refused", "software asked for an illegal operation"};
+
+}  // namespace ioasim::requester

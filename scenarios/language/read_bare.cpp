@@ -1,0 +1,184 @@
+// Steps of bare programs: numbers, names of components, registers and functions.
+#include <fmt/format.h>
+
+#include "scenarios/language/compose.hpp"
+#include "scenarios/language/read_steps.hpp"
+#include "scenarios/language/units.hpp"
+
+namespace ioasim::scenario {
+namespace {
+
+using platform::BareArgSpec;
+using platform::BareKind;
+using platform::BareStep;
+using platform::BareValue;
+
+class BareReader {
+public:
+    BareReader(Reading& reading, const StepWords& words, const Node& item,
+               const platform::BareSpec& spec, const std::string& pointer)
+        : r_(reading), words_(words), item_(item), spec_(spec), pointer_(pointer) {
+        step_.kind = spec.kind;
+    }
+
+    BareStep read() {
+        argument(*item_.get(spec_.key), spec_.subject, spec_.key);
+        for (const BareArgSpec& arg : spec_.args) {
+            if (const Node* node = item_.get(arg.key)) {
+                argument(*node, arg, arg.key);
+            }
+        }
+        together();
+        return std::move(step_);
+    }
+
+private:
+    void argument(const Node& node, const BareArgSpec& arg, const std::string& key) {
+        const std::string at = pointer_join(pointer_, key);
+        switch (arg.value) {
+            case BareValue::Number:
+                step_.numbers[arg.key] = quantity_of(&node, arg.low);
+                break;
+            case BareValue::Numbers:
+                for (const Node& one : items_of(&node)) {
+                    step_.lists[arg.key].push_back(quantity_of(&one, 0));
+                }
+                break;
+            case BareValue::Bytes:
+                step_.bytes[arg.key] = bytes_of(&node);
+                break;
+            case BareValue::Flag:
+                step_.numbers[arg.key] = boolean_value(&node, false) ? 1 : 0;
+                break;
+            case BareValue::Time:
+                step_.numbers[arg.key] = time_of(&node, TimePs{1}).ps();
+                break;
+            case BareValue::True:
+                if (node.is(Node::Kind::Boolean) && !node.boolean) {
+                    r_.report(Code::NotAChoice, node.place, at,
+                              fmt::format("{} is true", quoted(key)));
+                }
+                break;
+            case BareValue::Unit:
+                unit(node, at);
+                step_.names[arg.key] = text_of(&node);
+                break;
+            case BareValue::Device:
+                r_.known(node, at, "test requester", words_.requesters, Code::UnknownComponent);
+                step_.names[arg.key] = text_of(&node);
+                break;
+            case BareValue::Register:
+                register_name(node, at);
+                step_.names[arg.key] = text_of(&node);
+                break;
+            case BareValue::Function:
+                function(node, at, arg.key);
+                break;
+            case BareValue::Choice:
+            case BareValue::Text:
+                step_.names[arg.key] = text_of(&node);
+                break;
+        }
+    }
+
+    void unit(const Node& node, const std::string& at) {
+        std::vector<std::string> names = words_.iommus;
+        names.insert(names.end(), words_.devices.begin(), words_.devices.end());
+        r_.known(node, at, "IOMMU or device", names, Code::UnknownComponent);
+    }
+
+    // The registers of what "of" names, else of the first IOMMU.
+    void register_name(const Node& node, const std::string& at) {
+        const Node* of = item_.get("of");
+        if (of == nullptr && words_.iommus.empty()) {
+            r_.report(Code::UnknownComponent, node.place, at, "the platform has no IOMMU");
+            return;
+        }
+        if (!node.is(Node::Kind::String) || node.broken) {
+            return;
+        }
+        const std::string name = text_of(of);
+        const bool device = words_.functions.count(name) != 0;
+        platform::NamedRegister found;
+        const bool known = device ? platform::find_requester_register(node.text, found)
+                                  : platform::find_unit_register(node.text, found);
+        if (!known) {
+            const std::vector<std::string> names =
+                device ? platform::requester_register_names() : platform::unit_register_names();
+            r_.report(Code::UnknownField, node.place, at,
+                      fmt::format("there is no register {}", quoted(node.text)),
+                      nearest(node.text, names).empty()
+                          ? "a name of the specification, \"FRCD0.low\", or an offset (\"0x18\")"
+                          : suggest(node.text, names));
+        }
+    }
+
+    void function(const Node& node, const std::string& at, const std::string& key) {
+        const std::string text = text_of(&node);
+        const auto named = words_.functions.find(text);
+        std::uint64_t rid = 0;
+        if (named != words_.functions.end()) {
+            rid = named->second.value();
+        } else if (node.is(Node::Kind::String) && !parse_rid_text(text, rid)) {
+            std::vector<std::string> names = words_.devices;
+            const std::string near = nearest(text, names);
+            r_.report(Code::UnknownComponent, node.place, at,
+                      fmt::format("{} is neither a device nor a requester id", quoted(text)),
+                      near.empty() ? "a device's name, or bus:device.function as in \"00:01.0\""
+                                   : suggest(text, names));
+        }
+        step_.numbers[key] = rid;
+    }
+
+    // What only makes sense together.
+    void together() {
+        if (step_.kind == BareKind::Store || step_.kind == BareKind::Check) {
+            contents();
+        }
+        if (step_.kind == BareKind::Dma && !step_.has("size") && !step_.has("data")) {
+            missing("a transfer needs a \"size\" or \"data\"");
+        }
+        if (step_.kind == BareKind::Dma && step_.has("size") && step_.has("data") &&
+            step_.bytes.at("data").size() != step_.number("size")) {
+            r_.report(Code::OutOfRange, item_.get("size")->place, pointer_join(pointer_, "size"),
+                      fmt::format("\"data\" has {} bytes", step_.bytes.at("data").size()));
+        }
+        for (const char* flag : {"privileged", "execute"}) {
+            if (step_.has(flag) && !step_.has("pasid")) {
+                r_.report(Code::UnknownKey, item_.get(flag)->place, pointer_join(pointer_, flag),
+                          fmt::format("without a PASID no request is {}", flag));
+            }
+        }
+    }
+
+    void contents() {
+        const int kinds = (step_.has("bytes") ? 1 : 0) + (step_.has("words") ? 1 : 0) +
+                          (step_.has("fill") ? 1 : 0);
+        if (kinds != 1) {
+            missing("one of \"bytes\", \"words\" and \"fill\" says what");
+        }
+        if (step_.has("fill") != step_.has("size")) {
+            missing("\"fill\" and \"size\" go together");
+        }
+    }
+
+    void missing(const std::string& text) {
+        r_.report(Code::MissingKey, item_.place, pointer_, text);
+    }
+
+    Reading& r_;
+    const StepWords& words_;
+    const Node& item_;
+    const platform::BareSpec& spec_;
+    const std::string& pointer_;
+    BareStep step_;
+};
+
+}  // namespace
+
+BareStep read_bare_step(Reading& reading, const StepWords& words, const Node& item,
+                        const platform::BareSpec& spec, const std::string& pointer) {
+    return BareReader(reading, words, item, spec, pointer).read();
+}
+
+}  // namespace ioasim::scenario

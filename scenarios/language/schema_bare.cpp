@@ -1,0 +1,81 @@
+// The steps of bare programs as keys and types of the language.
+#include <deque>
+
+#include "models/platform/bare_step.hpp"
+#include "scenarios/language/schema.hpp"
+
+namespace ioasim::scenario {
+namespace {
+
+using platform::BareArgSpec;
+using platform::BareValue;
+using Kind = Type::Kind;
+
+Type& make(Kind kind, std::string what) {
+    static std::deque<Type> all;
+    all.emplace_back();
+    all.back().kind = kind;
+    all.back().what = std::move(what);
+    return all.back();
+}
+
+const Type& type_of(const BareArgSpec& arg) {
+    constexpr std::uint64_t kLongestTime = 1'000'000'000'000'000;  // 1000 s
+    switch (arg.value) {
+        case BareValue::Number: {
+            Type& t = make(Kind::Quantity, "a number (12, \"0x1000\", \"4KiB\")");
+            t.low = arg.low;
+            t.high = arg.high;
+            return t;
+        }
+        case BareValue::Numbers: {
+            Type& t = make(Kind::List, "a list");
+            t.element = &make(Kind::Quantity, "a number (12, \"0x1000\", \"4KiB\")");
+            t.low = 1;
+            t.high = 65536;
+            return t;
+        }
+        case BareValue::Bytes:
+            return make(Kind::Bytes, "bytes in hexadecimal (\"00ff10\")");
+        case BareValue::Flag:
+        case BareValue::True:
+            return make(Kind::Boolean, "true or false");
+        case BareValue::Choice: {
+            Type& t = make(Kind::Choice, "a string");
+            t.choices.assign(arg.choices.begin(), arg.choices.end());
+            return t;
+        }
+        case BareValue::Time: {
+            Type& t = make(Kind::Time, "a time (\"12us\")");
+            t.low = 1;
+            t.high = kLongestTime;
+            return t;
+        }
+        case BareValue::Text:
+        case BareValue::Unit:
+        case BareValue::Device:
+        case BareValue::Register:
+        case BareValue::Function: {
+            Type& t = make(Kind::Text, "a name");
+            t.low = 1;
+            return t;
+        }
+    }
+    return make(Kind::Any, "a value");
+}
+
+}  // namespace
+
+std::vector<Case> bare_cases() {
+    std::vector<Case> cases;
+    for (const platform::BareSpec& spec : platform::bare_specs()) {
+        Case one{spec.key, &type_of(spec.subject), std::string("bare program: ") + spec.doc, {}};
+        for (const BareArgSpec& arg : spec.args) {
+            one.options.push_back({arg.key, &type_of(arg), arg.required, arg.doc, arg.initial});
+        }
+        cases.push_back(std::move(one));
+    }
+    return cases;
+}
+
+}  // namespace ioasim::scenario
