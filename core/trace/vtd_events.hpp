@@ -48,7 +48,8 @@ struct VtdTranslated {
     bool write = false;
     bool hit = false;
     TimePs took;
-    IOASIM_FIELDS(iommu, rid, pasid, address, hpa, write, hit, took)
+    bool snooped = true;  // not when the device asked for none and no table forces it
+    IOASIM_FIELDS(iommu, rid, pasid, address, hpa, write, hit, took, snooped)
 };
 struct VtdWalkRead {
     static constexpr EventName kName{"vtd.walk_read", Category::VtdWalk,

@@ -99,9 +99,10 @@ void RequestPipeline::translate(TimePs now, std::uint32_t index) {
 void RequestPipeline::translated(TimePs at, std::uint32_t index, const Translation& t, bool hit) {
     Slot& slot = slots_[index];
     slot.target = t.at(slot.tlp.address);
-    recorder_.emit(source_, trace::VtdTranslated{name_, slot.tlp.requester, shown_pasid(slot.tlp),
-                                                 Iova{slot.tlp.address}, slot.target,
-                                                 is_write(slot.tlp), hit, at - slot.arrived});
+    recorder_.emit(
+        source_, trace::VtdTranslated{name_, slot.tlp.requester, shown_pasid(slot.tlp),
+                                      Iova{slot.tlp.address}, slot.target, is_write(slot.tlp), hit,
+                                      at - slot.arrived, !slot.tlp.no_snoop || t.snoop});
     make_ready(at, index);
 }
 

@@ -185,6 +185,24 @@ TEST_CASE("vtd features: PGSNP and SNP force the snooping of a page") {
     CHECK(forced(false, true));
 }
 
+TEST_CASE("vtd features: a page with SNP is accessed snooped though the device asks for none") {
+    SecondStageBench bench;
+    const auto snooped = [&](bool no_snoop) {
+        pcie::Tlp tlp = bench.request(TlpKind::MemRead, kIova);
+        tlp.no_snoop = no_snoop;
+        bench.send(tlp);
+        bench.settle();
+        return bench.last("vtd.translated", "snooped") != 0;
+    };
+    CHECK(snooped(false));
+    CHECK_FALSE(snooped(true));
+    bench.tables.store(bench.slot(), bench.tables.load(bench.slot()) | ss::kSnoop);
+    bench.invalidate({iotlb_invalidate(IotlbGranularity::Global)});
+    CHECK(snooped(true));
+    // From the IOTLB too.
+    CHECK(snooped(true));
+}
+
 TEST_CASE("vtd features: SNP and PGSNP are reserved in a unit without snoop control") {
     VtdParams params = with_three_levels();
     params.snoop_control = false;
