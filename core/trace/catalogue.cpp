@@ -36,9 +36,9 @@ const std::vector<const EventInfo*>& catalogue() {
                 VirtualCommand, GuestPasidEntry, VdcmBind, VdcmUnbind, VdcmFree, SvaBind, SvaUnbind,
                 ProcessStart, ProcessExit, CpuPasid, CpuEnqcmd, RequesterStart, RequesterDone,
                 PcieUnsupported, VtdPasidEntrySet, VtdPasidEntryClear, VtdRequest, VtdTranslated,
-                VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill, VtdDrop, VtdInvalidation, VtdInvWait,
-                VtdDevTlbRequest, VtdDevTlbDone, VtdQueueStop, VtdEventMessage, VtdInvWaitDone,
-                VtdPrq, VtdPageRequest, VtdPageResponse>();
+                VtdTranslationCompletion, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill, VtdDrop,
+                VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdQueueStop,
+                VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse>();
     return all;
 }
 

@@ -38,6 +38,7 @@ struct MemRequest {
     std::uint32_t size = 0;           // bytes; at most 4096
     std::uint64_t tag = 0;            // returned in the response
     std::vector<std::uint8_t> data;   // writes
+    bool snooped = true;              // caches of the CPUs are asked; the model has none in front
     std::optional<MemOrigin> origin;  // none: the platform's own access (a walk, a queue)
 };
 

@@ -215,6 +215,19 @@ void add_queues(ParamTable<VtdParams>& t) {
            "VT-d specification 7.2.1 leaves it open");
 }
 
+void add_ats(ParamTable<VtdParams>& t) {
+    t.count("ats.read_completion_boundary", &VtdParams::read_completion_boundary, 64, 128, 64,
+            "Longest translation request in bytes of completion; longer ones are malformed.",
+            "PCIe base specification 6.0, 10.2.2 (RCB)")
+        .in_powers_of_two();
+    t.count("ats.translations", &VtdParams::ats_translations, 1, 16, 8,
+            "Most entries of one translation completion.",
+            "VT-d specification 4.1.2 (left to hardware)");
+    t.count("ats.pass_through_level", &VtdParams::pass_through_level, 1, 3, 3,
+            "Page that a completion tells under pass-through: 1 4 KiB, 2 2 MiB, 3 1 GiB.",
+            "VT-d specification 4.1.2 (largest page recommended)");
+}
+
 }  // namespace
 
 const ParamTable<VtdParams>& vtd_param_table() {
@@ -225,6 +238,7 @@ const ParamTable<VtdParams>& vtd_param_table() {
         add_ecap(t);
         add_caches(t);
         add_queues(t);
+        add_ats(t);
         t.count("walkers", &VtdParams::walkers, 1, 64, 6, "Page walks at a time.",
                 "derived from 64-byte random reads at a full miss rate: 5 to 6 "
                 "(Neugebauer et al., SIGCOMM'18, raw data)");

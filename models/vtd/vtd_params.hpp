@@ -86,6 +86,10 @@ struct VtdParams {
     Coarseness coarseness = Coarseness::Exact;
     bool share_rid_pasid = false;
     std::uint64_t self_eviction = 0;
+    // Address translation services.
+    std::uint64_t read_completion_boundary = 0;
+    std::uint64_t ats_translations = 0;
+    std::uint64_t pass_through_level = 0;
     // Concurrency.
     std::uint64_t walkers = 0;
     std::uint64_t requests = 0;

@@ -74,7 +74,23 @@ inline const Defect kLegacyCodesOfScalable{
 inline const Defect kRegisterInvalidationAlways{
     "vtd.register_invalidation_always",
     "CCMD and IOTLB invalidate and report success whatever the version, queue and table mode"};
+inline const Defect kTranslatedWithoutDte{
+    "vtd.translated_without_dte",
+    "translated requests pass although the context entry has DTE = 0"};
+inline const Defect kTranslationGrantsWrite{
+    "vtd.translation_grants_write",
+    "translation completions grant write permission that the tables do not"};
+inline const Defect kTranslationSkipsDirty{
+    "vtd.translation_skips_dirty",
+    "a translation request that may write leaves the dirty flag clear"};
+inline const Defect kTranslationNotDrained{
+    "vtd.translation_not_drained",
+    "an invalidation wait completes while an older translation request is not answered"};
+inline const Defect kSnoopNotForced{"vtd.snoop_not_forced",
+                                    "no-snoop accesses stay so although the page demands snooping"};
 
+inline const Mark kMalformedRequest{"vtd.malformed_request",
+                                    "a translation request of illegal length was dropped"};
 inline const Mark kStaleFillDropped{
     "vtd.stale_fill_dropped", "a walk ended after an invalidation and was not put into a cache"};
 inline const Mark kFaultOverflow{"vtd.fault_overflow",

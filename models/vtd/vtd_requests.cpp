@@ -86,6 +86,9 @@ void RequestPipeline::take(TimePs now, Tlp tlp) {
         }
         return;
     }
+    if (is_translation_request(slot.tlp)) {
+        take_translation_request(slot);
+    }
     SIM_CHECK(slot.tlp.address / kPageSize ==
                   (slot.tlp.address + std::max(slot.tlp.length, 1U) - 1) / kPageSize,
               "request of {} bytes at {:#x} crosses a page", slot.tlp.length, slot.tlp.address);
@@ -242,6 +245,7 @@ void RequestPipeline::go(TimePs at, std::uint32_t index) {
     request.size = slot.tlp.length;
     request.tag = (kDmaTag << 32U) | index;
     request.data = std::move(slot.tlp.data);
+    request.snooped = !slot.tlp.no_snoop || slot.snoop;
     request.origin =
         memory::MemOrigin{slot.tlp.requester, shown_pasid(slot.tlp), slot.tlp.descriptor};
     port_.send_memory(at, std::move(request));

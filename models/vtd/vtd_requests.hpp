@@ -6,7 +6,8 @@
 // until memory answered, which is what invalidation waits drain. A request that is not allowed is
 // blocked: reads are answered with Unsupported Request, posted writes vanish.
 //
-// vtd_requests.cpp holds arrival, order and memory; vtd_translation.cpp what lies between.
+// vtd_requests.cpp holds arrival, order and memory; vtd_translation.cpp what lies between;
+// vtd_ats.cpp translation requests and translated requests.
 // Plain C++: the owner brings time, arrivals and memory's answers, and sends what comes out.
 #pragma once
 
@@ -19,7 +20,7 @@
 #include "core/base/defects.hpp"
 #include "core/trace/recorder.hpp"
 #include "models/memory/memory_if.hpp"
-#include "models/pcie/pcie_if.hpp"
+#include "models/pcie/ats_layout.hpp"
 #include "models/vtd/vtd_order.hpp"
 #include "models/vtd/vtd_walk.hpp"
 
@@ -95,6 +96,12 @@ private:
         bool ready = false;
         bool blocked = false;
         bool counted = false;
+        bool snoop = false;  // the access is snooped whatever the device says
+        // A translation request: `tlp.address` runs over the pages.
+        bool no_write = false;
+        unsigned page_bits = 0;
+        std::uint64_t first_address = 0;
+        std::vector<std::uint8_t> entries;
         DrainTracker::Epoch epoch = 0;
     };
     struct Walker {
@@ -112,9 +119,24 @@ private:
     void translate(TimePs now, std::uint32_t index);
     bool allowed(const Translation& translation, const pcie::Tlp& tlp) const;
     void translated(TimePs at, std::uint32_t index, const Translation& t, bool hit);
+    void log(TimePs now, std::uint32_t index, FaultReason reason, bool fpd);
     void block(TimePs now, std::uint32_t index, FaultReason reason, bool fpd);
-    void refuse(TimePs now, std::uint32_t index);
+    void refuse(TimePs now, std::uint32_t index,
+                pcie::CplStatus status = pcie::CplStatus::UnsupportedRequest);
     void count(Slot& slot);
+
+    bool is_malformed(const pcie::Tlp& tlp) const;
+    static void take_translation_request(Slot& slot);
+    bool serves(const Translation& t, const Slot& slot) const;
+    pcie::TranslationEntry entry_of(const Slot& slot, const Translation& t) const;
+    void answer_translation(TimePs now, std::uint32_t index);
+    void complete_interrupt_page(TimePs now, std::uint32_t index);
+    void add_entry(TimePs at, std::uint32_t index, const Translation& t);
+    void walked_for_translation(TimePs now, std::uint32_t index, FaultReason reason, bool fpd,
+                                const Translation& t);
+    void complete_translation(TimePs at, std::uint32_t index);
+    void tell_completion(const Slot& slot, const char* status);
+    void pass_translated(TimePs now, std::uint32_t index);
 
     bool join_walk(std::uint32_t index);
     void start_walk(TimePs now, std::uint32_t index);
@@ -131,7 +153,12 @@ private:
     static bool is_write(const pcie::Tlp& tlp) {
         return tlp.kind == pcie::TlpKind::MemWrite || tlp.kind == pcie::TlpKind::DeferrableWrite;
     }
-    static WalkRequest walk_request(const pcie::Tlp& tlp);
+    static bool is_translation_request(const pcie::Tlp& tlp) {
+        return tlp.kind == pcie::TlpKind::AtsRequest ||
+               (tlp.kind == pcie::TlpKind::MemRead &&
+                tlp.at == pcie::AddressType::TranslationRequest);
+    }
+    WalkRequest walk_request(const Slot& slot) const;
     static IotlbQuery query_of(const pcie::Tlp& tlp);
     static Pasid shown_pasid(const pcie::Tlp& tlp) {
         return tlp.pasid.value_or(Pasid{kInvalidIoasid});

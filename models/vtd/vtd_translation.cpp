@@ -1,6 +1,7 @@
 // The middle of a request's way: IOTLB look-up, verdict, walks and what they leave behind.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "core/trace/vtd_events.hpp"
 #include "models/pcie/pcie_layout.hpp"
@@ -23,7 +24,8 @@ bool same_page(const WalkRequest& a, const WalkRequest& b) {
 
 }  // namespace
 
-WalkRequest RequestPipeline::walk_request(const Tlp& tlp) {
+WalkRequest RequestPipeline::walk_request(const Slot& slot) const {
+    const Tlp& tlp = slot.tlp;
     WalkRequest request;
     request.rid = tlp.requester;
     request.pasid = tlp.pasid;
@@ -34,8 +36,10 @@ WalkRequest RequestPipeline::walk_request(const Tlp& tlp) {
     request.execute = tlp.execute && tlp.pasid.has_value();
     if (tlp.kind == TlpKind::PageRequest) {
         request.access = Access::PageRequest;
-    } else if (tlp.kind == TlpKind::AtsRequest || tlp.at == AddressType::TranslationRequest) {
+    } else if (is_translation_request(tlp)) {
         request.access = Access::TranslationRequest;
+        // A walk that may not write marks nothing dirty.
+        request.no_write = slot.no_write || probes_.has(kTranslationSkipsDirty);
     } else if (tlp.at == AddressType::Translated) {
         request.access = Access::Translated;
     }
@@ -70,7 +74,9 @@ void RequestPipeline::translate(TimePs now, std::uint32_t index) {
     const Tlp& tlp = slot.tlp;
     const bool memory_access = tlp.kind == TlpKind::MemRead || tlp.kind == TlpKind::MemWrite;
     const bool untranslated = memory_access && tlp.at == AddressType::Untranslated;
-    if (tlp.kind == TlpKind::DeferrableWrite || (!owner_.remapping() && !untranslated)) {
+    // A write that asks for a translation is nothing; without remapping only plain requests are.
+    const bool asks = tlp.at == AddressType::TranslationRequest && is_write(tlp);
+    if (tlp.kind == TlpKind::DeferrableWrite || asks || (!owner_.remapping() && !untranslated)) {
         refuse(now, index);
         return;
     }
@@ -78,6 +84,14 @@ void RequestPipeline::translate(TimePs now, std::uint32_t index) {
         count(slot);
         slot.target = Hpa{tlp.address};
         make_ready(now, index);
+        return;
+    }
+    if (is_translation_request(tlp)) {
+        answer_translation(now, index);
+        return;
+    }
+    if (tlp.at == AddressType::Translated) {
+        pass_translated(now, index);
         return;
     }
     if (untranslated && !tlp.execute) {
@@ -99,13 +113,14 @@ void RequestPipeline::translate(TimePs now, std::uint32_t index) {
 void RequestPipeline::translated(TimePs at, std::uint32_t index, const Translation& t, bool hit) {
     Slot& slot = slots_[index];
     slot.target = t.at(slot.tlp.address);
+    slot.snoop = t.snoop && !probes_.has(kSnoopNotForced);
     recorder_.emit(source_, trace::VtdTranslated{name_, slot.tlp.requester, shown_pasid(slot.tlp),
                                                  Iova{slot.tlp.address}, slot.target,
                                                  is_write(slot.tlp), hit, at - slot.arrived});
     make_ready(at, index);
 }
 
-void RequestPipeline::block(TimePs now, std::uint32_t index, FaultReason reason, bool fpd) {
+void RequestPipeline::log(TimePs now, std::uint32_t index, FaultReason reason, bool fpd) {
     const Tlp& tlp = slots_[index].tlp;
     const bool suppressed = fpd && is_qualified(reason) && !probes_.has(kFpdIgnored);
     bool recorded = false;
@@ -120,6 +135,7 @@ void RequestPipeline::block(TimePs now, std::uint32_t index, FaultReason reason,
         fault.execute = tlp.execute;
         fault.privileged = tlp.privileged;
         fault.reason = static_cast<std::uint8_t>(reason);
+        fault.at = static_cast<std::uint8_t>(tlp.at);
         fault.type = is_write(tlp) ? FaultType::Write : FaultType::Read;
         if (tlp.kind == TlpKind::PageRequest) {
             fault.type = FaultType::PageRequest;
@@ -130,11 +146,25 @@ void RequestPipeline::block(TimePs now, std::uint32_t index, FaultReason reason,
                    trace::VtdFault{name_, tlp.requester, shown_pasid(tlp), Iova{tlp.address},
                                    trace::Hex{static_cast<std::uint64_t>(reason)}, is_write(tlp),
                                    recorded, suppressed, tlp.descriptor});
-    refuse(now, index);
+}
+
+void RequestPipeline::block(TimePs now, std::uint32_t index, FaultReason reason, bool fpd) {
+    log(now, index, reason, fpd);
+    const FaultReasonInfo* const info = find_fault(reason);
+    const Tlp& tlp = slots_[index].tlp;
+    FaultOutcome outcome = FaultOutcome::Unsupported;
+    if (info != nullptr && is_translation_request(tlp)) {
+        outcome = info->translation_request;
+        tell_completion(slots_[index], outcome == FaultOutcome::Abort ? "abort" : "unsupported");
+    } else if (info != nullptr && tlp.at == AddressType::Translated) {
+        outcome = info->translated;
+    }
+    refuse(now, index,
+           outcome == FaultOutcome::Abort ? CplStatus::Abort : CplStatus::UnsupportedRequest);
 }
 
 // The request ends here. A posted write keeps its place in the order until its turn.
-void RequestPipeline::refuse(TimePs now, std::uint32_t index) {
+void RequestPipeline::refuse(TimePs now, std::uint32_t index, CplStatus status) {
     Slot& slot = slots_[index];
     if (slot.posted) {
         slot.blocked = true;
@@ -142,7 +172,7 @@ void RequestPipeline::refuse(TimePs now, std::uint32_t index) {
         return;
     }
     if (!pcie::is_posted(slot.tlp.kind)) {
-        port_.send_fabric(now, pcie::make_completion(slot.tlp, CplStatus::UnsupportedRequest));
+        port_.send_fabric(now, pcie::make_completion(slot.tlp, status));
     }
     release(now, index);
 }
@@ -153,7 +183,7 @@ bool RequestPipeline::join_walk(std::uint32_t index) {
     if (active_walks_ == 0) {
         return false;
     }
-    const WalkRequest request = walk_request(slots_[index].tlp);
+    const WalkRequest request = walk_request(slots_[index]);
     for (Walker& walker : walkers_) {
         if (walker.walk && walker.walk->generation() == caches_.generation() &&
             same_page(walker.walk->request(), request)) {
@@ -175,9 +205,11 @@ void RequestPipeline::start_walk(TimePs now, std::uint32_t index) {
     const auto free = std::find_if(walkers_.begin(), walkers_.end(),
                                    [](const Walker& w) { return !w.walk.has_value(); });
     ++active_walks_;
-    count(slots_[index]);
+    if (!is_translation_request(slots_[index].tlp) || !probes_.has(kTranslationNotDrained)) {
+        count(slots_[index]);
+    }
     free->leader = index;
-    free->walk.emplace(caps_, caches_, owner_.root_pointer(), walk_request(slots_[index].tlp));
+    free->walk.emplace(caps_, caches_, owner_.root_pointer(), walk_request(slots_[index]));
     const auto walker = static_cast<std::uint32_t>(free - walkers_.begin());
     const WalkAction action = free->walk->start();
     if (action.kind == WalkAction::Kind::Done) {
@@ -284,24 +316,28 @@ void RequestPipeline::finish_walk(TimePs now, std::uint32_t index) {
     Walker& walker = walkers_[index];
     fill_from(walker);
     const FaultReason reason = walker.walk->reason();
-    if (reason == FaultReason::None) {
-        const Translation& t = walker.walk->translation();
-        translated(now, walker.leader, t, false);
-        for (const std::uint32_t joined : walker.joined) {
-            if (allowed(t, slots_[joined].tlp)) {
-                translated(now, joined, t, false);
-            } else {
-                retry_.push_back(joined);
-            }
-        }
-    } else {
-        block(now, walker.leader, reason, walker.walk->fpd());
-        // Each has its own verdict: what stops a write may let a read pass.
-        retry_.insert(retry_.end(), walker.joined.begin(), walker.joined.end());
-    }
+    const bool fpd = walker.walk->fpd();
+    const std::uint32_t leader = walker.leader;
+    const Translation t = walker.walk->translation();
+    const std::vector<std::uint32_t> joined = std::move(walker.joined);
     walker.walk.reset();
     walker.joined.clear();
     --active_walks_;
+    if (is_translation_request(slots_[leader].tlp)) {
+        walked_for_translation(now, leader, reason, fpd, t);
+    } else if (reason == FaultReason::None) {
+        translated(now, leader, t, false);
+    } else {
+        block(now, leader, reason, fpd);
+    }
+    for (const std::uint32_t other : joined) {
+        if (reason == FaultReason::None && allowed(t, slots_[other].tlp)) {
+            translated(now, other, t, false);
+        } else {
+            // Each has its own verdict: what stops a write may let a read pass.
+            retry_.push_back(other);
+        }
+    }
 }
 
 }  // namespace ioasim::vtd
