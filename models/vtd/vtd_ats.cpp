@@ -43,6 +43,20 @@ void RequestPipeline::take_translation_request(Slot& slot) {
     slot.first_address = slot.tlp.address;
 }
 
+// An IOTLB entry may stem from a plain request: whether the function may ask for translations says
+// its context entry alone. When that is not at hand, a walk looks.
+bool RequestPipeline::may_ask(const Tlp& tlp) {
+    const CachedContext* const context = caches_.find_context(tlp.requester);
+    if (context == nullptr) {
+        return false;
+    }
+    const FaultReason reason =
+        context->legacy ? check_legacy_context_use(*context->legacy, Access::TranslationRequest)
+                        : check_context_use(context->entry, Access::TranslationRequest,
+                                            tlp.pasid.has_value(), tlp.pasid.value_or(Pasid{}));
+    return reason == FaultReason::None;
+}
+
 bool RequestPipeline::serves(const Translation& t, const Slot& slot) const {
     if (pcie::is_interrupt_address(t.at(slot.tlp.address).value()) || slot.tlp.execute) {
         return false;
@@ -62,7 +76,7 @@ void RequestPipeline::answer_translation(TimePs now, std::uint32_t index) {
         complete_interrupt_page(now, index);
         return;
     }
-    const Translation* const hit = caches_.find(query_of(slot.tlp));
+    const Translation* const hit = may_ask(slot.tlp) ? caches_.find(query_of(slot.tlp)) : nullptr;
     if (hit != nullptr && serves(*hit, slot)) {
         if (!probes_.has(kTranslationNotDrained)) {
             count(slot);

@@ -127,6 +127,7 @@ private:
 
     bool is_malformed(const pcie::Tlp& tlp) const;
     static void take_translation_request(Slot& slot);
+    bool may_ask(const pcie::Tlp& tlp);
     bool serves(const Translation& t, const Slot& slot) const;
     pcie::TranslationEntry entry_of(const Slot& slot, const Translation& t) const;
     void answer_translation(TimePs now, std::uint32_t index);

@@ -255,6 +255,16 @@ TEST_CASE("vtd ats: DTE = 0 refuses translation and translated requests") {
     CHECK(bench.count("vtd.fault") == 2);
 }
 
+TEST_CASE("vtd ats: what a plain request left in the IOTLB does not open the way without DTE") {
+    AtsBench bench;
+    bench.entry = bench.tables.first_stage(kDid.value());
+    bench.map(kVa, bench.tables.page().value(), fs::leaf(0, true, true) | kWritable);
+    bench.start(bench.entry, false);
+    CHECK(bench.dma_read(kVa) == CplStatus::Success);
+    CHECK(bench.ask() == CplStatus::UnsupportedRequest);
+    CHECK(bench.recorded() == code(FaultReason::DeviceTlbDisabled));
+}
+
 TEST_CASE("vtd ats: with remapping off both are Unsupported Requests without a record") {
     AtsBench bench;
     CHECK(bench.ask(kVa, 1, false, std::nullopt) == CplStatus::UnsupportedRequest);
