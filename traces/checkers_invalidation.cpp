@@ -19,6 +19,8 @@ public:
         kind_pasid_cache_ = name("pasid_cache");
         cache_iotlb_ = name("iotlb");
         cache_pasid_ = name("pasid");
+        cache_first_ = name("first_stage");
+        cache_second_ = name("second_stage");
         global_ = name("global");
         domain_ = name("domain");
         pasid_ = name("pasid");
@@ -88,6 +90,9 @@ private:
                     (line.did == request.did &&
                      (request.granularity == domain_ || line.pasid == request.pasid)));
         }
+        if (line.cache == cache_first_ || line.cache == cache_second_) {
+            return covers_table(request, line);
+        }
         if (line.cache != cache_iotlb_) {
             return false;
         }
@@ -101,6 +106,19 @@ private:
         return request.kind == kind_piotlb_ && line.did == request.did &&
                line.pasid == request.pasid &&
                (request.granularity == pasid_ || (request.granularity == page_ && in_range));
+    }
+
+    // Paging-structure entries. By pages only what the invalidation's hint cannot keep is sure to
+    // go.
+    bool covers_table(const Request& request, const Line& line) const {
+        const bool first = line.cache == cache_first_;
+        if (request.kind == kind_iotlb_) {
+            return request.granularity == global_ ||
+                   (line.did == request.did &&
+                    (request.granularity == domain_ || (request.granularity == page_ && first)));
+        }
+        return request.kind == kind_piotlb_ && request.granularity == pasid_ && first &&
+               line.did == request.did && line.pasid == request.pasid;
     }
 
     void on_invalidation(const trace::EventRecord& record) {
@@ -224,6 +242,8 @@ private:
     std::uint32_t kind_pasid_cache_;
     std::uint32_t cache_iotlb_;
     std::uint32_t cache_pasid_;
+    std::uint32_t cache_first_;
+    std::uint32_t cache_second_;
     std::uint32_t global_;
     std::uint32_t domain_;
     std::uint32_t pasid_;

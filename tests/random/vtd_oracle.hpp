@@ -28,9 +28,11 @@ public:
 
     // The host address, nothing when the request is blocked.
     std::optional<Word> translate(Word root_register, const OracleRequest& r) const {
-        const std::optional<Space> space = ((root_register >> 10U) & 3U) == 1
-                                               ? scalable(root_register & ~Word{0xFFF}, r)
-                                               : std::nullopt;
+        const Word mode = (root_register >> 10U) & 3U;
+        const Word root = root_register & ~Word{0xFFF};
+        const std::optional<Space> space = mode == 1   ? scalable(root, r)
+                                           : mode == 0 ? legacy(root, r)
+                                                       : std::nullopt;
         if (!space) {
             return std::nullopt;
         }
@@ -54,6 +56,23 @@ private:
         bool read = false;
         bool write = false;
     };
+
+    std::optional<Space> legacy(Word root, const OracleRequest& r) const {
+        const Word entry = read_(root + (r.rid >> 8U) * Word{16});
+        if (r.pasid || (entry & 1U) == 0) {
+            return std::nullopt;
+        }
+        const Word context = (entry & ~Word{0xFFF}) + (r.rid & 0xFFU) * Word{16};
+        const Word low = read_(context);
+        if ((low & 1U) == 0) {
+            return std::nullopt;
+        }
+        Space space;
+        space.type = ((low >> 2U) & 3U) == 2 ? 4 : 2;
+        space.second = low & ~Word{0xFFF};
+        space.second_levels = (static_cast<unsigned>(read_(context + 8)) & 7U) + 2;
+        return space;
+    }
 
     std::optional<Space> scalable(Word root, const OracleRequest& r) const {
         const Word bus = r.rid >> 8U;

@@ -79,7 +79,7 @@ std::string text_of(const std::optional<std::uint64_t>& out) {
 struct Episode {
     Episode(const VtdParams& params, std::uint64_t seed)
         : rig(params, seed),
-          world(rig, seed),
+          world(rig, seed, seed % 4 == 3),  // every fourth in legacy mode
           oracle([this](std::uint64_t at) { return rig.load(at); }, kHostBits, kGuestBits),
           random(seed, "test", "episode") {
         rig.enable(world.root_register());
@@ -180,7 +180,7 @@ TEST_CASE("random vtd: a million requests agree with a plain translation of the 
     Totals totals;
     std::uint64_t seed = first_seed();
     for (; totals.requests < wanted && totals.wrong.empty(); ++seed) {
-        const CacheChoice& choice = kChoices[seed % std::size(kChoices)];
+        const CacheChoice& choice = kChoices[seed / 2 % std::size(kChoices)];
         INFO("caches: " << choice.name);
         run_episode(params_of(choice), seed, kSteps, totals);
         CHECK_MESSAGE(totals.wrong.empty(), totals.wrong);

@@ -94,7 +94,13 @@ public:
         put(vtd::wait_with_status(Hpa{status_}, 2));
         write(vtd::reg::kIqt, tail_ * vtd::kDescriptorBytes);
         settle();
-        SIM_CHECK(load(status_) == 2, "an invalidation wait did not complete");
+        SIM_CHECK(
+            load(status_) == 2,
+            "an invalidation wait did not complete: GSTS {:#x}, FSTS {:#x}, IQH {:#x} of {:#x}, "
+            "descriptor {:#x}",
+            unit_.read_word(vtd::reg::kGsts), unit_.read_word(vtd::reg::kFsts),
+            unit_.read_word(vtd::reg::kIqh), tail_ * vtd::kDescriptorBytes,
+            load(queue_ + unit_.read_word(vtd::reg::kIqh)));
     }
 
     void settle() {

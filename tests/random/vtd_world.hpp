@@ -15,6 +15,8 @@ public:
     static constexpr std::uint16_t kFirstDevice = 0x0100;
     static constexpr std::uint16_t kSecondDevice = 0x0288;  // in the upper half of its bus
 
+    static constexpr std::uint16_t kThirdDevice = 0x0230;  // pass-through, in legacy mode
+
     // What a change was and which descriptors make it known.
     struct Change {
         std::string what;
@@ -23,27 +25,37 @@ public:
         std::vector<vtd::Descriptor> invalidations;  // none: nothing was present before
     };
 
-    VtdWorld(VtdRig& rig, std::uint64_t seed) : rig_(rig), random_(seed, "test", "tables") {
-        seconds_.push_back({kSecondDid, true, 4, rig_.page(), {}, chance(2)});
-        seconds_.push_back({kOtherSecondDid, true, 5, rig_.page(), {}, chance(2)});
+    VtdWorld(VtdRig& rig, std::uint64_t seed, bool legacy)
+        : rig_(rig), random_(seed, "test", "tables"), legacy_(legacy) {
+        seconds_.push_back({kSecondDid, true, 4, rig_.page(), {}, !legacy && chance(2)});
+        seconds_.push_back({kOtherSecondDid, true, 5, rig_.page(), {}, !legacy && chance(2)});
         for (Tree& tree : seconds_) {
             map_tables(tree);
         }
         directory_ = rig_.page();
         pasid_table_ = rig_.page();
         rig_.store(directory_, pasid_table_ | 1U);
-        add_spaces();
-        add_device(kFirstDevice, 0);
-        add_device(kSecondDevice, kSecondRidPasid);
+        if (legacy) {
+            add_legacy_device(kFirstDevice, &seconds_[0]);
+            add_legacy_device(kSecondDevice, &seconds_[1]);
+            add_legacy_device(kThirdDevice, nullptr);
+        } else {
+            add_spaces();
+            add_device(kFirstDevice, 0);
+            add_device(kSecondDevice, kSecondRidPasid);
+        }
         for (int i = 0; i < 800; ++i) {
             change_tree();
         }
     }
 
-    Word root_register() const { return root_ | 0x400U; }
+    Word root_register() const { return root_ | (legacy_ ? 0U : 0x400U); }
 
     OracleRequest request() {
         OracleRequest r;
+        if (legacy_) {
+            return legacy_request();
+        }
         r.rid = chance(2) ? kFirstDevice : kSecondDevice;
         if (!chance(4)) {
             r.pasid = static_cast<std::uint32_t>(random_.below(kSpaces));
@@ -57,17 +69,30 @@ public:
         return r;
     }
 
+    OracleRequest legacy_request() {
+        static constexpr std::uint16_t kDevices[] = {kFirstDevice, kFirstDevice, kSecondDevice,
+                                                     kSecondDevice, kThirdDevice};
+        OracleRequest r;
+        r.rid = kDevices[random_.below(std::size(kDevices))];
+        if (chance(64)) {
+            r.pasid = 1;
+        }
+        r.address = guest_address() + 8 * random_.below(512);
+        r.write = chance(2);
+        return r;
+    }
+
     // One store of software.
     Change change() {
         if (!chance(3)) {
             for (const auto& [rid, at] : contexts_) {
-                if ((rig_.load(at) & 9U) != 9) {
+                if ((rig_.load(at) & context_bits()) != context_bits()) {
                     return change_device();
                 }
             }
         }
         const std::uint64_t kind = random_.below(24);
-        if (kind <= 1) {
+        if (kind <= 1 && !legacy_) {
             return change_space();
         }
         return kind == 2 ? change_device() : change_tree();
@@ -91,6 +116,9 @@ private:
         std::uint32_t pasid = 0;  // first stage
         bool flags = false;       // second stage: SSADE
     };
+
+    // P, and PASIDE where there is one.
+    Word context_bits() const { return legacy_ ? 1U : 9U; }
 
     bool chance(std::uint64_t of) { return random_.below(of) == 0; }
 
@@ -185,6 +213,22 @@ private:
         contexts_.push_back({rid, at});
     }
 
+    void add_legacy_device(std::uint16_t rid, const Tree* tree) {
+        if (root_ == 0) {
+            root_ = rig_.page();
+        }
+        const Word slot_of_bus = root_ + (rid >> 8U) * 16U;
+        if (rig_.load(slot_of_bus) == 0) {
+            rig_.store(slot_of_bus, rig_.page() | 1U);
+        }
+        const Word at = (rig_.load(slot_of_bus) & ~Word{0xFFF}) + (rid & 0xFFU) * 16U;
+        // TT 00 with its table, or 10 with the widest width; DID in 23:8 of the second quadword.
+        rig_.store(at, tree != nullptr ? tree->root | 1U : 9U);
+        rig_.store(at + 8, (tree != nullptr ? tree->levels - 2 : 3U) |
+                               (tree != nullptr ? Word{tree->did} << 8U : Word{kPassDid} << 8U));
+        contexts_.push_back({rid, at});
+    }
+
     // Where the entry of `address` at `level` is; tables are made on the way, and the level of a
     // large page that is in the way is as deep as it goes.
     Word slot(const Tree& tree, Word address, unsigned level, unsigned* reached = nullptr) {
@@ -224,7 +268,7 @@ private:
     }
 
     Change change_tree() {
-        const bool second = chance(3);
+        const bool second = legacy_ || chance(3);
         Tree& tree = second ? seconds_[random_.below(seconds_.size())]
                             : firsts_[random_.below(firsts_.size())];
         Word address = second ? guest_address() : virtual_address();
@@ -360,15 +404,20 @@ private:
     Change change_device() {
         const auto& [rid, at] = contexts_[random_.below(contexts_.size())];
         const Word before = rig_.load(at);
-        const Word off = ~before & 9U;
-        const Word bit = off != 0 ? off & (~off + 1) : chance(2) ? 1U : 8U;  // P, PASIDE
+        const Word off = ~before & context_bits();
+        const Word bit = off != 0 ? off & (~off + 1) : legacy_ || chance(2) ? 1U : 8U;
         rig_.store(at, before ^ bit);
         Change change{
             fmt::format("context entry of {:#06x}: {:#x} became {:#x}", rid, before, before ^ bit),
             at,
             before,
             {}};
-        if ((before & 1U) != 0) {
+        if ((before & 1U) != 0 && legacy_) {
+            const DomainId did{static_cast<std::uint16_t>(rig_.load(at + 8) >> 8U)};
+            change.invalidations = {
+                vtd::context_cache_invalidate(vtd::ContextGranularity::Device, did, Rid{rid}),
+                vtd::iotlb_invalidate(vtd::IotlbGranularity::Domain, did)};
+        } else if ((before & 1U) != 0) {
             change.invalidations = {vtd::context_cache_invalidate(vtd::ContextGranularity::Device,
                                                                   DomainId{0}, Rid{rid}),
                                     vtd::pasid_cache_invalidate(vtd::PasidCacheGranularity::Global),
@@ -379,6 +428,7 @@ private:
 
     VtdRig& rig_;
     RandomStream random_;
+    const bool legacy_;
     std::vector<Tree> firsts_;
     std::vector<Tree> seconds_;
     std::map<std::uint32_t, vtd::TranslationType> types_;
