@@ -374,30 +374,6 @@ TEST_CASE("invalidation: what a waited-for invalidation covers is gone") {
     }
 }
 
-TEST_CASE("invalidation: paging-structure entries go with their address space") {
-    CheckerHarness h;
-    h.alloc("vm1", 201);
-    h.fill("first_stage", 201, 0x200000);
-    h.fill("second_stage", kNone, 0x200000);
-    SUBCASE("PASID: the first stage") {
-        h.invalidate("piotlb", "pasid", 201);
-        h.wait_done();
-        CHECK(h.found() == "invalidation.survived_wait");
-    }
-    SUBCASE("PASID: the second stage stays") {
-        h.invalidate("piotlb", "pasid", 201);
-        h.drop("first_stage", 201, 0x200000);
-        h.wait_done();
-        CHECK(h.found() == "");
-    }
-    SUBCASE("domain: both") {
-        h.invalidate("iotlb", "domain", kNone);
-        h.drop("first_stage", 201, 0x200000);
-        h.wait_done();
-        CHECK(h.found() == "invalidation.survived_wait");
-    }
-}
-
 TEST_CASE("invalidation: a cleared and flushed entry translates nothing") {
     CheckerHarness h;
     h.alloc("vm1", 201);

@@ -1,0 +1,31 @@
+// The invalidation checker and paging-structure caches.
+#include <doctest/doctest.h>
+
+#include "tests/support/checker_harness.hpp"
+
+using namespace ioasim;
+using namespace ioasim::test;
+
+TEST_CASE("invalidation: paging-structure entries go with their address space") {
+    CheckerHarness h;
+    h.alloc("vm1", 201);
+    h.fill("first_stage", 201, 0x200000);
+    h.fill("second_stage", kNone, 0x200000);
+    SUBCASE("PASID: the first stage") {
+        h.invalidate("piotlb", "pasid", 201);
+        h.wait_done();
+        CHECK(h.found() == "invalidation.survived_wait");
+    }
+    SUBCASE("PASID: the second stage stays") {
+        h.invalidate("piotlb", "pasid", 201);
+        h.drop("first_stage", 201, 0x200000);
+        h.wait_done();
+        CHECK(h.found() == "");
+    }
+    SUBCASE("domain: both") {
+        h.invalidate("iotlb", "domain", kNone);
+        h.drop("first_stage", 201, 0x200000);
+        h.wait_done();
+        CHECK(h.found() == "invalidation.survived_wait");
+    }
+}
