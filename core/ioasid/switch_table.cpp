@@ -143,6 +143,12 @@ const std::vector<SwitchInfo>& switch_table() {
         flag<&S::unbind_frees_queued_work>(
             "unbind_frees_queued_work", "regression 35",
             "the VT-d driver's unbind frees what the work queued by FREE still points to"),
+        flag<&S::drain_under_spinlock>(
+            "drain_under_spinlock", "regression 36",
+            "the VT-d driver's work of FREE drains page requests under the unit's spinlock"),
+        flag<&S::vdcm_puts_unheld>(
+            "vdcm_puts_unheld", "regression 37",
+            "on FREE each mediated device drains and puts, whether it took a reference or not"),
     };
     return table;
 }

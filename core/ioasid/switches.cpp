@@ -49,6 +49,8 @@ Switches posted_code() {
     s.entry_cleared_before_unbind = true;
     s.bind_get_unchecked = true;
     s.unbind_frees_queued_work = true;
+    s.drain_under_spinlock = true;
+    s.vdcm_puts_unheld = true;
     return s;
 }
 
@@ -92,6 +94,8 @@ Switches Switches::preset(Profile profile) {
             s.entry_cleared_before_unbind = false;
             s.bind_get_unchecked = false;
             s.unbind_frees_queued_work = false;
+            s.drain_under_spinlock = false;
+            s.vdcm_puts_unheld = false;
             break;
     }
     return s;

@@ -167,6 +167,15 @@ struct Switches {
     // Posted driver: unbind frees the object of a PASID although the work that FREE queued for it
     // has not run.
     bool unbind_frees_queued_work = false;
+    // Posted driver: the work that FREE queued holds the unit's spinlock through the drain of the
+    // page requests, which may sleep.
+    bool drain_under_spinlock = false;
+
+    // --- the VDCM of the production kernel --------------------------------------------------
+    // Its FREE handler queues a drain and a put for every mediated device of the VM that has a
+    // shared workqueue, although such a device takes no reference. Otherwise everybody puts what
+    // it took.
+    bool vdcm_puts_unheld = false;
 
     static Switches preset(Profile profile);
 };

@@ -1,6 +1,7 @@
 #include "models/linux/iommu_driver.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/trace/device_events.hpp"
@@ -31,6 +32,7 @@ IommuDriver::IommuDriver(Kernel& kernel, std::string name, std::uint64_t registe
       name_(std::move(name)),
       registers_(registers),
       lock_(SimLock::Kind::Spin, name_ + "/table_lock"),
+      page_answers_(name_ + "/page_answers"),
       queue_(kernel, name_, registers) {}
 
 std::uint64_t IommuDriver::read(ExecContext& ctx, std::uint32_t offset, unsigned size) {
@@ -285,36 +287,38 @@ Errno IommuDriver::set_nested(ExecContext& ctx, const Device& device, Pasid pasi
     return install(ctx, device, pasid, entry, space);
 }
 
-Errno IommuDriver::teardown(ExecContext& ctx, const Device& device, Pasid pasid, bool fpd) {
+Errno IommuDriver::teardown(ExecContext& ctx, const Device& device, Pasid pasid, bool fpd,
+                            TableLock hold) {
     Frame frame{ctx, "pasid_entry_teardown"};
-    vtd::PasidEntry old;
-    std::uint64_t address = 0;
-    {
-        LockGuard guard{ctx, lock_};
-        const auto found = entry_address(ctx, device, pasid, false);
-        if (!found) {
-            return found.error();
-        }
-        address = *found;
-        vtd::PasidQwords words{};
-        ctx.read_bytes(address, words.data(), sizeof(words));
-        old = vtd::decode_pasid_entry(words);
-        if (!old.present) {
-            return Errno::Enoent;
-        }
-        vtd::PasidEntry gone = old;
-        gone.present = false;
-        gone.fpd = fpd;
-        ctx.store(address, vtd::encode(gone)[0], 8);
-        tell_entry(ctx, device, pasid, gone);
+    std::optional<LockGuard> guard{std::in_place, ctx, lock_};
+    const auto address = entry_address(ctx, device, pasid, false);
+    if (!address) {
+        return address.error();
+    }
+    vtd::PasidQwords words{};
+    ctx.read_bytes(*address, words.data(), sizeof(words));
+    const vtd::PasidEntry old = vtd::decode_pasid_entry(words);
+    if (!old.present) {
+        return Errno::Enoent;
+    }
+    vtd::PasidEntry gone = old;
+    gone.present = false;
+    gone.fpd = fpd;
+    ctx.store(*address, vtd::encode(gone)[0], 8);
+    tell_entry(ctx, device, pasid, gone);
+    if (hold == TableLock::ForTables) {
+        guard.reset();
     }
     const Errno flushed = flush_after_clear(ctx, device, pasid, old);
-    {
-        LockGuard guard{ctx, lock_};
-        for (std::size_t i = 3; i-- > 1;) {
-            ctx.store(address + i * 8, 0, 8);
-        }
-        ctx.store(address, vtd::pasid_entry::kFpd.make(fpd ? 1 : 0), 8);
+    if (hold == TableLock::ForTables) {
+        guard.emplace(ctx, lock_);
+    }
+    for (std::size_t i = 3; i-- > 1;) {
+        ctx.store(*address + i * 8, 0, 8);
+    }
+    ctx.store(*address, vtd::pasid_entry::kFpd.make(fpd ? 1 : 0), 8);
+    if (hold == TableLock::ForTables) {
+        guard.reset();
     }
     const Errno drained = drain_page_requests(ctx);
     tell_space(ctx, device, pasid, "");
@@ -343,6 +347,10 @@ Errno IommuDriver::flush_after_clear(ExecContext& ctx, const Device& device, Pas
 }
 
 Errno IommuDriver::drain_page_requests(ExecContext& ctx) {
+    if (ctx.atomic()) {
+        // Waits asleep for the answers of the function, so whoever calls it must be able to sleep.
+        static_cast<void>(ctx.wait_until(page_answers_, ctx.now() + kernel_.params().iommu_poll));
+    }
     // No function has page requests enabled, so nothing can wait in the page-request queue: a fence
     // behind all earlier invalidations is what remains of the drain sequence (VT-d 7.10).
     return queue_.submit(ctx, {vtd::wait_barrier()});

@@ -47,7 +47,12 @@ public:
                      const SecondStage& stage2, const std::string& space);
     // Not present, caches invalidated, page requests drained. With `fpd` the entry keeps fault
     // processing disabled.
-    Errno teardown(ExecContext& ctx, const Device& device, Pasid pasid, bool fpd);
+    enum class TableLock : std::uint8_t {
+        ForTables,   // held while the tables are written
+        Throughout,  // as the posted driver's work of FREE: also while page requests drain
+    };
+    Errno teardown(ExecContext& ctx, const Device& device, Pasid pasid, bool fpd,
+                   TableLock hold = TableLock::ForTables);
     // First-stage translations of a PASID changed (all of it).
     Errno flush_pasid(ExecContext& ctx, const Device& device, Pasid pasid);
     // The PASID entry as it is in memory.
@@ -86,6 +91,7 @@ private:
     std::string name_;
     std::uint64_t registers_;
     SimLock lock_;  // tables
+    WaitQueue page_answers_;  // of functions, to requests of a PASID that goes
     InvalidationQueue queue_;
     std::uint64_t cap_ = 0;
     std::uint64_t ecap_ = 0;

@@ -24,6 +24,12 @@ inline const Defect kBindGetUnchecked{
 inline const Defect kUnbindFreesQueuedWork{
     "linux.unbind_frees_queued_work",
     "unbind frees the object of a PASID while work that FREE queued for it waits"};
+inline const Defect kDrainUnderSpinlock{
+    "linux.drain_under_spinlock",
+    "the work that FREE queued holds the unit's spinlock through the page-request drain"};
+inline const Defect kVdcmPutsUnheld{
+    "vdcm.puts_unheld",
+    "on FREE each mediated device drains and puts, whether it took a reference or not"};
 inline const Defect kKvmLateClear{
     "kvm.late_clear", "KVM clears its PASID translation only after the PASID entry was cleared"};
 inline const Defect kKvmNoKick{

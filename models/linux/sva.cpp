@@ -431,9 +431,13 @@ void Sva::start_teardown(ExecContext& ctx, Binding& binding, bool fpd) {
 }
 
 void Sva::tear_down_entries(ExecContext& ctx, Binding& binding) {
+    const bool throughout = binding.fpd && (core_.switches().drain_under_spinlock ||
+                                            kernel_.probes().has(kDrainUnderSpinlock));
+    const auto hold =
+        throughout ? IommuDriver::TableLock::Throughout : IommuDriver::TableLock::ForTables;
     for (Device* device : binding.devices) {
         const Errno error =
-            device->iommu().teardown(ctx, *device, Pasid{binding.id.value()}, binding.fpd);
+            device->iommu().teardown(ctx, *device, Pasid{binding.id.value()}, binding.fpd, hold);
         binding.result = error != Errno::Ok ? error : binding.result;
         if (device != binding.devices.front() && kernel_.probes().has(kPutPerDevice)) {
             core_.put(ctx, binding.set, binding.id, holder_);

@@ -3,14 +3,21 @@
 #include "core/trace/software_events.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/linux_probes.hpp"
 
 namespace ioasim::os {
 
 // W2. Lives from its queueing until the worker lets go of it.
 class Vdcm::Drain final : public WorkItem {
 public:
-    Drain(Vdcm& vdcm, Ioasid id, Spid spid)
-        : WorkItem("vdcm.drain", id), vdcm_(vdcm), spid_(spid) {}
+    enum class End : std::uint8_t { Tell, Put };
+    // With `Put`: the production kernel's work of FREE, for an ID of this set.
+    Drain(Vdcm& vdcm, const NotifierPayload& about, End end)
+        : WorkItem("vdcm.drain", about.id),
+          vdcm_(vdcm),
+          spid_(about.spid),
+          set_(about.set),
+          end_(end) {}
 
     void run(ExecContext& ctx) override {
         Frame frame{ctx, "vdcm_drain"};
@@ -23,13 +30,19 @@ public:
                                          vdcm_.kernel_.intern(ctx.name()), vdcm_.device_name_,
                                          vdcm_.kernel_.intern(ctx.call_chain())});
         }
-        vdcm_.kernel_.emit(ctx, trace::VdcmUnbind{vdcm_.device_name_, vdcm_.vm_, spid_, id()});
+        if (end_ == End::Put) {
+            vdcm_.kernel_.ioasid().put(ctx, set_, id(), vdcm_.holder_);
+        } else {
+            vdcm_.kernel_.emit(ctx, trace::VdcmUnbind{vdcm_.device_name_, vdcm_.vm_, spid_, id()});
+        }
     }
     void finished() override { delete this; }
 
 private:
     Vdcm& vdcm_;
     Spid spid_;
+    IoasidSet* set_;
+    End end_;
 };
 
 Vdcm::Vdcm(Kernel& kernel, Device& device, const std::string& vm)
@@ -37,7 +50,14 @@ Vdcm::Vdcm(Kernel& kernel, Device& device, const std::string& vm)
       kernel_(kernel),
       device_(device),
       vm_(kernel.intern(vm)),
-      device_name_(kernel.intern(device.name())) {}
+      device_name_(kernel.intern(device.name())),
+      holder_(kernel.ioasid().holder(name())) {}
+
+// Owned by the workqueue from here on; it deletes itself when it ran.
+void Vdcm::queue_drain(ExecContext& ctx, const NotifierPayload& payload, bool put) {
+    const auto end = put ? Drain::End::Put : Drain::End::Tell;
+    kernel_.ioasid().queue_work(ctx, *std::make_unique<Drain>(*this, payload, end).release());
+}
 
 bool Vdcm::freed_in_use(Ioasid id) const {
     const auto view = kernel_.ioasid().view(id);
@@ -55,12 +75,14 @@ NotifyResult Vdcm::handle(ExecContext& ctx, const NotifierPayload& payload) {
                 kernel_.emit(ctx, trace::VdcmUnbind{device_name_, vm_, payload.spid, payload.id});
                 return NotifyResult::Ok;
             }
-            // Owned by the workqueue from here on; it deletes itself when it ran.
-            kernel_.ioasid().queue_work(
-                ctx, *std::make_unique<Drain>(*this, payload.id, payload.spid).release());
+            queue_drain(ctx, payload, false);
             return NotifyResult::Ok;
         case IoasidNotification::Free:
             kernel_.emit(ctx, trace::VdcmFree{device_name_, vm_, payload.id});
+            if (kernel_.ioasid().switches().vdcm_puts_unheld ||
+                kernel_.probes().has(kVdcmPutsUnheld)) {
+                queue_drain(ctx, payload, true);
+            }
             return NotifyResult::Ok;
         default:
             return NotifyResult::Done;

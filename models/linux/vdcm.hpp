@@ -2,8 +2,9 @@
 // UNBIND of an orderly unbind the device is drained of the PASID, in ordered work since a drain
 // waits for the device. When the ID is freed in use nothing is drained (unless
 // `vdcm.drain_on_free`): a shared workqueue holds no PASID, and the cleared PASID entry blocks what
-// is left. For the same reason no reference is taken. Leaves out: dedicated workqueues, the trapped
-// registers of the virtual device, migration.
+// is left. For the same reason no reference is taken; the core's switch `vdcm_puts_unheld` makes it
+// the production kernel's handler, which on FREE drains and puts all the same. Leaves out:
+// dedicated workqueues, the trapped registers of the virtual device, migration.
 #pragma once
 
 #include <memory>
@@ -25,11 +26,13 @@ public:
 private:
     class Drain;
     bool freed_in_use(Ioasid id) const;
+    void queue_drain(ExecContext& ctx, const NotifierPayload& payload, bool put);
 
     Kernel& kernel_;
     Device& device_;
     trace::Name vm_;
     trace::Name device_name_;
+    trace::Name holder_;
 };
 
 }  // namespace ioasim::os
