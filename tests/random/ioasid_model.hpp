@@ -76,9 +76,9 @@ public:
         if (n > available) {
             return {28, 0};
         }
-        const unsigned taken = n == 0 ? available : n;
-        available -= taken;
-        return {0, taken};
+        n = n == 0 ? available : n;
+        available -= n;
+        return {0, n};
     }
     // Error and what is available now.
     std::pair<int, unsigned> cancel(unsigned n) {
@@ -338,13 +338,10 @@ public:
     // Explicit notification, as reviewed: BIND and UNBIND. Error and answer.
     std::pair<int, ModelAnswer> notify_explicitly(int id, const std::string& event,
                                                   unsigned scopes) {
-        if (posted()) {
-            return {95, ModelAnswer::Nobody};
-        }
         const int where = owner_of(id);
         const bool known = event == "BIND" || event == "UNBIND";
-        if (where == kModelNone || !known || scopes == 0 || scopes > kModelBoth) {
-            return {22, ModelAnswer::Nobody};
+        if (posted() || where == kModelNone || !known || scopes == 0 || scopes > kModelBoth) {
+            return {posted() ? 95 : 22, ModelAnswer::Nobody};
         }
         return {0, notify(event, where, id, scopes)};
     }
@@ -436,7 +433,6 @@ private:
     void give_back(unsigned n) { available = std::min(capacity_, available + n); }
 
     bool posted() const { return version_ != ModelVersion::Document; }
-
     int token_error(unsigned token, int type) const {
         const bool mm = type == kModelMm;
         if ((!mm && type != kModelUntyped) || (mm && token == 0)) {
@@ -597,8 +593,7 @@ private:
         if (--depth_ == 0) {
             held_back_.clear();
         }
-        const bool global = of_all == ModelAnswer::Stop || of_set == ModelAnswer::Nobody;
-        return global ? of_all : of_set;
+        return of_all == ModelAnswer::Stop || of_set == ModelAnswer::Nobody ? of_all : of_set;
     }
 };
 
