@@ -24,6 +24,9 @@ constexpr unsigned kModelAll = 1;  // scopes of a notification
 constexpr unsigned kModelOwn = 2;
 constexpr unsigned kModelBoth = 3;
 
+// What a chain's last block said; of both chains a stop of the global one, else the set's.
+enum class ModelAnswer { Nobody, Content, Stop };
+
 struct ModelBlock {
     std::string name;
     int priority = 0;
@@ -68,22 +71,24 @@ public:
           capacity_(capacity) {}
 
     // --- pool and sets ------------------------------------------------------------------------
-    int reserve(unsigned n) {
+    // Error and what was taken.
+    std::pair<int, unsigned> reserve(unsigned n) {
         if (n > available) {
-            return 28;
+            return {28, 0};
         }
-        const unsigned taken = n == 0 ? available : n;
-        available -= taken;
-        return 0;
+        n = n == 0 ? available : n;
+        available -= n;
+        return {0, n};
     }
-    int cancel(unsigned n) {
+    // Error and what is available now.
+    std::pair<int, unsigned> cancel(unsigned n) {
         // 32 bits in the posted code: n near 2^32 shrinks the pool.
         const std::uint64_t sum = std::uint64_t{available} + n;
         if ((posted() ? sum & 0xFFFFFFFF : sum) > capacity_) {
-            return 22;
+            return {22, 0};
         }
         available = static_cast<unsigned>(sum);
-        return 0;
+        return {0, available};
     }
     int set_alloc(unsigned token, unsigned quota, int type) {
         if (type > kModelMm || (type < 0 && !posted())) {
@@ -330,18 +335,15 @@ public:
     }
 
     // --- blocks -------------------------------------------------------------------------------
-    // Explicit notification, as reviewed: BIND and UNBIND.
-    int notify_explicitly(int id, const std::string& event, unsigned scopes) {
-        if (posted()) {
-            return 95;
-        }
+    // Explicit notification, as reviewed: BIND and UNBIND. Error and answer.
+    std::pair<int, ModelAnswer> notify_explicitly(int id, const std::string& event,
+                                                  unsigned scopes) {
         const int where = owner_of(id);
         const bool known = event == "BIND" || event == "UNBIND";
-        if (where == kModelNone || !known || scopes == 0 || scopes > kModelBoth) {
-            return 22;
+        if (posted() || where == kModelNone || !known || scopes == 0 || scopes > kModelBoth) {
+            return {posted() ? 95 : 22, ModelAnswer::Nobody};
         }
-        notify(event, where, id, scopes);
-        return 0;
+        return {0, notify(event, where, id, scopes)};
     }
     int register_block(int s, int block) {
         if (s == kModelNone) {
@@ -431,7 +433,6 @@ private:
     void give_back(unsigned n) { available = std::min(capacity_, available + n); }
 
     bool posted() const { return version_ != ModelVersion::Document; }
-
     int token_error(unsigned token, int type) const {
         const bool mm = type == kModelMm;
         if ((!mm && type != kModelUntyped) || (mm && token == 0)) {
@@ -554,7 +555,7 @@ private:
 
     // Sorts the union of both chains instead of merging them (posted code: the whole global chain
     // first), and drops a chain's rest on a stop.
-    void notify(const std::string& event, int s, int id, unsigned scopes) {
+    ModelAnswer notify(const std::string& event, int s, int id, unsigned scopes) {
         struct Call {
             int block;
             bool of_set;
@@ -573,10 +574,12 @@ private:
             });
         }
         const int spid = sets[index(s)].ids[id].spid;
-        bool stopped[2] = {false, false};
+        ModelAnswer of_all = ModelAnswer::Nobody;
+        ModelAnswer of_set = ModelAnswer::Nobody;
         ++depth_;
         for (const Call& call : order) {
-            if (stopped[call.of_set ? 1 : 0]) {
+            ModelAnswer& answer = call.of_set ? of_set : of_all;
+            if (answer == ModelAnswer::Stop) {
                 continue;
             }
             const ModelBlock& block = blocks[index(call.block)];
@@ -585,11 +588,12 @@ private:
             if (event == "FREE" && block.puts_on_free && put(s, id) && block.takes_below > 0) {
                 alloc(s, 0, block.takes_below - 1, 0);
             }
-            stopped[call.of_set ? 1 : 0] = block.stops;
+            answer = block.stops ? ModelAnswer::Stop : ModelAnswer::Content;
         }
         if (--depth_ == 0) {
             held_back_.clear();
         }
+        return of_all == ModelAnswer::Stop || of_set == ModelAnswer::Nobody ? of_all : of_set;
     }
 };
 

@@ -112,6 +112,11 @@ private:
                    ? 0
                    : static_cast<int>(static_cast<const char*>(data) - data_.data()) + 1;
     }
+    static ModelAnswer model_answer(NotifyResult result) {
+        return result == NotifyResult::Done ? ModelAnswer::Nobody
+               : stops_chain(result)        ? ModelAnswer::Stop
+                                            : ModelAnswer::Content;
+    }
     static Spid spid_of(Word word) {
         const unsigned spid = bits(word, 24, 3);
         return spid < kSpids ? Spid{spid} : kNoSpid;
@@ -318,22 +323,27 @@ private:
         const auto event = static_cast<IoasidNotification>(bits(word, 24, 2) + 1);
         const auto result = core_.notify(ctx_, id_of(word), event, scopes);
         const std::string name = trace::kIoasidNotificationLabels[static_cast<int>(event)];
-        RC_ASSERT(number(result.error()) ==
-                  model_.notify_explicitly(model_id(id_of(word)), name, scopes));
+        const auto expected = model_.notify_explicitly(model_id(id_of(word)), name, scopes);
+        RC_ASSERT(number(result.error()) == expected.first);
+        RC_ASSERT((!result.ok() || model_answer(*result) == expected.second));
     }
     void find_mm(unsigned token) {
         const IoasidSet* found = core_.find_mm_set(ctx_, token);
         RC_ASSERT(found == core_set(model_.find_mm(token)));
     }
 
+    static void agree(const Result<std::uint32_t>& got, std::pair<int, unsigned> expected) {
+        RC_ASSERT(number(got.error()) == expected.first);
+        RC_ASSERT((!got.ok() || *got == expected.second));
+    }
     void pool_step(Word word) {
         const unsigned n = bits(word, 28, 2) + 1;
         if (bits(word, 42, 1) != 0) {
             const unsigned take = bits(word, 31, 4) == 0 ? 0 : n;
-            RC_ASSERT(number(core_.reserve_capacity(ctx_, take).error()) == model_.reserve(take));
+            agree(core_.reserve_capacity(ctx_, take), model_.reserve(take));
         } else {
             const unsigned give = bits(word, 31, 3) == 0 ? 0 - n : n;
-            RC_ASSERT(number(core_.cancel_capacity(ctx_, give).error()) == model_.cancel(give));
+            agree(core_.cancel_capacity(ctx_, give), model_.cancel(give));
         }
     }
 

@@ -282,7 +282,6 @@ const std::set<std::string> kLeftToScenarios{
     "ioasid.cgroup_cancel_by_one",
     "ioasid.cgroup_limit_kept",
     "ioasid.cgroup_max_forgets",
-    "ioasid.chain_error_lost",
     "ioasid.custom_allocator_ignored",
     "ioasid.dev_takes_pool",
     "ioasid.find_mm_any_set",
