@@ -76,6 +76,12 @@ const std::vector<Entry>& requester_map() {
         {"INTERRUPT_ADDRESS", {kInterruptAddress, 8}},
         {"INTERRUPT_DATA", {kInterruptData}},
         {"INTERRUPT_CONTROL", {kInterruptControl}},
+        {"MESSAGE_HEADER", {kMessageHeader, 8}},
+        {"MESSAGE_SEND", {kMessageSend}},
+        {"MESSAGE_COUNT", {kMessageCount}},
+        {"MESSAGE_HEAD", {kMessageHead}},
+        {"MESSAGE_DROP", {kMessageDrop}},
+        {"MESSAGE_BODY", {kMessageBody, 8}},
         {"DATA", {kData}},
     };
     return map;

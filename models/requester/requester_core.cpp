@@ -64,6 +64,14 @@ std::uint32_t RequesterCore::word(std::uint64_t offset) const {
             return static_cast<std::uint32_t>(failed_at_ >> 32U);
         case reg::kGo:
             return 0;
+        case reg::kMessageCount:
+            return messages_.waiting();
+        case reg::kMessageHead:
+            return messages_.head();
+        case reg::kMessageBody:
+            return static_cast<std::uint32_t>(messages_.body());
+        case reg::kMessageBody + 4:
+            return static_cast<std::uint32_t>(messages_.body() >> 32U);
         default:
             return offset / 4 < words_.size() ? words_[offset / 4] : 0;
     }
@@ -80,8 +88,16 @@ void RequesterCore::set_word(TimePs now, std::uint64_t offset, std::uint32_t val
         go(now);
         return;
     }
+    if (offset == reg::kMessageSend) {
+        send_message(now, value);
+        return;
+    }
+    if (offset == reg::kMessageDrop) {
+        messages_.drop();
+        return;
+    }
     const bool writable = (offset >= reg::kAddress && offset <= reg::kRequester) ||
-                          (offset >= reg::kInterruptAddress && offset <= reg::kInterruptControl);
+                          (offset >= reg::kInterruptAddress && offset <= reg::kMessageHeader + 4);
     if (writable) {
         words_[offset / 4] = value;
     }
@@ -102,6 +118,28 @@ void RequesterCore::write_register(TimePs now, std::uint64_t offset, std::uint64
 
 std::uint64_t RequesterCore::address() const {
     return at(reg::kAddress) | std::uint64_t{at(reg::kAddress + 4)} << 32U;
+}
+
+// --- messages ---
+
+void RequesterCore::send_message(TimePs now, std::uint32_t control) {
+    const std::uint64_t header =
+        at(reg::kMessageHeader) | std::uint64_t{at(reg::kMessageHeader + 4)} << 32U;
+    const pcie::Tlp like = request({}, 0);
+    auto message = MessageWindow::make(control, header, like.requester, like.pasid);
+    if (!message) {
+        probes_.hit(kRefused);
+        return;
+    }
+    message->privileged = message->pasid.has_value() && like.privileged;
+    message->execute = message->pasid.has_value() && like.execute;
+    fabric_.send(now, std::move(*message));
+}
+
+void RequesterCore::receive(const pcie::Tlp& message) {
+    if (!messages_.take(message)) {
+        probes_.hit(kMessageLost);
+    }
 }
 
 // --- an operation ---

@@ -4,7 +4,8 @@
 // link allows. Reads hold a tag until their completion or its time-out; a tag that timed out stays
 // taken until the late completion comes, so that no other read is mistaken for it. Writes are
 // posted: their operation is done when the last one was sent, and nobody tells whether they took
-// effect. Left out: configuration space, ATS, page requests, function-level reset.
+// effect. Messages of device TLB and page requests are software's business (MessageWindow). Left
+// out: configuration space, a device TLB of its own, function-level reset.
 #pragma once
 
 #include <array>
@@ -18,6 +19,7 @@
 #include "core/trace/recorder.hpp"
 #include "models/pcie/pcie_if.hpp"
 #include "models/requester/requester_layout.hpp"
+#include "models/requester/requester_messages.hpp"
 #include "models/requester/requester_params.hpp"
 
 namespace ioasim::requester {
@@ -37,6 +39,8 @@ public:
     // Offsets below kBar0Bytes, naturally aligned, 4 or 8 bytes.
     std::uint64_t read_register(std::uint64_t offset, unsigned size) const;
     void write_register(TimePs now, std::uint64_t offset, std::uint64_t value, unsigned size);
+    // A message of the remapping unit.
+    void receive(const pcie::Tlp& message);
     // A completion of one of its reads.
     void answer(TimePs now, const pcie::Tlp& completion);
 
@@ -59,6 +63,7 @@ private:
     std::uint32_t at(std::uint32_t offset) const { return words_[offset / 4]; }
     std::uint64_t address() const;
     void go(TimePs now);
+    void send_message(TimePs now, std::uint32_t control);
     bool legal() const;
     pcie::Tlp request(pcie::TlpKind kind, std::uint32_t length) const;
     std::uint32_t part(std::uint64_t limit) const;
@@ -75,8 +80,9 @@ private:
     Probes& probes_;
     trace::Recorder& recorder_;
     SourceId source_;
-    std::array<std::uint32_t, 0x50 / 4> words_{};  // registers that software writes
+    std::array<std::uint32_t, 0x58 / 4> words_{};  // registers that software writes
     std::vector<std::uint8_t> data_;
+    MessageWindow messages_;
 
     State state_ = State::Idle;
     Outcome outcome_ = Outcome::Ok;

@@ -44,7 +44,7 @@ void RequesterDevice::advance(TimePs now) {
                 register_accesses_.schedule(now + params_.register_access, 0, std::move(tlp));
                 break;
             default:
-                SIM_CHECK(false, "{}: transaction kind {}", name(), static_cast<int>(tlp.kind));
+                core_.receive(tlp);
         }
     }
     core_.advance(now);

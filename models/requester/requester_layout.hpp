@@ -31,6 +31,12 @@ constexpr std::uint32_t kFailed = 0x038;            // 64: address of the first 
 constexpr std::uint32_t kInterruptAddress = 0x040;  // 64
 constexpr std::uint32_t kInterruptData = 0x048;
 constexpr std::uint32_t kInterruptControl = 0x04C;  // bit 0: one when an operation ends
+constexpr std::uint32_t kMessageHeader = 0x050;     // 64: header bytes 8 to 15, to be sent
+constexpr std::uint32_t kMessageSend = 0x058;       // write only: a Message leaves
+constexpr std::uint32_t kMessageCount = 0x05C;      // received and not dropped, read only
+constexpr std::uint32_t kMessageHead = 0x060;       // the oldest one, see message::, read only
+constexpr std::uint32_t kMessageDrop = 0x064;       // write only: drops the oldest
+constexpr std::uint32_t kMessageBody = 0x068;       // 64: of the oldest one, read only
 constexpr std::uint32_t kData = 0x1000;             // kMaxLength bytes: written or read by requests
 }  // namespace reg
 
@@ -51,6 +57,22 @@ enum class Operation : std::uint8_t {
     Read = 0,   // memory into the data page
     Write = 1,  // the data page into memory
 };
+
+// Messages of a device TLB and of page requests; MESSAGE_SEND and MESSAGE_HEAD [3:0].
+enum class Message : std::uint8_t {
+    None = 0,
+    InvalidateRequest = 1,     // received
+    InvalidateCompletion = 2,  // sent
+    PageRequest = 4,           // sent, with PASID as PASID says
+    PageGroupResponse = 5,     // received
+};
+// MESSAGE_HEAD
+namespace message {
+constexpr std::uint32_t kKind = 0xF;
+constexpr std::uint32_t kHasPasid = 1U << 4U;
+constexpr std::uint32_t kItagShift = 5;    // [9:5]
+constexpr std::uint32_t kPasidShift = 12;  // [31:12]
+}  // namespace message
 
 // STATUS: [1:0] state, [7:4] outcome of the operation that ended last.
 enum class State : std::uint8_t { Idle = 0, Busy = 1, Done = 2 };

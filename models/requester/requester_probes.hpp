@@ -14,6 +14,8 @@ inline const Mark kLateCompletion{"requester.late_completion",
                                   "a completion came after its read had been given up"};
 inline const Mark kUnexpectedCompletion{"requester.unexpected_completion",
                                         "a completion came that the function did not ask for"};
+inline const Mark kMessageLost{"requester.message_lost",
+                               "a message found no room, or was of a kind the function lacks"};
 inline const Mark kRefused{"requester.refused", "software asked for an illegal operation"};
 
 }  // namespace ioasim::requester

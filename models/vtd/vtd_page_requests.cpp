@@ -201,22 +201,38 @@ void PageRequestQueue::enqueue(TimePs now, const Request& r, const Walk& walk) {
         owner_.drop_translation(walk.pasid_entry(), walk.effective_pasid(), r.request.address);
     }
     tell(r, true);
-    const Descriptor descriptor = encode(r.request);
     const Hpa base{registers_.get64(reg::kPqa) & bit_mask(63, 12)};
-    memory::MemRequest write;
-    write.op = memory::MemOp::Write;
-    write.address = base + reserved_;
-    write.size = kDescriptorBytes;
-    write.tag =
-        (kWriteTag << kTagShift) | (first_write_ + static_cast<std::uint32_t>(writes_.size()));
-    write.data.resize(sizeof descriptor);
-    std::memcpy(write.data.data(), descriptor.data(), sizeof descriptor);
-    port_.send_memory(now + params_.page_request_handling, std::move(write));
+    writes_.push_back({r.request.rid, base + reserved_, encode(r.request),
+                       now + params_.page_request_handling, false, false});
     reserved_ = (reserved_ + kDescriptorBytes) % bytes();
-    writes_.push_back({r, false});
     if (probes_.has(kPageEventEarly)) {
         events_.page_request_waits(now);
     }
+}
+
+void PageRequestQueue::advance(TimePs now) {
+    for (std::size_t i = 0; i < writes_.size(); ++i) {
+        Write& w = writes_[i];
+        if (w.sent || w.due > now) {
+            continue;
+        }
+        w.sent = true;
+        memory::MemRequest write;
+        write.op = memory::MemOp::Write;
+        write.address = w.address;
+        write.size = kDescriptorBytes;
+        write.tag = (kWriteTag << kTagShift) | (first_write_ + static_cast<std::uint32_t>(i));
+        write.data.resize(sizeof w.descriptor);
+        std::memcpy(write.data.data(), w.descriptor.data(), sizeof w.descriptor);
+        port_.send_memory(now, std::move(write));
+    }
+}
+
+std::optional<TimePs> PageRequestQueue::due() const {
+    // They become due in order.
+    const auto next =
+        std::find_if(writes_.begin(), writes_.end(), [](const Write& w) { return !w.sent; });
+    return next == writes_.end() ? std::nullopt : std::optional<TimePs>{next->due};
 }
 
 void PageRequestQueue::on_written(TimePs now, std::uint32_t number) {
@@ -224,7 +240,7 @@ void PageRequestQueue::on_written(TimePs now, std::uint32_t number) {
     SIM_CHECK(index < writes_.size(), "a page-request descriptor that nobody wrote");
     writes_[index].done = true;
     while (!writes_.empty() && writes_.front().done) {
-        const Rid rid = writes_.front().request.request.rid;
+        const Rid rid = writes_.front().rid;
         writes_.pop_front();
         const std::uint32_t written = first_write_++;
         const std::uint64_t tail = (registers_.get64(reg::kPqt) + kDescriptorBytes) % bytes();

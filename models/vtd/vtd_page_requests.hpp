@@ -48,6 +48,9 @@ public:
     void accept(TimePs now, const pcie::Tlp& tlp, bool remapping);
     void on_walk_response(TimePs now, const memory::MemResponse& response);
     void on_written(TimePs now, std::uint32_t number);
+    // Descriptors whose time has come leave for memory.
+    void advance(TimePs now);
+    std::optional<TimePs> due() const;
     // Software wrote PQT.
     void on_tail_write();
     // Software answers a group.
@@ -69,7 +72,11 @@ private:
         bool ended = false;
     };
     struct Write {
-        Request request;
+        Rid rid;
+        Hpa address;
+        Descriptor descriptor{};
+        TimePs due;  // it leaves for memory then
+        bool sent = false;
         bool done = false;
     };
 

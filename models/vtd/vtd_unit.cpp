@@ -82,6 +82,7 @@ void RemappingUnit::advance(TimePs now) {
         queue_.execute(now);
     }
     expire_device_tlbs(now);
+    page_requests_.advance(now);
     if (commands_.due() && *commands_.due() <= now) {
         commands_.execute(now);
     }
@@ -97,6 +98,7 @@ std::optional<TimePs> RemappingUnit::next_wakeup() const {
     };
     sooner(commands_.due());
     sooner(device_tlbs_.deadline());
+    sooner(page_requests_.due());
     if (!reads_.empty()) {
         sooner(reads_.front().due);
     }
