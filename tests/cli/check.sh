@@ -165,6 +165,46 @@ stopped HUP 129
 stopped TERM 143
 stopped INT 130
 
+# asked_to_end SIGNAL CODE TEXT ARGUMENTS: another verb that gets it says so and ends soon.
+asked_to_end() {
+    local signal=$1 wanted=$2 text=$3 pid ended problem=
+    shift 3
+    "$ioasim" "$@" >o 2>e &
+    pid=$!
+    sleep 1
+    kill "-$signal" "$pid" 2>/dev/null || problem="it had ended already;"
+    for _ in $(seq 100); do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    ! kill -KILL "$pid" 2>/dev/null || problem+=" it runs on"
+    { wait "$pid"; } 2>/dev/null
+    ended=$?
+    [ "$ended" -eq "$wanted" ] || problem+=" exit code $ended, not $wanted"
+    cat o e | grep -qF -- "$text" || problem+=" does not say \"$text\""
+    verdict "$1 ends at $signal" "$problem"
+}
+long_recording() {
+    echo '{"format":"ioasid-ops/1","profile":"v4","seed":1,"mix":"tiny","capacity":9,"notifiers":[]}'
+    seq 0 2000000 | sed 's/.*/{"i":&,"op":"find_set","id":1,"ret":-2,"events":[]}/'
+}
+long_recording >long.jsonl
+asked_to_end INT 130 'the rest was not tried' conform ioasid long.jsonl
+asked_to_end TERM 143 'interrupted' conform ioasid long.jsonl
+rm long.jsonl
+asked_to_end INT 130 'bench ioasid: interrupted' bench ioasid
+asked_to_end TERM 143 'bench ioasid: interrupted' bench ioasid
+
+# --- what the other verbs say -------------------------------------------------------------------
+
+run conform ioasid
+expect "a verb below a verb has its full name" 2 'help: `ioasim conform ioasid --help`'
+run conform ioasid --help
+expect "and its own help" 0 'Usage: ioasim conform ioasid [OPTIONS] FILE...'
+run bench --help
+expect "all benchmarks are listed" 0 'ioasid: calls of the IOASID core'
+expect "and what --strict is for" 0 'Without --strict a figure marked OVER is only shown'
+
 # The process of a run does not outlive the one that would take its result.
 "$ioasim" run long.json --no-files >/dev/null 2>&1 &
 parent=$!

@@ -32,7 +32,7 @@ Figure measure(Load::Kind kind, unsigned in_flight, std::uint64_t reads) {
         [&] { return std::make_unique<Load>(kind, in_flight, reads); },
         [&](Load& load) {
             const std::uint64_t succeeded = load.run();
-            SIM_CHECK(succeeded == reads, "{} of {} reads succeeded", succeeded, reads);
+            SIM_CHECK(succeeded == reads || signal_seen() != 0, "{} of {} reads succeeded", succeeded, reads);
             figure.messages = static_cast<double>(load.messages()) / static_cast<double>(reads);
             return succeeded;
         });
