@@ -177,7 +177,7 @@ void add_knowledge(CLI::App& app, Values& values) {
     explain
         .add_option("WORD", values.word,
                     "E0303, ioasid.put, references.leak, ...; or codes, "
-                    "events, checkers, defects, switches, state, fault for a list")
+                    "events, checkers, defects, switches, fault_sites, state, fault for a list")
         ->required();
     explain.add_option("NUMBER", values.code, "after \"fault\": a reason, 0x71");
     explain.footer(R"(Examples:
