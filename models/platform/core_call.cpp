@@ -81,7 +81,9 @@ const std::vector<CallSpec>& call_specs() {
          S::Id,
          {},
          {A::Set, A::Holder},
-         "drop a reference; its value is 1 when that was the last one"},
+         "drop a reference; its value is 1 when that was the last one, else 0 (as for an ID that "
+         "is "
+         "gone: ioasid_put returns a bool and no error)"},
         {"put_locked",
          K::PutLocked,
          S::Id,

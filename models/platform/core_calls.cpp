@@ -386,8 +386,7 @@ StepOutcome Performer::device() {
 StepOutcome Performer::surroundings() {
     switch (call_.kind) {
         case K::MmExit:
-            objects_.mm_exit(call_.subject);
-            return {};
+            return outcome(objects_.mm_exit(call_.subject));
         case K::FailNext:
             core_.probes().fail_next(static_cast<const FaultSite&>(
                 *Declaration::find(Declaration::Kind::FaultSite, call_.subject)));

@@ -197,12 +197,17 @@ bool KernelObjects::mm_kept(SetToken token) const {
     });
 }
 
-void KernelObjects::mm_exit(const std::string& name) {
-    const SetToken token = mm(name);
+Errno KernelObjects::mm_exit(const std::string& name) {
+    const auto known = mms_.find(name);
+    if (known == mms_.end() || !exited_mms_.insert(name).second) {
+        return Errno::Esrch;
+    }
+    const SetToken token = known->second;
     if (cgroups_ != nullptr) {
         cgroups_->mm_without_users(token);
     }
     left_mms_.push_back(token);
+    return Errno::Ok;
 }
 
 NotifierBlock& KernelObjects::block(const std::string& name) {

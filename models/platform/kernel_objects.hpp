@@ -74,8 +74,8 @@ public:
     SetToken mm(const std::string& name);  // 0 for no name
     void name_mm(const std::string& name, SetToken token) { mms_[name] = token; }
     // The last user of an address space went. The next new one gets its place in memory, and with
-    // it its token, unless somebody keeps it.
-    void mm_exit(const std::string& name);
+    // it its token, unless somebody keeps it. ESRCH: there is none of that name, or no more.
+    Errno mm_exit(const std::string& name);
 
     NotifierBlock& block(const std::string& name);
     WorkItem& work(const std::string& name, Ioasid id);
@@ -108,7 +108,8 @@ private:
     Variables globals_;
     std::map<std::string, IoasidSet*> sets_;
     std::map<std::string, SetToken> mms_;
-    std::vector<SetToken> left_mms_;  // of processes that are gone
+    std::set<std::string> exited_mms_;  // a stale pointer keeps its name
+    std::vector<SetToken> left_mms_;    // of processes that are gone
     std::map<std::string, std::unique_ptr<ScriptBlock>> blocks_;
     std::map<std::pair<std::string, std::uint32_t>, std::unique_ptr<ScriptWork>> works_;
     std::map<std::string, std::unique_ptr<ScriptAllocator>> allocators_;

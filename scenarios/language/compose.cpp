@@ -205,6 +205,11 @@ void assign_at(Node& document, const std::vector<Part>& parts, const Assignment&
     }
 }
 
+// What `ioasid.KEY` means without "platform" in front of it; other parts of it are parameters.
+bool is_key_of_ioasid(const std::string& key) {
+    return key == "profile" || key == "capacity" || key == "switches";
+}
+
 std::vector<std::string> top_level_keys() {
     std::vector<std::string> keys;
     for (const Field& field : scenario_type().fields) {
@@ -387,11 +392,17 @@ void assign(Node& document, const Assignment& assignment, const IsComponent& is_
         parts.push_back({"default", false});
     } else if (std::find(keys.begin(), keys.end(), first) != keys.end()) {
         // A path from the top of the document.
-    } else if (first == "ioasid" && parts.size() == 2 &&
-               (parts[1].text == "profile" || parts[1].text == "capacity")) {
+    } else if (first == "ioasid" && parts.size() > 1 && is_key_of_ioasid(parts[1].text)) {
         parts.insert(parts.begin(), {"platform", false});
     } else if (parts.size() > 1 && is_component(document, first)) {
         params_key(assignment.path);
+        return;
+    } else if (is_component(document, first)) {
+        report(diagnostics, Code::BadSetPath, assignment.place, {},
+               fmt::format("{} has parts, and is no value itself", quoted(first)),
+               first == "ioasid" ? "ioasid.profile, ioasid.capacity, ioasid.switches.NAME, or a "
+                                   "parameter (`ioasim params ioasid`)"
+                                 : "COMPONENT.PATH names a parameter: `ioasim params` lists them");
         return;
     } else {
         std::vector<std::string> known = keys;

@@ -126,8 +126,13 @@ void render_one(const Diagnostic& d, const SourceSet& sources, const Colours& c,
 }  // namespace
 
 std::uint32_t SourceSet::add(std::string name, std::string text) {
-    File file{std::move(name), std::move(text), {0}};
+    File file{std::move(name), std::move(text), {0}, {}};
+    std::uint32_t points = 0;
     for (std::size_t i = 0; i < file.text.size(); ++i) {
+        if (i % kMarkBytes == 0) {
+            file.marks.push_back(points);
+        }
+        points += continues_code_point(file.text[i]) ? 0 : 1;
         if (file.text[i] == '\n') {
             file.line_starts.push_back(static_cast<std::uint32_t>(i + 1));
         }
@@ -142,8 +147,18 @@ SourceSet::LineColumn SourceSet::locate(const Place& place) const {
         std::upper_bound(file.line_starts.begin(), file.line_starts.end(), place.offset);
     const auto line = static_cast<std::uint32_t>(after - file.line_starts.begin());
     const std::uint32_t start = file.line_starts[line - 1];
-    const std::string_view before = std::string_view(file.text).substr(start, place.offset - start);
-    return {line, static_cast<std::uint32_t>(code_points(before) + 1)};
+    return {line, points_before(file, place.offset) - points_before(file, start) + 1};
+}
+
+std::uint32_t SourceSet::points_before(const File& file, std::size_t offset) {
+    if (offset == 0) {
+        return 0;
+    }
+    const std::size_t at = std::min(offset, file.text.size());
+    const std::size_t mark = (at - 1) / kMarkBytes;
+    const std::size_t from = mark * kMarkBytes;
+    return file.marks[mark] + static_cast<std::uint32_t>(
+                                  code_points(std::string_view(file.text).substr(from, at - from)));
 }
 
 std::string SourceSet::line_text(std::uint32_t file, std::uint32_t line) const {

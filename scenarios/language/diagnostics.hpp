@@ -117,7 +117,11 @@ private:
         std::string name;
         std::string text;
         std::vector<std::uint32_t> line_starts;
+        std::vector<std::uint32_t> marks;  // code points before each kMarkBytes bytes
     };
+    // A line may be the whole file: its columns are counted from the mark before.
+    static constexpr std::size_t kMarkBytes = 1024;
+    static std::uint32_t points_before(const File& file, std::size_t offset);
     std::vector<File> files_;
 };
 

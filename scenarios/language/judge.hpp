@@ -110,6 +110,13 @@ private:
         TimePs time;
         std::uint64_t seq = 0;
     };
+    // "A was never allocated: ..", or empty when what the step names is there (judge_names.cpp).
+    std::string never_made(const std::string& program, std::uint64_t index,
+                           const StepSeen& seen) const;
+    bool was_made(const std::string& name, std::string (*made)(const platform::Step&),
+                  const std::string& user, std::uint64_t seq, bool& others) const;
+    bool made_by_steps(const std::string& set) const;
+
     std::map<std::pair<std::string, std::uint64_t>, StepSeen> steps_;
     // Of bare programs: what a failing step found.
     std::map<std::pair<std::string, std::uint64_t>, std::string> mismatches_;

@@ -48,13 +48,15 @@ void Judge::judge_steps(Verdict& verdict) const {
             continue;
         }
         const std::string name = fmt::format("{}[{}]", key.first, key.second);
+        const std::string missing = never_made(key.first, key.second, seen);
         verdict.failures.push_back(
             {step->where,
              wanted == Errno::Ok ? fmt::format("step {} succeeds", name)
                                  : fmt::format("step {} ends with {}", name, errno_name(wanted)),
              "",
-             {fmt::format("it ended with {} at {} (event {})", errno_name(seen.result),
-                          format_time(seen.time), seen.seq)}});
+             {fmt::format("it ended with {} at {} (event {}){}{}", errno_name(seen.result),
+                          format_time(seen.time), seen.seq, missing.empty() ? "" : ": ",
+                          missing)}});
         const auto mismatch = mismatches_.find(key);
         if (mismatch != mismatches_.end()) {
             verdict.failures.back().seen.push_back(mismatch->second);

@@ -1,5 +1,6 @@
 // The cells of a matrix: all combinations of its axes, what is left out, what only some expect.
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -51,6 +52,22 @@ void check_axes_named(const Node& when, const Node& over, const std::string& poi
     }
 }
 
+// Two equal values would make two cells of one name.
+bool all_differ(const Member& axis, const std::vector<Node>& values, Diagnostics& diagnostics) {
+    std::set<std::string> seen;
+    bool good = true;
+    for (const Node& value : values) {
+        if (!seen.insert(scalar_text(value)).second) {
+            report(diagnostics, Code::BadMatrix, value.place,
+                   pointer_join("/matrix/over", axis.key),
+                   fmt::format("axis {} has the value {} twice", quoted(axis.key),
+                               scalar_text(value)));
+            good = false;
+        }
+    }
+    return good;
+}
+
 }  // namespace
 
 std::string Cell::id() const {
@@ -80,6 +97,9 @@ std::vector<Cell> matrix_cells(const Node& document, const std::vector<Assignmen
             report(diagnostics, Code::BadMatrix, axis.place, pointer_join("/matrix/over", axis.key),
                    values.empty() ? std::string("an axis without values")
                                   : fmt::format("the matrix has more than {} cells", kMaxCells));
+            return {};
+        }
+        if (!all_differ(axis, values, diagnostics)) {
             return {};
         }
         std::vector<Cell> more;

@@ -311,7 +311,7 @@ private:
                 break;
             default:
                 call.subject = text_of(&subject);
-                known_subject(subject, pointer, spec.subject);
+                known_subject(subject, pointer, spec.subject, call.kind);
         }
         for (const auto* args : {&spec.required, &spec.optional}) {
             for (const CallArg arg : *args) {
@@ -323,7 +323,19 @@ private:
         }
     }
 
-    void known_subject(const Node& node, const std::string& pointer, CallSubject subject) {
+    // "/", or names with one slash before each.
+    void group_path(const Node& node, const std::string& pointer) {
+        const std::string path = text_of(&node);
+        const bool good = path == "/" || (!path.empty() && path.front() == '/' &&
+                                          path.back() != '/' && path.find("//") == path.npos);
+        if (!good && !node.broken) {
+            r_.report(Code::BadName, node.place, pointer,
+                      fmt::format("{} is no path of a group", quoted(path)), "\"/vms/vm1\"");
+        }
+    }
+
+    void known_subject(const Node& node, const std::string& pointer, CallSubject subject,
+                       platform::CallKind kind) {
         switch (subject) {
             case CallSubject::Set:
                 r_.known(node, pointer, "set", words_.sets, Code::UnknownComponent);
@@ -339,6 +351,14 @@ private:
                 break;
             case CallSubject::Lock:
                 r_.known(node, pointer, "lock", words_.locks, Code::UnknownComponent);
+                break;
+            case CallSubject::Mm:
+                if (kind == platform::CallKind::MmExit) {
+                    r_.known(node, pointer, "address space", words_.mms, Code::UnknownComponent);
+                }
+                break;
+            case CallSubject::Group:
+                group_path(node, pointer);
                 break;
             case CallSubject::Site:
                 r_.known(node, pointer, "fault site", fault_sites(), Code::UnknownComponent);
@@ -371,6 +391,12 @@ private:
         }
         if (argument.arg == CallArg::Set) {
             r_.known(value, pointer, "set", words_.sets, Code::UnknownComponent);
+        }
+        const bool by_mm = call.kind == platform::CallKind::RegisterNotifierMm ||
+                           call.kind == platform::CallKind::UnregisterNotifierMm ||
+                           call.kind == platform::CallKind::DevClose;
+        if (argument.arg == CallArg::Mm && by_mm) {
+            r_.known(value, pointer, "address space", words_.mms, Code::UnknownComponent);
         }
         if (argument.arg == CallArg::Process) {
             r_.known(value, pointer, "program", words_.programs, Code::UnknownComponent);
@@ -412,6 +438,16 @@ void collect_from(const Node* list, bool kernel, StepWords& words) {
             if (spec.subject == CallSubject::NewSet) {
                 words.sets.push_back(text_of(subject));
             }
+            if (spec.subject == CallSubject::Mm && spec.kind != platform::CallKind::MmExit) {
+                words.mms.push_back(text_of(subject));
+            }
+            // Who makes a set, opens the file or asks for an ID has an address space, or means one.
+            const bool has = spec.kind == platform::CallKind::SetAlloc ||
+                             spec.kind == platform::CallKind::DevOpen ||
+                             spec.kind == platform::CallKind::GetIfOwned;
+            if (const Node* mm = item.get("mm"); mm != nullptr && has) {
+                words.mms.push_back(text_of(mm));
+            }
             if (spec.subject == CallSubject::NewId && kernel) {
                 words.globals.insert(text_of(subject));
             }
@@ -434,6 +470,7 @@ void collect_kernel_names(const Node& document, StepWords& words) {
             const std::string mm = text_of(program.get("mm"));
             words.sets.push_back("dev/" + (mm.empty() ? name : mm));
             words.sets.push_back(name);
+            words.mms.push_back(mm.empty() ? name : mm);
         }
     }
     const Node* kernel = document.get("kernel");

@@ -35,6 +35,7 @@ struct StepWords {
     std::vector<std::string> allocators;
     std::vector<std::string> locks;
     std::vector<std::string> programs;  // full names
+    std::vector<std::string> mms;       // address spaces that somebody has
     std::set<std::string> globals;      // variables of kernel code
 };
 

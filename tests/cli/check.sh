@@ -84,8 +84,54 @@ run explain fault 0x22
 expect "a reason that the model lacks says why" 0 'never raised by this model'
 run explain fault 0x88
 expect "a number that is no reason" 2 'nothing is known about "fault 0x88"'
+run run short.json --no-files --quiet --set ioasid.profile=v4 --set ioasid.switches.managed_sets=true
+expect "a switch of the core without the platform in front" 0 'PASS'
+run validate short.json --set ioasid.switches.manged_sets=true
+expect "a switch misspelt" 2 'did you mean "managed_sets"?'
+run validate short.json --set ioasid=5
+expect "the core as a whole is no value" 2 'ioasid.profile, ioasid.capacity, ioasid.switches.NAME'
+run explain switches
+expect "how to set a switch is told" 0 '--set ioasid.switches.NAME=VALUE'
+run explain ioasid.alloc.no_memory
+expect "a fault site is known" 0 '{"fail_next": "ioasid.alloc.no_memory"}'
+run validate short.json --set programs=null
+expect "a run in which nobody does anything is told" 0 'no program has a step in profile spec'
 run run short.json --set platform.params='{"pcie.queue": 4096}' --no-files
 expect "a parameter's least value" 0 'PASS'
+
+# --- what kernel threads do ---------------------------------------------------------------------
+
+# threads NAME STEPS...: a scenario NAME.json with a kernel thread for each list of steps.
+threads() {
+    local name=$1 list=
+    shift
+    for steps in "$@"; do
+        list+=${list:+,}'{"on":"host/kernel","process":"t'$#${#list}'","mm":"qemu","steps":['$steps']}'
+    done
+    echo '{"version": 1, "name": "'"$name"'", "purpose": "kernel threads and their locks",
+ "kernel": {"locks": [{"name": "a"}, {"name": "b", "kind": "mutex"}]},
+ "programs": ['"$list"'], "expect": [{"invariants": "hold"}]}' >"$name.json"
+}
+threads unset '{"alloc": "A", "set": "s", "error": "any"}, {"get": "A"}' \
+    '{"set_alloc": "s", "mm": "qemu", "quota": 4000000, "error": "any"}'
+run run unset.json --no-files
+expect "a variable that was never set is named" 1 'A was never allocated: the step that does it'
+threads unmade '{"set_alloc": "s", "mm": "qemu", "quota": 4000000, "error": "any"}, {"set_free": "s"}'
+run run unmade.json --no-files
+expect "a set that was never made is named" 1 'set s was never made'
+threads gone '{"set_alloc": "s", "mm": "qemu", "quota": 4}, {"mm_exit": "qemu"}, {"mm_exit": "qemu"}'
+run run gone.json --no-files
+expect "an address space ends once" 1 'it ended with ESRCH'
+{
+    printf '{"version": 1, "name": "wide", "purpose": "one long line", "programs": [{"on": "host",'
+    printf '"process": "app", "steps": [{"sleep": "1ns"}'
+    seq 100000 | sed 's/.*/, {"sleep": "1ns"}/' | tr -d '\n'
+    printf ']}], "expect": [{"invariants": "hold"}]}'
+} >wide.json
+start=$EPOCHSECONDS
+run validate wide.json
+expect "a long line is read in time" 0 'wide.json'
+verdict "and not in its square" "$([ $((EPOCHSECONDS - start)) -lt 20 ] || echo 'it takes long')"
 
 # --- outputs ------------------------------------------------------------------------------------
 
@@ -164,6 +210,46 @@ stopped() {
 stopped HUP 129
 stopped TERM 143
 stopped INT 130
+
+# asked_to_end SIGNAL CODE TEXT ARGUMENTS: another verb that gets it says so and ends soon.
+asked_to_end() {
+    local signal=$1 wanted=$2 text=$3 pid ended problem=
+    shift 3
+    "$ioasim" "$@" >o 2>e &
+    pid=$!
+    sleep 1
+    kill "-$signal" "$pid" 2>/dev/null || problem="it had ended already;"
+    for _ in $(seq 100); do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    ! kill -KILL "$pid" 2>/dev/null || problem+=" it runs on"
+    { wait "$pid"; } 2>/dev/null
+    ended=$?
+    [ "$ended" -eq "$wanted" ] || problem+=" exit code $ended, not $wanted"
+    cat o e | grep -qF -- "$text" || problem+=" does not say \"$text\""
+    verdict "$1 ends at $signal" "$problem"
+}
+long_recording() {
+    echo '{"format":"ioasid-ops/1","profile":"v4","capacity":9,"notifiers":[]}'
+    seq 0 2000000 | sed 's/.*/{"i":&,"op":"find_set","id":1,"ret":-2,"events":[]}/'
+}
+long_recording >long.jsonl
+asked_to_end INT 130 'the rest was not tried' conform ioasid long.jsonl
+asked_to_end TERM 143 'interrupted' conform ioasid long.jsonl
+rm long.jsonl
+asked_to_end INT 130 'bench ioasid: interrupted' bench ioasid
+asked_to_end TERM 143 'bench ioasid: interrupted' bench ioasid
+
+# --- what the other verbs say -------------------------------------------------------------------
+
+run conform ioasid
+expect "a verb below a verb has its full name" 2 'help: `ioasim conform ioasid --help`'
+run conform ioasid --help
+expect "and its own help" 0 'Usage: ioasim conform ioasid [OPTIONS] FILE...'
+run bench --help
+expect "all benchmarks are listed" 0 'ioasid: calls of the IOASID core'
+expect "and what --strict is for" 0 'Without --strict a figure marked OVER is only shown'
 
 # The process of a run does not outlive the one that would take its result.
 "$ioasim" run long.json --no-files >/dev/null 2>&1 &

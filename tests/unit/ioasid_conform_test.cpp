@@ -66,10 +66,13 @@ constexpr const char* kSetAlloc =
     R"("available":12,"events":[]})"
     "\n";
 
-// The lowest free number of set 1, recorded as `id`.
-std::string alloc_line(int id) {
-    return R"({"i":1,"op":"alloc","set":1,"min":1,"max":9,"data":null,"ret":)" +
-           std::to_string(id) + R"(,"events":[]})" + "\n";
+constexpr const char* kIdle = R"({"set":1,"state":"IDLE","refs":1,"spid":null,"data":null})";
+
+// The lowest free number of set 1, recorded as `id`, in operation `i`.
+std::string alloc_line(int id, int i = 1) {
+    return R"({"i":)" + std::to_string(i) +
+           R"(,"op":"alloc","set":1,"min":1,"max":9,"data":null,"ret":)" + std::to_string(id) +
+           R"(,"events":[],"after":)" + kIdle + "}\n";
 }
 
 struct Outcome {
@@ -131,8 +134,8 @@ TEST_CASE("conform: the place of a difference inside a result is told") {
 }
 
 TEST_CASE("conform: the first difference of a file is shown, all are counted") {
-    const Outcome outcome =
-        replay(std::string(kHeader) + kSetAlloc + alloc_line(2) + alloc_line(9) + alloc_line(3));
+    const Outcome outcome = replay(std::string(kHeader) + kSetAlloc + alloc_line(2) +
+                                   alloc_line(9, 2) + alloc_line(3, 3));
     CHECK(outcome.code == 1);
     CHECK(outcome.holds(":3: mismatch"));
     CHECK_FALSE(outcome.holds(":4: mismatch"));
@@ -175,7 +178,7 @@ TEST_CASE("conform: a result that nobody here tells is a mismatch") {
 }
 
 TEST_CASE("conform: IDs written one by one or as a range are the same snapshot") {
-    const std::string before = std::string(kHeader) + kSetAlloc + alloc_line(1) + alloc_line(2);
+    const std::string before = std::string(kHeader) + kSetAlloc + alloc_line(1) + alloc_line(2, 2);
     const std::string head =
         R"({"i":3,"op":"snapshot","capacity":16,"available":12,"sets":[{"set":1,"num":0,)"
         R"("type":"mm","token":1,"live":2,"quota":4,"chain":[],"ids":[)";
@@ -202,8 +205,8 @@ TEST_CASE("conform: an unknown operation is skipped, and that is no success") {
 TEST_CASE("conform: numbers beyond 20 bits are replayed, beyond 32 refused") {
     const std::string wide =
         R"({"i":1,"op":"alloc","set":1,"min":4294967290,"max":4294967294,"data":null,)"
-        R"("ret":4294967290,"events":[]})"
-        "\n";
+        R"("ret":4294967290,"events":[],"after":)" +
+        std::string(kIdle) + "}\n";
     CHECK(replay(std::string(kHeader) + kSetAlloc + wide).code == 0);
     const Outcome outcome =
         replay(std::string(kHeader) + R"({"i":0,"op":"find_set","id":4294967296,"ret":-2,)"
@@ -256,6 +259,81 @@ TEST_CASE("conform: what a line lacks or holds wrongly is told with its place") 
     CHECK(replay(std::string(kHeader) + deep + "\n").complains(":2: error[E0109]: "));
 }
 
+TEST_CASE("conform: operations are numbered; one that is lost, doubled or moved is told") {
+    const std::string begin = std::string(kHeader) + kSetAlloc;
+    CHECK(replay(begin + alloc_line(1) + alloc_line(2, 2)).code == 0);
+    const Outcome lost = replay(begin + alloc_line(1, 2));
+    CHECK(lost.code == 2);
+    CHECK(lost.complains(":3: error[E0603]: operation 2 stands where 1 is due"));
+    CHECK(replay(begin + kSetAlloc).complains(":3: error[E0603]: operation 0 stands where 1"));
+    CHECK(replay(begin + R"({"op":"find_set","id":1,"ret":-2,"events":[]})" + "\n")
+              .complains(":3: error[E0202]: the key \"i\" is missing"));
+    CHECK(replay(begin + R"({"i":"1","op":"find_set","id":1,"ret":-2,"events":[]})" + "\n")
+              .complains(":3: error[E0203]: \"i\" must be an integer"));
+}
+
+TEST_CASE("conform: a line that lacks one of its results is no success") {
+    const std::string snapshot =
+        R"({"i":1,"op":"snapshot","capacity":16,"available":12,"sets":[{"set":1,"num":0,)"
+        R"("type":"mm","token":1,"live":0,"quota":4,"chain":[],"ids":[]}],"global":[],)"
+        R"("mm_list":[],"events":[]})";
+    const std::string freed =
+        R"({"i":1,"op":"free","set":1,"id":1,"ret":null,"after":null,"events":[]})";
+    const std::string visited =
+        R"({"i":1,"op":"set_for_each","set":1,"ret":null,"count":0,"ids":[],"events":[]})";
+    const std::string taken =
+        R"({"i":1,"op":"reserve_capacity","n":2,"ret":2,"available":10,"events":[]})";
+    const std::string made =
+        R"({"i":1,"op":"set_alloc","token":2,"quota":4,"type":"mm","ret":0,"set":2,)"
+        R"("got_quota":4,"available":8,"events":[]})";
+    const std::string found =
+        R"({"i":1,"op":"find","set":1,"id":1,"getter":"accept","ret":-2,"getter_calls":0,)"
+        R"("getter_data":null,"events":[]})";
+    struct Lacking {
+        const std::string& line;
+        const char* part;
+        const char* key;
+    };
+    for (const Lacking& lacking : {
+             Lacking{snapshot, R"("capacity":16,)", "capacity"},
+             Lacking{snapshot, R"("available":12,)", "available"},
+             Lacking{snapshot, R"(,"mm_list":[])", "mm_list"},
+             Lacking{snapshot, R"(,"global":[])", "global"},
+             Lacking{freed, R"(,"after":null)", "after"},
+             Lacking{visited, R"(,"count":0)", "count"},
+             Lacking{visited, R"(,"ids":[])", "ids"},
+             Lacking{taken, R"(,"available":10)", "available"},
+             Lacking{made, R"(,"set":2)", "set"},
+             Lacking{made, R"(,"got_quota":4)", "got_quota"},
+             Lacking{found, R"(,"getter_calls":0)", "getter_calls"},
+         }) {
+        INFO(std::string(lacking.key));
+        const std::string begin = std::string(kHeader) + kSetAlloc;
+        CHECK(replay(begin + lacking.line + "\n").code == 0);
+        std::string without = lacking.line;
+        without.replace(without.find(lacking.part), std::string(lacking.part).size(), "");
+        const Outcome outcome = replay(begin + without + "\n");
+        CHECK(outcome.code == 2);
+        CHECK(outcome.complains(std::string("error[E0202]: the key \"") + lacking.key +
+                                "\" is missing"));
+    }
+    std::string no_sets = snapshot;
+    const std::size_t at = no_sets.find(R"("sets")");
+    no_sets.erase(at, no_sets.find(R"("global")") - at);
+    CHECK(replay(std::string(kHeader) + kSetAlloc + no_sets + "\n")
+              .complains("error[E0202]: the key \"sets\" is missing"));
+}
+
+TEST_CASE("conform: an object where a list belongs is a mismatch") {
+    CHECK(replay(std::string(kHeader) + R"({"i":0,"op":"find_set","id":1,"ret":-2,"events":{}})"
+                                        "\n")
+              .holds("find_set: events: recorded {}, here []"));
+    CHECK(replay(std::string(kHeader) + R"({"i":0,"op":"snapshot","capacity":16,"available":16,)"
+                                        R"("sets":[],"global":{},"mm_list":[],"events":[]})"
+                                        "\n")
+              .holds("snapshot: global: recorded {}, here []"));
+}
+
 TEST_CASE("conform: a wrong header is told") {
     struct Wrong {
         const char* line;
@@ -292,7 +370,7 @@ TEST_CASE("conform: a set that the recording uses after its end is a fault of th
         replay(std::string(kHeader) + kSetAlloc +
                R"({"i":1,"op":"set_free","set":1,"ret":0,"available":12,"gone":[1],"events":[]})"
                "\n" +
-               alloc_line(1));
+               alloc_line(1, 2));
     CHECK(outcome.code == 2);
     CHECK(outcome.complains(":4: error[E0603]: set 1 is used after its end in line 3"));
     CHECK(outcome.holds("2 operations, 0 mismatches, the rest cannot be read"));
@@ -348,4 +426,8 @@ TEST_CASE("conform: compressed data that is cut off or damaged is told") {
     const Outcome other = replay(damaged);
     CHECK(other.code == 2);
     CHECK(other.complains("error[E0116]: the data is damaged"));
+    const Outcome more = replay(whole + "garbage");
+    CHECK(more.code == 2);
+    CHECK(more.complains("error[E0116]: the data is damaged: 7 bytes follow the compressed data"));
+    CHECK(replay("\x1f\x8b").code == 2);
 }

@@ -97,6 +97,16 @@ TEST_CASE("judge: an event is counted where its fields match") {
     CHECK_FALSE(Played(R"({"event": "ioasid.put"})").passes());
 }
 
+TEST_CASE("judge: a step about a variable that was never set says so") {
+    const auto seen = [](Played&& played) { return played.verdict().failures.back().seen.at(0); };
+    const std::string ends = R"({"ends": "idle"})";
+    CHECK(seen(Played(ends).step(0, Errno::Enospc).step(1, Errno::Enoent)) ==
+          "it ended with ENOENT at 0 s (event 1): A was never allocated: the step that does it did "
+          "not succeed before");
+    CHECK(seen(Played(ends).step(0, Errno::Ok).step(1, Errno::Enoent)) ==
+          "it ended with ENOENT at 0 s (event 1)");
+}
+
 TEST_CASE("judge: fields match by value, range, list and beginning of a text") {
     const auto passes = [](const std::string& where) {
         return Played(R"({"event": "ioasid.put", "where": {)" + where + "}, \"count\": 1}")

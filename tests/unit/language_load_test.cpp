@@ -232,6 +232,8 @@ TEST_CASE("loading: a matrix without meaning is refused") {
     CHECK(codes(
               R"("matrix": {"over": {"ioasid.profile": ["v4"]},
                            "exclude": [{"ioasid.profile": "v4"}]})") == Strings{"E0506"});
+    CHECK(codes(R"("matrix": {"over": {"ioasid.profile": ["v4", "dcp", "v4"]}})") ==
+          Strings{"E0506"});
     std::string axes;
     for (const char* axis : {"run.seed", "vms[0].quota", "platform.cpus", "ioasid.capacity"}) {
         axes += fmt::format("{}\"{}\": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]",

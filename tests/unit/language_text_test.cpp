@@ -184,3 +184,19 @@ TEST_CASE("suggestions: the nearest name, also by its last part") {
     CHECK(nearest("something else", names).empty());
     CHECK(suggest("x", {"a", "b"}) == "did you mean \"a\"?");
 }
+
+TEST_CASE("text: columns count code points, however long the line is") {
+    SourceSet sources;
+    std::string text = "\n";
+    for (int i = 0; i < 1000; ++i) {
+        text += "a\xC3\xA4\xE2\x82\xAC";  // three code points, six bytes
+    }
+    const std::uint32_t file = sources.add("t.json", text + "\nb");
+    for (const std::uint32_t i : {0U, 1U, 170U, 171U, 341U, 999U}) {
+        const auto at = sources.locate({file, 1 + i * 6, 1});
+        CHECK(at.line == 2);
+        CHECK(at.column == 1 + i * 3);
+    }
+    CHECK(sources.locate({file, 1 + 6000 + 1, 1}).line == 3);
+    CHECK(sources.locate({file, 1 + 6000 + 1, 1}).column == 1);
+}

@@ -177,7 +177,7 @@ void add_knowledge(CLI::App& app, Values& values) {
     explain
         .add_option("WORD", values.word,
                     "E0303, ioasid.put, references.leak, ...; or codes, "
-                    "events, checkers, defects, switches, state, fault for a list")
+                    "events, checkers, defects, switches, fault_sites, state, fault for a list")
         ->required();
     explain.add_option("NUMBER", values.code, "after \"fault\": a reason, 0x71");
     explain.footer(R"(Examples:
@@ -295,12 +295,17 @@ Exit code 0 when every recorded answer is given, 1 otherwise, 2 for an unreadabl
 
 void add_bench(CLI::App& app, Values& values) {
     CLI::App& bench = *app.add_subcommand("bench", "host time of parts of the simulator");
-    bench.add_option("NAME", values.word, "hop: one message hop beside a bare kernel event")
-        ->required();
-    bench.add_flag("--strict", values.strict, "judge absolute figures too, not only ratios");
+    bench.add_option("NAME", values.word, bench_names())->required();
+    bench.add_flag("--strict", values.strict,
+                   "judge what depends on the machine too: absolute figures, and those of the "
+                   "original code, which were measured on another one");
     bench.footer(R"(Examples:
   ioasim bench hop                          ratios within the run are judged
-  ioasim bench hop --strict                 absolute figures too)");
+  ioasim bench hop --strict                 absolute figures too
+  ioasim bench ioasid                       the IOASID core beside the original code
+
+Without --strict a figure marked OVER is only shown; the last line says what was judged. Exit code 1
+when something judged is over its budget.)");
     bench.callback([&values] {
         values.verb = [&values] {
             std::vector<std::string> args{values.word};
@@ -325,24 +330,35 @@ int usage_error(const std::string& text, const std::string& help) {
     return kUsage;
 }
 
-// The verb that the arguments name, as far as they name one.
-const CLI::App* verb_of(const CLI::App& app, int argc, char** argv) {
-    const CLI::App* at = &app;
+// The verb that the arguments name, as far as they name one, and the words that lead to it.
+struct NamedVerb {
+    const CLI::App* app;
+    std::string before;  // "ioasim conform" of `ioasim conform ioasid`; empty at the top
+
+    std::string path() const {
+        return before.empty() ? app->get_name() : before + " " + app->get_name();
+    }
+};
+
+NamedVerb verb_of(const CLI::App& app, int argc, char** argv) {
+    NamedVerb verb{&app, ""};
     for (int i = 1; i < argc; ++i) {
         const CLI::App* next = nullptr;
-        for (const CLI::App* sub : at->get_subcommands([](const CLI::App*) { return true; })) {
+        for (const CLI::App* sub :
+             verb.app->get_subcommands([](const CLI::App*) { return true; })) {
             next = sub->get_name() == argv[i] ? sub : next;
         }
         if (next == nullptr) {
             break;
         }
-        at = next;
+        verb = {next, verb.path()};
     }
-    return at;
+    return verb;
 }
 
 int explain_parse_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
-    const CLI::App& verb = *verb_of(app, argc, argv);
+    const NamedVerb named = verb_of(app, argc, argv);
+    const CLI::App& verb = *named.app;
     std::vector<std::string> options;
     for (const CLI::Option* option : verb.get_options()) {
         for (const std::string& name : option->get_lnames()) {
@@ -355,7 +371,7 @@ int explain_parse_error(const CLI::App& app, const CLI::ParseError& error, int a
     // A value may begin with '-', too.
     const bool about_value = dynamic_cast<const CLI::ValidationError*>(&error) != nullptr;
     const std::vector<std::string> verbs = verb_names(verb);
-    const std::string path = &verb == &app ? "ioasim" : "ioasim " + verb.get_name();
+    const std::string path = named.path();
     for (int i = 1; i < argc; ++i) {
         const std::string argument = argv[i];
         const std::string name = argument.substr(0, argument.find('='));
@@ -405,8 +421,8 @@ int run_verb(int argc, char** argv) {
         print_out(std::string(version.what()) + "\n");
         return kPass;
     } catch (const CLI::CallForHelp&) {
-        const CLI::App* verb = verb_of(app, argc, argv);
-        print_out(verb->help(verb == &app ? "" : "ioasim"));
+        const NamedVerb verb = verb_of(app, argc, argv);
+        print_out(verb.app->help(verb.before));
         return kPass;
     } catch (const CLI::ParseError& error) {
         return explain_parse_error(app, error, argc, argv);

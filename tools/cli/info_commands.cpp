@@ -60,6 +60,10 @@ std::string event_text(const trace::EventInfo& info) {
     return out;
 }
 
+constexpr const char* kSetSwitches =
+    "set one with platform.ioasid.switches.NAME in a scenario, or --set "
+    "ioasid.switches.NAME=VALUE\n";
+
 // A switch of the IOASID core: its value in each profile.
 std::string switch_values(const SwitchInfo& info) {
     std::string out;
@@ -77,13 +81,14 @@ std::string switch_list() {
         out += fmt::format("{:<32} {}\n{:<32} {} ({})\n", info.name, switch_values(info), "",
                            info.doc, info.reproduces);
     }
-    return out;
+    return out + kSetSwitches;
 }
 
 std::string switch_entry(const SwitchInfo& info) {
     std::vector<std::string> values(info.values.begin(), info.values.end());
-    return fmt::format("switch {}: {}\n  values {}; {}\n  reproduces: {}\n", info.name, info.doc,
-                       scenario::quoted_list(values), switch_values(info), info.reproduces);
+    return fmt::format("switch {}: {}\n  values {}; {}\n  reproduces: {}\n  {}", info.name,
+                       info.doc, scenario::quoted_list(values), switch_values(info),
+                       info.reproduces, kSetSwitches);
 }
 
 std::string param_entry(const ParamTableBase& table, const ParamInfo& info) {
@@ -112,6 +117,10 @@ std::string list_of(const std::string& word) {
         }
     } else if (word == "switches") {
         out = switch_list();
+    } else if (word == "fault_sites") {
+        for (const Declaration* d : Declaration::all(Declaration::Kind::FaultSite)) {
+            out += fmt::format("{:<44} {}\n", d->name(), d->meaning());
+        }
     } else if (word == "events") {
         for (const trace::EventInfo* info : trace::catalogue()) {
             out += fmt::format("{:<28} {}\n", info->name, info->meaning);
@@ -137,7 +146,11 @@ std::string finding_entry(const std::string& word) {
 }
 
 std::vector<std::string> everything() {
-    std::vector<std::string> words{"codes", "defects", "checkers", "events", "state", "switches"};
+    std::vector<std::string> words{"codes", "defects",  "checkers",   "events",
+                                   "state", "switches", "fault_sites"};
+    for (const Declaration* site : Declaration::all(Declaration::Kind::FaultSite)) {
+        words.emplace_back(site->name());
+    }
     for (const SwitchInfo& info : switch_table()) {
         words.emplace_back(info.name);
     }
@@ -212,6 +225,12 @@ int explain_command(const std::string& word, const std::string& code) {
     }
     if (const Declaration* defect = Declaration::find(Declaration::Kind::Defect, word)) {
         out += fmt::format("seeded defect {}: {}\n", defect->name(), defect->meaning());
+    }
+    if (const Declaration* site = Declaration::find(Declaration::Kind::FaultSite, word)) {
+        out += fmt::format(
+            "fault site {}: {}\n  a kernel thread lets the next call that comes by "
+            "fail: {{\"fail_next\": \"{}\"}}\n",
+            site->name(), site->meaning(), site->name());
     }
     if (const SwitchInfo* info = find_switch(word)) {
         out += switch_entry(*info);

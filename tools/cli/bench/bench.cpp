@@ -7,6 +7,8 @@
 #include "tools/cli/bench/bench_hop.hpp"
 #include "tools/cli/bench/bench_ioasid.hpp"
 #include "tools/cli/bench/bench_vtd.hpp"
+#include "tools/cli/bench/measure.hpp"
+#include "tools/cli/run_result.hpp"
 #include "tools/cli/terminal.hpp"
 
 namespace ioasim::tools {
@@ -26,14 +28,19 @@ constexpr std::array kBenches{
 };
 
 int usage() {
-    print_err("usage: ioasim bench NAME [--strict]\n");
-    for (const Bench& bench : kBenches) {
-        print_err(fmt::format("  {:<8} {}\n", bench.name, bench.meaning));
-    }
-    return 2;
+    print_err("usage: ioasim bench NAME [--strict]\n" + bench_names() + "\n");
+    return kUsage;
 }
 
 }  // namespace
+
+std::string bench_names() {
+    std::string text;
+    for (const Bench& bench : kBenches) {
+        text += fmt::format("{}{}: {}", text.empty() ? "" : "\n", bench.name, bench.meaning);
+    }
+    return text;
+}
 
 int run_bench(const std::vector<std::string>& args) {
     bool strict = false;
@@ -52,7 +59,15 @@ int run_bench(const std::vector<std::string>& args) {
         }
         chosen = found;
     }
-    return chosen != nullptr ? chosen->run(strict) : usage();
+    if (chosen == nullptr) {
+        return usage();
+    }
+    try {
+        return chosen->run(strict);
+    } catch (const Interrupted& interrupted) {
+        print_out(fmt::format("bench {}: interrupted, the rest was not measured\n", chosen->name));
+        return 128 + interrupted.signal;
+    }
 }
 
 }  // namespace ioasim::tools

@@ -8,7 +8,11 @@
 
 namespace ioasim::tools {
 
-// 0: within the budget, 1: not, 2: usage. Results go to stdout, one figure a line.
+// The names with what they measure, a line each.
+std::string bench_names();
+
+// 0: within the budget, 1: not, 2: usage, 128 + its number: a signal came. Results go to stdout,
+// one figure a line.
 int run_bench(const std::vector<std::string>& args);
 
 }  // namespace ioasim::tools

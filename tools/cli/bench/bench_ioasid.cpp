@@ -54,22 +54,35 @@ public:
         const bool within = ratio <= (original > kShortCell ? 1 : kShortCellRatio);
         print_out(fmt::format("{:<56} {:>8.1f} {:>10.1f} {:>7.2f}{}\n", name, ns, theirs, ratio,
                               within ? "" : " OVER"));
-        judge(within || !strict_);
+        judge(within, strict_);
     }
     void at_most(const std::string& name, double value, double bound, const char* unit,
                  bool always) {
         const bool within = value <= bound;
         print_out(fmt::format("{:<56} {:>8.2f} {}, at most {}{}\n", name, value, unit, bound,
                               within ? "" : " OVER BUDGET"));
-        judge(within || !(always || strict_));
+        judge(within, always || strict_);
     }
-    bool good() const { return good_; }
+    // The last line says what counted.
+    int conclude() const {
+        print_out(strict_ ? "judged: every figure, those of the original code included\n"
+                          : fmt::format("judged: the three ratios of 1 M to 1 k within this run; "
+                                        "not judged without --strict: {} figures marked OVER, of "
+                                        "the original code (another machine) and absolute ones\n",
+                                        over_));
+        print_out(fmt::format("bench ioasid: {}\n", good_ ? "pass" : "fail"));
+        return good_ ? 0 : 1;
+    }
 
 private:
-    void judge(bool fine) { good_ = good_ && fine; }
+    void judge(bool within, bool counts) {
+        good_ = good_ && (within || !counts);
+        over_ += within || counts ? 0 : 1;
+    }
     bool strict_;
     double empty_;
     bool good_ = true;
+    unsigned over_ = 0;  // and not judged
 };
 
 std::string cell_name(const char* row, const char* column) {
@@ -232,9 +245,7 @@ int bench_ioasid(bool strict) {
                    kFlatRatio, "times", true);
     report.at_most("find_by_spid: 1 M IDs in the set against 1 k", spid_growth(), kSpidRatio,
                    "times", true);
-    print_out(fmt::format("bench ioasid: {}{}\n", report.good() ? "pass" : "fail",
-                          strict ? "" : " (absolute figures are judged with --strict)"));
-    return report.good() ? 0 : 1;
+    return report.conclude();
 }
 
 }  // namespace ioasim::tools

@@ -8,9 +8,16 @@
 #include <ctime>
 #include <vector>
 
+#include "tools/cli/run_command.hpp"
+
 namespace ioasim::tools {
 
 constexpr int kRepetitions = 5;
+
+// A signal came: what would be measured from here on is not. Thrown by every measurement.
+struct Interrupted {
+    int signal;
+};
 
 // Nanoseconds per unit of one run of `work`, which returns how many units it did.
 template <class Work>
@@ -18,6 +25,9 @@ double ns_per_unit(Work&& work) {
     const std::clock_t start = std::clock();
     const std::uint64_t units = work();
     const auto ticks = static_cast<double>(std::clock() - start);
+    if (signal_seen() != 0) {
+        throw Interrupted{signal_seen()};
+    }
     return ticks * 1e9 / CLOCKS_PER_SEC / static_cast<double>(units);
 }
 

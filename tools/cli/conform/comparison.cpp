@@ -110,10 +110,26 @@ json with_runs(json line) {
     return line;
 }
 
+// What a line must tell because it was told here; without it nothing would be compared.
+bool may_lack(const std::string& op, const json& recorded, const std::string& key,
+              const json& value) {
+    if (key == "gone" || key == "prov" || key == "allocators") {
+        return true;  // told when there are any: see below
+    }
+    if (key == "after") {
+        return op == "find" || op == "find_set";
+    }
+    if (key == "ids" || key == "runs") {
+        return op == "set_for_each" && recorded.contains(key == "ids" ? "runs" : "ids");
+    }
+    return key == "getter_data" && value.is_null();
+}
+
 }  // namespace
 
 std::string difference(const json& op, const json& got) {
-    const bool snapshot = value_of(op, "op") == "snapshot";
+    const std::string name = text_of(op, "op");
+    const bool snapshot = name == "snapshot";
     value_of(op, "events");
     if (!snapshot) {
         value_of(op, "ret");
@@ -130,9 +146,14 @@ std::string difference(const json& op, const json& got) {
             return told(key, &value, nullptr);
         }
     }
-    for (const char* key : {"gone", "prov"}) {
+    for (const char* key : {"gone", "prov", "allocators"}) {
         if (!recorded.contains(key) && here.contains(key) && !here.at(key).empty()) {
             return told(key, nullptr, &here.at(key));
+        }
+    }
+    for (const auto& [key, value] : here.items()) {
+        if (!recorded.contains(key) && !may_lack(name, recorded, key, value)) {
+            value_of(op, key.c_str());
         }
     }
     return {};

@@ -7,9 +7,8 @@
 
 namespace ioasim::tools {
 
-// Where the two differ first ("events[1].id: recorded 4, here 5"), or an empty string. What
-// happened here may tell more than was recorded, except calls of providers and ends of sets. Throws
-// RecordingError when the line lacks its result.
+// Where the two differ first ("events[1].id: recorded 4, here 5"), or an empty string. Throws
+// RecordingError when the line lacks a result that its operation has.
 std::string difference(const nlohmann::json& op, const nlohmann::json& got);
 
 }  // namespace ioasim::tools

@@ -9,6 +9,7 @@
 #include "tools/cli/conform/comparison.hpp"
 #include "tools/cli/conform/ioasid_replay.hpp"
 #include "tools/cli/conform/recording.hpp"
+#include "tools/cli/run_command.hpp"
 
 namespace ioasim::tools {
 
@@ -18,6 +19,7 @@ namespace {
 
 constexpr std::size_t kContextLines = 4;
 constexpr std::size_t kShownCharacters = 400;
+constexpr std::uint64_t kMostOperations = std::uint64_t{1} << 48U;
 
 struct Totals {
     std::uint64_t files = 0;
@@ -49,8 +51,11 @@ public:
                  << "]: " << error.what() << '\n';
         }
         if (readable || operations_ != 0) {
+            const char* const rest = !readable      ? ", the rest cannot be read"
+                                     : interrupted_ ? ", the rest was not tried"
+                                                    : "";
             out_ << path_ << ": " << operations_ << " operations, " << mismatches_ << " mismatches"
-                 << (readable ? "" : ", the rest cannot be read") << '\n';
+                 << rest << '\n';
         }
         totals.files += readable ? 1 : 0;
         totals.operations += operations_;
@@ -87,6 +92,10 @@ private:
     void run_lines() {
         IoasidReplay replay(parse());
         for (at_ = 1; at_ < text_.lines.size(); ++at_) {
+            if (signal_seen() != 0) {
+                interrupted_ = true;
+                return;
+            }
             if (!text_.lines[at_].empty()) {
                 run_operation(replay, parse());
             }
@@ -97,7 +106,19 @@ private:
         }
     }
 
+    // A line that is lost or doubled leaves its mark in the numbers.
+    void check_number(const json& op) const {
+        const std::uint64_t number = u64_of(op, "i", kMostOperations);
+        if (number != operations_) {
+            throw RecordingError(Code::BadOrder,
+                                 fmt::format("operation {} stands where {} is due: \"i\" counts 0, "
+                                             "1, 2, ..",
+                                             number, operations_));
+        }
+    }
+
     void run_operation(IoasidReplay& replay, const json& op) {
+        check_number(op);
         json got;
         std::string wrong;
         try {
@@ -150,6 +171,7 @@ private:
     std::uint64_t operations_ = 0;
     std::uint64_t mismatches_ = 0;
     std::uint64_t skipped_ = 0;
+    bool interrupted_ = false;
 };
 
 }  // namespace
@@ -162,10 +184,17 @@ int run_conform_ioasid(const std::vector<std::string>& files, std::ostream& out,
         err << "conform ioasid: no files\n";
     }
     for (const std::string& path : files) {
+        if (signal_seen() != 0) {
+            break;
+        }
         readable = FileReplay(path, out, err).run(totals) && readable;
     }
     out << totals.files << " files, " << totals.operations << " operations, " << totals.mismatches
         << " mismatches, " << totals.skipped << " skipped\n";
+    if (signal_seen() != 0) {
+        err << "interrupted: what came after was not tried\n";
+        return 128 + signal_seen();
+    }
     if (!readable) {
         return 2;
     }

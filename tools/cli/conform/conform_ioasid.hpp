@@ -10,7 +10,8 @@
 
 namespace ioasim::tools {
 
-// 0: all agree; 1: something differs or was skipped; 2: a file is unreadable.
+// 0: all agree; 1: something differs or was skipped; 2: a file is unreadable; 128 + its number: a
+// signal came.
 int run_conform_ioasid(const std::vector<std::string>& files, std::ostream& out, std::ostream& err);
 
 }  // namespace ioasim::tools

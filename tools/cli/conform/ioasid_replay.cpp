@@ -478,16 +478,17 @@ bool IoasidReplay::dispatch_attach(const std::string& name, const json& op, json
 }
 
 bool IoasidReplay::dispatch_notifiers(const std::string& name, const json& op, json& got) {
-    got["ret"] = nullptr;
     if (name == "register_notifier") {
         got["ret"] = negative(core_->register_notifier(ctx_, set_of(op), block_of(op)));
     } else if (name == "unregister_notifier") {
         core_->unregister_notifier(ctx_, set_of(op), block_of(op));
+        got["ret"] = nullptr;
     } else if (name == "register_notifier_mm") {
         got["ret"] =
             negative(core_->register_notifier_mm(ctx_, token_of(op, "token"), block_of(op)));
     } else if (name == "unregister_notifier_mm") {
         core_->unregister_notifier_mm(ctx_, token_of(op, "token"), block_of(op));
+        got["ret"] = nullptr;
     } else {
         return false;
     }

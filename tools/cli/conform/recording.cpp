@@ -4,11 +4,14 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <limits>
 
 #include <fmt/format.h>
 #include <zlib.h>
 #include <nlohmann/json.hpp>
+
+#include "core/base/check.hpp"
 
 namespace ioasim::tools {
 
@@ -19,40 +22,74 @@ namespace {
 constexpr std::size_t kMaxBytes = std::size_t{256} << 20U;  // of text: a recording has a few MiB
 constexpr int kMaxDepth = 64;
 
-class GzipFile {
+// Text out of compressed data: one member after another, and nothing else behind them.
+class Gunzip {
 public:
-    explicit GzipFile(const std::string& path) : file_(gzopen(path.c_str(), "rb")) {
-        if (file_ == nullptr) {
-            throw RecordingError(Code::CannotOpen,
-                                 std::string("cannot be opened: ") + std::strerror(errno));
-        }
+    Gunzip() {
+        constexpr int kGzipWindow = 15 + 16;  // zlib's way to say "with a gzip header"
+        SIM_CHECK(inflateInit2(&stream_, kGzipWindow) == Z_OK, "no memory for zlib");
     }
-    ~GzipFile() { close(); }
-    GzipFile(const GzipFile&) = delete;
-    GzipFile& operator=(const GzipFile&) = delete;
+    ~Gunzip() { inflateEnd(&stream_); }
+    Gunzip(const Gunzip&) = delete;
+    Gunzip& operator=(const Gunzip&) = delete;
 
-    int read(std::array<char, 65536>& block) {
-        return gzread(file_, block.data(), static_cast<unsigned>(block.size()));
-    }
-    // Empty when all went well.
-    std::string problem() const {
-        int code = Z_OK;
-        const char* const text = gzerror(file_, &code);
-        if (code == Z_ERRNO) {
-            return std::strerror(errno);
+    // Appends to `text`, up to some bytes more than kMaxBytes.
+    void run(std::string& data, std::string& text) {
+        stream_.next_in = reinterpret_cast<Bytef*>(data.data());
+        stream_.avail_in = static_cast<uInt>(data.size());
+        std::array<char, 65536> block{};
+        while (text.size() <= kMaxBytes) {
+            stream_.next_out = reinterpret_cast<Bytef*>(block.data());
+            stream_.avail_out = static_cast<uInt>(block.size());
+            const int code = inflate(&stream_, Z_NO_FLUSH);
+            text.append(block.data(), block.size() - stream_.avail_out);
+            if (code == Z_STREAM_END) {
+                if (stream_.avail_in == 0) {
+                    return;
+                }
+                if (!is_gzip(stream_.next_in, stream_.avail_in)) {
+                    throw RecordingError(Code::DamagedData,
+                                         fmt::format("the data is damaged: {} bytes follow the "
+                                                     "compressed data",
+                                                     stream_.avail_in));
+                }
+                inflateReset(&stream_);
+            } else if (code == Z_BUF_ERROR) {
+                throw RecordingError(Code::Truncated, "the compressed data is cut off");
+            } else if (code != Z_OK) {
+                throw RecordingError(Code::DamagedData,
+                                     fmt::format("the data is damaged: {}",
+                                                 stream_.msg == nullptr ? "no gzip" : stream_.msg));
+            }
         }
-        return code == Z_OK || code == Z_BUF_ERROR ? "" : text;
     }
-    // Z_BUF_ERROR: the compressed data ends too early.
-    int close() {
-        gzFile file = file_;
-        file_ = nullptr;
-        return file == nullptr ? Z_OK : gzclose(file);
+
+    static bool is_gzip(const void* data, std::size_t size) {
+        return size >= 2 && std::memcmp(data, "\x1f\x8b", 2) == 0;
     }
 
 private:
-    gzFile file_;
+    z_stream stream_{};
 };
+
+std::string read_bytes(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) {
+        throw RecordingError(Code::CannotOpen,
+                             std::string("cannot be opened: ") + std::strerror(errno));
+    }
+    std::string data;
+    std::array<char, 65536> block{};
+    while (data.size() <= kMaxBytes && file) {
+        file.read(block.data(), static_cast<std::streamsize>(block.size()));
+        data.append(block.data(), static_cast<std::size_t>(file.gcount()));
+    }
+    if (file.bad()) {
+        throw RecordingError(Code::DamagedData,
+                             std::string("cannot be read: ") + std::strerror(errno));
+    }
+    return data;
+}
 
 void must_be_file(const std::string& path) {
     struct stat info {};
@@ -149,26 +186,26 @@ std::int64_t integer_of(const json& object, const char* key) {
 
 void read_lines(const std::string& path, RecordedLines& into) {
     must_be_file(path);
-    GzipFile file(path);
-    std::string text;
-    std::array<char, 65536> block{};
-    int count = 0;
-    while ((count = file.read(block)) > 0 && text.size() <= kMaxBytes) {
-        text.append(block.data(), static_cast<std::size_t>(count));
-    }
-    const std::string problem = file.problem();
-    const int closed = file.close();
-    into.last_is_whole = text.empty() || text.back() == '\n';
-    into.lines = split(text);
-    if (text.size() > kMaxBytes) {
-        throw RecordingError(Code::TooLarge,
-                             fmt::format("more than {} MiB of text", kMaxBytes >> 20U));
-    }
-    if (!problem.empty()) {
-        throw RecordingError(Code::DamagedData, "the data is damaged: " + problem);
-    }
-    if (count < 0 || closed != Z_OK) {
-        throw RecordingError(Code::Truncated, "the compressed data is cut off");
+    std::string data = read_bytes(path);
+    const auto take = [&into](const std::string& text) {
+        into.last_is_whole = text.empty() || text.back() == '\n';
+        into.lines = split(text);
+        if (text.size() > kMaxBytes) {
+            throw RecordingError(Code::TooLarge,
+                                 fmt::format("more than {} MiB of text", kMaxBytes >> 20U));
+        }
+    };
+    if (Gunzip::is_gzip(data.data(), data.size())) {
+        std::string text;
+        try {
+            Gunzip().run(data, text);
+        } catch (const RecordingError&) {
+            take(text);
+            throw;
+        }
+        take(text);
+    } else {
+        take(data);
     }
     if (into.lines.empty()) {
         throw RecordingError(Code::EmptyFile, "the file is empty");
