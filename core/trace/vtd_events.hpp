@@ -71,26 +71,6 @@ struct VtdTranslationCompletion {
     IOASIM_FIELDS(iommu, rid, pasid, address, status, entries, hpa, bytes, read, write,
                   untranslated_only, snoop)
 };
-struct VtdTranslationCompletion {
-    static constexpr EventName kName{
-        "vtd.translation_completion", Category::Vtd,
-        "A translation request of a device was answered: how many entries, and the first of them. "
-        "Without read and write: no translation."};
-    Name iommu;
-    Rid rid;
-    Pasid pasid;
-    Iova address;
-    Name status;  // "success", "unsupported", "abort"; "malformed": dropped without an answer
-    std::uint32_t entries = 0;
-    Hpa hpa;
-    std::uint64_t bytes = 0;
-    bool read = false;
-    bool write = false;
-    bool untranslated_only = false;
-    bool snoop = false;  // N: the device must not ask for no snooping
-    IOASIM_FIELDS(iommu, rid, pasid, address, status, entries, hpa, bytes, read, write,
-                  untranslated_only, snoop)
-};
 struct VtdWalkRead {
     static constexpr EventName kName{"vtd.walk_read", Category::VtdWalk,
                                      "One memory read of a walk: what was read and where."};

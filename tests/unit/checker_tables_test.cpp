@@ -6,6 +6,12 @@
 using namespace ioasim;
 using namespace ioasim::test;
 
+namespace {
+
+constexpr std::uint32_t kNone = 0xFFFFFFFF;
+
+}  // namespace
+
 TEST_CASE("invalidation: paging-structure entries go with their address space") {
     CheckerHarness h;
     h.alloc("vm1", 201);
