@@ -90,7 +90,7 @@ private:
     Kernel& kernel_;
     std::string name_;
     std::uint64_t registers_;
-    SimLock lock_;  // tables
+    SimLock lock_;            // tables
     WaitQueue page_answers_;  // of functions, to requests of a PASID that goes
     InvalidationQueue queue_;
     std::uint64_t cap_ = 0;

@@ -100,11 +100,12 @@ TEST_CASE("judge: an event is counted where its fields match") {
 TEST_CASE("judge: a step about a variable that was never set says so") {
     const auto seen = [](Played& played) { return played.verdict().failures.back().seen.at(0); };
     const std::string ends = R"({"ends": "idle"})";
-    CHECK(seen(Played(ends).step(0, Errno::Enospc).step(1, Errno::Enoent)) ==
-          "it ended with ENOENT at 0 s (event 1): A was never allocated: the step that does it did "
-          "not succeed before");
+    CHECK(
+        seen(Played(ends).step(0, Errno::Enospc).step(1, Errno::Enoent)) ==
+        "it ended with -ENOENT at 0 ps (event 1): A was never allocated: the step that does it did "
+        "not succeed before");
     CHECK(seen(Played(ends).step(0, Errno::Ok).step(1, Errno::Enoent)) ==
-          "it ended with ENOENT at 0 s (event 1)");
+          "it ended with -ENOENT at 0 ps (event 1)");
 }
 
 TEST_CASE("judge: fields match by value, range, list and beginning of a text") {
