@@ -14,12 +14,9 @@
 namespace ioasim::test {
 
 constexpr int kModelNone = -1;
-
 enum class ModelVersion { Document, V4, Production };
-
 constexpr int kModelUntyped = 1;  // types of sets; others are illegal
 constexpr int kModelMm = 2;
-
 constexpr unsigned kModelAll = 1;  // scopes of a notification
 constexpr unsigned kModelOwn = 2;
 constexpr unsigned kModelBoth = 3;
@@ -70,8 +67,7 @@ public:
           version_(version),
           capacity_(capacity) {}
 
-    // --- pool and sets ------------------------------------------------------------------------
-    // Error and what was taken.
+    // --- pool and sets: error and what was taken -----------------------------------------------
     std::pair<int, unsigned> reserve(unsigned n) {
         if (n > available) {
             return {28, 0};
@@ -110,7 +106,9 @@ public:
         return 0;
     }
     int set_alloc_private(unsigned token, int type) {
-        if (const int error = posted() ? 22 : token_error(token, type); error != 0) {
+        // Nobody finds it by its token, so any other set may have the same.
+        const int error = posted() ? 22 : token_error(token, type);
+        if (error != 0 && error != 17) {
             return error;
         }
         add_set(token, 0, type == kModelMm, true, free_number());
@@ -170,7 +168,8 @@ public:
     }
     int find_mm(unsigned token) const {  // a set or kModelNone
         for (std::size_t s = 0; s < sets.size(); ++s) {
-            if (sets[s].alive && sets[s].mm && sets[s].token == token) {
+            const ModelSet& set = sets[s];
+            if (set.alive && set.mm && !set.is_private && set.token == token) {
                 return static_cast<int>(s);
             }
         }
@@ -442,7 +441,8 @@ private:
             return token == 0 ? 0 : 22;
         }
         for (const ModelSet& set : sets) {
-            if (set.alive && set.mm == mm && set.token == token && token != 0) {
+            const bool found_by_token = set.alive && !set.is_private && token != 0;
+            if (found_by_token && set.mm == mm && set.token == token) {
                 return 17;
             }
         }
@@ -490,7 +490,7 @@ private:
         set.quota = quota;
         set.number = number;
         sets.push_back(set);
-        if (!mm) {
+        if (!mm || is_private) {
             return;
         }
         for (ModelMmEntry& entry : mm_list) {

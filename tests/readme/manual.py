@@ -39,6 +39,7 @@ def scenario(steps, expect, on="vm1/vmm"):
         "programs": [
             {"on": "vm1/vcpu0", "process": "app", "steps": [{"alloc": "A"}, SUBMIT, SUBMIT]},
             {"on": "host", "process": "app", "steps": [{"bind": "A", "device": "dsa0"}, SUBMIT]},
+            {"on": "host/kernel", "process": "owner", "mm": "qemu", "steps": [{"spend": "1ns"}]},
             {"on": on, "process": "shown", "steps": first + steps},
         ],
         "expect": expect,
