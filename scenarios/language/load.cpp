@@ -95,6 +95,23 @@ void warn_if_nothing_expected(Reading& reading) {
     }
 }
 
+// Steps of other profiles are no steps: a run in which nobody does anything passes too easily.
+void warn_if_nothing_done(Reading& reading, const platform::PlatformConfig& config) {
+    const bool done = std::any_of(
+        config.programs.begin(), config.programs.end(), [](const platform::ProgramConfig& program) {
+            return std::any_of(program.steps.begin(), program.steps.end(), [](const auto& step) {
+                return step.kind != platform::StepKind::Absent;
+            });
+        });
+    if (!done) {
+        const Node* programs = reading.root.get("programs");
+        reading.report(Code::CannotFail, programs != nullptr ? programs->place : reading.root.place,
+                       "/programs",
+                       fmt::format("no program has a step in profile {}", config.ioasid_profile),
+                       "what nobody does cannot go wrong", true);
+    }
+}
+
 // The document is read again later: what was put in is text from then on.
 void keep_dollars(Node& node) {
     for (Node& item : node.items) {
@@ -212,6 +229,9 @@ private:
         Scenario scenario = read(reading, cell.id());
         if (!out_.diagnostics.has_errors()) {
             check_platform(reading, scenario);
+        }
+        if (!out_.diagnostics.has_errors()) {
+            warn_if_nothing_done(reading, scenario.config);
         }
         finish_document(document, scenario);
         scenario.document = std::move(document);

@@ -264,24 +264,6 @@ private:
             program.steps = read_steps(r_, words_, item.get("steps"), pointer + "/steps", place);
             config_.programs.push_back(std::move(program));
         }
-        warn_if_nothing_done();
-    }
-
-    // Steps of other profiles are no steps: a run in which nobody does anything passes too easily.
-    void warn_if_nothing_done() {
-        const bool done =
-            std::any_of(config_.programs.begin(), config_.programs.end(), [](const auto& program) {
-                return std::any_of(program.steps.begin(), program.steps.end(), [](const auto& s) {
-                    return s.kind != platform::StepKind::Absent;
-                });
-            });
-        if (!done) {
-            const Node* programs = r_.root.get("programs");
-            r_.report(Code::CannotFail, programs != nullptr ? programs->place : r_.root.place,
-                      "/programs",
-                      fmt::format("no program has a step in profile {}", config_.ioasid_profile),
-                      "what nobody does cannot go wrong", true);
-        }
     }
 
     void bare_options(const Node& item, const std::string& pointer, StepPlace place,

@@ -61,11 +61,11 @@ TEST_CASE("loading: all mistakes of a file are told, in source order") {
             {"finding": "nothing.like.it"}],
  "defects": ["ioasid.missing_pt"]})");
     CHECK(told_line(loaded.diagnostics, loaded.sources) ==
-          "E0202 1:1, E0601 1:1, E0208 1:13, E0201 2:2, E0303 4:19, E0302 4:33, E0405 5:23, "
-          "E0404 6:25, E0403 7:14");
+          "E0202 1:1, E0208 1:13, E0201 2:2, E0303 4:19, E0302 4:33, E0405 5:23, E0404 6:25, "
+          "E0403 7:14");
     CHECK(loaded.cells.empty());
-    CHECK(helps(loaded.diagnostics)[6] == "did you mean \"ioasid.unbind\"?");
-    CHECK(helps(loaded.diagnostics)[8] == "did you mean \"ioasid.missing_put\"?");
+    CHECK(helps(loaded.diagnostics)[5] == "did you mean \"ioasid.unbind\"?");
+    CHECK(helps(loaded.diagnostics)[7] == "did you mean \"ioasid.missing_put\"?");
 }
 
 TEST_CASE("loading: names that do not exist") {
