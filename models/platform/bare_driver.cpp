@@ -1,6 +1,5 @@
 #include "models/platform/bare_driver.hpp"
 
-#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>

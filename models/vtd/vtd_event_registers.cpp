@@ -154,6 +154,7 @@ bool EventRegisters::log_fault(TimePs now, const FaultRecord& fault) {
     // Address bits above the widest tables are not recorded (11.4.7.8).
     FaultRecord recorded = fault;
     recorded.address &= bit_mask(caps_.recorded_address_bits() - 1, 0);
+    recorded.has_pasid = recorded.has_pasid && !probes_.has(kFaultWithoutPasid);
     if (probes_.has(kFaultOverwrites)) {
         faults_.clear(faults_.next());
     }

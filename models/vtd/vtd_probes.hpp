@@ -53,6 +53,8 @@ inline const Defect kFpdIgnored{"vtd.fpd_ignored",
 inline const Defect kFaultOverwrites{
     "vtd.fault_overwrites",
     "a fault that finds no free record takes the place of an older one; PFO stays clear"};
+inline const Defect kFaultWithoutPasid{
+    "vtd.fault_without_pasid", "fault records hold no PASID, privilege or execution (PP = 0)"};
 inline const Defect kFaultNotCompressed{
     "vtd.fault_not_compressed", "with compression a source gets further records all the same"};
 inline const Defect kFaultClearedByZero{
