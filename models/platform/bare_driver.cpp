@@ -1,6 +1,5 @@
 #include "models/platform/bare_driver.hpp"
 
-#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
@@ -244,7 +243,7 @@ BareResult BareDriver::put(ExecContext& ctx, const std::vector<std::uint64_t>& w
 }
 
 BareResult BareDriver::queue(ExecContext& ctx, const BareStep& step) {
-    return put(ctx, step.lists.at(""), step.number("submit", 1) != 0);
+    return put(ctx, step.lists.at(""), step.number("hold") == 0);
 }
 
 BareResult BareDriver::invalidate(ExecContext& ctx, const BareStep& step) {
@@ -252,9 +251,11 @@ BareResult BareDriver::invalidate(ExecContext& ctx, const BareStep& step) {
     std::vector<std::uint64_t> words(d.begin(), d.end());
     const auto more = step.lists.find("or");
     for (std::size_t i = 0; more != step.lists.end() && i < more->second.size(); ++i) {
-        words[std::min<std::size_t>(i, words.size() - 1)] |= more->second[i];
+        if (i < words.size()) {
+            words[i] |= more->second[i];
+        }
     }
-    return put(ctx, words, step.number("submit", 1) != 0);
+    return put(ctx, words, step.number("hold") == 0);
 }
 
 BareResult BareDriver::sync(ExecContext& ctx, TimePs timeout) {

@@ -424,10 +424,12 @@ StepOutcome BareActor::dma(const BareStep& step) {
             set_reg(unit, reg::kData + at, word);
         }
     }
+    // Asked for beforehand: the answer to a later read would come behind the writes.
+    const std::uint64_t number = this->reg(unit, reg::kNumber) + 1;
     set_reg(unit, reg::kGo, 1);
     const Rid rid =
         step.has("rid") ? Rid{static_cast<std::uint16_t>(step.number("rid"))} : unit.rid;
-    asked_[device] = {write, rid, length, this->reg(unit, reg::kNumber)};
+    asked_[device] = {write, rid, length, number};
     return step.number("async") == 0 ? dma_wait(step, device) : StepOutcome{};
 }
 

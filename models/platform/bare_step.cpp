@@ -74,7 +74,7 @@ const BareArgSpec kDid{"did", V::Number, false, "domain id", "0", {}, 0, 0xFFFF}
 const BareArgSpec kPasid{"pasid", V::Number, false, "PASID", "", {}, 0, 0xFFFFF};
 const BareArgSpec kBy{"by", V::Function, false, "a device, or a requester id"};
 const BareArgSpec kByWhom{"by", V::Function, true, "a device, or a requester id"};
-const BareArgSpec kSubmit{"submit", V::Flag, false, "move the tail; else a later one does", "true"};
+const BareArgSpec kHold{"hold", V::Flag, false, "the tail stays: a later one moves it", "false"};
 
 std::vector<BareArgSpec> map_args() {
     return {kAddress,
@@ -161,7 +161,7 @@ std::vector<BareArgSpec> invalidate_args() {
              "\"success\"",
              {"success", "invalid", "failure"}},
             kOrWords,
-            kSubmit};
+            kHold};
 }
 
 std::vector<BareArgSpec> enable_args() {
@@ -246,7 +246,7 @@ std::vector<BareSpec> builder_specs() {
         {"queue",
          BareKind::Queue,
          subject(V::Numbers, "its quadwords"),
-         {kOf, kSubmit},
+         {kOf, kHold},
          "queues a descriptor as it is told"},
         {"sync",
          BareKind::Sync,

@@ -211,7 +211,7 @@ private:
         }
         for (const BareArgSpec& arg : spec_.args) {
             const std::string key = arg.key;
-            const bool common = key == "of" || key == "or" || key == "submit";
+            const bool common = key == "of" || key == "or" || key == "hold";
             const bool fits = key == "granularity" ? !kind->granularities.empty()
                                                    : common || listed(kind->keys, key);
             if (step_.has(key) && !fits) {
