@@ -6,8 +6,11 @@
 //
 // Every path is a FIFO, so a posted write is never passed on its path. A device's read completion
 // must push the device's earlier DMA writes (PCIe 2.4.1): it goes through the unit, which sends it
-// back once they are done. Completions without data order nothing and go directly. Left out: peer
-// to peer, switches, configuration space, error messages.
+// back once they are done. Completions without data order nothing and go directly.
+//
+// A window of the CPUs' addresses is the functions' configuration space (7.2.2): an access becomes
+// a configuration request of type 0 to the function whose page it hits. Left out: peer to peer,
+// switches, error messages.
 #pragma once
 
 #include <deque>
@@ -35,6 +38,10 @@ public:
     PortId add_cpus();
     PortId add_iommu(BarRange registers);
     PortId add_device(PortId iommu, Rid rid, const std::vector<BarRange>& bars);
+    // Where the CPUs find configuration space; the functions of these devices answer there, others
+    // as if they were not.
+    void set_configuration_window(std::uint64_t base) { configuration_ = base; }
+    void has_configuration(PortId device) { ports_.at(device)->configurable = true; }
     // One more function behind a device's port.
     void add_function(PortId device, Rid rid) { routes_.add_function(device, rid); }
     // The device's own link, when it has credits: they go back as its transactions leave.
@@ -72,6 +79,7 @@ private:
         Rid rid;           // devices
         Egress down;
         std::unique_ptr<Egress> up;  // units
+        bool configurable = false;
         sim::Link<Tlp>* credit_link = nullptr;
     };
 
@@ -88,9 +96,12 @@ private:
 
     PortId add_port(Kind kind, TimePs latency, std::uint64_t bandwidth);
     void from_cpus(TimePs now, PortId from, Tlp tlp);
+    bool in_configuration(const Tlp& tlp) const;
+    void configure(TimePs now, PortId from, Tlp tlp);
     void from_device(TimePs now, PortId from, Tlp tlp);
     void from_iommu(TimePs now, PortId from, Tlp tlp);
     void refuse(TimePs now, PortId from, const Tlp& tlp);
+    bool malformed(const Tlp& tlp) const;
     void forward(TimePs now, PortId from, Egress& egress, Tlp tlp);
     void send_waiting(TimePs now, Egress& egress);
     void left(TimePs now, PortId from);
@@ -101,6 +112,7 @@ private:
     RoutingTable routes_;
     std::vector<std::unique_ptr<Port>> ports_;
     std::optional<PortId> cpus_;
+    std::optional<std::uint64_t> configuration_;
     CreditWaker credit_waker_;
     std::size_t waiting_ = 0;  // in all egress queues
     std::uint64_t routed_ = 0;

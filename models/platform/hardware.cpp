@@ -103,6 +103,7 @@ void Hardware::construct(sim::Simulation& sim, const PlatformConfig& config,
 void Hardware::connect(const PlatformConfig& config) {
     pcie::RootComplex& rc = *root_complex_;
     const pcie::PortId cpu_port = rc.add_cpus();
+    rc.set_configuration_window(kConfigurationWindow);
     cpus_->upstream().bind(rc.inbox(), cpu_port);
     rc.downstream(cpu_port).bind(cpus_->inbox(), 0);
     std::map<std::string, pcie::PortId> iommu_ports;
@@ -124,6 +125,7 @@ void Hardware::connect(const PlatformConfig& config) {
             const requester::RequesterConfig identity = requester_config(device, i);
             const pcie::PortId port =
                 rc.add_device(iommu_ports.at(device.iommu), identity.rid, {identity.bar0});
+            rc.has_configuration(port);
             requesters_[i]->upstream().bind(rc.inbox(), port);
             rc.downstream(port).bind(requesters_[i]->inbox(), 0);
             continue;

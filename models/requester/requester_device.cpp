@@ -21,7 +21,7 @@ RequesterDevice::RequesterDevice(sim::Simulation& simulation, const RequesterCon
       inbox_(*this, kInboxCapacity),
       upstream_(sim::LinkParams{params.link_latency, params.link_bandwidth, 0}),
       core_(params, config.rid, simulation.recorder().name(config.name), *this, simulation.probes(),
-            simulation.recorder(), source()) {}
+            simulation.recorder(), source(), config.bar0.base) {}
 
 TimePs RequesterDevice::send(TimePs now, pcie::Tlp tlp) {
     const std::uint64_t bytes = pcie::wire_bytes(tlp);
@@ -41,18 +41,25 @@ void RequesterDevice::advance(TimePs now) {
             case pcie::TlpKind::MemRead:
             case pcie::TlpKind::MemWrite:
             case pcie::TlpKind::DeferrableWrite:
+            case pcie::TlpKind::ConfigRead:
+            case pcie::TlpKind::ConfigWrite:
                 register_accesses_.schedule(now + params_.register_access, 0, std::move(tlp));
                 break;
             default:
-                core_.receive(tlp);
+                core_.receive(now, tlp);
         }
     }
     core_.advance(now);
 }
 
 void RequesterDevice::access_register(TimePs now, const pcie::Tlp& tlp) {
+    if (tlp.kind == pcie::TlpKind::ConfigRead || tlp.kind == pcie::TlpKind::ConfigWrite) {
+        core_.configure(now, tlp);
+        return;
+    }
     const std::uint64_t offset = tlp.address - config_.bar0.base;
-    const bool legal = (tlp.length == 4 || tlp.length == 8) && offset % tlp.length == 0 &&
+    const bool legal = core_.decodes(now, config_.bar0.base) &&
+                       (tlp.length == 4 || tlp.length == 8) && offset % tlp.length == 0 &&
                        tlp.kind != pcie::TlpKind::DeferrableWrite;
     if (tlp.kind == pcie::TlpKind::MemWrite) {
         if (legal) {

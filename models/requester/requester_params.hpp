@@ -15,6 +15,15 @@ struct RequesterParams {
     TimePs register_access;
     TimePs link_latency;
     std::uint64_t link_bandwidth = 0;
+    TimePs reset_time;
+    std::uint64_t atc_entries = 0;
+    std::uint64_t atc_translations = 0;
+    TimePs atc_invalidation;
+    bool atc_global = false;
+    std::uint64_t pasid_width = 0;
+    std::uint64_t page_capacity = 0;
+    std::uint64_t page_group = 0;
+    std::uint64_t page_retries = 0;
 };
 
 // Owner kind "requester".
