@@ -137,19 +137,20 @@ void RequesterCore::configure(TimePs now, const pcie::Tlp& request) {
         value |= std::uint32_t{request.data[i]} << (8 * i);
     }
     recorder_.emit(source_, trace::PcieConfigWrite{rid_, offset, value, request.length});
+    const bool had_ats = config_.view().ats;
     const pcie::ConfigOrders orders = config_.write(offset, value, request.length);
     fabric_.send(now, std::move(completion));
-    written(now, orders);
+    written(now, orders, had_ats);
 }
 
-void RequesterCore::written(TimePs now, const pcie::ConfigOrders& orders) {
+void RequesterCore::written(TimePs now, const pcie::ConfigOrders& orders, bool had_ats) {
     if (orders.reset_function) {
         reset(now);
         return;
     }
-    if (!config_.view().ats) {
+    if (config_.view().ats != had_ats) {
         ats_halted_ = false;
-        if (!ats_on()) {
+        if (had_ats && !misbehaves(misbehave::kAtsNotEnabled)) {
             tell_dropped(atc_.clear(), "invalidate");
         }
     }
@@ -258,6 +259,7 @@ void RequesterCore::continue_stop(TimePs now) {
     }
     bool under_way = false;
     tags_.each([&](const Outstanding& r) { under_way = under_way || r.pasid == stop_pasid_; });
+    under_way = under_way && !probes_.has(kMarkerAhead);
     const bool marker = stop_ == Stop::SendMarker && stop_pasid_ && config_.view().page_requests;
     if (under_way || (!marker && groups_.waits(stop_pasid_))) {
         return;

@@ -100,7 +100,7 @@ private:
     }
     bool misbehaves(std::uint32_t how) const { return (at(reg::kMisbehave) & how) != 0; }
     void send_message(TimePs now, std::uint32_t control);
-    void written(TimePs now, const pcie::ConfigOrders& orders);
+    void written(TimePs now, const pcie::ConfigOrders& orders, bool had_ats);
     void reset(TimePs now);
     void stop(TimePs now, Stop how);
     void continue_stop(TimePs now);

@@ -27,6 +27,9 @@ inline const Defect kIgnoresResponseCode{"requester.ignores_response_code",
                                          "every response to a page group is taken for Success"};
 inline const Defect kIgnoresBusMaster{"requester.ignores_bus_master",
                                       "requests are made while bus mastering is off"};
+inline const Defect kMarkerAhead{
+    "requester.marker_ahead",
+    "the stop marker of a PASID leaves while requests with it are under way"};
 inline const Defect kResetKeepsTranslations{
     "requester.reset_keeps_translations", "a function-level reset leaves the device TLB as it is"};
 inline const Defect kResetForgetsTags{
