@@ -142,7 +142,8 @@ void RequesterCore::issue(TimePs now) {
 }
 
 void RequesterCore::send_write(TimePs now, const Route& route) {
-    const std::uint32_t length = part(config_.view().max_payload);
+    const std::uint32_t length =
+        part(std::min<std::uint64_t>(config_.view().max_payload, params_.max_payload));
     pcie::Tlp tlp = request(wish_, pcie::TlpKind::MemWrite);
     const auto first = moving_.begin() + issued_;
     tlp.data.assign(first, first + length);
@@ -156,7 +157,7 @@ void RequesterCore::send_write(TimePs now, const Route& route) {
     }
     issued_ += length;
     moved_ += length;
-    end_ = fabric_.send(now, std::move(tlp));
+    fabric_.send(now, std::move(tlp));
 }
 
 std::optional<TimePs> RequesterCore::deadline(TimePs now) const {
@@ -264,7 +265,11 @@ void RequesterCore::time_out(TimePs now, const Outstanding& was) {
 }
 
 void RequesterCore::end_if_done(TimePs now) {
-    const bool sent = issued_ == length_ && (!end_ || *end_ <= now);
+    if (operation_ == Operation::Write && issued_ == length_ && moved_ != 0 && !end_) {
+        end_ = fabric_.all_sent();
+    }
+    const bool posted = operation_ == Operation::Write && moved_ != 0;
+    const bool sent = issued_ == length_ && (!posted || (end_ && *end_ <= now));
     if (state_ != State::Busy || !sent || reads_ != 0 || asking_ || awaiting_pages_) {
         return;
     }
