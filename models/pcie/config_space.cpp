@@ -195,26 +195,25 @@ ConfigView ConfigSpace::view() const {
 }
 
 std::optional<TimePs> completion_timeout_of(std::uint32_t code) {
-    switch (code) {
-        case 0x1:
-            return 100_us;  // 50 us to 100 us
-        case 0x2:
-            return 10_ms;  // 1 ms to 10 ms
-        case 0x5:
-            return 55_ms;  // 16 ms to 55 ms
-        case 0x6:
-            return 210_ms;  // 65 ms to 210 ms
-        case 0x9:
-            return 900_ms;  // 260 ms to 900 ms
-        case 0xA:
-            return 3500_ms;  // 1 s to 3.5 s
-        case 0xD:
-            return 13'000_ms;  // 4 s to 13 s
-        case 0xE:
-            return 64'000_ms;  // 17 s to 64 s
-        default:
-            return std::nullopt;  // the function's own, and reserved codes
+    struct Range {
+        std::uint32_t code;
+        std::uint64_t longest;  // in microseconds
+    };
+    constexpr std::array<Range, 8> kRanges{{{0x1, 100},
+                                            {0x2, 10'000},
+                                            {0x5, 55'000},
+                                            {0x6, 210'000},
+                                            {0x9, 900'000},
+                                            {0xA, 3'500'000},
+                                            {0xD, 13'000'000},
+                                            {0xE, 64'000'000}}};
+    constexpr std::uint64_t kMicrosecond = 1'000'000;  // in picoseconds
+    for (const Range& range : kRanges) {
+        if (range.code == code) {
+            return TimePs{range.longest * kMicrosecond};
+        }
     }
+    return std::nullopt;  // the function's own, and reserved codes
 }
 
 }  // namespace ioasim::pcie

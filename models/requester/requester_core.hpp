@@ -69,7 +69,9 @@ public:
 
     void advance(TimePs now);
     std::optional<TimePs> next_wakeup() const;
-    bool busy() const { return state_ == State::Busy || !invalidations_.empty(); }
+    bool busy() const {
+        return state_ == State::Busy || !invalidations_.empty() || stop_ != Stop::None;
+    }
     std::vector<std::string> describe() const;
 
 private:
