@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/trace/ats_events.hpp"
 #include "core/trace/device_events.hpp"
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/run_events.hpp"
@@ -34,10 +35,12 @@ const std::vector<const EventInfo*>& catalogue() {
         KvmBind, KvmUnbind, KvmFree, KvmTableWrite, KvmKick, VmEntry, VmExit, VmCreate, VmDestroy,
         VmDeviceRemoved, VirtualCommand, GuestPasidEntry, VdcmBind, VdcmUnbind, VdcmFree, SvaBind,
         SvaUnbind, ProcessStart, ProcessExit, CpuPasid, CpuEnqcmd, RequesterStart, RequesterDone,
-        PcieUnsupported, PcieStall, PcieResume, PcieLost, VtdPasidEntrySet, VtdPasidEntryClear,
-        VtdRequest, VtdTranslated, VtdTranslationCompletion, VtdWalkRead, VtdWalkUpdate, VtdFault,
-        VtdFill, VtdDrop, VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone,
-        VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse>();
+        RequesterInvalidation, RequesterPageGroup, RequesterPageAnswer, PcieConfigWrite,
+        PcieFunctionReset, PcieMalformed, PcieUnsupported, PcieStall, PcieResume, PcieLost,
+        VtdPasidEntrySet, VtdPasidEntryClear, VtdRequest, VtdTranslated, VtdTranslationCompletion,
+        VtdTranslatedRequest, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill, VtdDrop,
+        VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdQueueStop, VtdEventMessage,
+        VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse>();
     return all;
 }
 

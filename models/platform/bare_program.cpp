@@ -16,6 +16,11 @@ namespace {
 constexpr TimePs kDefaultTimeout{10'000'000'000};
 constexpr std::size_t kShownBytes = 32;
 
+bool is_configuration(BareKind kind) {
+    return kind == BareKind::ConfigWrite || kind == BareKind::ConfigRead ||
+           kind == BareKind::ConfigPoll;
+}
+
 std::string hex_bytes(const std::vector<std::uint8_t>& bytes) {
     std::string out;
     for (std::size_t i = 0; i < std::min(bytes.size(), kShownBytes); ++i) {
@@ -62,10 +67,13 @@ private:
             case BareKind::MemoryPoll:
                 return memory_poll(step);
             case BareKind::MmioWrite:
+            case BareKind::ConfigWrite:
                 return mmio_write(step);
             case BareKind::MmioRead:
+            case BareKind::ConfigRead:
                 return mmio_read(step);
             case BareKind::MmioPoll:
+            case BareKind::ConfigPoll:
                 return mmio_poll(step);
             case BareKind::Dma:
                 return dma(step);
@@ -351,6 +359,11 @@ std::uint32_t BareActor::capability_offset(const BareUnit& unit, NamedRegister::
 BareActor::Register BareActor::locate(const BareStep& step) {
     const BareUnit& unit = world_.units.at(step.name("of", world_.first_iommu));
     NamedRegister named;
+    if (unit.configuration != 0 && is_configuration(step.kind)) {
+        SIM_CHECK(find_config_register(step.name(""), named), "register {}", step.name(""));
+        return {unit.configuration + named.offset,
+                static_cast<unsigned>(step.number("size", named.size))};
+    }
     const bool known = unit.iommu ? find_unit_register(step.name(""), named)
                                   : find_requester_register(step.name(""), named);
     SIM_CHECK(known, "register {}", step.name(""));
@@ -408,6 +421,7 @@ StepOutcome BareActor::dma(const BareStep& step) {
     flags |= step.number("execute") != 0 ? request::kExecute : 0;
     flags |= step.number("no_snoop") != 0 ? request::kNoSnoop : 0;
     flags |= step.number("translated") != 0 ? 2U << request::kAtShift : 0;
+    flags |= step.number("ats") != 0 ? request::kAutomatic : 0;
     set_reg(unit, reg::kAddress, step.number("iova"), 8);
     set_reg(unit, reg::kLength, length);
     set_reg(unit, reg::kPasid,

@@ -25,7 +25,8 @@ struct BareUnit {
     bool iommu = false;
     bool requester = false;
     Rid rid;
-    std::string unit;  // of a device: the IOMMU in front of it
+    std::string unit;                 // of a device: the IOMMU in front of it
+    std::uint64_t configuration = 0;  // of a device: its page of configuration space
 };
 
 // What reached memory of a device's operation, beside the device: writes are posted, so that only

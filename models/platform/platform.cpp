@@ -12,6 +12,7 @@
 #include "core/trace/run_events.hpp"
 #include "models/linux/dispatcher_scheduler.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/pcie/config_layout.hpp"
 #include "models/platform/address_map.hpp"
 #include "models/platform/bare_program.hpp"
 #include "models/platform/hardware.hpp"
@@ -247,12 +248,16 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
 // What bare programs and the bench around them know of the hardware.
 void Platform::Impl::build_bare_world() {
     for (std::size_t i = 0; i < config.iommus.size(); ++i) {
-        bare.units[config.iommus[i].name] = {iommu_registers(i), true, false, Rid{0}, {}};
+        bare.units[config.iommus[i].name] = {iommu_registers(i), true, false, Rid{0}, {}, 0};
     }
     for (std::size_t i = 0; i < config.devices.size(); ++i) {
         const DeviceConfig& device = config.devices[i];
-        bare.units[device.name] = {device_registers(i), false, device.kind == DeviceKind::Requester,
-                                   rid_of(device, i), device.iommu};
+        bare.units[device.name] = {device_registers(i),
+                                   false,
+                                   device.kind == DeviceKind::Requester,
+                                   rid_of(device, i),
+                                   device.iommu,
+                                   kConfigurationWindow + pcie::ecam_offset(rid_of(device, i), 0)};
     }
     bare.first_iommu = config.iommus.empty() ? "" : config.iommus.front().name;
     bare.next_activity = [this] { return sim.next_activity(); };

@@ -55,6 +55,7 @@ const Type& type_of(const BareArgSpec& arg) {
         case BareValue::Unit:
         case BareValue::Device:
         case BareValue::Register:
+        case BareValue::ConfigRegister:
         case BareValue::Function:
         case BareValue::NewTable:
         case BareValue::Table: {

@@ -121,13 +121,13 @@ TEST_CASE("requester: the first part that fails names the outcome") {
 TEST_CASE("requester: a read waits for a free tag") {
     RequesterParams params = requester_param_table().defaults();
     params.tags = 1;
-    params.max_read_request = 64;
+    params.max_read_request = 128;
     Bench bench(params);
-    bench.start(Operation::Read, 0x1000, 128);
+    bench.start(Operation::Read, 0x1000, 256);
     REQUIRE(bench.sent.size() == 1);
     bench.answer(bench.take(), 1);
     REQUIRE(bench.sent.size() == 1);
-    CHECK(bench.sent[0].address == 0x1040);
+    CHECK(bench.sent[0].address == 0x1080);
 }
 
 TEST_CASE("requester: a read without answer ends at the time-out and not before") {
