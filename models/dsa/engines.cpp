@@ -118,6 +118,10 @@ void Engines::issue_reads(TimePs now, std::uint32_t engine, std::uint32_t slot) 
     const std::uint32_t limit = port_.max_read(op.sources());
     std::uint32_t length = op.next_chunk(limit);
     while (length != 0) {
+        if (shared_.fabric.held_back()) {
+            starved_ = true;
+            return;
+        }
         if (!port_.can_read(length, op.sources())) {
             starved_ = true;
             shared_.probes.hit(kBuffersExhausted);
@@ -144,6 +148,17 @@ void Engines::issue_all(TimePs now) {
         }
     }
     first_to_issue_ = (first_to_issue_ + 1) % count();
+}
+
+void Engines::way_out_free(TimePs now) {
+    for (const Step& step : std::exchange(held_fills_, {})) {
+        if (engines_[step.engine].slots[step.slot].generation() == step.generation) {
+            schedule(now, step.kind, step.engine, step.slot);
+        }
+    }
+    if (starved_) {
+        issue_all(now);
+    }
 }
 
 bool Engines::answer(TimePs now, pcie::Tlp completion) {
@@ -187,6 +202,10 @@ void Engines::process(TimePs now, std::uint32_t engine, std::uint32_t slot) {
 
 void Engines::fill(TimePs now, std::uint32_t engine, std::uint32_t slot) {
     Operation& op = engines_[engine].slots[slot];
+    if (shared_.fabric.held_back()) {
+        held_fills_.push_back({StepKind::Fill, engine, slot, op.generation()});
+        return;
+    }
     Operation::Write write =
         op.fill(static_cast<std::uint32_t>(shared_.params.max_payload) * kFillBurst);
     const TimePs free_at = port_.write(now, op.issuer(), write.address, std::move(write.data),
