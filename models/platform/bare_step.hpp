@@ -20,6 +20,8 @@ enum class BareKind : std::uint8_t {
     Dma,  // requests of a test requester
     DmaWait,
     Settle,
+    Poison,  // from outside
+    Fail,
 };
 
 // What a value looks like in a scenario.
@@ -35,6 +37,7 @@ enum class BareValue : std::uint8_t {
     Device,    // the name of a device
     Register,  // a name of the target's register map, or an offset
     Function,  // the name of a device, or a requester id
+    Site,      // of a fault
     True,
 };
 

@@ -193,6 +193,9 @@ pcie::Tlp RequesterCore::request(pcie::TlpKind kind, std::uint32_t length) const
         tlp.execute = (flags & request::kExecute) != 0;
     }
     tlp.no_snoop = (flags & request::kNoSnoop) != 0;
+    tlp.relaxed_ordering = (flags & request::kRelaxedOrdering) != 0;
+    tlp.id_ordering = (flags & request::kIdOrdering) != 0;
+    tlp.poisoned = kind == pcie::TlpKind::MemWrite && (flags & request::kPoisoned) != 0;
     tlp.address = start_ + issued_;
     tlp.length = length;
     tlp.descriptor = number_;
@@ -274,7 +277,8 @@ void RequesterCore::answer(TimePs now, const pcie::Tlp& completion) {
         return;
     }
     --outstanding_;
-    const Outcome outcome = outcome_of_completion(completion.status);
+    const bool poisoned = completion.poisoned && !probes_.has(kUsesPoison);
+    const Outcome outcome = poisoned ? Outcome::Poisoned : outcome_of_completion(completion.status);
     if (outcome == Outcome::Ok) {
         SIM_CHECK(completion.data.size() == tag.length, "{} bytes for a read of {}",
                   completion.data.size(), tag.length);
@@ -321,7 +325,9 @@ void RequesterCore::advance(TimePs now) {
             probes_.hit(kTimedOut);
             tag.given_up = true;
             --outstanding_;
-            failed(start_ + tag.offset, Outcome::Timeout);
+            if (!probes_.has(kTimeoutIsSuccess)) {
+                failed(start_ + tag.offset, Outcome::Timeout);
+            }
         }
     }
     issue(now);

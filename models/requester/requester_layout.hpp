@@ -49,8 +49,11 @@ constexpr std::uint32_t kOperation = 0xF;  // [3:0]
 constexpr std::uint32_t kPrivileged = 1U << 8U;
 constexpr std::uint32_t kExecute = 1U << 9U;
 constexpr std::uint32_t kNoSnoop = 1U << 10U;
+constexpr std::uint32_t kPoisoned = 1U << 11U;  // a write whose data is known to be wrong
 constexpr std::uint32_t kAtShift = 12;  // [13:12]: address type as in the header of the request
 constexpr std::uint32_t kAtMask = 0x3;
+constexpr std::uint32_t kRelaxedOrdering = 1U << 14U;
+constexpr std::uint32_t kIdOrdering = 1U << 15U;
 }  // namespace request
 
 enum class Operation : std::uint8_t {
@@ -80,8 +83,9 @@ enum class Outcome : std::uint8_t {
     Ok = 0,                  // every part; of posted writes: sent
     UnsupportedRequest = 1,  // completion status of the first part that failed
     CompleterAbort = 2,
-    Timeout = 3,  // no completion in time
-    Refused = 4,  // the registers ask for what the function does not do
+    Timeout = 3,   // no completion in time
+    Refused = 4,   // the registers ask for what the function does not do
+    Poisoned = 5,  // data came that is known to be wrong; it is dropped
 };
 constexpr const char* outcome_name(Outcome outcome) {
     switch (outcome) {
@@ -95,6 +99,8 @@ constexpr const char* outcome_name(Outcome outcome) {
             return "timeout";
         case Outcome::Refused:
             return "refused";
+        case Outcome::Poisoned:
+            return "poisoned";
     }
     return "?";
 }

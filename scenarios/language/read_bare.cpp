@@ -74,6 +74,10 @@ private:
             case BareValue::Function:
                 function(node, at, arg.key);
                 break;
+            case BareValue::Site:
+                r_.known(node, at, "fault site", fault_sites(), Code::UnknownComponent);
+                step_.names[arg.key] = text_of(&node);
+                break;
             case BareValue::Choice:
             case BareValue::Text:
                 step_.names[arg.key] = text_of(&node);

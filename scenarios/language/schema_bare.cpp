@@ -55,7 +55,8 @@ const Type& type_of(const BareArgSpec& arg) {
         case BareValue::Unit:
         case BareValue::Device:
         case BareValue::Register:
-        case BareValue::Function: {
+        case BareValue::Function:
+        case BareValue::Site: {
             Type& t = make(Kind::Text, "a name");
             t.low = 1;
             return t;
