@@ -192,8 +192,7 @@ public:
     }
     // While reads are held nobody waits for their completion time-out.
     void settle() {
-        while (!(reads_held && core().next_wakeup() &&
-                 *core().next_wakeup() > now_ + 1_ms) &&
+        while (!(reads_held && core().next_wakeup() && *core().next_wakeup() > now_ + 1_ms) &&
                step()) {
         }
     }
