@@ -97,7 +97,8 @@ struct RequesterDone {
     static constexpr EventName kName{
         "requester.done", Category::Pcie,
         "An operation of a test requester ended: bytes that moved (of writes: were sent), and ok, "
-        "ur, ca, timeout, refused, no_translation, page_invalid, page_failure or stopped."};
+        "ur, ca, timeout, refused, no_translation, page_invalid, page_failure, stopped or "
+        "poisoned."};
     Name device;
     std::uint64_t descriptor = 0;
     std::uint32_t bytes = 0;
@@ -232,6 +233,22 @@ struct MemoryAccess {
     bool write = false;
     std::uint64_t descriptor = 0;
     IOASIM_FIELDS(rid, pasid, address, length, write, descriptor)
+};
+struct MemoryPoison {
+    static constexpr EventName kName{"memory.poison", Category::Memory,
+                                     "An error that cannot be corrected was put into memory."};
+    Hpa address;
+    std::uint64_t bytes = 0;
+    IOASIM_FIELDS(address, bytes)
+};
+struct MemoryError {
+    static constexpr EventName kName{
+        "memory.error", Category::Memory,
+        "A read met a poisoned line: of a device, or (00:00.0) of a remapping unit for itself."};
+    Rid rid;
+    Hpa address;
+    std::uint32_t length = 0;
+    IOASIM_FIELDS(rid, address, length)
 };
 struct PasidSpace {
     static constexpr EventName kName{

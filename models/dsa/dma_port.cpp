@@ -45,7 +45,8 @@ void DmaPort::read(TimePs now, const Issuer& issuer, std::uint64_t address,
     SIM_CHECK(owner.length <= bytes_to_page_end(address), "read across a page at {:#x}", address);
     const std::uint32_t tag = free_tags_.back();
     free_tags_.pop_back();
-    tags_[tag] = owner;
+    tags_[tag].owner = owner;
+    deadlines_.push_back({now + shared_.params.completion_timeout, tag, ++tags_[tag].use});
     free_buffers_ -= buffers_of(owner.length);
     ++outstanding_;
     pcie::Tlp tlp = request(pcie::TlpKind::MemRead, issuer, address, owner.length);
@@ -56,15 +57,54 @@ void DmaPort::read(TimePs now, const Issuer& issuer, std::uint64_t address,
     shared_.fabric.send(now, std::move(tlp));
 }
 
+bool DmaPort::late(std::uint32_t tag) {
+    if (tag >= tags_.size() || !tags_[tag].given_up) {
+        return false;
+    }
+    shared_.probes.hit(kLateCompletion);
+    tags_[tag].given_up = false;
+    free_tags_.push_back(tag);
+    return true;
+}
+
 std::optional<ReadOwner> DmaPort::take(std::uint32_t tag) {
-    if (tag >= tags_.size() || !tags_[tag]) {
+    if (tag >= tags_.size() || !tags_[tag].owner) {
         return std::nullopt;
     }
-    const std::optional<ReadOwner> owner = std::exchange(tags_[tag], std::nullopt);
+    const std::optional<ReadOwner> owner = std::exchange(tags_[tag].owner, std::nullopt);
     free_tags_.push_back(tag);
     free_buffers_ += buffers_of(owner->length);
     --outstanding_;
+    forget_answered();
     return owner;
+}
+
+std::optional<ReadOwner> DmaPort::give_up(TimePs now) {
+    if (deadlines_.empty() || deadlines_.front().at > now) {
+        return std::nullopt;
+    }
+    Tag& tag = tags_[deadlines_.front().tag];
+    const std::optional<ReadOwner> owner = std::exchange(tag.owner, std::nullopt);
+    tag.given_up = true;
+    free_buffers_ += buffers_of(owner->length);
+    --outstanding_;
+    shared_.probes.hit(kTimedOut);
+    forget_answered();
+    return owner;
+}
+
+std::optional<TimePs> DmaPort::next_deadline() const {
+    return deadlines_.empty() ? std::nullopt : std::optional<TimePs>(deadlines_.front().at);
+}
+
+void DmaPort::forget_answered() {
+    while (!deadlines_.empty()) {
+        const Tag& tag = tags_[deadlines_.front().tag];
+        if (tag.owner && tag.use == deadlines_.front().use) {
+            return;
+        }
+        deadlines_.pop_front();
+    }
 }
 
 TimePs DmaPort::write(TimePs now, const Issuer& issuer, std::uint64_t address,

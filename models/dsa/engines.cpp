@@ -66,7 +66,20 @@ void Engines::start(TimePs now, std::uint32_t engine, Work work, std::uint32_t o
              static_cast<std::uint32_t>(slot - e.slots.begin()));
 }
 
+void Engines::give_up_overdue(TimePs now) {
+    bool any = false;
+    while (const auto owner = port_.give_up(now)) {
+        any = true;
+        slot_of(*owner).answered(*owner, pcie::CplStatus::Abort, {});
+        process(now, owner->engine, owner->slot);
+    }
+    if (any && starved_) {
+        issue_all(now);
+    }
+}
+
 void Engines::advance(TimePs now) {
+    give_up_overdue(now);
     while (steps_.due(now)) {
         const Step step = steps_.pop();
         Operation& op = engines_[step.engine].slots[step.slot];
@@ -162,11 +175,19 @@ void Engines::way_out_free(TimePs now) {
 }
 
 bool Engines::answer(TimePs now, pcie::Tlp completion) {
+    if (port_.late(completion.tag)) {
+        if (starved_) {
+            issue_all(now);
+        }
+        return true;
+    }
     const auto owner = port_.take(completion.tag);
     if (!owner) {
         return false;
     }
-    slot_of(*owner).answered(*owner, completion.status, std::move(completion.data));
+    slot_of(*owner).answered(*owner,
+                             completion.poisoned ? pcie::CplStatus::Abort : completion.status,
+                             std::move(completion.data));
     process(now, owner->engine, owner->slot);
     if (starved_) {
         issue_all(now);

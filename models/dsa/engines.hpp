@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/sim/module.hpp"
 #include "core/sim/timeline.hpp"
 #include "models/dsa/dma_port.hpp"
 #include "models/dsa/operation.hpp"
@@ -35,7 +36,9 @@ public:
     void advance(TimePs now);
     // Writes that waited for credits of the link have left.
     void way_out_free(TimePs now);
-    std::optional<TimePs> next_wakeup() const { return steps_.next(); }
+    std::optional<TimePs> next_wakeup() const {
+        return sim::earliest(steps_.next(), port_.next_deadline());
+    }
 
     // Ends matching work as soon as its reads are back, without a record.
     template <class Matches>
@@ -79,6 +82,7 @@ private:
         std::uint32_t generation;
     };
 
+    void give_up_overdue(TimePs now);
     void decoded(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void issue_reads(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void issue_all(TimePs now);

@@ -179,6 +179,7 @@ ConfigView ConfigSpace::view() const {
     v.bus_master = (command & kBusMaster) != 0;
     v.bar0 = (at(kBar0, 4) & ~0xFU) | std::uint64_t{at(kBar0 + 4, 4)} << 32U;
     v.no_snoop = (control & kNoSnoopEnable) != 0;
+    v.relaxed_ordering = (control & kRelaxedOrder) != 0;
     // More than the function can do is as much as it can do.
     v.max_payload = std::min(size_of_code((control >> kMaxPayloadShift) & 7U),
                              size_of_code(size_code(abilities_.max_payload)));

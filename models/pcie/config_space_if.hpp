@@ -42,6 +42,7 @@ struct ConfigView {
     bool bus_master = false;
     std::uint64_t bar0 = 0;
     bool no_snoop = false;
+    bool relaxed_ordering = false;
     std::uint32_t max_payload = 128;
     std::uint32_t max_read_request = 512;
     std::uint32_t timeout_code = 0;  // DEVCTL2 [3:0]

@@ -82,6 +82,11 @@ private:
             case BareKind::Settle:
                 settle();
                 return {};
+            case BareKind::Poison:
+                return poison(step);
+            case BareKind::Fail:
+                world_.fail_next(step.name(""));
+                return {};
             case BareKind::Interrupt:
                 return interrupt(step);
             default:
@@ -116,6 +121,12 @@ private:
     StepOutcome store(const BareStep& step);
     StepOutcome check(const BareStep& step);
     StepOutcome memory_poll(const BareStep& step);
+    StepOutcome poison(const BareStep& step);
+    // A processor cannot read this: it takes a machine check.
+    StepOutcome machine_check(std::uint64_t address) {
+        return mismatch("memory without an error", fmt::format("poison at {:#x}", address),
+                        Errno::Efault);
+    }
 
     struct Register {
         std::uint64_t address = 0;
@@ -316,6 +327,9 @@ StepOutcome BareActor::check(const BareStep& step) {
     }
     std::vector<std::uint8_t> found(wanted.size());
     ctx_->read_bytes(step.number(""), found.data(), found.size());
+    if (world_.is_poisoned(step.number(""), found.size())) {
+        return machine_check(step.number(""));
+    }
     if (found != wanted) {
         return mismatch(fmt::format("{} at {:#x}", hex_bytes(wanted), step.number("")),
                         fmt::format("{}, {}", hex_bytes(found), first_difference(wanted, found)));
@@ -339,7 +353,17 @@ StepOutcome BareActor::memory_poll(const BareStep& step) {
         }
         value = ctx_->load(address, size);
     }
-    return {Errno::Ok, value};
+    return world_.is_poisoned(address, size) ? machine_check(address)
+                                             : StepOutcome{Errno::Ok, value};
+}
+
+StepOutcome BareActor::poison(const BareStep& step) {
+    const std::uint64_t size = step.number("size", 1);
+    if (!world_.is_memory(step.number(""), size)) {
+        return mismatch("memory", fmt::format("nothing at {:#x}", step.number("")), Errno::Efault);
+    }
+    world_.poison(step.number(""), size);
+    return {};
 }
 
 // --- registers ---
@@ -420,6 +444,9 @@ StepOutcome BareActor::dma(const BareStep& step) {
     flags |= step.number("privileged") != 0 ? request::kPrivileged : 0;
     flags |= step.number("execute") != 0 ? request::kExecute : 0;
     flags |= step.number("no_snoop") != 0 ? request::kNoSnoop : 0;
+    flags |= step.number("relaxed") != 0 ? request::kRelaxedOrdering : 0;
+    flags |= step.number("id_ordering") != 0 ? request::kIdOrdering : 0;
+    flags |= step.number("poisoned") != 0 ? request::kPoisoned : 0;
     flags |= step.number("translated") != 0 ? 2U << request::kAtShift : 0;
     flags |= step.number("ats") != 0 ? request::kAutomatic : 0;
     set_reg(unit, reg::kAddress, step.number("iova"), 8);

@@ -72,6 +72,10 @@ struct BareWorld {
     // When the hardware does something next; none: it is idle.
     std::function<std::optional<TimePs>()> next_activity;
     std::function<bool(std::uint64_t address, std::uint64_t bytes)> is_memory;
+    std::function<bool(std::uint64_t address, std::uint64_t bytes)> is_poisoned;
+    // Faults from outside.
+    std::function<void(std::uint64_t address, std::uint64_t bytes)> poison;
+    std::function<void(const std::string& site)> fail_next;
 };
 
 std::unique_ptr<ProgramActor> make_bare_actor(BareWorld& world, const ProgramConfig& program);

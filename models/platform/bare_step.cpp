@@ -34,7 +34,7 @@ const BareArgSpec kExpect{"expect",
                           "how it ends; \"blocked\": ur or ca of a read, no effect of a write",
                           "\"ok\"",
                           {"ok", "blocked", "ur", "ca", "timeout", "refused", "no_translation",
-                           "page_invalid", "page_failure", "stopped", "any"}};
+                           "page_invalid", "page_failure", "stopped", "poisoned", "any"}};
 const BareArgSpec kData{"data", V::Bytes, false, "write: the bytes; read: what must have come", ""};
 
 std::vector<BareArgSpec> contents(bool check) {
@@ -62,6 +62,9 @@ std::vector<BareArgSpec> dma_args() {
         {"privileged", V::Flag, false, "with PASID: privileged mode requested", "false"},
         {"execute", V::Flag, false, "with PASID: execute requested", "false"},
         {"no_snoop", V::Flag, false, "no-snoop attribute", "false"},
+        {"relaxed", V::Flag, false, "relaxed ordering attribute", "false"},
+        {"id_ordering", V::Flag, false, "identity-based ordering attribute", "false"},
+        {"poisoned", V::Flag, false, "write: the data is marked as wrong", "false"},
         {"translated", V::Flag, false, "the address is said to be translated", "false"},
         {"ats", V::Flag, false,
          "as its configuration lets it: through its device TLB, with page requests", "false"},
@@ -346,6 +349,23 @@ const std::vector<BareSpec>& bare_specs() {
              subject(V::True, "true"),
              {},
              "until the hardware has nothing left to do"},
+            {"poison",
+             BareKind::Poison,
+             subject(V::Number, "where"),
+             {{"size",
+               V::Number,
+               false,
+               "bytes; every line of 64 bytes that they touch",
+               "1",
+               {},
+               1,
+               1ULL << 26U}},
+             "memory gets an error that cannot be corrected"},
+            {"fail",
+             BareKind::Fail,
+             subject(V::Site, "a fault site"),
+             {},
+             "the next operation that comes by this fault site fails there"},
         };
         for (BareSpec& spec : builder_specs()) {
             all.push_back(std::move(spec));

@@ -41,6 +41,8 @@ enum class BareKind : std::uint8_t {
     Fault,
     NoFault,
     Interrupt,
+    Poison,  // from outside
+    Fail,
 };
 
 // What a value looks like in a scenario.
@@ -59,6 +61,7 @@ enum class BareValue : std::uint8_t {
     Function,        // the name of a device, or a requester id
     NewTable,        // names a page table from here on
     Table,
+    Site,  // of a fault
     True,
 };
 

@@ -88,7 +88,7 @@ struct Platform::Impl {
     std::unique_ptr<KernelObjects> objects;
     std::map<std::string, Guest> guests;
     std::optional<ProgramWorld> world;
-    BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}};
+    BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}, {}, {}};
     std::vector<std::unique_ptr<ProgramActor>> actors;
 };
 
@@ -263,6 +263,17 @@ void Platform::Impl::build_bare_world() {
     bare.next_activity = [this] { return sim.next_activity(); };
     bare.is_memory = [this](std::uint64_t address, std::uint64_t bytes) {
         return hardware.memory().bytes().contains(Hpa{address}, bytes);
+    };
+    bare.is_poisoned = [this](std::uint64_t address, std::uint64_t bytes) {
+        return hardware.memory().bytes().poisoned(Hpa{address}, bytes);
+    };
+    bare.poison = [this](std::uint64_t address, std::uint64_t bytes) {
+        hardware.memory().poison(Hpa{address}, bytes);
+    };
+    bare.fail_next = [this](const std::string& site) {
+        const Declaration* const found = Declaration::find(Declaration::Kind::FaultSite, site);
+        SIM_CHECK(found != nullptr, "unknown fault site {}", site);
+        sim.probes().fail_next(static_cast<const FaultSite&>(*found));
     };
     const bool used = std::any_of(config.programs.begin(), config.programs.end(),
                                   [](const ProgramConfig& p) { return p.on == kBare; });

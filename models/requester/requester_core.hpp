@@ -84,6 +84,9 @@ private:
         bool privileged = false;
         bool execute = false;
         bool no_snoop = false;
+        bool relaxed_ordering = false;
+        bool id_ordering = false;
+        bool poisoned = false;
     };
     // How the next part of an operation goes.
     struct Route {

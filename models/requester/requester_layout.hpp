@@ -56,11 +56,14 @@ constexpr std::uint32_t kOperation = 0xF;  // [3:0]
 constexpr std::uint32_t kPrivileged = 1U << 8U;
 constexpr std::uint32_t kExecute = 1U << 9U;
 constexpr std::uint32_t kNoSnoop = 1U << 10U;
+constexpr std::uint32_t kPoisoned = 1U << 11U;  // a write whose data is known to be wrong
 constexpr std::uint32_t kAtShift = 12;  // [13:12]: address type as in the header of the request
 constexpr std::uint32_t kAtMask = 0x3;
 // The function chooses the address type as its configuration lets it: through its device TLB when
 // ATS is enabled; a PASID only when that is enabled. Without this bit requests go as told.
 constexpr std::uint32_t kAutomatic = 1U << 14U;
+constexpr std::uint32_t kRelaxedOrdering = 1U << 15U;
+constexpr std::uint32_t kIdOrdering = 1U << 16U;
 }  // namespace request
 
 enum class Operation : std::uint8_t {
@@ -113,6 +116,7 @@ enum class Outcome : std::uint8_t {
     PageInvalid = 6,    // the page was asked for: Invalid Request
     PageFailure = 7,    // the page was asked for: Response Failure
     Stopped = 8,        // by STOP
+    Poisoned = 9,       // data came that is known to be wrong; it is dropped
 };
 constexpr const char* outcome_name(Outcome outcome) {
     switch (outcome) {
@@ -134,6 +138,8 @@ constexpr const char* outcome_name(Outcome outcome) {
             return "page_failure";
         case Outcome::Stopped:
             return "stopped";
+        case Outcome::Poisoned:
+            return "poisoned";
     }
     return "?";
 }

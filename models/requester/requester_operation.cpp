@@ -39,6 +39,9 @@ RequesterCore::Wish RequesterCore::wish() const {
         w.execute = (flags & request::kExecute) != 0;
     }
     w.no_snoop = (flags & request::kNoSnoop) != 0;
+    w.relaxed_ordering = (flags & request::kRelaxedOrdering) != 0;
+    w.id_ordering = (flags & request::kIdOrdering) != 0;
+    w.poisoned = (flags & request::kPoisoned) != 0;
     return w;
 }
 
@@ -101,6 +104,9 @@ pcie::Tlp RequesterCore::request(const Wish& wish, pcie::TlpKind kind) const {
     tlp.privileged = wish.privileged;
     tlp.execute = wish.execute;
     tlp.no_snoop = wish.no_snoop && config_.view().no_snoop;
+    tlp.relaxed_ordering = wish.relaxed_ordering && config_.view().relaxed_ordering;
+    tlp.id_ordering = wish.id_ordering;
+    tlp.poisoned = wish.poisoned && kind == pcie::TlpKind::MemWrite;
     tlp.descriptor = number_;
     return tlp;
 }
@@ -240,7 +246,8 @@ void RequesterCore::answer(TimePs now, const pcie::Tlp& completion) {
 
 void RequesterCore::read_came(const Outstanding& was, const pcie::Tlp& completion) {
     --reads_;
-    const Outcome outcome = outcome_of_completion(completion.status);
+    const bool poisoned = completion.poisoned && !probes_.has(kUsesPoison);
+    const Outcome outcome = poisoned ? Outcome::Poisoned : outcome_of_completion(completion.status);
     if (outcome != Outcome::Ok) {
         failed(start_ + was.offset, outcome);
         return;
@@ -259,7 +266,9 @@ void RequesterCore::time_out(TimePs now, const Outstanding& was) {
         give_up_rest(Outcome::Timeout);
     } else {
         --reads_;
-        failed(start_ + was.offset, Outcome::Timeout);
+        if (!probes_.has(kTimeoutIsSuccess)) {
+            failed(start_ + was.offset, Outcome::Timeout);
+        }
     }
     answer_invalidations(now);
 }

@@ -7,6 +7,11 @@ namespace ioasim::requester {
 
 inline const Defect kIgnoresSizes{"requester.ignores_sizes",
                                   "requests are longer than the link allows"};
+inline const Defect kUsesPoison{"requester.uses_poison",
+                                "data that is marked as wrong is taken as it is"};
+inline const Defect kTimeoutIsSuccess{"requester.timeout_is_success",
+                                      "a read that was given up unanswered ends as if it had been "
+                                      "answered"};
 
 inline const Defect kUsesStaleCompletion{
     "requester.uses_stale_completion",

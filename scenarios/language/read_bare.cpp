@@ -97,6 +97,10 @@ private:
                 r_.known(node, at, "page table", page_tables_, Code::UnknownVariable);
                 step_.names[arg.key] = text_of(&node);
                 break;
+            case BareValue::Site:
+                r_.known(node, at, "fault site", fault_sites(), Code::UnknownComponent);
+                step_.names[arg.key] = text_of(&node);
+                break;
             case BareValue::Choice:
             case BareValue::Text:
                 step_.names[arg.key] = text_of(&node);

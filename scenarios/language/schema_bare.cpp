@@ -58,7 +58,8 @@ const Type& type_of(const BareArgSpec& arg) {
         case BareValue::ConfigRegister:
         case BareValue::Function:
         case BareValue::NewTable:
-        case BareValue::Table: {
+        case BareValue::Table:
+        case BareValue::Site: {
             Type& t = make(Kind::Text, "a name");
             t.low = 1;
             return t;
