@@ -152,6 +152,8 @@ void RequesterCore::written(TimePs now, const pcie::ConfigOrders& orders, bool h
         ats_halted_ = false;
         if (had_ats && !misbehaves(misbehave::kAtsNotEnabled)) {
             tell_dropped(atc_.clear(), "invalidate");
+            // Nobody will invalidate what is still on its way.
+            tags_.each([](Outstanding& r) { r.stale = r.stale || r.translation; });
         }
     }
     if (orders.reset_page_requests) {
@@ -243,6 +245,10 @@ void RequesterCore::receive(TimePs now, const pcie::Tlp& message) {
 // --- stop ---------------------------------------------------------------------------------------
 
 void RequesterCore::stop(TimePs now, Stop how) {
+    if (how != Stop::WaitForResponses && how != Stop::SendMarker) {
+        probes_.hit(kRefused);
+        return;
+    }
     stop_ = how;
     stop_pasid_ = wish().pasid;
     if (state_ == State::Busy && wish_.pasid == stop_pasid_) {

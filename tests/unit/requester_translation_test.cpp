@@ -168,6 +168,16 @@ TEST_CASE("automatic: with ATS off requests go untranslated, with their PASID") 
     CHECK(bench.core.read_register(reg::kTranslations, 4) == 0);
 }
 
+TEST_CASE("automatic: a translation that comes after ATS was switched off is not kept") {
+    Bench bench;
+    bench.start(Operation::Write, 0x1000, 4);
+    const pcie::Tlp asked = bench.take();
+    bench.write_config(config::kAtsCtl, 0);
+    bench.translate(asked, true, true);
+    CHECK(bench.take().at == pcie::AddressType::Untranslated);
+    CHECK(bench.core.read_register(reg::kTranslations, 4) == 0);
+}
+
 TEST_CASE("automatic: a PASID that is not enabled is refused") {
     Bench bench;
     bench.write_config(config::kAtsCtl, 0);
@@ -399,6 +409,16 @@ TEST_CASE("stop: it waits for the response to what the PASID asked for") {
     CHECK((bench.core.read_register(reg::kStatus, 4) & kStopping) == 0);
     CHECK(bench.outcome() == Outcome::Stopped);
     CHECK(bench.sent.empty());
+}
+
+TEST_CASE("stop: neither way of stopping is no stop") {
+    Bench bench;
+    bench.start(Operation::Read, 0x1000, 4);
+    bench.take();
+    bench.core.write_register(g_now, reg::kStop, 0, 4);
+    bench.core.write_register(g_now, reg::kStop, 3, 4);
+    CHECK(bench.state() == State::Busy);
+    CHECK((bench.core.read_register(reg::kStatus, 4) & kStopping) == 0);
 }
 
 TEST_CASE("stop: a marker behind its page requests tells that nobody waits") {
