@@ -51,6 +51,8 @@ public:
     // Descriptors whose time has come leave for memory.
     void advance(TimePs now);
     std::optional<TimePs> due() const;
+    // Descriptors are on their way to memory.
+    bool writing() const { return !writes_.empty(); }
     // Software wrote PQT.
     void on_tail_write();
     // Software answers a group.

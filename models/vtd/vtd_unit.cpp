@@ -81,8 +81,13 @@ void RemappingUnit::advance(TimePs now) {
     if (queue_.due() && *queue_.due() <= now) {
         queue_.execute(now);
     }
-    expire_device_tlbs(now);
-    page_requests_.advance(now);
+    // Most of the time nothing of these is under way; this runs at every activation.
+    if (device_tlbs_.pending() != 0) {
+        expire_device_tlbs(now);
+    }
+    if (page_requests_.writing()) {
+        page_requests_.advance(now);
+    }
     if (commands_.due() && *commands_.due() <= now) {
         commands_.execute(now);
     }
@@ -97,8 +102,12 @@ std::optional<TimePs> RemappingUnit::next_wakeup() const {
         }
     };
     sooner(commands_.due());
-    sooner(device_tlbs_.deadline());
-    sooner(page_requests_.due());
+    if (device_tlbs_.pending() != 0) {
+        sooner(device_tlbs_.deadline());
+    }
+    if (page_requests_.writing()) {
+        sooner(page_requests_.due());
+    }
     if (!reads_.empty()) {
         sooner(reads_.front().due);
     }
