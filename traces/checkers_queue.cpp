@@ -1,14 +1,18 @@
 // Queues of remapping units: what an invalidation wait comes behind, what a fence holds, ITags, and
 // that a page request drops its page before it shows. VT-d specification 6.5.2, 7.4.
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "core/trace/device_events.hpp"
 #include "core/trace/vtd_events.hpp"
 #include "traces/checkers.hpp"
+#include "traces/flat_map.hpp"
 
 namespace ioasim::traces {
 namespace {
@@ -34,6 +38,8 @@ public:
         on<Self, trace::VtdQueueStop, &Self::on_stop>(table);
         on<Self, trace::VtdPageRequest, &Self::on_page_request>(table);
         on<Self, trace::VtdPrq, &Self::on_page_queue>(table);
+        on<Self, trace::VtdTranslated, &Self::on_translated>(table);
+        on<Self, trace::MemoryAccess, &Self::on_access>(table);
     }
 
 private:
@@ -43,6 +49,15 @@ private:
         bool page_drain = false;
         std::set<std::uint32_t> devices;  // ITags that it waits for
         std::uint64_t pages = 0;          // page requests that were queued before the last answer
+        std::uint64_t drains = 0;         // the last invalidation before it, as an event
+    };
+    // A request on its way from translation to memory.
+    struct Flight {
+        std::uint64_t seq = 0;
+        std::uint32_t iommu = 0;
+        std::uint32_t rid = 0;
+        std::uint32_t pasid = 0;
+        bool write = false;
     };
     struct Drop {
         std::uint32_t did = 0;
@@ -56,7 +71,9 @@ private:
         std::uint64_t queued = 0;                      // page requests
         std::uint64_t visible = 0;
         std::uint32_t tail = 0;
-        std::optional<Drop> drop;  // of the page request that comes next
+        std::optional<Drop> drop;       // of the page request that comes next
+        std::uint64_t invalidated = 0;  // by the last invalidation, as an event
+        std::uint64_t drained = 0;      // the last invalidation whose wait is done
     };
 
     Unit& unit(std::uint32_t iommu) { return units_[iommu]; }
@@ -77,6 +94,7 @@ private:
             wait.devices.insert(itag);
         }
         wait.pages = wait.devices.empty() ? u.queued : 0;
+        wait.drains = u.invalidated;
         u.waits.push_back(std::move(wait));
     }
 
@@ -88,6 +106,7 @@ private:
         }
         const Wait wait = std::move(u.waits.front());
         u.waits.pop_front();
+        u.drained = std::max(u.drained, wait.drains);
         if (!wait.devices.empty()) {
             complain("queue.wait_passed_device", record, iommu,
                      fmt::format("the wait of event {} completed while {} device TLBs before it "
@@ -152,6 +171,7 @@ private:
         const std::uint32_t iommu = IOASIM_U32(record, VtdInvalidation, iommu);
         if (IOASIM_U32(record, VtdInvalidation, kind) != kind_page_request_) {
             check_fence(record, iommu, "an invalidation");
+            unit(iommu).invalidated = record.seq;
             return;
         }
         unit(iommu).drop = Drop{IOASIM_U32(record, VtdInvalidation, did),
@@ -198,11 +218,52 @@ private:
         }
     }
 
+    void on_translated(const trace::EventRecord& record) {
+        in_flight_[IOASIM_FIELD(record, VtdTranslated, hpa)].push_back(
+            {record.seq, IOASIM_U32(record, VtdTranslated, iommu),
+             IOASIM_U32(record, VtdTranslated, rid), IOASIM_U32(record, VtdTranslated, pasid),
+             IOASIM_FIELD(record, VtdTranslated, write) != 0});
+    }
+
+    // 6.5.2.3: whoever used an old translation has reached memory when the wait is done.
+    void on_access(const trace::EventRecord& record) {
+        const std::uint64_t hpa = IOASIM_FIELD(record, MemoryAccess, address);
+        std::vector<Flight>* const flights = in_flight_.find(hpa);
+        if (flights == nullptr) {
+            return;  // sent with a translated address
+        }
+        const auto found = std::find_if(flights->begin(), flights->end(), [&](const Flight& f) {
+            return f.rid == IOASIM_U32(record, MemoryAccess, rid) &&
+                   f.pasid == IOASIM_U32(record, MemoryAccess, pasid) &&
+                   f.write == (IOASIM_FIELD(record, MemoryAccess, write) != 0);
+        });
+        if (found == flights->end()) {
+            return;
+        }
+        const Flight flight = *found;
+        flights->erase(found);
+        if (flights->empty()) {
+            in_flight_.erase(hpa);
+        }
+        if (flight.seq < unit(flight.iommu).drained) {
+            complain("queue.wait_passed_request", record, flight.iommu,
+                     fmt::format("a request that was translated in event {} reached memory at "
+                                 "0x{:x} after the wait behind a later invalidation was done",
+                                 flight.seq, hpa));
+        }
+    }
+
     void on_page_queue(const trace::EventRecord& record) {
         Unit& u = unit(IOASIM_U32(record, VtdPrq, iommu));
         const std::uint32_t tail = IOASIM_U32(record, VtdPrq, tail);
         if (tail != u.tail && u.visible < u.queued) {
             ++u.visible;
+            if (tail == IOASIM_U32(record, VtdPrq, head)) {
+                complain("queue.tail_met_head", record, IOASIM_U32(record, VtdPrq, iommu),
+                         fmt::format("a page request was queued and tail and head are both 0x{:x}: "
+                                     "the queue looks empty",
+                                     tail));
+            }
         }
         u.tail = tail;
     }
@@ -211,6 +272,7 @@ private:
     std::uint32_t cache_iotlb_;
     std::uint32_t timeout_;
     std::map<std::uint32_t, Unit> units_;
+    FlatMap<std::vector<Flight>> in_flight_;  // by host address
 };
 
 }  // namespace

@@ -189,6 +189,15 @@ const std::vector<Explanation>& explanations() {
          "An invalidation wait completed before every device TLB before it had answered.",
          "Software frees the page while the device still uses its own copy of the translation.",
          "A wait that looks at the unit's own caches only; a time-out that counts as an answer."},
+        {"queue.tail_met_head", "A page request was queued and the queue's tail came to its head.",
+         "Software takes the full queue for an empty one: the requests in it are lost.",
+         "One descriptor's room must stay free; or software wrote a head that it had not read to."},
+        {"queue.wait_passed_request",
+         "An invalidation wait completed while a request that was translated before the "
+         "invalidation "
+         "had not reached memory.",
+         "Software frees the page and the device still writes to it.",
+         "A wait that looks at the caches only and does not drain what is under way."},
         {"queue.wait_passed_pages",
          "A wait with page-request drain completed before page requests that came before it were "
          "in the queue.",

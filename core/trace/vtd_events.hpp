@@ -179,6 +179,17 @@ struct VtdDevTlbDone {
     bool timeout = false;
     IOASIM_FIELDS(iommu, rid, itag, timeout)
 };
+struct VtdDescriptor {
+    static constexpr EventName kName{
+        "vtd.descriptor", Category::Vtd,
+        "A descriptor of the invalidation queue as it was fetched, before it is executed; error: "
+        "why it is refused (IQEI), 0 when it is not. A short one has 0 in q2 and q3."};
+    Name iommu;
+    std::uint32_t head = 0;  // IQH: its offset in the queue
+    std::uint32_t error = 0;
+    Hex q0, q1, q2, q3;
+    IOASIM_FIELDS(iommu, head, error, q0, q1, q2, q3)
+};
 struct VtdQueueStop {
     static constexpr EventName kName{"vtd.queue_stop", Category::Vtd,
                                      "The invalidation queue stopped: a bad descriptor (iqe) or a "

@@ -43,6 +43,17 @@ void check_devices(const PlatformConfig& config, Problems& problems) {
                                             device.name, params.total_entries)});
         }
     }
+    for (std::size_t d = 0; d < config.devices.size(); ++d) {
+        for (std::size_t before = 0; before < d; ++before) {
+            const Rid rid = rid_of(config.devices[d], d);
+            if (rid == rid_of(config.devices[before], before)) {
+                problems.push_back({fmt::format("platform.devices[{}]", d),
+                                    fmt::format("{} and {} have the same requester id {:#06x}",
+                                                config.devices[before].name, config.devices[d].name,
+                                                rid.value())});
+            }
+        }
+    }
     if (config.devices.size() > kMaxDevices) {
         problems.push_back({"platform.devices", fmt::format("{} devices, at most {} fit",
                                                             config.devices.size(), kMaxDevices)});

@@ -26,7 +26,7 @@ std::map<std::string, Steps*> lists_of(Config& config) {
 
 Rid rid_of(const DeviceConfig& device, std::size_t index) {
     // Bus 0 holds the host; devices sit one to a device number from 00:01.0 on.
-    return device.rid != Rid{0} ? device.rid : Rid{static_cast<std::uint16_t>((index + 1) << 3U)};
+    return device.rid.value_or(Rid{static_cast<std::uint16_t>((index + 1) << 3U)});
 }
 
 bool PlatformConfig::without_kernel() const {

@@ -44,7 +44,7 @@ struct DeviceConfig {
     std::string name;
     DeviceKind kind = DeviceKind::Dsa;
     std::string iommu;
-    Rid rid{0};  // 0: assigned in order of listing
+    std::optional<Rid> rid;  // none: assigned in order of listing
     bool ats = false;
     std::uint32_t engines = 1;
     std::vector<WorkqueueConfig> workqueues;

@@ -102,7 +102,11 @@ TranslationEntry RequestPipeline::entry_of(const Slot& slot, const Translation& 
         level = std::min(level, static_cast<unsigned>(params_.pass_through_level));
     }
     const std::uint64_t at = t.at(slot.tlp.address).value();
-    while (level > 1 && holds_interrupts(at & ~(level_page_bytes(level) - 1), level)) {
+    // Neither side may hold the interrupt range: without PASID an address there is an interrupt.
+    const auto interrupts = [&](std::uint64_t address) {
+        return holds_interrupts(address & ~(level_page_bytes(level) - 1), level);
+    };
+    while (level > 1 && (interrupts(at) || (!slot.tlp.pasid && interrupts(slot.tlp.address)))) {
         --level;
     }
     TranslationEntry entry;

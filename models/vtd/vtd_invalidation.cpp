@@ -89,6 +89,7 @@ void InvalidationQueue::begin(TimePs now) {
     const QueueError error =
         next.ok ? check_descriptor(caps_, owner_.table_mode(), wide(), next.descriptor)
                 : QueueError::Fetch;
+    owner_.descriptor_read(next.descriptor, error);
     if (error != QueueError::None) {
         fail(now, error);
         if (!probes_.has(kErrorDoesNotStop)) {

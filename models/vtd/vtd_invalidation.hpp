@@ -47,6 +47,8 @@ public:
     virtual bool device_tlbs_done(std::uint64_t mark) const = 0;
     virtual bool page_requests_visible(std::uint64_t mark) const = 0;
 
+    // A descriptor is next; with an error it is not executed.
+    virtual void descriptor_read(const Descriptor& descriptor, QueueError error) = 0;
     virtual void wait_taken(TimePs now, const Descriptor& descriptor) = 0;
     virtual void write_status(TimePs now, Hpa address, std::uint32_t data) = 0;
     virtual void wait_done(TimePs now, const Descriptor& descriptor) = 0;

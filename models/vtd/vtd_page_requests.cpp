@@ -34,7 +34,8 @@ PageRequestQueue::PageRequestQueue(const VtdParams& params, const Capabilities& 
       source_(source),
       name_(name),
       port_(port),
-      owner_(owner) {}
+      owner_(owner),
+      teller_(recorder, source, name) {}
 
 // --- arrival and end ----------------------------------------------------------------------------
 
@@ -110,6 +111,7 @@ void PageRequestQueue::step(TimePs now, const WalkAction& action) {
         checked(now);
         return;
     }
+    action_ = action;
     memory::MemRequest read;
     read.op = memory::MemOp::Read;
     read.address = action.address;
@@ -120,6 +122,7 @@ void PageRequestQueue::step(TimePs now, const WalkAction& action) {
 
 void PageRequestQueue::on_walk_response(TimePs now, const memory::MemResponse& response) {
     SIM_CHECK(walk_.has_value(), "an answer for a page request's walk that nobody made");
+    teller_.tell(action_, walk_->request(), response);
     step(now, walk_->on_read(response.data.data(), response.data.size(),
                              response.status == memory::MemStatus::Ok));
     next(now);
@@ -200,6 +203,8 @@ void PageRequestQueue::enqueue(TimePs now, const Request& r, const Walk& walk) {
     if (!probes_.has(kPageRequestKeepsTranslation)) {
         owner_.drop_translation(walk.pasid_entry(), walk.effective_pasid(), r.request.address);
     }
+    SIM_CHECK(!overflowed() || probes_.has(kOverflowIgnored),
+              "a page request is queued while the queue has overflown");
     tell(r, true);
     const Hpa base{registers_.get64(reg::kPqa) & bit_mask(63, 12)};
     writes_.push_back({r.request.rid, base + reserved_, encode(r.request),

@@ -115,6 +115,8 @@ private:
     std::uint64_t first_expected_ = 0;
     std::deque<Request> waiting_;  // the first is under walk
     std::optional<Walk> walk_;
+    WalkAction action_;  // of the walk, under way
+    WalkTeller teller_;
     std::uint64_t reserved_ = 0;  // the tail once all writes are done
     std::deque<Write> writes_;
     std::uint32_t first_write_ = 0;

@@ -9,12 +9,14 @@ void add_registers(ParamTable<VtdParams>& t) {
         "VER: minor version in bits 3:0, major in 7:4. Below 6 (60h = 96) register-based "
         "invalidation works; from 2 on invalidations always drain; from 8 on ER is refused early.",
         "VT-d specification 11.4.1");
-    t.bits("cap.raw", &VtdParams::raw_cap, 0,
-           "CAP as a number; 0: made from the other parameters. A bit that the model lacks is "
+    t.bits("cap.raw", &VtdParams::raw_cap, VtdParams::kNotRaw,
+           "CAP as a number, \"0x...\"; all bits 1: made from the other parameters. A bit that the "
+           "model lacks is "
            "refused.",
            "VT-d specification 11.4.2");
-    t.bits("ecap.raw", &VtdParams::raw_ecap, 0,
-           "ECAP as a number; 0: made from the other parameters. A bit that the model lacks is "
+    t.bits("ecap.raw", &VtdParams::raw_ecap, VtdParams::kNotRaw,
+           "ECAP as a number, \"0x...\"; all bits 1: made from the other parameters. A bit that "
+           "the model lacks is "
            "refused.",
            "VT-d specification 11.4.3");
     t.count("cap.host_address_width", &VtdParams::host_address_width, 32, 52, 46,

@@ -19,8 +19,9 @@ enum class BlockedRead : std::uint8_t { Unsupported, Abort, Ones };
 struct VtdParams {
     // What the unit reports and offers: version, CAP, ECAP. A raw register replaces its parameters.
     std::uint64_t version = 0;
-    std::uint64_t raw_cap = 0;
-    std::uint64_t raw_ecap = 0;
+    static constexpr std::uint64_t kNotRaw = ~std::uint64_t{0};
+    std::uint64_t raw_cap = kNotRaw;
+    std::uint64_t raw_ecap = kNotRaw;
     std::uint64_t host_address_width = 0;
     bool hardwired_addresses = false;
     // CAP.

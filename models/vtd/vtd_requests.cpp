@@ -39,11 +39,8 @@ RequestPipeline::RequestPipeline(const VtdParams& params, const Capabilities& ca
       name_(name),
       port_(port),
       owner_(owner),
-      walkers_(params.walkers) {
-    for (std::size_t i = 0; i < static_cast<std::size_t>(WalkTable::kCount); ++i) {
-        table_names_.push_back(recorder.name(walk_table_name(static_cast<WalkTable>(i))));
-    }
-}
+      walkers_(params.walkers),
+      teller_(recorder, source, name) {}
 
 // --- arrival ------------------------------------------------------------------------------------
 
@@ -111,7 +108,8 @@ bool RequestPipeline::handle_interrupt_range(TimePs now, std::uint32_t index) {
         !pcie::is_interrupt_address(tlp.address)) {
         return false;
     }
-    if (tlp.kind == TlpKind::MemWrite && tlp.length == kInterruptWriteBytes) {
+    if (tlp.kind == TlpKind::MemWrite && tlp.length == kInterruptWriteBytes &&
+        tlp.address % kInterruptWriteBytes == 0) {
         tlp.kind = TlpKind::Interrupt;
         make_ready(now, index);
         return true;

@@ -23,6 +23,7 @@
 #include "models/pcie/ats_layout.hpp"
 #include "models/vtd/vtd_order.hpp"
 #include "models/vtd/vtd_walk.hpp"
+#include "models/vtd/vtd_walk_events.hpp"
 
 namespace ioasim::vtd {
 
@@ -150,7 +151,6 @@ private:
     void do_action(TimePs at, std::uint32_t walker, const WalkAction& action);
     void finish_walk(TimePs now, std::uint32_t walker);
     void fill_from(const Walker& walker);
-    void tell_walk_read(const Walker& walker, const memory::MemResponse& response);
 
     void make_ready(TimePs at, std::uint32_t index);
     bool may_go(const Slot& slot) const;
@@ -194,7 +194,7 @@ private:
     std::size_t active_walks_ = 0;
     std::deque<std::uint32_t> walk_queue_;  // without a walker
     std::deque<std::uint32_t> retry_;       // to be translated again
-    std::vector<trace::Name> table_names_;
+    WalkTeller teller_;
 };
 
 }  // namespace ioasim::vtd

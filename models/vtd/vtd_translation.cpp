@@ -18,6 +18,13 @@ using pcie::TlpKind;
 
 namespace {
 
+// What a translation request is told by its completion stays out of the records (4, 7.1.3).
+bool is_logged(FaultReason reason) {
+    const FaultReasonInfo* const info = find_fault(reason);
+    return info == nullptr || (info->translation_request != FaultOutcome::NoTranslation &&
+                               info->translation_request != FaultOutcome::Reduced);
+}
+
 bool same_page(const WalkRequest& a, const WalkRequest& b) {
     return a.address / kPageSize == b.address / kPageSize && a.rid == b.rid && a.pasid == b.pasid &&
            a.privileged == b.privileged && a.access == b.access && !a.execute && !b.execute;
@@ -130,6 +137,9 @@ void RequestPipeline::translated(TimePs at, std::uint32_t index, const Translati
 
 void RequestPipeline::log(TimePs now, std::uint32_t index, FaultReason reason, bool fpd) {
     const Tlp& tlp = slots_[index].tlp;
+    SIM_CHECK(!is_translation_request(tlp) || is_logged(reason),
+              "a translation request leaves a record of reason {:#x}",
+              static_cast<unsigned>(reason));
     const bool suppressed = fpd && is_qualified(reason) && !probes_.has(kFpdIgnored);
     bool recorded = false;
     if (suppressed) {
@@ -284,36 +294,11 @@ void RequestPipeline::do_action(TimePs at, std::uint32_t walker, const WalkActio
     port_.send_memory(at, std::move(request));
 }
 
-void RequestPipeline::tell_walk_read(const Walker& walker, const memory::MemResponse& response) {
-    const WalkAction& action = walker.action;
-    if (!recorder_.wants(trace::Category::VtdWalk)) {
-        return;
-    }
-    // Of wider entries the first quadword, of a root entry the half in use.
-    const bool upper =
-        action.table == WalkTable::Root && uses_upper_table(walker.walk->request().rid);
-    const std::size_t offset = upper ? sizeof(std::uint64_t) : 0;
-    std::uint64_t value = 0;
-    if (response.data.size() >= offset + sizeof value) {
-        std::memcpy(&value, response.data.data() + offset, sizeof value);
-    }
-    const trace::Name table = table_names_[static_cast<std::size_t>(action.table)];
-    const Pasid pasid = walker.walk->request().pasid.value_or(Pasid{kInvalidIoasid});
-    if (action.kind == WalkAction::Kind::Read) {
-        recorder_.emit(source_,
-                       trace::VtdWalkRead{name_, table, action.address, trace::Hex{value}, pasid});
-    } else {
-        recorder_.emit(
-            source_, trace::VtdWalkUpdate{name_, table, action.address, trace::Hex{action.desired},
-                                          pasid, value == action.expected});
-    }
-}
-
 void RequestPipeline::on_walk_response(TimePs now, std::uint32_t index,
                                        const memory::MemResponse& response) {
     Walker& walker = walkers_.at(index);
     SIM_CHECK(walker.walk.has_value(), "an answer for idle walker {}", index);
-    tell_walk_read(walker, response);
+    teller_.tell(walker.action, walker.walk->request(), response);
     const bool ok = response.status == memory::MemStatus::Ok;
     WalkAction next;
     if (walker.action.kind == WalkAction::Kind::Update) {

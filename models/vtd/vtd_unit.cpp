@@ -294,6 +294,13 @@ QueueMarks RemappingUnit::marks() const {
     return {pipeline_.mark(), device_tlbs_.mark(), page_requests_.mark()};
 }
 
+void RemappingUnit::descriptor_read(const Descriptor& d, QueueError error) {
+    recorder_.emit(source_,
+                   trace::VtdDescriptor{name_, static_cast<std::uint32_t>(queue_.head()),
+                                        static_cast<std::uint32_t>(error), trace::Hex{d[0]},
+                                        trace::Hex{d[1]}, trace::Hex{d[2]}, trace::Hex{d[3]}});
+}
+
 void RemappingUnit::wait_taken(TimePs, const Descriptor& d) {
     recorder_.emit(source_, trace::VtdInvWait{name_, inv::kWaitFence.get(d[0]) != 0,
                                               inv::kWaitPageDrain.get(d[0]) != 0});

@@ -83,6 +83,7 @@ private:
     bool page_requests_visible(std::uint64_t mark) const override {
         return page_requests_.visible(mark);
     }
+    void descriptor_read(const Descriptor& descriptor, QueueError error) override;
     void wait_taken(TimePs now, const Descriptor& descriptor) override;
     void write_status(TimePs now, Hpa address, std::uint32_t data) override;
     void wait_done(TimePs now, const Descriptor& descriptor) override;

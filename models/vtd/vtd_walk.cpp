@@ -69,6 +69,10 @@ FaultReason Walk::check_mode() const {
         default:
             return FaultReason::TableModeInvalid;
     }
+    // A page request names its PASID and its wish; neither is checked before its entry.
+    if (request_.access == Access::PageRequest) {
+        return FaultReason::None;
+    }
     if (request_.execute && caps_.major() >= kEarlyExecuteCheck) {
         return FaultReason::ExecuteRequested;
     }

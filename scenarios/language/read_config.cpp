@@ -95,7 +95,7 @@ private:
             return;
         }
         std::uint64_t value = 0;
-        if (!parse_rid_text(node->text, value) || value == 0) {
+        if (!parse_rid_text(node->text, value)) {
             r_.report(Code::BadFieldValue, node->place, pointer,
                       fmt::format("{} is no requester id", quoted(node->text)),
                       "bus:device.function in hexadecimal, as in \"00:01.0\"");
