@@ -1,11 +1,17 @@
-// Address translation services: a device uses a translation only as it was told, not after it
-// answered an invalidation of it or was reset, and asks for no more pages than software allows.
-// PCI Express base specification 10.2 to 10.4.
+// Address translation services: a device caches and uses translations only as it was told, not
+// after it answered an invalidation of them or was reset, and asks for no more pages than software
+// allows. PCI Express base specification 10.2 to 10.4.
 //
-// Of a completion with several entries the trace tells the first only: such a device is not judged.
-// Neither are translated addresses that nobody ever told it: a translated request by hand.
+// Uses are seen where they arrive. The answer of an invalidation comes behind the writes that were
+// sent before it and the reads before it have ended; a reset pushes nothing ahead of it, so that
+// what operations before it sent may arrive later. Translated addresses that nobody ever told the
+// device are not judged: translated requests by hand.
+#include <algorithm>
 #include <map>
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -20,28 +26,41 @@ namespace {
 class AtsChecker final : public Checker {
 public:
     explicit AtsChecker(const CheckerContext& context) : Checker(context) {
-        success_ = context.recorder.name("success").value();
+        dev_tlb_ = context.recorder.name("dev_tlb").value();
     }
     const char* name() const override { return "ats"; }
     void add_handlers(HandlerTable& table) override {
         using Self = AtsChecker;
-        on<Self, trace::VtdTranslationCompletion, &Self::on_completion>(table);
+        on<Self, trace::VtdTranslationEntry, &Self::on_entry>(table);
+        on<Self, trace::VtdFill, &Self::on_fill>(table);
         on<Self, trace::VtdDevTlbRequest, &Self::on_invalidation>(table);
         on<Self, trace::VtdDevTlbDone, &Self::on_answer>(table);
         on<Self, trace::VtdTranslatedRequest, &Self::on_use>(table);
+        on<Self, trace::RequesterStart, &Self::on_start>(table);
         on<Self, trace::PcieFunctionReset, &Self::on_reset>(table);
         on<Self, trace::RequesterPageGroup, &Self::on_page_group>(table);
     }
 
 private:
+    // One translation, to a page of host memory that others may lead to as well.
     struct Told {
-        std::uint64_t bytes = 0;
-        std::uint64_t hpa = 0;
+        std::uint32_t pasid = kNoId;
+        bool privileged = false;
+        std::uint64_t first = 0;
         bool read = false;
         bool write = false;
+        bool untranslated_only = false;
         std::uint64_t since = 0;    // the event that told it
         std::uint64_t revoked = 0;  // the event after which it must not be used; 0: none
+        std::uint64_t before = 0;   // operations below this number may still use it: it was a reset
+
+        bool is_again(const Told& now) const {
+            return pasid == now.pasid && privileged == now.privileged && first == now.first &&
+                   read == now.read && write == now.write &&
+                   untranslated_only == now.untranslated_only;
+        }
     };
+    using Page = std::pair<std::uint64_t, std::uint64_t>;  // bytes and host address
     struct Invalidation {
         std::uint64_t seq = 0;
         std::uint32_t pasid = kNoId;
@@ -50,28 +69,54 @@ private:
         std::uint64_t last = 0;
     };
     struct Device {
-        bool several = false;  // completions with entries that the trace does not tell
-        std::map<std::pair<std::uint32_t, std::uint64_t>, Told> told;  // by PASID and address
+        std::map<Page, std::vector<Told>> told;
+        std::set<std::uint64_t> sizes;                                         // of these pages
         std::map<std::pair<std::uint32_t, std::uint32_t>, Invalidation> open;  // by unit and ITag
+        std::uint64_t next_operation = 0;
     };
 
-    void on_completion(const trace::EventRecord& record) {
-        const std::uint64_t bytes = IOASIM_FIELD(record, VtdTranslationCompletion, bytes);
-        Device& device = devices_[IOASIM_U32(record, VtdTranslationCompletion, rid)];
-        if (IOASIM_U32(record, VtdTranslationCompletion, status) != success_ || bytes == 0) {
+    static std::string text_of(std::uint32_t rid) {
+        return fmt::format("{:02x}:{:02x}.{}", rid >> 8U, (rid >> 3U) & 0x1FU, rid & 7U);
+    }
+
+    // Who is told a page anew knows it again, whatever was revoked of it.
+    void on_entry(const trace::EventRecord& record) {
+        const Page page{IOASIM_FIELD(record, VtdTranslationEntry, bytes),
+                        IOASIM_FIELD(record, VtdTranslationEntry, hpa)};
+        Told told;
+        told.pasid = IOASIM_U32(record, VtdTranslationEntry, pasid);
+        told.privileged = IOASIM_FIELD(record, VtdTranslationEntry, privileged) != 0;
+        told.first = IOASIM_FIELD(record, VtdTranslationEntry, address);
+        told.read = IOASIM_FIELD(record, VtdTranslationEntry, read) != 0;
+        told.write = IOASIM_FIELD(record, VtdTranslationEntry, write) != 0;
+        told.untranslated_only = IOASIM_FIELD(record, VtdTranslationEntry, untranslated_only) != 0;
+        told.since = record.seq;
+        Device& device = devices_[IOASIM_U32(record, VtdTranslationEntry, rid)];
+        device.sizes.insert(page.first);
+        auto& all = device.told[page];
+        const auto goes = [&](const Told& t) { return t.revoked != 0 || t.is_again(told); };
+        all.erase(std::remove_if(all.begin(), all.end(), goes), all.end());
+        all.push_back(told);
+    }
+
+    void on_fill(const trace::EventRecord& record) {
+        if (IOASIM_U32(record, VtdFill, cache) != dev_tlb_) {
             return;
         }
-        device.several =
-            device.several || IOASIM_U32(record, VtdTranslationCompletion, entries) > 1;
-        const std::uint64_t first =
-            IOASIM_FIELD(record, VtdTranslationCompletion, address) & ~(bytes - 1);
-        device.told[{IOASIM_U32(record, VtdTranslationCompletion, pasid), first}] =
-            Told{bytes,
-                 IOASIM_FIELD(record, VtdTranslationCompletion, hpa),
-                 IOASIM_FIELD(record, VtdTranslationCompletion, read) != 0,
-                 IOASIM_FIELD(record, VtdTranslationCompletion, write) != 0,
-                 record.seq,
-                 0};
+        const std::uint32_t rid = IOASIM_U32(record, VtdFill, rid);
+        const std::uint32_t pasid = IOASIM_U32(record, VtdFill, pasid);
+        const std::uint64_t first = IOASIM_FIELD(record, VtdFill, address);
+        const Page page{IOASIM_FIELD(record, VtdFill, bytes), IOASIM_FIELD(record, VtdFill, hpa)};
+        const Device& device = devices_[rid];
+        const auto found = device.told.find(page);
+        if (found != device.told.end() &&
+            std::any_of(found->second.begin(), found->second.end(),
+                        [&](const Told& t) { return t.pasid == pasid && t.first == first; })) {
+            return;
+        }
+        c_.sink.report("ats.not_told", record, text_of(rid),
+                       fmt::format("{} bytes at {:#x} for {:#x}: no completion said so", page.first,
+                                   page.second, first));
     }
 
     void on_invalidation(const trace::EventRecord& record) {
@@ -97,18 +142,32 @@ private:
         if (IOASIM_FIELD(record, VtdDevTlbDone, timeout) != 0) {
             return;
         }
-        for (auto& [key, told] : device.told) {
-            const bool same = i.global ? key.first != kNoId : key.first == i.pasid;
-            const bool overlaps = key.second <= i.last && i.first <= key.second + (told.bytes - 1);
-            if (same && overlaps && told.since < i.seq && told.revoked == 0) {
-                told.revoked = record.seq;
+        for (auto& [page, all] : device.told) {
+            for (Told& told : all) {
+                const bool same = i.global ? told.pasid != kNoId : told.pasid == i.pasid;
+                const bool overlaps =
+                    told.first <= i.last && i.first <= told.first + (page.first - 1);
+                if (same && overlaps && told.since < i.seq && told.revoked == 0) {
+                    told.revoked = record.seq;
+                }
             }
         }
     }
 
+    void on_start(const trace::EventRecord& record) {
+        devices_[IOASIM_U32(record, RequesterStart, rid)].next_operation =
+            IOASIM_FIELD(record, RequesterStart, descriptor) + 1;
+    }
+
     void on_reset(const trace::EventRecord& record) {
-        for (auto& [key, told] : devices_[IOASIM_U32(record, PcieFunctionReset, rid)].told) {
-            told.revoked = told.revoked == 0 ? record.seq : told.revoked;
+        Device& device = devices_[IOASIM_U32(record, PcieFunctionReset, rid)];
+        for (auto& [page, all] : device.told) {
+            for (Told& told : all) {
+                if (told.revoked == 0) {
+                    told.revoked = record.seq;
+                    told.before = device.next_operation;
+                }
+            }
         }
     }
 
@@ -116,35 +175,37 @@ private:
         const std::uint32_t rid = IOASIM_U32(record, VtdTranslatedRequest, rid);
         const Device& device = devices_[rid];
         const std::uint64_t address = IOASIM_FIELD(record, VtdTranslatedRequest, address);
+        const std::uint64_t operation = IOASIM_FIELD(record, VtdTranslatedRequest, descriptor);
         const bool write = IOASIM_FIELD(record, VtdTranslatedRequest, write) != 0;
         const Told* revoked = nullptr;
         bool told = false;
-        for (const auto& [key, one] : device.told) {
-            if (address < one.hpa || address - one.hpa >= one.bytes) {
+        for (const std::uint64_t bytes : device.sizes) {
+            const auto found = device.told.find({bytes, address & ~(bytes - 1)});
+            if (found == device.told.end()) {
                 continue;
             }
-            if (one.revoked != 0) {
-                revoked = &one;
-            } else if (write ? one.write : one.read) {
-                return;
-            } else {
-                told = true;
+            for (const Told& one : found->second) {
+                if (one.untranslated_only) {
+                    continue;
+                }
+                if (one.revoked != 0 && operation >= one.before) {
+                    revoked = &one;
+                } else if (write ? one.write : one.read) {
+                    return;
+                } else {
+                    told = true;
+                }
             }
         }
-        if (device.several || (!told && revoked == nullptr)) {
-            return;
-        }
-        const std::string who =
-            fmt::format("{:02x}:{:02x}.{}", rid >> 8U, (rid >> 3U) & 0x1FU, rid & 7U);
         if (told) {
-            c_.sink.report("ats.not_granted", record, who,
+            c_.sink.report("ats.not_granted", record, text_of(rid),
                            fmt::format("a {} of {:#x}, whose translation allows none",
                                        write ? "write" : "read", address));
-            return;
+        } else if (revoked != nullptr) {
+            c_.sink.report("ats.stale_use", record, text_of(rid),
+                           fmt::format("{:#x} was told at event {} and given up at event {}",
+                                       address, revoked->since, revoked->revoked));
         }
-        c_.sink.report("ats.stale_use", record, who,
-                       fmt::format("{:#x} was told at event {} and given up at event {}", address,
-                                   revoked->since, revoked->revoked));
     }
 
     void on_page_group(const trace::EventRecord& record) {
@@ -158,7 +219,7 @@ private:
         }
     }
 
-    std::uint32_t success_;
+    std::uint32_t dev_tlb_;
     std::map<std::uint32_t, Device> devices_;  // by requester id
 };
 

@@ -10,6 +10,11 @@ const std::vector<Explanation>& explanations() {
          "Nobody looks at permissions any more once an address is translated: a read-only page is "
          "written.",
          "A device TLB that keeps no permissions, or asks without No Write and forgets it."},
+        {"ats.not_told",
+         "A device TLB holds a translation that no translation completion gave the device.",
+         "The device reaches host memory that software never opened to it, and nobody looks again.",
+         "A page taken for bigger than it was told; an entry of a completion put down at another "
+         "entry's address; an address of one PASID kept under another."},
         {"ats.overdrawn", "A function has more page requests outstanding than software allocated.",
          "The page-request queue is as long as the allocations of all functions: it overflows.",
          "Credits that are not counted, or come back before the response."},

@@ -14,7 +14,8 @@ struct VtdTranslatedRequest {
     Hpa address;
     std::uint32_t length = 0;
     bool write = false;
-    IOASIM_FIELDS(iommu, rid, address, length, write)
+    std::uint64_t descriptor = 0;
+    IOASIM_FIELDS(iommu, rid, address, length, write, descriptor)
 };
 
 }  // namespace ioasim::trace

@@ -71,6 +71,24 @@ struct VtdTranslationCompletion {
     IOASIM_FIELDS(iommu, rid, pasid, address, status, entries, hpa, bytes, read, write,
                   untranslated_only, snoop)
 };
+struct VtdTranslationEntry {
+    static constexpr EventName kName{
+        "vtd.translation_entry", Category::Vtd,
+        "An entry of the translation completion before it: a page that the "
+        "device may keep."};
+    Name iommu;
+    Rid rid;
+    Pasid pasid;
+    Iova address;
+    Hpa hpa;
+    std::uint64_t bytes = 0;
+    bool read = false;
+    bool write = false;
+    bool untranslated_only = false;
+    bool privileged = false;
+    IOASIM_FIELDS(iommu, rid, pasid, address, hpa, bytes, read, write, untranslated_only,
+                  privileged)
+};
 struct VtdWalkRead {
     static constexpr EventName kName{"vtd.walk_read", Category::VtdWalk,
                                      "One memory read of a walk: what was read and where."};

@@ -70,8 +70,7 @@ void Engines::give_up_overdue(TimePs now) {
     bool any = false;
     while (const auto owner = port_.give_up(now)) {
         any = true;
-        slot_of(*owner).answered(*owner, pcie::CplStatus::Abort, {});
-        process(now, owner->engine, owner->slot);
+        deliver(now, *owner, pcie::CplStatus::Abort, {});
     }
     if (any && starved_) {
         issue_all(now);

@@ -1,6 +1,8 @@
 #include "models/platform/bare_driver.hpp"
 
+#include <array>
 #include <map>
+#include <string>
 
 #include <fmt/format.h>
 
@@ -130,6 +132,19 @@ const char* type_name(vtd::FaultType type) {
             return "atomic";
     }
     return "?";
+}
+
+const char* at_name(std::uint8_t at) {
+    constexpr std::array<const char*, 4> kNames{"untranslated", "translation_request", "translated",
+                                                "reserved"};
+    return kNames.at(at & 3U);
+}
+
+std::string fault_text(const vtd::FaultRecord& r, const std::string& type, const std::string& at) {
+    return fmt::format(
+        "fault {:#x} of {:#06x}, {}, page {:#x}, {}, {}{}{}", r.reason, r.source.value(),
+        r.has_pasid ? fmt::format("PASID {}", r.pasid.value()) : "no PASID", r.address, type, at,
+        r.execute ? ", execute" : "", r.privileged ? ", privileged" : "");
 }
 
 }  // namespace
@@ -289,20 +304,16 @@ vtd::FaultRecord BareDriver::wanted_fault(const BareStep& step) const {
     r.source = rid_of_step(step);
     r.has_pasid = step.has("pasid");
     r.pasid = pasid_of(step);
+    r.address = step.number("address") & ~(kPageSize - 1);
+    r.execute = step.number("execute") != 0;
+    r.privileged = step.number("privileged") != 0;
     return r;
 }
 
 BareResult BareDriver::fault(ExecContext& ctx, const BareStep& step) {
     const std::uint64_t status = read(ctx, reg::kFsts);
-    const vtd::FaultRecord wanted = wanted_fault(step);
-    const auto text = [](const vtd::FaultRecord& r, std::uint64_t address,
-                         const std::string& type) {
-        return fmt::format("fault {:#x} of {:#06x}, {}, page {:#x}, {}", r.reason, r.source.value(),
-                           r.has_pasid ? fmt::format("PASID {}", r.pasid.value()) : "no PASID",
-                           address, type);
-    };
     if ((status & vtd::fsts::kPpf) == 0) {
-        return problem(Errno::Eio, fmt::format("fault {:#x}", wanted.reason),
+        return problem(Errno::Eio, fmt::format("fault {:#x}", step.number("")),
                        fmt::format("none is recorded (FSTS {:#x})", status));
     }
     constexpr std::uint32_t kRecordBytes = 16;
@@ -312,13 +323,16 @@ BareResult BareDriver::fault(ExecContext& ctx, const BareStep& step) {
         base + static_cast<std::uint32_t>(vtd::fsts::kFri.get(status)) * kRecordBytes;
     const vtd::FaultRecord found =
         vtd::decode_fault({read(ctx, offset, 8), read(ctx, offset + 8, 8)});
-    const std::uint64_t page =
-        step.has("address") ? step.number("address") & ~(kPageSize - 1) : found.address;
-    const std::string type = step.name("type", type_name(found.type));
     write(ctx, offset + 8, vtd::frcd::kF.mask(), 8);
     write(ctx, reg::kFsts, vtd::fsts::kPfo);
-    const std::string a = text(wanted, page, type);
-    const std::string b = text(found, found.address, type_name(found.type));
+    const std::string type = type_name(found.type);
+    const std::string at = at_name(found.at);
+    vtd::FaultRecord wanted = wanted_fault(step);
+    wanted.address = step.has("address") ? wanted.address : found.address;
+    wanted.execute = step.has("execute") ? wanted.execute : found.execute;
+    wanted.privileged = step.has("privileged") ? wanted.privileged : found.privileged;
+    const std::string a = fault_text(wanted, step.name("type", type), step.name("at", at));
+    const std::string b = fault_text(found, type, at);
     return a == b ? BareResult{Errno::Ok, {}, {}, found.reason} : problem(Errno::Eio, a, b);
 }
 

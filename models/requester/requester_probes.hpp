@@ -23,6 +23,9 @@ inline const Defect kKeepsInvalidated{"requester.keeps_invalidated",
                                       "invalidated translations stay in the device TLB"};
 inline const Defect kIgnoresPermission{"requester.ignores_permission",
                                        "a write uses a translation that allows reads only"};
+inline const Defect kEntriesShareAddress{
+    "requester.entries_share_address",
+    "every entry of a translation completion is kept with the first one's host address"};
 inline const Defect kIgnoresAllocation{
     "requester.ignores_allocation",
     "more page requests are outstanding than software allocated to the function"};

@@ -134,6 +134,10 @@ void RequesterCore::fill(const Outstanding& was, const pcie::Tlp& completion) {
             return;
         }
         const std::uint64_t bytes = std::uint64_t{1} << bits;
+        if (probes_.has(kEntriesShareAddress)) {
+            entry.translation.address =
+                pcie::decode_translation(pcie::load_quadword(completion.data)).address;
+        }
         entry.pasid = was.pasid;
         entry.privileged = was.privileged;
         entry.first = next & ~(bytes - 1);

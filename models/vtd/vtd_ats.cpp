@@ -195,14 +195,23 @@ void RequestPipeline::complete_translation(TimePs at, std::uint32_t index) {
 
 void RequestPipeline::tell_completion(const Slot& slot, const char* status) {
     const TranslationEntry first = pcie::decode_translation(pcie::load_quadword(slot.entries));
+    const std::size_t entries = slot.entries.size() / pcie::kAtsEntryBytes;
+    const std::uint64_t bytes = first.page_bits >= 64 ? 0 : std::uint64_t{1} << first.page_bits;
     recorder_.emit(
-        source_,
-        trace::VtdTranslationCompletion{
-            name_, slot.tlp.requester, shown_pasid(slot.tlp), Iova{slot.first_address},
-            recorder_.name(status),
-            static_cast<std::uint32_t>(slot.entries.size() / pcie::kAtsEntryBytes),
-            Hpa{first.address}, first.page_bits >= 64 ? 0 : std::uint64_t{1} << first.page_bits,
-            first.read, first.write, first.untranslated_only, first.no_snoop_cleared});
+        source_, trace::VtdTranslationCompletion{name_, slot.tlp.requester, shown_pasid(slot.tlp),
+                                                 Iova{slot.first_address}, recorder_.name(status),
+                                                 static_cast<std::uint32_t>(entries),
+                                                 Hpa{first.address}, bytes, first.read, first.write,
+                                                 first.untranslated_only, first.no_snoop_cleared});
+    for (std::size_t i = 0; i < entries && (first.read || first.write); ++i) {
+        const TranslationEntry entry =
+            pcie::decode_translation(pcie::load_quadword(slot.entries, i));
+        const Iova address{(slot.first_address & ~(bytes - 1)) + i * bytes};
+        recorder_.emit(source_, trace::VtdTranslationEntry{
+                                    name_, slot.tlp.requester, shown_pasid(slot.tlp), address,
+                                    Hpa{entry.address}, bytes, entry.read, entry.write,
+                                    entry.untranslated_only, entry.privileged});
+    }
 }
 
 // A translated request needs only its context entry; when that is at hand, no walker.

@@ -126,7 +126,8 @@ void RequestPipeline::translated(TimePs at, std::uint32_t index, const Translati
     slot.snoop = t.snoop && !probes_.has(kSnoopNotForced);
     if (slot.tlp.at == AddressType::Translated) {
         recorder_.emit(source_, trace::VtdTranslatedRequest{name_, slot.tlp.requester, slot.target,
-                                                            slot.tlp.length, is_write(slot.tlp)});
+                                                            slot.tlp.length, is_write(slot.tlp),
+                                                            slot.tlp.descriptor});
     }
     recorder_.emit(
         source_, trace::VtdTranslated{name_, slot.tlp.requester, shown_pasid(slot.tlp),

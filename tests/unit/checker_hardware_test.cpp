@@ -139,6 +139,9 @@ TEST_CASE("use after free: whatever still names an ID at its reclaim is found") 
         CHECK(h.found() == "use_after_free.cached");
     }
     SUBCASE("a translation that the device keeps") {
+        h.emit(trace::VtdTranslationEntry{h.iommu(), Rid{0x10}, Pasid{201}, Iova{0x1000},
+                                          Hpa{0x8000}, 4096, true, true, false, false},
+               "iommu0");
         h.emit(trace::VtdFill{h.name("dsa0"), h.name("dev_tlb"), Rid{0x10}, Pasid{201}, DomainId{0},
                               Iova{0x1000}, Hpa{0x8000}, 4096},
                "dsa0");
