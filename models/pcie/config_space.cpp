@@ -137,9 +137,15 @@ bool ConfigSpace::refused(std::uint32_t offset, std::uint32_t old, std::uint32_t
 ConfigOrders ConfigSpace::write(std::uint32_t offset, std::uint32_t value, unsigned size) {
     SIM_CHECK(offset + size <= kConfigBytes, "configuration register {:#x}", offset);
     const auto written = [&](std::uint32_t reg) {
-        // What the write says about a 16-bit register, if it reaches all of it.
-        return offset <= reg && offset + size >= reg + 2 ? (value >> (8 * (reg - offset))) & 0xFFFFU
-                                                         : 0U;
+        // What the write says about a 16-bit register: bytes that it does not reach say 0.
+        std::uint32_t bits = 0;
+        for (unsigned i = 0; i < size; ++i) {
+            const std::uint32_t place = offset + i;
+            if (place == reg || place == reg + 1) {
+                bits |= (value >> (8 * i) & 0xFFU) << (8 * (place - reg));
+            }
+        }
+        return bits;
     };
     ConfigOrders orders;
     orders.reset_function = (written(kDevCtl) & kInitiateReset) != 0;

@@ -32,13 +32,16 @@ constexpr bool is_posted(TlpKind kind) {
            kind == TlpKind::PageRequest || kind == TlpKind::PageGroupResponse;
 }
 
-// The answer to `request`; the root complex adds the completer.
+// The answer to `request`, with its ordering attributes (2.2.9); the root complex adds the
+// completer.
 inline Tlp make_completion(const Tlp& request, CplStatus status) {
     Tlp completion;
     completion.kind = TlpKind::Completion;
     completion.status = status;
     completion.requester = request.requester;
     completion.tag = request.tag;
+    completion.relaxed_ordering = request.relaxed_ordering;
+    completion.id_ordering = request.id_ordering;
     completion.address = request.address;
     completion.length = request.length;
     completion.descriptor = request.descriptor;

@@ -301,7 +301,7 @@ void RequesterCore::advance(TimePs now) {
 
 std::optional<TimePs> RequesterCore::next_wakeup() const {
     std::optional<TimePs> next = tags_.deadline();
-    if (state_ == State::Busy && issued_ == length_) {
+    if (state_ == State::Busy && issued_ == length_ && !awaits()) {
         next = sim::earliest(next, end_);
     }
     for (const Invalidation& i : invalidations_) {

@@ -128,6 +128,8 @@ private:
     void time_out(TimePs now, const Outstanding& was);
     void failed(std::uint64_t part_address, Outcome outcome);
     void give_up_rest(Outcome outcome);
+    // Something that the operation asked for is still to come; it ends by that, not by time.
+    bool awaits() const { return reads_ != 0 || asking_ || awaiting_pages_; }
     void end_if_done(TimePs now);
     void interrupt(TimePs now);
 

@@ -279,7 +279,7 @@ void RequesterCore::end_if_done(TimePs now) {
     }
     const bool posted = operation_ == Operation::Write && moved_ != 0;
     const bool sent = issued_ == length_ && (!posted || (end_ && *end_ <= now));
-    if (state_ != State::Busy || !sent || reads_ != 0 || asking_ || awaiting_pages_) {
+    if (state_ != State::Busy || !sent || awaits()) {
         return;
     }
     state_ = State::Done;
@@ -290,9 +290,11 @@ void RequesterCore::end_if_done(TimePs now) {
     }
 }
 
+// A message signaled interrupt is a memory write of one dword without PASID (6.1.4); that its
+// address makes it an interrupt is for the remapping unit to see.
 void RequesterCore::interrupt(TimePs now) {
     pcie::Tlp tlp;
-    tlp.kind = pcie::TlpKind::Interrupt;
+    tlp.kind = pcie::TlpKind::MemWrite;
     tlp.requester = rid_;
     tlp.address = wide(reg::kInterruptAddress);
     tlp.length = 4;

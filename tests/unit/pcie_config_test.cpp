@@ -109,6 +109,9 @@ TEST_CASE("config space: a function-level reset is an order that reads as 0") {
     CHECK_FALSE(space.write(kDevCtl, 0, 2).reset_function);
     // DEVSTA alone, in the same dword, orders nothing.
     CHECK_FALSE(space.write(kDevSta, 0x8000, 2).reset_function);
+    CHECK(space.write(kDevCtl + 1, kInitiateReset >> 8U, 1).reset_function);
+    CHECK_FALSE(space.write(kDevCtl, 0x80, 1).reset_function);
+    CHECK(space.write(kDevCtl, kInitiateReset, 4).reset_function);
 }
 
 TEST_CASE("config space: a reset spares the payload size and nothing else") {
@@ -148,6 +151,8 @@ TEST_CASE("config space: page requests start only when they have stopped") {
 TEST_CASE("config space: page requests are reset only while disabled") {
     ConfigSpace space(abilities());
     CHECK(space.write(kPriCtl, kPriReset, 2).reset_page_requests);
+    CHECK(space.write(kPriCtl, kPriReset, 1).reset_page_requests);
+    CHECK_FALSE(space.write(kPriCtl + 1, kPriReset, 1).reset_page_requests);
     CHECK_FALSE(space.write(kPriCtl, kPriReset | kPriEnable, 2).reset_page_requests);
     space.write(kPriCtl, kPriEnable, 2);
     CHECK_FALSE(space.write(kPriCtl, kPriReset | kPriEnable, 2).reset_page_requests);

@@ -196,16 +196,20 @@ TEST_CASE("requester: registers that ask for the impossible are refused") {
     CHECK(bench.get(reg::kNumber) == 3);
 }
 
-TEST_CASE("requester: an interrupt follows the last write") {
+TEST_CASE("requester: an interrupt is a write of a dword without PASID behind the last one") {
     Bench bench;
     bench.set(reg::kInterruptAddress, 0xFEE00000, 8);
     bench.set(reg::kInterruptData, 0x41);
     bench.set(reg::kInterruptControl, 1);
+    bench.set(reg::kPasid, kValid | 5);
     bench.start(Operation::Write, 0x1000, 4);
     CHECK(bench.sent.size() == 1);
     bench.pass(TimePs{100});
     REQUIRE(bench.sent.size() == 2);
-    CHECK(bench.sent[1].kind == pcie::TlpKind::Interrupt);
+    CHECK(bench.sent[1].kind == pcie::TlpKind::MemWrite);
+    CHECK(bench.sent[1].at == pcie::AddressType::Untranslated);
+    CHECK(bench.sent[1].length == 4);
+    CHECK_FALSE(bench.sent[1].pasid.has_value());
     CHECK(bench.sent[1].address == 0xFEE00000);
     CHECK(bench.sent[1].data == std::vector<std::uint8_t>{0x41, 0, 0, 0});
 }

@@ -411,6 +411,39 @@ TEST_CASE("stop: it waits for the response to what the PASID asked for") {
     CHECK(bench.sent.empty());
 }
 
+TEST_CASE("stop: an operation of which a part was written waits for the response, not for a time") {
+    Bench bench;
+    bench.enable_page_requests(4);
+    bench.start(Operation::Write, 0x1000, 0x2000, Pasid{5});
+    bench.translate(bench.take(), true, true);
+    while (bench.sent.front().kind == pcie::TlpKind::MemWrite) {
+        bench.take();
+    }
+    bench.translate(bench.take(), false, false);
+    REQUIRE(bench.take().kind == pcie::TlpKind::PageRequest);
+    bench.core.write_register(g_now, reg::kStop, static_cast<std::uint32_t>(Stop::WaitForResponses),
+                              4);
+    bench.pass(TimePs{1});
+    CHECK(bench.state() == State::Busy);
+    CHECK_FALSE(bench.core.next_wakeup().has_value());
+    bench.respond(0, PageAnswer::Success, Pasid{5});
+    CHECK(bench.state() == State::Done);
+    CHECK(bench.outcome() == Outcome::Stopped);
+}
+
+TEST_CASE("ATS switched off: an operation ends when the translation under way is back") {
+    Bench bench;
+    bench.start(Operation::Write, 0x1000, 4);
+    const pcie::Tlp asked = bench.take();
+    bench.write_config(config::kAtsCtl, 0);
+    CHECK(bench.take().at == pcie::AddressType::Untranslated);
+    bench.pass(TimePs{1});
+    CHECK(bench.state() == State::Busy);
+    CHECK(bench.core.next_wakeup() > g_now);  // the time-out of the request
+    bench.translate(asked, true, true);
+    CHECK(bench.state() == State::Done);
+}
+
 TEST_CASE("stop: neither way of stopping is no stop") {
     Bench bench;
     bench.start(Operation::Read, 0x1000, 4);
