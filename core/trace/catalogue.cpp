@@ -38,17 +38,10 @@ const std::vector<const EventInfo*>& catalogue() {
         CpuEnqcmd, CpuMachineCheck, RequesterStart, RequesterDone, RequesterInvalidation,
         RequesterPageGroup, RequesterPageAnswer, PcieConfigWrite, PcieFunctionReset, PcieMalformed,
         PcieUnsupported, PcieStall, PcieResume, PcieLost, VtdPasidEntrySet, VtdPasidEntryClear,
-<<<<<<< HEAD
-        VtdRequest, VtdTranslated, VtdTranslationCompletion, VtdTranslatedRequest, VtdWalkRead,
-        VtdWalkUpdate, VtdFault, VtdFill, VtdDrop, VtdInvalidation, VtdInvWait, VtdDevTlbRequest,
-        VtdDevTlbDone, VtdDescriptor, VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq,
-        VtdPageRequest, VtdPageResponse>();
-=======
         VtdRequest, VtdTranslated, VtdTranslationCompletion, VtdTranslationEntry,
         VtdTranslatedRequest, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill, VtdDrop,
-        VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdQueueStop, VtdEventMessage,
-        VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse>();
->>>>>>> wa
+        VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdDescriptor, VtdQueueStop,
+        VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse>();
     return all;
 }
 
