@@ -70,7 +70,8 @@ void Engines::give_up_overdue(TimePs now) {
     bool any = false;
     while (const auto owner = port_.give_up(now)) {
         any = true;
-        deliver(now, *owner, pcie::CplStatus::Abort, {});
+        slot_of(*owner).answered(*owner, pcie::CplStatus::Abort, {});
+        process(now, owner->engine, owner->slot);
     }
     if (any && starved_) {
         issue_all(now);
