@@ -173,7 +173,8 @@ BareResult BareDriver::start_queue(ExecContext& ctx, const BareStep& step) {
     queue_base_ = builder_.take(ctx, queue_bytes_ / kPageSize);
     status_ = builder_.take(ctx);
     if (queue_base_ == 0 || status_ == 0) {
-        return problem(Errno::Enomem, "a queue", "the memory for tables is used up");
+        queue_base_ = 0;
+        return builder_.problem();
     }
     tail_ = 0;
     write(ctx, reg::kIqt, 0, 8);
@@ -212,7 +213,7 @@ BareResult BareDriver::enable(ExecContext& ctx, const BareStep& step) {
         const auto size = static_cast<unsigned>(step.number("page_requests"));
         const std::uint64_t base = builder_.take(ctx, std::uint64_t{1} << size);
         if (base == 0) {
-            return problem(Errno::Enomem, "a queue", "the memory for tables is used up");
+            return builder_.problem();
         }
         write(ctx, reg::kPqh, 0, 8);
         write(ctx, reg::kPqt, 0, 8);
@@ -258,7 +259,12 @@ BareResult BareDriver::put(ExecContext& ctx, const std::vector<std::uint64_t>& w
 }
 
 BareResult BareDriver::queue(ExecContext& ctx, const BareStep& step) {
-    return put(ctx, step.lists.at(""), step.number("hold") == 0);
+    const std::vector<std::uint64_t>& words = step.lists.at("");
+    if (words.size() * 8 > (wide_ ? vtd::kDescriptorBytes : vtd::kDescriptorBytes / 2)) {
+        return problem(Errno::Einval, "a descriptor of 2 quadwords, as in this queue",
+                       fmt::format("{} quadwords", words.size()));
+    }
+    return put(ctx, words, step.number("hold") == 0);
 }
 
 BareResult BareDriver::invalidate(ExecContext& ctx, const BareStep& step) {

@@ -8,20 +8,10 @@
 #include <vector>
 
 #include "core/base/exec_context.hpp"
-#include "core/base/result.hpp"
 #include "models/platform/bare_builder.hpp"
 #include "models/platform/bare_step.hpp"
 
 namespace ioasim::platform {
-
-// How a part of a step ended: what was wanted, and what was there instead.
-struct BareResult {
-    Errno error = Errno::Ok;
-    std::string expected;
-    std::string found;
-    std::uint64_t value = 0;
-    bool ok() const { return error == Errno::Ok; }
-};
 
 class BareDriver {
 public:

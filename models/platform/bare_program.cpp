@@ -1,6 +1,8 @@
 #include "models/platform/bare_program.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -114,7 +116,7 @@ private:
     StepOutcome built(const BareStep& step);
     StepOutcome entry(const BareStep& step);
     StepOutcome interrupt(const BareStep& step);
-    std::string tables(const BareStep& step);
+    BareResult tables(const BareStep& step);
     BareResult drive(const BareStep& step);
     std::string unit_of(const BareStep& step) const;
     BareDriver& driver(const std::string& unit);
@@ -133,6 +135,8 @@ private:
         unsigned size = 4;
     };
     Register locate(const BareStep& step);
+    bool busy(const std::string& device, const BareUnit& unit);
+    void tell(const BareStep& step, const BareUnit& unit, std::uint32_t length);
     std::uint32_t capability_offset(const BareUnit& unit, NamedRegister::Base base);
     StepOutcome mmio_write(const BareStep& step);
     StepOutcome mmio_read(const BareStep& step);
@@ -155,7 +159,7 @@ private:
     bool settles_;
     ExecContext* ctx_ = nullptr;
     std::size_t index_ = 0;
-    BareBuilder builder_;
+    BareBuilder builder_{world_.is_memory, world_.is_poisoned};
     std::map<std::string, BareDriver> drivers_;  // by unit
     // What was asked of a requester last.
     struct Asked {
@@ -163,6 +167,9 @@ private:
         Rid rid;
         std::uint32_t length = 0;
         std::uint64_t number = 0;
+        // A write that is an interrupt message, and how many such came before.
+        std::optional<std::pair<std::uint64_t, std::uint32_t>> message;
+        std::uint64_t messages = 0;
     };
     std::map<std::string, Asked> asked_;
 };
@@ -184,8 +191,8 @@ BareDriver& BareActor::driver(const std::string& unit) {
         .first->second;
 }
 
-// Steps that only write tables; what is wrong, or nothing.
-std::string BareActor::tables(const BareStep& step) {
+// Steps that only write tables.
+BareResult BareActor::tables(const BareStep& step) {
     switch (step.kind) {
         case BareKind::Tables:
             builder_.use(step.number(""), step.number("size"));
@@ -232,8 +239,7 @@ BareResult BareActor::drive(const BareStep& step) {
         default:
             break;
     }
-    const std::string problem = tables(step);
-    return problem.empty() ? BareResult{} : BareResult{Errno::Einval, "tables", problem, 0};
+    return tables(step);
 }
 
 StepOutcome BareActor::built(const BareStep& step) {
@@ -249,7 +255,10 @@ StepOutcome BareActor::entry(const BareStep& step) {
     const std::uint64_t at = builder_.entry_address(*ctx_, step.name(""), step.number("address"),
                                                     static_cast<unsigned>(step.number("level")));
     if (at == 0) {
-        return mismatch("an entry", "the tables above it are not there", Errno::Enoent);
+        return mismatch("an entry", builder_.problem().found, builder_.problem().error);
+    }
+    if (world_.is_poisoned(at, 8) && !step.has("value")) {
+        return machine_check(at);
     }
     if (step.kind == BareKind::EntryStore) {
         const std::uint64_t old = ctx_->load(at, 8);
@@ -290,26 +299,6 @@ StepOutcome BareActor::interrupt(const BareStep& step) {
 }
 
 // --- memory ---
-
-std::vector<std::uint8_t> contents_of(const BareStep& step) {
-    const auto bytes = step.bytes.find("bytes");
-    if (bytes != step.bytes.end()) {
-        return bytes->second;
-    }
-    std::vector<std::uint8_t> out;
-    const auto words = step.lists.find("words");
-    if (words != step.lists.end()) {
-        for (const std::uint64_t word : words->second) {
-            for (unsigned i = 0; i < 8; ++i) {
-                out.push_back(static_cast<std::uint8_t>(word >> (8 * i)));
-            }
-        }
-        return out;
-    }
-    out.assign(static_cast<std::size_t>(step.number("size")),
-               static_cast<std::uint8_t>(step.number("fill")));
-    return out;
-}
 
 StepOutcome BareActor::store(const BareStep& step) {
     const std::vector<std::uint8_t> bytes = contents_of(step);
@@ -397,6 +386,11 @@ BareActor::Register BareActor::locate(const BareStep& step) {
 
 StepOutcome BareActor::mmio_write(const BareStep& step) {
     const Register target = locate(step);
+    const std::string of = step.name("of", world_.first_iommu);
+    const BareUnit& unit = world_.units.at(of);
+    if (unit.requester && target.address == unit.registers + requester::reg::kGo) {
+        world_.engaged[of] = BareWorld::Engaged::Started;
+    }
     ctx_->mmio_write(target.address, step.number("value"), target.size);
     return {};
 }
@@ -430,15 +424,19 @@ StepOutcome BareActor::mmio_poll(const BareStep& step) {
 
 // --- DMA ---
 
-StepOutcome BareActor::dma(const BareStep& step) {
+// The function ignores GO while an operation is under way.
+bool BareActor::busy(const std::string& device, const BareUnit& unit) {
+    const BareWorld::Engaged engaged = world_.engaged[device];
+    return engaged == BareWorld::Engaged::Told ||
+           (engaged == BareWorld::Engaged::Started &&
+            requester::state_of(reg(unit, requester::reg::kStatus)) == requester::State::Busy);
+}
+
+void BareActor::tell(const BareStep& step, const BareUnit& unit, std::uint32_t length) {
     namespace reg = requester::reg;
     namespace request = requester::request;
-    const std::string device = step.name("by");
-    const BareUnit& unit = world_.units.at(device);
-    const bool write = step.name("") == "write";
     const auto data = step.bytes.find("data");
-    const auto length = static_cast<std::uint32_t>(
-        step.number("size", data == step.bytes.end() ? 0 : data->second.size()));
+    const bool write = step.name("") == "write";
     std::uint32_t flags = static_cast<std::uint32_t>(write ? requester::Operation::Write
                                                            : requester::Operation::Read);
     flags |= step.number("privileged") != 0 ? request::kPrivileged : 0;
@@ -465,12 +463,39 @@ StepOutcome BareActor::dma(const BareStep& step) {
             set_reg(unit, reg::kData + at, word);
         }
     }
+}
+
+StepOutcome BareActor::dma(const BareStep& step) {
+    const std::string device = step.name("by");
+    const BareUnit& unit = world_.units.at(device);
+    if (busy(device, unit)) {
+        return mismatch(device + " takes an operation", "an operation is still under way",
+                        Errno::Ebusy);
+    }
+    world_.engaged[device] = BareWorld::Engaged::Told;
+    const auto data = step.bytes.find("data");
+    const bool has_data = data != step.bytes.end();
+    const auto length =
+        static_cast<std::uint32_t>(step.number("size", has_data ? data->second.size() : 0));
+    tell(step, unit, length);
+    Asked asked;
+    asked.write = step.name("") == "write";
+    asked.rid = step.has("rid") ? Rid{static_cast<std::uint16_t>(step.number("rid"))} : unit.rid;
+    asked.length = length;
+    constexpr std::uint32_t kMessageBytes = 4;
+    if (asked.write && has_data && length == kMessageBytes) {
+        std::uint32_t value = 0;
+        for (std::uint32_t i = 0; i < kMessageBytes; ++i) {
+            value |= std::uint32_t{data->second[i]} << (8 * i);
+        }
+        asked.message = {step.number("iova"), value};
+        asked.messages = world_.interrupts.came(step.number("iova"), value);
+    }
     // Asked for beforehand: the answer to a later read would come behind the writes.
-    const std::uint64_t number = this->reg(unit, reg::kNumber) + 1;
-    set_reg(unit, reg::kGo, 1);
-    const Rid rid =
-        step.has("rid") ? Rid{static_cast<std::uint16_t>(step.number("rid"))} : unit.rid;
-    asked_[device] = {write, rid, length, number};
+    asked.number = reg(unit, requester::reg::kNumber) + 1;
+    set_reg(unit, requester::reg::kGo, 1);
+    world_.engaged[device] = BareWorld::Engaged::Started;
+    asked_[device] = asked;
     return step.number("async") == 0 ? dma_wait(step, device) : StepOutcome{};
 }
 
@@ -485,6 +510,15 @@ StepOutcome BareActor::dma_wait(const BareStep& step, const std::string& device)
         }
         status = this->reg(unit, reg::kStatus);
     }
+    world_.engaged[device] = BareWorld::Engaged::No;
+    if (requester::state_of(status) == requester::State::Idle) {
+        return mismatch("an operation of " + device, "none was started", Errno::Einval);
+    }
+    constexpr std::uint64_t kNoAnswer = 0xFFFF'FFFF;  // what the host bridge makes of a failed read
+    if (status == kNoAnswer && step.name("expect", "ok") != "any") {
+        return mismatch("the operation ends: " + step.name("expect", "ok"),
+                        device + " does not answer");
+    }
     const Asked& asked = asked_[device];
     const requester::Outcome outcome = requester::outcome_of(status);
     if (!asked.write) {
@@ -493,7 +527,11 @@ StepOutcome BareActor::dma_wait(const BareStep& step, const std::string& device)
     if (step.name("expect", "ok") != "any") {
         settle();  // posted: what memory does not have by then, it never gets
     }
-    const std::uint64_t landed = world_.writes.bytes(asked.rid, asked.number);
+    std::uint64_t landed = world_.writes.bytes(asked.rid, asked.number);
+    if (asked.message &&
+        world_.interrupts.came(asked.message->first, asked.message->second) > asked.messages) {
+        landed += asked.length;
+    }
     StepOutcome judged = judge_write(step.name("expect", "ok"), outcome);
     if (judged.error != Errno::Ok || outcome != requester::Outcome::Ok) {
         return judged;
@@ -502,7 +540,7 @@ StepOutcome BareActor::dma_wait(const BareStep& step, const std::string& device)
     if ((expect == "ok" && landed != asked.length) || (expect == "blocked" && landed != 0)) {
         return mismatch(expect == "ok" ? fmt::format("{} bytes written", asked.length)
                                        : std::string("no byte written"),
-                        fmt::format("{} bytes reached memory", landed));
+                        fmt::format("{} bytes reached memory or a processor", landed));
     }
     return {Errno::Ok, landed};
 }

@@ -3,6 +3,7 @@
 // through BareWorld and only judges.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -50,6 +51,12 @@ class InterruptLog final : public cpu::InterruptSink {
 public:
     void on_interrupt_message(std::uint8_t, std::uint64_t address, std::uint32_t data) override {
         ++waiting_[{address, data}];
+        ++came_[{address, data}];
+    }
+    // Since power on, asked for or not.
+    std::uint64_t came(std::uint64_t address, std::uint32_t data) const {
+        const auto found = came_.find({address, data});
+        return found == came_.end() ? 0 : found->second;
     }
     std::uint64_t waiting(std::uint64_t address, std::uint32_t data) const {
         const auto found = waiting_.find({address, data});
@@ -61,6 +68,7 @@ public:
 
 private:
     std::map<std::pair<std::uint64_t, std::uint32_t>, std::uint64_t> waiting_;
+    std::map<std::pair<std::uint64_t, std::uint32_t>, std::uint64_t> came_;
 };
 
 struct BareWorld {
@@ -76,6 +84,9 @@ struct BareWorld {
     // Faults from outside.
     std::function<void(std::uint64_t address, std::uint64_t bytes)> poison;
     std::function<void(const std::string& site)> fail_next;
+    // Requesters that a program tells what to do, or that were started and not seen to have ended.
+    enum class Engaged : std::uint8_t { No, Told, Started };
+    std::map<std::string, Engaged> engaged{};
 };
 
 std::unique_ptr<ProgramActor> make_bare_actor(BareWorld& world, const ProgramConfig& program);

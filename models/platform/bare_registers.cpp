@@ -171,12 +171,17 @@ bool find_unit_register(const std::string& name, NamedRegister& out) {
     return true;
 }
 
+std::uint64_t register_bytes(bool device) {
+    return device ? requester::kBar0Bytes : vtd::kRegisterBytes;
+}
+
 bool find_requester_register(const std::string& name, NamedRegister& out) {
     return find(requester_map(), name, out);
 }
 
 bool find_config_register(const std::string& name, NamedRegister& out) {
-    return find(config_map(), name, out) && out.offset + out.size <= pcie::kConfigBytes;
+    return find(config_map(), name, out) && out.offset < pcie::kConfigBytes &&
+           out.offset + out.size <= pcie::kConfigBytes;
 }
 
 std::vector<std::string> config_register_names() {

@@ -90,7 +90,7 @@ const BareArgSpec kHold{"hold", V::Flag, false, "the tail stays: a later one mov
 std::vector<BareArgSpec> map_args() {
     return {kAddress,
             {"to", V::Number, true, "first output address"},
-            {"size", V::Number, false, "bytes (default: one page)"},
+            {"size", V::Number, false, "bytes (default: one page)", "", {}, 1},
             kPage,
             {"access", V::Choice, false, "what is allowed", "\"rw\"", {"rw", "r", "w", "none"}},
             {"user", V::Flag, false, "first stage: user requests too", "true"},
@@ -197,7 +197,7 @@ std::vector<BareSpec> builder_specs() {
         {"tables",
          BareKind::Tables,
          subject(V::Number, "where tables come from"),
-         {{"size", V::Number, true, "bytes of this region"}},
+         {{"size", V::Number, true, "bytes of this region", "", {}, 1}},
          "the memory that the steps below take tables from (default: 16 MiB at 16 MiB)"},
         {"page_table",
          BareKind::PageTable,
@@ -212,7 +212,7 @@ std::vector<BareSpec> builder_specs() {
         {"unmap",
          BareKind::Unmap,
          subject(V::Table, "a page table"),
-         {kAddress, {"size", V::Number, false, "bytes (default: one page)"}, kPage},
+         {kAddress, {"size", V::Number, false, "bytes (default: one page)", "", {}, 1}, kPage},
          "clears the entries of pages"},
         {"entry_store",
          BareKind::EntryStore,
@@ -403,6 +403,26 @@ const DescriptorSpec* descriptor_spec(const std::string& kind) {
     const auto found = std::find_if(specs.begin(), specs.end(),
                                     [&kind](const DescriptorSpec& s) { return s.kind == kind; });
     return found == specs.end() ? nullptr : &*found;
+}
+
+std::vector<std::uint8_t> contents_of(const BareStep& step) {
+    const auto bytes = step.bytes.find("bytes");
+    if (bytes != step.bytes.end()) {
+        return bytes->second;
+    }
+    std::vector<std::uint8_t> out;
+    const auto words = step.lists.find("words");
+    if (words != step.lists.end()) {
+        for (const std::uint64_t word : words->second) {
+            for (unsigned i = 0; i < 8; ++i) {
+                out.push_back(static_cast<std::uint8_t>(word >> (8 * i)));
+            }
+        }
+        return out;
+    }
+    out.assign(static_cast<std::size_t>(step.number("size")),
+               static_cast<std::uint8_t>(step.number("fill")));
+    return out;
 }
 
 const BareSpec& bare_spec(BareKind kind) {

@@ -118,6 +118,9 @@ struct BareStep {
     }
 };
 
+// What "bytes", "words" or "fill" say.
+std::vector<std::uint8_t> contents_of(const BareStep& step);
+
 // The registers of a remapping unit by name. Offsets of the IOTLB registers and of fault records
 // depend on ECAP.IRO and CAP.FRO: they are told as distances from there.
 struct NamedRegister {
@@ -128,6 +131,8 @@ struct NamedRegister {
 };
 // "GSTS", "FRCD3.high"; false for an unknown name. `number` may be an offset ("0x18") of 4 bytes.
 bool find_unit_register(const std::string& name, NamedRegister& out);
+// Of the unit's page, or of a device's BAR.
+std::uint64_t register_bytes(bool device);
 bool find_requester_register(const std::string& name, NamedRegister& out);
 // "DEVCTL"; an offset is of 4 bytes.
 bool find_config_register(const std::string& name, NamedRegister& out);

@@ -88,7 +88,7 @@ struct Platform::Impl {
     std::unique_ptr<KernelObjects> objects;
     std::map<std::string, Guest> guests;
     std::optional<ProgramWorld> world;
-    BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}, {}, {}, {}};
+    BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
     std::vector<std::unique_ptr<ProgramActor>> actors;
 };
 

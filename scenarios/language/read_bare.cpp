@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "core/base/bits.hpp"
 #include "scenarios/language/compose.hpp"
 #include "scenarios/language/read_steps.hpp"
 #include "scenarios/language/units.hpp"
@@ -142,6 +143,86 @@ private:
                       nearest(node.text, names).empty()
                           ? "a name of the specification, \"FRCD0.low\", or an offset (\"0x18\")"
                           : suggest(node.text, names));
+            return;
+        }
+        register_access(node, at, found, device);
+    }
+
+    // As the hardware takes them: aligned, of 4 or 8 bytes, inside the unit's page or the BAR.
+    void register_access(const Node& node, const std::string& at,
+                         const platform::NamedRegister& found, bool device) {
+        const Node* const size = item_.get("size");
+        const std::uint64_t bytes = size != nullptr ? quantity_of(size, 4) : found.size;
+        const std::uint64_t limit = platform::register_bytes(device);
+        access_size_ = static_cast<unsigned>(bytes);
+        if (bytes != 4 && bytes != 8) {
+            r_.report(Code::OutOfRange, size->place, pointer_join(pointer_, "size"),
+                      "a register access is of 4 or 8 bytes, aligned");
+            access_size_ = 0;
+        } else if (found.offset % bytes != 0) {
+            r_.report(Code::OutOfRange, node.place, at,
+                      fmt::format("a register access is of 4 or 8 bytes, aligned: not {} at {:#x}",
+                                  bytes, found.offset));
+        } else if (found.offset + bytes > limit) {
+            r_.report(
+                Code::OutOfRange, node.place, at,
+                fmt::format("{} ends at {:#x}", device ? "the BAR" : "the unit's page", limit));
+        }
+    }
+
+    // What is written or compared fits into what is accessed.
+    void value_fits() {
+        if (step_.kind == BareKind::MemoryPoll) {
+            const std::uint64_t bytes = step_.number("size", 4);
+            access_size_ = static_cast<unsigned>(bytes);
+            if (bytes == 0 || bytes > 8 || (bytes & (bytes - 1)) != 0) {
+                r_.report(Code::OutOfRange, item_.get("size")->place,
+                          pointer_join(pointer_, "size"), "a load is of 1, 2, 4 or 8 bytes");
+                return;
+            }
+        }
+        const bool entry = step_.kind == BareKind::EntryStore || step_.kind == BareKind::EntryCheck;
+        const unsigned bytes = entry ? 8 : access_size_;
+        if (bytes == 0 || bytes > 8) {
+            return;
+        }
+        const std::uint64_t all = bit_mask(8 * bytes - 1, 0);
+        const std::uint64_t counted = all & step_.number("mask", all);
+        for (const char* key : {"value", "is"}) {
+            const std::uint64_t bits = std::string(key) == "is" ? counted : all;
+            if (step_.has(key) && (step_.number(key) & ~bits) != 0) {
+                r_.report(Code::OutOfRange, item_.get(key)->place, pointer_join(pointer_, key),
+                          bits == all ? fmt::format("the access has {} bytes", bytes)
+                                      : fmt::format("{:#x} has bits outside of the mask {:#x}",
+                                                    step_.number(key), bits));
+            }
+        }
+    }
+
+    void tables_and_queue() {
+        if (step_.kind == BareKind::PageTable && step_.name("stage") == "first" &&
+            step_.number("levels", 4) == 3) {
+            r_.report(Code::OutOfRange, item_.get("levels")->place,
+                      pointer_join(pointer_, "levels"), "a first stage has 4 or 5 levels");
+        }
+        if (!new_table_.empty() &&
+            std::find(page_tables_.begin(), page_tables_.end(), new_table_) != page_tables_.end()) {
+            r_.report(Code::NameTaken, item_.get(spec_.key)->place,
+                      pointer_join(pointer_, spec_.key),
+                      fmt::format("a second page table {}", quoted(new_table_)));
+        }
+        const auto words = step_.lists.find("");
+        if (step_.kind == BareKind::Queue && words != step_.lists.end() &&
+            words->second.size() != 2 && words->second.size() != 4) {
+            r_.report(
+                Code::ListLength, item_.get(spec_.key)->place, pointer_join(pointer_, spec_.key),
+                fmt::format("a descriptor has 2 or 4 quadwords, not {}", words->second.size()));
+        }
+        const bool of_a_unit = step_.kind == BareKind::Invalidate ||
+                               step_.kind == BareKind::Queue || step_.kind == BareKind::Fault ||
+                               step_.kind == BareKind::RootTable || step_.kind == BareKind::Context;
+        if (of_a_unit && words_.iommus.empty()) {
+            r_.report(Code::UnknownComponent, item_.place, pointer_, "the platform has no IOMMU");
         }
     }
 
@@ -162,6 +243,7 @@ private:
         }
         const Node* const size = item_.get("size");
         const std::uint64_t bytes = size != nullptr ? quantity_of(size, 1) : found.size;
+        access_size_ = static_cast<unsigned>(bytes);
         if (bytes == 3 || (bytes != 0 && found.offset % bytes != 0)) {
             r_.report(Code::OutOfRange, node.place, at,
                       fmt::format("no access has {} bytes at {:#x}", bytes, found.offset));
@@ -197,6 +279,8 @@ private:
         entry_of_one_kind();
         descriptor();
         page_size();
+        value_fits();
+        tables_and_queue();
         if (step_.kind == BareKind::Dma && !step_.has("size") && !step_.has("data")) {
             missing("a transfer needs a \"size\" or \"data\"");
         }
@@ -289,6 +373,7 @@ private:
     const std::string& pointer_;
     std::vector<std::string>& page_tables_;
     std::string new_table_;
+    unsigned access_size_ = 0;  // of a register or memory, in bytes
     BareStep step_;
 };
 

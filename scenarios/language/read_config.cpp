@@ -264,6 +264,21 @@ private:
             program.steps = read_steps(r_, words_, item.get("steps"), pointer + "/steps", place);
             config_.programs.push_back(std::move(program));
         }
+        bare_alone();
+    }
+
+    void bare_alone() {
+        std::size_t index = 0;
+        for (const platform::ProgramConfig& program : config_.programs) {
+            if (program.on == platform::kBare && !config_.without_kernel()) {
+                const Node& item = items_of(r_.root.get("programs"))[index];
+                r_.report(Code::Platform, item.get("on")->place,
+                          pointer_join(pointer_join("/programs", index), "on"),
+                          "a bare program owns the machine: it cannot run beside a kernel");
+                return;
+            }
+            ++index;
+        }
     }
 
     void bare_options(const Node& item, const std::string& pointer, StepPlace place,

@@ -50,23 +50,23 @@ struct Bench {
         const std::uint64_t at = builder.entry_address(ctx, table, address, level);
         return at == 0 ? 0 : word(at);
     }
-    std::string page_table(const char* name, const char* stage, const char* inside = nullptr) {
+    BareResult page_table(const char* name, const char* stage, const char* inside = nullptr) {
         BareStep step{BareKind::PageTable, {}, {{"", name}, {"stage", stage}}, {}, {}};
         if (inside != nullptr) {
             step.names["inside"] = inside;
         }
         return builder.page_table(ctx, step);
     }
-    std::string map(const char* table, std::uint64_t address, std::uint64_t to,
-                    std::map<std::string, std::uint64_t> more = {}) {
+    BareResult map(const char* table, std::uint64_t address, std::uint64_t to,
+                   std::map<std::string, std::uint64_t> more = {}) {
         more.insert({{"address", address}, {"to", to}});
         return builder.map(ctx, {BareKind::Map, more, {{"", table}}, {}, {}});
     }
-    std::string context(std::uint64_t rid, std::map<std::string, std::uint64_t> more = {}) {
+    BareResult context(std::uint64_t rid, std::map<std::string, std::uint64_t> more = {}) {
         more[""] = rid;
         return builder.context(ctx, {BareKind::Context, more, {}, {}, {}}, "iommu0");
     }
-    std::string pasid_entry(std::uint64_t pasid, std::uint64_t rid) {
+    BareResult pasid_entry(std::uint64_t pasid, std::uint64_t rid) {
         return builder.pasid_entry(
             ctx,
             {BareKind::PasidEntry, {{"", pasid}, {"by", rid}, {"pass_through", 1}}, {}, {}, {}});
@@ -89,15 +89,15 @@ TEST_CASE("table builder: what is taken is aligned to its size and full of zeros
 
 TEST_CASE("table builder: a region that is used up is told, whoever needs a page of it") {
     Bench bench(3);
-    REQUIRE(bench.page_table("S", "second").empty());
-    CHECK(bench.map("S", 0, 0x4000'0000, {{"page", kPageSize}}) != "");
-    CHECK(bench.page_table("T", "first") != "");
+    REQUIRE(bench.page_table("S", "second").ok());
+    CHECK_FALSE(bench.map("S", 0, 0x4000'0000, {{"page", kPageSize}}).ok());
+    CHECK_FALSE(bench.page_table("T", "first").ok());
 }
 
 TEST_CASE("table builder: pages of one table share the tables above them") {
     Bench bench;
     bench.page_table("F", "first");
-    REQUIRE(bench.map("F", 0x1000, 0x40'0000, {{"size", 0x2000}}).empty());
+    REQUIRE(bench.map("F", 0x1000, 0x40'0000, {{"size", 0x2000}}).ok());
     CHECK(bench.entry("F", 0x1000, 1) == vtd::fs::leaf(0x40'0000, true, true));
     CHECK(bench.entry("F", 0x2000, 1) == vtd::fs::leaf(0x40'1000, true, true));
     CHECK(bench.builder.entry_address(bench.ctx, "F", 0x2000, 1) ==
@@ -108,31 +108,31 @@ TEST_CASE("table builder: pages of one table share the tables above them") {
 TEST_CASE("table builder: a large page is a leaf of the level that has its size") {
     Bench bench;
     bench.page_table("S", "second");
-    REQUIRE(bench.map("S", 0x4000'0000, 0x20'0000, {{"page", 0x20'0000}}).empty());
+    REQUIRE(bench.map("S", 0x4000'0000, 0x20'0000, {{"page", 0x20'0000}}).ok());
     CHECK(bench.entry("S", 0x4000'0000, 2) == vtd::ss::leaf(Hpa{0x20'0000}, true, true, 2));
-    CHECK(bench.map("S", 0x1000, 0x20'0000, {{"page", 0x20'0000}}) != "");
+    CHECK_FALSE(bench.map("S", 0x1000, 0x20'0000, {{"page", 0x20'0000}}).ok());
 }
 
 TEST_CASE("table builder: tables inside a guest are mapped by its host") {
     Bench bench;
     bench.page_table("host", "second");
-    REQUIRE(bench.page_table("guest", "first", "host").empty());
-    REQUIRE(bench.map("guest", 0x7000, 0x8000).empty());
+    REQUIRE(bench.page_table("guest", "first", "host").ok());
+    REQUIRE(bench.map("guest", 0x7000, 0x8000).ok());
     for (unsigned level = 1; level <= 4; ++level) {
         const std::uint64_t table =
             bench.builder.entry_address(bench.ctx, "guest", 0x7000, level) & ~(kPageSize - 1);
         CHECK(bench.entry("host", table, 1) == vtd::ss::leaf(Hpa{table}, true, true));
     }
-    CHECK(bench.page_table("nested", "first", "guest") != "");
+    CHECK_FALSE(bench.page_table("nested", "first", "guest").ok());
 }
 
 TEST_CASE("table builder: functions of a bus share context tables, by halves in scalable mode") {
     Bench bench;
-    CHECK(bench.context(0x0108) != "");  // no root table yet
+    CHECK_FALSE(bench.context(0x0108).ok());  // no root table yet
     bench.root_table("scalable");
-    REQUIRE(bench.context(0x0108).empty());
-    REQUIRE(bench.context(0x0110).empty());
-    REQUIRE(bench.context(0x0180).empty());
+    REQUIRE(bench.context(0x0108).ok());
+    REQUIRE(bench.context(0x0110).ok());
+    REQUIRE(bench.context(0x0180).ok());
     const std::uint64_t root = bench.builder.root_register("iommu0") & vtd::kTableAddress;
     const std::uint64_t lower = bench.word(root + 16) & vtd::kTableAddress;
     const std::uint64_t upper = bench.word(root + 24) & vtd::kTableAddress;
@@ -145,17 +145,17 @@ TEST_CASE("table builder: functions of a bus share context tables, by halves in 
 TEST_CASE("table builder: a context entry written again keeps its PASID directory") {
     Bench bench;
     bench.root_table("scalable");
-    REQUIRE(bench.context(8, {{"directory_size", 3}}).empty());
-    REQUIRE(bench.pasid_entry(70, 8).empty());
+    REQUIRE(bench.context(8, {{"directory_size", 3}}).ok());
+    REQUIRE(bench.pasid_entry(70, 8).ok());
     const std::uint64_t root = bench.builder.root_register("iommu0") & vtd::kTableAddress;
     const std::uint64_t at = (bench.word(root) & vtd::kTableAddress) + 8 * 32;
     const std::uint64_t before = bench.word(at);
-    REQUIRE(bench.context(8, {{"device_tlb", 1}}).empty());
+    REQUIRE(bench.context(8, {{"device_tlb", 1}}).ok());
     CHECK(bench.word(at) == (before | 4U));
     const std::uint64_t directory = before & vtd::kTableAddress;
     const std::uint64_t table = bench.word(directory + 8) & vtd::kTableAddress;
     CHECK((bench.word(table + 6 * 64) & 1U) == 1);
-    CHECK(bench.pasid_entry(70, 9) != "");
+    CHECK_FALSE(bench.pasid_entry(70, 9).ok());
 }
 
 }  // namespace ioasim::platform
