@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -166,6 +167,18 @@ bool TlpLink::advance(TimePs now) {
         tell_resumed(now);
     }
     return left;
+}
+
+std::vector<Tlp> TlpLink::drop_requests(TimePs now) {
+    const auto kept = std::stable_partition(waiting_.begin(), waiting_.end(), [](const Tlp& tlp) {
+        return tlp.kind == TlpKind::Completion;
+    });
+    std::vector<Tlp> dropped{std::make_move_iterator(kept),
+                             std::make_move_iterator(waiting_.end())};
+    waiting_.erase(kept, waiting_.end());
+    tell_resumed(now);
+    advance(now);  // completions that were not allowed to pass them
+    return dropped;
 }
 
 void TlpLink::tell_resumed(TimePs now) {

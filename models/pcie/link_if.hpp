@@ -12,6 +12,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/base/defects.hpp"
 #include "core/sim/link.hpp"
@@ -47,6 +48,9 @@ public:
 
     // Leaves now or when it may. Returns when the link is free again, if nothing waits.
     TimePs send(TimePs now, Tlp tlp);
+    // A function is reset: what it has not sent, it never sends. Completions stay, whoever asked
+    // waits for them (6.6.2).
+    std::vector<Tlp> drop_requests(TimePs now);
     // Tries again what waits. True: something left.
     bool advance(TimePs now);
     // When credits arrive for what waits.

@@ -184,6 +184,11 @@ void RequesterCore::reset(TimePs now) {
     if (probes_.has(kResetForgetsTags)) {
         tags_.forget_all();
     } else {
+        for (const pcie::Tlp& unsent : fabric_.drop_requests(now)) {
+            if (!pcie::is_posted(unsent.kind)) {
+                tags_.never_sent(unsent.tag);
+            }
+        }
         tags_.give_up_all();
     }
     if (!probes_.has(kResetKeepsTranslations)) {

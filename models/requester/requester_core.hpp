@@ -42,6 +42,8 @@ public:
     virtual ~Fabric() = default;
     // Returns when the way out is free again, if nothing waits for credits.
     virtual TimePs send(TimePs now, pcie::Tlp tlp) = 0;
+    // What waits for credits of the link, completions excepted, is dropped and returned.
+    virtual std::vector<pcie::Tlp> drop_requests(TimePs now) = 0;
     // When everything sent so far has left; none while some of it waits for credits of the link.
     virtual std::optional<TimePs> all_sent() const = 0;
 };

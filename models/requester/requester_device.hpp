@@ -40,6 +40,9 @@ public:
 private:
     TimePs send(TimePs now, pcie::Tlp tlp) override { return upstream_.send(now, std::move(tlp)); }
     std::optional<TimePs> all_sent() const override { return upstream_.free_at(); }
+    std::vector<pcie::Tlp> drop_requests(TimePs now) override {
+        return upstream_.drop_requests(now);
+    }
     void consumed(TimePs now, const pcie::Tlp& tlp);
     void access_register(TimePs now, const pcie::Tlp& tlp);
 

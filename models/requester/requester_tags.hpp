@@ -90,6 +90,11 @@ public:
     }
     std::size_t waited() const { return waited_; }
 
+    // Its request did not leave: there will be no completion.
+    void never_sent(std::uint32_t tag) {
+        Outstanding dropped;
+        complete(tag, dropped);
+    }
     void give_up_all() {
         for (Tag& tag : tags_) {
             if (tag.state == State::Waited) {

@@ -283,6 +283,24 @@ TEST_CASE("pcie link: all credits are back when all is consumed") {
     CHECK(bench.link.headers_in_use(CreditClass::NonPosted) == 0);
 }
 
+TEST_CASE("pcie link: a reset drops requests that wait, and completions behind them leave") {
+    Bench bench{limits_of(1, 1, 64)};
+    bench.send(tlp_of(TlpKind::MemWrite, 1, 100));
+    bench.send(tlp_of(TlpKind::MemRead, 2));
+    bench.send(tlp_of(TlpKind::MemWrite, 3, 100));
+    bench.send(tlp_of(TlpKind::Completion, 4, 8));
+    bench.send(tlp_of(TlpKind::MemRead, 5));
+    REQUIRE(bench.link.waiting() == 3);
+    CHECK(bench.link.drop_requests(bench.now).size() == 2);
+    CHECK(bench.link.waiting() == 0);
+    bench.pass();
+    CHECK(bench.arrived().size() == 3);
+    bench.consume(tlp_of(TlpKind::MemWrite, 1, 100));
+    bench.consume(tlp_of(TlpKind::MemRead, 2));
+    bench.consume(tlp_of(TlpKind::Completion, 4, 8));
+    CHECK(bench.link.settled());
+}
+
 TEST_CASE("pcie link: a credit that nobody used is a bug") {
     Bench bench{limits_of(2, 2)};
     bench.link.return_credits(bench.now, bench.link.cost(tlp_of(TlpKind::MemRead, 1)));

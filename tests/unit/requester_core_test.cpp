@@ -28,6 +28,7 @@ struct Bench final : Fabric {
         sent.push_back(std::move(tlp));
         return free_at = now + TimePs{100};
     }
+    std::vector<pcie::Tlp> drop_requests(TimePs) override { return {}; }
     std::optional<TimePs> all_sent() const override {
         return held ? std::nullopt : std::optional<TimePs>(free_at);
     }

@@ -32,6 +32,7 @@ struct Bench final : Fabric {
         sent.push_back(std::move(tlp));
         return now;
     }
+    std::vector<pcie::Tlp> drop_requests(TimePs) override { return {}; }
     std::optional<TimePs> all_sent() const override { return g_now; }
     void write_config(std::uint32_t offset, std::uint32_t value, unsigned size = 2) {
         pcie::Tlp tlp;
