@@ -22,7 +22,7 @@ RequesterCore::RequesterCore(const RequesterParams& params, Rid rid, trace::Name
       source_(source),
       config_(params, bar0),
       data_(kMaxLength),
-      tags_(params.tags),
+      tags_(params.tags, params.tag_quarantine),
       atc_(params.atc_entries) {}
 
 // --- registers ----------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ void RequesterCore::reset(TimePs now) {
                 tags_.never_sent(unsent.tag);
             }
         }
-        tags_.give_up_all();
+        tags_.give_up_all(now);
     }
     if (!probes_.has(kResetKeepsTranslations)) {
         tell_dropped(atc_.clear(), "invalidate");

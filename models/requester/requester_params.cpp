@@ -18,6 +18,11 @@ const ParamTable<RequesterParams>& requester_param_table() {
         t.time("completion_timeout", &P::completion_timeout, 50_us, 50_ms, 1_ms,
                "a read that is not answered for so long is given up, unless software chose a range",
                "PCI Express Base Specification 7.5.3.16: default range 50 us to 50 ms");
+        t.time("tag_quarantine", &P::tag_quarantine, 0_ps, 10'000_ms, 50_ms,
+               "the tag of a read that was given up is not used again for so long, unless its "
+               "completion comes",
+               "modelling choice: the longest default completion timeout; PCI Express Base "
+               "Specification 2.8 leaves it open");
         t.time("register_access", &P::register_access, 1_ps, 10_us, 20_ns,
                "register read: arrival to completion", "modelling choice: on-die register file");
         t.time("reset", &P::reset_time, 1_ns, 100_ms, 100_ms,

@@ -12,6 +12,7 @@ struct RequesterParams : pcie::LinkParams {
     std::uint64_t max_read_request = 0;
     std::uint64_t tags = 0;
     TimePs completion_timeout;
+    TimePs tag_quarantine;
     TimePs register_access;
     TimePs reset_time;
     std::uint64_t atc_entries = 0;

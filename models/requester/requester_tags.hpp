@@ -28,13 +28,16 @@ struct Outstanding {
 
 class TagTable {
 public:
-    explicit TagTable(std::size_t tags) : tags_(tags) {}
+    // A tag that was given up is taken again after `quarantine` at the earliest, as its completion
+    // may only be late.
+    TagTable(std::size_t tags, TimePs quarantine) : quarantine_(quarantine), tags_(tags) {}
 
     // Nothing when every tag is taken.
-    std::optional<std::uint32_t> take(const Outstanding& request) {
+    std::optional<std::uint32_t> take(TimePs now, const Outstanding& request) {
         for (std::size_t i = 0; i < tags_.size(); ++i) {
-            if (tags_[i].state == State::Free) {
-                tags_[i] = {State::Waited, request};
+            const Tag& tag = tags_[i];
+            if (tag.state == State::Free || (tag.state == State::GivenUp && tag.until <= now)) {
+                tags_[i] = {State::Waited, request, {}};
                 tags_[i].request.tag = static_cast<std::uint32_t>(i);
                 ++waited_;
                 return static_cast<std::uint32_t>(i);
@@ -62,6 +65,7 @@ public:
             if (tag.state == State::Waited && tag.request.deadline &&
                 *tag.request.deadline <= now) {
                 tag.state = State::GivenUp;
+                tag.until = now + quarantine_;
                 --waited_;
                 return tag.request;
             }
@@ -95,10 +99,11 @@ public:
         Outstanding dropped;
         complete(tag, dropped);
     }
-    void give_up_all() {
+    void give_up_all(TimePs now) {
         for (Tag& tag : tags_) {
             if (tag.state == State::Waited) {
                 tag.state = State::GivenUp;
+                tag.until = now + quarantine_;
             }
         }
         waited_ = 0;
@@ -115,7 +120,9 @@ private:
     struct Tag {
         State state = State::Free;
         Outstanding request;
+        TimePs until;  // given up: not before
     };
+    TimePs quarantine_;
     std::vector<Tag> tags_;
     std::size_t waited_ = 0;
 };

@@ -72,7 +72,7 @@ RequesterCore::Route RequesterCore::ask_translation(TimePs now, std::uint64_t io
     request.pasid = wish_.pasid;
     request.privileged = wish_.privileged;
     request.deadline = deadline(now);
-    const auto tag = tags_.take(request);
+    const auto tag = tags_.take(now, request);
     if (!tag) {
         if (tags_.waited() == 0) {
             r.kind = Route::Kind::GiveUp;

@@ -127,19 +127,23 @@ TEST_CASE("page groups: an abandoned group holds its credits until the response"
     CHECK(groups.outstanding() == 0);
 }
 
-TEST_CASE("tags: one that was given up stays taken until its completion") {
-    TagTable tags(1);
+TEST_CASE("tags: one that was given up stays taken until its completion, or long enough") {
+    TagTable tags(1, TimePs{50});
     Outstanding read;
     read.deadline = TimePs{100};
-    REQUIRE(tags.take(read).has_value());
+    REQUIRE(tags.take(TimePs{0}, read).has_value());
     CHECK_FALSE(tags.expire(TimePs{99}).has_value());
     CHECK(tags.expire(TimePs{100}).has_value());
     CHECK(tags.waited() == 0);
-    CHECK_FALSE(tags.take(read).has_value());
+    CHECK_FALSE(tags.take(TimePs{149}, read).has_value());
     Outstanding was;
     CHECK(tags.complete(0, was) == TagTable::Came::Late);
-    CHECK(tags.take(read) == 0U);
+    CHECK(tags.take(TimePs{120}, read) == 0U);
     CHECK(tags.complete(0, was) == TagTable::Came::Wanted);
     CHECK(tags.complete(0, was) == TagTable::Came::Unexpected);
     CHECK(tags.complete(7, was) == TagTable::Came::Unexpected);
+    REQUIRE(tags.take(TimePs{200}, read) == 0U);
+    tags.give_up_all(TimePs{200});
+    CHECK_FALSE(tags.take(TimePs{249}, read).has_value());
+    CHECK(tags.take(TimePs{250}, read) == 0U);
 }

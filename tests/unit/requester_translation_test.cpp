@@ -474,6 +474,7 @@ TEST_CASE("stop: a marker behind its page requests tells that nobody waits") {
 TEST_CASE("reset: reads under way are forgotten, their completions discarded, their tags kept") {
     RequesterParams params = requester_param_table().defaults();
     params.tags = 1;
+    params.tag_quarantine = params.reset_time * 2;
     Bench bench(params);
     bench.write_config(config::kAtsCtl, 0);
     bench.start(Operation::Read, 0x1000, 4);
