@@ -138,7 +138,7 @@ CommandError CommandUnit::check_enable_wq(std::uint32_t index) const {
     if (!c.dedicated && !c.pasid_enable) {
         return CommandError::WqPasidEnable;
     }
-    if (c.max_batch_shift > 0) {  // GENCAP: no batches
+    if (c.max_batch_shift > shared_.params.max_batch_shift) {
         return CommandError::WqMaxBatch;
     }
     return c.max_transfer_shift > shared_.params.max_transfer_shift ? CommandError::WqMaxTransfer

@@ -38,8 +38,8 @@ pcie::Tlp DmaPort::request(pcie::TlpKind kind, const Issuer& issuer, std::uint64
     return tlp;
 }
 
-void DmaPort::read(TimePs now, const Issuer& issuer, std::uint64_t address,
-                   const ReadOwner& owner) {
+void DmaPort::read(TimePs now, const Issuer& issuer, std::uint64_t address, const ReadOwner& owner,
+                   trace::Name purpose) {
     SIM_CHECK(can_read(owner.length), "read of {} bytes with {} buffers", owner.length,
               free_buffers_);
     SIM_CHECK(owner.length <= bytes_to_page_end(address), "read across a page at {:#x}", address);
@@ -52,7 +52,7 @@ void DmaPort::read(TimePs now, const Issuer& issuer, std::uint64_t address,
     tlp.tag = tag;
     shared_.emit(trace::DsaAccess{shared_.names.device, issuer.descriptor, shared_.config.rid,
                                   traced_pasid(issuer.pasid), Iova{address}, owner.length, false,
-                                  shared_.names.source});
+                                  purpose});
     shared_.fabric.send(now, std::move(tlp));
 }
 

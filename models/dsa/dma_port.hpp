@@ -14,12 +14,17 @@
 
 namespace ioasim::dsa {
 
+// The address fields of a descriptor.
+enum class Field : std::uint8_t { Source, Destination, Third, Record, List };
+
 // Which part of which operation a read belongs to.
+constexpr std::uint32_t kWordPart = 2;  // `chunk` counts single words
+constexpr std::uint32_t kListPart = 3;  // a batch's list; `slot` means nothing
 struct ReadOwner {
     std::uint32_t engine = 0;
     std::uint32_t slot = 0;
     std::uint64_t chunk = 0;
-    std::uint32_t part = 0;  // 0 first source, 1 second source
+    std::uint32_t part = 0;  // 0 first source, 1 second source, or a constant above
     std::uint32_t length = 0;
 };
 
@@ -44,7 +49,8 @@ public:
         return buffers_of(bytes) * parts <= free_buffers_;
     }
     // At most max_read() bytes inside one page; can_read() holds.
-    void read(TimePs now, const Issuer& issuer, std::uint64_t address, const ReadOwner& owner);
+    void read(TimePs now, const Issuer& issuer, std::uint64_t address, const ReadOwner& owner,
+              trace::Name purpose);
     // The owner of a completion; its buffers are free again. None: nobody waits for this tag.
     std::optional<ReadOwner> take(std::uint32_t tag);
 

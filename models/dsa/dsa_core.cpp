@@ -28,6 +28,26 @@ const char* op_name(std::uint8_t opcode) {
             return "compare";
         case Opcode::ComparePattern:
             return "compare_pattern";
+        case Opcode::CreateDelta:
+            return "create_delta";
+        case Opcode::ApplyDelta:
+            return "apply_delta";
+        case Opcode::Dualcast:
+            return "dualcast";
+        case Opcode::CrcGenerate:
+            return "crc";
+        case Opcode::CopyCrc:
+            return "copy_crc";
+        case Opcode::DifCheck:
+            return "dif_check";
+        case Opcode::DifInsert:
+            return "dif_insert";
+        case Opcode::DifStrip:
+            return "dif_strip";
+        case Opcode::DifUpdate:
+            return "dif_update";
+        case Opcode::CacheFlush:
+            return "cache_flush";
     }
     return "unknown";
 }
@@ -35,7 +55,8 @@ const char* op_name(std::uint8_t opcode) {
 std::vector<Workqueue> make_workqueues(const DsaParams& params, const DsaConfig& config) {
     std::vector<Workqueue> wqs;
     for (const WorkqueueSpec& spec : config.workqueues) {
-        wqs.emplace_back(spec.size, static_cast<unsigned>(params.max_transfer_shift));
+        wqs.emplace_back(spec.size, static_cast<unsigned>(params.max_transfer_shift),
+                         static_cast<unsigned>(params.max_batch_shift));
     }
     return wqs;
 }
@@ -47,6 +68,8 @@ TraceNames::TraceNames(trace::Recorder& recorder, const DsaConfig& config)
       source(recorder.name("source")),
       destination(recorder.name("destination")),
       completion(recorder.name("completion")),
+      list(recorder.name("list")),
+      readback(recorder.name("readback")),
       record(recorder.name("record")),
       none(recorder.name("none")),
       lost(recorder.name("lost")),
@@ -175,6 +198,7 @@ std::uint64_t DsaCore::accept(TimePs now, std::uint32_t index, const Descriptor&
     work.accepted = now;
     work.ready = now + params_.dispatch;
     work.max_transfer_shift = config.max_transfer_shift;
+    work.max_batch_shift = config.max_batch_shift;
     if (!config.dedicated) {
         work.pasid = Pasid{descriptor.pasid};
         work.privileged = descriptor.privileged;
@@ -247,61 +271,76 @@ std::uint32_t DsaCore::queued() const {
     return sum;
 }
 
+std::optional<std::uint32_t> DsaCore::engine_for(TimePs now, const Group& group, bool batch) const {
+    std::optional<std::uint32_t> best;
+    for (const std::uint32_t engine : group.engines) {
+        const auto free_at = engines_.free_at(engine, batch);
+        if (free_at && *free_at <= now && (!best || engines_.load(engine) < engines_.load(*best))) {
+            best = engine;
+        }
+    }
+    return best;
+}
+
 bool DsaCore::dispatch_one(TimePs now, Group& group) {
     candidates_.clear();
     for (const std::uint32_t wq : group.wqs) {
-        if (!wqs_[wq].empty() && wqs_[wq].front().ready <= now) {
+        if (!wqs_[wq].empty() && wqs_[wq].front().ready <= now &&
+            engine_for(now, group, wqs_[wq].front().is_batch())) {
             candidates_.push_back({wq, wqs_[wq].config().priority, wqs_[wq].front().number});
         }
     }
     if (candidates_.empty()) {
         return false;
     }
-    std::optional<std::uint32_t> best;
-    for (const std::uint32_t engine : group.engines) {
-        const auto free_at = engines_.free_at(engine);
-        if (free_at && *free_at <= now && (!best || engines_.load(engine) < engines_.load(*best))) {
-            best = engine;
-        }
-    }
-    if (!best) {
-        return false;
-    }
     Workqueue& wq = wqs_[group.arbiter.pick(candidates_)];
+    const auto engine = engine_for(now, group, wq.front().is_batch());
     Work work = wq.pop();
-    engines_.start(now, *best, std::move(work), wq.occupancy());
+    engines_.start(now, *engine, std::move(work), wq.occupancy());
     return true;
 }
 
+bool DsaCore::start_entry(TimePs now, const Group& group, bool out_of_turn) {
+    for (const std::uint32_t engine : group.engines) {
+        const auto at = engines_.entry_at(engine);
+        if (at && *at <= now && (out_of_turn || engines_.entries_turn(engine))) {
+            engines_.start_entry(now, engine);
+            return true;
+        }
+    }
+    return false;
+}
+
 void DsaCore::arbitrate(TimePs now) {
-    if (queued() == 0) {
+    if (queued() == 0 && engines_.active() == 0) {
         return;
     }
     for (Group& group : groups_) {
-        while (dispatch_one(now, group)) {
+        // Entries of batches and descriptors of workqueues take turns.
+        while (start_entry(now, group, false) || dispatch_one(now, group) ||
+               start_entry(now, group, true)) {
         }
     }
 }
 
 std::optional<TimePs> DsaCore::next_dispatch() const {
     std::optional<TimePs> next;
-    if (queued() == 0) {
+    if (queued() == 0 && engines_.active() == 0) {
         return next;
     }
     for (const Group& group : groups_) {
-        std::optional<TimePs> head;
-        for (const std::uint32_t wq : group.wqs) {
-            if (!wqs_[wq].empty()) {
-                head = sim::earliest(head, wqs_[wq].front().ready);
-            }
-        }
-        std::optional<TimePs> engine;
+        std::optional<TimePs> engine[2];
         for (const std::uint32_t e : group.engines) {
-            engine = sim::earliest(engine, engines_.free_at(e));
+            next = sim::earliest(next, engines_.entry_at(e));
+            engine[0] = sim::earliest(engine[0], engines_.free_at(e, false));
+            engine[1] = sim::earliest(engine[1], engines_.free_at(e, true));
         }
-        // No free slot: the end of a descriptor calls advance().
-        if (head && engine) {
-            next = sim::earliest(next, std::max(*head, *engine));
+        for (const std::uint32_t wq : group.wqs) {
+            // No free slot: the end of a descriptor calls advance().
+            if (!wqs_[wq].empty() && engine[wqs_[wq].front().is_batch() ? 1 : 0]) {
+                next = sim::earliest(next, std::max(wqs_[wq].front().ready,
+                                                    *engine[wqs_[wq].front().is_batch() ? 1 : 0]));
+            }
         }
     }
     return next;

@@ -50,7 +50,11 @@ constexpr std::uint32_t kMaxVectors = 128;
 struct GeneralCapabilities {
     bool block_on_fault = false;
     bool overlapping_copy = false;
+    bool cache_control = true;  // of memory operations
     bool command_capabilities = true;
+    bool destination_readback = true;
+    bool drain_readback = true;
+    unsigned event_log = 0;  // 0 none, 1 supported
     unsigned max_transfer_shift = 31;
     unsigned max_batch_shift = 0;
     bool configurable = true;
@@ -59,18 +63,28 @@ constexpr std::uint64_t encode(const GeneralCapabilities& c) {
     std::uint64_t v = 0;
     v = set_bit(v, 0, c.block_on_fault);
     v = set_bit(v, 1, c.overlapping_copy);
+    v = set_bit(v, 2, c.cache_control);
     v = set_bit(v, 4, c.command_capabilities);
+    v = set_bit(v, 8, c.destination_readback);
+    v = set_bit(v, 9, c.drain_readback);
+    v = set_bits(v, 14, 13, c.event_log);
     v = set_bits(v, 20, 16, c.max_transfer_shift);
     v = set_bits(v, 24, 21, c.max_batch_shift);
     return set_bit(v, 31, c.configurable);
 }
 constexpr GeneralCapabilities decode_gencap(std::uint64_t v) {
-    return {get_bit(v, 0),
-            get_bit(v, 1),
-            get_bit(v, 4),
-            static_cast<unsigned>(get_bits(v, 20, 16)),
-            static_cast<unsigned>(get_bits(v, 24, 21)),
-            get_bit(v, 31)};
+    GeneralCapabilities c;
+    c.block_on_fault = get_bit(v, 0);
+    c.overlapping_copy = get_bit(v, 1);
+    c.cache_control = get_bit(v, 2);
+    c.command_capabilities = get_bit(v, 4);
+    c.destination_readback = get_bit(v, 8);
+    c.drain_readback = get_bit(v, 9);
+    c.event_log = static_cast<unsigned>(get_bits(v, 14, 13));
+    c.max_transfer_shift = static_cast<unsigned>(get_bits(v, 20, 16));
+    c.max_batch_shift = static_cast<unsigned>(get_bits(v, 24, 21));
+    c.configurable = get_bit(v, 31);
+    return c;
 }
 
 struct WqCapabilities {
@@ -219,12 +233,14 @@ struct SoftwareError {
     bool overflow = false;
     bool descriptor_valid = false;
     bool wq_valid = false;
+    bool batch = false;  // of an entry of a batch
     bool write = false;
     bool privileged = false;
     std::uint8_t error = 0;
     std::uint8_t wq = 0;
     std::uint8_t opcode = 0;
     std::uint32_t pasid = 0;
+    std::uint16_t batch_index = 0;
     std::uint32_t invalid_flags = 0;
     std::uint64_t address = 0;
 };
@@ -237,13 +253,15 @@ constexpr std::array<std::uint64_t, 4> encode(const SoftwareError& e) {
     q0 = set_bit(q0, 1, e.overflow);
     q0 = set_bit(q0, 2, e.descriptor_valid);
     q0 = set_bit(q0, 3, e.wq_valid);
+    q0 = set_bit(q0, 4, e.batch);
     q0 = set_bit(q0, 5, e.write);
     q0 = set_bit(q0, 6, e.privileged);
     q0 = set_bits(q0, 15, 8, e.error);
     q0 = set_bits(q0, 23, 16, e.wq);
     q0 = set_bits(q0, 39, 32, e.opcode);
     q0 = set_bits(q0, 59, 40, e.pasid);
-    return {q0, set_bits(0, 63, 32, e.invalid_flags), e.address, 0};
+    const std::uint64_t q1 = set_bits(set_bits(0, 15, 0, e.batch_index), 63, 32, e.invalid_flags);
+    return {q0, q1, e.address, 0};
 }
 constexpr SoftwareError decode_swerr(const std::array<std::uint64_t, 4>& q) {
     SoftwareError e;
@@ -251,12 +269,14 @@ constexpr SoftwareError decode_swerr(const std::array<std::uint64_t, 4>& q) {
     e.overflow = get_bit(q[0], 1);
     e.descriptor_valid = get_bit(q[0], 2);
     e.wq_valid = get_bit(q[0], 3);
+    e.batch = get_bit(q[0], 4);
     e.write = get_bit(q[0], 5);
     e.privileged = get_bit(q[0], 6);
     e.error = static_cast<std::uint8_t>(get_bits(q[0], 15, 8));
     e.wq = static_cast<std::uint8_t>(get_bits(q[0], 23, 16));
     e.opcode = static_cast<std::uint8_t>(get_bits(q[0], 39, 32));
     e.pasid = static_cast<std::uint32_t>(get_bits(q[0], 59, 40));
+    e.batch_index = static_cast<std::uint16_t>(get_bits(q[1], 15, 0));
     e.invalid_flags = static_cast<std::uint32_t>(get_bits(q[1], 63, 32));
     e.address = q[2];
     return e;

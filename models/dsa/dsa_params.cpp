@@ -15,6 +15,10 @@ void add_sizes(ParamTable<DsaParams>& t) {
             "read buffers of the device; outstanding reads occupy them", kDump);
     t.count("max_transfer_shift", &DsaParams::max_transfer_shift, 12, 31, 31,
             "largest transfer: 2^n bytes", kDump);
+    t.count("max_batch_shift", &DsaParams::max_batch_shift, 1, 15, 10,
+            "largest batch: 2^n descriptors", kDump);
+    t.flag("cap.overlapping_copy", &DsaParams::overlapping_copy, true,
+           "memory moves whose source and destination overlap", kDump);
     t.count("msix.vectors", &DsaParams::msix_vectors, 1, kMaxVectors, 9, "MSI-X vectors", kDump);
     t.count("read_buffer_bytes", &DsaParams::read_buffer_bytes, 64, 4096, 64,
             "bytes of one read buffer",

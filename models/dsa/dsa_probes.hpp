@@ -15,6 +15,8 @@ inline const Defect kPasidOfPrevious{
     "Memory accesses carry the PASID of the descriptor that was dispatched before"};
 inline const Defect kDrainReturnsEarly{"dsa.drain_returns_early",
                                        "Drain commands finish without waiting for descriptors"};
+inline const Defect kFenceIgnored{"dsa.fence_ignored",
+                                  "Entries of a batch overtake the fence behind which they stand"};
 
 inline const FaultSite kSubmissionRetry{"dsa.submission_retry",
                                         "A submission to a shared workqueue is answered retry"};

@@ -24,14 +24,23 @@ bool inside(std::uint64_t offset, std::uint64_t base, std::uint64_t bytes) {
 bool supports(std::uint8_t opcode) {
     switch (static_cast<Opcode>(opcode)) {
         case Opcode::Noop:
+        case Opcode::Batch:
         case Opcode::Drain:
         case Opcode::Memmove:
         case Opcode::Fill:
         case Opcode::Compare:
         case Opcode::ComparePattern:
+        case Opcode::CreateDelta:
+        case Opcode::ApplyDelta:
+        case Opcode::Dualcast:
+        case Opcode::CrcGenerate:
+        case Opcode::CopyCrc:
+        case Opcode::DifCheck:
+        case Opcode::DifInsert:
+        case Opcode::DifStrip:
+        case Opcode::DifUpdate:
+        case Opcode::CacheFlush:
             return true;
-        case Opcode::Batch:
-            break;
     }
     return false;
 }
@@ -61,7 +70,9 @@ std::uint64_t Registers::capability(std::uint64_t offset) const {
             return kVersion1;
         case reg::kGencap: {
             GeneralCapabilities c;
+            c.overlapping_copy = p.overlapping_copy;
             c.max_transfer_shift = static_cast<unsigned>(p.max_transfer_shift);
+            c.max_batch_shift = static_cast<unsigned>(p.max_batch_shift);
             return encode(c);
         }
         case reg::kWqcap: {

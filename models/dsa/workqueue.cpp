@@ -4,8 +4,11 @@
 
 namespace ioasim::dsa {
 
-Workqueue::Workqueue(std::uint32_t reset_size, unsigned reset_transfer_shift)
-    : reset_size_(reset_size), reset_transfer_shift_(reset_transfer_shift) {
+Workqueue::Workqueue(std::uint32_t reset_size, unsigned reset_transfer_shift,
+                     unsigned reset_batch_shift)
+    : reset_size_(reset_size),
+      reset_transfer_shift_(reset_transfer_shift),
+      reset_batch_shift_(reset_batch_shift) {
     reset_config();
 }
 
@@ -14,6 +17,7 @@ void Workqueue::reset_config() {
     config_ = WqConfig{};
     config_.size = reset_size_;
     config_.max_transfer_shift = reset_transfer_shift_;
+    config_.max_batch_shift = reset_batch_shift_;
 }
 
 std::uint32_t Workqueue::read(std::uint64_t dword) const {

@@ -13,7 +13,7 @@ enum class Admission : std::uint8_t { Accept, Retry, Lost };
 
 class Workqueue {
 public:
-    Workqueue(std::uint32_t reset_size, unsigned reset_transfer_shift);
+    Workqueue(std::uint32_t reset_size, unsigned reset_transfer_shift, unsigned reset_batch_shift);
 
     // --- WQCFG, in dwords ---
     std::uint32_t read(std::uint64_t dword) const;
@@ -57,6 +57,7 @@ public:
 private:
     std::uint32_t reset_size_;
     unsigned reset_transfer_shift_;
+    unsigned reset_batch_shift_;
     WqConfig config_;
     WqState state_ = WqState::Disabled;
     std::vector<Work> ring_;

@@ -36,7 +36,7 @@ TEST_CASE("dsa descriptor: decoding returns what was encoded") {
     d.destination = 2;
     d.size = 3;
     d.interrupt_handle = 4;
-    d.expected_result = 1;
+    d.specific = {1, 2, 3};
     CHECK(encode(decode_descriptor(encode(d))) == encode(d));
 }
 
@@ -46,7 +46,7 @@ TEST_CASE("dsa descriptor: reserved bits of the first dword and reserved bytes a
     bytes[2] = 0x10;  // bit 20
     CHECK_FALSE(decode_descriptor(bytes).reserved_zero);
     bytes[2] = 0;
-    for (const std::size_t byte : {39, 41, 47, 48, 63}) {
+    for (const std::size_t byte : {38, 39}) {
         bytes = encode(Descriptor{});
         bytes.at(byte) = 1;
         CHECK_FALSE(decode_descriptor(bytes).reserved_zero);

@@ -156,10 +156,9 @@ TEST_CASE("dsa compare pattern: the pattern continues across requests") {
 }
 
 TEST_CASE("dsa refusals: each cause has its status code") {
-    CHECK(status_of(DescriptorBuilder(Opcode::Batch)) == Status::UnsupportedOpcode);
+    CHECK(status_of(DescriptorBuilder(static_cast<Opcode>(0x0A))) == Status::UnsupportedOpcode);
     CHECK(status_of(noop().flags(flag::kBlockOnFault)) == Status::InvalidFlags);
     CHECK(status_of(memmove_of(0x1000, 0x5000, 0)) == Status::InvalidSize);
-    CHECK(status_of(memmove_of(0x1000, 0x1010, 64)) == Status::OverlappingBuffers);
     CHECK(status_of(noop().privileged().flags(flag::kRequestInterrupt).handle(99)) ==
           Status::InvalidInterruptHandle);
     CHECK(status_of(memmove_of(0x1000, 0x5000, 64).expected(1)) == Status::ReservedNotZero);
@@ -206,7 +205,7 @@ TEST_CASE("dsa record: without a request none is written on success") {
 TEST_CASE("dsa SWERR: the second error only sets overflow, clearing makes room for the next") {
     DsaHarness h;
     h.bring_up();
-    h.submit(DescriptorBuilder(Opcode::Batch).no_record());
+    h.submit(DescriptorBuilder(static_cast<Opcode>(0x0A)).no_record());
     h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
     h.settle();
     CHECK((h.read(reg::kSwerr) & 0xFF03U) == 0x1003);
