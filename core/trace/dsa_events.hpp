@@ -1,4 +1,5 @@
-// Events of a DSA device beside those that every descriptor has (device_events.hpp): batches.
+// Events of a DSA device beside those that every descriptor has (device_events.hpp): batches, the
+// event log, halts.
 #pragma once
 
 #include "core/trace/event.hpp"
@@ -28,5 +29,26 @@ struct DsaBatchEntryDone {
     Name how;
     std::uint32_t bytes = 0;
     IOASIM_FIELDS(device, descriptor, index, status, how, bytes)
+};
+struct DsaLog {
+    static constexpr EventName kName{"dsa.log", Category::Dsa,
+                                     "The device writes an entry of its event log (lost: there was "
+                                     "no room)."};
+    Name device;
+    std::uint32_t index = 0;
+    std::uint32_t error = 0;
+    std::uint64_t descriptor = 0;
+    Pasid pasid;
+    bool lost = false;
+    IOASIM_FIELDS(device, index, error, descriptor, pasid, lost)
+};
+struct DsaHalt {
+    static constexpr EventName kName{"dsa.halt", Category::Dsa,
+                                     "The device halts; reset: what brings it back (software, flr, "
+                                     "warm, cold)."};
+    Name device;
+    Name cause;
+    Name reset;
+    IOASIM_FIELDS(device, cause, reset)
 };
 }  // namespace ioasim::trace

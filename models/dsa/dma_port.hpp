@@ -26,6 +26,7 @@ struct ReadOwner {
     std::uint64_t chunk = 0;
     std::uint32_t part = 0;  // 0 first source, 1 second source, or a constant above
     std::uint32_t length = 0;
+    std::uint32_t group = 0;  // filled in by the port
 };
 
 // Whose request it is. `pasid` is a copy, since a defect may send another one than the work's.
@@ -33,6 +34,7 @@ struct Issuer {
     std::uint64_t descriptor = 0;
     std::optional<Pasid> pasid;
     bool privileged = false;
+    std::uint32_t group = 0;  // whose read buffers it takes
 };
 
 constexpr std::uint32_t bytes_to_page_end(std::uint64_t address) {
@@ -43,11 +45,12 @@ class DmaPort {
 public:
     explicit DmaPort(const DeviceShared& shared);
 
-    // The largest read of which `parts` fit into the device's read buffers together.
-    std::uint32_t max_read(std::uint32_t parts = 1) const;
-    bool can_read(std::uint32_t bytes, std::uint32_t parts = 1) const {
-        return buffers_of(bytes) * parts <= free_buffers_;
-    }
+    // What the groups reserve and are allowed to use; nothing is outstanding.
+    void set_groups(const std::vector<GroupBuffers>& groups);
+    // The largest read of which `parts` fit into the group's read buffers together.
+    std::uint32_t max_read(std::uint32_t group, std::uint32_t parts = 1) const;
+    // The group may use so many more, and they are free beside what other groups have reserved.
+    bool can_read(std::uint32_t group, std::uint32_t bytes, std::uint32_t parts = 1) const;
     // At most max_read() bytes inside one page; can_read() holds.
     void read(TimePs now, const Issuer& issuer, std::uint64_t address, const ReadOwner& owner,
               trace::Name purpose);
@@ -67,6 +70,12 @@ private:
                       std::uint32_t length) const;
 
     const DeviceShared& shared_;
+    struct Group {
+        std::uint64_t reserved = 0;
+        std::uint64_t allowed = 0;
+        std::uint64_t used = 0;
+    };
+    std::vector<Group> groups_;
     std::uint64_t free_buffers_;
     std::uint32_t outstanding_ = 0;
     std::vector<std::optional<ReadOwner>> tags_;

@@ -55,8 +55,9 @@ const char* op_name(std::uint8_t opcode) {
 std::vector<Workqueue> make_workqueues(const DsaParams& params, const DsaConfig& config) {
     std::vector<Workqueue> wqs;
     for (const WorkqueueSpec& spec : config.workqueues) {
-        wqs.emplace_back(spec.size, static_cast<unsigned>(params.max_transfer_shift),
-                         static_cast<unsigned>(params.max_batch_shift));
+        wqs.emplace_back(WqReset{spec.size, static_cast<unsigned>(params.max_transfer_shift),
+                                 static_cast<unsigned>(params.max_batch_shift),
+                                 supported_operations()});
     }
     return wqs;
 }
@@ -199,6 +200,9 @@ std::uint64_t DsaCore::accept(TimePs now, std::uint32_t index, const Descriptor&
     work.ready = now + params_.dispatch;
     work.max_transfer_shift = config.max_transfer_shift;
     work.max_batch_shift = config.max_batch_shift;
+    if (!shared_.probes.has(kOperationsIgnored)) {
+        work.operations = config.operations[0];
+    }
     if (!config.dedicated) {
         work.pasid = Pasid{descriptor.pasid};
         work.privileged = descriptor.privileged;
@@ -245,8 +249,10 @@ DsaCore::Answer DsaCore::refuse_submission(TimePs now, std::optional<std::uint32
 
 void DsaCore::read_groups() {
     groups_.clear();
+    std::vector<GroupBuffers> buffers;
     for (std::uint32_t g = 0; g < registers_.groups(); ++g) {
-        Group group{{}, {}, GroupArbiter(wqs_.size())};
+        Group group{g, {}, {}, GroupArbiter(wqs_.size())};
+        buffers.push_back(registers_.group(g).buffers());
         for (std::uint32_t wq = 0; wq < wqs_.size(); ++wq) {
             if (registers_.group(g).has_wq(wq)) {
                 group.wqs.push_back(wq);
@@ -261,6 +267,7 @@ void DsaCore::read_groups() {
             groups_.push_back(std::move(group));
         }
     }
+    engines_.set_groups(buffers);
 }
 
 std::uint32_t DsaCore::queued() const {
@@ -295,7 +302,13 @@ bool DsaCore::dispatch_one(TimePs now, Group& group) {
     }
     Workqueue& wq = wqs_[group.arbiter.pick(candidates_)];
     const auto engine = engine_for(now, group, wq.front().is_batch());
+    if (shared_.probes.fails(kHardwareError)) {
+        registers_.halt(now, shared_.names.engines[*engine]);
+        commands_.halt(now);
+        return false;
+    }
     Work work = wq.pop();
+    work.group = group.index;
     engines_.start(now, *engine, std::move(work), wq.occupancy());
     return true;
 }
@@ -312,7 +325,7 @@ bool DsaCore::start_entry(TimePs now, const Group& group, bool out_of_turn) {
 }
 
 void DsaCore::arbitrate(TimePs now) {
-    if (queued() == 0 && engines_.active() == 0) {
+    if ((queued() == 0 && engines_.active() == 0) || registers_.state() == DeviceState::Halt) {
         return;
     }
     for (Group& group : groups_) {
@@ -362,6 +375,12 @@ void DsaCore::advance(TimePs now) {
         }
     }
     arbitrate(now);
+    for (Workqueue& wq : wqs_) {
+        if (wq.occupancy_fell()) {
+            registers_.cause(now, kIntcauseOccupancy, false);
+            registers_.fire_handle(now, static_cast<std::uint16_t>(wq.config().occupancy_handle));
+        }
+    }
 }
 
 std::optional<TimePs> DsaCore::next_wakeup() const {

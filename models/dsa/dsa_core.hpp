@@ -51,6 +51,7 @@ public:
 
 private:
     struct Group {
+        std::uint32_t index;
         std::vector<std::uint32_t> wqs;
         std::vector<std::uint32_t> engines;
         GroupArbiter arbiter;

@@ -17,11 +17,20 @@ inline const Defect kDrainReturnsEarly{"dsa.drain_returns_early",
                                        "Drain commands finish without waiting for descriptors"};
 inline const Defect kFenceIgnored{"dsa.fence_ignored",
                                   "Entries of a batch overtake the fence behind which they stand"};
+inline const Defect kReadBufferLimitIgnored{"dsa.read_buffer_limit_ignored",
+                                            "A group takes more read buffers than it is allowed"};
+inline const Defect kOperationsIgnored{
+    "dsa.operations_ignored", "A workqueue takes operations that its configuration forbids"};
+inline const Defect kMaskTakenForIndex{"dsa.mask_taken_for_index",
+                                       "Commands for sets of workqueues read the mask as an index"};
 
 inline const FaultSite kSubmissionRetry{"dsa.submission_retry",
                                         "A submission to a shared workqueue is answered retry"};
 inline const FaultSite kCommandFails{"dsa.command_fails",
                                      "An administrative command ends with a hardware error"};
+inline const FaultSite kHardwareError{"dsa.hardware_error",
+                                      "An engine that begins a descriptor finds an error in "
+                                      "itself: the device halts"};
 
 inline const Mark kRetryAnswered{"dsa.retry_answered", "A shared workqueue had no room."};
 inline const Mark kPostedLost{"dsa.posted_submission_lost",
@@ -36,6 +45,7 @@ inline const Mark kAbortedQueued{"dsa.aborted_queued", "An abort dropped queued 
 inline const Mark kDrainWaited{"dsa.drain_waited", "A drain or disable had work to wait for."};
 inline const Mark kConfigIgnored{"dsa.config_write_ignored",
                                  "A configuration write came while it was not allowed."};
+inline const Mark kLogFull{"dsa.log_full", "An error found no room in the event log."};
 inline const Mark kErrorOverflow{"dsa.swerr_overflow", "A second error met a latched one."};
 inline const Mark kInterruptPended{"dsa.interrupt_pended", "A masked vector had to be held."};
 

@@ -66,7 +66,7 @@ void Engines::schedule(TimePs at, StepKind kind, std::uint32_t engine, std::uint
 }
 
 Issuer Engines::issuer_of(const Work& work) {
-    Issuer issuer{work.number, work.pasid, work.privileged};
+    Issuer issuer{work.number, work.pasid, work.privileged, work.group};
     const Issuer own = issuer;
     if (shared_.probes.has(kPasidOfPrevious) && previous_) {
         issuer.pasid = previous_->pasid;
@@ -172,11 +172,11 @@ void Engines::issue_reads(TimePs now, std::uint32_t engine, std::uint32_t slot) 
     if (op.state() != Operation::State::Moving || !op.reads()) {
         return;
     }
-    const std::uint32_t limit = port_.max_read(op.sources());
+    const std::uint32_t limit = port_.max_read(op.issuer().group, op.sources());
     std::uint32_t length = op.next_chunk(limit);
     while (length != 0) {
         const Operation::Read parts[2] = {op.part(0, length), op.part(1, length)};
-        if (!port_.can_read(parts[0].length, op.sources())) {
+        if (!port_.can_read(op.issuer().group, parts[0].length, op.sources())) {
             starved_ = true;
             shared_.probes.hit(kBuffersExhausted);
             return;
@@ -197,7 +197,7 @@ void Engines::issue_words(TimePs now, std::uint32_t engine, std::uint32_t slot) 
     Operation& op = engines_[engine].slots[slot];
     const bool back = op.state() == Operation::State::Readback;
     while (const auto word = op.next_word()) {
-        if (!port_.can_read(word->length)) {
+        if (!port_.can_read(op.issuer().group, word->length)) {
             starved_ = true;
             return;
         }

@@ -4,7 +4,7 @@
 //
 // An engine decodes one descriptor at a time and works on a few at once; entries of its batch use
 // the same slots, of which one is kept for them. Reads of all engines share the device's read
-// buffers.
+// buffers as the groups allow.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,8 @@ class Engines {
 public:
     Engines(const DeviceShared& shared, Registers& registers);
 
+    // What the groups' flags say about read buffers; the device has just been enabled.
+    void set_groups(const std::vector<GroupBuffers>& groups) { port_.set_groups(groups); }
     std::uint32_t count() const { return static_cast<std::uint32_t>(engines_.size()); }
     // When the engine could take a descriptor of this kind: now or later; none: there is no room.
     std::optional<TimePs> free_at(std::uint32_t engine, bool batch) const;

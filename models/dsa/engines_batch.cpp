@@ -21,11 +21,11 @@ void Engines::batch_decoded(TimePs now, std::uint32_t engine) {
 
 void Engines::fetch_list(TimePs now, std::uint32_t engine) {
     Batch& batch = engines_[engine].batch;
-    const auto read = batch.next_fetch(port_.max_read());
+    const auto read = batch.next_fetch(port_.max_read(batch.issuer().group));
     if (!read) {
         return;
     }
-    if (!port_.can_read(read->length)) {
+    if (!port_.can_read(batch.issuer().group, read->length)) {
         starved_ = true;
         shared_.probes.hit(kBuffersExhausted);
         return;

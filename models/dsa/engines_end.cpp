@@ -55,7 +55,7 @@ trace::Name Engines::tell_end(TimePs now, const Work& work, const Issuer& issuer
                                    (record.invalid_flags & flag::kRequestInterrupt) != 0;
     if ((d.flags & flag::kRequestInterrupt) != 0 && !refused_interrupt &&
         registers_.valid_handle(d.interrupt_handle, work.pasid)) {
-        registers_.fire(now, d.interrupt_handle);
+        registers_.fire_handle(now, d.interrupt_handle);
     }
     return how;
 }
@@ -73,7 +73,9 @@ void Engines::report_error(TimePs now, const Work& work, const CompletionRecord&
     error.invalid_flags = record.invalid_flags;
     error.address =
         record.status == Status::RecordMisaligned ? work.descriptor.record : record.fault_address;
-    registers_.report(now, error);
+    registers_.report(now, {error, work.number, work.descriptor.interrupt_handle,
+                            (work.descriptor.flags & flag::kRequestInterrupt) != 0,
+                            (work.descriptor.flags & flag::kRequestRecord) != 0, encode(record)});
 }
 
 void Engines::tell_entry_end(const Work& work, const CompletionRecord& record, trace::Name how) {

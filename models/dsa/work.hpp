@@ -27,6 +27,7 @@ struct Work {
     std::optional<BatchPlace> batch;  // an entry: number, queue and PASID are those of the batch
     std::uint64_t number = 0;         // of this device, from 1
     std::uint32_t wq = 0;
+    std::uint32_t group = 0;     // known when it is dispatched
     std::optional<Pasid> pasid;  // none: requests carry the requester id alone
     bool privileged = false;
     // Of its workqueue when it was accepted.

@@ -127,7 +127,8 @@ public:
     void configure(std::uint32_t wq, const dsa::WqConfig& wanted) {
         const dsa::WqcfgDwords dwords = dsa::encode(wanted);
         for (std::uint64_t i = 0; i < dwords.size(); ++i) {
-            write(dsa::wqcfg_address(dsa::reg::kWqcfgTable, wq, 0, i), dwords.at(i));
+            write(dsa::wqcfg_address(dsa::reg::kWqcfgTable, wq, dsa::kWqcfgSizeCode, i),
+                  dwords.at(i));
         }
     }
     static dsa::WqConfig shared_wq(std::uint32_t size, std::uint32_t threshold) {
