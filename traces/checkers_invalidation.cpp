@@ -37,6 +37,9 @@ public:
     }
 
 private:
+    static constexpr std::uint32_t kFirstStage = 1;  // PGTT
+    static constexpr std::uint32_t kNested = 3;
+
     struct Request {  // an invalidation descriptor
         std::uint32_t iommu;
         std::uint32_t kind;
@@ -96,16 +99,23 @@ private:
         if (line.cache != cache_iotlb_) {
             return false;
         }
+        return covers_translation(request, line, in_range);
+    }
+
+    // VT-d 6.5.2: by page in a domain first-stage and nested translations go for the whole domain,
+    // by page in a PASID the others stay.
+    bool covers_translation(const Request& request, const Line& line, bool in_range) const {
+        const bool first = line.pgtt == kFirstStage || line.pgtt == kNested;
         if (request.kind == kind_iotlb_) {
             return request.granularity == global_ ||
                    (line.did == request.did &&
                     (request.granularity == domain_ ||
-                     // Page ranges of the second stage say nothing about first-stage addresses.
-                     (request.granularity == page_ && line.pasid == kNoId && in_range)));
+                     (request.granularity == page_ && (first || in_range))));
         }
         return request.kind == kind_piotlb_ && line.did == request.did &&
                line.pasid == request.pasid &&
-               (request.granularity == pasid_ || (request.granularity == page_ && in_range));
+               (request.granularity == pasid_ ||
+                (request.granularity == page_ && first && in_range));
     }
 
     // Paging-structure entries. By pages only what the invalidation's hint cannot keep is sure to

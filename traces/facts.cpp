@@ -264,6 +264,7 @@ void Facts::on_fill(const trace::EventRecord& record) {
     line.did = IOASIM_U32(record, VtdFill, did);
     line.address = IOASIM_FIELD(record, VtdFill, address);
     line.bytes = IOASIM_FIELD(record, VtdFill, bytes);
+    line.pgtt = IOASIM_U32(record, VtdFill, pgtt);
     if (line.pasid != kNoId) {
         ++host_id(line.pasid).lines;
     }

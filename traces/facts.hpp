@@ -65,6 +65,7 @@ struct Line {
     std::uint32_t did = 0;
     std::uint64_t address = 0;
     std::uint64_t bytes = 0;
+    std::uint32_t pgtt = 0;   // of an IOTLB entry; 0: not told
     std::uint32_t count = 0;  // 0: not in use
     std::uint32_t serial = 0;
 };

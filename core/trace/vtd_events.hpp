@@ -121,7 +121,8 @@ struct VtdFill {
     Iova address;
     Hpa hpa;
     std::uint64_t bytes = 0;
-    IOASIM_FIELDS(iommu, cache, rid, pasid, did, address, hpa, bytes)
+    std::uint32_t pgtt = 0;  // "iotlb": 1 first, 2 second, 3 nested, 4 pass-through
+    IOASIM_FIELDS(iommu, cache, rid, pasid, did, address, hpa, bytes, pgtt)
 };
 struct VtdDrop {
     static constexpr EventName kName{"vtd.drop", Category::Vtd,

@@ -6,6 +6,7 @@
 
 #include "core/base/bits.hpp"
 #include "core/trace/run_events.hpp"
+#include "models/platform/bare_driver.hpp"
 #include "models/requester/requester_layout.hpp"
 #include "models/vtd/vtd_layout.hpp"
 
@@ -73,6 +74,10 @@ private:
             case BareKind::Settle:
                 settle();
                 return {};
+            case BareKind::Interrupt:
+                return interrupt(step);
+            default:
+                return built(step);
         }
         return {Errno::Einval, 0};
     }
@@ -93,6 +98,13 @@ private:
         }
     }
 
+    StepOutcome built(const BareStep& step);
+    StepOutcome entry(const BareStep& step);
+    StepOutcome interrupt(const BareStep& step);
+    std::string tables(const BareStep& step);
+    BareResult drive(const BareStep& step);
+    std::string unit_of(const BareStep& step) const;
+    BareDriver& driver(const std::string& unit);
     StepOutcome store(const BareStep& step);
     StepOutcome check(const BareStep& step);
     StepOutcome memory_poll(const BareStep& step);
@@ -124,6 +136,8 @@ private:
     bool settles_;
     ExecContext* ctx_ = nullptr;
     std::size_t index_ = 0;
+    BareBuilder builder_;
+    std::map<std::string, BareDriver> drivers_;  // by unit
     // What was asked of a requester last.
     struct Asked {
         bool write = false;
@@ -133,6 +147,128 @@ private:
     };
     std::map<std::string, Asked> asked_;
 };
+
+// --- tables, queue, faults, interrupts ---
+
+std::string BareActor::unit_of(const BareStep& step) const {
+    std::string named = step.name("of");
+    if (named.empty() && step.kind == BareKind::Context) {
+        for (const auto& [name, unit] : world_.units) {
+            named = !unit.iommu && unit.rid.value() == step.number("") ? unit.unit : named;
+        }
+    }
+    return named.empty() ? world_.first_iommu : named;
+}
+
+BareDriver& BareActor::driver(const std::string& unit) {
+    return drivers_.try_emplace(unit, world_.units.at(unit).registers, builder_, unit)
+        .first->second;
+}
+
+// Steps that only write tables; what is wrong, or nothing.
+std::string BareActor::tables(const BareStep& step) {
+    switch (step.kind) {
+        case BareKind::Tables:
+            builder_.use(step.number(""), step.number("size"));
+            return {};
+        case BareKind::PageTable:
+            return builder_.page_table(*ctx_, step);
+        case BareKind::Map:
+            return builder_.map(*ctx_, step);
+        case BareKind::Unmap:
+            return builder_.unmap(*ctx_, step);
+        case BareKind::RootTable:
+            return builder_.root_table(*ctx_, step, unit_of(step));
+        case BareKind::Context:
+            return builder_.context(*ctx_, step, unit_of(step));
+        case BareKind::PasidDirectory:
+            return builder_.pasid_directory(*ctx_, step);
+        case BareKind::PasidEntry:
+            return builder_.pasid_entry(*ctx_, step);
+        default:
+            SIM_CHECK(false, "step {} builds nothing", bare_spec(step.kind).key);
+    }
+    return {};
+}
+
+BareResult BareActor::drive(const BareStep& step) {
+    const TimePs timeout{step.number("timeout", kDefaultTimeout.ps())};
+    switch (step.kind) {
+        case BareKind::Enable:
+            return driver(step.name("")).enable(*ctx_, step);
+        case BareKind::Disable:
+            return driver(step.name("")).disable(*ctx_, step);
+        case BareKind::Invalidate:
+            return driver(unit_of(step)).invalidate(*ctx_, step);
+        case BareKind::Queue:
+            return driver(unit_of(step)).queue(*ctx_, step);
+        case BareKind::Sync:
+            return driver(step.name("")).sync(*ctx_, timeout);
+        case BareKind::Fault:
+            settle();
+            return driver(unit_of(step)).fault(*ctx_, step);
+        case BareKind::NoFault:
+            settle();
+            return driver(step.name("")).no_fault(*ctx_);
+        default:
+            break;
+    }
+    const std::string problem = tables(step);
+    return problem.empty() ? BareResult{} : BareResult{Errno::Einval, "tables", problem, 0};
+}
+
+StepOutcome BareActor::built(const BareStep& step) {
+    if (step.kind == BareKind::EntryStore || step.kind == BareKind::EntryCheck) {
+        return entry(step);
+    }
+    const BareResult result = drive(step);
+    return result.ok() ? StepOutcome{Errno::Ok, result.value}
+                       : mismatch(result.expected, result.found, result.error);
+}
+
+StepOutcome BareActor::entry(const BareStep& step) {
+    const std::uint64_t at = builder_.entry_address(*ctx_, step.name(""), step.number("address"),
+                                                    static_cast<unsigned>(step.number("level")));
+    if (at == 0) {
+        return mismatch("an entry", "the tables above it are not there", Errno::Enoent);
+    }
+    if (step.kind == BareKind::EntryStore) {
+        const std::uint64_t old = ctx_->load(at, 8);
+        const std::uint64_t value = step.number("value", old) & ~step.number("clear");
+        ctx_->store(at, value | step.number("set"), 8);
+        return {Errno::Ok, at};
+    }
+    const std::uint64_t mask = step.number("mask", ~std::uint64_t{0});
+    const std::uint64_t value = ctx_->load(at, 8);
+    return (value & mask) == step.number("is")
+               ? StepOutcome{Errno::Ok, value}
+               : mismatch(fmt::format("the entry & {:#x} is {:#x}", mask, step.number("is")),
+                          fmt::format("{:#x} (all bits: {:#x})", value & mask, value));
+}
+
+StepOutcome BareActor::interrupt(const BareStep& step) {
+    const std::uint64_t address = step.number("");
+    const auto data = static_cast<std::uint32_t>(step.number("data"));
+    const std::uint64_t wanted = step.number("count", 1);
+    if (wanted == 0) {
+        settle();
+    }
+    const TimePs end = ctx_->now() + TimePs{step.number("timeout", kDefaultTimeout.ps())};
+    while (world_.interrupts.waiting(address, data) < wanted && ctx_->now() < end) {
+        const auto next = world_.next_activity();
+        ctx_->spend(next && *next > ctx_->now() ? std::min(*next, end) - ctx_->now() : TimePs{1});
+        if (!next) {
+            break;  // nobody is left who could send one
+        }
+    }
+    const std::uint64_t came = world_.interrupts.waiting(address, data);
+    if (came < wanted || (wanted == 0 && came != 0)) {
+        return mismatch(fmt::format("{} messages {:#x} to {:#x}", wanted, data, address),
+                        fmt::format("{}", came), Errno::Etimedout);
+    }
+    world_.interrupts.take(address, data, wanted);
+    return {Errno::Ok, came};
+}
 
 // --- memory ---
 
@@ -288,10 +424,12 @@ StepOutcome BareActor::dma(const BareStep& step) {
             set_reg(unit, reg::kData + at, word);
         }
     }
+    // Asked for beforehand: the answer to a later read would come behind the writes.
+    const std::uint64_t number = this->reg(unit, reg::kNumber) + 1;
     set_reg(unit, reg::kGo, 1);
     const Rid rid =
         step.has("rid") ? Rid{static_cast<std::uint16_t>(step.number("rid"))} : unit.rid;
-    asked_[device] = {write, rid, length, this->reg(unit, reg::kNumber)};
+    asked_[device] = {write, rid, length, number};
     return step.number("async") == 0 ? dma_wait(step, device) : StepOutcome{};
 }
 

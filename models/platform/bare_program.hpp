@@ -13,6 +13,7 @@
 
 #include "core/base/exec_context.hpp"
 #include "core/trace/recorder.hpp"
+#include "models/cpu/cpu_if.hpp"
 #include "models/platform/config.hpp"
 #include "models/platform/program.hpp"
 
@@ -24,6 +25,7 @@ struct BareUnit {
     bool iommu = false;
     bool requester = false;
     Rid rid;
+    std::string unit;  // of a device: the IOMMU in front of it
 };
 
 // What reached memory of a device's operation, beside the device: writes are posted, so that only
@@ -42,11 +44,30 @@ private:
     std::map<std::pair<std::uint16_t, std::uint64_t>, std::uint64_t> bytes_;
 };
 
+// Messages to the CPUs, kept until a step asks for them.
+class InterruptLog final : public cpu::InterruptSink {
+public:
+    void on_interrupt_message(std::uint8_t, std::uint64_t address, std::uint32_t data) override {
+        ++waiting_[{address, data}];
+    }
+    std::uint64_t waiting(std::uint64_t address, std::uint32_t data) const {
+        const auto found = waiting_.find({address, data});
+        return found == waiting_.end() ? 0 : found->second;
+    }
+    void take(std::uint64_t address, std::uint32_t data, std::uint64_t count) {
+        waiting_[{address, data}] -= count;
+    }
+
+private:
+    std::map<std::pair<std::uint64_t, std::uint32_t>, std::uint64_t> waiting_;
+};
+
 struct BareWorld {
     trace::Recorder& recorder;
     std::map<std::string, BareUnit> units;
     std::string first_iommu;
     EffectLog writes;
+    InterruptLog interrupts;
     // When the hardware does something next; none: it is idle.
     std::function<std::optional<TimePs>()> next_activity;
     std::function<bool(std::uint64_t address, std::uint64_t bytes)> is_memory;

@@ -63,47 +63,295 @@ std::vector<BareArgSpec> dma_args() {
         kTimeout};
 }
 
+const BareArgSpec kPresent{"present", V::Flag, false, "P", "true"};
+const BareArgSpec kFaultDisable{"fault_disable", V::Flag, false, "FPD", "false"};
+const BareArgSpec kOrWords{"or", V::Numbers, false,
+                           "bits set beside, a number for each quadword from the first on"};
+const BareArgSpec kAddress{"address", V::Number, true, "first input address"};
+const BareArgSpec kPage{"page", V::Number, false, "4KiB, 2MiB or 1GiB", "\"4KiB\""};
+const BareArgSpec kLevel{"level", V::Number, true, "1 is the table of 4-KiB leaves", "", {}, 1, 5};
+const BareArgSpec kDid{"did", V::Number, false, "domain id", "0", {}, 0, 0xFFFF};
+const BareArgSpec kPasid{"pasid", V::Number, false, "PASID", "", {}, 0, 0xFFFFF};
+const BareArgSpec kBy{"by", V::Function, false, "a device, or a requester id"};
+const BareArgSpec kByWhom{"by", V::Function, true, "a device, or a requester id"};
+const BareArgSpec kHold{"hold", V::Flag, false, "the tail stays: a later one moves it", "false"};
+
+std::vector<BareArgSpec> map_args() {
+    return {kAddress,
+            {"to", V::Number, true, "first output address"},
+            {"size", V::Number, false, "bytes (default: one page)"},
+            kPage,
+            {"access", V::Choice, false, "what is allowed", "\"rw\"", {"rw", "r", "w", "none"}},
+            {"user", V::Flag, false, "first stage: user requests too", "true"},
+            {"accessed", V::Flag, false, "A set already", "false"},
+            {"dirty", V::Flag, false, "D set already", "false"},
+            {"snoop", V::Flag, false, "second stage: SNP", "false"},
+            {"or", V::Number, false, "bits set beside"}};
+}
+
+std::vector<BareArgSpec> context_args() {
+    return {{"of", V::Unit, false, "the IOMMU (default: the device's, else the first)"},
+            {"type", V::Choice, false, "legacy mode", "\"second\"", {"second", "pass_through"}},
+            {"table", V::Table, false, "legacy mode: the second-stage table"},
+            {"levels", V::Number, false, "legacy mode: AW (default: the table's)", "", {}, 2, 6},
+            kDid,
+            {"device_tlb", V::Flag, false, "DTE; legacy mode: translation type 01", "false"},
+            {"pasids", V::Flag, false, "PASIDE", "false"},
+            {"page_requests", V::Flag, false, "PRE", "false"},
+            {"translated_pasids", V::Flag, false, "EPTR", "false"},
+            {"directory_size",
+             V::Number,
+             false,
+             "PDTS: the directory has 2^(n+7) entries; makes a new directory",
+             "0",
+             {},
+             0,
+             7},
+            {"rid_pasid", V::Number, false, "PASID of requests without one", "0", {}, 0, 0xFFFFF},
+            {"rid_privileged", V::Flag, false, "requests without PASID are privileged", "false"},
+            kFaultDisable,
+            kPresent,
+            kOrWords};
+}
+
+std::vector<BareArgSpec> pasid_args() {
+    return {kByWhom,
+            {"first", V::Table, false, "first-stage table"},
+            {"second", V::Table, false, "second-stage table; with \"first\": nested"},
+            {"pass_through", V::Flag, false, "output is input", "false"},
+            kDid,
+            {"accessed_dirty", V::Flag, false, "SSADE", "false"},
+            {"snooped_walks", V::Flag, false, "PWSNP", "false"},
+            {"snooped_pages", V::Flag, false, "PGSNP", "false"},
+            {"supervisor", V::Flag, false, "SRE", "false"},
+            {"write_protect", V::Flag, false, "WPE", "false"},
+            {"extended_accessed", V::Flag, false, "EAFE", "false"},
+            kFaultDisable,
+            kPresent,
+            kOrWords};
+}
+
+std::vector<BareArgSpec> invalidate_args() {
+    return {kOf,
+            {"granularity",
+             V::Choice,
+             false,
+             "as far as the kind has it (default: the widest)",
+             "",
+             {"global", "domain", "device", "pasid", "page"}},
+            kDid,
+            kPasid,
+            kBy,
+            {"address", V::Number, false, "of pages", "0"},
+            {"address_mask", V::Number, false, "AM: 2^n pages", "0", {}, 0, 63},
+            {"leaf_only", V::Flag, false, "IH", "false"},
+            {"size_bit", V::Flag, false, "device TLBs: S", "false"},
+            {"global", V::Flag, false, "device TLBs with PASID: G", "false"},
+            {"function_mask", V::Number, false, "context cache: FM", "0", {}, 0, 3},
+            {"status", V::Number, false, "wait: writes \"data\" there"},
+            {"data", V::Number, false, "wait: what it writes", "0", {}, 0, 0xFFFFFFFF},
+            {"interrupt", V::Flag, false, "wait: IF", "false"},
+            {"fence", V::Flag, false, "wait: FN", "false"},
+            {"page_drain", V::Flag, false, "wait: PD", "false"},
+            {"group", V::Number, false, "page response: PRGI", "0", {}, 0, 511},
+            {"code",
+             V::Choice,
+             false,
+             "page response",
+             "\"success\"",
+             {"success", "invalid", "failure"}},
+            kOrWords,
+            kHold};
+}
+
+std::vector<BareArgSpec> enable_args() {
+    return {{"queue", V::Flag, false, "makes an invalidation queue and switches it on", "true"},
+            {"queue_size", V::Number, false, "4 KiB * 2^n", "0", {}, 0, 7},
+            {"wide", V::Flag, false, "256-bit descriptors (default: in scalable mode)"},
+            {"root", V::Flag, false, "sets the root table, drops all caches", "true"},
+            {"page_requests",
+             V::Number,
+             false,
+             "makes a page-request queue of 4 KiB * 2^n",
+             "",
+             {},
+             0,
+             7},
+            {"translation", V::Flag, false, "switches translation on", "true"},
+            kTimeout};
+}
+
+std::vector<BareSpec> builder_specs() {
+    return {
+        {"tables",
+         BareKind::Tables,
+         subject(V::Number, "where tables come from"),
+         {{"size", V::Number, true, "bytes of this region"}},
+         "the memory that the steps below take tables from (default: 16 MiB at 16 MiB)"},
+        {"page_table",
+         BareKind::PageTable,
+         subject(V::NewTable, "its name"),
+         {{"stage", V::Choice, true, "its format", "", {"first", "second"}},
+          {"levels", V::Number, false, "levels", "4", {}, 3, 5},
+          {"inside", V::Table, false,
+           "the second-stage table of the guest that it lies in, at guest addresses equal to host "
+           "ones"}},
+         "an empty page table"},
+        {"map", BareKind::Map, subject(V::Table, "a page table"), map_args(), "maps pages"},
+        {"unmap",
+         BareKind::Unmap,
+         subject(V::Table, "a page table"),
+         {kAddress, {"size", V::Number, false, "bytes (default: one page)"}, kPage},
+         "clears the entries of pages"},
+        {"entry_store",
+         BareKind::EntryStore,
+         subject(V::Table, "a page table"),
+         {kAddress,
+          kLevel,
+          {"value", V::Number, false, "the entry (default: what is there)"},
+          {"clear", V::Number, false, "bits cleared in it"},
+          {"set", V::Number, false, "bits set in it"}},
+         "writes one entry"},
+        {"entry_check",
+         BareKind::EntryCheck,
+         subject(V::Table, "a page table"),
+         {kAddress, kLevel, kIs, kMask},
+         "one entry must be so"},
+        {"root_table",
+         BareKind::RootTable,
+         subject(V::Choice, "its mode", {"scalable", "legacy"}),
+         {{"of", V::Unit, false, "the IOMMU (default: the first)"}},
+         "an empty root table"},
+        {"context", BareKind::Context, subject(V::Function, "a device, or a requester id"),
+         context_args(), "writes a function's context entry"},
+        {"pasid_directory",
+         BareKind::PasidDirectory,
+         subject(V::Number, "a PASID"),
+         {kByWhom, kFaultDisable, kPresent, kOrWords},
+         "writes the directory entry that leads to a PASID"},
+        {"pasid_entry", BareKind::PasidEntry, subject(V::Number, "a PASID"), pasid_args(),
+         "writes an entry of a function's PASID table"},
+        {"iommu_enable", BareKind::Enable, subject(V::Unit, "the IOMMU"), enable_args(),
+         "switches on what there is: queue, root table, translation"},
+        {"iommu_disable",
+         BareKind::Disable,
+         subject(V::Unit, "the IOMMU"),
+         {{"queue", V::Flag, false, "the invalidation queue too", "false"}, kTimeout},
+         "switches translation off"},
+        {"invalidate", BareKind::Invalidate,
+         subject(V::Choice, "the kind of descriptor",
+                 {"context_cache", "pasid_cache", "iotlb", "pasid_iotlb", "device_tlb",
+                  "pasid_device_tlb", "page_response", "wait"}),
+         invalidate_args(), "queues a descriptor"},
+        {"queue",
+         BareKind::Queue,
+         subject(V::Numbers, "its quadwords"),
+         {kOf, kHold},
+         "queues a descriptor as it is told"},
+        {"sync",
+         BareKind::Sync,
+         subject(V::Unit, "the IOMMU"),
+         {kTimeout},
+         "queues a wait with status, until the status is there"},
+        {"fault",
+         BareKind::Fault,
+         subject(V::Number, "its reason"),
+         {kByWhom,
+          {"address", V::Number, false, "in the page recorded (default: any)"},
+          kPasid,
+          {"type",
+           V::Choice,
+           false,
+           "of the request (default: any)",
+           "",
+           {"read", "write", "atomic", "page_request"}},
+          kOf},
+         "the fault record that FSTS points to must be so; it is cleared"},
+        {"no_fault", BareKind::NoFault, subject(V::Unit, "the IOMMU"), {}, "no fault is recorded"},
+        {"interrupt",
+         BareKind::Interrupt,
+         subject(V::Number, "the message's address"),
+         {{"data", V::Number, true, "the message's data"},
+          {"count", V::Number, false, "so many, not counted before; 0: none, once all is idle",
+           "1"},
+          kTimeout},
+         "waits for messages that were sent to the CPUs"},
+    };
+}
+
 }  // namespace
 
 const std::vector<BareSpec>& bare_specs() {
-    static const std::vector<BareSpec> specs{
-        {"store", BareKind::Store, subject(V::Number, "where"), contents(false), "writes memory"},
-        {"check", BareKind::Check, subject(V::Number, "where"), contents(true),
-         "memory must hold this"},
-        {"memory_poll",
-         BareKind::MemoryPoll,
-         subject(V::Number, "where"),
-         {kIs, kMask, {"size", V::Number, false, "bytes: 1, 2, 4 or 8", "4", {}, 1, 8}, kTimeout},
-         "reads memory until it is so"},
-        {"mmio_write",
-         BareKind::MmioWrite,
-         subject(V::Register, "a register by name, or an offset"),
-         {{"value", V::Number, true, "what is written"}, kRegisterSize, kOf},
-         "writes a register"},
-        {"mmio_read",
-         BareKind::MmioRead,
-         subject(V::Register, "a register by name, or an offset"),
-         {kIs, kMask, kRegisterSize, kOf},
-         "a register must be so"},
-        {"mmio_poll",
-         BareKind::MmioPoll,
-         subject(V::Register, "a register by name, or an offset"),
-         {kIs, kMask, kRegisterSize, kOf, kTimeout},
-         "reads a register until it is so"},
-        {"dma", BareKind::Dma, subject(V::Choice, "its direction", {"read", "write"}), dma_args(),
-         "a test requester accesses memory"},
-        {"dma_wait",
-         BareKind::DmaWait,
-         subject(V::Device, "the test requester"),
-         {kExpect, kData, kTimeout},
-         "until its operation has ended"},
-        {"settle",
-         BareKind::Settle,
-         subject(V::True, "true"),
-         {},
-         "until the hardware has nothing left to do"},
-    };
+    static const std::vector<BareSpec> specs = [] {
+        std::vector<BareSpec> all{
+            {"store", BareKind::Store, subject(V::Number, "where"), contents(false),
+             "writes memory"},
+            {"check", BareKind::Check, subject(V::Number, "where"), contents(true),
+             "memory must hold this"},
+            {"memory_poll",
+             BareKind::MemoryPoll,
+             subject(V::Number, "where"),
+             {kIs,
+              kMask,
+              {"size", V::Number, false, "bytes: 1, 2, 4 or 8", "4", {}, 1, 8},
+              kTimeout},
+             "reads memory until it is so"},
+            {"mmio_write",
+             BareKind::MmioWrite,
+             subject(V::Register, "a register by name, or an offset"),
+             {{"value", V::Number, true, "what is written"}, kRegisterSize, kOf},
+             "writes a register"},
+            {"mmio_read",
+             BareKind::MmioRead,
+             subject(V::Register, "a register by name, or an offset"),
+             {kIs, kMask, kRegisterSize, kOf},
+             "a register must be so"},
+            {"mmio_poll",
+             BareKind::MmioPoll,
+             subject(V::Register, "a register by name, or an offset"),
+             {kIs, kMask, kRegisterSize, kOf, kTimeout},
+             "reads a register until it is so"},
+            {"dma", BareKind::Dma, subject(V::Choice, "its direction", {"read", "write"}),
+             dma_args(), "a test requester accesses memory"},
+            {"dma_wait",
+             BareKind::DmaWait,
+             subject(V::Device, "the test requester"),
+             {kExpect, kData, kTimeout},
+             "until its operation has ended"},
+            {"settle",
+             BareKind::Settle,
+             subject(V::True, "true"),
+             {},
+             "until the hardware has nothing left to do"},
+        };
+        for (BareSpec& spec : builder_specs()) {
+            all.push_back(std::move(spec));
+        }
+        return all;
+    }();
     return specs;
+}
+
+const DescriptorSpec* descriptor_spec(const std::string& kind) {
+    static const std::vector<DescriptorSpec> specs{
+        {"context_cache", {"global", "domain", "device"}, {"did", "by", "function_mask"}, {}},
+        {"pasid_cache", {"global", "domain", "pasid"}, {"did", "pasid"}, {}},
+        {"iotlb",
+         {"global", "domain", "page"},
+         {"did", "address", "address_mask", "leaf_only"},
+         {}},
+        {"pasid_iotlb",
+         {"pasid", "page"},
+         {"did", "pasid", "address", "address_mask", "leaf_only"},
+         {"pasid"}},
+        {"device_tlb", {}, {"by", "address", "size_bit"}, {"by"}},
+        {"pasid_device_tlb", {}, {"by", "pasid", "address", "size_bit", "global"}, {"by", "pasid"}},
+        {"page_response", {}, {"by", "pasid", "group", "code"}, {"by"}},
+        {"wait", {}, {"status", "data", "interrupt", "fence", "page_drain"}, {}},
+    };
+    const auto found = std::find_if(specs.begin(), specs.end(),
+                                    [&kind](const DescriptorSpec& s) { return s.kind == kind; });
+    return found == specs.end() ? nullptr : &*found;
 }
 
 const BareSpec& bare_spec(BareKind kind) {

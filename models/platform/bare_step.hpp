@@ -20,6 +20,24 @@ enum class BareKind : std::uint8_t {
     Dma,  // requests of a test requester
     DmaWait,
     Settle,
+    Tables,  // what a remapping unit reads from memory
+    PageTable,
+    Map,
+    Unmap,
+    EntryStore,
+    EntryCheck,
+    RootTable,
+    Context,
+    PasidDirectory,
+    PasidEntry,
+    Enable,  // a remapping unit's driver
+    Disable,
+    Invalidate,
+    Queue,
+    Sync,
+    Fault,
+    NoFault,
+    Interrupt,
 };
 
 // What a value looks like in a scenario.
@@ -35,6 +53,8 @@ enum class BareValue : std::uint8_t {
     Device,    // the name of a device
     Register,  // a name of the target's register map, or an offset
     Function,  // the name of a device, or a requester id
+    NewTable,  // names a page table from here on
+    Table,
     True,
 };
 
@@ -59,6 +79,16 @@ struct BareSpec {
 
 const std::vector<BareSpec>& bare_specs();
 const BareSpec& bare_spec(BareKind kind);
+
+// What a kind of descriptor has: its granularities, the first of which is the default, and the keys
+// of "invalidate" that mean something for it. nullptr: no such kind.
+struct DescriptorSpec {
+    const char* kind;
+    std::vector<const char*> granularities;
+    std::vector<const char*> keys;
+    std::vector<const char*> required;
+};
+const DescriptorSpec* descriptor_spec(const std::string& kind);
 
 // A step as it was read: arguments by their keys, the step's own value under "".
 struct BareStep {

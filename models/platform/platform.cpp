@@ -102,7 +102,7 @@ struct Platform::Impl {
     std::unique_ptr<KernelObjects> objects;
     std::map<std::string, Guest> guests;
     std::optional<ProgramWorld> world;
-    BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}};
+    BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}};
     std::vector<std::unique_ptr<ProgramActor>> actors;
 };
 
@@ -261,12 +261,12 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
 // What bare programs and the bench around them know of the hardware.
 void Platform::Impl::build_bare_world() {
     for (std::size_t i = 0; i < config.iommus.size(); ++i) {
-        bare.units[config.iommus[i].name] = {iommu_registers(i), true, false, Rid{0}};
+        bare.units[config.iommus[i].name] = {iommu_registers(i), true, false, Rid{0}, {}};
     }
     for (std::size_t i = 0; i < config.devices.size(); ++i) {
         const DeviceConfig& device = config.devices[i];
         bare.units[device.name] = {device_registers(i), false, device.kind == DeviceKind::Requester,
-                                   rid_of(device, i)};
+                                   rid_of(device, i), device.iommu};
     }
     bare.first_iommu = config.iommus.empty() ? "" : config.iommus.front().name;
     bare.next_activity = [this] { return sim.next_activity(); };
@@ -275,6 +275,9 @@ void Platform::Impl::build_bare_world() {
     };
     const bool used = std::any_of(config.programs.begin(), config.programs.end(),
                                   [](const ProgramConfig& p) { return p.on == kBare; });
+    if (config.without_kernel()) {
+        hardware.cpus().set_interrupt_sink(bare.interrupts);
+    }
     if (used) {
         hardware.memory().on_device_access = [this](const memory::MemRequest& request) {
             if (request.op == memory::MemOp::Write) {

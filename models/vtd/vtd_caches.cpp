@@ -187,7 +187,7 @@ bool TranslationCaches::fill(std::uint64_t generation, const IotlbQuery& query,
     if (observer_ != nullptr) {
         observer_->on_fill({CacheId::Iotlb, query.rid, part.pasid, part.did,
                             key.page << level_shift(key.level), part.page,
-                            level_page_bytes(key.level)});
+                            level_page_bytes(key.level), part.type});
     }
     return !stale;
 }
@@ -238,9 +238,11 @@ std::uint32_t TranslationCaches::drop_pasids(const InvalidationScope& scope) {
 }
 
 std::uint32_t TranslationCaches::drop_iotlb(const InvalidationScope& scope) {
+    const bool narrow = scope.kind == Kind::IotlbPages && probes_.has(kPageInDomainTooNarrow);
     return iotlb_.drop_if(
         [&](const IotlbKey& key, const IotlbEntry& e) {
-            return scope.covers_iotlb(key, tags_of(e.translation));
+            return scope.covers_iotlb(key, tags_of(e.translation)) &&
+                   (!narrow || scope.pages.overlaps(key.page, key.level));
         },
         [&](const IotlbKey& key, const IotlbEntry& e) { tell_drop(key, e.translation, false); });
 }

@@ -12,6 +12,10 @@ bool DescriptorEffects::apply(const Descriptor& d) {
     Effect effect;
     if (skip) {
         effect = {type == InvalidationType::Iotlb ? "iotlb" : "piotlb", "", 0, false};
+    } else if (type == InvalidationType::ContextCache && probes_.has(kContextCacheSurvives)) {
+        effect = {"cc", "", 0, false};
+    } else if (type == InvalidationType::PasidCache && probes_.has(kPasidCacheSurvives)) {
+        effect = {"pasid_cache", "", 0, false};
     } else if (type == InvalidationType::ContextCache) {
         effect = context_cache(d);
     } else if (type == InvalidationType::PasidCache) {
@@ -60,12 +64,18 @@ DomainId DescriptorEffects::domain_of(const Descriptor& d) const {
     return DomainId{static_cast<std::uint16_t>(inv::kDid.get(d[0]) & width_mask)};
 }
 
+unsigned DescriptorEffects::address_mask(const Descriptor& d) const {
+    return probes_.has(kAddressMaskIgnored) ? 0U
+                                            : static_cast<unsigned>(inv::kAddressMask.get(d[1]));
+}
+
 DescriptorEffects::Effect DescriptorEffects::context_cache(const Descriptor& d) {
     const auto granularity = static_cast<ContextGranularity>(inv::kGranularity.get(d[0]));
     const DomainId did = domain_of(d);
     if (granularity == ContextGranularity::Device) {
         const Rid rid{static_cast<std::uint16_t>(inv::kSid.get(d[0]))};
-        const auto mask = static_cast<unsigned>(inv::kFunctionMask.get(d[0]));
+        const bool alone = probes_.has(kFunctionMaskIgnored);
+        const auto mask = alone ? 0U : static_cast<unsigned>(inv::kFunctionMask.get(d[0]));
         return {"cc", "device", caches_.invalidate_context(rid, mask, did), false};
     }
     if (granularity == ContextGranularity::Domain) {
@@ -99,7 +109,7 @@ DescriptorEffects::Effect DescriptorEffects::domain_iotlb(const Descriptor& d) {
         default: {
             // Address bits beyond the guest address width are ignored.
             const std::uint64_t address = d[1] & inv::kAddress & bit_mask(caps_.mgaw - 1, 0);
-            const auto mask = static_cast<unsigned>(inv::kAddressMask.get(d[1]));
+            const unsigned mask = address_mask(d);
             return {"iotlb", "page", caches_.invalidate_iotlb_pages(did, address, mask, hint),
                     true};
         }
@@ -113,7 +123,7 @@ DescriptorEffects::Effect DescriptorEffects::pasid_iotlb(const Descriptor& d) {
     if (granularity == PasidIotlbGranularity::Pasid) {
         return {"piotlb", "pasid", caches_.invalidate_iotlb_pasid(did, pasid), false};
     }
-    const auto mask = static_cast<unsigned>(inv::kAddressMask.get(d[1]));
+    const unsigned mask = address_mask(d);
     return {"piotlb", "page",
             caches_.invalidate_iotlb_pasid_pages(did, pasid, d[1] & inv::kAddress, mask,
                                                  inv::kHint.get(d[1]) != 0),

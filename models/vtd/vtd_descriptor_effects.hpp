@@ -37,6 +37,7 @@ private:
         bool pages = false;  // a range of addresses, not everything of its tag
     };
     DomainId domain_of(const Descriptor& d) const;
+    unsigned address_mask(const Descriptor& d) const;
     Effect context_cache(const Descriptor& d);
     Effect pasid_cache(const Descriptor& d);
     Effect domain_iotlb(const Descriptor& d);

@@ -68,7 +68,8 @@ std::optional<std::uint32_t> EventRegisters::read(std::uint32_t offset) const {
 bool EventRegisters::write(TimePs now, std::uint32_t offset, std::uint32_t value) {
     if (is_fault_record(offset)) {
         const std::uint32_t within = (offset - caps_.fault_offset) % kFaultRecordBytes;
-        if (within == kFaultHighWord && (value & kFaultBit) != 0) {
+        const bool clears = (value & kFaultBit) != 0 || probes_.has(kFaultClearedByZero);
+        if (within == kFaultHighWord && clears) {
             faults_.clear((offset - caps_.fault_offset) / kFaultRecordBytes);
             if (!any_fault_cause()) {
                 fault_event_.withdraw();
@@ -140,8 +141,11 @@ void EventRegisters::send(TimePs now, const std::optional<EventMessage>& message
 }
 
 void EventRegisters::raise(TimePs now, EventRegister& event, bool cause_before) {
-    if (!cause_before) {
+    if (!cause_before || probes_.has(kEventOfEveryCause)) {
         send(now, event.raise());
+    }
+    if (probes_.has(kMaskedEventLost)) {
+        event.withdraw();
     }
 }
 
@@ -150,7 +154,11 @@ bool EventRegisters::log_fault(TimePs now, const FaultRecord& fault) {
     // Address bits above the widest tables are not recorded (11.4.7.8).
     FaultRecord recorded = fault;
     recorded.address &= bit_mask(caps_.recorded_address_bits() - 1, 0);
-    const FaultLog::Outcome outcome = faults_.record(recorded);
+    recorded.has_pasid = recorded.has_pasid && !probes_.has(kFaultWithoutPasid);
+    if (probes_.has(kFaultOverwrites)) {
+        faults_.clear(faults_.next());
+    }
+    const FaultLog::Outcome outcome = faults_.record(recorded, !probes_.has(kFaultNotCompressed));
     if (outcome.overflow) {
         probes_.hit(kFaultOverflow);
     }

@@ -15,11 +15,11 @@ bool FaultLog::known(Rid source) const {
     });
 }
 
-FaultLog::Outcome FaultLog::record(const FaultRecord& fault) {
+FaultLog::Outcome FaultLog::record(const FaultRecord& fault, bool compress) {
     if (overflow_) {
         return {false, true, false};
     }
-    if (compress_ && known(fault.source)) {
+    if (compress && compress_ && known(fault.source)) {
         return {};
     }
     if (frcd::kF.get(records_[next_].high) != 0) {

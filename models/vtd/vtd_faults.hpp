@@ -24,10 +24,11 @@ public:
         bool overflow = false;    // PFO is set, now or since before
         bool new_status = false;  // PPF or PFO changed from 0 to 1
     };
-    Outcome record(const FaultRecord& fault);
+    Outcome record(const FaultRecord& fault, bool compress = true);
 
     bool overflow() const { return overflow_; }  // FSTS.PFO
     bool pending() const;                        // FSTS.PPF
+    unsigned next() const { return next_; }      // where the next record goes
     unsigned first() const { return first_; }    // FSTS.FRI, meaningful while pending
     void clear_overflow() { overflow_ = false; }
 

@@ -44,17 +44,20 @@ WalkAction PageWalk::start() {
     switch (entry_.pgtt) {
         case TranslationType::FirstStage:
         case TranslationType::Nested:
-            if (!canonical(access_.address, fs_levels_ == 5 ? 57 : 48)) {
+            if (!canonical(access_.address, fs_levels_ == 5 ? 57 : 48) &&
+                !broken(kAddressWidthIgnored)) {
                 return fault(FaultReason::NotCanonical);
             }
             return start_first_stage();
         case TranslationType::SecondStage:
-            if ((access_.address >> caps_.second_stage_width(entry_.aw)) != 0) {
+            if ((access_.address >> caps_.second_stage_width(entry_.aw)) != 0 &&
+                !broken(kAddressWidthIgnored)) {
                 return fault(FaultReason::AboveGuestWidth);
             }
             return start_second_stage(access_.address, Purpose::Final);
         case TranslationType::PassThrough:
-            if ((access_.address & caps_.above_host_width()) != 0) {
+            if ((access_.address & caps_.above_host_width()) != 0 &&
+                !broken(kAddressWidthIgnored)) {
                 return fault(FaultReason::AboveHostWidth);
             }
             result_.read = result_.write = result_.dirty = true;
@@ -191,7 +194,7 @@ WalkAction PageWalk::use_first_stage(std::uint64_t value) {
     if ((value & fs::kPresent) == 0) {
         return fault(FaultReason::FirstStageNotPresent);
     }
-    const bool leaf = fs_level_ == 1 || (value & fs::kPageSize) != 0;
+    const bool leaf = is_leaf(fs_level_, value);
     if (first_stage_reserved(value, leaf)) {
         return fault(FaultReason::FirstStageReserved);
     }
@@ -208,10 +211,11 @@ WalkAction PageWalk::use_first_stage(std::uint64_t value) {
 }
 
 WalkAction PageWalk::use_first_stage_leaf(std::uint64_t value) {
-    if (!access_.privileged && !fs_user_) {
+    if (!access_.privileged && !fs_user_ && !broken(kUserBitIgnored)) {
         return fault(FaultReason::UserAccess);
     }
-    const bool writable = fs_write_ || (access_.privileged && !entry_.wpe);
+    const bool protects = entry_.wpe && !broken(kWriteProtectIgnored);
+    const bool writable = fs_write_ || (access_.privileged && !protects);
     if (access_.write && !writable) {
         return fault(FaultReason::NoWrite);
     }
@@ -230,7 +234,7 @@ WalkAction PageWalk::use_first_stage_leaf(std::uint64_t value) {
 }
 
 WalkAction PageWalk::update_first_stage(std::uint64_t bits) {
-    if (nested() && !fs_entry_writable_) {
+    if (nested() && !fs_entry_writable_ && !broken(kNestedTableUnchecked)) {
         return fault(FaultReason::FirstStageNoUpdate);
     }
     if (!entry_.pwsnp) {
@@ -241,7 +245,7 @@ WalkAction PageWalk::update_first_stage(std::uint64_t bits) {
 
 // The entry in hand is valid and marked.
 WalkAction PageWalk::after_first_stage() {
-    const bool leaf = fs_level_ == 1 || (fs_entry_ & fs::kPageSize) != 0;
+    const bool leaf = is_leaf(fs_level_, fs_entry_);
     if (leaf) {
         const bool marked = marks_dirty(result_.write) || (fs_entry_ & fs::kDirty) != 0;
         result_.dirty = result_.dirty && marked;
@@ -318,6 +322,9 @@ bool PageWalk::second_stage_reserved(std::uint64_t value, bool leaf) const {
 
 FaultReason PageWalk::check_second_stage_leaf() const {
     if (ss_purpose_ == Purpose::FirstStageEntry) {
+        if (broken(kNestedTableUnchecked)) {
+            return FaultReason::None;
+        }
         if (!ss_read_) {
             return fs_level_ == fs_levels_ ? FaultReason::FirstStageRootNoRead
                                            : FaultReason::FirstStageNoRead;
@@ -340,7 +347,7 @@ WalkAction PageWalk::use_second_stage(std::uint64_t value) {
     if ((value & (read_bit() | write_bit())) == 0) {
         return fault(FaultReason::SecondStageNotPresent);
     }
-    const bool leaf = ss_level_ == 1 || (value & ss::kPageSize) != 0;
+    const bool leaf = is_leaf(ss_level_, value);
     if (second_stage_reserved(value, leaf)) {
         return fault(FaultReason::SecondStageReserved);
     }
@@ -369,7 +376,7 @@ WalkAction PageWalk::use_second_stage(std::uint64_t value) {
 }
 
 WalkAction PageWalk::after_second_stage() {
-    const bool leaf = ss_level_ == 1 || (ss_entry_ & ss::kPageSize) != 0;
+    const bool leaf = is_leaf(ss_level_, ss_entry_);
     if (!leaf) {
         ss_above_read_ = ss_read_;
         ss_above_write_ = ss_write_;

@@ -127,7 +127,12 @@ private:
     std::uint64_t write_bit() const { return access_.io_permissions ? ss::kIoWrite : ss::kWrite; }
 
     std::uint64_t accessed_flags() const {
-        return fs::kAccessed | (entry_.eafe ? fs::kExtendedAccessed : 0);
+        const bool extended = entry_.eafe && !broken(kExtendedAccessedNotSet);
+        return fs::kAccessed | (extended ? fs::kExtendedAccessed : 0);
+    }
+    // The page-size bit is at the same place in both stages.
+    bool is_leaf(unsigned level, std::uint64_t value) const {
+        return level == 1 || ((value & fs::kPageSize) != 0 && !broken(kLargePageAsTable));
     }
 
     WalkAction make_update(std::uint64_t desired);

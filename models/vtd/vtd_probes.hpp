@@ -16,6 +16,9 @@ inline const Defect kWaitBeforeDrain{
 inline const Defect kWaitPassesDeviceTlb{
     "vtd.wait_passes_device_tlb",
     "an invalidation wait completes before the device TLBs before it have answered"};
+inline const Defect kDeviceTlbSizeLost{
+    "vtd.device_tlb_size_lost",
+    "invalidation requests to device TLBs name one page, whatever the descriptor's size"};
 inline const Defect kFirstCompletionEnds{
     "vtd.itag_reused_early",
     "the first of several invalidation completions ends the invalidation: its ITag is free again"};
@@ -47,6 +50,23 @@ inline const Defect kPageEventEarly{
 inline const Defect kFpdIgnored{"vtd.fpd_ignored",
                                 "faults are recorded although FPD of an entry forbids it"};
 
+inline const Defect kFaultOverwrites{
+    "vtd.fault_overwrites",
+    "a fault that finds no free record takes the place of an older one; PFO stays clear"};
+inline const Defect kFaultWithoutPasid{
+    "vtd.fault_without_pasid", "fault records hold no PASID, privilege or execution (PP = 0)"};
+inline const Defect kFaultNotCompressed{
+    "vtd.fault_not_compressed", "with compression a source gets further records all the same"};
+inline const Defect kFaultClearedByZero{
+    "vtd.fault_cleared_by_zero", "writing 0 to F of a fault record clears it as writing 1 does"};
+inline const Defect kMaskedEventLost{"vtd.masked_event_lost",
+                                     "an event that finds its interrupt masked is forgotten"};
+inline const Defect kEventOfEveryCause{
+    "vtd.event_of_every_cause", "an event sends its interrupt again before software cleared it"};
+inline const Defect kInterruptPassesWrites{
+    "vtd.interrupt_passes_writes",
+    "a device's interrupt leaves before its earlier writes are in memory"};
+
 inline const Defect kStructureCacheSurvives{
     "vtd.structure_cache_survives",
     "paging-structure caches keep their entries whatever is invalidated"};
@@ -54,6 +74,19 @@ inline const Defect kHintInverted{
     "vtd.hint_inverted",
     "the invalidation hint is taken the wrong way round: paging-structure entries stay when tables "
     "changed and go when only leaves did"};
+inline const Defect kContextCacheSurvives{
+    "vtd.context_cache_survives", "context-cache invalidations complete without any effect"};
+inline const Defect kPasidCacheSurvives{"vtd.pasid_cache_survives",
+                                        "PASID-cache invalidations complete without any effect"};
+inline const Defect kFunctionMaskIgnored{
+    "vtd.function_mask_ignored",
+    "a context-cache invalidation by device drops the named function alone, whatever its mask"};
+inline const Defect kAddressMaskIgnored{
+    "vtd.address_mask_ignored", "an invalidation by page drops one page, whatever its mask"};
+inline const Defect kPageInDomainTooNarrow{
+    "vtd.page_in_domain_too_narrow",
+    "an IOTLB invalidation by page in a domain spares other pages of first-stage and nested "
+    "translations, which go for the whole domain"};
 inline const Defect kStaleFillKept{
     "vtd.stale_fill_kept", "a walk that an invalidation overtook fills the caches all the same"};
 
@@ -68,6 +101,23 @@ inline const Defect kLeafPermissionsOnly{
     "only the last second-stage entry decides on permissions, not all on the way"};
 inline const Defect kDirtyNotSet{"vtd.dirty_not_set",
                                  "a write leaves the dirty flag of its page-table entry clear"};
+inline const Defect kLargePageAsTable{
+    "vtd.large_page_as_table",
+    "the page-size bit (PS) is ignored: the walk goes on into a large page as if it held entries"};
+inline const Defect kUserBitIgnored{
+    "vtd.user_bit_ignored", "user requests reach first-stage pages of supervisors (U/S = 0)"};
+inline const Defect kWriteProtectIgnored{
+    "vtd.write_protect_ignored", "supervisor requests write read-only pages although WPE = 1"};
+inline const Defect kAddressWidthIgnored{
+    "vtd.address_width_ignored",
+    "addresses that are not canonical or beyond the width of the tables or of the host are used"};
+inline const Defect kExtendedAccessedNotSet{"vtd.extended_accessed_not_set",
+                                            "EAFE = 1 sets no extended-accessed flag"};
+inline const Defect kNestedTableUnchecked{
+    "vtd.nested_table_unchecked",
+    "a guest's first-stage tables are read and marked whatever the second stage allows"};
+inline const Defect kInterruptRangeReached{
+    "vtd.interrupt_range_reached", "page tables may lead a request into the interrupt range"};
 inline const Defect kLegacyCodesOfScalable{
     "vtd.legacy_codes_of_scalable",
     "faults of legacy page tables are recorded with the codes of scalable mode"};

@@ -168,6 +168,8 @@ bool RequestPipeline::may_go(const Slot& slot) const {
         case TlpKind::Completion:
             return order.all_done(slot.ticket);
         case TlpKind::Interrupt:
+            return order.may_issue_posted(slot.ticket) &&
+                   (order.all_done(slot.ticket) || probes_.has(kInterruptPassesWrites));
         case TlpKind::InvalidateCompletion:
         case TlpKind::PageRequest:
             return order.may_issue_posted(slot.ticket) && order.all_done(slot.ticket);

@@ -31,6 +31,7 @@ public:
         std::uint64_t address = 0;
         Hpa page;
         std::uint64_t bytes = 0;
+        TranslationType type = TranslationType::None;  // of an IOTLB entry
     };
     virtual void on_fill(const Line& line) = 0;
     virtual void on_drop(const Line& line, bool evicted) = 0;

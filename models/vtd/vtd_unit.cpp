@@ -320,7 +320,8 @@ void RemappingUnit::apply(TimePs now, const Descriptor& d) {
 // --- device TLBs --------------------------------------------------------------------------------
 
 bool RemappingUnit::invalidate_device(TimePs now, const Descriptor& d) {
-    const DeviceTlbRequest request = decode_device_tlb(d, caps_.device_tlb_throttle);
+    DeviceTlbRequest request = decode_device_tlb(d, caps_.device_tlb_throttle);
+    request.body.size_bit = request.body.size_bit && !probes_.has(kDeviceTlbSizeLost);
     if (!device_tlbs_.room_for(request)) {
         return false;
     }
@@ -370,7 +371,8 @@ void RemappingUnit::expire_device_tlbs(TimePs now) {
 void RemappingUnit::on_fill(const Line& line) {
     recorder_.emit(
         source_, trace::VtdFill{name_, cache_names_[static_cast<std::size_t>(line.cache)], line.rid,
-                                line.pasid, line.did, Iova{line.address}, line.page, line.bytes});
+                                line.pasid, line.did, Iova{line.address}, line.page, line.bytes,
+                                static_cast<std::uint32_t>(line.type)});
 }
 
 void RemappingUnit::on_drop(const Line& line, bool evicted) {

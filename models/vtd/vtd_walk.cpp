@@ -273,7 +273,7 @@ WalkAction Walk::pages(WalkAction action) {
         return action;
     }
     reason_ = pages_->reason();
-    if (reason_ == FaultReason::None &&
+    if (reason_ == FaultReason::None && !caches_.probes().has(kInterruptRangeReached) &&
         pcie::is_interrupt_address(pages_->translation().at(request_.address).value())) {
         reason_ = FaultReason::OutputIsInterrupt;
     }

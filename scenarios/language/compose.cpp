@@ -235,7 +235,7 @@ std::string misfit(const Node& declaration, const Node& value) {
     const Node* type_node = declaration.get("type");
     const std::string type = type_node == nullptr ? "" : type_node->text;
     const bool known = type == "integer" || type == "time" || type == "size" || type == "boolean" ||
-                       type == "string";
+                       type == "string" || type == "object";
     if (!known || value.broken) {
         return {};  // a message about that was given already
     }
@@ -243,6 +243,7 @@ std::string misfit(const Node& declaration, const Node& value) {
     std::uint64_t number = 0;
     const bool right = numeric             ? number_of(value, type, number)
                        : type == "boolean" ? value.is(Node::Kind::Boolean)
+                       : type == "object"  ? value.is(Node::Kind::Object)
                                            : value.is(Node::Kind::String);
     if (!right) {
         return fmt::format("{} is no {}", scalar_text(value), type);

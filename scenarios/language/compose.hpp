@@ -47,9 +47,10 @@ void substitute(Node& node, const std::map<std::string, Node>& values, const std
 // One cell of a matrix: its axes and values, in the order of the file.
 struct Cell {
     std::vector<std::pair<std::string, Node>> axes;
-    std::vector<Place> places;  // of the axes' names
-    std::vector<Node> expect;   // further expectations of this cell
-    std::string id() const;     // "n=2,ioasid.profile=v4"; empty without a matrix
+    std::vector<Place> places;    // of the axes' names
+    std::vector<Assignment> set;  // further values of this cell
+    std::vector<Node> expect;     // further expectations of this cell
+    std::string id() const;       // "n=2,ioasid.profile=v4"; empty without a matrix
 };
 // The cells, in order: the last axis moves fastest. Axes that `pinned` names keep the value given.
 std::vector<Cell> matrix_cells(const Node& document, const std::vector<Assignment>& pinned,

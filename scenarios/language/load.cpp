@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -191,6 +192,7 @@ private:
             if (!parse_assignment(argument, out_.sources, out_.diagnostics, assignment)) {
                 continue;
             }
+            fixed_.insert(assignment.path);
             if (over != nullptr && over->get(assignment.path) != nullptr) {
                 pinned_.push_back(assignment);  // an axis: the cell does it
             } else {
@@ -204,6 +206,11 @@ private:
         for (std::size_t i = 0; i < cell.axes.size(); ++i) {
             assign(document, {cell.axes[i].first, cell.places[i], cell.axes[i].second},
                    component_test(), out_.diagnostics);
+        }
+        for (const Assignment& value : cell.set) {
+            if (fixed_.count(value.path) == 0) {  // the command line has the last word
+                assign(document, value, component_test(), out_.diagnostics);
+            }
         }
         if (!cell.expect.empty()) {
             Member* expect = document.find("expect");
@@ -305,6 +312,7 @@ private:
     const LoadOptions& options_;
     Loaded& out_;
     std::vector<Assignment> pinned_;
+    std::set<std::string> fixed_;  // paths that the command line gave
 };
 
 }  // namespace

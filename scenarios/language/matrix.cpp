@@ -68,6 +68,38 @@ bool all_differ(const Member& axis, const std::vector<Node>& values, Diagnostics
     return good;
 }
 
+// A group gives its cells values or expectations; an axis has its value already.
+bool says_something(const Node& group, const Node& over, const std::string& pointer,
+                    Diagnostics& diagnostics) {
+    const Node* set = group.get("set");
+    if (set == nullptr && group.get("expect") == nullptr) {
+        report(diagnostics, Code::BadMatrix, group.place, pointer,
+               "a group of cells has \"set\", \"expect\" or both");
+        return false;
+    }
+    bool good = true;
+    for (const Member& value : set == nullptr ? std::vector<Member>{} : set->members) {
+        if (over.get(value.key) != nullptr) {
+            report(diagnostics, Code::BadMatrix, value.place, pointer + "/set",
+                   fmt::format("{} is an axis of the matrix: \"when\" chooses its value",
+                               quoted(value.key)));
+            good = false;
+        }
+    }
+    return good;
+}
+
+void add_group(Cell& cell, const Node& group) {
+    if (const Node* set = group.get("set")) {
+        for (const Member& value : set->members) {
+            cell.set.push_back({value.key, value.place, value.value});
+        }
+    }
+    if (const Node* expect = group.get("expect")) {
+        cell.expect.insert(cell.expect.end(), expect->items.begin(), expect->items.end());
+    }
+}
+
 }  // namespace
 
 std::string Cell::id() const {
@@ -124,16 +156,16 @@ std::vector<Cell> matrix_cells(const Node& document, const std::vector<Assignmen
     }
     if (const Node* groups = matrix->get("cells")) {
         for (std::size_t i = 0; i < groups->items.size(); ++i) {
-            const Node* when = groups->items[i].get("when");
-            const Node* expect = groups->items[i].get("expect");
-            if (when == nullptr || expect == nullptr) {
+            const Node& group = groups->items[i];
+            const Node* when = group.get("when");
+            const std::string pointer = pointer_join("/matrix/cells", i);
+            if (when == nullptr || !says_something(group, *over, pointer, diagnostics)) {
                 continue;
             }
-            check_axes_named(*when, *over, pointer_join("/matrix/cells", i) + "/when", diagnostics);
+            check_axes_named(*when, *over, pointer + "/when", diagnostics);
             for (Cell& cell : cells) {
                 if (matches(cell, *when)) {
-                    cell.expect.insert(cell.expect.end(), expect->items.begin(),
-                                       expect->items.end());
+                    add_group(cell, group);
                 }
             }
         }

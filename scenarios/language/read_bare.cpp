@@ -1,4 +1,6 @@
 // Steps of bare programs: numbers, names of components, registers and functions.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "scenarios/language/compose.hpp"
@@ -16,8 +18,14 @@ using platform::BareValue;
 class BareReader {
 public:
     BareReader(Reading& reading, const StepWords& words, const Node& item,
-               const platform::BareSpec& spec, const std::string& pointer)
-        : r_(reading), words_(words), item_(item), spec_(spec), pointer_(pointer) {
+               const platform::BareSpec& spec, const std::string& pointer,
+               std::vector<std::string>& page_tables)
+        : r_(reading),
+          words_(words),
+          item_(item),
+          spec_(spec),
+          pointer_(pointer),
+          page_tables_(page_tables) {
         step_.kind = spec.kind;
     }
 
@@ -29,6 +37,9 @@ public:
             }
         }
         together();
+        if (!new_table_.empty()) {
+            page_tables_.push_back(new_table_);
+        }
         return std::move(step_);
     }
 
@@ -74,6 +85,14 @@ private:
             case BareValue::Function:
                 function(node, at, arg.key);
                 break;
+            case BareValue::NewTable:
+                new_table_ = text_of(&node);
+                step_.names[arg.key] = new_table_;
+                break;
+            case BareValue::Table:
+                r_.known(node, at, "page table", page_tables_, Code::UnknownVariable);
+                step_.names[arg.key] = text_of(&node);
+                break;
             case BareValue::Choice:
             case BareValue::Text:
                 step_.names[arg.key] = text_of(&node);
@@ -83,8 +102,13 @@ private:
 
     void unit(const Node& node, const std::string& at) {
         std::vector<std::string> names = words_.iommus;
-        names.insert(names.end(), words_.devices.begin(), words_.devices.end());
-        r_.known(node, at, "IOMMU or device", names, Code::UnknownComponent);
+        const bool registers = spec_.kind == BareKind::MmioRead ||
+                               spec_.kind == BareKind::MmioWrite ||
+                               spec_.kind == BareKind::MmioPoll;
+        if (registers) {
+            names.insert(names.end(), words_.devices.begin(), words_.devices.end());
+        }
+        r_.known(node, at, registers ? "IOMMU or device" : "IOMMU", names, Code::UnknownComponent);
     }
 
     // The registers of what "of" names, else of the first IOMMU.
@@ -135,6 +159,13 @@ private:
         if (step_.kind == BareKind::Store || step_.kind == BareKind::Check) {
             contents();
         }
+        if (step_.kind == BareKind::EntryStore && !step_.has("value") && !step_.has("clear") &&
+            !step_.has("set")) {
+            missing("\"value\", \"clear\" or \"set\" says what");
+        }
+        entry_of_one_kind();
+        descriptor();
+        page_size();
         if (step_.kind == BareKind::Dma && !step_.has("size") && !step_.has("data")) {
             missing("a transfer needs a \"size\" or \"data\"");
         }
@@ -148,6 +179,60 @@ private:
                 r_.report(Code::UnknownKey, item_.get(flag)->place, pointer_join(pointer_, flag),
                           fmt::format("without a PASID no request is {}", flag));
             }
+        }
+    }
+
+    void entry_of_one_kind() {
+        if (step_.kind != BareKind::PasidEntry) {
+            return;
+        }
+        const bool pages = step_.has("first") || step_.has("second");
+        if (pages == (step_.number("pass_through") != 0) && step_.number("present", 1) != 0) {
+            missing("one of \"first\", \"second\", both, or \"pass_through\" says what it does");
+        }
+    }
+
+    // A descriptor has the fields of its kind and no others.
+    void descriptor() {
+        const platform::DescriptorSpec* kind = step_.kind == BareKind::Invalidate
+                                                   ? platform::descriptor_spec(step_.name(""))
+                                                   : nullptr;
+        if (kind == nullptr) {
+            return;
+        }
+        const auto listed = [](const std::vector<const char*>& list, const std::string& text) {
+            return std::any_of(list.begin(), list.end(),
+                               [&text](const char* one) { return text == one; });
+        };
+        for (const char* key : kind->required) {
+            if (!step_.has(key)) {
+                missing(fmt::format("a {} descriptor needs {}", quoted(kind->kind), quoted(key)));
+            }
+        }
+        for (const BareArgSpec& arg : spec_.args) {
+            const std::string key = arg.key;
+            const bool common = key == "of" || key == "or" || key == "hold";
+            const bool fits = key == "granularity" ? !kind->granularities.empty()
+                                                   : common || listed(kind->keys, key);
+            if (step_.has(key) && !fits) {
+                r_.report(
+                    Code::UnknownKey, item_.get(key)->place, pointer_join(pointer_, key),
+                    fmt::format("a {} descriptor has no {}", quoted(kind->kind), quoted(key)));
+            } else if (step_.has(key) && key == "granularity" &&
+                       !listed(kind->granularities, step_.name(key))) {
+                r_.report(Code::NotAChoice, item_.get(key)->place, pointer_join(pointer_, key),
+                          fmt::format("no {} descriptor is of granularity {}", quoted(kind->kind),
+                                      quoted(step_.name(key))),
+                          fmt::format("it is {}", fmt::join(kind->granularities, ", ")));
+            }
+        }
+    }
+
+    void page_size() {
+        const std::uint64_t page = step_.number("page", kPageSize);
+        if (page != 0x1000 && page != 0x20'0000 && page != 0x4000'0000) {
+            r_.report(Code::OutOfRange, item_.get("page")->place, pointer_join(pointer_, "page"),
+                      "a page has 4KiB, 2MiB or 1GiB");
         }
     }
 
@@ -171,14 +256,17 @@ private:
     const Node& item_;
     const platform::BareSpec& spec_;
     const std::string& pointer_;
+    std::vector<std::string>& page_tables_;
+    std::string new_table_;
     BareStep step_;
 };
 
 }  // namespace
 
 BareStep read_bare_step(Reading& reading, const StepWords& words, const Node& item,
-                        const platform::BareSpec& spec, const std::string& pointer) {
-    return BareReader(reading, words, item, spec, pointer).read();
+                        const platform::BareSpec& spec, const std::string& pointer,
+                        std::vector<std::string>& page_tables) {
+    return BareReader(reading, words, item, spec, pointer, page_tables).read();
 }
 
 }  // namespace ioasim::scenario

@@ -149,7 +149,7 @@ private:
             return false;
         }
         if (bare != nullptr) {
-            step.bare = read_bare_step(r_, words_, item, *bare, at);
+            step.bare = read_bare_step(r_, words_, item, *bare, at, page_tables_);
         } else if (step.kind == StepKind::Call) {
             call(item, *subject, pointer_join(at, key), at, step.call);
         } else {
@@ -426,6 +426,7 @@ private:
     const StepWords& words_;
     StepPlace place_;
     std::set<std::string> variables_;
+    std::vector<std::string> page_tables_;  // of a bare program
 };
 
 void collect_from(const Node* list, bool kernel, StepWords& words) {

@@ -45,9 +45,10 @@ void collect_kernel_names(const Node& document, StepWords& words);
 std::vector<platform::Step> read_steps(Reading& reading, const StepWords& words, const Node* list,
                                        const std::string& pointer, StepPlace place);
 
-// The arguments of a step of a bare program; `subject` is the value of the step's own key.
+// The arguments of a step of a bare program. `page_tables` are those of earlier steps.
 platform::BareStep read_bare_step(Reading& reading, const StepWords& words, const Node& item,
-                                  const platform::BareSpec& spec, const std::string& pointer);
+                                  const platform::BareSpec& spec, const std::string& pointer,
+                                  std::vector<std::string>& page_tables);
 
 // Kernel code may ask for an empty range (min above max).
 platform::PasidRange read_range(Reading& reading, const Node* node, const std::string& pointer,

@@ -55,7 +55,9 @@ const Type& type_of(const BareArgSpec& arg) {
         case BareValue::Unit:
         case BareValue::Device:
         case BareValue::Register:
-        case BareValue::Function: {
+        case BareValue::Function:
+        case BareValue::NewTable:
+        case BareValue::Table: {
             Type& t = make(Kind::Text, "a name");
             t.low = 1;
             return t;

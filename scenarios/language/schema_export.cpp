@@ -169,7 +169,7 @@ private:
         for (const Case& c : type.cases) {
             out += (out.empty() ? "" : ", ") + object(c.options, &c, type.fields);
         }
-        return fmt::format(R"({{"oneOf": [{}]}})", out);
+        return or_reference(fmt::format(R"({{"oneOf": [{}]}})", out));
     }
     std::string either(const Type& type) {
         std::string out;

@@ -491,11 +491,18 @@ const Type& expect_type() {
     return t;
 }
 
+const Type& param_value() {
+    static const Type& t =
+        either("a string, an integer, true or false, or an object", {&scalar(), &map(any("any"))});
+    return t;
+}
+
 const Type& param_type() {
     return object(
         "a parameter",
-        {{"type", &choice({"integer", "string", "boolean", "time", "size"}), true, "its type", ""},
-         {"default", &scalar(), true, "its value unless --set or a matrix says otherwise", ""},
+        {{"type", &choice({"integer", "string", "boolean", "time", "size", "object"}), true,
+          "its type; an object may stand for a step", ""},
+         {"default", &param_value(), true, "its value unless --set or a matrix says otherwise", ""},
          {"min", &scalar(), false, "smallest value (integer, time, size)", ""},
          {"max", &scalar(), false, "largest value (integer, time, size)", ""},
          {"values", &list(scalar(), 1), false, "the values allowed", ""},
@@ -519,10 +526,12 @@ const Type& matrix_type() {
                  &list(object("a group of cells",
                               {{"when", &map(one_or_more()), true,
                                 "the cells meant: axis and value, or values", ""},
-                               {"expect", &list(expect_type(), 1), true,
+                               {"set", &map(param_value()), false,
+                                "values of these cells: parameters or paths as for --set", ""},
+                               {"expect", &list(expect_type(), 1), false,
                                 "expectations of these cells, beside those of the scenario", ""}}),
                        1),
-                 false, "what only some cells expect", "[]"}});
+                 false, "what only some cells are given or expect", "[]"}});
     return t;
 }
 

@@ -115,9 +115,9 @@ public:
         emit(trace::VtdPasidEntryClear{iommu(), Rid{rid}, Pasid{pasid}, true});
     }
     void fill(const std::string& cache, std::uint32_t pasid, std::uint64_t address = 0x1000,
-              std::uint16_t did = 2) {
+              std::uint16_t did = 2, std::uint32_t pgtt = 3) {
         emit(trace::VtdFill{iommu(), name(cache), Rid{kRid}, Pasid{pasid}, DomainId{did},
-                            Iova{address}, Hpa{0x8000}, 4096},
+                            Iova{address}, Hpa{0x8000}, 4096, pgtt},
              "iommu0");
     }
     void drop(const std::string& cache, std::uint32_t pasid, std::uint64_t address = 0x1000,

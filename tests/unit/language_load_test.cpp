@@ -223,6 +223,39 @@ TEST_CASE("loading: a matrix makes a cell for each combination") {
     CHECK(alone.cells[0].config.vms[0].quota == 2);
 }
 
+TEST_CASE("loading: cells of a matrix are given values, unless the command line gives them") {
+    const std::string matrix =
+        R"("params": {"n": {"type": "integer", "default": 1},
+                      "size": {"type": "string", "default": "small"}},
+           "vms": [{"name": "vm1", "quota": "${n}"}],
+           "expect": [{"ends": "idle"}],
+           "matrix": {"over": {"size": ["small", "large"]},
+                      "cells": [{"when": {"size": "large"}, "set": {"n": 9, "run.seed": 4}}]})";
+    const Loaded loaded = load_text(scenario_text(matrix));
+    REQUIRE(loaded.cells.size() == 2);
+    CHECK(loaded.cells[0].config.vms[0].quota == 1);
+    CHECK(loaded.cells[1].config.vms[0].quota == 9);
+    CHECK(loaded.cells[1].seed == 4);
+    CHECK(load_text(scenario_text(matrix), {"n=3"}).cells[1].config.vms[0].quota == 3);
+}
+
+TEST_CASE("loading: an object as parameter stands for a step, and only an object does") {
+    const std::string text =
+        R"("params": {"first": {"type": "object", "default": {"spend": "1us"}}},
+           "programs": [{"on": "host", "process": "app", "steps": ["${first}", {"exit": true}]}],
+           "expect": [{"ends": "idle"}])";
+    const Loaded loaded = load_text(scenario_text(text));
+    REQUIRE(loaded.cells.size() == 1);
+    REQUIRE(loaded.cells[0].config.programs[0].steps.size() == 2);
+    CHECK(loaded.cells[0].config.programs[0].steps[0].kind == platform::StepKind::Spend);
+    CHECK(load_text(scenario_text(text), {R"(first={"sleep": "2us"})"})
+              .cells[0]
+              .config.programs[0]
+              .steps[0]
+              .kind == platform::StepKind::Sleep);
+    CHECK(load_text(scenario_text(text), {"first=1"}).cells.empty());
+}
+
 TEST_CASE("loading: a matrix without meaning is refused") {
     CHECK(codes(R"("matrix": {"over": {"ioasid.profile": []}})") == Strings{"E0206"});
     CHECK(codes(R"("matrix": {"over": {"runn.limit": ["1ms"]}})") == Strings{"E0507"});
