@@ -240,7 +240,9 @@ bool CommandUnit::concerns(const Work& work) const {
         return false;
     }
     if (active_->command == Command::DrainPasid || active_->command == Command::AbortPasid) {
-        return work.pasid && work.pasid->value() == active_->operand;
+        const bool drain = active_->command == Command::DrainPasid;
+        return shared_.probes.has(drain ? kDrainIgnoresPasid : kAbortIgnoresPasid) ||
+               (work.pasid && work.pasid->value() == active_->operand);
     }
     return names_wq(work.wq);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/dsa/dsa_probes.hpp"
 #include "models/dsa/transfer.hpp"
 
 namespace ioasim::dsa {
@@ -262,7 +263,7 @@ std::uint32_t stream_bytes(const Descriptor& descriptor) {
 }
 
 std::optional<CompletionRecord> refuse(const Work& work, const Registers& registers,
-                                       const DsaParams& params) {
+                                       const DeviceShared& shared) {
     const Descriptor& d = work.descriptor;
     const auto op = static_cast<Opcode>(d.opcode);
     if ((d.flags & flag::kRecordAddressValid) != 0 && d.record % kRecordBytes != 0) {
@@ -273,7 +274,9 @@ std::optional<CompletionRecord> refuse(const Work& work, const Registers& regist
     if (!supports(d.opcode) || nested || !work.allows(d.opcode)) {
         return failure(Status::UnsupportedOpcode);
     }
-    const OpRule rule = rule_of(op);
+    const OpRule rule = shared.probes.has(kReservedIgnored)
+                            ? OpRule{~std::uint32_t{0}, ~std::uint32_t{0}}
+                            : rule_of(op);
     if (const std::uint32_t invalid = invalid_flags(work, registers, rule); invalid != 0) {
         return failure(Status::InvalidFlags, invalid);
     }
@@ -284,7 +287,7 @@ std::optional<CompletionRecord> refuse(const Work& work, const Registers& regist
         !registers.valid_handle(d.interrupt_handle, work.pasid)) {
         return failure(Status::InvalidInterruptHandle);
     }
-    const Status status = check_operands(work, params);
+    const Status status = check_operands(work, shared.params);
     return status == Status::Success ? std::nullopt : std::optional(failure(status));
 }
 

@@ -12,7 +12,7 @@ namespace ioasim::dsa {
 
 // The record with which the descriptor is refused, or none. Looks at the descriptor alone.
 std::optional<CompletionRecord> refuse(const Work& work, const Registers& registers,
-                                       const DsaParams& params);
+                                       const DeviceShared& shared);
 // True when an error can be told in a completion record.
 bool has_record_address(const Descriptor& descriptor);
 

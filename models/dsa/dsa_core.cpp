@@ -149,7 +149,9 @@ void DsaCore::write_wqcfg(std::uint64_t offset, std::uint32_t value) {
     Workqueue& wq = wqs_[index];
     const std::uint64_t dword = offset % kWqcfgBytes / 4;
     const WqConfig before = wq.config();
-    if (!wq.write(dword, value, registers_.state() == DeviceState::Disabled)) {
+    const bool unlocked =
+        registers_.state() == DeviceState::Disabled || shared_.probes.has(kConfigUnlocked);
+    if (!wq.write(dword, value, unlocked)) {
         shared_.probes.hit(kConfigIgnored);
         return;
     }
@@ -173,8 +175,11 @@ DsaCore::Answer DsaCore::submit(TimePs now, std::uint64_t offset,
         return refuse_submission(now, std::nullopt, non_posted, descriptor);
     }
     const Workqueue& wq = wqs_[target->wq];
-    Admission admission =
-        wq.admit(non_posted, limited(target->portal), registers_.state() == DeviceState::Enabled);
+    const bool enabled =
+        registers_.state() == DeviceState::Enabled ||
+        (registers_.state() == DeviceState::Halt && shared_.probes.has(kHaltedAccepts));
+    const bool threshold = limited(target->portal) && !shared_.probes.has(kThresholdIgnored);
+    Admission admission = wq.admit(non_posted, threshold, enabled);
     if (admission == Admission::Accept && non_posted && shared_.probes.fails(kSubmissionRetry)) {
         admission = Admission::Retry;
     }
@@ -207,7 +212,8 @@ std::uint64_t DsaCore::accept(TimePs now, std::uint32_t index, const Descriptor&
         work.pasid = Pasid{descriptor.pasid};
         work.privileged = descriptor.privileged;
     } else if (config.pasid_enable) {
-        work.pasid = Pasid{config.pasid};
+        work.pasid =
+            Pasid{shared_.probes.has(kQueuePasidIgnored) ? descriptor.pasid : config.pasid};
         work.privileged = config.privileged;
     }
     const Pasid pasid = traced_pasid(work.pasid);
@@ -338,7 +344,7 @@ void DsaCore::arbitrate(TimePs now) {
 
 std::optional<TimePs> DsaCore::next_dispatch() const {
     std::optional<TimePs> next;
-    if (queued() == 0 && engines_.active() == 0) {
+    if ((queued() == 0 && engines_.active() == 0) || registers_.state() == DeviceState::Halt) {
         return next;
     }
     for (const Group& group : groups_) {
@@ -376,7 +382,7 @@ void DsaCore::advance(TimePs now) {
     }
     arbitrate(now);
     for (Workqueue& wq : wqs_) {
-        if (wq.occupancy_fell()) {
+        if (wq.occupancy_fell(shared_.probes.has(kOccupancyRepeats))) {
             registers_.cause(now, kIntcauseOccupancy, false);
             registers_.fire_handle(now, static_cast<std::uint16_t>(wq.config().occupancy_handle));
         }

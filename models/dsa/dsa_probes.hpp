@@ -23,6 +23,36 @@ inline const Defect kOperationsIgnored{
     "dsa.operations_ignored", "A workqueue takes operations that its configuration forbids"};
 inline const Defect kMaskTakenForIndex{"dsa.mask_taken_for_index",
                                        "Commands for sets of workqueues read the mask as an index"};
+inline const Defect kDualcastOnce{"dsa.dualcast_once",
+                                  "A dualcast leaves its second destination alone"};
+inline const Defect kOverlapForwards{"dsa.overlap_forwards",
+                                     "A copy onto itself runs forwards whatever it overwrites"};
+inline const Defect kThresholdIgnored{"dsa.threshold_ignored",
+                                      "Limited portals fill a shared workqueue to its size"};
+inline const Defect kErrorOverwritten{"dsa.error_overwritten",
+                                      "A later software error replaces the latched one"};
+inline const Defect kQueuePasidIgnored{"dsa.queue_pasid_ignored",
+                                       "A dedicated workqueue uses the PASID of the descriptor"};
+inline const Defect kDrainIgnoresPasid{"dsa.drain_ignores_pasid",
+                                       "A drain of one PASID waits for all"};
+inline const Defect kAbortIgnoresPasid{"dsa.abort_ignores_pasid",
+                                       "An abort of one PASID drops the work of all"};
+inline const Defect kLogNeverFull{"dsa.log_never_full",
+                                  "The event log overwrites entries that nobody has read"};
+inline const Defect kStaleHandleFires{"dsa.stale_handle_fires",
+                                      "An interrupt handle that was released still fires"};
+inline const Defect kOccupancyRepeats{"dsa.occupancy_repeats",
+                                      "The occupancy interrupt comes for every entry that leaves"};
+inline const Defect kHaltedAccepts{"dsa.halted_accepts",
+                                   "A halted device goes on accepting descriptors"};
+inline const Defect kCausesClearedWhole{"dsa.causes_cleared_whole",
+                                        "Clearing one cause of interrupts clears all of them"};
+inline const Defect kConfigUnlocked{"dsa.config_unlocked",
+                                    "WQCFG can be written while its workqueue is enabled"};
+inline const Defect kReservedIgnored{"dsa.reserved_ignored",
+                                     "Reserved flags and fields of descriptors are not checked"};
+inline const Defect kPartForgotten{"dsa.part_forgotten",
+                                   "The record of a page fault says that nothing was done"};
 
 inline const FaultSite kSubmissionRetry{"dsa.submission_retry",
                                         "A submission to a shared workqueue is answered retry"};

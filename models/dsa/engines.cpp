@@ -135,12 +135,12 @@ void Engines::advance(TimePs now) {
 
 void Engines::decoded(TimePs now, std::uint32_t engine, std::uint32_t slot) {
     Operation& op = engines_[engine].slots[slot];
-    if (const auto refusal = refuse(op.work(), registers_, shared_.params)) {
+    if (const auto refusal = refuse(op.work(), registers_, shared_)) {
         op.record() = *refusal;
         close(now, engine, slot);
         return;
     }
-    op.plan();
+    op.plan(shared_.probes);
     if (op.opcode() == Opcode::Drain) {
         op.set_state(Operation::State::AwaitsOthers);
         ++drains_waiting_;

@@ -9,7 +9,7 @@ namespace ioasim::dsa {
 
 void Engines::batch_decoded(TimePs now, std::uint32_t engine) {
     Batch& batch = engines_[engine].batch;
-    if (const auto refusal = refuse(batch.work(), registers_, shared_.params)) {
+    if (const auto refusal = refuse(batch.work(), registers_, shared_)) {
         batch.record() = *refusal;
         batch.close();
         schedule(now + shared_.params.completion, StepKind::BatchClose, engine, 0);

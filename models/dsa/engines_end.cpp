@@ -14,6 +14,9 @@ void Engines::close(TimePs now, std::uint32_t engine, std::uint32_t slot) {
     Operation& op = engines_[engine].slots[slot];
     op.set_state(Operation::State::Closing);
     op.conclude();
+    if (op.record().status == Status::PageFault && shared_.probes.has(kPartForgotten)) {
+        op.record().bytes_completed = 0;
+    }
     schedule(now + shared_.params.completion, StepKind::Close, engine, slot);
 }
 

@@ -77,7 +77,8 @@ void ErrorLog::write(std::uint64_t offset, std::uint32_t value, bool configurabl
 bool ErrorLog::append(TimePs now, const LoggedError& logged) {
     const EventLogConfig config = decode_evlcfg(config_);
     const std::uint32_t next = tail_ + 1 >= config.entries ? 0 : tail_ + 1;
-    const bool room = config.entries >= kMinLogEntries && next != head_;
+    const bool room =
+        config.entries >= kMinLogEntries && (next != head_ || shared_.probes.has(kLogNeverFull));
     shared_.emit(trace::DsaLog{
         shared_.names.device, tail_, logged.error.error, logged.number,
         logged.error.descriptor_valid ? Pasid{logged.error.pasid} : Pasid{kInvalidIoasid}, !room});

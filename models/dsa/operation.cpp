@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/check.hpp"
+#include "models/dsa/dsa_probes.hpp"
 
 namespace ioasim::dsa {
 
@@ -52,7 +53,7 @@ void Operation::abort() {
     next_write_ = 0;
 }
 
-void Operation::plan() {
+void Operation::plan(const Probes& probes) {
     const Descriptor& d = work_.descriptor;
     traits_ = traits_of(opcode());
     planned_ = true;
@@ -61,8 +62,8 @@ void Operation::plan() {
     }
     total_ = stream_bytes(d);
     // Data that would be overwritten before it is read is read first.
-    backwards_ = opcode() == Opcode::Memmove && d.source < d.destination &&
-                 overlap(d.source, d.size, d.destination, d.size);
+    backwards_ = !probes.has(kOverlapForwards) && opcode() == Opcode::Memmove &&
+                 d.source < d.destination && overlap(d.source, d.size, d.destination, d.size);
     record_.result = backwards_ ? 1 : 0;
     if (opcode() == Opcode::CrcGenerate || opcode() == Opcode::CopyCrc) {
         crc_.start(static_cast<std::uint32_t>(specific(specific::kCrcSeed, 4)), d.flags);
@@ -70,6 +71,7 @@ void Operation::plan() {
     if (traits_.blocks) {
         dif_.begin(d);
     }
+    second_left_out_ = probes.has(kDualcastOnce);
     delta_bytes_ = 0;
     last_offset_.reset();
     carry_.clear();

@@ -58,7 +58,7 @@ public:
 
     // --- streams ---
     // What the operation does with memory; known when it has passed its checks.
-    void plan();
+    void plan(const Probes& probes);
     bool reads() const { return traits_.reads_source; }
     std::uint32_t sources() const { return traits_.reads_second ? 2 : 1; }
     // Length of the next chunk; 0: nothing is left to issue, or writes have to leave first.
@@ -133,6 +133,7 @@ private:
     bool aborted_ = false;
     bool backwards_ = false;
     bool planned_ = false;
+    bool second_left_out_ = false;  // defect dsa.dualcast_once
     std::uint32_t total_ = 0;
     std::uint32_t issued_ = 0;
     std::uint32_t done_ = 0;

@@ -73,8 +73,10 @@ void Operation::dualcast(const Chunk& chunk) {
         const std::uint32_t length = std::min(chunk.length - at, bytes_to_page_end(first + at));
         const auto from = chunk.data[0].begin() + static_cast<std::ptrdiff_t>(at);
         const std::vector<std::uint8_t> piece(from, from + length);
-        push(Field::Destination, first + at, piece, 0, false);
-        push(Field::Third, second + at, piece, length, false);
+        push(Field::Destination, first + at, piece, second_left_out_ ? length : 0, false);
+        if (!second_left_out_) {
+            push(Field::Third, second + at, piece, length, false);
+        }
         at += length;
     }
 }

@@ -171,7 +171,7 @@ void Registers::write(TimePs now, std::uint64_t offset, std::uint32_t value) {
     if (offset == reg::kGenctrl) {
         genctrl_ = value & 0x7U;
     } else if (offset == reg::kIntcause) {
-        intcause_ &= ~value;
+        intcause_ &= shared_.probes.has(kCausesClearedWhole) ? 0 : ~value;
     } else if (offset == reg::kSwerr) {
         error_.valid = error_.valid && (value & kSwerrValid) == 0;
         error_.overflow = error_.overflow && (value & kSwerrOverflow) == 0;
@@ -307,7 +307,7 @@ void Registers::report(TimePs now, const LoggedError& logged) {
         }
         return;
     }
-    if (error_.valid) {
+    if (error_.valid && !shared_.probes.has(kErrorOverwritten)) {
         error_.overflow = true;
         shared_.probes.hit(kErrorOverflow);
         return;
@@ -385,7 +385,9 @@ bool Registers::release_handle(std::uint32_t handle) {
     if (!handle_requested(handle)) {
         return false;
     }
-    handles_[handle - kFirstHandle].reset();
+    if (!shared_.probes.has(kStaleHandleFires)) {
+        handles_[handle - kFirstHandle].reset();
+    }
     return true;
 }
 

@@ -42,11 +42,11 @@ bool Workqueue::write(std::uint64_t dword, std::uint32_t value, bool device_disa
     return true;
 }
 
-bool Workqueue::occupancy_fell() {
+bool Workqueue::occupancy_fell(bool stays_armed) {
     if (!config_.occupancy_interrupt || count_ > config_.occupancy_limit) {
         return false;
     }
-    config_.occupancy_interrupt = false;
+    config_.occupancy_interrupt = stays_armed;
     config_.occupancy_reached = true;
     return true;
 }

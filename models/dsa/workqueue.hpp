@@ -45,7 +45,8 @@ public:
     std::uint32_t occupancy() const { return count_; }
     bool empty() const { return count_ == 0; }
     // An entry left: true when an interrupt is due for it, once.
-    bool occupancy_fell();
+    // (`stays_armed`: a defect).
+    bool occupancy_fell(bool stays_armed = false);
     const Work& at(std::uint32_t position) const {
         return ring_[(head_ + position) % ring_.size()];
     }

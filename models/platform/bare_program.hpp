@@ -26,6 +26,12 @@ struct BareUnit {
     bool requester = false;
     Rid rid;
     std::string unit;  // of a device: the IOMMU in front of it
+    // Of an accelerator.
+    std::uint64_t portals = 0;
+    std::uint32_t engines = 0;
+    std::vector<WorkqueueConfig> workqueues{};
+
+    bool accelerator() const { return portals != 0; }
 };
 
 // What reached memory of a device's operation, beside the device: writes are posted, so that only
@@ -71,6 +77,8 @@ struct BareWorld {
     // When the hardware does something next; none: it is idle.
     std::function<std::optional<TimePs>()> next_activity;
     std::function<bool(std::uint64_t address, std::uint64_t bytes)> is_memory;
+    cpu::Instructions* cpus = nullptr;
+    Probes* probes = nullptr;
 };
 
 std::unique_ptr<ProgramActor> make_bare_actor(BareWorld& world, const ProgramConfig& program);

@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "models/dsa/dsa_layout.hpp"
 #include "models/platform/bare_step.hpp"
 #include "models/requester/requester_layout.hpp"
 #include "models/vtd/vtd_layout.hpp"
@@ -87,6 +88,33 @@ const std::vector<Entry>& requester_map() {
     return map;
 }
 
+const std::vector<Entry>& accelerator_map() {
+    using namespace dsa::reg;
+    static const std::vector<Entry> map{
+        {"VERSION", {kVersion}},
+        {"GENCAP", {kGencap, 8}},
+        {"WQCAP", {kWqcap, 8}},
+        {"GRPCAP", {kGrpcap, 8}},
+        {"ENGCAP", {kEngcap, 8}},
+        {"OPCAP", {kOpcap, 8}},
+        {"OFFSETS", {kOffsets, 8}},
+        {"GENCFG", {kGencfg}},
+        {"GENCTRL", {kGenctrl}},
+        {"GENSTS", {kGensts}},
+        {"INTCAUSE", {kIntcause}},
+        {"CMD", {kCmd}},
+        {"CMDSTS", {kCmdsts}},
+        {"CMDCAP", {kCmdcap}},
+        {"SWERR", {kSwerr, 8}},
+        {"SWERR.index", {kSwerr + 8, 8}},
+        {"SWERR.address", {kSwerr + 16, 8}},
+        {"EVLCFG.base", {kEvlcfg, 8}},
+        {"EVLCFG.size", {kEvlcfg + 8, 8}},
+        {"EVLSTATUS", {kEvlstatus, 8}},
+    };
+    return map;
+}
+
 bool find(const std::vector<Entry>& map, const std::string& name, NamedRegister& out) {
     for (const Entry& entry : map) {
         if (name == entry.name) {
@@ -135,11 +163,19 @@ bool find_requester_register(const std::string& name, NamedRegister& out) {
     return find(requester_map(), name, out);
 }
 
+bool find_accelerator_register(const std::string& name, NamedRegister& out) {
+    return find(accelerator_map(), name, out);
+}
+
 std::vector<std::string> unit_register_names() {
     std::vector<std::string> all = names(unit_map());
     all.emplace_back("FRCD0.low");
     all.emplace_back("FRCD0.high");
     return all;
+}
+
+std::vector<std::string> accelerator_register_names() {
+    return names(accelerator_map());
 }
 
 std::vector<std::string> requester_register_names() {

@@ -38,6 +38,11 @@ enum class BareKind : std::uint8_t {
     Fault,
     NoFault,
     Interrupt,
+    DsaEnable,  // an accelerator's driver
+    DsaCommand,
+    Descriptor,
+    Enqueue,
+    NextFails,
 };
 
 // What a value looks like in a scenario.
@@ -49,8 +54,9 @@ enum class BareValue : std::uint8_t {
     Choice,
     Time,
     Text,
-    Unit,      // the name of an IOMMU or device
-    Device,    // the name of a device
+    Unit,    // the name of an IOMMU or device
+    Device,  // the name of a test requester
+    Accelerator,
     Register,  // a name of the target's register map, or an offset
     Function,  // the name of a device, or a requester id
     NewTable,  // names a page table from here on
@@ -122,7 +128,9 @@ struct NamedRegister {
 // "GSTS", "FRCD3.high"; false for an unknown name. `number` may be an offset ("0x18") of 4 bytes.
 bool find_unit_register(const std::string& name, NamedRegister& out);
 bool find_requester_register(const std::string& name, NamedRegister& out);
+bool find_accelerator_register(const std::string& name, NamedRegister& out);
 std::vector<std::string> unit_register_names();
 std::vector<std::string> requester_register_names();
+std::vector<std::string> accelerator_register_names();
 
 }  // namespace ioasim::platform

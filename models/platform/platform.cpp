@@ -267,8 +267,16 @@ void Platform::Impl::build_bare_world() {
         const DeviceConfig& device = config.devices[i];
         bare.units[device.name] = {device_registers(i), false, device.kind == DeviceKind::Requester,
                                    rid_of(device, i), device.iommu};
+        if (device.kind == DeviceKind::Dsa) {
+            BareUnit& unit = bare.units[device.name];
+            unit.portals = device_portals(i);
+            unit.engines = device.engines;
+            unit.workqueues = device.workqueues;
+        }
     }
     bare.first_iommu = config.iommus.empty() ? "" : config.iommus.front().name;
+    bare.cpus = &hardware.cpus();
+    bare.probes = &sim.probes();
     bare.next_activity = [this] { return sim.next_activity(); };
     bare.is_memory = [this](std::uint64_t address, std::uint64_t bytes) {
         return hardware.memory().bytes().contains(Hpa{address}, bytes);
