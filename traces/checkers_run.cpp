@@ -17,6 +17,9 @@ public:
     void on_end(TimePs end) override {
         const std::string reason =
             c_.facts.run_end_reason == 0 ? "" : c_.sink.name(c_.facts.run_end_reason);
+        if (reason == "hazard") {
+            return;  // ended on purpose, in the middle of its work
+        }
         const auto& waiting = c_.unfinished;
         for (std::size_t i = 0; i < waiting.size() && i < kShown; ++i) {
             const std::string line =
@@ -52,12 +55,13 @@ public:
 private:
     void on_hazard(const trace::EventRecord& record) {
         const std::string lock = c_.sink.name(IOASIM_U32(record, IoasidHazard, lock));
+        const std::string chain = c_.sink.name(IOASIM_U32(record, IoasidHazard, chain));
         c_.sink.report(
             "hazard.real_code_breaks", record,
             c_.sink.name(IOASIM_U32(record, IoasidHazard, actor)),
-            fmt::format("{}{}{} in {}", c_.sink.name(IOASIM_U32(record, IoasidHazard, kind)),
-                        lock.empty() ? "" : " at ", lock,
-                        c_.sink.name(IOASIM_U32(record, IoasidHazard, chain))));
+            fmt::format("{}{}{}{}{}",
+                        trace::kIoasidHazardLabels[IOASIM_FIELD(record, IoasidHazard, kind)],
+                        lock.empty() ? "" : " at ", lock, chain.empty() ? "" : " in ", chain));
     }
 };
 

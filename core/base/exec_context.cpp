@@ -72,6 +72,12 @@ void ExecContext::report(HazardKind kind, const SimLock* lock) {
     }
 }
 
+void ExecContext::tell_kept_locks() {
+    for (const SimLock* kept : held_) {
+        report(HazardKind::EndedWithLock, kept);
+    }
+}
+
 void ExecContext::lock_slowly(SimLock& lock) {
     if (lock.owner_ == this) {
         report(HazardKind::SelfDeadlock, &lock);

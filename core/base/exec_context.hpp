@@ -144,6 +144,8 @@ public:
     ContextKind kind() const { return kind_; }
     bool atomic() const { return atomic_depth_ > 0 || irq_off_depth_ > 0; }
     const std::vector<SimLock*>& held_locks() const { return held_; }
+    // At the end of a context: what it still holds nobody can ever take, and is a hazard.
+    void tell_kept_locks();
     // "ioasid_free > iommu.free_handler > ioasid_put": the frames, outermost first.
     std::string call_chain() const;
     // What it sleeps or spins for ("lock host/… (owner …)"); empty when nothing.

@@ -69,7 +69,13 @@ private:
     std::deque<ExecContext*> waiters_;
 };
 
-enum class HazardKind : std::uint8_t { SelfDeadlock, LockOrder, SleepInAtomic, UnlockNotOwner };
+enum class HazardKind : std::uint8_t {
+    SelfDeadlock,
+    LockOrder,
+    SleepInAtomic,
+    UnlockNotOwner,
+    EndedWithLock
+};
 
 struct Hazard {
     HazardKind kind;

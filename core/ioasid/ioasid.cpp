@@ -37,7 +37,7 @@ IoasidCore::~IoasidCore() = default;
 
 void IoasidCore::hazard(ExecContext& ctx, const char* kind, const std::string& lock) {
     if (told()) {
-        emit(ctx, trace::IoasidHazard{kernel_, recorder_.name(kind), recorder_.name(ctx.name()),
+        emit(ctx, trace::IoasidHazard{kernel_, trace::hazard_kind(kind), recorder_.name(ctx.name()),
                                       recorder_.name(lock), recorder_.name(ctx.call_chain())});
     }
 }

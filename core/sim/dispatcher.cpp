@@ -21,10 +21,11 @@ const char* state_name(TaskState state) {
     return kNames.at(static_cast<std::size_t>(state));
 }
 
-const char* hazard_name(HazardKind kind) {
-    static constexpr std::array<const char*, 4> kNames{"self_deadlock", "lock_order",
-                                                       "sleep_in_atomic", "unlock_not_owner"};
-    return kNames.at(static_cast<std::size_t>(kind));
+trace::IoasidHazardKind event_kind(HazardKind kind) {
+    using K = trace::IoasidHazardKind;
+    static constexpr std::array<K, 5> kKinds{K::SelfDeadlock, K::LockOrder, K::SleepInAtomic,
+                                             K::UnlockNotOwner, K::EndedWithLock};
+    return kKinds.at(static_cast<std::size_t>(kind));
 }
 
 }  // namespace
@@ -163,6 +164,7 @@ void PoolThread::run() {
             Dispatcher::Impl& impl = mine.impl;
             try {
                 mine.body(mine);
+                mine.tell_kept_locks();
             } catch (const sc_core::sc_unwind_exception&) {
                 throw;
             } catch (const std::exception&) {
@@ -494,11 +496,10 @@ Dispatcher::Dispatcher(Simulation& sim, const DispatcherParams& params, Chooser&
         const std::string& actor = hazard.actor->name();
         const std::string lock =
             hazard.other_lock.empty() ? hazard.lock : hazard.other_lock + " then " + hazard.lock;
-        recorder.emit(
-            hazard.actor->source(),
-            trace::IoasidHazard{recorder.name(actor.substr(0, actor.find('/'))),
-                                recorder.name(hazard_name(hazard.kind)), recorder.name(actor),
-                                recorder.name(lock), recorder.name(hazard.chain)});
+        recorder.emit(hazard.actor->source(),
+                      trace::IoasidHazard{recorder.name(actor.substr(0, actor.find('/'))),
+                                          event_kind(hazard.kind), recorder.name(actor),
+                                          recorder.name(lock), recorder.name(hazard.chain)});
     };
 }
 

@@ -54,6 +54,8 @@ public:
         }
     }
     std::optional<TimePs> next_credit() const { return returning_.next(); }
+    // When the last byte of what was sent has left.
+    TimePs free_at() const { return free_at_; }
     std::uint64_t sent() const { return sent_; }
     std::uint64_t in_use() const { return in_use_; }
     const LinkParams& params() const { return params_; }

@@ -29,7 +29,7 @@ class Timeline {
 public:
     CancelToken schedule(TimePs time, std::uint32_t rank, T item) {
         const std::uint64_t id = ++last_id_;
-        heap_.push_back({time, rank, id, std::move(item)});
+        heap_.push_back({time, rank, keep(std::move(item)), id});
         std::push_heap(heap_.begin(), heap_.end(), later);
         return CancelToken{id};
     }
@@ -42,7 +42,8 @@ public:
         if (id == 0 || found == heap_.end()) {
             return false;
         }
-        *found = std::move(heap_.back());
+        take(found->place);
+        *found = heap_.back();
         heap_.pop_back();
         std::make_heap(heap_.begin(), heap_.end(), later);
         return true;
@@ -57,21 +58,40 @@ public:
     T pop() {
         SIM_CHECK(!heap_.empty(), "pop of an empty timeline");
         std::pop_heap(heap_.begin(), heap_.end(), later);
-        T item = std::move(heap_.back().item);
+        const std::uint32_t place = heap_.back().place;
         heap_.pop_back();
-        return item;
+        return take(place);
     }
     std::size_t size() const { return heap_.size(); }
     bool empty() const { return heap_.empty(); }
-    void clear() { heap_.clear(); }
+    void clear() {
+        heap_.clear();
+        items_.clear();
+        free_.clear();
+    }
 
 private:
+    // The heap orders keys; items, which may be large, stay where they were put.
     struct Entry {
         TimePs time;
         std::uint32_t rank;
+        std::uint32_t place;
         std::uint64_t id;
-        T item;
     };
+    std::uint32_t keep(T item) {
+        if (free_.empty()) {
+            items_.push_back(std::move(item));
+            return static_cast<std::uint32_t>(items_.size() - 1);
+        }
+        const std::uint32_t place = free_.back();
+        free_.pop_back();
+        items_[place] = std::move(item);
+        return place;
+    }
+    T take(std::uint32_t place) {
+        free_.push_back(place);
+        return std::move(items_[place]);
+    }
     static bool later(const Entry& a, const Entry& b) {
         if (a.time != b.time) {
             return a.time > b.time;
@@ -79,6 +99,8 @@ private:
         return a.rank != b.rank ? a.rank > b.rank : a.id > b.id;
     }
     std::vector<Entry> heap_;
+    std::vector<T> items_;
+    std::vector<std::uint32_t> free_;
     std::uint64_t last_id_ = 0;
 };
 

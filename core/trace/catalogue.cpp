@@ -25,22 +25,21 @@ std::vector<const EventInfo*> collect() {
 const std::vector<const EventInfo*>& catalogue() {
     // One line an event, in the order of the headers. An event missing here would be missing from
     // `ioasim trace catalogue`; a test compares the two.
-    static const std::vector<const EventInfo*> all =
-        collect<DsaEnqueue, DsaDispatch, DsaAccess, DsaFault, DsaComplete, DsaWqState,
-                DsaBatchEntry, DsaBatchEntryDone, DsaLog, DsaHalt, MemoryOwner, MemoryAccess,
-                PasidSpace, IoasidCapacity, IoasidSetAlloc, IoasidSetQuota, IoasidSetFree,
-                IoasidAlloc, IoasidGet, IoasidPut, IoasidStateChange, IoasidFreeCall, IoasidBind,
-                IoasidUnbind, IoasidFree, IoasidHandler, IoasidHandlerDone, IoasidReclaim,
-                IoasidWork, IoasidRefused, IoasidHazard, IoasidCharge, RunStart, RunEnd, RunPool,
-                RunFinding, RunDefect, LockAcquire, LockRelease, LockStatistics, SchedRun,
-                SchedIdle, StepResult, StepMismatch, KvmBind, KvmUnbind, KvmFree, KvmTableWrite,
-                KvmKick, VmEntry, VmExit, VmCreate, VmDestroy, VmDeviceRemoved, VirtualCommand,
-                GuestPasidEntry, VdcmBind, VdcmUnbind, VdcmFree, SvaBind, SvaUnbind, ProcessStart,
-                ProcessExit, CpuPasid, CpuEnqcmd, RequesterStart, RequesterDone, PcieUnsupported,
-                VtdPasidEntrySet, VtdPasidEntryClear, VtdRequest, VtdTranslated,
-                VtdTranslationCompletion, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill, VtdDrop,
-                VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdQueueStop,
-                VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse>();
+    static const std::vector<const EventInfo*> all = collect<
+        DsaEnqueue, DsaDispatch, DsaAccess, DsaFault, DsaComplete, DsaWqState, DsaBatchEntry,
+        DsaBatchEntryDone, DsaLog, DsaHalt, MemoryOwner, MemoryAccess, PasidSpace, IoasidCapacity,
+        IoasidSetAlloc, IoasidSetQuota, IoasidSetFree, IoasidAlloc, IoasidGet, IoasidPut,
+        IoasidStateChange, IoasidFreeCall, IoasidBind, IoasidUnbind, IoasidFree, IoasidHandler,
+        IoasidHandlerDone, IoasidReclaim, IoasidWork, IoasidRefused, IoasidHazard, IoasidCharge,
+        RunStart, RunEnd, RunPool, RunFinding, RunDefect, LockAcquire, LockRelease, LockStatistics,
+        SchedRun, SchedIdle, StepResult, StepMismatch, KvmBind, KvmUnbind, KvmFree, KvmTableWrite,
+        KvmKick, VmEntry, VmExit, VmCreate, VmDestroy, VmDeviceRemoved, VirtualCommand,
+        GuestPasidEntry, VdcmBind, VdcmUnbind, VdcmFree, SvaBind, SvaUnbind, ProcessStart,
+        ProcessExit, CpuPasid, CpuEnqcmd, RequesterStart, RequesterDone, PcieUnsupported, PcieStall,
+        PcieResume, PcieLost, VtdPasidEntrySet, VtdPasidEntryClear, VtdRequest, VtdTranslated,
+        VtdTranslationCompletion, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill, VtdDrop,
+        VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdQueueStop, VtdEventMessage,
+        VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse>();
     return all;
 }
 

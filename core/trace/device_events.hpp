@@ -114,6 +114,36 @@ struct PcieUnsupported {
     bool write = false;
     IOASIM_FIELDS(requester, address, length, write)
 };
+struct PcieStall {
+    static constexpr EventName kName{
+        "pcie.stall", Category::Pcie,
+        "A class of transactions waits on one direction of a link: for header or data credits, or "
+        "because of one that must not be passed (order). requester and descriptor are the "
+        "first's."};
+    Name link;     // "dev0.up", "dev0.down"
+    Name credits;  // "posted", "non_posted", "completion"
+    Name wants;
+    Rid requester;
+    std::uint64_t descriptor = 0;
+    IOASIM_FIELDS(link, credits, wants, requester, descriptor)
+};
+struct PcieResume {
+    static constexpr EventName kName{"pcie.resume", Category::Pcie,
+                                     "Nothing of the class waits any more on the link."};
+    Name link;
+    Name credits;
+    TimePs waited;
+    IOASIM_FIELDS(link, credits, waited)
+};
+struct PcieLost {
+    static constexpr EventName kName{"pcie.lost", Category::Pcie,
+                                     "A completion did not reach the device that it was for."};
+    Rid requester;
+    std::uint32_t tag = 0;
+    std::uint32_t length = 0;
+    std::uint64_t descriptor = 0;
+    IOASIM_FIELDS(requester, tag, length, descriptor)
+};
 struct MemoryOwner {
     static constexpr EventName kName{"memory.owner", Category::Memory,
                                      "Host pages belong to an address space from here on (owner "

@@ -11,6 +11,7 @@
 #include <iterator>
 
 #include "core/trace/event.hpp"
+#include "core/trace/hazard_kinds.hpp"
 
 namespace ioasim::trace {
 
@@ -196,7 +197,7 @@ struct IoasidHazard {
                                      "Where real code would deadlock, corrupt or use freed memory: "
                                      "kind, actor, lock, call chain."};
     Name kernel;
-    Name kind;
+    IoasidHazardKind kind = IoasidHazardKind::SelfDeadlock;
     Name actor;
     Name lock;
     Name chain;

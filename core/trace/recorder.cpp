@@ -49,6 +49,9 @@ EventRecord& Recorder::append(SourceId source, const EventInfo& info) {
         release_instant();
         instant_ = now;
     }
+    if (&info == watched_) {
+        reaction_();
+    }
     pending_.push_back({{}, software_});
     EventRecord& record = pending_.back().record;
     record.info = &info;

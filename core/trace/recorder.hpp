@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -50,6 +51,14 @@ public:
 
     // Categories as category_bit() masks. Listeners are called in the order of their addition.
     void add_listener(Listener& listener, std::uint32_t categories);
+    // Called at once, in the middle of the instant: for what must not wait until the order of the
+    // instant is known. One event type at a time.
+    template <class E>
+    void watch(std::function<void()> reaction) {
+        watched_ = &info_of<E>();
+        reaction_ = std::move(reaction);
+        wanted_ |= category_bit(E::kName.category);
+    }
     bool wants(Category category) const { return (wanted_ & category_bit(category)) != 0; }
 
     template <class E>
@@ -90,6 +99,8 @@ private:
     std::vector<const std::string*> source_names_;
     std::vector<std::uint32_t> source_ranks_;
     std::vector<Attached> listeners_;
+    const EventInfo* watched_ = nullptr;
+    std::function<void()> reaction_;
     std::uint32_t wanted_ = 0;
     std::vector<Pending> pending_;
     std::vector<Pending> releasing_;

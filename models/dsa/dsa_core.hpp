@@ -41,6 +41,8 @@ public:
 
     // A completion of a read; false: not expected.
     bool answer(TimePs now, pcie::Tlp completion);
+    // Writes that waited for credits of the link have left.
+    void way_out_free(TimePs now) { engines_.way_out_free(now); }
 
     void advance(TimePs now);
     std::optional<TimePs> next_wakeup() const;

@@ -24,8 +24,11 @@ DsaDevice::DsaDevice(sim::Simulation& simulation, const DsaConfig& config, const
       config_(config),
       params_(params),
       inbox_(*this, kInboxCapacity),
-      upstream_(sim::LinkParams{params.link_latency, params.link_bandwidth, 0}),
-      core_(params, config, *this, simulation.probes(), simulation.recorder(), source()) {}
+      upstream_(pcie::upstream_shape(params), simulation.probes(), simulation.recorder(), source(),
+                config.name + ".up"),
+      core_(params, config, *this, simulation.probes(), simulation.recorder(), source()) {
+    upstream_.bind_sender(*this);
+}
 
 bool DsaDevice::in_bar0(const pcie::Tlp& tlp) const {
     return inside(tlp, config_.bar0);
@@ -36,14 +39,23 @@ bool DsaDevice::in_bar2(const pcie::Tlp& tlp) const {
 }
 
 TimePs DsaDevice::send(TimePs now, pcie::Tlp tlp) {
-    const std::uint64_t bytes = pcie::wire_bytes(tlp);
-    const TimePs arrival = upstream_.send(now, std::move(tlp), bytes);
-    return arrival - params_.link_latency;
+    return upstream_.send(now, std::move(tlp));
+}
+
+void DsaDevice::consumed(TimePs now, const pcie::Tlp& tlp) {
+    if (downstream_ != nullptr && downstream_->limited()) {
+        downstream_->return_credits(now, downstream_->cost(tlp));
+    }
 }
 
 void DsaDevice::advance(TimePs now) {
+    if (upstream_.advance(now) && !held_back()) {
+        core_.way_out_free(now);
+    }
     while (register_accesses_.due(now)) {
-        access_register(now, register_accesses_.pop());
+        const pcie::Tlp access = register_accesses_.pop();
+        consumed(now, access);
+        access_register(now, access);
     }
     while (portal_answers_.due(now)) {
         send(now, portal_answers_.pop());
@@ -58,15 +70,18 @@ void DsaDevice::receive(TimePs now, pcie::Tlp tlp) {
     switch (tlp.kind) {
         case pcie::TlpKind::Completion: {
             const std::uint32_t tag = tlp.tag;
+            consumed(now, tlp);
             const bool expected = core_.answer(now, std::move(tlp));
             SIM_CHECK(expected, "{}: completion with unknown tag {}", name(), tag);
             return;
         }
         case pcie::TlpKind::DeferrableWrite:
+            consumed(now, tlp);
             submission(now, tlp);
             return;
         case pcie::TlpKind::MemWrite:
             if (in_bar2(tlp)) {
+                consumed(now, tlp);
                 submission(now, tlp);
                 return;
             }
@@ -122,7 +137,8 @@ void DsaDevice::access_register(TimePs now, const pcie::Tlp& tlp) {
 
 std::optional<TimePs> DsaDevice::next_wakeup() const {
     const auto queues = sim::earliest(register_accesses_.next(), portal_answers_.next());
-    return sim::earliest(sim::earliest(inbox_.next(), queues), core_.next_wakeup());
+    const auto outside = sim::earliest(inbox_.next(), upstream_.next_wakeup());
+    return sim::earliest(sim::earliest(outside, queues), core_.next_wakeup());
 }
 
 void DsaDevice::dump(sim::StateDump& out) const {

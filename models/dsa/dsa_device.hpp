@@ -9,9 +9,9 @@
 #include <string>
 
 #include "core/sim/inbox.hpp"
-#include "core/sim/link.hpp"
 #include "core/sim/module.hpp"
 #include "models/dsa/dsa_core.hpp"
+#include "models/pcie/link_if.hpp"
 #include "models/pcie/pcie_if.hpp"
 
 namespace ioasim::dsa {
@@ -22,7 +22,10 @@ public:
 
     // From the root complex; and the link to it.
     sim::Inbox<pcie::Tlp>& inbox() { return inbox_; }
-    sim::Link<pcie::Tlp>& upstream() { return upstream_; }
+    pcie::TlpLink& upstream() { return upstream_; }
+    const pcie::LinkParams& link_params() const { return params_; }
+    // The link that brings transactions; credits go back as they are consumed.
+    void return_credits_to(pcie::TlpLink& link) { downstream_ = &link; }
     const DsaConfig& config() const { return config_; }
 
     void start() override { core_.start(); }
@@ -33,6 +36,8 @@ public:
 
 private:
     TimePs send(TimePs now, pcie::Tlp tlp) override;
+    bool held_back() const override { return upstream_.waits(pcie::CreditClass::Posted); }
+    void consumed(TimePs now, const pcie::Tlp& tlp);
     void receive(TimePs now, pcie::Tlp tlp);
     void submission(TimePs now, const pcie::Tlp& tlp);
     void access_register(TimePs now, const pcie::Tlp& tlp);
@@ -42,7 +47,8 @@ private:
     DsaConfig config_;
     DsaParams params_;
     sim::Inbox<pcie::Tlp> inbox_;
-    sim::Link<pcie::Tlp> upstream_;
+    pcie::TlpLink upstream_;
+    pcie::TlpLink* downstream_ = nullptr;
     DsaCore core_;
     sim::Timeline<pcie::Tlp> register_accesses_;
     sim::Timeline<pcie::Tlp> portal_answers_;

@@ -40,11 +40,6 @@ void add_sizes(ParamTable<DsaParams>& t) {
             "largest read request; requests never cross a 4-KiB page",
             "PCI Express Base Specification 7.5.3.4: default of Max_Read_Request_Size", Unit::Bytes)
         .in_powers_of_two();
-    t.count("max_payload", &DsaParams::max_payload, 64, 4096, 256,
-            "largest write; writes never cross a 4-KiB page",
-            "PCI Express Base Specification 7.5.3.4: common Max_Payload_Size of servers",
-            Unit::Bytes)
-        .in_powers_of_two();
     t.count("engine_depth", &DsaParams::engine_depth, 1, 16, 3,
             "descriptors that one engine works on at a time",
             "DSAssassin (HPCA 2026): 7 accepted with a 4-entry queue behind one long copy");
@@ -69,14 +64,6 @@ void add_latencies(ParamTable<DsaParams>& t) {
     t.time("command", &DsaParams::command, 1_ps, 1_ms, 10_us,
            "command register to done, beside what a drain waits for",
            "assumed, 10 to 100 us: nothing published");
-    t.time("link.latency", &DsaParams::link_latency, 1_ps, 10_us, 10_ns,
-           "device to root complex, one way",
-           "assumed, 0 to 20 ns: root-complex integrated endpoint without a physical link");
-    t.count("link.bandwidth", &DsaParams::link_bandwidth, 0, 1000'000, 33000,
-            "device to root complex, headers included; 0: no limit",
-            "derived: 30.6 GB/s copy rate (accel-datapath hardware evaluation, DSA-2LM at USENIX "
-            "ATC 2025, DSAssassin: 30.3 to 31.5) in 256-byte writes with 20 bytes of header",
-            Unit::Bandwidth);
 }
 
 }  // namespace
@@ -86,6 +73,14 @@ const ParamTable<DsaParams>& dsa_param_table() {
         ParamTable<DsaParams> t{"device"};
         add_sizes(t);
         add_latencies(t);
+        pcie::add_link_params(
+            t,
+            {pcie::kNoPhysicalLink, 1, 33'000,
+             "derived: 30.6 GB/s copy rate (accel-datapath hardware evaluation, DSA-2LM at "
+             "USENIX ATC 2025, DSAssassin: 30.3 to 31.5) in 256-byte writes with 20 bytes of "
+             "header",
+             10_ns, "assumed, 0 to 20 ns: root-complex integrated endpoint without a physical link",
+             0});
         return t;
     }();
     return table;

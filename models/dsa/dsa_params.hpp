@@ -5,10 +5,11 @@
 
 #include "core/base/params.hpp"
 #include "core/base/time.hpp"
+#include "models/pcie/link_params_if.hpp"
 
 namespace ioasim::dsa {
 
-struct DsaParams {
+struct DsaParams : pcie::LinkParams {
     // Capabilities.
     std::uint64_t total_entries = 0;
     std::uint64_t groups = 0;
@@ -23,7 +24,6 @@ struct DsaParams {
     // Memory requests.
     std::uint64_t read_buffer_bytes = 0;
     std::uint64_t max_read_request = 0;
-    std::uint64_t max_payload = 0;
     std::uint64_t engine_depth = 0;
     // Latencies.
     TimePs register_access;
@@ -32,9 +32,6 @@ struct DsaParams {
     TimePs engine_setup;
     TimePs completion;
     TimePs command;
-    // The link to the root complex.
-    TimePs link_latency;
-    std::uint64_t link_bandwidth = 0;
 };
 
 const ParamTable<DsaParams>& dsa_param_table();

@@ -175,6 +175,10 @@ void Engines::issue_reads(TimePs now, std::uint32_t engine, std::uint32_t slot) 
     const std::uint32_t limit = port_.max_read(op.issuer().group, op.sources());
     std::uint32_t length = op.next_chunk(limit);
     while (length != 0) {
+        if (shared_.fabric.held_back()) {
+            starved_ = true;
+            return;
+        }
         const Operation::Read parts[2] = {op.part(0, length), op.part(1, length)};
         if (!port_.can_read(op.issuer().group, parts[0].length, op.sources())) {
             starved_ = true;
@@ -197,7 +201,7 @@ void Engines::issue_words(TimePs now, std::uint32_t engine, std::uint32_t slot) 
     Operation& op = engines_[engine].slots[slot];
     const bool back = op.state() == Operation::State::Readback;
     while (const auto word = op.next_word()) {
-        if (!port_.can_read(op.issuer().group, word->length)) {
+        if (shared_.fabric.held_back() || !port_.can_read(op.issuer().group, word->length)) {
             starved_ = true;
             return;
         }
@@ -234,6 +238,17 @@ void Engines::issue_all(TimePs now) {
         }
     }
     first_to_issue_ = (first_to_issue_ + 1) % count();
+}
+
+void Engines::way_out_free(TimePs now) {
+    for (const Step& step : std::exchange(held_fills_, {})) {
+        if (engines_[step.engine].slots[step.slot].generation() == step.generation) {
+            schedule(now, step.kind, step.engine, step.slot);
+        }
+    }
+    if (starved_) {
+        issue_all(now);
+    }
 }
 
 bool Engines::answer(TimePs now, pcie::Tlp completion) {
@@ -304,6 +319,10 @@ void Engines::words_answered(TimePs now, std::uint32_t engine, std::uint32_t slo
 
 void Engines::fill(TimePs now, std::uint32_t engine, std::uint32_t slot) {
     Operation& op = engines_[engine].slots[slot];
+    if (shared_.fabric.held_back()) {
+        held_fills_.push_back({StepKind::Fill, engine, slot, op.generation()});
+        return;
+    }
     op.fill(static_cast<std::uint32_t>(shared_.params.max_payload) * kFillBurst);
     const TimePs free_at = issue_writes(now, engine, slot);
     if (op.finished()) {

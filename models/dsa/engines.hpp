@@ -43,6 +43,8 @@ public:
     bool answer(TimePs now, pcie::Tlp completion);
 
     void advance(TimePs now);
+    // Writes that waited for credits of the link have left.
+    void way_out_free(TimePs now);
     std::optional<TimePs> next_wakeup() const { return steps_.next(); }
 
     // Ends matching work as soon as its reads are back, without a record.
@@ -144,7 +146,8 @@ private:
     std::uint32_t active_ = 0;
     std::uint32_t drains_waiting_ = 0;
     std::uint32_t first_to_issue_ = 0;  // round robin among engines for read buffers
-    bool starved_ = false;              // somebody waits for read buffers
+    bool starved_ = false;              // somebody waits for read buffers or for the way out
+    std::vector<Step> held_fills_;      // that wait for the way out
     std::optional<Issuer> previous_;    // defect dsa.pasid_of_previous
 };
 

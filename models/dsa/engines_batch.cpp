@@ -25,6 +25,10 @@ void Engines::fetch_list(TimePs now, std::uint32_t engine) {
     if (!read) {
         return;
     }
+    if (shared_.fabric.held_back()) {
+        starved_ = true;
+        return;
+    }
     if (!port_.can_read(batch.issuer().group, read->length)) {
         starved_ = true;
         shared_.probes.hit(kBuffersExhausted);

@@ -51,8 +51,10 @@ constexpr Pasid traced_pasid(const std::optional<Pasid>& pasid) {
 class Fabric {
 public:
     virtual ~Fabric() = default;
-    // Returns when the way out is free for the next one.
+    // Returns when the way out is free for the next one, if nothing waits for credits.
     virtual TimePs send(TimePs now, pcie::Tlp tlp) = 0;
+    // Writes wait for credits of the link: engines stop making more of them.
+    virtual bool held_back() const { return false; }
 };
 
 // Interned names and the emitting source.

@@ -164,7 +164,7 @@ void Kvm::kick_all(ExecContext& ctx) {
         while (wait.vcpu->in_guest() && wait.vcpu->exits() == wait.exits) {
             if (ctx.now() >= deadline) {
                 kernel_.emit(ctx, trace::IoasidHazard{kernel_.intern(kernel_.name()),
-                                                      kernel_.intern("kick_timeout"),
+                                                      trace::IoasidHazardKind::KickTimeout,
                                                       kernel_.intern(ctx.name()),
                                                       kernel_.intern(wait.vcpu->name()),
                                                       kernel_.intern(ctx.call_chain())});

@@ -455,7 +455,7 @@ void Sva::on_free_work(ExecContext& ctx, Binding& binding) {
             if (core_.switches().unbind_frees_queued_work ||
                 kernel_.probes().has(kUnbindFreesQueuedWork)) {
                 kernel_.emit(ctx, trace::IoasidHazard{kernel_.intern(kernel_.name()),
-                                                      kernel_.intern("freed_object"),
+                                                      trace::IoasidHazardKind::FreedObject,
                                                       kernel_.intern(ctx.name()),
                                                       kernel_.intern(binding.free_work.name()),
                                                       kernel_.intern(ctx.call_chain())});

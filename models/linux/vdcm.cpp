@@ -26,7 +26,7 @@ public:
             // The teardown goes on: what is left in the device faults from then on.
             vdcm_.kernel_.emit(
                 ctx, trace::IoasidHazard{vdcm_.kernel_.intern(vdcm_.kernel_.name()),
-                                         vdcm_.kernel_.intern("drain_failed"),
+                                         trace::IoasidHazardKind::DrainFailed,
                                          vdcm_.kernel_.intern(ctx.name()), vdcm_.device_name_,
                                          vdcm_.kernel_.intern(ctx.call_chain())});
         }

@@ -18,8 +18,8 @@ constexpr bool is_interrupt_address(std::uint64_t address) {
     return address >= kInterruptBase && address < kInterruptBase + kInterruptBytes;
 }
 
-// Header of four dwords, PASID prefix of one, payload (2.2.1, 6.20.1). Framing and link CRC are
-// part of a link's rate.
+// Header of four dwords, PASID prefix of one, payload (2.2.1, 6.20.1): what a transaction weighs
+// between units of the die, which have no physical link. For those see link_layout.hpp.
 constexpr std::uint64_t kHeaderBytes = 16;
 constexpr std::uint64_t kPasidPrefixBytes = 4;
 inline std::uint64_t wire_bytes(const Tlp& tlp) {

@@ -1,6 +1,31 @@
 #include "models/pcie/pcie_params.hpp"
 
 namespace ioasim::pcie {
+namespace {
+
+void add_credits(ParamTable<PcieParams>& t) {
+    t.count("port.posted_headers", &PcieParams::posted_headers, 0, 65536, 92,
+            "Writes and messages of a device that its port has room for; 0: no limit.",
+            "about 92 cache lines of write credits (Understanding the Host Network, SIGCOMM'24)");
+    t.count("port.posted_data", &PcieParams::posted_data, 0, 65536, 368,
+            "Their data in units of 16 bytes, at least one payload; 0: no limit.",
+            "92 cache lines of 64 bytes, as the headers");
+    t.count("port.nonposted_headers", &PcieParams::nonposted_headers, 0, 65536, 164,
+            "Reads of a device that its port has room for; 0: no limit.",
+            "more than 164 lines in flight (Understanding the Host Network, SIGCOMM'24)");
+    t.count("port.nonposted_data", &PcieParams::nonposted_data, 0, 65536, 16,
+            "Data of deferrable writes in units of 16 bytes, at least 4; 0: no limit.",
+            "modelling choice: devices read, they send no deferrable writes");
+}
+
+}  // namespace
+
+CreditLimits PcieParams::advertised() const {
+    CreditLimits limits;
+    limits.headers = {posted_headers, nonposted_headers, 0};
+    limits.data = {posted_data, nonposted_data, 0};
+    return limits;
+}
 
 const ParamTable<PcieParams>& pcie_param_table() {
     static const ParamTable<PcieParams> table = [] {
@@ -13,11 +38,12 @@ const ParamTable<PcieParams>& pcie_param_table() {
                 "Rate to the CPUs; 0: no limit.", "modelling choice: completions are small",
                 Unit::Bandwidth);
         t.time("device.latency", &PcieParams::device_latency, 1_ps, 10_us, 10_ns,
-               "One way from the root complex to a device.",
+               "One way from the root complex to a device, and of credits back to it.",
                "0 to 20 ns: an integrated endpoint has no physical link; modelling choice");
         t.count("device.bandwidth", &PcieParams::device_bandwidth, 0, 10'000'000, 0,
-                "Rate to a device; 0: no limit.", "modelling choice: the device's own rate limits",
-                Unit::Bandwidth);
+                "Rate to a device without a physical link; 0: no limit.",
+                "modelling choice: the device's own rate limits", Unit::Bandwidth);
+        add_credits(t);
         t.time("iommu.latency", &PcieParams::iommu_latency, 1_ps, 10_us, 5_ns,
                "One way from the root complex to a remapping unit.",
                "modelling choice: both are one unit of the die");

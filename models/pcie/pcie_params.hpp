@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/base/params.hpp"
+#include "models/pcie/link_params_if.hpp"
 
 namespace ioasim::pcie {
 
@@ -15,7 +16,14 @@ struct PcieParams {
     TimePs iommu_latency;
     std::uint64_t iommu_bandwidth = 0;
     std::uint64_t iommu_credits = 0;
+    // What each port advertises to its device.
+    std::uint64_t posted_headers = 0;
+    std::uint64_t posted_data = 0;
+    std::uint64_t nonposted_headers = 0;
+    std::uint64_t nonposted_data = 0;
     std::uint64_t queue = 0;
+
+    CreditLimits advertised() const;
 };
 
 // Owner kind "pcie".

@@ -17,36 +17,47 @@ RootComplex::RootComplex(sim::Simulation& simulation, const std::string& name,
       inbox_(*this, params.queue),
       credit_waker_(*this) {}
 
-PortId RootComplex::add_port(Kind kind, TimePs latency, std::uint64_t bandwidth) {
-    sim::LinkParams link;
-    link.latency = latency;
-    link.bytes_per_us = bandwidth;
-    ports_.push_back(std::make_unique<Port>(kind, link));
+PortId RootComplex::add_port(Kind kind, const LinkShape& shape, const std::string& name) {
+    ports_.push_back(std::make_unique<Port>(kind, *this, shape, name));
+    ports_.back()->down.bind_sender(*this);
     return static_cast<PortId>(ports_.size() - 1);
 }
 
 PortId RootComplex::add_cpus() {
     SIM_CHECK(!cpus_, "a second CPU complex");
-    cpus_ = add_port(Kind::Cpus, params_.cpu_latency, params_.cpu_bandwidth);
+    LinkShape shape;
+    shape.latency = params_.cpu_latency;
+    shape.rate = params_.cpu_bandwidth;
+    cpus_ = add_port(Kind::Cpus, shape, "cpus");
     return *cpus_;
 }
 
 PortId RootComplex::add_iommu(BarRange registers) {
-    const PortId port = add_port(Kind::Iommu, params_.iommu_latency, params_.iommu_bandwidth);
+    LinkShape shape;
+    shape.latency = params_.iommu_latency;
+    shape.rate = params_.iommu_bandwidth;
+    const PortId port = add_port(Kind::Iommu, shape, "iommu");
     routes_.claim(port, registers);
     sim::LinkParams link;
     link.latency = params_.iommu_latency;
     link.bytes_per_us = params_.iommu_bandwidth;
     link.credits = params_.iommu_credits;
-    ports_[port]->up = std::make_unique<Egress>(link);
+    ports_[port]->up = std::make_unique<Upward>(link);
     ports_[port]->up->link.bind_sender(credit_waker_);
     return port;
 }
 
-PortId RootComplex::add_device(PortId iommu, Rid rid, const std::vector<BarRange>& bars) {
+PortId RootComplex::add_device(PortId iommu, Rid rid, const std::vector<BarRange>& bars,
+                               const std::string& name, const LinkParams& link) {
     SIM_CHECK(ports_.at(iommu)->kind == Kind::Iommu, "port {} is no remapping unit", iommu);
     SIM_CHECK(rid != kHostRid, "the host's id for a device");
-    const PortId port = add_port(Kind::Device, params_.device_latency, params_.device_bandwidth);
+    LinkShape shape = upstream_shape(link);
+    shape.latency = params_.device_latency;
+    if (!link.physical()) {
+        shape.rate = params_.device_bandwidth;
+    }
+    const PortId port = add_port(Kind::Device, shape, name + ".down");
+    ports_[port]->down.advertise(link.advertised());
     ports_[port]->iommu = iommu;
     ports_[port]->rid = rid;
     routes_.add_function(port, rid);
@@ -56,7 +67,16 @@ PortId RootComplex::add_device(PortId iommu, Rid rid, const std::vector<BarRange
     return port;
 }
 
+void RootComplex::attach(PortId device, TlpLink& upstream) {
+    upstream.bind(inbox_, device);
+    upstream.advertise(params_.advertised());
+    ports_.at(device)->from_device = &upstream;
+}
+
 void RootComplex::advance(TimePs now) {
+    if (stalled_) {
+        retry_stalled(now);
+    }
     if (waiting_ != 0) {
         for (const auto& port : ports_) {
             if (port->up) {
@@ -88,7 +108,7 @@ void RootComplex::from_cpus(TimePs now, PortId from, Tlp tlp) {
         refuse(now, from, tlp);
         return;
     }
-    forward(now, from, ports_[*target]->down, std::move(tlp));
+    send_down(now, *target, std::move(tlp));
 }
 
 void RootComplex::refuse(TimePs now, PortId from, const Tlp& tlp) {
@@ -96,9 +116,8 @@ void RootComplex::refuse(TimePs now, PortId from, const Tlp& tlp) {
     emit(trace::PcieUnsupported{tlp.requester, Hpa{tlp.address}, tlp.length,
                                 tlp.kind != TlpKind::MemRead});
     if (!is_posted(tlp.kind)) {
-        forward(now, from, ports_[from]->down, make_completion(tlp, CplStatus::UnsupportedRequest));
+        send_down(now, from, make_completion(tlp, CplStatus::UnsupportedRequest));
     }
-    left(now, from);
 }
 
 void RootComplex::from_device(TimePs now, PortId from, Tlp tlp) {
@@ -108,11 +127,12 @@ void RootComplex::from_device(TimePs now, PortId from, Tlp tlp) {
         const bool pushes_writes = !tlp.data.empty() && !probes_.has(kCompletionPassesWrites);
         if (!pushes_writes) {
             SIM_CHECK(cpus_, "a completion, but no CPU complex");
-            forward(now, from, ports_[*cpus_]->down, std::move(tlp));
+            left(now, from, tlp);
+            send_down(now, *cpus_, std::move(tlp));
             return;
         }
     }
-    forward(now, from, *ports_[port.iommu]->up, std::move(tlp));
+    send_up(now, from, *ports_[port.iommu]->up, std::move(tlp));
 }
 
 void RootComplex::from_iommu(TimePs now, PortId from, Tlp tlp) {
@@ -126,48 +146,82 @@ void RootComplex::from_iommu(TimePs now, PortId from, Tlp tlp) {
         if (!device && tlp.kind == TlpKind::Completion && tlp.requester != kHostRid) {
             // Asked for in the name of a function that does not exist: nobody takes it.
             probes_.hit(kOrphanCompletion);
-            left(now, from);
+            return;
+        }
+        if (device && loses(tlp)) {
             return;
         }
         target = device ? device : target;
     }
     SIM_CHECK(target, "nobody to take a transaction of requester {:#06x}", tlp.requester.value());
-    forward(now, from, ports_[*target]->down, std::move(tlp));
+    send_down(now, *target, std::move(tlp));
 }
 
-void RootComplex::forward(TimePs now, PortId from, Egress& egress, Tlp tlp) {
-    if (egress.waiting.empty() && egress.link.can_send(now)) {
+bool RootComplex::loses(const Tlp& tlp) {
+    if (tlp.kind != TlpKind::Completion || !probes_.fails(kCompletionLost)) {
+        return false;
+    }
+    emit(trace::PcieLost{tlp.requester, tlp.tag, tlp.length, tlp.descriptor});
+    return true;
+}
+
+void RootComplex::send_down(TimePs now, PortId to, Tlp tlp) {
+    TlpLink& down = ports_[to]->down;
+    down.send(now, std::move(tlp));
+    if (down.waiting() != 0) {
+        SIM_CHECK(down.waiting() < params_.queue, "{} transactions wait for credits of a device",
+                  down.waiting());
+        stalled_ = true;
+    }
+}
+
+void RootComplex::retry_stalled(TimePs now) {
+    stalled_ = false;
+    for (const auto& port : ports_) {
+        port->down.advance(now);
+        stalled_ = stalled_ || port->down.waiting() != 0;
+    }
+}
+
+void RootComplex::send_up(TimePs now, PortId from, Upward& up, Tlp tlp) {
+    if (up.waiting.empty() && up.link.can_send(now)) {
+        left(now, from, tlp);
         const std::uint64_t bytes = wire_bytes(tlp);
-        egress.link.send(now, std::move(tlp), bytes);
-        left(now, from);
+        up.link.send(now, std::move(tlp), bytes);
         return;
     }
     probes_.hit(kCreditWait);
-    SIM_CHECK(egress.waiting.size() < params_.queue, "{} transactions wait for a credit",
-              egress.waiting.size());
-    egress.waiting.push_back({std::move(tlp), from});
+    SIM_CHECK(up.waiting.size() < params_.queue, "{} transactions wait for a credit",
+              up.waiting.size());
+    up.waiting.push_back({std::move(tlp), from});
     ++waiting_;
 }
 
-void RootComplex::send_waiting(TimePs now, Egress& egress) {
-    while (!egress.waiting.empty() && egress.link.can_send(now)) {
-        Waiting next = std::move(egress.waiting.front());
-        egress.waiting.pop_front();
+void RootComplex::send_waiting(TimePs now, Upward& up) {
+    while (!up.waiting.empty() && up.link.can_send(now)) {
+        Waiting next = std::move(up.waiting.front());
+        up.waiting.pop_front();
         --waiting_;
+        left(now, next.from, next.tlp);
         const std::uint64_t bytes = wire_bytes(next.tlp);
-        egress.link.send(now, std::move(next.tlp), bytes);
-        left(now, next.from);
+        up.link.send(now, std::move(next.tlp), bytes);
     }
 }
 
-void RootComplex::left(TimePs now, PortId from) {
-    if (ports_[from]->credit_link != nullptr) {
-        ports_[from]->credit_link->return_credit(now);
+void RootComplex::left(TimePs now, PortId from, const Tlp& tlp) {
+    TlpLink* const link = ports_[from]->from_device;
+    if (link != nullptr && link->limited()) {
+        link->return_credits(now, link->cost(tlp));
     }
 }
 
 std::optional<TimePs> RootComplex::next_wakeup() const {
     std::optional<TimePs> next = inbox_.next();
+    if (stalled_) {
+        for (const auto& port : ports_) {
+            next = sim::earliest(next, port->down.next_wakeup());
+        }
+    }
     if (waiting_ == 0) {
         return next;
     }
@@ -186,6 +240,10 @@ void RootComplex::dump(sim::StateDump& out) const {
             out.line(fmt::format("unit at port {}: {} of {} credits in use, {} wait", i,
                                  ports_[i]->up->link.in_use(), params_.iommu_credits,
                                  ports_[i]->up->waiting.size()));
+        }
+        if (ports_[i]->down.waiting() != 0) {
+            out.line(fmt::format("device at port {}: {} transactions wait for credits", i,
+                                 ports_[i]->down.waiting()));
         }
     }
 }

@@ -4,10 +4,12 @@
 //   from a device   requests and read completions to its unit, other completions to the CPUs
 //   from a unit     completions by requester, interrupts to the CPUs, messages by device
 //
-// Every path is a FIFO, so a posted write is never passed on its path. A device's read completion
-// must push the device's earlier DMA writes (PCIe 2.4.1): it goes through the unit, which sends it
-// back once they are done. Completions without data order nothing and go directly. Left out: peer
-// to peer, switches, configuration space, error messages.
+// Paths on the die are FIFOs, so a posted write is never passed there; links to devices have
+// credits and order by class (link_if.hpp). A device's read completion must push the device's
+// earlier DMA writes (PCIe 2.4.1): it goes through the unit, which sends it back once they are
+// done. Completions without data order nothing and go directly. A transaction of a device occupies
+// its port until it is on its way to the unit; then its credits go back. Left out: peer to peer,
+// switches, configuration space, error messages.
 #pragma once
 
 #include <deque>
@@ -20,6 +22,7 @@
 #include "core/sim/inbox.hpp"
 #include "core/sim/link.hpp"
 #include "core/sim/module.hpp"
+#include "models/pcie/link_if.hpp"
 #include "models/pcie/pcie_if.hpp"
 #include "models/pcie/pcie_params.hpp"
 #include "models/pcie/routing.hpp"
@@ -34,25 +37,26 @@ public:
     // of these calls. Requests of a requester that is no device's function are the CPUs'.
     PortId add_cpus();
     PortId add_iommu(BarRange registers);
-    PortId add_device(PortId iommu, Rid rid, const std::vector<BarRange>& bars);
+    // `link`: shape of the link to the device and what the device advertises; by default an
+    // endpoint inside the root complex that always has room.
+    PortId add_device(PortId iommu, Rid rid, const std::vector<BarRange>& bars,
+                      const std::string& name = "device", const LinkParams& link = {});
+    // Binds a device's own link to its port, which advertises room and gives credits back.
+    void attach(PortId device, TlpLink& upstream);
     // One more function behind a device's port.
     void add_function(PortId device, Rid rid) { routes_.add_function(device, rid); }
-    // The device's own link, when it has credits: they go back as its transactions leave.
-    void return_credits_to(PortId device, sim::Link<Tlp>& link) {
-        ports_.at(device)->credit_link = &link;
-    }
 
     sim::Inbox<Tlp>& inbox() { return inbox_; }
     // To the CPUs: completions and interrupts. To a device: MMIO, completions, messages. To a unit:
-    // accesses to its registers.
-    sim::Link<Tlp>& downstream(PortId port) { return ports_.at(port)->down.link; }
+    // accesses to its registers. A device gives credits back for what it has consumed.
+    TlpLink& downstream(PortId port) { return ports_.at(port)->down; }
     // To a unit: what its devices send. The unit returns a credit for each.
     sim::Link<Tlp>& upstream(PortId iommu) { return ports_.at(iommu)->up->link; }
 
     void advance(TimePs now) override;
     std::optional<TimePs> next_wakeup() const override;
     void dump(sim::StateDump& out) const override;
-    bool busy() const override { return inbox_.size() != 0 || waiting_ != 0; }
+    bool busy() const override { return inbox_.size() != 0 || waiting_ != 0 || stalled_; }
 
 private:
     enum class Kind : std::uint8_t { Cpus, Iommu, Device };
@@ -60,19 +64,20 @@ private:
         Tlp tlp;
         PortId from;
     };
-    struct Egress {
-        explicit Egress(sim::LinkParams params) : link(params) {}
+    struct Upward {
+        explicit Upward(sim::LinkParams params) : link(params) {}
         sim::Link<Tlp> link;
         std::deque<Waiting> waiting;
     };
     struct Port {
-        Port(Kind k, sim::LinkParams params) : kind(k), down(params) {}
+        Port(Kind k, RootComplex& rc, const LinkShape& shape, const std::string& name)
+            : kind(k), down(shape, rc.probes_, rc.recorder(), rc.source(), name) {}
         Kind kind;
         PortId iommu = 0;  // devices
         Rid rid;           // devices
-        Egress down;
-        std::unique_ptr<Egress> up;  // units
-        sim::Link<Tlp>* credit_link = nullptr;
+        TlpLink down;
+        std::unique_ptr<Upward> up;      // units
+        TlpLink* from_device = nullptr;  // the device's own link
     };
 
     // A returned credit matters only while something waits for it.
@@ -86,14 +91,18 @@ private:
         RootComplex& owner;
     };
 
-    PortId add_port(Kind kind, TimePs latency, std::uint64_t bandwidth);
+    PortId add_port(Kind kind, const LinkShape& shape, const std::string& name);
     void from_cpus(TimePs now, PortId from, Tlp tlp);
     void from_device(TimePs now, PortId from, Tlp tlp);
     void from_iommu(TimePs now, PortId from, Tlp tlp);
     void refuse(TimePs now, PortId from, const Tlp& tlp);
-    void forward(TimePs now, PortId from, Egress& egress, Tlp tlp);
-    void send_waiting(TimePs now, Egress& egress);
-    void left(TimePs now, PortId from);
+    bool loses(const Tlp& tlp);
+    void send_down(TimePs now, PortId to, Tlp tlp);
+    void send_up(TimePs now, PortId from, Upward& up, Tlp tlp);
+    void send_waiting(TimePs now, Upward& up);
+    void retry_stalled(TimePs now);
+    // Returns its credits to the device that it came from.
+    void left(TimePs now, PortId from, const Tlp& tlp);
 
     PcieParams params_;
     Probes& probes_;
@@ -102,7 +111,8 @@ private:
     std::vector<std::unique_ptr<Port>> ports_;
     std::optional<PortId> cpus_;
     CreditWaker credit_waker_;
-    std::size_t waiting_ = 0;  // in all egress queues
+    std::size_t waiting_ = 0;  // for credits of units
+    bool stalled_ = false;     // something waits on a link to a device
     std::uint64_t routed_ = 0;
 };
 

@@ -2,8 +2,10 @@
 
 #include "core/ioasid/switches.hpp"
 #include "models/dsa/dsa_params.hpp"
+#include "models/pcie/pcie_params.hpp"
 #include "models/platform/address_map.hpp"
 #include "models/platform/param_resolve.hpp"
+#include "models/requester/requester_params.hpp"
 #include "models/vm/guest_memory.hpp"
 #include "models/vtd/vtd_capabilities.hpp"
 
@@ -58,6 +60,25 @@ void check_iommus(const PlatformConfig& config, Problems& problems) {
             resolve(vtd::vtd_param_table(), config, config.iommus[i].name);
         for (const std::string& problem : vtd::capability_problems(params)) {
             problems.push_back({where, problem});
+        }
+    }
+}
+
+// Credits below one payload: nothing would ever leave.
+void check_links(const PlatformConfig& config, Problems& problems) {
+    const pcie::PcieParams ports = resolve(pcie::pcie_param_table(), config, "pcie");
+    for (std::size_t d = 0; d < config.devices.size(); ++d) {
+        const DeviceConfig& device = config.devices[d];
+        const bool dsa = device.kind == DeviceKind::Dsa;
+        const pcie::LinkParams link =
+            dsa ? pcie::LinkParams{resolve(dsa::dsa_param_table(), config, device.name)}
+                : pcie::LinkParams{
+                      resolve(requester::requester_param_table(), config, device.name)};
+        for (const pcie::CreditLimits& limits : {ports.advertised(), link.advertised()}) {
+            const std::string problem = pcie::credit_problem(limits, link.max_payload);
+            if (!problem.empty()) {
+                problems.push_back({fmt::format("platform.devices[{}]", d), problem});
+            }
         }
     }
 }
@@ -122,6 +143,7 @@ Problems check(const PlatformConfig& config) {
     Problems problems;
     check_devices(config, problems);
     check_iommus(config, problems);
+    check_links(config, problems);
     check_vms(config, problems);
     check_profile(config, problems);
     return problems;

@@ -100,6 +100,13 @@ void Hardware::construct(sim::Simulation& sim, const PlatformConfig& config,
     }
 }
 
+template <class Device>
+void Hardware::attach(Device& device, pcie::PortId port) {
+    root_complex_->attach(port, device.upstream());
+    root_complex_->downstream(port).bind(device.inbox(), 0);
+    device.return_credits_to(root_complex_->downstream(port));
+}
+
 void Hardware::connect(const PlatformConfig& config) {
     pcie::RootComplex& rc = *root_complex_;
     const pcie::PortId cpu_port = rc.add_cpus();
@@ -120,19 +127,16 @@ void Hardware::connect(const PlatformConfig& config) {
     }
     for (std::size_t i = 0; i < devices_.size(); ++i) {
         const DeviceConfig& device = config.devices[i];
+        const pcie::PortId iommu = iommu_ports.at(device.iommu);
         if (device.kind == DeviceKind::Requester) {
             const requester::RequesterConfig identity = requester_config(device, i);
-            const pcie::PortId port =
-                rc.add_device(iommu_ports.at(device.iommu), identity.rid, {identity.bar0});
-            requesters_[i]->upstream().bind(rc.inbox(), port);
-            rc.downstream(port).bind(requesters_[i]->inbox(), 0);
-            continue;
+            attach(*requesters_[i], rc.add_device(iommu, identity.rid, {identity.bar0}, device.name,
+                                                  requesters_[i]->link_params()));
+        } else {
+            const dsa::DsaConfig identity = device_config(device, i);
+            attach(*devices_[i], rc.add_device(iommu, identity.rid, {identity.bar0, identity.bar2},
+                                               device.name, devices_[i]->link_params()));
         }
-        const dsa::DsaConfig identity = device_config(device, i);
-        const pcie::PortId port = rc.add_device(iommu_ports.at(device.iommu), identity.rid,
-                                                {identity.bar0, identity.bar2});
-        devices_[i]->upstream().bind(rc.inbox(), port);
-        rc.downstream(port).bind(devices_[i]->inbox(), 0);
     }
 }
 

@@ -37,6 +37,8 @@ public:
 private:
     void construct(sim::Simulation& sim, const PlatformConfig& config, sim::Dispatcher& dispatcher);
     void connect(const PlatformConfig& config);
+    template <class Device>
+    void attach(Device& device, pcie::PortId port);
 
     std::uint64_t low_memory_bytes_ = 0;
     std::unique_ptr<memory::MemoryModule> memory_;

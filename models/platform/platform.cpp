@@ -51,20 +51,6 @@ std::pair<std::string, std::string> split_place(const std::string& on) {
                                       : std::pair{on.substr(0, slash), on.substr(slash + 1)};
 }
 
-// Ends the run at the first call that real code would not survive.
-class HazardStop final : public trace::Listener {
-public:
-    explicit HazardStop(sim::Simulation& simulation) : sim_(simulation) {}
-    void on_event(const trace::EventRecord& record) override {
-        if (record.info == &trace::info_of<trace::IoasidHazard>()) {
-            sim_.request_stop(sim::StopReason::Hazard);
-        }
-    }
-
-private:
-    sim::Simulation& sim_;
-};
-
 struct Guest {
     std::unique_ptr<vm::VirtualMachine> machine;
     std::unique_ptr<IoasidCore> ioasid;
@@ -96,7 +82,6 @@ struct Platform::Impl {
     sim::Dispatcher dispatcher;
     Hardware hardware;
     os::DispatcherScheduler scheduler;
-    std::optional<HazardStop> hazard_stop;
     std::unique_ptr<IoasidCore> host_ioasid;
     std::unique_ptr<os::Kernel> host;
     std::unique_ptr<KernelObjects> objects;
@@ -114,8 +99,9 @@ Platform::Impl::Impl(sim::Simulation& simulation, const PlatformConfig& configur
       hardware(sim, config, dispatcher),
       scheduler(dispatcher) {
     if (config.stop_at_hazard) {
-        sim.recorder().add_listener(hazard_stop.emplace(sim),
-                                    trace::category_bit(trace::Category::Ioasid));
+        // No other task goes on in this instant; the one that did it ends at its next wait.
+        sim.recorder().watch<trace::IoasidHazard>(
+            [this] { sim.request_stop(sim::StopReason::Hazard); });
     }
     enable_defects();
     build_bare_world();

@@ -227,7 +227,6 @@ void RequesterCore::issue(TimePs now) {
 }
 
 void RequesterCore::send_writes(TimePs now) {
-    TimePs free_at = now;
     while (issued_ < length_) {
         const std::uint32_t length = part(params_.max_payload);
         pcie::Tlp tlp = request(pcie::TlpKind::MemWrite, length);
@@ -235,9 +234,9 @@ void RequesterCore::send_writes(TimePs now) {
         tlp.data.assign(first, first + length);
         issued_ += length;
         moved_ += length;
-        free_at = fabric_.send(now, std::move(tlp));
+        fabric_.send(now, std::move(tlp));
     }
-    end_ = free_at;
+    end_ = fabric_.all_sent();
 }
 
 bool RequesterCore::send_read(TimePs now) {
@@ -313,6 +312,9 @@ void RequesterCore::end_if_done(TimePs now) {
 void RequesterCore::advance(TimePs now) {
     if (state_ != State::Busy) {
         return;
+    }
+    if (operation_ == Operation::Write && !end_) {
+        end_ = fabric_.all_sent();
     }
     for (Tag& tag : tags_) {
         if (tag.taken && !tag.given_up && tag.deadline <= now) {

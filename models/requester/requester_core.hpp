@@ -27,8 +27,10 @@ namespace ioasim::requester {
 class Fabric {
 public:
     virtual ~Fabric() = default;
-    // Returns when the way out is free again.
+    // Returns when the way out is free again, if nothing waits for credits.
     virtual TimePs send(TimePs now, pcie::Tlp tlp) = 0;
+    // When everything sent so far has left; none while some of it waits for credits of the link.
+    virtual std::optional<TimePs> all_sent() const = 0;
 };
 
 class RequesterCore {

@@ -19,23 +19,31 @@ RequesterDevice::RequesterDevice(sim::Simulation& simulation, const RequesterCon
       config_(config),
       params_(params),
       inbox_(*this, kInboxCapacity),
-      upstream_(sim::LinkParams{params.link_latency, params.link_bandwidth, 0}),
+      upstream_(pcie::upstream_shape(params), simulation.probes(), simulation.recorder(), source(),
+                config.name + ".up"),
       core_(params, config.rid, simulation.recorder().name(config.name), *this, simulation.probes(),
-            simulation.recorder(), source()) {}
+            simulation.recorder(), source()) {
+    upstream_.bind_sender(*this);
+}
 
-TimePs RequesterDevice::send(TimePs now, pcie::Tlp tlp) {
-    const std::uint64_t bytes = pcie::wire_bytes(tlp);
-    return upstream_.send(now, std::move(tlp), bytes) - params_.link_latency;
+void RequesterDevice::consumed(TimePs now, const pcie::Tlp& tlp) {
+    if (downstream_ != nullptr && downstream_->limited()) {
+        downstream_->return_credits(now, downstream_->cost(tlp));
+    }
 }
 
 void RequesterDevice::advance(TimePs now) {
+    upstream_.advance(now);
     while (register_accesses_.due(now)) {
-        access_register(now, register_accesses_.pop());
+        const pcie::Tlp access = register_accesses_.pop();
+        consumed(now, access);
+        access_register(now, access);
     }
     while (inbox_.due(now)) {
         pcie::Tlp tlp = inbox_.pop().message;
         switch (tlp.kind) {
             case pcie::TlpKind::Completion:
+                consumed(now, tlp);
                 core_.answer(now, tlp);
                 break;
             case pcie::TlpKind::MemRead:
@@ -44,6 +52,7 @@ void RequesterDevice::advance(TimePs now) {
                 register_accesses_.schedule(now + params_.register_access, 0, std::move(tlp));
                 break;
             default:
+                consumed(now, tlp);
                 core_.receive(tlp);
         }
     }
@@ -77,7 +86,7 @@ void RequesterDevice::access_register(TimePs now, const pcie::Tlp& tlp) {
 
 std::optional<TimePs> RequesterDevice::next_wakeup() const {
     return sim::earliest(sim::earliest(inbox_.next(), register_accesses_.next()),
-                         core_.next_wakeup());
+                         sim::earliest(core_.next_wakeup(), upstream_.next_wakeup()));
 }
 
 void RequesterDevice::dump(sim::StateDump& out) const {

@@ -4,10 +4,11 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "core/sim/inbox.hpp"
-#include "core/sim/link.hpp"
 #include "core/sim/module.hpp"
+#include "models/pcie/link_if.hpp"
 #include "models/pcie/pcie_if.hpp"
 #include "models/requester/requester_core.hpp"
 
@@ -26,7 +27,10 @@ public:
 
     // From the root complex; and the link to it.
     sim::Inbox<pcie::Tlp>& inbox() { return inbox_; }
-    sim::Link<pcie::Tlp>& upstream() { return upstream_; }
+    pcie::TlpLink& upstream() { return upstream_; }
+    const pcie::LinkParams& link_params() const { return params_; }
+    // The link that brings transactions; credits go back as they are consumed.
+    void return_credits_to(pcie::TlpLink& link) { downstream_ = &link; }
 
     void advance(TimePs now) override;
     std::optional<TimePs> next_wakeup() const override;
@@ -34,13 +38,16 @@ public:
     bool busy() const override { return core_.busy() || !register_accesses_.empty(); }
 
 private:
-    TimePs send(TimePs now, pcie::Tlp tlp) override;
+    TimePs send(TimePs now, pcie::Tlp tlp) override { return upstream_.send(now, std::move(tlp)); }
+    std::optional<TimePs> all_sent() const override { return upstream_.free_at(); }
+    void consumed(TimePs now, const pcie::Tlp& tlp);
     void access_register(TimePs now, const pcie::Tlp& tlp);
 
     RequesterConfig config_;
     RequesterParams params_;
     sim::Inbox<pcie::Tlp> inbox_;
-    sim::Link<pcie::Tlp> upstream_;
+    pcie::TlpLink upstream_;
+    pcie::TlpLink* downstream_ = nullptr;
     RequesterCore core_;
     sim::Timeline<pcie::Tlp> register_accesses_;
 };

@@ -6,11 +6,8 @@ const ParamTable<RequesterParams>& requester_param_table() {
     static const ParamTable<RequesterParams> table = [] {
         using P = RequesterParams;
         ParamTable<P> t{"requester"};
-        t.count("max_payload", &P::max_payload, 64, 4096, 256,
-                "largest write; writes never cross a 4-KiB page",
-                "PCI Express Base Specification 7.5.3.4: common Max_Payload_Size of servers",
-                Unit::Bytes)
-            .in_powers_of_two();
+        pcie::add_link_params(t, {4, 16, 32'000, "as 16 lanes of 16 GT/s", 10_ns,
+                                  "modelling choice: as an integrated endpoint", 64});
         t.count("max_read_request", &P::max_read_request, 64, 4096, 512,
                 "largest read request; requests never cross a 4-KiB page",
                 "PCI Express Base Specification 7.5.3.4: default of Max_Read_Request_Size",
@@ -23,11 +20,6 @@ const ParamTable<RequesterParams>& requester_param_table() {
                "PCI Express Base Specification 7.5.3.16: default range 50 us to 50 ms");
         t.time("register_access", &P::register_access, 1_ps, 10_us, 20_ns,
                "register read: arrival to completion", "modelling choice: on-die register file");
-        t.time("link.latency", &P::link_latency, 1_ps, 10_us, 10_ns, "one way to the root complex",
-               "modelling choice: as an integrated endpoint");
-        t.count("link.bandwidth", &P::link_bandwidth, 0, 10'000'000, 32'000,
-                "rate to the root complex; 0: no limit",
-                "PCI Express Base Specification: 16 lanes of 16 GT/s are 32 GB/s", Unit::Bandwidth);
         return t;
     }();
     return table;

@@ -4,17 +4,15 @@
 #include <cstdint>
 
 #include "core/base/params.hpp"
+#include "models/pcie/link_params_if.hpp"
 
 namespace ioasim::requester {
 
-struct RequesterParams {
-    std::uint64_t max_payload = 0;
+struct RequesterParams : pcie::LinkParams {
     std::uint64_t max_read_request = 0;
     std::uint64_t tags = 0;
     TimePs completion_timeout;
     TimePs register_access;
-    TimePs link_latency;
-    std::uint64_t link_bandwidth = 0;
 };
 
 // Owner kind "requester".

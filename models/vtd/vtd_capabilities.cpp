@@ -142,6 +142,7 @@ Capabilities make_capabilities(const VtdParams& params) {
     Capabilities c;
     c.version = static_cast<std::uint32_t>(params.version);
     c.haw = static_cast<unsigned>(params.host_address_width);
+    c.hardwired_addresses = params.hardwired_addresses;
     c.cap_value = params.raw_cap != 0 ? params.raw_cap : cap_of(params);
     c.ecap_value = params.raw_ecap != 0 ? params.raw_ecap : ecap_of(params);
     read_cap(c);

@@ -15,6 +15,7 @@ namespace ioasim::vtd {
 struct Capabilities {
     std::uint32_t version = 0;
     unsigned haw = 0;
+    bool hardwired_addresses = false;  // registers keep no address bits beyond haw
     std::uint64_t cap_value = 0;
     std::uint64_t ecap_value = 0;
 

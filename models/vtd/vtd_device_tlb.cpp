@@ -86,6 +86,9 @@ DeviceTlbInvalidations::Answer DeviceTlbInvalidations::complete(Rid function,
 
 std::optional<TimePs> DeviceTlbInvalidations::deadline() const {
     std::optional<TimePs> first;
+    if (pending_ == 0) {
+        return first;
+    }
     for (const Slot& slot : slots_) {
         if (slot.used && (!first || slot.deadline < *first)) {
             first = slot.deadline;
@@ -95,6 +98,9 @@ std::optional<TimePs> DeviceTlbInvalidations::deadline() const {
 }
 
 std::optional<DeviceTlbInvalidations::Ended> DeviceTlbInvalidations::expire(TimePs now) {
+    if (pending_ == 0) {
+        return std::nullopt;
+    }
     std::size_t oldest = slots_.size();
     for (std::size_t i = 0; i < slots_.size(); ++i) {
         const bool late = slots_[i].used && slots_[i].deadline <= now;

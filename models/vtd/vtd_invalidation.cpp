@@ -83,6 +83,8 @@ void InvalidationQueue::begin(TimePs now) {
     if (current_ || ahead_.empty() || !ahead_.front().here) {
         return;
     }
+    SIM_CHECK(owner_.fetching_allowed() || probes_.has(kErrorDoesNotStop),
+              "a descriptor begins while an error stops the queue, head {:#x}", head_);
     const Fetched next = ahead_.front();
     const QueueError error =
         next.ok ? check_descriptor(caps_, owner_.table_mode(), wide(), next.descriptor)

@@ -23,6 +23,9 @@ void add_registers(ParamTable<VtdParams>& t) {
 }
 
 void add_cap(ParamTable<VtdParams>& t) {
+    t.flag("registers.hardwired_addresses", &VtdParams::hardwired_addresses, false,
+           "RTADDR, IRTA, IQA and PQA keep no address bits beyond the host address width.",
+           "VT-d specification 11.4.5 (left to hardware)");
     t.count("cap.domain_bits", &VtdParams::domain_bits, 4, 16, 16,
             "Bits of a domain id: 4 + 2 * ND.", "VT-d specification 11.4.2 (ND)")
         .in_multiples_of(2);
@@ -189,6 +192,10 @@ void add_caches(ParamTable<VtdParams>& t) {
     t.count("caches.self_eviction", &VtdParams::self_eviction, 0, 1'000'000, 0,
             "So many of a million look-ups find that an IOTLB entry went by itself.",
             "VT-d specification 6.2 (entries may go at any time)");
+    t.count("walk.ahead", &VtdParams::walk_ahead, 0, 64, 0,
+            "Pages behind a page that was walked for an untranslated request which idle walkers "
+            "walk and cache as well; their accessed flags are set.",
+            "VT-d specification 6.2, 3.6.2 (speculative walks are left to hardware)");
 }
 
 void add_queues(ParamTable<VtdParams>& t) {
@@ -213,6 +220,11 @@ void add_queues(ParamTable<VtdParams>& t) {
     t.flag("faults.compression", &VtdParams::fault_compression, false,
            "A fault of a source that has one in a record already is not recorded.",
            "VT-d specification 7.2.1 leaves it open");
+    t.choice("faults.blocked_read", &VtdParams::blocked_read, {"unsupported", "abort", "ones"},
+             BlockedRead::Unsupported,
+             "How an untranslated read that is not allowed is completed: Unsupported Request, "
+             "Completer Abort, or successfully with all bits 1.",
+             "VT-d specification 7.1 leaves it to hardware");
 }
 
 void add_ats(ParamTable<VtdParams>& t) {

@@ -13,12 +13,16 @@ namespace ioasim::vtd {
 // What an invalidation takes beyond what it names.
 enum class Coarseness : std::uint8_t { Exact, Tag, Everything };
 
+// How a read ends that is not allowed.
+enum class BlockedRead : std::uint8_t { Unsupported, Abort, Ones };
+
 struct VtdParams {
     // What the unit reports and offers: version, CAP, ECAP. A raw register replaces its parameters.
     std::uint64_t version = 0;
     std::uint64_t raw_cap = 0;
     std::uint64_t raw_ecap = 0;
     std::uint64_t host_address_width = 0;
+    bool hardwired_addresses = false;
     // CAP.
     std::uint64_t domain_bits = 0;
     bool write_buffer_flush = false;
@@ -86,6 +90,7 @@ struct VtdParams {
     Coarseness coarseness = Coarseness::Exact;
     bool share_rid_pasid = false;
     std::uint64_t self_eviction = 0;
+    std::uint64_t walk_ahead = 0;  // pages
     // Address translation services.
     std::uint64_t read_completion_boundary = 0;
     std::uint64_t ats_translations = 0;
@@ -108,6 +113,7 @@ struct VtdParams {
     TimePs page_request_handling;
     std::uint64_t page_request_writes = 0;
     bool fault_compression = false;
+    BlockedRead blocked_read = BlockedRead::Unsupported;
     // The link to memory.
     TimePs memory_link_latency;
     std::uint64_t memory_link_bandwidth = 0;

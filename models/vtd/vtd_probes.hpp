@@ -163,6 +163,8 @@ inline const Mark kQueueError{"vtd.queue_error", "the invalidation queue stopped
 inline const Mark kUpdateRace{"vtd.update_race",
                               "an entry changed between a walk's read and its flag update"};
 inline const Mark kWalkJoined{"vtd.walk_joined", "a request waited for another's walk of its page"};
+inline const Mark kWalkedAhead{"vtd.walked_ahead",
+                               "a page was walked before any request asked for it"};
 inline const Mark kWalkersBusy{"vtd.walkers_busy", "a request waited for a free walker"};
 inline const Mark kWriteHeld{"vtd.write_held",
                              "a translated request waited for an older write of its device"};

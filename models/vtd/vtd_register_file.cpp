@@ -5,7 +5,10 @@
 namespace ioasim::vtd {
 namespace {
 
-constexpr std::uint64_t kAddressBits = bit_mask(63, 12);
+// Table and queue registers: address bits beyond the host's may be hardwired to 0.
+std::uint64_t address_bits(const Capabilities& caps) {
+    return bit_mask(caps.hardwired_addresses ? caps.haw - 1 : 63, 12);
+}
 constexpr std::uint32_t kFaultRecordBytes = 16;
 
 }  // namespace
@@ -22,7 +25,7 @@ RegisterFile::RegisterFile(const Capabilities& caps)
     add(reg::kGcmd, 4);
     add(reg::kGsts, 4);
     add(reg::kRtaddr, 8,
-        kAddressBits | rtaddr::kTtm.mask() |
+        address_bits(caps) | rtaddr::kTtm.mask() |
             (caps.second_stage_io_rw ? rtaddr::kSsirwe.mask() : 0));
     add(reg::kCcmd, 8,
         ccmd::kDid.mask() | ccmd::kSid.mask() | ccmd::kFm.mask() | ccmd::kCirg.mask());
@@ -31,10 +34,10 @@ RegisterFile::RegisterFile(const Capabilities& caps)
     add_queue(caps);
     add(reg::kIrta, 8,
         caps.interrupt_cache
-            ? kAddressBits | irta::kSize.mask() | (caps.x2apic ? irta::kEime.mask() : 0)
+            ? address_bits(caps) | irta::kSize.mask() | (caps.x2apic ? irta::kEime.mask() : 0)
             : 0);
     add_page_queue(caps);
-    add(caps.iotlb_offset, 8, kAddressBits | iotlb::kAm.mask() | iotlb::kIh.mask());
+    add(caps.iotlb_offset, 8, bit_mask(63, 12) | iotlb::kAm.mask() | iotlb::kIh.mask());
     add(caps.iotlb_offset + 8, 8,
         iotlb::kDid.mask() | iotlb::kDw.mask() | iotlb::kDr.mask() | iotlb::kIirg.mask());
     for (const std::uint32_t offset : {reg::kVcmd, reg::kVcmdEo, reg::kVcrsp, reg::kVccap}) {
@@ -57,21 +60,19 @@ void RegisterFile::add_queue(const Capabilities& caps) {
     const bool present = caps.queued_invalidation;
     add(reg::kIqh, 8);
     add(reg::kIqt, 8, present ? iq::kOffsetMask : 0);
-    add(reg::kIqa, 8, present ? kAddressBits | iq::kWide | iq::kSize.mask() : 0);
+    add(reg::kIqa, 8, present ? address_bits(caps) | iq::kWide | iq::kSize.mask() : 0);
     add(reg::kIcs, 4, 0, present ? iq::kIwc : 0);
     add_event(caps, present, reg::kIectl);
     add(reg::kIqercd, 8);
 }
 
-void RegisterFile::add_page_queue(const Capabilities&) {
-    add(reg::kPqh, 8, pq::kOffsetMask);
-    add(reg::kPqt, 8, pq::kOffsetMask);
-    add(reg::kPqa, 8, kAddressBits | pq::kSize.mask());
-    add(reg::kPrs, 4, 0, pq::kPpr | pq::kPro);
-    add(reg::kPectl, 4);
-    add(reg::kPedata, 4, 0xFFFF);
-    add(reg::kPeaddr, 4, 0xFFFF'FFFC);
-    add(reg::kPeuaddr, 4, 0xFFFF'FFFF);
+void RegisterFile::add_page_queue(const Capabilities& caps) {
+    const bool present = caps.page_requests;
+    add(reg::kPqh, 8, present ? pq::kOffsetMask : 0);
+    add(reg::kPqt, 8, present ? pq::kOffsetMask : 0);
+    add(reg::kPqa, 8, present ? address_bits(caps) | pq::kSize.mask() : 0);
+    add(reg::kPrs, 4, 0, present ? pq::kPpr | pq::kPro : 0);
+    add_event(caps, present, reg::kPectl);
 }
 
 const RegisterFile::Rule* RegisterFile::rule_at(std::uint32_t offset) const {

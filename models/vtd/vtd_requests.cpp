@@ -125,15 +125,19 @@ bool RequestPipeline::handle_interrupt_range(TimePs now, std::uint32_t index) {
     return true;
 }
 
+void RequestPipeline::end_epoch(TimePs now, DrainTracker::Epoch epoch) {
+    const DrainTracker::Epoch oldest = tracker_.oldest();
+    tracker_.end(epoch);
+    if (tracker_.oldest() != oldest) {
+        owner_.drained(now);
+    }
+}
+
 void RequestPipeline::release(TimePs now, std::uint32_t index) {
     Slot& slot = slots_[index];
     if (slot.counted) {
-        const DrainTracker::Epoch oldest = tracker_.oldest();
-        tracker_.end(slot.epoch);
         slot.counted = false;
-        if (tracker_.oldest() != oldest) {
-            owner_.drained(now);
-        }
+        end_epoch(now, slot.epoch);
     }
     free_slots_.push_back(index);
     --used_slots_;

@@ -71,7 +71,7 @@ public:
     DrainTracker::Epoch mark() const { return tracker_.mark(); }
     bool drained(DrainTracker::Epoch mark) const { return tracker_.drained(mark); }
 
-    bool busy() const { return used_slots_ != 0 || !arrivals_.empty(); }
+    bool busy() const { return used_slots_ != 0 || active_walks_ != 0 || !arrivals_.empty(); }
     std::size_t in_flight() const { return used_slots_; }
     std::size_t active_walks() const { return active_walks_; }
     std::size_t waiting_for_slot() const { return arrivals_.size(); }
@@ -107,11 +107,14 @@ private:
     struct Walker {
         std::optional<Walk> walk;
         WalkAction action;
-        std::uint32_t leader = 0;
+        std::optional<std::uint32_t> leader;  // none: a walk ahead of any request
         std::vector<std::uint32_t> joined;
+        std::uint64_t pages_ahead = 0;  // what is walked when this walk ended
+        DrainTracker::Epoch epoch = 0;  // of a walk ahead
     };
 
     void take(TimePs now, pcie::Tlp tlp);
+    void end_epoch(TimePs now, DrainTracker::Epoch epoch);
     void release(TimePs now, std::uint32_t index);
     void after_change(TimePs now);
     bool handle_interrupt_range(TimePs now, std::uint32_t index);
@@ -141,6 +144,9 @@ private:
 
     bool join_walk(std::uint32_t index);
     void start_walk(TimePs now, std::uint32_t index);
+    std::uint32_t begin_walk(const WalkRequest& request);
+    void run_walk(TimePs now, std::uint32_t walker);
+    void walk_ahead(TimePs now, const WalkRequest& done, const Translation& t, std::uint64_t pages);
     void do_action(TimePs at, std::uint32_t walker, const WalkAction& action);
     void finish_walk(TimePs now, std::uint32_t walker);
     void fill_from(const Walker& walker);
@@ -161,6 +167,9 @@ private:
     }
     WalkRequest walk_request(const Slot& slot) const;
     static IotlbQuery query_of(const pcie::Tlp& tlp);
+    static IotlbQuery query_of(const WalkRequest& request) {
+        return {request.rid, request.pasid, request.privileged, request.address};
+    }
     static Pasid shown_pasid(const pcie::Tlp& tlp) {
         return tlp.pasid.value_or(Pasid{kInvalidIoasid});
     }

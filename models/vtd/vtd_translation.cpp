@@ -159,6 +159,14 @@ void RequestPipeline::block(TimePs now, std::uint32_t index, FaultReason reason,
         tell_completion(slots_[index], outcome == FaultOutcome::Abort ? "abort" : "unsupported");
     } else if (info != nullptr && tlp.at == AddressType::Translated) {
         outcome = info->translated;
+    } else if (tlp.kind == TlpKind::MemRead && params_.blocked_read == BlockedRead::Ones) {
+        Tlp completion = pcie::make_completion(tlp, CplStatus::Success);
+        completion.data.assign(tlp.length, 0xFF);
+        port_.send_fabric(now, std::move(completion));
+        release(now, index);
+        return;
+    } else if (params_.blocked_read == BlockedRead::Abort) {
+        outcome = FaultOutcome::Abort;
     }
     refuse(now, index,
            outcome == FaultOutcome::Abort ? CplStatus::Abort : CplStatus::UnsupportedRequest);
@@ -203,21 +211,51 @@ void RequestPipeline::start_walk(TimePs now, std::uint32_t index) {
         walk_queue_.push_back(index);
         return;
     }
-    const auto free = std::find_if(walkers_.begin(), walkers_.end(),
-                                   [](const Walker& w) { return !w.walk.has_value(); });
-    ++active_walks_;
     if (!is_translation_request(slots_[index].tlp) || !probes_.has(kTranslationNotDrained)) {
         count(slots_[index]);
     }
-    free->leader = index;
-    free->walk.emplace(caps_, caches_, owner_.root_pointer(), walk_request(slots_[index]));
-    const auto walker = static_cast<std::uint32_t>(free - walkers_.begin());
-    const WalkAction action = free->walk->start();
+    const std::uint32_t walker = begin_walk(walk_request(slots_[index]));
+    walkers_[walker].leader = index;
+    walkers_[walker].pages_ahead = params_.walk_ahead;
+    run_walk(now, walker);
+}
+
+// Takes the first idle walker; there is one.
+std::uint32_t RequestPipeline::begin_walk(const WalkRequest& request) {
+    const auto free = std::find_if(walkers_.begin(), walkers_.end(),
+                                   [](const Walker& w) { return !w.walk.has_value(); });
+    ++active_walks_;
+    free->leader.reset();
+    free->walk.emplace(caps_, caches_, owner_.root_pointer(), request);
+    return static_cast<std::uint32_t>(free - walkers_.begin());
+}
+
+void RequestPipeline::run_walk(TimePs now, std::uint32_t walker) {
+    const WalkAction action = walkers_[walker].walk->start();
     if (action.kind == WalkAction::Kind::Done) {
         finish_walk(now, walker);
     } else {
         do_action(now + params_.iotlb_lookup, walker, action);
     }
+}
+
+// The page behind one that a request used, as for a read: its accessed flags are set, its dirty
+// flag is not, and what is wrong with it nobody hears. Invalidation waits drain it like a request.
+void RequestPipeline::walk_ahead(TimePs now, const WalkRequest& done, const Translation& t,
+                                 std::uint64_t pages) {
+    WalkRequest next = done;
+    next.address = (done.address | (level_page_bytes(t.level) - 1)) + 1;
+    next.write = false;
+    next.zero_length = false;
+    if (pages == 0 || done.execute || done.access != Access::Untranslated || next.address == 0 ||
+        active_walks_ == walkers_.size() || caches_.find(query_of(next)) != nullptr) {
+        return;
+    }
+    probes_.hit(kWalkedAhead);
+    const std::uint32_t walker = begin_walk(next);
+    walkers_[walker].pages_ahead = pages - 1;
+    walkers_[walker].epoch = tracker_.begin();
+    run_walk(now, walker);
 }
 
 void RequestPipeline::do_action(TimePs at, std::uint32_t walker, const WalkAction& action) {
@@ -305,8 +343,7 @@ void RequestPipeline::fill_from(const Walker& walker) {
     const Access access = walk.request().access;
     const bool translates = access == Access::Untranslated || access == Access::TranslationRequest;
     if (walk.reason() == FaultReason::None && translates) {
-        filled &= caches_.fill(walk.generation(), query_of(slots_[walker.leader].tlp),
-                               walk.translation());
+        filled &= caches_.fill(walk.generation(), query_of(walk.request()), walk.translation());
     }
     if (!filled) {
         probes_.hit(kStaleFillDropped);
@@ -318,18 +355,21 @@ void RequestPipeline::finish_walk(TimePs now, std::uint32_t index) {
     fill_from(walker);
     const FaultReason reason = walker.walk->reason();
     const bool fpd = walker.walk->fpd();
-    const std::uint32_t leader = walker.leader;
+    const std::optional<std::uint32_t> leader = walker.leader;
+    const WalkRequest request = walker.walk->request();
     const Translation t = walker.walk->translation();
     const std::vector<std::uint32_t> joined = std::move(walker.joined);
     walker.walk.reset();
     walker.joined.clear();
     --active_walks_;
-    if (is_translation_request(slots_[leader].tlp)) {
-        walked_for_translation(now, leader, reason, fpd, t);
+    if (!leader) {
+        end_epoch(now, walker.epoch);
+    } else if (is_translation_request(slots_[*leader].tlp)) {
+        walked_for_translation(now, *leader, reason, fpd, t);
     } else if (reason == FaultReason::None) {
-        translated(now, leader, t, false);
+        translated(now, *leader, t, false);
     } else {
-        block(now, leader, reason, fpd);
+        block(now, *leader, reason, fpd);
     }
     for (const std::uint32_t other : joined) {
         if (reason == FaultReason::None && allowed(t, slots_[other].tlp)) {
@@ -338,6 +378,10 @@ void RequestPipeline::finish_walk(TimePs now, std::uint32_t index) {
             // Each has its own verdict: what stops a write may let a read pass.
             retry_.push_back(other);
         }
+    }
+    // Requests that wait for a walker come first.
+    if (reason == FaultReason::None && walk_queue_.empty()) {
+        walk_ahead(now, request, t, walker.pages_ahead);
     }
 }
 

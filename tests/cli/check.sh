@@ -92,6 +92,10 @@ run validate short.json --set ioasid=5
 expect "the core as a whole is no value" 2 'ioasid.profile, ioasid.capacity, ioasid.switches.NAME'
 run explain switches
 expect "how to set a switch is told" 0 '--set ioasid.switches.NAME=VALUE'
+run explain ioasid.hazard
+expect "hazards have their kinds" 0 'removed_allocator_in_use'
+run explain self_deadlock
+expect "a kind of hazard has its meaning" 0 'a lock is taken by who holds it already'
 run explain ioasid.alloc.no_memory
 expect "a fault site is known" 0 '{"fail_next": "ioasid.alloc.no_memory"}'
 run validate short.json --set programs=null
@@ -113,6 +117,19 @@ threads() {
  "kernel": {"locks": [{"name": "a"}, {"name": "b", "kind": "mutex"}]},
  "programs": ['"$list"'], "expect": [{"invariants": "hold"}]}' >"$name.json"
 }
+threads keeps '{"lock": "b"}'
+run run keeps.json --no-files
+expect "a thread that ends with a lock is a finding" 1 'ended_with_lock at host/b'
+verdict "a hazard without a call chain ends there" \
+    "$(! grep -q 'ended_with_lock at .* in' o || grep ended_with_lock o)"
+threads abba '{"lock": "a"}, {"spend": "5us"}, {"lock": "b"}, {"unlock": "b"}, {"unlock": "a"}' \
+    '{"lock": "b"}, {"spend": "5us"}, {"lock": "a"}, {"unlock": "a"}, {"unlock": "b"}'
+run run abba.json --set run.on_hazard=stop --out abba
+expect "the first hazard ends the run" 1 'unwanted finding hazard.real_code_breaks'
+verdict "no other is met" \
+    "$([ "$(cat $(find abba -name trace.jsonl) | grep -c '"ioasid.hazard"')" -eq 1 ] ||
+        echo 'not one hazard')"
+verdict "who did not finish then is no finding" "$(grep 'liveness\.' o)"
 threads unset '{"alloc": "A", "set": "s", "error": "any"}, {"get": "A"}' \
     '{"set_alloc": "s", "mm": "qemu", "quota": 4000000, "error": "any"}'
 run run unset.json --no-files

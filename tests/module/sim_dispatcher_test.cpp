@@ -422,6 +422,30 @@ TEST_CASE("dispatcher: hazards of locks become events of the context that met th
     CHECK(stream.lines == Lines{"4000 host/task ioasid.hazard"});
 }
 
+TEST_CASE("dispatcher: a task that ends with a lock is a hazard") {
+    SoftwareRun run{SoftwareRun::params(1)};
+    StreamLog stream{run.sim().recorder(),
+                     trace::category_bit(trace::IoasidHazard::kName.category)};
+    SimLock lock{SimLock::Kind::Mutex, "host/lock"};
+    run.task("host/task", 4_ns, [&](ExecContext& ctx) { ctx.lock(lock); });
+    CHECK(run.run() == StopReason::Idle);
+    CHECK(stream.lines == Lines{"4000 host/task ioasid.hazard"});
+}
+
+TEST_CASE("dispatcher: who watches for an event is told before another task runs") {
+    SoftwareRun run{SoftwareRun::params(2)};
+    StreamLog stream{run.sim().recorder(),
+                     trace::category_bit(trace::IoasidHazard::kName.category)};
+    run.sim().recorder().watch<trace::IoasidHazard>(
+        [&run] { run.sim().request_stop(StopReason::Hazard); });
+    SimLock lock{SimLock::Kind::Mutex, "host/lock"};
+    SimLock other{SimLock::Kind::Mutex, "host/other"};
+    run.task("host/one", 4_ns, [&](ExecContext& ctx) { ctx.lock(lock); });
+    run.task("host/two", 4_ns, [&](ExecContext& ctx) { ctx.lock(other); });
+    CHECK(run.run() == StopReason::Hazard);
+    CHECK(stream.lines == Lines{"4000 host/one ioasid.hazard"});
+}
+
 TEST_CASE("dispatcher: lock and scheduling events tell who and when") {
     SoftwareRun run{SoftwareRun::params(1)};
     StreamLog stream{run.sim().recorder(), trace::category_bit(trace::Category::Lock) |

@@ -528,10 +528,15 @@ TEST_CASE("liveness: a deadlock shows who waits") {
 
 TEST_CASE("hazard: what real code would not survive is a finding") {
     CheckerHarness h;
-    h.emit(trace::IoasidHazard{h.kernel(), h.name("self_deadlock"), h.name("host/task"),
-                               h.name("host/ioasid_allocator_lock"), h.name("ioasid_put")});
+    h.emit(trace::IoasidHazard{h.kernel(), trace::IoasidHazardKind::SelfDeadlock,
+                               h.name("host/task"), h.name("host/ioasid_allocator_lock"),
+                               h.name("ioasid_put")});
     REQUIRE(h.found() == "hazard.real_code_breaks");
     CHECK(h.first().text == "self_deadlock at host/ioasid_allocator_lock in ioasid_put");
+    h.emit(trace::IoasidHazard{h.kernel(), trace::IoasidHazardKind::EndedWithLock,
+                               h.name("host/task"), h.name("host/a"), trace::Name{}});
+    REQUIRE(h.codes().size() == 2);
+    CHECK(h.checkers.findings().back().text == "ended_with_lock at host/a");
 }
 
 TEST_CASE("findings: they are events too, and each code is explained") {

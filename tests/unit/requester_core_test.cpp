@@ -26,7 +26,10 @@ struct Bench final : Fabric {
 
     TimePs send(TimePs now, pcie::Tlp tlp) override {
         sent.push_back(std::move(tlp));
-        return now + TimePs{100};
+        return free_at = now + TimePs{100};
+    }
+    std::optional<TimePs> all_sent() const override {
+        return held ? std::nullopt : std::optional<TimePs>(free_at);
     }
     void set(std::uint32_t offset, std::uint64_t value, unsigned size = 4) {
         core.write_register(g_now, offset, value, size);
@@ -64,6 +67,8 @@ struct Bench final : Fabric {
     Probes probes;
     trace::Recorder recorder;
     std::deque<pcie::Tlp> sent;
+    TimePs free_at;
+    bool held = false;  // the link waits for credits
     RequesterCore core;
 };
 

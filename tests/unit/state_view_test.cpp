@@ -189,7 +189,8 @@ TEST_CASE("state view: memory, processes, programs, the run") {
     v.emit(trace::ProcessStart{v.name("host/app")});
     v.emit(trace::StepResult{v.name("host/app"), 0, v.name("alloc"), Errno::Enospc, 0, 1_ns});
     v.emit(trace::RunFinding{v.name("references.leak"), v.name("x"), v.name("y")});
-    v.emit(trace::IoasidHazard{v.kernel(), v.name("k"), v.name("a"), v.name("l"), v.name("c")});
+    v.emit(trace::IoasidHazard{v.kernel(), trace::IoasidHazardKind::LockOrder, v.name("a"),
+                               v.name("l"), v.name("c")});
     CHECK(v.ask("memory(0x10fff).owner") == "vm1");
     CHECK(v.ask("memory(0x11000).owner") == "vm2");
     CHECK(v.ask("memory(0x12000).owner") == "");

@@ -355,7 +355,9 @@ TEST_CASE("vtd unit: remapping is on only when requests that went untranslated a
 }
 
 TEST_CASE("vtd unit: page-request queue registers hold what software writes and tell of it") {
-    VtdBench bench;
+    VtdParams params = vtd_param_table().defaults();
+    params.device_tlb = params.page_requests = true;
+    VtdBench bench{params};
     bench.write(reg::kPqa, 0x40004);
     bench.write(reg::kPqt, 0x40);
     bench.write(reg::kPqh, 0x60);

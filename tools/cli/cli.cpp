@@ -177,7 +177,8 @@ void add_knowledge(CLI::App& app, Values& values) {
     explain
         .add_option("WORD", values.word,
                     "E0303, ioasid.put, references.leak, ...; or codes, "
-                    "events, checkers, defects, switches, fault_sites, state, fault for a list")
+                    "events, checkers, defects, switches, hazards, fault_sites, state, fault "
+                    "for a list")
         ->required();
     explain.add_option("NUMBER", values.code, "after \"fault\": a reason, 0x71");
     explain.footer(R"(Examples:
@@ -187,6 +188,7 @@ void add_knowledge(CLI::App& app, Values& values) {
   ioasim explain references.leak            a finding of a checker
   ioasim explain iommu.iotlb.entries        a parameter of a model
   ioasim explain switches                   where the profiles of the IOASID core differ
+  ioasim explain hazards                    what a call can do that real code does not survive
   ioasim explain defects                    all seeded defects)");
     explain.callback([&values] {
         values.verb = [&values] { return explain_command(values.word, values.code); };

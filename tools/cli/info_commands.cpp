@@ -7,6 +7,7 @@
 #include "core/base/defects.hpp"
 #include "core/ioasid/switch_table.hpp"
 #include "core/trace/catalogue.hpp"
+#include "core/trace/ioasid_events.hpp"
 #include "core/trace/vtd_events.hpp"
 #include "scenarios/language/reading.hpp"
 #include "tools/cli/fault_text.hpp"
@@ -84,6 +85,25 @@ std::string switch_list() {
     return out + kSetSwitches;
 }
 
+std::string hazard_list() {
+    std::string out;
+    for (std::size_t i = 0; i < std::size(trace::kIoasidHazardLabels); ++i) {
+        out += fmt::format("  {:<26} {}\n", trace::kIoasidHazardLabels[i],
+                           trace::kIoasidHazardMeanings[i]);
+    }
+    return out;
+}
+
+std::string hazard_entry(const std::string& word) {
+    for (std::size_t i = 0; i < std::size(trace::kIoasidHazardLabels); ++i) {
+        if (word == trace::kIoasidHazardLabels[i]) {
+            return fmt::format("hazard {}: {}\n  event ioasid.hazard, field \"kind\"\n", word,
+                               trace::kIoasidHazardMeanings[i]);
+        }
+    }
+    return {};
+}
+
 std::string switch_entry(const SwitchInfo& info) {
     std::vector<std::string> values(info.values.begin(), info.values.end());
     return fmt::format("switch {}: {}\n  values {}; {}\n  reproduces: {}\n  {}", info.name,
@@ -117,6 +137,8 @@ std::string list_of(const std::string& word) {
         }
     } else if (word == "switches") {
         out = switch_list();
+    } else if (word == "hazards") {
+        out = hazard_list();
     } else if (word == "fault_sites") {
         for (const Declaration* d : Declaration::all(Declaration::Kind::FaultSite)) {
             out += fmt::format("{:<44} {}\n", d->name(), d->meaning());
@@ -148,6 +170,9 @@ std::string finding_entry(const std::string& word) {
 std::vector<std::string> everything() {
     std::vector<std::string> words{"codes", "defects",  "checkers",   "events",
                                    "state", "switches", "fault_sites"};
+    words.emplace_back("hazards");
+    words.insert(words.end(), std::begin(trace::kIoasidHazardLabels),
+                 std::end(trace::kIoasidHazardLabels));
     for (const Declaration* site : Declaration::all(Declaration::Kind::FaultSite)) {
         words.emplace_back(site->name());
     }
@@ -222,6 +247,8 @@ int explain_command(const std::string& word, const std::string& code) {
     if (const trace::EventInfo* info = trace::find_event(word)) {
         out += event_text(*info);
         out += info == &trace::info_of<trace::VtdFault>() ? fault_list() : std::string();
+        out += info == &trace::info_of<trace::IoasidHazard>() ? "kinds\n" + hazard_list()
+                                                              : std::string();
     }
     if (const Declaration* defect = Declaration::find(Declaration::Kind::Defect, word)) {
         out += fmt::format("seeded defect {}: {}\n", defect->name(), defect->meaning());
@@ -232,6 +259,7 @@ int explain_command(const std::string& word, const std::string& code) {
             "fail: {{\"fail_next\": \"{}\"}}\n",
             site->name(), site->meaning(), site->name());
     }
+    out += hazard_entry(word);
     if (const SwitchInfo* info = find_switch(word)) {
         out += switch_entry(*info);
     }
