@@ -11,7 +11,7 @@ struct Maker {
     const char* name;
     std::unique_ptr<Checker> (*make)(const CheckerContext&);
 };
-constexpr std::array<Maker, 11> kMakers{{
+constexpr std::array<Maker, 12> kMakers{{
     {"isolation", make_isolation_checker},
     {"use_after_free", make_use_after_free_checker},
     {"order", make_order_checker},
@@ -20,6 +20,7 @@ constexpr std::array<Maker, 11> kMakers{{
     {"conservation", make_conservation_checker},
     {"invalidation", make_invalidation_checker},
     {"queue", make_queue_checker},
+    {"ats", make_ats_checker},
     {"ownership", make_ownership_checker},
     {"liveness", make_liveness_checker},
     {"hazard", make_hazard_checker},

@@ -108,6 +108,7 @@ std::unique_ptr<Checker> make_references_checker(const CheckerContext& context);
 std::unique_ptr<Checker> make_conservation_checker(const CheckerContext& context);
 std::unique_ptr<Checker> make_invalidation_checker(const CheckerContext& context);
 std::unique_ptr<Checker> make_queue_checker(const CheckerContext& context);
+std::unique_ptr<Checker> make_ats_checker(const CheckerContext& context);
 std::unique_ptr<Checker> make_ownership_checker(const CheckerContext& context);
 std::unique_ptr<Checker> make_liveness_checker(const CheckerContext& context);
 std::unique_ptr<Checker> make_hazard_checker(const CheckerContext& context);

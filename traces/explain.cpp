@@ -6,6 +6,18 @@ namespace ioasim::traces {
 
 const std::vector<Explanation>& explanations() {
     static const std::vector<Explanation> kAll{
+        {"ats.not_granted", "A translated request does what its translation does not allow.",
+         "Nobody looks at permissions any more once an address is translated: a read-only page is "
+         "written.",
+         "A device TLB that keeps no permissions, or asks without No Write and forgets it."},
+        {"ats.overdrawn", "A function has more page requests outstanding than software allocated.",
+         "The page-request queue is as long as the allocations of all functions: it overflows.",
+         "Credits that are not counted, or come back before the response."},
+        {"ats.stale_use",
+         "A device used a translation after it had answered its invalidation, or was reset.",
+         "Software gives the page to somebody else as soon as the answer is there.",
+         "An entry that an invalidation missed; a completion that it overtook; an answer ahead of "
+         "requests under way."},
         {"conservation.descriptor_ended_twice", "A descriptor that had ended ended again.",
          "Software counts completions; a second one is taken for another descriptor's.",
          "An abort or reset that also ends work which an engine finishes; a lost generation "

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/trace/ats_events.hpp"
 #include "core/trace/device_events.hpp"
 #include "core/trace/dsa_events.hpp"
 #include "core/trace/ioasid_events.hpp"
@@ -27,19 +28,21 @@ const std::vector<const EventInfo*>& catalogue() {
     // `ioasim trace catalogue`; a test compares the two.
     static const std::vector<const EventInfo*> all = collect<
         DsaEnqueue, DsaDispatch, DsaAccess, DsaFault, DsaComplete, DsaWqState, DsaBatchEntry,
-        DsaBatchEntryDone, DsaLog, DsaHalt, MemoryOwner, MemoryAccess, PasidSpace, IoasidCapacity,
-        IoasidSetAlloc, IoasidSetQuota, IoasidSetFree, IoasidAlloc, IoasidGet, IoasidPut,
-        IoasidStateChange, IoasidFreeCall, IoasidBind, IoasidUnbind, IoasidFree, IoasidHandler,
-        IoasidHandlerDone, IoasidReclaim, IoasidWork, IoasidRefused, IoasidHazard, IoasidCharge,
-        RunStart, RunEnd, RunPool, RunFinding, RunDefect, LockAcquire, LockRelease, LockStatistics,
-        SchedRun, SchedIdle, StepResult, StepMismatch, KvmBind, KvmUnbind, KvmFree, KvmTableWrite,
-        KvmKick, VmEntry, VmExit, VmCreate, VmDestroy, VmDeviceRemoved, VirtualCommand,
-        GuestPasidEntry, VdcmBind, VdcmUnbind, VdcmFree, SvaBind, SvaUnbind, ProcessStart,
-        ProcessExit, CpuPasid, CpuEnqcmd, RequesterStart, RequesterDone, PcieUnsupported, PcieStall,
-        PcieResume, PcieLost, VtdPasidEntrySet, VtdPasidEntryClear, VtdRequest, VtdTranslated,
-        VtdTranslationCompletion, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill, VtdDrop,
-        VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdQueueStop, VtdEventMessage,
-        VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse>();
+        DsaBatchEntryDone, DsaLog, DsaHalt, MemoryOwner, MemoryAccess, PasidSpace, MemoryPoison,
+        MemoryError, IoasidCapacity, IoasidSetAlloc, IoasidSetQuota, IoasidSetFree, IoasidAlloc,
+        IoasidGet, IoasidPut, IoasidStateChange, IoasidFreeCall, IoasidBind, IoasidUnbind,
+        IoasidFree, IoasidHandler, IoasidHandlerDone, IoasidReclaim, IoasidWork, IoasidRefused,
+        IoasidHazard, IoasidCharge, RunStart, RunEnd, RunPool, RunFinding, RunDefect, LockAcquire,
+        LockRelease, LockStatistics, SchedRun, SchedIdle, StepResult, StepMismatch, KvmBind,
+        KvmUnbind, KvmFree, KvmTableWrite, KvmKick, VmEntry, VmExit, VmCreate, VmDestroy,
+        VmDeviceRemoved, VirtualCommand, GuestPasidEntry, VdcmBind, VdcmUnbind, VdcmFree, SvaBind,
+        SvaUnbind, ProcessStart, ProcessExit, CpuPasid, CpuEnqcmd, CpuMachineCheck, RequesterStart,
+        RequesterDone, RequesterInvalidation, RequesterPageGroup, RequesterPageAnswer,
+        PcieConfigWrite, PcieFunctionReset, PcieMalformed, PcieUnsupported, PcieStall, PcieResume,
+        PcieLost, VtdPasidEntrySet, VtdPasidEntryClear, VtdRequest, VtdTranslated,
+        VtdTranslationCompletion, VtdTranslatedRequest, VtdWalkRead, VtdWalkUpdate, VtdFault,
+        VtdFill, VtdDrop, VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone,
+        VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse>();
     return all;
 }
 

@@ -97,12 +97,82 @@ struct RequesterDone {
     static constexpr EventName kName{
         "requester.done", Category::Pcie,
         "An operation of a test requester ended: bytes that moved (of writes: were sent), and ok, "
-        "ur, ca, timeout or refused."};
+        "ur, ca, timeout, refused, no_translation, page_invalid, page_failure, stopped or "
+        "poisoned."};
     Name device;
     std::uint64_t descriptor = 0;
     std::uint32_t bytes = 0;
     Name outcome;
     IOASIM_FIELDS(device, descriptor, bytes, outcome)
+};
+struct RequesterInvalidation {
+    static constexpr EventName kName{"requester.invalidation", Category::Pcie,
+                                     "A test requester did with an invalidation of its device TLB "
+                                     "what it does: how many entries "
+                                     "went, and whether it answered."};
+    Name device;
+    Pasid pasid;
+    std::uint32_t itag = 0;
+    Iova address;
+    std::uint64_t last = 0;  // of the range's addresses
+    std::uint32_t dropped = 0;
+    bool answered = false;
+    IOASIM_FIELDS(device, pasid, itag, address, last, dropped, answered)
+};
+struct RequesterPageGroup {
+    static constexpr EventName kName{
+        "requester.page_group", Category::Pcie,
+        "A test requester asks for pages: one group of requests, and how many requests wait for a "
+        "response now."};
+    Name device;
+    Pasid pasid;
+    std::uint32_t group = 0;
+    Iova address;  // of the first
+    std::uint32_t requests = 0;
+    std::uint64_t outstanding = 0;
+    std::uint64_t allocation = 0;
+    IOASIM_FIELDS(device, pasid, group, address, requests, outstanding, allocation)
+};
+struct RequesterPageAnswer {
+    static constexpr EventName kName{
+        "requester.page_answer", Category::Pcie,
+        "A response to a page request group reached a test requester. meaning: retry, invalid, "
+        "failure, abandoned (nobody waits), unexpected (no such group), ignored (after a "
+        "failure)."};
+    Name device;
+    std::uint32_t group = 0;
+    std::uint32_t code = 0;
+    Name meaning;
+    IOASIM_FIELDS(device, group, code, meaning)
+};
+struct PcieConfigWrite {
+    static constexpr EventName kName{"pcie.config_write", Category::Pcie,
+                                     "Software wrote a configuration register of a function."};
+    Rid rid;
+    Hex offset;
+    Hex value;
+    std::uint32_t bytes = 0;
+    IOASIM_FIELDS(rid, offset, value, bytes)
+};
+struct PcieFunctionReset {
+    static constexpr EventName kName{"pcie.function_reset", Category::Pcie,
+                                     "A function begins a function-level reset: the requests that "
+                                     "it gives up, and when it will be there again."};
+    Rid rid;
+    std::uint32_t requests = 0;       // reads and translation requests
+    std::uint32_t page_requests = 0;  // without a response
+    TimePs until;
+    IOASIM_FIELDS(rid, requests, page_requests, until)
+};
+struct PcieMalformed {
+    static constexpr EventName kName{"pcie.malformed", Category::Pcie,
+                                     "A device's request crosses a 4-KiB border: the root complex "
+                                     "drops it without an answer."};
+    Rid requester;
+    Iova address;
+    std::uint32_t length = 0;
+    bool write = false;
+    IOASIM_FIELDS(requester, address, length, write)
 };
 struct PcieUnsupported {
     static constexpr EventName kName{"pcie.unsupported", Category::Pcie,
@@ -163,6 +233,22 @@ struct MemoryAccess {
     bool write = false;
     std::uint64_t descriptor = 0;
     IOASIM_FIELDS(rid, pasid, address, length, write, descriptor)
+};
+struct MemoryPoison {
+    static constexpr EventName kName{"memory.poison", Category::Memory,
+                                     "An error that cannot be corrected was put into memory."};
+    Hpa address;
+    std::uint64_t bytes = 0;
+    IOASIM_FIELDS(address, bytes)
+};
+struct MemoryError {
+    static constexpr EventName kName{
+        "memory.error", Category::Memory,
+        "A read met a poisoned line: of a device, or (00:00.0) of a remapping unit for itself."};
+    Rid rid;
+    Hpa address;
+    std::uint32_t length = 0;
+    IOASIM_FIELDS(rid, address, length)
 };
 struct PasidSpace {
     static constexpr EventName kName{

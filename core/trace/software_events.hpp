@@ -167,6 +167,15 @@ inline constexpr const char* kEnqcmdOutcomeLabels[] = {"accepted", "retry", "gp"
 constexpr Labels labels_of(EnqcmdOutcome) {
     return {kEnqcmdOutcomeLabels, std::size(kEnqcmdOutcomeLabels)};
 }
+struct CpuMachineCheck {
+    static constexpr EventName kName{"cpu.machine_check", Category::Cpu,
+                                     "A processor read a poisoned line: it takes a machine check, "
+                                     "and what it read is all ones."};
+    Name task;
+    Hpa address;
+    std::uint64_t bytes = 0;
+    IOASIM_FIELDS(task, address, bytes)
+};
 struct CpuEnqcmd {
     static constexpr EventName kName{"cpu.enqcmd", Category::Cpu,
                                      "ENQCMD or ENQCMDS finished: PASID in the MSR, PASID sent."};

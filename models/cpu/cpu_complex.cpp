@@ -1,5 +1,7 @@
 #include "models/cpu/cpu_complex.hpp"
 
+#include <algorithm>
+
 #include "core/base/bits.hpp"
 #include "core/sim/simulation.hpp"
 #include "core/trace/software_events.hpp"
@@ -80,6 +82,9 @@ std::uint64_t CpuComplex::load(ExecContext& ctx, std::uint64_t pa, unsigned size
     SIM_CHECK(size <= bytes.size() && pa % size == 0, "load of {} bytes at {:#x}", size, pa);
     SIM_CHECK(memory_.contains(Hpa{pa}, size), "{} loads from {:#x}: no memory", ctx.name(), pa);
     memory_.read(Hpa{pa}, bytes.data(), size);
+    if (memory_.poisoned(Hpa{pa}, size)) {
+        machine_check(ctx, pa, bytes.data(), size);
+    }
     ctx.spend(params_.load);
     return from_little_endian(bytes.data(), size);
 }
@@ -98,6 +103,9 @@ void CpuComplex::store(ExecContext& ctx, std::uint64_t pa, std::uint64_t value, 
 void CpuComplex::read_bytes(ExecContext& ctx, std::uint64_t pa, void* out, std::size_t size) {
     SIM_CHECK(memory_.contains(Hpa{pa}, size), "{} reads {:#x}: no memory", ctx.name(), pa);
     memory_.read(Hpa{pa}, out, size);
+    if (memory_.poisoned(Hpa{pa}, size)) {
+        machine_check(ctx, pa, static_cast<std::uint8_t*>(out), size);
+    }
     ctx.spend(params_.block * lines_of(pa, size));
 }
 
@@ -105,6 +113,13 @@ void CpuComplex::write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in,
     SIM_CHECK(memory_.contains(Hpa{pa}, size), "{} writes {:#x}: no memory", ctx.name(), pa);
     memory_.write(Hpa{pa}, in, size);
     ctx.spend(params_.block * lines_of(pa, size));
+}
+
+void CpuComplex::machine_check(const ExecContext& ctx, std::uint64_t pa, std::uint8_t* out,
+                               std::size_t size) {
+    probes_.hit(kMachineCheck);
+    std::fill(out, out + size, std::uint8_t{0xFF});
+    emit(trace::CpuMachineCheck{recorder().name(ctx.name()), Hpa{pa}, size});
 }
 
 // --- uncached accesses ---

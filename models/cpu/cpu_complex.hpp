@@ -73,6 +73,9 @@ private:
         std::uint32_t data;
     };
 
+    // A read of poisoned memory: told, and the bytes are all ones.
+    void machine_check(const ExecContext& ctx, std::uint64_t pa, std::uint8_t* out,
+                       std::size_t size);
     Processor& processor_of(const ExecContext& ctx);
     pcie::Tlp make_request(pcie::TlpKind kind, std::uint64_t address, std::uint32_t length) const;
     void send(ExecContext& ctx, pcie::Tlp tlp);

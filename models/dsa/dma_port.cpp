@@ -37,6 +37,9 @@ std::uint32_t DmaPort::max_read(std::uint32_t group, std::uint32_t parts) const 
 
 bool DmaPort::can_read(std::uint32_t group, std::uint32_t bytes, std::uint32_t parts) const {
     const std::uint64_t wanted = buffers_of(bytes) * parts;
+    if (parts > free_tags_.size()) {  // late completions hold some
+        return false;
+    }
     if (shared_.probes.has(kReadBufferLimitIgnored)) {
         return wanted <= free_buffers_;
     }
@@ -70,8 +73,9 @@ void DmaPort::read(TimePs now, const Issuer& issuer, std::uint64_t address, cons
     SIM_CHECK(owner.length <= bytes_to_page_end(address), "read across a page at {:#x}", address);
     const std::uint32_t tag = free_tags_.back();
     free_tags_.pop_back();
-    tags_[tag] = owner;
-    tags_[tag]->group = issuer.group;
+    tags_[tag].owner = owner;
+    tags_[tag].owner->group = issuer.group;
+    deadlines_.push_back({now + shared_.params.completion_timeout, tag, ++tags_[tag].use});
     free_buffers_ -= buffers_of(owner.length);
     groups_.at(issuer.group).used += buffers_of(owner.length);
     ++outstanding_;
@@ -83,16 +87,57 @@ void DmaPort::read(TimePs now, const Issuer& issuer, std::uint64_t address, cons
     shared_.fabric.send(now, std::move(tlp));
 }
 
+bool DmaPort::late(std::uint32_t tag) {
+    if (tag >= tags_.size() || !tags_[tag].given_up) {
+        return false;
+    }
+    shared_.probes.hit(kLateCompletion);
+    tags_[tag].given_up = false;
+    free_tags_.push_back(tag);
+    return true;
+}
+
 std::optional<ReadOwner> DmaPort::take(std::uint32_t tag) {
-    if (tag >= tags_.size() || !tags_[tag]) {
+    if (tag >= tags_.size() || !tags_[tag].owner) {
         return std::nullopt;
     }
-    const std::optional<ReadOwner> owner = std::exchange(tags_[tag], std::nullopt);
+    const std::optional<ReadOwner> owner = std::exchange(tags_[tag].owner, std::nullopt);
     free_tags_.push_back(tag);
-    free_buffers_ += buffers_of(owner->length);
-    groups_.at(owner->group).used -= buffers_of(owner->length);
-    --outstanding_;
+    ended(*owner);
     return owner;
+}
+
+std::optional<ReadOwner> DmaPort::give_up(TimePs now) {
+    if (deadlines_.empty() || deadlines_.front().at > now) {
+        return std::nullopt;
+    }
+    Tag& tag = tags_[deadlines_.front().tag];
+    const std::optional<ReadOwner> owner = std::exchange(tag.owner, std::nullopt);
+    tag.given_up = true;
+    shared_.probes.hit(kTimedOut);
+    ended(*owner);
+    return owner;
+}
+
+std::optional<TimePs> DmaPort::next_deadline() const {
+    return deadlines_.empty() ? std::nullopt : std::optional<TimePs>(deadlines_.front().at);
+}
+
+void DmaPort::ended(const ReadOwner& owner) {
+    free_buffers_ += buffers_of(owner.length);
+    groups_.at(owner.group).used -= buffers_of(owner.length);
+    --outstanding_;
+    forget_answered();
+}
+
+void DmaPort::forget_answered() {
+    while (!deadlines_.empty()) {
+        const Tag& tag = tags_[deadlines_.front().tag];
+        if (tag.owner && tag.use == deadlines_.front().use) {
+            return;
+        }
+        deadlines_.pop_front();
+    }
 }
 
 TimePs DmaPort::write(TimePs now, const Issuer& issuer, std::uint64_t address,

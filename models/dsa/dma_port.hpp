@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -54,8 +55,14 @@ public:
     // At most max_read() bytes inside one page; can_read() holds.
     void read(TimePs now, const Issuer& issuer, std::uint64_t address, const ReadOwner& owner,
               trace::Name purpose);
+    // A completion that was given up came after all: its tag is free again.
+    bool late(std::uint32_t tag);
     // The owner of a completion; its buffers are free again. None: nobody waits for this tag.
     std::optional<ReadOwner> take(std::uint32_t tag);
+    // The owner of a read whose completion is overdue. Its buffers are free again; its tag is not,
+    // so that a late completion is not mistaken for another.
+    std::optional<ReadOwner> give_up(TimePs now);
+    std::optional<TimePs> next_deadline() const;
 
     // Any length: split into payloads. Returns when the way out is free again.
     TimePs write(TimePs now, const Issuer& issuer, std::uint64_t address,
@@ -78,8 +85,23 @@ private:
     std::vector<Group> groups_;
     std::uint64_t free_buffers_;
     std::uint32_t outstanding_ = 0;
-    std::vector<std::optional<ReadOwner>> tags_;
+    struct Tag {
+        std::optional<ReadOwner> owner;
+        bool given_up = false;
+        std::uint64_t use = 0;  // counts reads
+    };
+    struct Deadline {
+        TimePs at;
+        std::uint32_t tag = 0;
+        std::uint64_t use = 0;
+    };
+    // Its buffers are free again.
+    void ended(const ReadOwner& owner);
+    void forget_answered();
+
+    std::vector<Tag> tags_;
     std::vector<std::uint32_t> free_tags_;
+    std::deque<Deadline> deadlines_;  // the first one is of a read that is outstanding
 };
 
 }  // namespace ioasim::dsa

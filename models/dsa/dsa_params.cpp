@@ -64,6 +64,10 @@ void add_latencies(ParamTable<DsaParams>& t) {
     t.time("command", &DsaParams::command, 1_ps, 1_ms, 10_us,
            "command register to done, beside what a drain waits for",
            "assumed, 10 to 100 us: nothing published");
+    t.time("completion_timeout", &DsaParams::completion_timeout, 50_us, 50_ms, 10_ms,
+           "a read that is not answered for so long is given up",
+           "PCI Express Base Specification 2.8, 7.5.3.16: 50 us to 50 ms, not less than 10 ms "
+           "recommended");
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ struct DsaParams : pcie::LinkParams {
     TimePs engine_setup;
     TimePs completion;
     TimePs command;
+    TimePs completion_timeout;
 };
 
 const ParamTable<DsaParams>& dsa_param_table();

@@ -78,5 +78,8 @@ inline const Mark kConfigIgnored{"dsa.config_write_ignored",
 inline const Mark kLogFull{"dsa.log_full", "An error found no room in the event log."};
 inline const Mark kErrorOverflow{"dsa.swerr_overflow", "A second error met a latched one."};
 inline const Mark kInterruptPended{"dsa.interrupt_pended", "A masked vector had to be held."};
+inline const Mark kTimedOut{"dsa.read_timed_out", "A read was given up unanswered."};
+inline const Mark kLateCompletion{"dsa.late_completion",
+                                  "A completion came after its read had been given up."};
 
 }  // namespace ioasim::dsa

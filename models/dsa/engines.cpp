@@ -104,7 +104,19 @@ void Engines::occupy(TimePs now, std::uint32_t engine, Work work, const Issuer& 
     schedule(e.decoder_free, StepKind::Decoded, engine, slot);
 }
 
+void Engines::give_up_overdue(TimePs now) {
+    bool any = false;
+    while (const auto owner = port_.give_up(now)) {
+        any = true;
+        deliver(now, *owner, pcie::CplStatus::Abort, {});
+    }
+    if (any && starved_) {
+        issue_all(now);
+    }
+}
+
 void Engines::advance(TimePs now) {
+    give_up_overdue(now);
     while (steps_.due(now)) {
         const Step step = steps_.pop();
         Engine& e = engines_[step.engine];
@@ -252,24 +264,36 @@ void Engines::way_out_free(TimePs now) {
 }
 
 bool Engines::answer(TimePs now, pcie::Tlp completion) {
+    if (port_.late(completion.tag)) {
+        if (starved_) {
+            issue_all(now);
+        }
+        return true;
+    }
     const auto owner = port_.take(completion.tag);
     if (!owner) {
         return false;
     }
-    if (owner->part == kListPart) {
-        list_answered(now, owner->engine, *owner, completion);
-    } else {
-        slot_of(*owner).answered(*owner, completion.status, std::move(completion.data));
-        if (owner->part == kWordPart) {
-            words_answered(now, owner->engine, owner->slot);
-        } else {
-            process(now, owner->engine, owner->slot);
-        }
-    }
+    deliver(now, *owner, completion.poisoned ? pcie::CplStatus::Abort : completion.status,
+            std::move(completion.data));
     if (starved_) {
         issue_all(now);
     }
     return true;
+}
+
+void Engines::deliver(TimePs now, const ReadOwner& owner, pcie::CplStatus status,
+                      std::vector<std::uint8_t> data) {
+    if (owner.part == kListPart) {
+        list_answered(now, owner, status, data);
+        return;
+    }
+    slot_of(owner).answered(owner, status, std::move(data));
+    if (owner.part == kWordPart) {
+        words_answered(now, owner.engine, owner.slot);
+    } else {
+        process(now, owner.engine, owner.slot);
+    }
 }
 
 void Engines::tell_fault(const Operation& op, std::uint64_t address, bool write) const {

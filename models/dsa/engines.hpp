@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/sim/module.hpp"
 #include "core/sim/timeline.hpp"
 #include "models/dsa/batch.hpp"
 #include "models/dsa/dma_port.hpp"
@@ -45,7 +46,9 @@ public:
     void advance(TimePs now);
     // Writes that waited for credits of the link have left.
     void way_out_free(TimePs now);
-    std::optional<TimePs> next_wakeup() const { return steps_.next(); }
+    std::optional<TimePs> next_wakeup() const {
+        return sim::earliest(steps_.next(), port_.next_deadline());
+    }
 
     // Ends matching work as soon as its reads are back, without a record.
     template <class Matches>
@@ -103,6 +106,10 @@ private:
     std::uint32_t free_slot(std::uint32_t engine) const;
     void occupy(TimePs now, std::uint32_t engine, Work work, const Issuer& issuer);
     Issuer issuer_of(const Work& work);
+    void give_up_overdue(TimePs now);
+    // An answer, or what stands for one that never came.
+    void deliver(TimePs now, const ReadOwner& owner, pcie::CplStatus status,
+                 std::vector<std::uint8_t> data);
     void decoded(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void move(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void issue_reads(TimePs now, std::uint32_t engine, std::uint32_t slot);
@@ -118,8 +125,8 @@ private:
     // --- batches ---
     void batch_decoded(TimePs now, std::uint32_t engine);
     void fetch_list(TimePs now, std::uint32_t engine);
-    void list_answered(TimePs now, std::uint32_t engine, const ReadOwner& owner,
-                       const pcie::Tlp& completion);
+    void list_answered(TimePs now, const ReadOwner& owner, pcie::CplStatus status,
+                       const std::vector<std::uint8_t>& data);
     void batch_moved(TimePs now, std::uint32_t engine);
     void finish_batch(TimePs now, std::uint32_t engine);
     // --- ends ---

@@ -39,10 +39,11 @@ void Engines::fetch_list(TimePs now, std::uint32_t engine) {
                shared_.names.list);
 }
 
-void Engines::list_answered(TimePs now, std::uint32_t engine, const ReadOwner& owner,
-                            const pcie::Tlp& completion) {
+void Engines::list_answered(TimePs now, const ReadOwner& owner, pcie::CplStatus status,
+                            const std::vector<std::uint8_t>& data) {
+    const std::uint32_t engine = owner.engine;
     Batch& batch = engines_[engine].batch;
-    batch.fetched(completion.status, completion.data, owner.length);
+    batch.fetched(status, data, owner.length);
     if (!batch.aborted() && batch.record().status != Status::Success) {
         shared_.probes.hit(kReadFaulted);
         shared_.emit(trace::DsaFault{shared_.names.device, batch.work().number,

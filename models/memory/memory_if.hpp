@@ -18,11 +18,18 @@ public:
     virtual void write(Hpa address, const void* in, std::size_t size) = 0;
     // False outside of the installed ranges: such an access is answered with MemStatus::NoTarget.
     virtual bool contains(Hpa address, std::size_t size) const = 0;
+    // Some line of the range holds data that memory knows to be wrong.
+    virtual bool poisoned(Hpa address, std::size_t size) const {
+        static_cast<void>(address);
+        static_cast<void>(size);
+        return false;
+    }
 };
 
 // CompareSwap is the locked update of a table entry: `data` holds the 8 expected and the 8 desired
 // bytes, the response the 8 bytes that were there.
 enum class MemOp : std::uint8_t { Read, Write, CompareSwap };
+// Poisoned: the bytes are there and known to be wrong; a compare-and-swap did not happen.
 enum class MemStatus : std::uint8_t { Ok, NoTarget, Poisoned };
 
 // The device behind a request; memory emits memory.access for it at the moment of the access.
@@ -38,6 +45,7 @@ struct MemRequest {
     std::uint32_t size = 0;           // bytes; at most 4096
     std::uint64_t tag = 0;            // returned in the response
     std::vector<std::uint8_t> data;   // writes
+    bool poisoned = false;            // writes: the data is known to be wrong
     bool snooped = true;              // caches of the CPUs are asked; the model has none in front
     std::optional<MemOrigin> origin;  // none: the platform's own access (a walk, a queue)
 };

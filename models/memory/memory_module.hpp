@@ -3,7 +3,8 @@
 // Requests are served in order of arrival (time, client rank, sequence) and take effect when they
 // arrive: arrival at the controller is the point of global order, the latency is the way to the
 // data and back. The rate delays responses, not the order. Accesses of devices are told as
-// memory.access at that same moment. Left out: banks, refresh, channels as separate queues.
+// memory.access at that same moment. Each channel is a server with its share of the rate: what lies
+// in it waits for what came before, whoever sent it. Left out: banks, refresh, the CPUs' share.
 #pragma once
 
 #include <functional>
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/defects.hpp"
 #include "core/sim/inbox.hpp"
 #include "core/sim/link.hpp"
 #include "core/sim/module.hpp"
@@ -31,6 +33,8 @@ public:
 
     // A test bench may watch what devices do to memory; it learns and changes nothing.
     std::function<void(const MemRequest&)> on_device_access;
+    // An error from outside, in every line that the range touches.
+    void poison(Hpa address, std::size_t size);
     // What CPUs see, coherent with every request that has taken effect.
     SparseMemory& bytes() { return bytes_; }
     const SparseMemory& bytes() const { return bytes_; }
@@ -42,12 +46,18 @@ public:
 
 private:
     MemResponse serve(const MemRequest& request);
+    void read(const MemRequest& request, MemResponse& response);
+    void write(const MemRequest& request);
+    void swap(const MemRequest& request, MemResponse& response);
+    // When the last byte has been transferred.
+    TimePs transfer(TimePs now, const MemRequest& request);
 
     MemoryParams params_;
+    Probes& probes_;
     SparseMemory bytes_;
     sim::Inbox<MemRequest> inbox_;
     std::vector<std::unique_ptr<sim::Link<MemResponse>>> responses_;
-    TimePs free_at_;
+    std::vector<TimePs> free_at_;  // by channel
     std::uint64_t reads_ = 0;
     std::uint64_t writes_ = 0;
 };

@@ -24,6 +24,14 @@ const ParamTable<MemoryParams>& memory_param_table() {
         t.count("bandwidth", &MemoryParams::bandwidth, 0, 100'000'000, 307'200,
                 "Rate shared by all clients; 0: no limit.",
                 "8 channels of DDR5-4800, 8 bytes wide (JEDEC JESD79-5)", Unit::Bandwidth);
+        t.count("channels", &MemoryParams::channels, 1, 64, 1,
+                "Channels that share the rate equally; each serves what lies in it in order of "
+                "arrival. 1: one server with the whole rate.",
+                "modelling choice: of many channels, perfect interleaving");
+        t.count("interleave", &MemoryParams::interleave, 64, 4096, 256,
+                "Neighbouring bytes of one channel.", "modelling choice, as servers do",
+                Unit::Bytes)
+            .in_powers_of_two();
         t.time("link.latency", &MemoryParams::link_latency, 1_ps, 10_us, 42500_ps,
                "One way of a response to its client.",
                "197 ns for a walk read (Fast & Safe IO Memory Protection, SOSP'24, fit) less the "

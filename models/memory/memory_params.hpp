@@ -14,6 +14,8 @@ struct MemoryParams {
     std::uint64_t high_bytes = 0;  // from 4 GiB; between them lies the hole for devices
     TimePs latency;
     std::uint64_t bandwidth = 0;
+    std::uint64_t channels = 0;
+    std::uint64_t interleave = 0;
     TimePs link_latency;
     std::uint64_t queue = 0;
 };

@@ -33,6 +33,31 @@ bool SparseMemory::contains(Hpa address, std::size_t size) const {
     });
 }
 
+void SparseMemory::poison(Hpa address, std::size_t size) {
+    SIM_CHECK(size != 0 && contains(address, size), "poison at {:#x}+{} outside of memory",
+              address.value(), size);
+    const std::uint64_t last = (address.value() + size - 1) / kBlockBytes;
+    for (std::uint64_t line = address.value() / kBlockBytes; line <= last; ++line) {
+        poisoned_.insert(line);
+    }
+}
+
+bool SparseMemory::poisoned(Hpa address, std::size_t size) const {
+    if (poisoned_.empty() || size == 0) {
+        return false;
+    }
+    const auto first = poisoned_.lower_bound(address.value() / kBlockBytes);
+    return first != poisoned_.end() && *first <= (address.value() + size - 1) / kBlockBytes;
+}
+
+void SparseMemory::heal(Hpa address, std::size_t size) {
+    const std::uint64_t first = (address.value() + kBlockBytes - 1) / kBlockBytes;
+    const std::uint64_t end = (address.value() + size) / kBlockBytes;
+    if (first < end) {
+        poisoned_.erase(poisoned_.lower_bound(first), poisoned_.lower_bound(end));
+    }
+}
+
 std::uint64_t SparseMemory::host_bytes() const {
     return table_.size() * sizeof(Page) + chunks_.size() * kChunkBlocks * kBlockBytes;
 }
@@ -234,6 +259,9 @@ void SparseMemory::write_page(std::uint64_t number, std::size_t offset, const st
 void SparseMemory::write(Hpa address, const void* in, std::size_t size) {
     SIM_CHECK(contains(address, size), "write of {:#x}+{} outside of memory", address.value(),
               size);
+    if (!poisoned_.empty()) {
+        heal(address, size);
+    }
     const auto* bytes = static_cast<const std::uint8_t*>(in);
     std::uint64_t at = address.value();
     while (size != 0) {

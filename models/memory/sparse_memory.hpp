@@ -3,12 +3,14 @@
 //
 // A page holds its present blocks in address order in a run of 1, 2, 4 ... 64 blocks from a pool of
 // that size; a bit mask says which. Writing zeros never allocates, and a block that becomes zero
-// goes back to its pool. Left out: ECC, poison, NUMA distances.
+// goes back to its pool. A line whose error could not be corrected is poisoned, whatever its bytes,
+// until it is written as a whole. Left out: correctable errors, NUMA distances.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "models/memory/memory_if.hpp"
@@ -27,6 +29,11 @@ public:
     void read(Hpa address, void* out, std::size_t size) const override;
     void write(Hpa address, const void* in, std::size_t size) override;
     bool contains(Hpa address, std::size_t size) const override;
+
+    // Every line that the range touches has an error that cannot be corrected.
+    void poison(Hpa address, std::size_t size);
+    bool poisoned(Hpa address, std::size_t size) const override;
+    std::size_t poisoned_lines() const { return poisoned_.size(); }
 
     const std::vector<MemoryRange>& ranges() const { return ranges_; }
     // Non-zero blocks, pages with at least one, and what the host pays for them.
@@ -61,7 +68,11 @@ private:
                     std::size_t size);
     void read_page(const Page& page, std::size_t offset, std::uint8_t* out, std::size_t size) const;
 
+    // Lines that a write covers whole are good again.
+    void heal(Hpa address, std::size_t size);
+
     std::vector<MemoryRange> ranges_;
+    std::set<std::uint64_t> poisoned_;  // numbers of blocks
     std::vector<Page> table_;
     std::uint64_t pages_ = 0;
     std::uint64_t blocks_ = 0;

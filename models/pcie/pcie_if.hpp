@@ -27,6 +27,8 @@ enum class TlpKind : std::uint8_t {
     InvalidateCompletion,
     PageRequest,
     PageGroupResponse,
+    ConfigRead,   // type 0, non-posted: `completer` is the function, `address` the offset
+    ConfigWrite,  // the same; its completion has no data
 };
 
 // AT field of memory requests.
@@ -40,7 +42,8 @@ struct Tlp {
     AddressType at = AddressType::Untranslated;
     CplStatus status = CplStatus::Success;
     Rid requester;
-    Rid completer;          // completions: who answers; the root complex fills it in
+    // Completions: who answers; the root complex fills it in. Configuration: who is asked.
+    Rid completer;
     std::uint32_t tag = 0;  // unique per requester while the request is outstanding
     std::optional<Pasid> pasid;
     bool privileged = false;

@@ -4,10 +4,18 @@
 
 #include "core/sim/simulation.hpp"
 #include "core/trace/device_events.hpp"
+#include "models/pcie/config_layout.hpp"
 #include "models/pcie/pcie_layout.hpp"
 #include "models/pcie/pcie_probes.hpp"
 
 namespace ioasim::pcie {
+namespace {
+
+// The CPUs' tag of configuration writes: their store is done when it is sent, and nobody waits for
+// the completion.
+constexpr std::uint32_t kConfigurationWriteTag = ~0U;
+
+}  // namespace
 
 RootComplex::RootComplex(sim::Simulation& simulation, const std::string& name,
                          const PcieParams& params)
@@ -103,12 +111,40 @@ void RootComplex::advance(TimePs now) {
 }
 
 void RootComplex::from_cpus(TimePs now, PortId from, Tlp tlp) {
+    if (in_configuration(tlp)) {
+        configure(now, from, std::move(tlp));
+        return;
+    }
     const auto target = routes_.by_address(tlp.address, tlp.length);
     if (!target) {
         refuse(now, from, tlp);
         return;
     }
     send_down(now, *target, std::move(tlp));
+}
+
+bool RootComplex::in_configuration(const Tlp& tlp) const {
+    return configuration_ && tlp.address >= *configuration_ &&
+           tlp.address - *configuration_ < kEcamBytes;
+}
+
+// One, two or four bytes of one dword; anything else the bridge cannot make a request of.
+void RootComplex::configure(TimePs now, PortId from, Tlp tlp) {
+    const std::uint64_t offset = tlp.address - *configuration_;
+    const auto device = routes_.by_function(ecam_function(offset));
+    const bool plain = tlp.kind == TlpKind::MemRead || tlp.kind == TlpKind::MemWrite;
+    const bool one_dword = (tlp.length == 1 || tlp.length == 2 || tlp.length == 4) &&
+                           offset / 4 == (offset + tlp.length - 1) / 4;
+    if (!device || !ports_[*device]->configurable || !plain || !one_dword) {
+        refuse(now, from, tlp);
+        return;
+    }
+    const bool write = tlp.kind == TlpKind::MemWrite;
+    tlp.kind = write ? TlpKind::ConfigWrite : TlpKind::ConfigRead;
+    tlp.tag = write ? kConfigurationWriteTag : tlp.tag;
+    tlp.completer = ecam_function(offset);
+    tlp.address = offset % kConfigBytes;
+    send_down(now, *device, std::move(tlp));
 }
 
 void RootComplex::refuse(TimePs now, PortId from, const Tlp& tlp) {
@@ -124,6 +160,10 @@ void RootComplex::from_device(TimePs now, PortId from, Tlp tlp) {
     Port& port = *ports_[from];
     if (tlp.kind == TlpKind::Completion) {
         tlp.completer = port.rid;
+        if (tlp.requester == kHostRid && tlp.tag == kConfigurationWriteTag) {
+            left(now, from, tlp);
+            return;
+        }
         const bool pushes_writes = !tlp.data.empty() && !probes_.has(kCompletionPassesWrites);
         if (!pushes_writes) {
             SIM_CHECK(cpus_, "a completion, but no CPU complex");
@@ -132,7 +172,20 @@ void RootComplex::from_device(TimePs now, PortId from, Tlp tlp) {
             return;
         }
     }
+    if (malformed(tlp)) {
+        emit(trace::PcieMalformed{tlp.requester, Iova{tlp.address}, tlp.length,
+                                  tlp.kind == TlpKind::MemWrite});
+        left(now, from, tlp);
+        return;
+    }
     send_up(now, from, *ports_[port.iommu]->up, std::move(tlp));
+}
+
+// A memory request that crosses a 4-KiB border; a receiver that looks drops it (2.2.7, 2.3).
+bool RootComplex::malformed(const Tlp& tlp) const {
+    const bool memory = tlp.kind == TlpKind::MemRead || tlp.kind == TlpKind::MemWrite;
+    return memory && tlp.length != 0 &&
+           tlp.address / kPageSize != (tlp.address + tlp.length - 1) / kPageSize;
 }
 
 void RootComplex::from_iommu(TimePs now, PortId from, Tlp tlp) {

@@ -8,8 +8,11 @@
 // credits and order by class (link_if.hpp). A device's read completion must push the device's
 // earlier DMA writes (PCIe 2.4.1): it goes through the unit, which sends it back once they are
 // done. Completions without data order nothing and go directly. A transaction of a device occupies
-// its port until it is on its way to the unit; then its credits go back. Left out: peer to peer,
-// switches, configuration space, error messages.
+// its port until it is on its way to the unit; then its credits go back.
+//
+// A window of the CPUs' addresses is the functions' configuration space (7.2.2): an access becomes
+// a configuration request of type 0 to the function whose page it hits. Left out: peer to peer,
+// switches, error messages.
 #pragma once
 
 #include <deque>
@@ -43,6 +46,10 @@ public:
                       const std::string& name = "device", const LinkParams& link = {});
     // Binds a device's own link to its port, which advertises room and gives credits back.
     void attach(PortId device, TlpLink& upstream);
+    // Where the CPUs find configuration space; the functions of these devices answer there, others
+    // as if they were not.
+    void set_configuration_window(std::uint64_t base) { configuration_ = base; }
+    void has_configuration(PortId device) { ports_.at(device)->configurable = true; }
     // One more function behind a device's port.
     void add_function(PortId device, Rid rid) { routes_.add_function(device, rid); }
 
@@ -78,6 +85,7 @@ private:
         TlpLink down;
         std::unique_ptr<Upward> up;      // units
         TlpLink* from_device = nullptr;  // the device's own link
+        bool configurable = false;
     };
 
     // A returned credit matters only while something waits for it.
@@ -93,9 +101,12 @@ private:
 
     PortId add_port(Kind kind, const LinkShape& shape, const std::string& name);
     void from_cpus(TimePs now, PortId from, Tlp tlp);
+    bool in_configuration(const Tlp& tlp) const;
+    void configure(TimePs now, PortId from, Tlp tlp);
     void from_device(TimePs now, PortId from, Tlp tlp);
     void from_iommu(TimePs now, PortId from, Tlp tlp);
     void refuse(TimePs now, PortId from, const Tlp& tlp);
+    bool malformed(const Tlp& tlp) const;
     bool loses(const Tlp& tlp);
     void send_down(TimePs now, PortId to, Tlp tlp);
     void send_up(TimePs now, PortId from, Upward& up, Tlp tlp);
@@ -110,6 +121,7 @@ private:
     RoutingTable routes_;
     std::vector<std::unique_ptr<Port>> ports_;
     std::optional<PortId> cpus_;
+    std::optional<std::uint64_t> configuration_;
     CreditWaker credit_waker_;
     std::size_t waiting_ = 0;  // for credits of units
     bool stalled_ = false;     // something waits on a link to a device

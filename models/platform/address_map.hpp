@@ -9,6 +9,8 @@
 
 namespace ioasim::platform {
 
+// Configuration space of 256 buses, below what the devices claim.
+constexpr std::uint64_t kConfigurationWindow = 0xC000'0000;
 constexpr std::uint64_t kDeviceRegisters = 0xE000'0000;  // BAR0 of the first device
 constexpr std::uint64_t kDevicePortals = 0xD000'0000;    // BAR2 of the first device
 constexpr std::uint64_t kPortalWindow = 64 * dsa::kPortalsOfWqBytes;

@@ -7,8 +7,6 @@
 
 #include <fmt/format.h>
 
-#include "models/dsa/dsa_probes.hpp"
-
 namespace ioasim::platform {
 namespace {
 
@@ -166,16 +164,6 @@ std::vector<BareSpec> accelerator_specs() {
          "an administrative command"},
         {"descriptor", BareKind::Descriptor, subject(V::Number, "where"), descriptor_args(),
          "writes a descriptor into memory, for a batch"},
-        {"next_fails",
-         BareKind::NextFails,
-         {"",
-          V::Choice,
-          true,
-          "a fault site of accelerators",
-          "",
-          {"dsa.hardware_error", "dsa.command_fails", "dsa.submission_retry"}},
-         {},
-         "what passes this fault site next fails there"},
         {"enqueue", BareKind::Enqueue, subject(V::Accelerator, "the accelerator"),
          std::move(enqueue), "submits a descriptor through a portal"},
     };
@@ -206,17 +194,6 @@ dsa::Descriptor BareAccelerator::descriptor_of(const BareStep& step) {
         dsa::put_le(d.specific, 8 * i, 8, words->second[i]);
     }
     return d;
-}
-
-const FaultSite& BareAccelerator::fault_site(const std::string& name) {
-    for (const FaultSite* site :
-         {&dsa::kHardwareError, &dsa::kCommandFails, &dsa::kSubmissionRetry}) {
-        if (name == site->name()) {
-            return *site;
-        }
-    }
-    SIM_CHECK(false, "no fault site is called {}", name);
-    return dsa::kHardwareError;
 }
 
 Errno BareAccelerator::run(dsa::Command code, std::uint32_t operand, bool interrupt, TimePs timeout,

@@ -27,7 +27,6 @@ public:
     // One submission; the value is 1 when it was accepted.
     BareResult enqueue(const BareStep& step);
 
-    static const FaultSite& fault_site(const std::string& name);
     static dsa::Descriptor descriptor_of(const BareStep& step);
 
 private:

@@ -17,6 +17,11 @@ namespace {
 constexpr TimePs kDefaultTimeout{10'000'000'000};
 constexpr std::size_t kShownBytes = 32;
 
+bool is_configuration(BareKind kind) {
+    return kind == BareKind::ConfigWrite || kind == BareKind::ConfigRead ||
+           kind == BareKind::ConfigPoll;
+}
+
 std::string hex_bytes(const std::vector<std::uint8_t>& bytes) {
     std::string out;
     for (std::size_t i = 0; i < std::min(bytes.size(), kShownBytes); ++i) {
@@ -63,10 +68,13 @@ private:
             case BareKind::MemoryPoll:
                 return memory_poll(step);
             case BareKind::MmioWrite:
+            case BareKind::ConfigWrite:
                 return mmio_write(step);
             case BareKind::MmioRead:
+            case BareKind::ConfigRead:
                 return mmio_read(step);
             case BareKind::MmioPoll:
+            case BareKind::ConfigPoll:
                 return mmio_poll(step);
             case BareKind::Dma:
                 return dma(step);
@@ -75,11 +83,13 @@ private:
             case BareKind::Settle:
                 settle();
                 return {};
+            case BareKind::Poison:
+                return poison(step);
+            case BareKind::Fail:
+                world_.fail_next(step.name(""));
+                return {};
             case BareKind::Interrupt:
                 return interrupt(step);
-            case BareKind::NextFails:
-                world_.probes->fail_next(BareAccelerator::fault_site(step.name("")));
-                return {};
             case BareKind::DsaEnable:
             case BareKind::DsaCommand:
             case BareKind::Descriptor:
@@ -118,6 +128,12 @@ private:
     StepOutcome store(const BareStep& step);
     StepOutcome check(const BareStep& step);
     StepOutcome memory_poll(const BareStep& step);
+    StepOutcome poison(const BareStep& step);
+    // A processor cannot read this: it takes a machine check.
+    StepOutcome machine_check(std::uint64_t address) {
+        return mismatch("memory without an error", fmt::format("poison at {:#x}", address),
+                        Errno::Efault);
+    }
 
     struct Register {
         std::uint64_t address = 0;
@@ -336,6 +352,9 @@ StepOutcome BareActor::check(const BareStep& step) {
     }
     std::vector<std::uint8_t> found(wanted.size());
     ctx_->read_bytes(step.number(""), found.data(), found.size());
+    if (world_.is_poisoned(step.number(""), found.size())) {
+        return machine_check(step.number(""));
+    }
     if (found != wanted) {
         return mismatch(fmt::format("{} at {:#x}", hex_bytes(wanted), step.number("")),
                         fmt::format("{}, {}", hex_bytes(found), first_difference(wanted, found)));
@@ -359,7 +378,17 @@ StepOutcome BareActor::memory_poll(const BareStep& step) {
         }
         value = ctx_->load(address, size);
     }
-    return {Errno::Ok, value};
+    return world_.is_poisoned(address, size) ? machine_check(address)
+                                             : StepOutcome{Errno::Ok, value};
+}
+
+StepOutcome BareActor::poison(const BareStep& step) {
+    const std::uint64_t size = step.number("size", 1);
+    if (!world_.is_memory(step.number(""), size)) {
+        return mismatch("memory", fmt::format("nothing at {:#x}", step.number("")), Errno::Efault);
+    }
+    world_.poison(step.number(""), size);
+    return {};
 }
 
 // --- registers ---
@@ -379,6 +408,11 @@ std::uint32_t BareActor::capability_offset(const BareUnit& unit, NamedRegister::
 BareActor::Register BareActor::locate(const BareStep& step) {
     const BareUnit& unit = world_.units.at(step.name("of", world_.first_iommu));
     NamedRegister named;
+    if (unit.configuration != 0 && is_configuration(step.kind)) {
+        SIM_CHECK(find_config_register(step.name(""), named), "register {}", step.name(""));
+        return {unit.configuration + named.offset,
+                static_cast<unsigned>(step.number("size", named.size))};
+    }
     const bool known = unit.iommu           ? find_unit_register(step.name(""), named)
                        : unit.accelerator() ? find_accelerator_register(step.name(""), named)
                                             : find_requester_register(step.name(""), named);
@@ -436,7 +470,11 @@ StepOutcome BareActor::dma(const BareStep& step) {
     flags |= step.number("privileged") != 0 ? request::kPrivileged : 0;
     flags |= step.number("execute") != 0 ? request::kExecute : 0;
     flags |= step.number("no_snoop") != 0 ? request::kNoSnoop : 0;
+    flags |= step.number("relaxed") != 0 ? request::kRelaxedOrdering : 0;
+    flags |= step.number("id_ordering") != 0 ? request::kIdOrdering : 0;
+    flags |= step.number("poisoned") != 0 ? request::kPoisoned : 0;
     flags |= step.number("translated") != 0 ? 2U << request::kAtShift : 0;
+    flags |= step.number("ats") != 0 ? request::kAutomatic : 0;
     set_reg(unit, reg::kAddress, step.number("iova"), 8);
     set_reg(unit, reg::kLength, length);
     set_reg(unit, reg::kPasid,

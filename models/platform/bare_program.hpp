@@ -25,7 +25,8 @@ struct BareUnit {
     bool iommu = false;
     bool requester = false;
     Rid rid;
-    std::string unit;  // of a device: the IOMMU in front of it
+    std::string unit;                 // of a device: the IOMMU in front of it
+    std::uint64_t configuration = 0;  // of a device: its page of configuration space
     // Of an accelerator.
     std::uint64_t portals = 0;
     std::uint32_t engines = 0;
@@ -78,7 +79,10 @@ struct BareWorld {
     std::function<std::optional<TimePs>()> next_activity;
     std::function<bool(std::uint64_t address, std::uint64_t bytes)> is_memory;
     cpu::Instructions* cpus = nullptr;
-    Probes* probes = nullptr;
+    std::function<bool(std::uint64_t address, std::uint64_t bytes)> is_poisoned;
+    // Faults from outside.
+    std::function<void(std::uint64_t address, std::uint64_t bytes)> poison;
+    std::function<void(const std::string& site)> fail_next;
 };
 
 std::unique_ptr<ProgramActor> make_bare_actor(BareWorld& world, const ProgramConfig& program);

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "models/dsa/dsa_layout.hpp"
+#include "models/pcie/config_layout.hpp"
 #include "models/platform/bare_step.hpp"
 #include "models/requester/requester_layout.hpp"
 #include "models/vtd/vtd_layout.hpp"
@@ -83,6 +84,11 @@ const std::vector<Entry>& requester_map() {
         {"MESSAGE_HEAD", {kMessageHead}},
         {"MESSAGE_DROP", {kMessageDrop}},
         {"MESSAGE_BODY", {kMessageBody, 8}},
+        {"MISBEHAVE", {kMisbehave}},
+        {"ANSWER_DELAY", {kAnswerDelay}},
+        {"STOP", {kStop}},
+        {"TRANSLATIONS", {kTranslations}},
+        {"PAGES_OUTSTANDING", {kPagesOutstanding}},
         {"DATA", {kData}},
     };
     return map;
@@ -111,6 +117,40 @@ const std::vector<Entry>& accelerator_map() {
         {"EVLCFG.base", {kEvlcfg, 8}},
         {"EVLCFG.size", {kEvlcfg + 8, 8}},
         {"EVLSTATUS", {kEvlstatus, 8}},
+    };
+    return map;
+}
+
+const std::vector<Entry>& config_map() {
+    using namespace pcie::config;
+    static const std::vector<Entry> map{
+        {"VENDOR", {kVendor, 2}},
+        {"DEVICE", {kDevice, 2}},
+        {"COMMAND", {kCommand, 2}},
+        {"STATUS", {kStatus, 2}},
+        {"REVISION", {kRevision, 1}},
+        {"HEADER_TYPE", {kHeaderType, 1}},
+        {"BAR0", {kBar0}},
+        {"BAR1", {kBar0 + 4}},
+        {"CAPABILITIES", {kCapabilityPointer, 1}},
+        {"INTERRUPT_LINE", {kInterruptLine, 1}},
+        {"EXPRESS", {kExpress}},
+        {"DEVCAP", {kDevCap}},
+        {"DEVCTL", {kDevCtl, 2}},
+        {"DEVSTA", {kDevSta, 2}},
+        {"DEVCAP2", {kDevCap2}},
+        {"DEVCTL2", {kDevCtl2, 2}},
+        {"ATS", {kAts}},
+        {"ATS_CAP", {kAtsCap, 2}},
+        {"ATS_CTL", {kAtsCtl, 2}},
+        {"PASID", {kPasid}},
+        {"PASID_CAP", {kPasidCap, 2}},
+        {"PASID_CTL", {kPasidCtl, 2}},
+        {"PRI", {kPri}},
+        {"PRI_CTL", {kPriCtl, 2}},
+        {"PRI_STATUS", {kPriStatus, 2}},
+        {"PRI_CAPACITY", {kPriCapacity}},
+        {"PRI_ALLOCATION", {kPriAllocation}},
     };
     return map;
 }
@@ -165,6 +205,14 @@ bool find_requester_register(const std::string& name, NamedRegister& out) {
 
 bool find_accelerator_register(const std::string& name, NamedRegister& out) {
     return find(accelerator_map(), name, out);
+}
+
+bool find_config_register(const std::string& name, NamedRegister& out) {
+    return find(config_map(), name, out) && out.offset + out.size <= pcie::kConfigBytes;
+}
+
+std::vector<std::string> config_register_names() {
+    return names(config_map());
 }
 
 std::vector<std::string> unit_register_names() {

@@ -12,7 +12,7 @@ namespace {
 using V = BareValue;
 
 constexpr std::uint64_t kAll = ~std::uint64_t{0};
-constexpr std::uint64_t kLongest = 4096;  // of one operation of a requester
+constexpr std::uint64_t kLongest = 0x8000;  // of one operation of a requester
 
 BareArgSpec subject(V value, const char* doc, std::vector<const char*> choices = {}) {
     return {"", value, true, doc, "", std::move(choices)};
@@ -24,12 +24,18 @@ const BareArgSpec kOf{"of", V::Unit, false,
 const BareArgSpec kRegisterSize{
     "size", V::Number, false, "bytes: 4 or 8 (default: the register's own, 4 at an offset)",
     "",     {},        4,     8};
+const BareArgSpec kFunctionOf{"of", V::Device, true, "the test requester whose register is meant"};
+const BareArgSpec kConfigSize{
+    "size", V::Number, false, "bytes: 1, 2 or 4 (default: the register's own)", "", {}, 1, 4};
 const BareArgSpec kMask{"mask", V::Number, false, "the bits that count (default: all)"};
 const BareArgSpec kIs{"is", V::Number, true, "what they must be"};
-const BareArgSpec kExpect{
-    "expect", V::Choice,
-    false,    "how it ends; \"blocked\": ur or ca of a read, no effect of a write",
-    "\"ok\"", {"ok", "blocked", "ur", "ca", "timeout", "refused", "any"}};
+const BareArgSpec kExpect{"expect",
+                          V::Choice,
+                          false,
+                          "how it ends; \"blocked\": ur or ca of a read, no effect of a write",
+                          "\"ok\"",
+                          {"ok", "blocked", "ur", "ca", "timeout", "refused", "no_translation",
+                           "page_invalid", "page_failure", "stopped", "poisoned", "any"}};
 const BareArgSpec kData{"data", V::Bytes, false, "write: the bytes; read: what must have come", ""};
 
 std::vector<BareArgSpec> contents(bool check) {
@@ -57,7 +63,12 @@ std::vector<BareArgSpec> dma_args() {
         {"privileged", V::Flag, false, "with PASID: privileged mode requested", "false"},
         {"execute", V::Flag, false, "with PASID: execute requested", "false"},
         {"no_snoop", V::Flag, false, "no-snoop attribute", "false"},
+        {"relaxed", V::Flag, false, "relaxed ordering attribute", "false"},
+        {"id_ordering", V::Flag, false, "identity-based ordering attribute", "false"},
+        {"poisoned", V::Flag, false, "write: the data is marked as wrong", "false"},
         {"translated", V::Flag, false, "the address is said to be translated", "false"},
+        {"ats", V::Flag, false,
+         "as its configuration lets it: through its device TLB, with page requests", "false"},
         {"rid", V::Function, false, "sent in somebody else's name"},
         {"async", V::Flag, false, "goes on at once; \"dma_wait\" waits for the end", "false"},
         kExpect,
@@ -312,6 +323,21 @@ const std::vector<BareSpec>& bare_specs() {
              subject(V::Register, "a register by name, or an offset"),
              {kIs, kMask, kRegisterSize, kOf, kTimeout},
              "reads a register until it is so"},
+            {"config_write",
+             BareKind::ConfigWrite,
+             subject(V::ConfigRegister, "a register of configuration space by name, or an offset"),
+             {{"value", V::Number, true, "what is written"}, kConfigSize, kFunctionOf},
+             "writes configuration space"},
+            {"config_read",
+             BareKind::ConfigRead,
+             subject(V::ConfigRegister, "a register of configuration space by name, or an offset"),
+             {kIs, kMask, kConfigSize, kFunctionOf},
+             "a register of configuration space must be so"},
+            {"config_poll",
+             BareKind::ConfigPoll,
+             subject(V::ConfigRegister, "a register of configuration space by name, or an offset"),
+             {kIs, kMask, kConfigSize, kFunctionOf, kTimeout},
+             "reads it until it is so"},
             {"dma", BareKind::Dma, subject(V::Choice, "its direction", {"read", "write"}),
              dma_args(), "a test requester accesses memory"},
             {"dma_wait",
@@ -324,6 +350,23 @@ const std::vector<BareSpec>& bare_specs() {
              subject(V::True, "true"),
              {},
              "until the hardware has nothing left to do"},
+            {"poison",
+             BareKind::Poison,
+             subject(V::Number, "where"),
+             {{"size",
+               V::Number,
+               false,
+               "bytes; every line of 64 bytes that they touch",
+               "1",
+               {},
+               1,
+               1ULL << 26U}},
+             "memory gets an error that cannot be corrected"},
+            {"fail",
+             BareKind::Fail,
+             subject(V::Site, "a fault site"),
+             {},
+             "the next operation that comes by this fault site fails there"},
         };
         // A step is named by the first of these keys that it has: "interrupt" comes after the steps
         // that take it as an argument.

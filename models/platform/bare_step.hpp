@@ -17,6 +17,9 @@ enum class BareKind : std::uint8_t {
     MmioWrite,  // registers
     MmioRead,
     MmioPoll,
+    ConfigWrite,  // configuration space of a function
+    ConfigRead,
+    ConfigPoll,
     Dma,  // requests of a test requester
     DmaWait,
     Settle,
@@ -42,7 +45,8 @@ enum class BareKind : std::uint8_t {
     DsaCommand,
     Descriptor,
     Enqueue,
-    NextFails,
+    Poison,  // from outside
+    Fail,
 };
 
 // What a value looks like in a scenario.
@@ -57,10 +61,12 @@ enum class BareValue : std::uint8_t {
     Unit,    // the name of an IOMMU or device
     Device,  // the name of a test requester
     Accelerator,
-    Register,  // a name of the target's register map, or an offset
-    Function,  // the name of a device, or a requester id
-    NewTable,  // names a page table from here on
+    Register,        // a name of the target's register map, or an offset
+    ConfigRegister,  // a name of configuration space, or an offset
+    Function,        // the name of a device, or a requester id
+    NewTable,        // names a page table from here on
     Table,
+    Site,  // of a fault
     True,
 };
 
@@ -129,6 +135,9 @@ struct NamedRegister {
 bool find_unit_register(const std::string& name, NamedRegister& out);
 bool find_requester_register(const std::string& name, NamedRegister& out);
 bool find_accelerator_register(const std::string& name, NamedRegister& out);
+// "DEVCTL"; an offset is of 4 bytes.
+bool find_config_register(const std::string& name, NamedRegister& out);
+std::vector<std::string> config_register_names();
 std::vector<std::string> unit_register_names();
 std::vector<std::string> requester_register_names();
 std::vector<std::string> accelerator_register_names();

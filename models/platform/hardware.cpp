@@ -110,6 +110,7 @@ void Hardware::attach(Device& device, pcie::PortId port) {
 void Hardware::connect(const PlatformConfig& config) {
     pcie::RootComplex& rc = *root_complex_;
     const pcie::PortId cpu_port = rc.add_cpus();
+    rc.set_configuration_window(kConfigurationWindow);
     cpus_->upstream().bind(rc.inbox(), cpu_port);
     rc.downstream(cpu_port).bind(cpus_->inbox(), 0);
     std::map<std::string, pcie::PortId> iommu_ports;
@@ -130,8 +131,10 @@ void Hardware::connect(const PlatformConfig& config) {
         const pcie::PortId iommu = iommu_ports.at(device.iommu);
         if (device.kind == DeviceKind::Requester) {
             const requester::RequesterConfig identity = requester_config(device, i);
-            attach(*requesters_[i], rc.add_device(iommu, identity.rid, {identity.bar0}, device.name,
-                                                  requesters_[i]->link_params()));
+            const pcie::PortId port = rc.add_device(iommu, identity.rid, {identity.bar0},
+                                                    device.name, requesters_[i]->link_params());
+            rc.has_configuration(port);
+            attach(*requesters_[i], port);
         } else {
             const dsa::DsaConfig identity = device_config(device, i);
             attach(*devices_[i], rc.add_device(iommu, identity.rid, {identity.bar0, identity.bar2},

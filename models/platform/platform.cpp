@@ -12,6 +12,7 @@
 #include "core/trace/run_events.hpp"
 #include "models/linux/dispatcher_scheduler.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/pcie/config_layout.hpp"
 #include "models/platform/address_map.hpp"
 #include "models/platform/bare_program.hpp"
 #include "models/platform/hardware.hpp"
@@ -87,7 +88,7 @@ struct Platform::Impl {
     std::unique_ptr<KernelObjects> objects;
     std::map<std::string, Guest> guests;
     std::optional<ProgramWorld> world;
-    BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}};
+    BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
     std::vector<std::unique_ptr<ProgramActor>> actors;
 };
 
@@ -247,12 +248,16 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
 // What bare programs and the bench around them know of the hardware.
 void Platform::Impl::build_bare_world() {
     for (std::size_t i = 0; i < config.iommus.size(); ++i) {
-        bare.units[config.iommus[i].name] = {iommu_registers(i), true, false, Rid{0}, {}};
+        bare.units[config.iommus[i].name] = {iommu_registers(i), true, false, Rid{0}, {}, 0};
     }
     for (std::size_t i = 0; i < config.devices.size(); ++i) {
         const DeviceConfig& device = config.devices[i];
-        bare.units[device.name] = {device_registers(i), false, device.kind == DeviceKind::Requester,
-                                   rid_of(device, i), device.iommu};
+        bare.units[device.name] = {device_registers(i),
+                                   false,
+                                   device.kind == DeviceKind::Requester,
+                                   rid_of(device, i),
+                                   device.iommu,
+                                   kConfigurationWindow + pcie::ecam_offset(rid_of(device, i), 0)};
         if (device.kind == DeviceKind::Dsa) {
             BareUnit& unit = bare.units[device.name];
             unit.portals = device_portals(i);
@@ -262,10 +267,20 @@ void Platform::Impl::build_bare_world() {
     }
     bare.first_iommu = config.iommus.empty() ? "" : config.iommus.front().name;
     bare.cpus = &hardware.cpus();
-    bare.probes = &sim.probes();
     bare.next_activity = [this] { return sim.next_activity(); };
     bare.is_memory = [this](std::uint64_t address, std::uint64_t bytes) {
         return hardware.memory().bytes().contains(Hpa{address}, bytes);
+    };
+    bare.is_poisoned = [this](std::uint64_t address, std::uint64_t bytes) {
+        return hardware.memory().bytes().poisoned(Hpa{address}, bytes);
+    };
+    bare.poison = [this](std::uint64_t address, std::uint64_t bytes) {
+        hardware.memory().poison(Hpa{address}, bytes);
+    };
+    bare.fail_next = [this](const std::string& site) {
+        const Declaration* const found = Declaration::find(Declaration::Kind::FaultSite, site);
+        SIM_CHECK(found != nullptr, "unknown fault site {}", site);
+        sim.probes().fail_next(static_cast<const FaultSite&>(*found));
     };
     const bool used = std::any_of(config.programs.begin(), config.programs.end(),
                                   [](const ProgramConfig& p) { return p.on == kBare; });

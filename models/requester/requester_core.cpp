@@ -1,45 +1,31 @@
 #include "models/requester/requester_core.hpp"
 
-#include <algorithm>
 #include <utility>
 
-#include "core/base/check.hpp"
 #include "core/sim/module.hpp"
 #include "core/trace/device_events.hpp"
+#include "models/pcie/pcie_layout.hpp"
 #include "models/requester/requester_probes.hpp"
 
 namespace ioasim::requester {
-namespace {
-
-constexpr Pasid kNoPasid{kInvalidIoasid};  // in events
-
-Outcome outcome_of_completion(pcie::CplStatus status) {
-    switch (status) {
-        case pcie::CplStatus::Success:
-            return Outcome::Ok;
-        case pcie::CplStatus::Abort:
-            return Outcome::CompleterAbort;
-        default:
-            return Outcome::UnsupportedRequest;
-    }
-}
-
-}  // namespace
 
 RequesterCore::RequesterCore(const RequesterParams& params, Rid rid, trace::Name name,
                              Fabric& fabric, Probes& probes, trace::Recorder& recorder,
-                             SourceId source)
+                             SourceId source, std::uint64_t bar0)
     : params_(params),
       rid_(rid),
       name_(name),
+      atc_name_(recorder.name("dev_tlb")),
       fabric_(fabric),
       probes_(probes),
       recorder_(recorder),
       source_(source),
+      config_(params, bar0),
       data_(kMaxLength),
-      tags_(params.tags) {}
+      tags_(params.tags),
+      atc_(params.atc_entries) {}
 
-// --- registers ---
+// --- registers ----------------------------------------------------------------------------------
 
 std::uint32_t RequesterCore::word(std::uint64_t offset) const {
     if (offset >= reg::kData && offset < reg::kData + kMaxLength) {
@@ -53,7 +39,7 @@ std::uint32_t RequesterCore::word(std::uint64_t offset) const {
         case reg::kId:
             return kIdentity;
         case reg::kStatus:
-            return make_status(state_, outcome_);
+            return make_status(state_, outcome_) | (stop_ != Stop::None ? kStopping : 0);
         case reg::kMoved:
             return moved_;
         case reg::kNumber:
@@ -63,6 +49,7 @@ std::uint32_t RequesterCore::word(std::uint64_t offset) const {
         case reg::kFailed + 4:
             return static_cast<std::uint32_t>(failed_at_ >> 32U);
         case reg::kGo:
+        case reg::kStop:
             return 0;
         case reg::kMessageCount:
             return messages_.waiting();
@@ -72,6 +59,10 @@ std::uint32_t RequesterCore::word(std::uint64_t offset) const {
             return static_cast<std::uint32_t>(messages_.body());
         case reg::kMessageBody + 4:
             return static_cast<std::uint32_t>(messages_.body() >> 32U);
+        case reg::kTranslations:
+            return static_cast<std::uint32_t>(atc_.size());
+        case reg::kPagesOutstanding:
+            return static_cast<std::uint32_t>(groups_.outstanding());
         default:
             return offset / 4 < words_.size() ? words_[offset / 4] : 0;
     }
@@ -84,20 +75,25 @@ void RequesterCore::set_word(TimePs now, std::uint64_t offset, std::uint32_t val
         }
         return;
     }
-    if (offset == reg::kGo) {
-        go(now);
-        return;
-    }
-    if (offset == reg::kMessageSend) {
-        send_message(now, value);
-        return;
-    }
-    if (offset == reg::kMessageDrop) {
-        messages_.drop();
-        return;
+    switch (offset) {
+        case reg::kGo:
+            go(now);
+            return;
+        case reg::kMessageSend:
+            send_message(now, value);
+            return;
+        case reg::kMessageDrop:
+            messages_.drop();
+            return;
+        case reg::kStop:
+            stop(now, static_cast<Stop>(value & 3U));
+            return;
+        default:
+            break;
     }
     const bool writable = (offset >= reg::kAddress && offset <= reg::kRequester) ||
-                          (offset >= reg::kInterruptAddress && offset <= reg::kMessageHeader + 4);
+                          (offset >= reg::kInterruptAddress && offset <= reg::kMessageHeader + 4) ||
+                          offset == reg::kMisbehave || offset == reg::kAnswerDelay;
     if (writable) {
         words_[offset / 4] = value;
     }
@@ -116,17 +112,108 @@ void RequesterCore::write_register(TimePs now, std::uint64_t offset, std::uint64
     }
 }
 
-std::uint64_t RequesterCore::address() const {
-    return at(reg::kAddress) | std::uint64_t{at(reg::kAddress + 4)} << 32U;
+// --- configuration ------------------------------------------------------------------------------
+
+void RequesterCore::configure(TimePs now, const pcie::Tlp& request) {
+    const auto offset = static_cast<std::uint32_t>(request.address);
+    if (config_.resetting(now)) {
+        // Until the reset is over: Request Retry Status (6.6.2), which ends the access as failed.
+        probes_.hit(kDiscardedInReset);
+        fabric_.send(now, pcie::make_completion(request, pcie::CplStatus::Retry));
+        return;
+    }
+    pcie::Tlp completion = pcie::make_completion(request, pcie::CplStatus::Success);
+    if (request.kind == pcie::TlpKind::ConfigRead) {
+        config_.set_pending(tags_.waited() != 0);
+        const std::uint32_t value = config_.read(offset, request.length);
+        for (unsigned i = 0; i < request.length; ++i) {
+            completion.data.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+        }
+        fabric_.send(now, std::move(completion));
+        return;
+    }
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < request.data.size(); ++i) {
+        value |= std::uint32_t{request.data[i]} << (8 * i);
+    }
+    recorder_.emit(source_, trace::PcieConfigWrite{rid_, offset, value, request.length});
+    const bool had_ats = config_.view().ats;
+    const pcie::ConfigOrders orders = config_.write(offset, value, request.length);
+    fabric_.send(now, std::move(completion));
+    written(now, orders, had_ats);
 }
 
-// --- messages ---
+void RequesterCore::written(TimePs now, const pcie::ConfigOrders& orders, bool had_ats) {
+    if (orders.reset_function) {
+        reset(now);
+        return;
+    }
+    if (config_.view().ats != had_ats) {
+        ats_halted_ = false;
+        if (had_ats && !misbehaves(misbehave::kAtsNotEnabled)) {
+            tell_dropped(atc_.clear(), "invalidate");
+            // Nobody will invalidate what is still on its way.
+            tags_.each([](Outstanding& r) { r.stale = r.stale || r.translation; });
+        }
+    }
+    if (orders.reset_page_requests) {
+        groups_.forget_all();
+        awaiting_pages_ = false;
+    }
+    show_page_status();
+    if (state_ == State::Busy) {
+        issue(now);
+    }
+    continue_stop(now);
+}
+
+// "Stopped" tells that nothing is outstanding once the interface is disabled (10.5.2.3).
+void RequesterCore::show_page_status() {
+    config_.set_page_status(pcie::config::kPriStopped,
+                            !config_.view().page_requests && groups_.outstanding() == 0);
+}
+
+// Everything is forgotten. Tags whose completions are still to come stay taken: they will be
+// discarded, whenever they come.
+void RequesterCore::reset(TimePs now) {
+    config_.begin_reset(now);
+    recorder_.emit(source_,
+                   trace::PcieFunctionReset{rid_, static_cast<std::uint32_t>(tags_.waited()),
+                                            static_cast<std::uint32_t>(groups_.outstanding()),
+                                            now + params_.reset_time});
+    if (probes_.has(kResetForgetsTags)) {
+        tags_.forget_all();
+    } else {
+        tags_.give_up_all();
+    }
+    if (!probes_.has(kResetKeepsTranslations)) {
+        tell_dropped(atc_.clear(), "invalidate");
+    }
+    groups_.forget_all();
+    invalidations_.clear();
+    messages_ = {};
+    words_.fill(0);
+    data_.assign(data_.size(), 0);
+    state_ = State::Idle;
+    outcome_ = Outcome::Ok;
+    failed_at_ = 0;
+    moved_ = 0;
+    reads_ = 0;
+    issued_ = length_ = 0;
+    end_.reset();
+    asking_.reset();
+    denied_.reset();
+    ats_halted_ = false;
+    awaiting_pages_ = false;
+    stop_ = Stop::None;
+}
+
+// --- messages -----------------------------------------------------------------------------------
 
 void RequesterCore::send_message(TimePs now, std::uint32_t control) {
-    const std::uint64_t header =
-        at(reg::kMessageHeader) | std::uint64_t{at(reg::kMessageHeader + 4)} << 32U;
-    const pcie::Tlp like = request({}, 0);
-    auto message = MessageWindow::make(control, header, like.requester, like.pasid);
+    const pcie::Tlp like = request(wish(), {});
+    auto message =
+        MessageWindow::make(control, wide(reg::kMessageHeader), like.requester, like.pasid);
     if (!message) {
         probes_.hit(kRefused);
         return;
@@ -136,215 +223,104 @@ void RequesterCore::send_message(TimePs now, std::uint32_t control) {
     fabric_.send(now, std::move(*message));
 }
 
-void RequesterCore::receive(const pcie::Tlp& message) {
+void RequesterCore::receive(TimePs now, const pcie::Tlp& message) {
+    if (config_.resetting(now)) {
+        probes_.hit(kDiscardedInReset);
+        return;
+    }
+    if (message.kind == pcie::TlpKind::InvalidateRequest && ats_on()) {
+        invalidate(now, message);
+        return;
+    }
+    const bool interface_is_there = config_.view().page_requests || groups_.outstanding() != 0;
+    if (message.kind == pcie::TlpKind::PageGroupResponse && interface_is_there) {
+        page_answer(now, message);
+        return;
+    }
     if (!messages_.take(message)) {
         probes_.hit(kMessageLost);
     }
 }
 
-// --- an operation ---
+// --- stop ---------------------------------------------------------------------------------------
 
-bool RequesterCore::legal() const {
-    const std::uint32_t request = at(reg::kRequest);
-    const std::uint32_t length = at(reg::kLength);
-    return (request & request::kOperation) <= static_cast<std::uint32_t>(Operation::Write) &&
-           length >= 1 && length <= kMaxLength && address() + length - 1 >= address();
-}
-
-void RequesterCore::go(TimePs now) {
-    if (state_ == State::Busy) {
-        return;
-    }
-    ++number_;
-    moved_ = 0;
-    failed_at_ = 0;
-    outcome_ = Outcome::Ok;
-    issued_ = 0;
-    end_.reset();
-    if (!legal()) {
+void RequesterCore::stop(TimePs now, Stop how) {
+    if (how != Stop::WaitForResponses && how != Stop::SendMarker) {
         probes_.hit(kRefused);
-        state_ = State::Done;
-        outcome_ = Outcome::Refused;
         return;
     }
-    state_ = State::Busy;
-    operation_ = static_cast<Operation>(at(reg::kRequest) & request::kOperation);
-    start_ = address();
-    length_ = at(reg::kLength);
-    moving_.assign(data_.begin(), data_.begin() + length_);
-    recorder_.emit(source_,
-                   trace::RequesterStart{name_, number_, request({}, 0).requester,
-                                         request({}, 0).pasid.value_or(kNoPasid), Iova{start_},
-                                         length_, operation_ == Operation::Write});
-    issue(now);
+    stop_ = how;
+    stop_pasid_ = wish().pasid;
+    if (state_ == State::Busy && wish_.pasid == stop_pasid_) {
+        give_up_rest(Outcome::Stopped);
+    }
+    continue_stop(now);
 }
 
-pcie::Tlp RequesterCore::request(pcie::TlpKind kind, std::uint32_t length) const {
-    const std::uint32_t flags = at(reg::kRequest);
-    const std::uint32_t pasid = at(reg::kPasid);
-    const std::uint32_t other = at(reg::kRequester);
-    pcie::Tlp tlp;
-    tlp.kind = kind;
-    tlp.at = static_cast<pcie::AddressType>((flags >> request::kAtShift) & request::kAtMask);
-    tlp.requester = (other & kValid) != 0 ? Rid{static_cast<std::uint16_t>(other)} : rid_;
-    if ((pasid & kValid) != 0) {
-        tlp.pasid = Pasid{pasid & kPasidMask};
-        tlp.privileged = (flags & request::kPrivileged) != 0;
-        tlp.execute = (flags & request::kExecute) != 0;
-    }
-    tlp.no_snoop = (flags & request::kNoSnoop) != 0;
-    tlp.address = start_ + issued_;
-    tlp.length = length;
-    tlp.descriptor = number_;
-    return tlp;
-}
-
-std::uint32_t RequesterCore::part(std::uint64_t limit) const {
-    const std::uint64_t to_page_end = kPageSize - (start_ + issued_) % kPageSize;
-    std::uint64_t most = std::min<std::uint64_t>(length_ - issued_, to_page_end);
-    if (!probes_.has(kIgnoresSizes)) {
-        most = std::min(most, limit);
-    }
-    if (most < length_) {
-        probes_.hit(kSplit);
-    }
-    return static_cast<std::uint32_t>(most);
-}
-
-void RequesterCore::issue(TimePs now) {
-    if (operation_ == Operation::Write && issued_ < length_) {
-        send_writes(now);
-    } else if (operation_ == Operation::Read) {
-        while (issued_ < length_ && send_read(now)) {
-        }
-        if (issued_ < length_ && outstanding_ == 0) {
-            // Every tag waits for a completion that is late: what is left cannot even be asked for.
-            failed(start_ + issued_, Outcome::Timeout);
-            issued_ = length_;
-        }
-    }
-    end_if_done(now);
-}
-
-void RequesterCore::send_writes(TimePs now) {
-    while (issued_ < length_) {
-        const std::uint32_t length = part(params_.max_payload);
-        pcie::Tlp tlp = request(pcie::TlpKind::MemWrite, length);
-        const auto first = moving_.begin() + issued_;
-        tlp.data.assign(first, first + length);
-        issued_ += length;
-        moved_ += length;
-        fabric_.send(now, std::move(tlp));
-    }
-    end_ = fabric_.all_sent();
-}
-
-bool RequesterCore::send_read(TimePs now) {
-    const auto free =
-        std::find_if(tags_.begin(), tags_.end(), [](const Tag& t) { return !t.taken; });
-    if (free == tags_.end()) {
-        return false;
-    }
-    const std::uint32_t length = part(params_.max_read_request);
-    *free = {true, false, issued_, length, now + params_.completion_timeout};
-    pcie::Tlp tlp = request(pcie::TlpKind::MemRead, length);
-    tlp.tag = static_cast<std::uint32_t>(free - tags_.begin());
-    issued_ += length;
-    ++outstanding_;
-    fabric_.send(now, std::move(tlp));
-    return true;
-}
-
-void RequesterCore::failed(std::uint64_t part_address, Outcome outcome) {
-    if (outcome_ == Outcome::Ok) {
-        outcome_ = outcome;
-        failed_at_ = part_address;
-    }
-}
-
-void RequesterCore::answer(TimePs now, const pcie::Tlp& completion) {
-    if (completion.tag >= tags_.size() || !tags_[completion.tag].taken) {
-        probes_.hit(kUnexpectedCompletion);  // somebody sent a request in this function's name
+// Requests of the PASID come back first; then its page requests are answered, or a stop marker
+// behind them tells that nobody waits for the answers (10.4.1.2).
+void RequesterCore::continue_stop(TimePs now) {
+    if (stop_ == Stop::None) {
         return;
     }
-    Tag& tag = tags_[completion.tag];
-    tag.taken = false;
-    if (tag.given_up) {
-        probes_.hit(kLateCompletion);
+    bool under_way = false;
+    tags_.each([&](const Outstanding& r) { under_way = under_way || r.pasid == stop_pasid_; });
+    under_way = under_way && !probes_.has(kMarkerAhead);
+    const bool marker = stop_ == Stop::SendMarker && stop_pasid_ && config_.view().page_requests;
+    if (under_way || (!marker && groups_.waits(stop_pasid_))) {
         return;
     }
-    --outstanding_;
-    const Outcome outcome = outcome_of_completion(completion.status);
-    if (outcome == Outcome::Ok) {
-        SIM_CHECK(completion.data.size() == tag.length, "{} bytes for a read of {}",
-                  completion.data.size(), tag.length);
-        std::copy(completion.data.begin(), completion.data.end(), data_.begin() + tag.offset);
-        moved_ += tag.length;
-    } else {
-        failed(start_ + tag.offset, outcome);
+    if (marker) {
+        groups_.abandon(stop_pasid_);
+        fabric_.send(now, pcie::page_request(rid_, stop_pasid_, {0, 0, true, false, false}));
     }
-    issue(now);
+    stop_ = Stop::None;
+    if (state_ == State::Busy && wish_.pasid == stop_pasid_) {
+        awaiting_pages_ = false;
+        end_if_done(now);
+    }
 }
 
-void RequesterCore::end_if_done(TimePs now) {
-    const bool done = operation_ == Operation::Write ? end_ && *end_ <= now
-                                                     : issued_ == length_ && outstanding_ == 0;
-    if (state_ != State::Busy || !done) {
-        return;
-    }
-    state_ = State::Done;
-    recorder_.emit(source_, trace::RequesterDone{name_, number_, moved_,
-                                                 recorder_.name(outcome_name(outcome_))});
-    if ((at(reg::kInterruptControl) & 1U) != 0) {
-        pcie::Tlp tlp;
-        tlp.kind = pcie::TlpKind::Interrupt;
-        tlp.requester = rid_;
-        tlp.address = at(reg::kInterruptAddress) | std::uint64_t{at(reg::kInterruptAddress + 4)}
-                                                       << 32U;
-        tlp.length = 4;
-        for (unsigned i = 0; i < 4; ++i) {
-            tlp.data.push_back(static_cast<std::uint8_t>(at(reg::kInterruptData) >> (8 * i)));
-        }
-        fabric_.send(now, std::move(tlp));
-    }
-}
+// --- time ---------------------------------------------------------------------------------------
 
 void RequesterCore::advance(TimePs now) {
-    if (state_ != State::Busy) {
-        return;
+    while (const auto late = tags_.expire(now)) {
+        time_out(now, *late);
     }
-    if (operation_ == Operation::Write && !end_) {
-        end_ = fabric_.all_sent();
-    }
-    for (Tag& tag : tags_) {
-        if (tag.taken && !tag.given_up && tag.deadline <= now) {
-            probes_.hit(kTimedOut);
-            tag.given_up = true;
-            --outstanding_;
-            failed(start_ + tag.offset, Outcome::Timeout);
+    for (Invalidation& invalidation : invalidations_) {
+        if (!invalidation.applied && invalidation.due <= now) {
+            apply(invalidation);
         }
     }
-    issue(now);
+    answer_invalidations(now);
+    if (state_ == State::Busy) {
+        issue(now);
+    }
+    continue_stop(now);
 }
 
 std::optional<TimePs> RequesterCore::next_wakeup() const {
-    std::optional<TimePs> next;
-    if (state_ != State::Busy) {
-        return next;
+    std::optional<TimePs> next = tags_.deadline();
+    if (state_ == State::Busy && issued_ == length_) {
+        next = sim::earliest(next, end_);
     }
-    next = end_;
-    for (const Tag& tag : tags_) {
-        if (tag.taken && !tag.given_up) {
-            next = sim::earliest(next, tag.deadline);
-        }
+    for (const Invalidation& i : invalidations_) {
+        next = sim::earliest(next, i.applied ? i.answer_at : std::optional<TimePs>{i.due});
     }
     return next;
 }
 
 std::vector<std::string> RequesterCore::describe() const {
-    return {fmt::format("operation {}: {}, {} of {} bytes issued, {} reads outstanding", number_,
-                        state_ == State::Busy ? "under way" : "ended", issued_, length_,
-                        outstanding_)};
+    std::vector<std::string> lines{
+        fmt::format("operation {}: {}, {} of {} bytes issued, {} reads outstanding", number_,
+                    state_ == State::Busy ? "under way" : "ended", issued_, length_, reads_)};
+    if (asking_ || awaiting_pages_) {
+        lines.push_back(asking_ ? "waits for a translation" : "waits for a page response");
+    }
+    if (!invalidations_.empty()) {
+        lines.push_back(fmt::format("{} invalidations unanswered", invalidations_.size()));
+    }
+    return lines;
 }
 
 }  // namespace ioasim::requester

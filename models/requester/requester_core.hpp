@@ -1,15 +1,24 @@
 // The logic of a test requester: registers in, transactions out. Plain C++.
 //
 // One operation at a time, split into requests that cross no 4-KiB page and are no longer than the
-// link allows. Reads hold a tag until their completion or its time-out; a tag that timed out stays
-// taken until the late completion comes, so that no other read is mistaken for it. Writes are
-// posted: their operation is done when the last one was sent, and nobody tells whether they took
-// effect. Messages of device TLB and page requests are software's business (MessageWindow). Left
-// out: configuration space, a device TLB of its own, function-level reset.
+// function's configuration allows. Reads and translation requests hold a tag. Writes are posted:
+// their operation is done when the last one was sent, and nobody tells whether they took effect.
+//
+// An operation goes as its registers tell, or "automatic", as a function that keeps the rules: with
+// ATS enabled every page is looked up in the device TLB, a miss asks for a translation, a
+// translation that does not permit the access asks for the page where page requests are enabled,
+// and the response to that makes it ask for the translation again. Messages that arrive while ATS
+// or page requests are off are software's business (MessageWindow). MISBEHAVE breaks single rules.
+// Left out: several operations at a time, translations ahead of need, atomics.
+//
+//   requester_core.cpp         registers, configuration, messages, reset, time
+//   requester_operation.cpp    an operation: its requests, their completions, its end
+//   requester_translation.cpp  device TLB, invalidations, page requests
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,9 +27,13 @@
 #include "core/base/time.hpp"
 #include "core/trace/recorder.hpp"
 #include "models/pcie/pcie_if.hpp"
+#include "models/requester/requester_atc.hpp"
+#include "models/requester/requester_config.hpp"
 #include "models/requester/requester_layout.hpp"
 #include "models/requester/requester_messages.hpp"
+#include "models/requester/requester_page_requests.hpp"
 #include "models/requester/requester_params.hpp"
+#include "models/requester/requester_tags.hpp"
 
 namespace ioasim::requester {
 
@@ -35,71 +48,148 @@ public:
 
 class RequesterCore {
 public:
+    // `bar0`: where firmware put the registers.
     RequesterCore(const RequesterParams& params, Rid rid, trace::Name name, Fabric& fabric,
-                  Probes& probes, trace::Recorder& recorder, SourceId source);
+                  Probes& probes, trace::Recorder& recorder, SourceId source,
+                  std::uint64_t bar0 = 0);
 
     // Offsets below kBar0Bytes, naturally aligned, 4 or 8 bytes.
     std::uint64_t read_register(std::uint64_t offset, unsigned size) const;
     void write_register(TimePs now, std::uint64_t offset, std::uint64_t value, unsigned size);
+    // A configuration request, answered through the fabric.
+    void configure(TimePs now, const pcie::Tlp& request);
+    // The function claims MMIO at this address.
+    bool decodes(TimePs now, std::uint64_t bar0) const {
+        return config_.decodes(bar0) && !config_.resetting(now);
+    }
     // A message of the remapping unit.
-    void receive(const pcie::Tlp& message);
-    // A completion of one of its reads.
+    void receive(TimePs now, const pcie::Tlp& message);
+    // A completion of one of its requests.
     void answer(TimePs now, const pcie::Tlp& completion);
 
     void advance(TimePs now);
     std::optional<TimePs> next_wakeup() const;
-    bool busy() const { return state_ == State::Busy; }
+    bool busy() const {
+        return state_ == State::Busy || !invalidations_.empty() || stop_ != Stop::None;
+    }
     std::vector<std::string> describe() const;
 
 private:
-    struct Tag {
-        bool taken = false;
-        bool given_up = false;
-        std::uint32_t offset = 0;  // into the operation
-        std::uint32_t length = 0;
-        TimePs deadline;
+    // What goes into every request of an operation.
+    struct Wish {
+        std::optional<Pasid> pasid;
+        Rid requester;
+        pcie::AddressType at = pcie::AddressType::Untranslated;
+        bool automatic = false;
+        bool privileged = false;
+        bool execute = false;
+        bool no_snoop = false;
+        bool relaxed_ordering = false;
+        bool id_ordering = false;
+        bool poisoned = false;
+    };
+    // How the next part of an operation goes.
+    struct Route {
+        enum class Kind : std::uint8_t { Go, Wait, GiveUp };
+        Kind kind = Kind::Go;
+        pcie::AddressType at = pcie::AddressType::Untranslated;
+        std::uint64_t address = 0;
+        bool snoop = false;                    // the translation forbids no-snoop
+        Outcome why = Outcome::NoTranslation;  // GiveUp
     };
 
+    // requester_core.cpp
     std::uint32_t word(std::uint64_t offset) const;
     void set_word(TimePs now, std::uint64_t offset, std::uint32_t value);
     std::uint32_t at(std::uint32_t offset) const { return words_[offset / 4]; }
-    std::uint64_t address() const;
-    void go(TimePs now);
+    std::uint64_t wide(std::uint32_t offset) const {
+        return at(offset) | std::uint64_t{at(offset + 4)} << 32U;
+    }
+    bool misbehaves(std::uint32_t how) const { return (at(reg::kMisbehave) & how) != 0; }
     void send_message(TimePs now, std::uint32_t control);
-    bool legal() const;
-    pcie::Tlp request(pcie::TlpKind kind, std::uint32_t length) const;
+    void written(TimePs now, const pcie::ConfigOrders& orders, bool had_ats);
+    void reset(TimePs now);
+    void stop(TimePs now, Stop how);
+    void continue_stop(TimePs now);
+    void show_page_status();
+
+    // requester_operation.cpp
+    Wish wish() const;
+    bool legal(const Wish& wish) const;
+    void go(TimePs now);
+    bool may_master() const;
+    pcie::Tlp request(const Wish& wish, pcie::TlpKind kind) const;
     std::uint32_t part(std::uint64_t limit) const;
     void issue(TimePs now);
-    void send_writes(TimePs now);
-    bool send_read(TimePs now);
+    void send_write(TimePs now, const Route& route);
+    bool send_read(TimePs now, const Route& route);
+    std::optional<TimePs> deadline(TimePs now) const;
+    void read_came(const Outstanding& was, const pcie::Tlp& completion);
+    void time_out(TimePs now, const Outstanding& was);
     void failed(std::uint64_t part_address, Outcome outcome);
+    void give_up_rest(Outcome outcome);
     void end_if_done(TimePs now);
+    void interrupt(TimePs now);
+
+    // requester_translation.cpp
+    bool ats_on() const;
+    bool serves(const AtcEntry& entry) const;
+    Route route(TimePs now, std::uint64_t iova);
+    Route ask_translation(TimePs now, std::uint64_t iova);
+    void translation_came(const Outstanding& was, const pcie::Tlp& completion);
+    void fill(const Outstanding& was, const pcie::Tlp& completion);
+    void tell_dropped(const std::vector<AtcEntry>& gone, const char* cause);
+    void invalidate(TimePs now, const pcie::Tlp& message);
+    void apply(Invalidation& invalidation);
+    void came_back(std::uint32_t tag);
+    void answer_invalidations(TimePs now);
+    std::uint64_t page_credits() const;
+    Route ask_pages(TimePs now, std::uint64_t iova);
+    std::vector<std::uint64_t> missing_pages(std::uint64_t iova, std::uint64_t most);
+    void page_answer(TimePs now, const pcie::Tlp& message);
 
     RequesterParams params_;
     Rid rid_;
     trace::Name name_;
+    trace::Name atc_name_;
     Fabric& fabric_;
     Probes& probes_;
     trace::Recorder& recorder_;
     SourceId source_;
-    std::array<std::uint32_t, 0x58 / 4> words_{};  // registers that software writes
+    FunctionConfig config_;
+    std::array<std::uint32_t, reg::kStop / 4> words_{};  // registers that software writes
     std::vector<std::uint8_t> data_;
     MessageWindow messages_;
+    TagTable tags_;
 
+    // The operation: what its registers said when it began, and how far it is.
     State state_ = State::Idle;
     Outcome outcome_ = Outcome::Ok;
     std::uint32_t number_ = 0;
     std::uint64_t failed_at_ = 0;
     std::uint32_t moved_ = 0;
-    // The operation: what its registers said when it began.
     Operation operation_ = Operation::Read;
+    Wish wish_;
     std::uint64_t start_ = 0;
     std::uint32_t length_ = 0;
     std::uint32_t issued_ = 0;
     std::optional<TimePs> end_;  // writes: when the last one has left
     std::vector<std::uint8_t> moving_;
-    std::vector<Tag> tags_;
-    std::uint32_t outstanding_ = 0;  // tags taken and not given up
+    std::uint32_t reads_ = 0;  // of it, under way
+
+    DeviceTlb atc_;
+    bool ats_halted_ = false;                 // a translation request was unsupported
+    std::optional<std::uint32_t> asking_;     // the tag of the translation request under way
+    std::optional<std::uint64_t> denied_;     // the page whose translation does not do
+    std::deque<Invalidation> invalidations_;  // in order of arrival
+
+    PageRequestGroups groups_;
+    bool awaiting_pages_ = false;  // the operation waits for a response
+    std::uint64_t promised_page_ = 0;
+    std::uint64_t promises_ = 0;  // that it came, while it did not
+
+    Stop stop_ = Stop::None;
+    std::optional<Pasid> stop_pasid_;
 };
 
 }  // namespace ioasim::requester

@@ -22,7 +22,7 @@ RequesterDevice::RequesterDevice(sim::Simulation& simulation, const RequesterCon
       upstream_(pcie::upstream_shape(params), simulation.probes(), simulation.recorder(), source(),
                 config.name + ".up"),
       core_(params, config.rid, simulation.recorder().name(config.name), *this, simulation.probes(),
-            simulation.recorder(), source()) {
+            simulation.recorder(), source(), config.bar0.base) {
     upstream_.bind_sender(*this);
 }
 
@@ -49,19 +49,26 @@ void RequesterDevice::advance(TimePs now) {
             case pcie::TlpKind::MemRead:
             case pcie::TlpKind::MemWrite:
             case pcie::TlpKind::DeferrableWrite:
+            case pcie::TlpKind::ConfigRead:
+            case pcie::TlpKind::ConfigWrite:
                 register_accesses_.schedule(now + params_.register_access, 0, std::move(tlp));
                 break;
             default:
                 consumed(now, tlp);
-                core_.receive(tlp);
+                core_.receive(now, tlp);
         }
     }
     core_.advance(now);
 }
 
 void RequesterDevice::access_register(TimePs now, const pcie::Tlp& tlp) {
+    if (tlp.kind == pcie::TlpKind::ConfigRead || tlp.kind == pcie::TlpKind::ConfigWrite) {
+        core_.configure(now, tlp);
+        return;
+    }
     const std::uint64_t offset = tlp.address - config_.bar0.base;
-    const bool legal = (tlp.length == 4 || tlp.length == 8) && offset % tlp.length == 0 &&
+    const bool legal = core_.decodes(now, config_.bar0.base) &&
+                       (tlp.length == 4 || tlp.length == 8) && offset % tlp.length == 0 &&
                        tlp.kind != pcie::TlpKind::DeferrableWrite;
     if (tlp.kind == pcie::TlpKind::MemWrite) {
         if (legal) {

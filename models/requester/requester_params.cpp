@@ -8,18 +8,43 @@ const ParamTable<RequesterParams>& requester_param_table() {
         ParamTable<P> t{"requester"};
         pcie::add_link_params(t, {4, 16, 32'000, "as 16 lanes of 16 GT/s", 10_ns,
                                   "modelling choice: as an integrated endpoint", 64});
-        t.count("max_read_request", &P::max_read_request, 64, 4096, 512,
-                "largest read request; requests never cross a 4-KiB page",
+        t.count("max_read_request", &P::max_read_request, 128, 4096, 512,
+                "largest read request that firmware allows; software may change it",
                 "PCI Express Base Specification 7.5.3.4: default of Max_Read_Request_Size",
                 Unit::Bytes)
             .in_powers_of_two();
         t.count("tags", &P::tags, 1, 1024, 32, "read requests outstanding at a time",
                 "PCI Express Base Specification 2.2.6.2: 5-bit tags");
         t.time("completion_timeout", &P::completion_timeout, 50_us, 50_ms, 1_ms,
-               "a read that is not answered for so long is given up",
+               "a read that is not answered for so long is given up, unless software chose a range",
                "PCI Express Base Specification 7.5.3.16: default range 50 us to 50 ms");
         t.time("register_access", &P::register_access, 1_ps, 10_us, 20_ns,
                "register read: arrival to completion", "modelling choice: on-die register file");
+        t.time("reset", &P::reset_time, 1_ns, 100_ms, 100_ms,
+               "function-level reset: from its order until the function answers again",
+               "PCI Express Base Specification 6.6.2: at most 100 ms");
+        t.count("atc.entries", &P::atc_entries, 1, 65536, 64, "translations in the device TLB",
+                "modelling choice: fully associative, the least recently used one goes");
+        t.count("atc.translations", &P::atc_translations, 1, 8, 1,
+                "translations that one request asks for at most",
+                "PCI Express Base Specification 10.2.2: 8 bytes each, within the read completion "
+                "boundary");
+        t.time("atc.invalidation", &P::atc_invalidation, 0_ps, 10_us, 20_ns,
+               "invalidation request: arrival until the entries are gone",
+               "modelling choice: a look-up of the whole device TLB");
+        t.flag("atc.global", &P::atc_global, true, "the Global Invalidate bit is understood",
+               "PCI Express Base Specification 10.5.1.2");
+        t.count("pasid.width", &P::pasid_width, 1, 20, 20, "bits of PASIDs that the function sends",
+                "PCI Express Base Specification 7.8.8.2");
+        t.count("page_request.capacity", &P::page_capacity, 1, 65536, 512,
+                "page requests that the function can have outstanding",
+                "PCI Express Base Specification 10.5.2.4: told to software, which allocates");
+        t.count("page_request.group", &P::page_group, 1, 8, 8,
+                "pages of an operation that are asked for in one group",
+                "modelling choice: the pages that the operation still needs");
+        t.count("page_request.retries", &P::page_retries, 1, 65536, 16,
+                "a page that was promised so often and does not come is given up",
+                "modelling choice");
         return t;
     }();
     return table;

@@ -13,6 +13,15 @@ struct RequesterParams : pcie::LinkParams {
     std::uint64_t tags = 0;
     TimePs completion_timeout;
     TimePs register_access;
+    TimePs reset_time;
+    std::uint64_t atc_entries = 0;
+    std::uint64_t atc_translations = 0;
+    TimePs atc_invalidation;
+    bool atc_global = false;
+    std::uint64_t pasid_width = 0;
+    std::uint64_t page_capacity = 0;
+    std::uint64_t page_group = 0;
+    std::uint64_t page_retries = 0;
 };
 
 // Owner kind "requester".

@@ -251,6 +251,7 @@ void RequestPipeline::go(TimePs at, std::uint32_t index) {
     request.size = slot.tlp.length;
     request.tag = (kDmaTag << 32U) | index;
     request.data = std::move(slot.tlp.data);
+    request.poisoned = slot.tlp.poisoned;
     request.snooped = !slot.tlp.no_snoop || slot.snoop;
     request.origin =
         memory::MemOrigin{slot.tlp.requester, shown_pasid(slot.tlp), slot.tlp.descriptor};
@@ -266,9 +267,10 @@ void RequestPipeline::on_dma_response(TimePs now, std::uint32_t index,
         release(now, index);
         pump(now, requester);
     } else {
-        const bool ok = response.status == memory::MemStatus::Ok;
+        const bool there = response.status != memory::MemStatus::NoTarget;
         Tlp completion = pcie::make_completion(
-            slot.tlp, ok ? CplStatus::Success : CplStatus::UnsupportedRequest);
+            slot.tlp, there ? CplStatus::Success : CplStatus::UnsupportedRequest);
+        completion.poisoned = response.status == memory::MemStatus::Poisoned;
         completion.data = std::move(response.data);
         port_.send_fabric(now, std::move(completion));
         release(now, index);

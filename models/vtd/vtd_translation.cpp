@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/trace/ats_events.hpp"
 #include "core/trace/vtd_events.hpp"
 #include "models/pcie/pcie_layout.hpp"
 #include "models/vtd/vtd_probes.hpp"
@@ -74,8 +75,10 @@ void RequestPipeline::translate(TimePs now, std::uint32_t index) {
     const Tlp& tlp = slot.tlp;
     const bool memory_access = tlp.kind == TlpKind::MemRead || tlp.kind == TlpKind::MemWrite;
     const bool untranslated = memory_access && tlp.at == AddressType::Untranslated;
-    // A write that asks for a translation is nothing; without remapping only plain requests are.
-    const bool asks = tlp.at == AddressType::TranslationRequest && is_write(tlp);
+    // A write that asks for a translation is nothing, nor is the reserved address type; without
+    // remapping only plain requests are.
+    const bool asks = (tlp.at == AddressType::TranslationRequest && is_write(tlp)) ||
+                      tlp.at > AddressType::Translated;
     if (tlp.kind == TlpKind::DeferrableWrite || asks || (!owner_.remapping() && !untranslated)) {
         refuse(now, index);
         return;
@@ -114,6 +117,10 @@ void RequestPipeline::translated(TimePs at, std::uint32_t index, const Translati
     Slot& slot = slots_[index];
     slot.target = t.at(slot.tlp.address);
     slot.snoop = t.snoop && !probes_.has(kSnoopNotForced);
+    if (slot.tlp.at == AddressType::Translated) {
+        recorder_.emit(source_, trace::VtdTranslatedRequest{name_, slot.tlp.requester, slot.target,
+                                                            slot.tlp.length, is_write(slot.tlp)});
+    }
     recorder_.emit(
         source_, trace::VtdTranslated{name_, slot.tlp.requester, shown_pasid(slot.tlp),
                                       Iova{slot.tlp.address}, slot.target, is_write(slot.tlp), hit,

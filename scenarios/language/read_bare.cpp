@@ -86,6 +86,10 @@ private:
                 register_name(node, at);
                 step_.names[arg.key] = text_of(&node);
                 break;
+            case BareValue::ConfigRegister:
+                config_name(node, at);
+                step_.names[arg.key] = text_of(&node);
+                break;
             case BareValue::Function:
                 function(node, at, arg.key);
                 break;
@@ -95,6 +99,10 @@ private:
                 break;
             case BareValue::Table:
                 r_.known(node, at, "page table", page_tables_, Code::UnknownVariable);
+                step_.names[arg.key] = text_of(&node);
+                break;
+            case BareValue::Site:
+                r_.known(node, at, "fault site", fault_sites(), Code::UnknownComponent);
                 step_.names[arg.key] = text_of(&node);
                 break;
             case BareValue::Choice:
@@ -143,6 +151,29 @@ private:
                       nearest(node.text, names).empty()
                           ? "a name of the specification, \"FRCD0.low\", or an offset (\"0x18\")"
                           : suggest(node.text, names));
+        }
+    }
+
+    // Accesses are aligned, as a processor makes them.
+    void config_name(const Node& node, const std::string& at) {
+        if (!node.is(Node::Kind::String) || node.broken) {
+            return;
+        }
+        platform::NamedRegister found;
+        if (!platform::find_config_register(node.text, found)) {
+            const std::vector<std::string> names = platform::config_register_names();
+            r_.report(Code::UnknownField, node.place, at,
+                      fmt::format("there is no register {}", quoted(node.text)),
+                      nearest(node.text, names).empty()
+                          ? "a name of the specification (\"DEVCTL\"), or an offset (\"0x48\")"
+                          : suggest(node.text, names));
+            return;
+        }
+        const Node* const size = item_.get("size");
+        const std::uint64_t bytes = size != nullptr ? quantity_of(size, 1) : found.size;
+        if (bytes == 3 || (bytes != 0 && found.offset % bytes != 0)) {
+            r_.report(Code::OutOfRange, node.place, at,
+                      fmt::format("no access has {} bytes at {:#x}", bytes, found.offset));
         }
     }
 

@@ -73,14 +73,6 @@ bool exists_in(StepKind kind, StepPlace place) {
     }
 }
 
-std::vector<std::string> fault_sites() {
-    std::vector<std::string> names;
-    for (const Declaration* site : Declaration::all(Declaration::Kind::FaultSite)) {
-        names.emplace_back(site->name());
-    }
-    return names;
-}
-
 class StepReader {
 public:
     StepReader(Reading& reading, const StepWords& words, StepPlace place)
@@ -460,6 +452,14 @@ void collect_from(const Node* list, bool kernel, StepWords& words) {
 }
 
 }  // namespace
+
+std::vector<std::string> fault_sites() {
+    std::vector<std::string> names;
+    for (const Declaration* site : Declaration::all(Declaration::Kind::FaultSite)) {
+        names.emplace_back(site->name());
+    }
+    return names;
+}
 
 void collect_kernel_names(const Node& document, StepWords& words) {
     for (const Node& program : items_of(document.get("programs"))) {

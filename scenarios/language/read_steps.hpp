@@ -46,6 +46,9 @@ void collect_kernel_names(const Node& document, StepWords& words);
 std::vector<platform::Step> read_steps(Reading& reading, const StepWords& words, const Node* list,
                                        const std::string& pointer, StepPlace place);
 
+// Names of all fault sites.
+std::vector<std::string> fault_sites();
+
 // The arguments of a step of a bare program. `page_tables` are those of earlier steps.
 platform::BareStep read_bare_step(Reading& reading, const StepWords& words, const Node& item,
                                   const platform::BareSpec& spec, const std::string& pointer,

@@ -56,9 +56,11 @@ const Type& type_of(const BareArgSpec& arg) {
         case BareValue::Device:
         case BareValue::Accelerator:
         case BareValue::Register:
+        case BareValue::ConfigRegister:
         case BareValue::Function:
         case BareValue::NewTable:
-        case BareValue::Table: {
+        case BareValue::Table:
+        case BareValue::Site: {
             Type& t = make(Kind::Text, "a name");
             t.low = 1;
             return t;

@@ -163,3 +163,51 @@ TEST_CASE("memory module: accesses of devices are told at the instant of their e
     CHECK(accesses[0].time == kStart + kWay);
     CHECK(EventLog::number(accesses[0], "descriptor") == 77);
 }
+
+TEST_CASE("memory module: a read of poison has its bytes and says so, a swap does not happen") {
+    Bench bench;
+    Client client(bench.sim, "client", bench.memory);
+    bench.memory.poison(Hpa{0x1020}, 1);
+    client.at(kStart, read_of(0x1000, 8));
+    client.at(kStart + 1_ns, swap_of(0x1000, 0, 2));
+    client.at(kStart + 2_ns, write_of(0x1000, 7));
+    client.at(kStart + 3_ns, read_of(0x1000, 8));
+    bench.sim.run();
+    REQUIRE(client.got.size() == 4);
+    CHECK(client.got[0].second.status == MemStatus::Poisoned);
+    CHECK(client.got[0].second.data.size() == 8);
+    CHECK(client.got[1].second.status == MemStatus::Poisoned);
+    CHECK(client.got[2].second.status == MemStatus::Ok);
+    CHECK(client.got[3].second.status == MemStatus::Poisoned);
+    CHECK(value_of(client.got[3].second) == 7);
+}
+
+TEST_CASE("memory module: a write that says its data is wrong poisons what it writes") {
+    Bench bench;
+    Client client(bench.sim, "client", bench.memory);
+    MemRequest request = write_of(0x1000, 7);
+    request.poisoned = true;
+    client.at(kStart, request);
+    client.at(kStart + 1_ns, read_of(0x1000, 8));
+    bench.sim.run();
+    CHECK(client.got.at(1).second.status == MemStatus::Poisoned);
+}
+
+TEST_CASE("memory module: channels serve beside each other, each with its share of the rate") {
+    MemoryParams params = params_with(1000);  // 1 byte a nanosecond
+    params.channels = 2;
+    params.interleave = 256;
+    sim::Simulation sim{sim::SimulationOptions{}};
+    MemoryModule memory(sim, "memory", params);
+    Client a(sim, "a", memory);
+    Client b(sim, "b", memory);
+    Client c(sim, "c", memory);
+    a.at(kStart, read_of(0x1000, 64));   // channel 0
+    b.at(kStart, read_of(0x1100, 64));   // channel 1
+    c.at(kStart, read_of(0x10C0, 128));  // the end of one, the begin of the other
+    sim.run();
+    const TimePs base = kStart + kWay + 100_ns + 40_ns;
+    CHECK(a.got.at(0).first == base + 128_ns);
+    CHECK(b.got.at(0).first == base + 128_ns);
+    CHECK(c.got.at(0).first == base + 256_ns);
+}

@@ -1,6 +1,8 @@
 // Routing, ordering and credits of the root complex among real modules.
 #include <doctest/doctest.h>
 
+#include "models/pcie/config_layout.hpp"
+#include "models/pcie/pcie_layout.hpp"
 #include "models/pcie/pcie_probes.hpp"
 #include "tests/support/vtd_machine.hpp"
 
@@ -146,4 +148,70 @@ TEST_CASE("root complex: memory that is not there answers a DMA read with Unsupp
     REQUIRE(m.device.got.size() == 1);
     CHECK(m.device.got[0].second.status == CplStatus::UnsupportedRequest);
     CHECK(m.log.count("memory.access") == 0);
+}
+
+namespace {
+
+constexpr std::uint64_t kWindow = 0xC000'0000;
+std::uint64_t register_of(Rid function, std::uint32_t offset) {
+    return kWindow + pcie::ecam_offset(function, offset);
+}
+
+}  // namespace
+
+TEST_CASE("root complex: an access to the configuration window asks the function of that page") {
+    VtdMachine m;
+    m.rc.set_configuration_window(kWindow);
+    m.rc.has_configuration(m.device_port);
+    m.mmio_read(kStart, register_of(VtdMachine::kDevice, 0x44), 4);
+    m.mmio_write(kStart + 1_ns, register_of(VtdMachine::kDevice, 0x106), 0x8000, 2);
+    m.sim.run();
+    REQUIRE(m.device.got.size() == 2);
+    CHECK(m.device.got[0].second.kind == TlpKind::ConfigRead);
+    CHECK(m.device.got[0].second.address == 0x44);
+    CHECK(m.device.got[0].second.completer == VtdMachine::kDevice);
+    CHECK(m.device.got[1].second.kind == TlpKind::ConfigWrite);
+    CHECK(m.device.got[1].second.length == 2);
+}
+
+TEST_CASE(
+    "root complex: the completion of a configuration write is nobody's, of a read the CPU's") {
+    VtdMachine m;
+    m.rc.set_configuration_window(kWindow);
+    m.rc.has_configuration(m.device_port);
+    m.mmio_write(kStart, register_of(VtdMachine::kDevice, 0x4), 6, 2);
+    m.mmio_read(kStart + 1_ns, register_of(VtdMachine::kDevice, 0x4), 2);
+    m.sim.run();
+    REQUIRE(m.device.got.size() == 2);
+    m.device.at(kStart + 1_us, pcie::make_completion(m.device.got[0].second, CplStatus::Success));
+    pcie::Tlp value = pcie::make_completion(m.device.got[1].second, CplStatus::Success);
+    value.data = {6, 0};
+    m.device.at(kStart + 1_us, value);
+    m.sim.run();
+    REQUIRE(m.cpus.got.size() == 1);
+    CHECK(m.cpus.got[0].second.data.size() == 2);
+}
+
+TEST_CASE("root complex: where no function is, configuration reads fail and writes are dropped") {
+    VtdMachine m;
+    m.rc.set_configuration_window(kWindow);
+    m.mmio_read(kStart, register_of(VtdMachine::kDevice, 0), 4);       // it has none
+    m.mmio_read(kStart + 1_ns, register_of(Rid{0x1FF8}, 0), 4);        // there is none
+    m.mmio_write(kStart + 2_ns, register_of(Rid{0x1FF8}, 0x4), 6, 2);  // nor here
+    m.sim.run();
+    REQUIRE(m.cpus.got.size() == 2);
+    CHECK(m.cpus.got[0].second.status == CplStatus::UnsupportedRequest);
+    CHECK(m.cpus.got[1].second.status == CplStatus::UnsupportedRequest);
+    CHECK(m.device.got.empty());
+}
+
+TEST_CASE("root complex: a memory request over a border of pages is dropped unanswered") {
+    VtdMachine m;
+    m.device.at(kStart, plain(TlpKind::MemWrite, kPage + 0xFFC, 8));
+    m.device.at(kStart, plain(TlpKind::MemRead, kPage + 0xFFC, 8));
+    m.device.at(kStart, plain(TlpKind::MemWrite, kPage + 0xFF8, 8));
+    m.sim.run();
+    CHECK(m.log.count("pcie.malformed") == 2);
+    CHECK(m.log.count("memory.access") == 1);
+    CHECK(m.device.got.empty());
 }

@@ -197,8 +197,10 @@ public:
         core().advance(now_);
         return true;
     }
+    // While reads are held nobody waits for their completion time-out.
     void settle() {
-        while (step()) {
+        while (!(reads_held && core().next_wakeup() && *core().next_wakeup() > now_ + 1_ms) &&
+               step()) {
         }
     }
     void run_until(TimePs time) {
@@ -248,6 +250,7 @@ public:
         }
         held_.clear();
     }
+    bool held_back() const override { return writes_held; }
     TimePs send(TimePs now, pcie::Tlp tlp) override {
         sent.push_back(tlp);
         const bool fails = blocked.count(tlp.address / kPageSize) != 0;
@@ -261,6 +264,7 @@ public:
             answer.kind = pcie::TlpKind::Completion;
             answer.tag = tlp.tag;
             answer.status = fails ? blocked_status : pcie::CplStatus::Success;
+            answer.poisoned = poisoned_pages.count(tlp.address / kPageSize) != 0;
             if (!fails) {
                 answer.data = get(tlp.address, tlp.length);
             }
@@ -291,6 +295,8 @@ public:
     std::set<std::uint64_t> blocked;
     pcie::CplStatus blocked_status = pcie::CplStatus::UnsupportedRequest;
     bool reads_held = false;
+    bool writes_held = false;  // the link waits for credits
+    std::set<std::uint64_t> poisoned_pages;
     std::vector<pcie::Tlp> sent;
 
 private:

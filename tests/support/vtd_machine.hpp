@@ -87,9 +87,9 @@ public:
         const std::uint32_t client = memory.add_client();
         iommu.memory().bind(memory.inbox(), client);
         memory.responses(client).bind(iommu.memory_inbox(), 0);
-        const pcie::PortId port = rc.add_device(unit, kDevice, {{kBar, 0x1000}});
-        device.out.bind(rc.inbox(), port);
-        rc.downstream(port).bind(device.inbox, 0);
+        device_port = rc.add_device(unit, kDevice, {{kBar, 0x1000}});
+        device.out.bind(rc.inbox(), device_port);
+        rc.downstream(device_port).bind(device.inbox, 0);
     }
 
     // Tables are built outside of simulated time and copied in page by page.
@@ -147,6 +147,7 @@ public:
     EventLog log;
     memory::MemoryModule memory;
     pcie::RootComplex rc;
+    pcie::PortId device_port = 0;
     vtd::Iommu iommu;
     Agent cpus;
     Agent device;

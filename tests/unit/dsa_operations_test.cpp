@@ -297,3 +297,46 @@ TEST_CASE("dsa drain descriptor: ends after earlier work of its PASID, not after
     const auto ends = h.log.of("dsa.complete");
     CHECK(EventLog::number(ends.back(), "descriptor") == 3);
 }
+
+TEST_CASE("dsa read: poisoned data is a bad completion, and none of it is written") {
+    DsaHarness h;
+    h.bring_up();
+    h.put(0x10000, 64, 1);
+    h.poisoned_pages.insert(0x10);
+    h.submit(memmove_of(0x10000, 0x20000, 64).record(0x30000));
+    h.settle();
+    CHECK(h.record_at(0x30000).status == Status::CompletionError);
+    CHECK(h.get(0x20000, 1) == std::vector<std::uint8_t>{0});
+}
+
+TEST_CASE("dsa read: what is never answered is given up after the completion timeout") {
+    DsaHarness h;
+    h.bring_up();
+    h.hold_reads();
+    const TimePs start = DsaHarness::now();
+    h.submit(memmove_of(0x10000, 0x20000, 64).record(0x30000));
+    h.run_until(start + h.params.completion_timeout);
+    CHECK(h.record_at(0x30000).status == Status::Pending);
+    h.run_until(start + h.params.completion_timeout + 1_us);
+    CHECK(h.record_at(0x30000).status == Status::CompletionError);
+    h.release_reads();  // late: ignored
+    h.settle();
+    h.submit(memmove_of(0x10000, 0x20000, 64).record(0x31000));
+    h.settle();
+    CHECK(h.record_at(0x31000).status == Status::Success);
+}
+
+TEST_CASE("dsa: while the link waits for credits no more is read or filled") {
+    DsaHarness h;
+    h.bring_up();
+    h.writes_held = true;
+    h.submit(memmove_of(0x10000, 0x20000, 64).record(0x30000));
+    h.submit(DescriptorBuilder(Opcode::Fill).to(0x40000).size(0x4000).record(0x31000));
+    h.settle();
+    CHECK(h.sent.empty());
+    h.writes_held = false;
+    h.core().way_out_free(DsaHarness::now());
+    h.settle();
+    CHECK(h.record_at(0x30000).status == Status::Success);
+    CHECK(h.record_at(0x31000).status == Status::Success);
+}

@@ -116,3 +116,25 @@ TEST_CASE("memory: only installed ranges are memory") {
     std::uint8_t byte = 0;
     CHECK_THROWS_AS(memory.write(Hpa{3 * kGiB}, &byte, 1), ModelBug);
 }
+
+TEST_CASE("memory: poison covers every line that the range touches, and nothing else") {
+    SparseMemory memory = make_memory();
+    memory.poison(Hpa{0x107F}, 2);
+    CHECK_FALSE(memory.poisoned(Hpa{0x1000}, 64));
+    CHECK(memory.poisoned(Hpa{0x1040}, 1));
+    CHECK(memory.poisoned(Hpa{0x10BF}, 1));
+    CHECK_FALSE(memory.poisoned(Hpa{0x10C0}, 64));
+    CHECK(memory.poisoned(Hpa{0x1000}, 4096));
+    CHECK(memory.poisoned_lines() == 2);
+}
+
+TEST_CASE("memory: only a write of the whole line ends its poison") {
+    SparseMemory memory = make_memory();
+    const std::vector<std::uint8_t> bytes(256);
+    memory.poison(Hpa{0x1040}, 64);
+    memory.write(Hpa{0x1040}, bytes.data(), 63);
+    memory.write(Hpa{0x1041}, bytes.data(), 127);
+    CHECK(memory.poisoned(Hpa{0x1040}, 64));
+    memory.write(Hpa{0x1001}, bytes.data(), 127);
+    CHECK(memory.poisoned_lines() == 0);
+}

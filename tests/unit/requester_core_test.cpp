@@ -121,13 +121,13 @@ TEST_CASE("requester: the first part that fails names the outcome") {
 TEST_CASE("requester: a read waits for a free tag") {
     RequesterParams params = requester_param_table().defaults();
     params.tags = 1;
-    params.max_read_request = 64;
+    params.max_read_request = 128;
     Bench bench(params);
-    bench.start(Operation::Read, 0x1000, 128);
+    bench.start(Operation::Read, 0x1000, 256);
     REQUIRE(bench.sent.size() == 1);
     bench.answer(bench.take(), 1);
     REQUIRE(bench.sent.size() == 1);
-    CHECK(bench.sent[0].address == 0x1040);
+    CHECK(bench.sent[0].address == 0x1080);
 }
 
 TEST_CASE("requester: a read without answer ends at the time-out and not before") {
@@ -208,4 +208,40 @@ TEST_CASE("requester: an interrupt follows the last write") {
     CHECK(bench.sent[1].kind == pcie::TlpKind::Interrupt);
     CHECK(bench.sent[1].address == 0xFEE00000);
     CHECK(bench.sent[1].data == std::vector<std::uint8_t>{0x41, 0, 0, 0});
+}
+
+TEST_CASE("requester: poisoned data is dropped and told") {
+    Bench bench;
+    bench.start(Operation::Read, 0x1000, 8);
+    pcie::Tlp completion = pcie::make_completion(bench.take(), pcie::CplStatus::Success);
+    completion.data.assign(8, 0x55);
+    completion.poisoned = true;
+    bench.core.answer(g_now, completion);
+    CHECK(bench.outcome() == Outcome::Poisoned);
+    CHECK(bench.get(reg::kFailed, 8) == 0x1000);
+    CHECK(bench.get(reg::kData) == 0);
+}
+
+TEST_CASE("requester: a write has ended when the last part left, credits or not") {
+    Bench bench;
+    bench.held = true;
+    bench.start(Operation::Write, 0x1000, 512);
+    bench.pass(TimePs{1000});
+    CHECK(bench.state() == State::Busy);
+    bench.held = false;
+    bench.pass(TimePs{1});
+    CHECK(bench.state() == State::Done);
+}
+
+TEST_CASE("requester: ordering attributes and poison are sent as told") {
+    Bench bench;
+    bench.set(reg::kAddress, 0x1000, 8);
+    bench.set(reg::kLength, 4);
+    bench.set(reg::kRequest, static_cast<std::uint32_t>(Operation::Write) | request::kPoisoned |
+                                 request::kRelaxedOrdering | request::kIdOrdering);
+    bench.set(reg::kGo, 1);
+    const pcie::Tlp tlp = bench.take();
+    CHECK(tlp.poisoned);
+    CHECK(tlp.relaxed_ordering);
+    CHECK(tlp.id_ordering);
 }
