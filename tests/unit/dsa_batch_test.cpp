@@ -127,6 +127,39 @@ TEST_CASE("dsa batch: a list that faults on its second page ends with what was k
     CHECK(h.entry_status(1) == Status::Success);
 }
 
+TEST_CASE("dsa batch: a poisoned list is a bad completion; no entry begins") {
+    Bench h;
+    h.put_list(kList, {entry(0x1000, 0x5000, 64, 0), entry(0x1000, 0x6000, 64, 1)});
+    h.poisoned_pages.insert(kList / kPageSize);
+    CHECK(h.run(batch_of(2)).status == Status::CompletionError);
+    CHECK(h.log.count("dsa.batch_entry") == 0);
+}
+
+TEST_CASE("dsa batch: a list that is never answered ends the batch after the completion timeout") {
+    Bench h;
+    h.put_list(kList, {entry(0x1000, 0x5000, 64, 0), entry(0x1000, 0x6000, 64, 1)});
+    h.hold_reads();
+    h.submit(batch_of(2));
+    h.run_until(DsaHarness::now() + h.params.completion_timeout + 1_us);
+    CHECK(h.record_at(0x9000).status == Status::CompletionError);
+    h.release_reads();  // late: belongs to nobody
+    CHECK(h.run(batch_of(2)).status == Status::Success);
+    CHECK(h.log.count("dsa.batch_entry") == 2);
+}
+
+TEST_CASE("dsa batch: its list waits while the link waits for credits") {
+    Bench h;
+    h.put_list(kList, {entry(0x1000, 0x5000, 64, 0), entry(0x1000, 0x6000, 64, 1)});
+    h.writes_held = true;
+    h.submit(batch_of(2));
+    h.settle();
+    CHECK(h.sent.empty());
+    h.writes_held = false;
+    h.core().way_out_free(DsaHarness::now());
+    h.settle();
+    CHECK(h.record_at(0x9000).status == Status::Success);
+}
+
 TEST_CASE("dsa batch: an entry's error without a record names its place in SWERR") {
     Bench h;
     h.put_list(kList, {noop().record(0x9100), noop().record(0x9108)});

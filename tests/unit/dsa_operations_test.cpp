@@ -326,6 +326,26 @@ TEST_CASE("dsa read: what is never answered is given up after the completion tim
     CHECK(h.record_at(0x31000).status == Status::Success);
 }
 
+TEST_CASE("dsa read: a seed that is never answered ends its operation, and frees its buffer") {
+    DsaHarness h;
+    h.bring_up();
+    h.hold_reads();
+    const auto crc = DescriptorBuilder(Opcode::CrcGenerate)
+                         .from(0x10000)
+                         .size(64)
+                         .flags(flag::kReadSeed)
+                         .with(specific::kCrcSeedAddress, 8, 0x20000);
+    h.submit(DescriptorBuilder(crc).record(0x30000));
+    h.run_until(DsaHarness::now() + h.params.completion_timeout + 1_us);
+    CHECK(h.record_at(0x30000).status == Status::CompletionError);
+    CHECK(h.record_at(0x30000).fault_address == 0x20000);
+    h.release_reads();
+    h.settle();
+    h.submit(DescriptorBuilder(crc).record(0x31000));
+    h.settle();
+    CHECK(h.record_at(0x31000).status == Status::Success);
+}
+
 TEST_CASE("dsa: while the link waits for credits no more is read or filled") {
     DsaHarness h;
     h.bring_up();
