@@ -206,6 +206,18 @@ void TlpLink::return_credits(TimePs now, const CreditCost& cost) {
     }
 }
 
+bool TlpLink::settled() const {
+    std::array<std::uint64_t, kCreditClasses> headers = used_headers_;
+    std::array<std::uint64_t, kCreditClasses> data = used_data_;
+    for (const Returned& back : returning_) {
+        headers[index_of(back.cost.of)] -= back.cost.headers;
+        data[index_of(back.cost.of)] -= back.cost.data;
+    }
+    const auto none = [](std::uint64_t used) { return used == 0; };
+    return waiting_.empty() && std::all_of(headers.begin(), headers.end(), none) &&
+           std::all_of(data.begin(), data.end(), none);
+}
+
 void TlpLink::collect(TimePs now) {
     while (!returning_.empty() && returning_.front().at <= now) {
         const CreditCost& back = returning_.front().cost;

@@ -63,6 +63,8 @@ public:
     CreditCost cost(const Tlp& tlp) const { return credit_cost(tlp, shape_.max_payload); }
     bool limited() const { return limited_; }
     void return_credits(TimePs now, const CreditCost& cost);
+    // Nothing waits, and every credit is back or on its way.
+    bool settled() const;
     // Credits in use of a class, those on their way back included.
     std::uint64_t headers_in_use(CreditClass c) const {
         return used_headers_[static_cast<std::size_t>(c)];

@@ -81,6 +81,15 @@ void RootComplex::attach(PortId device, TlpLink& upstream) {
     ports_.at(device)->from_device = &upstream;
 }
 
+void RootComplex::check_quiet() const {
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+        const Port& port = *ports_[i];
+        SIM_CHECK(port.down.settled(), "credits of the device at port {} are missing", i);
+        SIM_CHECK(port.from_device == nullptr || port.from_device->settled(),
+                  "credits of port {} are missing", i);
+    }
+}
+
 void RootComplex::advance(TimePs now) {
     if (stalled_) {
         retry_stalled(now);

@@ -53,6 +53,9 @@ public:
     // One more function behind a device's port.
     void add_function(PortId device, Rid rid) { routes_.add_function(device, rid); }
 
+    // With nothing under way every credit of every link to a device must be back.
+    void check_quiet() const;
+
     sim::Inbox<Tlp>& inbox() { return inbox_; }
     // To the CPUs: completions and interrupts. To a device: MMIO, completions, messages. To a unit:
     // accesses to its registers. A device gives credits back for what it has consumed.

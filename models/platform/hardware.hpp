@@ -31,6 +31,8 @@ public:
     memory::MemoryModule& memory() { return *memory_; }
     const memory::MemoryModule& memory() const { return *memory_; }
     cpu::CpuComplex& cpus() { return *cpus_; }
+    // Nothing is under way: the links must be at rest.
+    void check_quiet() const { root_complex_->check_quiet(); }
     // Bytes of RAM from address 0, what the host kernel's page allocator works on.
     std::uint64_t low_memory_bytes() const { return low_memory_bytes_; }
 

@@ -114,7 +114,12 @@ Platform::Impl::Impl(sim::Simulation& simulation, const PlatformConfig& configur
     }
     build_programs();
     spawn_software();
-    sim.before_end = [this] { tell_locks(); };
+    sim.before_end = [this] {
+        tell_locks();
+        if (!sim.next_activity()) {
+            hardware.check_quiet();
+        }
+    };
 }
 
 // What the locks of the IOASID cores and of kernel code have been through.

@@ -258,9 +258,11 @@ TEST_CASE("pcie link: all credits are back when all is consumed") {
     for (const Tlp& tlp : all) {
         bench.send(tlp);
     }
+    CHECK_FALSE(bench.link.settled());
     for (const Tlp& tlp : all) {
         bench.consume(tlp);
     }
+    CHECK(bench.link.settled());
     bench.pass();
     bench.send(tlp_of(TlpKind::Completion, 7, 8));  // looks at what came back
     bench.consume(tlp_of(TlpKind::Completion, 7, 8));
