@@ -4,6 +4,7 @@
 
 #include "core/trace/ats_events.hpp"
 #include "core/trace/device_events.hpp"
+#include "core/trace/dsa_events.hpp"
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
@@ -26,22 +27,23 @@ const std::vector<const EventInfo*>& catalogue() {
     // One line an event, in the order of the headers. An event missing here would be missing from
     // `ioasim trace catalogue`; a test compares the two.
     static const std::vector<const EventInfo*> all = collect<
-        DsaEnqueue, DsaDispatch, DsaAccess, DsaFault, DsaComplete, DsaWqState, MemoryOwner,
-        MemoryAccess, PasidSpace, MemoryPoison, MemoryError, IoasidCapacity, IoasidSetAlloc,
-        IoasidSetQuota, IoasidSetFree, IoasidAlloc, IoasidGet, IoasidPut, IoasidStateChange,
-        IoasidFreeCall, IoasidBind, IoasidUnbind, IoasidFree, IoasidHandler, IoasidHandlerDone,
-        IoasidReclaim, IoasidWork, IoasidRefused, IoasidHazard, IoasidCharge, RunStart, RunEnd,
-        RunPool, RunFinding, RunDefect, LockAcquire, LockRelease, LockStatistics, SchedRun,
-        SchedIdle, StepResult, StepMismatch, KvmBind, KvmUnbind, KvmFree, KvmTableWrite, KvmKick,
-        VmEntry, VmExit, VmCreate, VmDestroy, VmDeviceRemoved, VirtualCommand, GuestPasidEntry,
-        VdcmBind, VdcmUnbind, VdcmFree, SvaBind, SvaUnbind, ProcessStart, ProcessExit, CpuPasid,
-        CpuEnqcmd, CpuMachineCheck, RequesterStart, RequesterDone, RequesterInvalidation,
-        RequesterPageGroup, RequesterPageAnswer, PcieConfigWrite, PcieFunctionReset, PcieMalformed,
-        PcieUnsupported, PcieStall, PcieResume, PcieLost, VtdPasidEntrySet, VtdPasidEntryClear,
-        VtdRequest, VtdTranslated, VtdTranslationCompletion, VtdTranslationEntry,
-        VtdTranslatedRequest, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill, VtdDrop,
-        VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdDescriptor, VtdQueueStop,
-        VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse>();
+        DsaEnqueue, DsaDispatch, DsaAccess, DsaFault, DsaComplete, DsaWqState, DsaBatchEntry,
+        DsaBatchEntryDone, DsaLog, DsaHalt, MemoryOwner, MemoryAccess, PasidSpace, MemoryPoison,
+        MemoryError, IoasidCapacity, IoasidSetAlloc, IoasidSetQuota, IoasidSetFree, IoasidAlloc,
+        IoasidGet, IoasidPut, IoasidStateChange, IoasidFreeCall, IoasidBind, IoasidUnbind,
+        IoasidFree, IoasidHandler, IoasidHandlerDone, IoasidReclaim, IoasidWork, IoasidRefused,
+        IoasidHazard, IoasidCharge, RunStart, RunEnd, RunPool, RunFinding, RunDefect, LockAcquire,
+        LockRelease, LockStatistics, SchedRun, SchedIdle, StepResult, StepMismatch, KvmBind,
+        KvmUnbind, KvmFree, KvmTableWrite, KvmKick, VmEntry, VmExit, VmCreate, VmDestroy,
+        VmDeviceRemoved, VirtualCommand, GuestPasidEntry, VdcmBind, VdcmUnbind, VdcmFree, SvaBind,
+        SvaUnbind, ProcessStart, ProcessExit, CpuPasid, CpuEnqcmd, CpuMachineCheck, RequesterStart,
+        RequesterDone, RequesterInvalidation, RequesterPageGroup, RequesterPageAnswer,
+        PcieConfigWrite, PcieFunctionReset, PcieMalformed, PcieUnsupported, PcieStall, PcieResume,
+        PcieLost, VtdPasidEntrySet, VtdPasidEntryClear, VtdRequest, VtdTranslated,
+        VtdTranslationCompletion, VtdTranslationEntry, VtdTranslatedRequest, VtdWalkRead,
+        VtdWalkUpdate, VtdFault, VtdFill, VtdDrop, VtdInvalidation, VtdInvWait, VtdDevTlbRequest,
+        VtdDevTlbDone, VtdDescriptor, VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq,
+        VtdPageRequest, VtdPageResponse>();
     return all;
 }
 

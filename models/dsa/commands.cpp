@@ -37,6 +37,7 @@ void CommandUnit::write(TimePs now, std::uint32_t value, std::uint64_t last_acce
     command.error =
         shared_.probes.fails(kCommandFails) ? CommandError::HardwareError : check(command);
     active_ = command;
+    result_ = 0;
     registers_.command_status() = CommandStatus{true, CommandError::None, 0};
     if (command.error == CommandError::None) {
         begin(now);
@@ -46,6 +47,14 @@ void CommandUnit::write(TimePs now, std::uint32_t value, std::uint64_t last_acce
 // --- what is refused ---
 
 CommandError CommandUnit::check(const Active& command) const {
+    if (!registers_.implements(command.command)) {
+        return CommandError::UnknownCommand;
+    }
+    const bool revives = command.command == Command::ResetDevice &&
+                         static_cast<ResetType>(shared_.params.halt_reset) == ResetType::Software;
+    if (registers_.state() == DeviceState::Halt && !revives) {
+        return CommandError::HardwareError;
+    }
     switch (command.command) {
         case Command::EnableDevice:
             return check_enable_device();
@@ -58,7 +67,7 @@ CommandError CommandUnit::check(const Active& command) const {
         case Command::DrainWq:
         case Command::AbortWq:
         case Command::ResetWq:
-            return check_wq_mask(command.operand);
+            return check_wq_mask(mask_of(command.operand));
         case Command::DrainAll:
         case Command::AbortAll:
         case Command::ResetDevice:
@@ -66,8 +75,14 @@ CommandError CommandUnit::check(const Active& command) const {
         case Command::AbortPasid:
             return CommandError::None;
         case Command::RequestInterruptHandle:
+            // Bit 16 asks for interrupt message storage, which this device does not have.
+            if (!registers_.has_vector(command.operand)) {
+                return CommandError::BadInterruptIndex;
+            }
+            return registers_.free_handle() ? CommandError::None : CommandError::NoInterruptHandle;
         case Command::ReleaseInterruptHandle:
-            break;
+            return registers_.handle_requested(command.operand) ? CommandError::None
+                                                                : CommandError::BadInterruptIndex;
     }
     return CommandError::UnknownCommand;
 }
@@ -86,6 +101,9 @@ CommandError CommandUnit::check_enable_device() const {
 CommandError CommandUnit::check_groups() const {
     std::vector<std::uint32_t> groups_of_wq(wqs_.size(), 0);
     std::uint64_t engines_taken = 0;
+    if (!read_buffers_fit()) {
+        return CommandError::GroupReadBuffers;
+    }
     for (std::uint32_t g = 0; g < registers_.groups(); ++g) {
         const GroupConfig& group = registers_.group(g);
         if (group.engines >> engines_.count() != 0) {
@@ -113,6 +131,25 @@ CommandError CommandUnit::check_groups() const {
     return CommandError::None;
 }
 
+bool CommandUnit::read_buffers_fit() const {
+    std::uint64_t reserved = 0;
+    for (std::uint32_t g = 0; g < registers_.groups(); ++g) {
+        reserved += registers_.group(g).buffers().reserved;
+    }
+    if (reserved > shared_.params.read_buffers) {
+        return false;
+    }
+    const std::uint64_t pool = shared_.params.read_buffers - reserved;
+    for (std::uint32_t g = 0; g < registers_.groups(); ++g) {
+        const GroupBuffers b = registers_.group(g).buffers();
+        const bool in_use = registers_.group(g).engines != 0;
+        if (in_use && (b.allowed == 0 || b.allowed < b.reserved || b.allowed > b.reserved + pool)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 CommandError CommandUnit::check_enable_wq(std::uint32_t index) const {
     if (index >= wqs_.size()) {
         return CommandError::BadWqIndex;
@@ -138,11 +175,17 @@ CommandError CommandUnit::check_enable_wq(std::uint32_t index) const {
     if (!c.dedicated && !c.pasid_enable) {
         return CommandError::WqPasidEnable;
     }
-    if (c.max_batch_shift > 0) {  // GENCAP: no batches
+    if (c.max_batch_shift > shared_.params.max_batch_shift) {
         return CommandError::WqMaxBatch;
     }
     return c.max_transfer_shift > shared_.params.max_transfer_shift ? CommandError::WqMaxTransfer
                                                                     : CommandError::None;
+}
+
+std::uint32_t CommandUnit::mask_of(std::uint32_t operand) const {
+    return shared_.probes.has(kMaskTakenForIndex)
+               ? wq_mask_operand(static_cast<std::uint32_t>(get_bits(operand, 15, 0)))
+               : operand;
 }
 
 CommandError CommandUnit::check_wq_mask(std::uint32_t operand) const {
@@ -180,8 +223,8 @@ bool CommandUnit::names_wq(std::uint32_t wq) const {
         case Command::DrainWq:
         case Command::AbortWq:
         case Command::ResetWq:
-            return get_bits(active_->operand, 19, 16) == wq / 16 &&
-                   get_bit(active_->operand, wq % 16);
+            return get_bits(mask_of(active_->operand), 19, 16) == wq / 16 &&
+                   get_bit(mask_of(active_->operand), wq % 16);
         case Command::DisableDevice:
         case Command::DrainAll:
         case Command::AbortAll:
@@ -197,7 +240,9 @@ bool CommandUnit::concerns(const Work& work) const {
         return false;
     }
     if (active_->command == Command::DrainPasid || active_->command == Command::AbortPasid) {
-        return work.pasid && work.pasid->value() == active_->operand;
+        const bool drain = active_->command == Command::DrainPasid;
+        return shared_.probes.has(drain ? kDrainIgnoresPasid : kAbortIgnoresPasid) ||
+               (work.pasid && work.pasid->value() == active_->operand);
     }
     return names_wq(work.wq);
 }
@@ -223,6 +268,22 @@ void CommandUnit::abort_work(TimePs now) {
         });
     }
     engines_.abort_if(now, matches);
+}
+
+void CommandUnit::halt(TimePs now) {
+    const auto everything = [](const Work&) { return true; };
+    for (Workqueue& wq : wqs_) {
+        wq.drop_if(everything, [this, now, &wq](const Work& work) {
+            engines_.dropped(now, work, wq.occupancy());
+        });
+    }
+    engines_.abort_if(now, everything);
+    if (active_) {
+        active_->error = CommandError::HardwareError;
+        active_->interrupt = false;
+        active_->waiting = false;
+        active_->done_at = std::max(now, active_->done_at);
+    }
 }
 
 void CommandUnit::close_wqs() {
@@ -293,7 +354,7 @@ void CommandUnit::advance(TimePs now) {
     }
     const Active done = *active_;
     active_.reset();
-    registers_.command_status() = CommandStatus{false, done.error, 0};
+    registers_.command_status() = CommandStatus{false, done.error, result_};
     if (done.interrupt) {
         registers_.cause(now, kIntcauseCommandDone, true);
     }
@@ -322,6 +383,12 @@ void CommandUnit::finish() {
             disable_wqs(true);
             registers_.reset();
             registers_.set_state(DeviceState::Disabled);
+            break;
+        case Command::RequestInterruptHandle:
+            result_ = registers_.request_handle(active_->operand);
+            break;
+        case Command::ReleaseInterruptHandle:
+            registers_.release_handle(active_->operand);
             break;
         default:
             break;

@@ -3,7 +3,7 @@
 //
 // A drain waits for what was accepted before the command, not for later submissions. Disabling
 // drains; resetting and aborting drop queued work and cut running work short, which ends when its
-// reads are back. Left out: interrupt handles, function-level reset.
+// reads are back. A halted device takes only what resets it. Left out: function-level reset.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,8 @@ public:
     void advance(TimePs now);
     std::optional<TimePs> next_wakeup() const;
     bool active() const { return active_.has_value(); }
+    // The device has halted: all work is gone, a command under way fails, and nobody is told.
+    void halt(TimePs now);
     // "drain PASID 7, since 12 us", for state dumps; empty when idle.
     std::string describe() const;
 
@@ -49,6 +51,8 @@ private:
     CommandError check(const Active& command) const;
     CommandError check_enable_device() const;
     CommandError check_groups() const;
+    bool read_buffers_fit() const;
+    std::uint32_t mask_of(std::uint32_t operand) const;
     CommandError check_enable_wq(std::uint32_t wq) const;
     CommandError check_wq_mask(std::uint32_t operand) const;
     void begin(TimePs now);
@@ -68,6 +72,7 @@ private:
     std::vector<Workqueue>& wqs_;
     Engines& engines_;
     std::optional<Active> active_;
+    std::uint32_t result_ = 0;
 };
 
 }  // namespace ioasim::dsa

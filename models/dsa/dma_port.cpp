@@ -18,10 +18,38 @@ DmaPort::DmaPort(const DeviceShared& shared)
     }
 }
 
-std::uint32_t DmaPort::max_read(std::uint32_t parts) const {
+void DmaPort::set_groups(const std::vector<GroupBuffers>& groups) {
+    SIM_CHECK(outstanding_ == 0, "groups change with {} reads outstanding", outstanding_);
+    groups_.clear();
+    for (const GroupBuffers& group : groups) {
+        // An operation with two sources reads from both at once: less than two would be nothing.
+        groups_.push_back({group.reserved, std::max(group.allowed, 2U), 0});
+    }
+}
+
+std::uint32_t DmaPort::max_read(std::uint32_t group, std::uint32_t parts) const {
     const DsaParams& p = shared_.params;
+    const std::uint64_t buffers =
+        shared_.probes.has(kReadBufferLimitIgnored) ? p.read_buffers : groups_.at(group).allowed;
     return static_cast<std::uint32_t>(
-        std::min(p.max_read_request, p.read_buffers / parts * p.read_buffer_bytes));
+        std::min(p.max_read_request, buffers / parts * p.read_buffer_bytes));
+}
+
+bool DmaPort::can_read(std::uint32_t group, std::uint32_t bytes, std::uint32_t parts) const {
+    const std::uint64_t wanted = buffers_of(bytes) * parts;
+    if (parts > free_tags_.size()) {  // late completions hold some
+        return false;
+    }
+    if (shared_.probes.has(kReadBufferLimitIgnored)) {
+        return wanted <= free_buffers_;
+    }
+    std::uint64_t kept = 0;
+    for (std::size_t g = 0; g < groups_.size(); ++g) {
+        const Group& other = groups_[g];
+        kept += g != group && other.used < other.reserved ? other.reserved - other.used : 0;
+    }
+    const Group& own = groups_.at(group);
+    return own.used + wanted <= own.allowed && wanted + kept <= free_buffers_;
 }
 
 pcie::Tlp DmaPort::request(pcie::TlpKind kind, const Issuer& issuer, std::uint64_t address,
@@ -38,22 +66,24 @@ pcie::Tlp DmaPort::request(pcie::TlpKind kind, const Issuer& issuer, std::uint64
     return tlp;
 }
 
-void DmaPort::read(TimePs now, const Issuer& issuer, std::uint64_t address,
-                   const ReadOwner& owner) {
-    SIM_CHECK(can_read(owner.length), "read of {} bytes with {} buffers", owner.length,
-              free_buffers_);
+void DmaPort::read(TimePs now, const Issuer& issuer, std::uint64_t address, const ReadOwner& owner,
+                   trace::Name purpose) {
+    SIM_CHECK(buffers_of(owner.length) <= free_buffers_, "read of {} bytes with {} buffers",
+              owner.length, free_buffers_);
     SIM_CHECK(owner.length <= bytes_to_page_end(address), "read across a page at {:#x}", address);
     const std::uint32_t tag = free_tags_.back();
     free_tags_.pop_back();
     tags_[tag].owner = owner;
+    tags_[tag].owner->group = issuer.group;
     deadlines_.push_back({now + shared_.params.completion_timeout, tag, ++tags_[tag].use});
     free_buffers_ -= buffers_of(owner.length);
+    groups_.at(issuer.group).used += buffers_of(owner.length);
     ++outstanding_;
     pcie::Tlp tlp = request(pcie::TlpKind::MemRead, issuer, address, owner.length);
     tlp.tag = tag;
     shared_.emit(trace::DsaAccess{shared_.names.device, issuer.descriptor, shared_.config.rid,
                                   traced_pasid(issuer.pasid), Iova{address}, owner.length, false,
-                                  shared_.names.source});
+                                  purpose});
     shared_.fabric.send(now, std::move(tlp));
 }
 
@@ -73,9 +103,7 @@ std::optional<ReadOwner> DmaPort::take(std::uint32_t tag) {
     }
     const std::optional<ReadOwner> owner = std::exchange(tags_[tag].owner, std::nullopt);
     free_tags_.push_back(tag);
-    free_buffers_ += buffers_of(owner->length);
-    --outstanding_;
-    forget_answered();
+    ended(*owner);
     return owner;
 }
 
@@ -86,15 +114,20 @@ std::optional<ReadOwner> DmaPort::give_up(TimePs now) {
     Tag& tag = tags_[deadlines_.front().tag];
     const std::optional<ReadOwner> owner = std::exchange(tag.owner, std::nullopt);
     tag.given_up = true;
-    free_buffers_ += buffers_of(owner->length);
-    --outstanding_;
     shared_.probes.hit(kTimedOut);
-    forget_answered();
+    ended(*owner);
     return owner;
 }
 
 std::optional<TimePs> DmaPort::next_deadline() const {
     return deadlines_.empty() ? std::nullopt : std::optional<TimePs>(deadlines_.front().at);
+}
+
+void DmaPort::ended(const ReadOwner& owner) {
+    free_buffers_ += buffers_of(owner.length);
+    groups_.at(owner.group).used -= buffers_of(owner.length);
+    --outstanding_;
+    forget_answered();
 }
 
 void DmaPort::forget_answered() {

@@ -15,13 +15,19 @@
 
 namespace ioasim::dsa {
 
+// The address fields of a descriptor.
+enum class Field : std::uint8_t { Source, Destination, Third, Record, List };
+
 // Which part of which operation a read belongs to.
+constexpr std::uint32_t kWordPart = 2;  // `chunk` counts single words
+constexpr std::uint32_t kListPart = 3;  // a batch's list; `slot` means nothing
 struct ReadOwner {
     std::uint32_t engine = 0;
     std::uint32_t slot = 0;
     std::uint64_t chunk = 0;
-    std::uint32_t part = 0;  // 0 first source, 1 second source
+    std::uint32_t part = 0;  // 0 first source, 1 second source, or a constant above
     std::uint32_t length = 0;
+    std::uint32_t group = 0;  // filled in by the port
 };
 
 // Whose request it is. `pasid` is a copy, since a defect may send another one than the work's.
@@ -29,6 +35,7 @@ struct Issuer {
     std::uint64_t descriptor = 0;
     std::optional<Pasid> pasid;
     bool privileged = false;
+    std::uint32_t group = 0;  // whose read buffers it takes
 };
 
 constexpr std::uint32_t bytes_to_page_end(std::uint64_t address) {
@@ -39,13 +46,15 @@ class DmaPort {
 public:
     explicit DmaPort(const DeviceShared& shared);
 
-    // The largest read of which `parts` fit into the device's read buffers together.
-    std::uint32_t max_read(std::uint32_t parts = 1) const;
-    bool can_read(std::uint32_t bytes, std::uint32_t parts = 1) const {
-        return buffers_of(bytes) * parts <= free_buffers_ && parts <= free_tags_.size();
-    }
+    // What the groups reserve and are allowed to use; nothing is outstanding.
+    void set_groups(const std::vector<GroupBuffers>& groups);
+    // The largest read of which `parts` fit into the group's read buffers together.
+    std::uint32_t max_read(std::uint32_t group, std::uint32_t parts = 1) const;
+    // The group may use so many more, and they are free beside what other groups have reserved.
+    bool can_read(std::uint32_t group, std::uint32_t bytes, std::uint32_t parts = 1) const;
     // At most max_read() bytes inside one page; can_read() holds.
-    void read(TimePs now, const Issuer& issuer, std::uint64_t address, const ReadOwner& owner);
+    void read(TimePs now, const Issuer& issuer, std::uint64_t address, const ReadOwner& owner,
+              trace::Name purpose);
     // A completion that was given up came after all: its tag is free again.
     bool late(std::uint32_t tag);
     // The owner of a completion; its buffers are free again. None: nobody waits for this tag.
@@ -68,6 +77,12 @@ private:
                       std::uint32_t length) const;
 
     const DeviceShared& shared_;
+    struct Group {
+        std::uint64_t reserved = 0;
+        std::uint64_t allowed = 0;
+        std::uint64_t used = 0;
+    };
+    std::vector<Group> groups_;
     std::uint64_t free_buffers_;
     std::uint32_t outstanding_ = 0;
     struct Tag {
@@ -80,6 +95,8 @@ private:
         std::uint32_t tag = 0;
         std::uint64_t use = 0;
     };
+    // Its buffers are free again.
+    void ended(const ReadOwner& owner);
     void forget_answered();
 
     std::vector<Tag> tags_;

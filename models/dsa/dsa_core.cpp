@@ -28,6 +28,26 @@ const char* op_name(std::uint8_t opcode) {
             return "compare";
         case Opcode::ComparePattern:
             return "compare_pattern";
+        case Opcode::CreateDelta:
+            return "create_delta";
+        case Opcode::ApplyDelta:
+            return "apply_delta";
+        case Opcode::Dualcast:
+            return "dualcast";
+        case Opcode::CrcGenerate:
+            return "crc";
+        case Opcode::CopyCrc:
+            return "copy_crc";
+        case Opcode::DifCheck:
+            return "dif_check";
+        case Opcode::DifInsert:
+            return "dif_insert";
+        case Opcode::DifStrip:
+            return "dif_strip";
+        case Opcode::DifUpdate:
+            return "dif_update";
+        case Opcode::CacheFlush:
+            return "cache_flush";
     }
     return "unknown";
 }
@@ -35,7 +55,9 @@ const char* op_name(std::uint8_t opcode) {
 std::vector<Workqueue> make_workqueues(const DsaParams& params, const DsaConfig& config) {
     std::vector<Workqueue> wqs;
     for (const WorkqueueSpec& spec : config.workqueues) {
-        wqs.emplace_back(spec.size, static_cast<unsigned>(params.max_transfer_shift));
+        wqs.emplace_back(WqReset{spec.size, static_cast<unsigned>(params.max_transfer_shift),
+                                 static_cast<unsigned>(params.max_batch_shift),
+                                 supported_operations()});
     }
     return wqs;
 }
@@ -47,6 +69,8 @@ TraceNames::TraceNames(trace::Recorder& recorder, const DsaConfig& config)
       source(recorder.name("source")),
       destination(recorder.name("destination")),
       completion(recorder.name("completion")),
+      list(recorder.name("list")),
+      readback(recorder.name("readback")),
       record(recorder.name("record")),
       none(recorder.name("none")),
       lost(recorder.name("lost")),
@@ -125,7 +149,9 @@ void DsaCore::write_wqcfg(std::uint64_t offset, std::uint32_t value) {
     Workqueue& wq = wqs_[index];
     const std::uint64_t dword = offset % kWqcfgBytes / 4;
     const WqConfig before = wq.config();
-    if (!wq.write(dword, value, registers_.state() == DeviceState::Disabled)) {
+    const bool unlocked =
+        registers_.state() == DeviceState::Disabled || shared_.probes.has(kConfigUnlocked);
+    if (!wq.write(dword, value, unlocked)) {
         shared_.probes.hit(kConfigIgnored);
         return;
     }
@@ -149,8 +175,11 @@ DsaCore::Answer DsaCore::submit(TimePs now, std::uint64_t offset,
         return refuse_submission(now, std::nullopt, non_posted, descriptor);
     }
     const Workqueue& wq = wqs_[target->wq];
-    Admission admission =
-        wq.admit(non_posted, limited(target->portal), registers_.state() == DeviceState::Enabled);
+    const bool enabled =
+        registers_.state() == DeviceState::Enabled ||
+        (registers_.state() == DeviceState::Halt && shared_.probes.has(kHaltedAccepts));
+    const bool threshold = limited(target->portal) && !shared_.probes.has(kThresholdIgnored);
+    Admission admission = wq.admit(non_posted, threshold, enabled);
     if (admission == Admission::Accept && non_posted && shared_.probes.fails(kSubmissionRetry)) {
         admission = Admission::Retry;
     }
@@ -175,11 +204,16 @@ std::uint64_t DsaCore::accept(TimePs now, std::uint32_t index, const Descriptor&
     work.accepted = now;
     work.ready = now + params_.dispatch;
     work.max_transfer_shift = config.max_transfer_shift;
+    work.max_batch_shift = config.max_batch_shift;
+    if (!shared_.probes.has(kOperationsIgnored)) {
+        work.operations = config.operations[0];
+    }
     if (!config.dedicated) {
         work.pasid = Pasid{descriptor.pasid};
         work.privileged = descriptor.privileged;
     } else if (config.pasid_enable) {
-        work.pasid = Pasid{config.pasid};
+        work.pasid =
+            Pasid{shared_.probes.has(kQueuePasidIgnored) ? descriptor.pasid : config.pasid};
         work.privileged = config.privileged;
     }
     const Pasid pasid = traced_pasid(work.pasid);
@@ -221,8 +255,10 @@ DsaCore::Answer DsaCore::refuse_submission(TimePs now, std::optional<std::uint32
 
 void DsaCore::read_groups() {
     groups_.clear();
+    std::vector<GroupBuffers> buffers;
     for (std::uint32_t g = 0; g < registers_.groups(); ++g) {
-        Group group{{}, {}, GroupArbiter(wqs_.size())};
+        Group group{g, {}, {}, GroupArbiter(wqs_.size())};
+        buffers.push_back(registers_.group(g).buffers());
         for (std::uint32_t wq = 0; wq < wqs_.size(); ++wq) {
             if (registers_.group(g).has_wq(wq)) {
                 group.wqs.push_back(wq);
@@ -237,6 +273,7 @@ void DsaCore::read_groups() {
             groups_.push_back(std::move(group));
         }
     }
+    engines_.set_groups(buffers);
 }
 
 std::uint32_t DsaCore::queued() const {
@@ -247,61 +284,82 @@ std::uint32_t DsaCore::queued() const {
     return sum;
 }
 
+std::optional<std::uint32_t> DsaCore::engine_for(TimePs now, const Group& group, bool batch) const {
+    std::optional<std::uint32_t> best;
+    for (const std::uint32_t engine : group.engines) {
+        const auto free_at = engines_.free_at(engine, batch);
+        if (free_at && *free_at <= now && (!best || engines_.load(engine) < engines_.load(*best))) {
+            best = engine;
+        }
+    }
+    return best;
+}
+
 bool DsaCore::dispatch_one(TimePs now, Group& group) {
     candidates_.clear();
     for (const std::uint32_t wq : group.wqs) {
-        if (!wqs_[wq].empty() && wqs_[wq].front().ready <= now) {
+        if (!wqs_[wq].empty() && wqs_[wq].front().ready <= now &&
+            engine_for(now, group, wqs_[wq].front().is_batch())) {
             candidates_.push_back({wq, wqs_[wq].config().priority, wqs_[wq].front().number});
         }
     }
     if (candidates_.empty()) {
         return false;
     }
-    std::optional<std::uint32_t> best;
-    for (const std::uint32_t engine : group.engines) {
-        const auto free_at = engines_.free_at(engine);
-        if (free_at && *free_at <= now && (!best || engines_.load(engine) < engines_.load(*best))) {
-            best = engine;
-        }
-    }
-    if (!best) {
+    Workqueue& wq = wqs_[group.arbiter.pick(candidates_)];
+    const auto engine = engine_for(now, group, wq.front().is_batch());
+    if (shared_.probes.fails(kHardwareError)) {
+        registers_.halt(now, shared_.names.engines[*engine]);
+        commands_.halt(now);
         return false;
     }
-    Workqueue& wq = wqs_[group.arbiter.pick(candidates_)];
     Work work = wq.pop();
-    engines_.start(now, *best, std::move(work), wq.occupancy());
+    work.group = group.index;
+    engines_.start(now, *engine, std::move(work), wq.occupancy());
     return true;
 }
 
+bool DsaCore::start_entry(TimePs now, const Group& group, bool out_of_turn) {
+    for (const std::uint32_t engine : group.engines) {
+        const auto at = engines_.entry_at(engine);
+        if (at && *at <= now && (out_of_turn || engines_.entries_turn(engine))) {
+            engines_.start_entry(now, engine);
+            return true;
+        }
+    }
+    return false;
+}
+
 void DsaCore::arbitrate(TimePs now) {
-    if (queued() == 0) {
+    if ((queued() == 0 && engines_.active() == 0) || registers_.state() == DeviceState::Halt) {
         return;
     }
     for (Group& group : groups_) {
-        while (dispatch_one(now, group)) {
+        // Entries of batches and descriptors of workqueues take turns.
+        while (start_entry(now, group, false) || dispatch_one(now, group) ||
+               start_entry(now, group, true)) {
         }
     }
 }
 
 std::optional<TimePs> DsaCore::next_dispatch() const {
     std::optional<TimePs> next;
-    if (queued() == 0) {
+    if ((queued() == 0 && engines_.active() == 0) || registers_.state() == DeviceState::Halt) {
         return next;
     }
     for (const Group& group : groups_) {
-        std::optional<TimePs> head;
-        for (const std::uint32_t wq : group.wqs) {
-            if (!wqs_[wq].empty()) {
-                head = sim::earliest(head, wqs_[wq].front().ready);
-            }
-        }
-        std::optional<TimePs> engine;
+        std::optional<TimePs> engine[2];
         for (const std::uint32_t e : group.engines) {
-            engine = sim::earliest(engine, engines_.free_at(e));
+            next = sim::earliest(next, engines_.entry_at(e));
+            engine[0] = sim::earliest(engine[0], engines_.free_at(e, false));
+            engine[1] = sim::earliest(engine[1], engines_.free_at(e, true));
         }
-        // No free slot: the end of a descriptor calls advance().
-        if (head && engine) {
-            next = sim::earliest(next, std::max(*head, *engine));
+        for (const std::uint32_t wq : group.wqs) {
+            // No free slot: the end of a descriptor calls advance().
+            if (!wqs_[wq].empty() && engine[wqs_[wq].front().is_batch() ? 1 : 0]) {
+                next = sim::earliest(next, std::max(wqs_[wq].front().ready,
+                                                    *engine[wqs_[wq].front().is_batch() ? 1 : 0]));
+            }
         }
     }
     return next;
@@ -323,6 +381,12 @@ void DsaCore::advance(TimePs now) {
         }
     }
     arbitrate(now);
+    for (Workqueue& wq : wqs_) {
+        if (wq.occupancy_fell(shared_.probes.has(kOccupancyRepeats))) {
+            registers_.cause(now, kIntcauseOccupancy, false);
+            registers_.fire_handle(now, static_cast<std::uint16_t>(wq.config().occupancy_handle));
+        }
+    }
 }
 
 std::optional<TimePs> DsaCore::next_wakeup() const {

@@ -53,6 +53,7 @@ public:
 
 private:
     struct Group {
+        std::uint32_t index;
         std::vector<std::uint32_t> wqs;
         std::vector<std::uint32_t> engines;
         GroupArbiter arbiter;
@@ -69,7 +70,10 @@ private:
     void read_groups();
     std::uint32_t queued() const;
     void arbitrate(TimePs now);
+    // The least loaded engine of the group that can take a descriptor or batch now.
+    std::optional<std::uint32_t> engine_for(TimePs now, const Group& group, bool batch) const;
     bool dispatch_one(TimePs now, Group& group);
+    bool start_entry(TimePs now, const Group& group, bool out_of_turn);
     std::optional<TimePs> next_dispatch() const;
 
     DsaParams params_;

@@ -1,7 +1,7 @@
 // Registers, portals and commands of a Data Streaming Accelerator as software sees them: BAR0 is
 // the register file, BAR2 the portals. Intel DSA Architecture Specification (registers by their
 // names there), Linux drivers/dma/idxd/registers.h. Descriptors: dsa_descriptor_layout.hpp. Left
-// out: performance monitoring, event log, interrupt message storage; their capability bits are 0.
+// out: performance monitoring, interrupt message storage; their capability bits are 0.
 #pragma once
 
 #include <array>
@@ -17,21 +17,23 @@ namespace ioasim::dsa {
 // --- BAR0: register offsets ---
 constexpr std::uint64_t kBar0Bytes = 0x10000;
 namespace reg {
-constexpr std::uint64_t kVersion = 0x00;   // 4 bytes; major in [15:8]
-constexpr std::uint64_t kGencap = 0x10;    // 8
-constexpr std::uint64_t kWqcap = 0x20;     // 8
-constexpr std::uint64_t kGrpcap = 0x30;    // 8
-constexpr std::uint64_t kEngcap = 0x38;    // 8
-constexpr std::uint64_t kOpcap = 0x40;     // 32: bit N = opcode N
-constexpr std::uint64_t kOffsets = 0x60;   // 16: five 16-bit table offsets in units of 0x100
-constexpr std::uint64_t kGencfg = 0x80;    // 4
-constexpr std::uint64_t kGenctrl = 0x88;   // 4
-constexpr std::uint64_t kGensts = 0x90;    // 4
-constexpr std::uint64_t kIntcause = 0x98;  // 4, write 1 to clear
-constexpr std::uint64_t kCmd = 0xA0;       // 4
-constexpr std::uint64_t kCmdsts = 0xA8;    // 4
-constexpr std::uint64_t kCmdcap = 0xB0;    // 4
-constexpr std::uint64_t kSwerr = 0xC0;     // 32
+constexpr std::uint64_t kVersion = 0x00;    // 4 bytes; major in [15:8]
+constexpr std::uint64_t kGencap = 0x10;     // 8
+constexpr std::uint64_t kWqcap = 0x20;      // 8
+constexpr std::uint64_t kGrpcap = 0x30;     // 8
+constexpr std::uint64_t kEngcap = 0x38;     // 8
+constexpr std::uint64_t kOpcap = 0x40;      // 32: bit N = opcode N
+constexpr std::uint64_t kOffsets = 0x60;    // 16: five 16-bit table offsets in units of 0x100
+constexpr std::uint64_t kGencfg = 0x80;     // 4
+constexpr std::uint64_t kGenctrl = 0x88;    // 4
+constexpr std::uint64_t kGensts = 0x90;     // 4
+constexpr std::uint64_t kIntcause = 0x98;   // 4, write 1 to clear
+constexpr std::uint64_t kCmd = 0xA0;        // 4
+constexpr std::uint64_t kCmdsts = 0xA8;     // 4
+constexpr std::uint64_t kCmdcap = 0xB0;     // 4
+constexpr std::uint64_t kSwerr = 0xC0;      // 32
+constexpr std::uint64_t kEvlcfg = 0xE0;     // 16
+constexpr std::uint64_t kEvlstatus = 0xF0;  // 8
 // Where this device has its tables; drivers read OFFSETS.
 constexpr std::uint64_t kGrpcfgTable = 0x1000;
 constexpr std::uint64_t kMsixTable = 0x2000;  // PCI MSI-X capability: table in BAR0
@@ -41,6 +43,7 @@ constexpr std::uint64_t kWqcfgTable = 0x4000;
 }  // namespace reg
 
 constexpr std::uint32_t kVersion1 = 0x100;
+constexpr std::uint32_t kVersion2 = 0x200;  // with an event log
 constexpr std::uint32_t kMaxWorkqueues = 128;
 constexpr std::uint32_t kMaxGroups = 64;
 constexpr std::uint32_t kMaxEngines = 64;
@@ -50,7 +53,11 @@ constexpr std::uint32_t kMaxVectors = 128;
 struct GeneralCapabilities {
     bool block_on_fault = false;
     bool overlapping_copy = false;
+    bool cache_control = true;  // of memory operations
     bool command_capabilities = true;
+    bool destination_readback = true;
+    bool drain_readback = true;
+    unsigned event_log = 0;  // 0 none, 1 supported
     unsigned max_transfer_shift = 31;
     unsigned max_batch_shift = 0;
     bool configurable = true;
@@ -59,18 +66,28 @@ constexpr std::uint64_t encode(const GeneralCapabilities& c) {
     std::uint64_t v = 0;
     v = set_bit(v, 0, c.block_on_fault);
     v = set_bit(v, 1, c.overlapping_copy);
+    v = set_bit(v, 2, c.cache_control);
     v = set_bit(v, 4, c.command_capabilities);
+    v = set_bit(v, 8, c.destination_readback);
+    v = set_bit(v, 9, c.drain_readback);
+    v = set_bits(v, 14, 13, c.event_log);
     v = set_bits(v, 20, 16, c.max_transfer_shift);
     v = set_bits(v, 24, 21, c.max_batch_shift);
     return set_bit(v, 31, c.configurable);
 }
 constexpr GeneralCapabilities decode_gencap(std::uint64_t v) {
-    return {get_bit(v, 0),
-            get_bit(v, 1),
-            get_bit(v, 4),
-            static_cast<unsigned>(get_bits(v, 20, 16)),
-            static_cast<unsigned>(get_bits(v, 24, 21)),
-            get_bit(v, 31)};
+    GeneralCapabilities c;
+    c.block_on_fault = get_bit(v, 0);
+    c.overlapping_copy = get_bit(v, 1);
+    c.cache_control = get_bit(v, 2);
+    c.command_capabilities = get_bit(v, 4);
+    c.destination_readback = get_bit(v, 8);
+    c.drain_readback = get_bit(v, 9);
+    c.event_log = static_cast<unsigned>(get_bits(v, 14, 13));
+    c.max_transfer_shift = static_cast<unsigned>(get_bits(v, 20, 16));
+    c.max_batch_shift = static_cast<unsigned>(get_bits(v, 24, 21));
+    c.configurable = get_bit(v, 31);
+    return c;
 }
 
 struct WqCapabilities {
@@ -81,6 +98,10 @@ struct WqCapabilities {
     bool dedicated = true;
     bool priority = true;
     bool occupancy = true;  // WQCFG shows how many entries are in use
+    bool ats_control = false;
+    bool occupancy_interrupt = false;
+    bool operations = false;  // WQCFG says which operations a workqueue takes
+    bool prs_control = false;
 };
 constexpr std::uint64_t encode(const WqCapabilities& c) {
     std::uint64_t v = 0;
@@ -89,8 +110,12 @@ constexpr std::uint64_t encode(const WqCapabilities& c) {
     v = set_bits(v, 27, 24, c.config_size_code);
     v = set_bit(v, 48, c.shared);
     v = set_bit(v, 49, c.dedicated);
+    v = set_bit(v, 50, c.ats_control);
     v = set_bit(v, 51, c.priority);
-    return set_bit(v, 52, c.occupancy);
+    v = set_bit(v, 52, c.occupancy);
+    v = set_bit(v, 53, c.occupancy_interrupt);
+    v = set_bit(v, 54, c.operations);
+    return set_bit(v, 55, c.prs_control);
 }
 constexpr WqCapabilities decode_wqcap(std::uint64_t v) {
     return {static_cast<std::uint32_t>(get_bits(v, 15, 0)),
@@ -99,19 +124,25 @@ constexpr WqCapabilities decode_wqcap(std::uint64_t v) {
             get_bit(v, 48),
             get_bit(v, 49),
             get_bit(v, 51),
-            get_bit(v, 52)};
+            get_bit(v, 52),
+            get_bit(v, 50),
+            get_bit(v, 53),
+            get_bit(v, 54),
+            get_bit(v, 55)};
 }
 
 struct GroupCapabilities {
     std::uint32_t groups = 0;
     std::uint32_t read_buffers = 0;
+    bool buffer_control = false;  // groups reserve and limit read buffers
 };
 constexpr std::uint64_t encode(const GroupCapabilities& c) {
-    return set_bits(set_bits(0, 7, 0, c.groups), 15, 8, c.read_buffers);
+    const std::uint64_t v = set_bits(set_bits(0, 7, 0, c.groups), 15, 8, c.read_buffers);
+    return set_bit(v, 16, c.buffer_control);
 }
 constexpr GroupCapabilities decode_grpcap(std::uint64_t v) {
     return {static_cast<std::uint32_t>(get_bits(v, 7, 0)),
-            static_cast<std::uint32_t>(get_bits(v, 15, 8))};
+            static_cast<std::uint32_t>(get_bits(v, 15, 8)), get_bit(v, 16)};
 }
 constexpr std::uint32_t engines_of_engcap(std::uint64_t v) {
     return static_cast<std::uint32_t>(get_bits(v, 7, 0));
@@ -136,10 +167,21 @@ enum class DeviceState : std::uint8_t { Disabled = 0, Enabled = 1, Draining = 2,
 constexpr DeviceState state_of_gensts(std::uint32_t v) {
     return static_cast<DeviceState>(get_bits(v, 1, 0));
 }
+// What brings a halted device back (GENSTS bits 3:2).
+enum class ResetType : std::uint8_t { Software = 0, FunctionLevel = 1, Warm = 2, Cold = 3 };
+constexpr ResetType reset_of_gensts(std::uint32_t v) {
+    return static_cast<ResetType>(get_bits(v, 3, 2));
+}
 constexpr unsigned kGencfgUserInterrupts = 12;  // bit: user-mode descriptors may ask for interrupts
+constexpr unsigned kGencfgEventLog = 13;        // bit: errors go to the event log
 constexpr unsigned kGenctrlSwErrorInterrupt = 0;
+constexpr unsigned kGenctrlHaltInterrupt = 1;
+constexpr unsigned kGenctrlLogInterrupt = 2;
 constexpr std::uint32_t kIntcauseSwError = 1U << 0U;
 constexpr std::uint32_t kIntcauseCommandDone = 1U << 1U;
+constexpr std::uint32_t kIntcauseOccupancy = 1U << 2U;
+constexpr std::uint32_t kIntcauseHalt = 1U << 4U;
+constexpr std::uint32_t kIntcauseEventLog = 1U << 5U;
 
 // --- commands ---
 enum class Command : std::uint8_t {
@@ -219,12 +261,14 @@ struct SoftwareError {
     bool overflow = false;
     bool descriptor_valid = false;
     bool wq_valid = false;
+    bool batch = false;  // of an entry of a batch
     bool write = false;
     bool privileged = false;
     std::uint8_t error = 0;
     std::uint8_t wq = 0;
     std::uint8_t opcode = 0;
     std::uint32_t pasid = 0;
+    std::uint16_t batch_index = 0;
     std::uint32_t invalid_flags = 0;
     std::uint64_t address = 0;
 };
@@ -237,13 +281,15 @@ constexpr std::array<std::uint64_t, 4> encode(const SoftwareError& e) {
     q0 = set_bit(q0, 1, e.overflow);
     q0 = set_bit(q0, 2, e.descriptor_valid);
     q0 = set_bit(q0, 3, e.wq_valid);
+    q0 = set_bit(q0, 4, e.batch);
     q0 = set_bit(q0, 5, e.write);
     q0 = set_bit(q0, 6, e.privileged);
     q0 = set_bits(q0, 15, 8, e.error);
     q0 = set_bits(q0, 23, 16, e.wq);
     q0 = set_bits(q0, 39, 32, e.opcode);
     q0 = set_bits(q0, 59, 40, e.pasid);
-    return {q0, set_bits(0, 63, 32, e.invalid_flags), e.address, 0};
+    const std::uint64_t q1 = set_bits(set_bits(0, 15, 0, e.batch_index), 63, 32, e.invalid_flags);
+    return {q0, q1, e.address, 0};
 }
 constexpr SoftwareError decode_swerr(const std::array<std::uint64_t, 4>& q) {
     SoftwareError e;
@@ -251,30 +297,68 @@ constexpr SoftwareError decode_swerr(const std::array<std::uint64_t, 4>& q) {
     e.overflow = get_bit(q[0], 1);
     e.descriptor_valid = get_bit(q[0], 2);
     e.wq_valid = get_bit(q[0], 3);
+    e.batch = get_bit(q[0], 4);
     e.write = get_bit(q[0], 5);
     e.privileged = get_bit(q[0], 6);
     e.error = static_cast<std::uint8_t>(get_bits(q[0], 15, 8));
     e.wq = static_cast<std::uint8_t>(get_bits(q[0], 23, 16));
     e.opcode = static_cast<std::uint8_t>(get_bits(q[0], 39, 32));
     e.pasid = static_cast<std::uint32_t>(get_bits(q[0], 59, 40));
+    e.batch_index = static_cast<std::uint16_t>(get_bits(q[1], 15, 0));
     e.invalid_flags = static_cast<std::uint32_t>(get_bits(q[1], 63, 32));
     e.address = q[2];
     return e;
 }
+
+// --- event log: a ring of 64-byte entries in memory, hardware writes at the tail ---
+struct EventLogConfig {
+    bool pasid_enable = false;
+    bool privileged = false;
+    std::uint64_t base = 0;     // 4-KiB aligned
+    std::uint32_t entries = 0;  // 64 to 65535
+    std::uint32_t pasid = 0;
+};
+constexpr std::array<std::uint64_t, 2> encode(const EventLogConfig& c) {
+    std::uint64_t q0 = c.base & bit_mask(63, 12);
+    q0 = set_bit(set_bit(q0, 0, c.pasid_enable), 1, c.privileged);
+    return {q0, set_bits(set_bits(0, 15, 0, c.entries), 35, 16, c.pasid)};
+}
+constexpr EventLogConfig decode_evlcfg(const std::array<std::uint64_t, 2>& q) {
+    return {get_bit(q[0], 0), get_bit(q[0], 1), q[0] & bit_mask(63, 12),
+            static_cast<std::uint32_t>(get_bits(q[1], 15, 0)),
+            static_cast<std::uint32_t>(get_bits(q[1], 35, 16))};
+}
+constexpr std::uint32_t kMinLogEntries = 64;
+constexpr std::uint64_t kLogEntryBytes = 64;
+constexpr unsigned kEvlstatusPending = 62;  // write 1 to clear; head in 15:0, tail in 47:32
 
 // --- GRPCFG: 64 bytes a group ---
 constexpr std::uint64_t kGrpcfgBytes = 64;
 constexpr std::uint64_t kGrpcfgWqBitmap = 0;       // four quadwords
 constexpr std::uint64_t kGrpcfgEngineBitmap = 32;  // one quadword
 constexpr std::uint64_t kGrpcfgFlags = 40;         // 8 bytes
+struct GroupBuffers {
+    std::uint32_t reserved = 0;
+    std::uint32_t allowed = 0;
+};
+constexpr std::uint64_t encode(const GroupBuffers& b) {
+    return set_bits(set_bits(0, 15, 8, b.reserved), 27, 20, b.allowed);
+}
+constexpr GroupBuffers buffers_of_flags(std::uint64_t flags) {
+    return {static_cast<std::uint32_t>(get_bits(flags, 15, 8)),
+            static_cast<std::uint32_t>(get_bits(flags, 27, 20))};
+}
 constexpr std::uint64_t grpcfg_address(std::uint64_t table, std::uint32_t group) {
     return table + group * kGrpcfgBytes;
 }
 
-// --- WQCFG: 32 bytes a workqueue, written in dwords ---
-constexpr std::uint64_t kWqcfgBytes = 32;
-constexpr std::uint64_t kWqcfgPasidDword = 2;  // mode, priority, PASID, priv
-constexpr std::uint64_t kWqcfgStateDword = 6;  // occupancy, state: read only
+// --- WQCFG: 64 bytes a workqueue, written in dwords ---
+constexpr unsigned kWqcfgSizeCode = 1;  // of this device; drivers read WQCAP
+constexpr std::uint64_t kWqcfgBytes = 32U << kWqcfgSizeCode;
+constexpr std::uint64_t kWqcfgPasidDword = 2;       // mode, priority, PASID, priv
+constexpr std::uint64_t kWqcfgOccupancyDword = 5;   // limit, interrupt enable
+constexpr std::uint64_t kWqcfgStateDword = 6;       // occupancy, state: read only
+constexpr std::uint64_t kWqcfgOperationsDword = 8;  // eight dwords: bit N, opcode N is allowed
 enum class WqState : std::uint8_t { Disabled = 0, Enabled = 1, Busy = 2 };
 
 struct WqConfig {
@@ -290,10 +374,17 @@ struct WqConfig {
     bool privileged = false;
     unsigned max_transfer_shift = 0;
     unsigned max_batch_shift = 0;
+    std::uint32_t occupancy_handle = 0;
+    bool occupancy_ims = false;  // the handle is one of interrupt message storage
+    std::uint32_t occupancy_limit = 0;
+    bool occupancy_interrupt = false;   // once, when occupancy falls to the limit
+    bool occupancy_reached = false;     // read only: it has
     std::uint32_t occupancy = 0;        // read only
     WqState state = WqState::Disabled;  // read only
+    std::array<std::uint64_t, 4> operations{~std::uint64_t{0}, ~std::uint64_t{0}, ~std::uint64_t{0},
+                                            ~std::uint64_t{0}};
 };
-using WqcfgDwords = std::array<std::uint32_t, 8>;
+using WqcfgDwords = std::array<std::uint32_t, 16>;
 
 constexpr WqcfgDwords encode(const WqConfig& c) {
     std::uint64_t d2 = 0;
@@ -308,15 +399,21 @@ constexpr WqcfgDwords encode(const WqConfig& c) {
     const std::uint64_t d3 =
         set_bits(set_bits(0, 4, 0, c.max_transfer_shift), 8, 5, c.max_batch_shift);
     const std::uint64_t d6 =
-        set_bits(set_bits(0, 15, 0, c.occupancy), 31, 30, static_cast<unsigned>(c.state));
-    return {c.size & 0xFFFFU,
-            c.threshold & 0xFFFFU,
-            static_cast<std::uint32_t>(d2),
-            static_cast<std::uint32_t>(d3),
-            0,
-            0,
-            static_cast<std::uint32_t>(d6),
-            0};
+        set_bits(set_bit(set_bits(0, 15, 0, c.occupancy), 16, c.occupancy_reached), 31, 30,
+                 static_cast<unsigned>(c.state));
+    WqcfgDwords d{};
+    d[0] = c.size & 0xFFFFU;
+    d[1] = c.threshold & 0xFFFFU;
+    d[2] = static_cast<std::uint32_t>(d2);
+    d[3] = static_cast<std::uint32_t>(d3);
+    d[4] = (c.occupancy_handle & 0xFFFFU) | (c.occupancy_ims ? 1U << 16U : 0U);
+    d[5] = (c.occupancy_limit & 0xFFFFU) | (c.occupancy_interrupt ? 1U << 16U : 0U);
+    d[6] = static_cast<std::uint32_t>(d6);
+    for (std::size_t i = 0; i < c.operations.size(); ++i) {
+        d[kWqcfgOperationsDword + 2 * i] = static_cast<std::uint32_t>(c.operations[i]);
+        d[kWqcfgOperationsDword + 2 * i + 1] = static_cast<std::uint32_t>(c.operations[i] >> 32U);
+    }
+    return d;
 }
 constexpr WqConfig decode_wqcfg(const WqcfgDwords& d) {
     WqConfig c;
@@ -332,8 +429,17 @@ constexpr WqConfig decode_wqcfg(const WqcfgDwords& d) {
     c.privileged = get_bit(d[2], 29);
     c.max_transfer_shift = static_cast<unsigned>(get_bits(d[3], 4, 0));
     c.max_batch_shift = static_cast<unsigned>(get_bits(d[3], 8, 5));
+    c.occupancy_handle = static_cast<std::uint32_t>(get_bits(d[4], 15, 0));
+    c.occupancy_ims = get_bit(d[4], 16);
+    c.occupancy_limit = static_cast<std::uint32_t>(get_bits(d[5], 15, 0));
+    c.occupancy_interrupt = get_bit(d[5], 16);
     c.occupancy = static_cast<std::uint32_t>(get_bits(d[6], 15, 0));
+    c.occupancy_reached = get_bit(d[6], 16);
     c.state = static_cast<WqState>(get_bits(d[6], 31, 30));
+    for (std::size_t i = 0; i < c.operations.size(); ++i) {
+        c.operations[i] = d[kWqcfgOperationsDword + 2 * i] |
+                          (std::uint64_t{d[kWqcfgOperationsDword + 2 * i + 1]} << 32U);
+    }
     return c;
 }
 constexpr std::uint64_t wqcfg_address(std::uint64_t table, std::uint32_t wq, unsigned size_code,

@@ -15,6 +15,22 @@ void add_sizes(ParamTable<DsaParams>& t) {
             "read buffers of the device; outstanding reads occupy them", kDump);
     t.count("max_transfer_shift", &DsaParams::max_transfer_shift, 12, 31, 31,
             "largest transfer: 2^n bytes", kDump);
+    t.count("max_batch_shift", &DsaParams::max_batch_shift, 1, 15, 10,
+            "largest batch: 2^n descriptors", kDump);
+    t.flag("cap.overlapping_copy", &DsaParams::overlapping_copy, true,
+           "memory moves whose source and destination overlap", kDump);
+    t.flag("cap.event_log", &DsaParams::event_log, false,
+           "errors without a record go to a log in memory (version 2 of the device)",
+           "Linux drivers/dma/idxd/registers.h: GENCAP, EVLCFG; not in the dump of a Sapphire "
+           "Rapids DSA");
+    t.count("interrupt_handles", &DsaParams::interrupt_handles, 0, 1024, 0,
+            "interrupt handles to be requested by command; 0: MSI-X indexes are the handles",
+            "DSA Architecture Specification: Request Interrupt Handle; CMDCAP is not valid on a "
+            "Sapphire Rapids DSA");
+    t.count("halt_reset", &DsaParams::halt_reset, 0, 3, 0,
+            "what a halted device asks for: 0 software reset, 1 function-level reset, 2 warm, 3 "
+            "cold",
+            "modelling choice: GENSTS has all four");
     t.count("msix.vectors", &DsaParams::msix_vectors, 1, kMaxVectors, 9, "MSI-X vectors", kDump);
     t.count("read_buffer_bytes", &DsaParams::read_buffer_bytes, 64, 4096, 64,
             "bytes of one read buffer",

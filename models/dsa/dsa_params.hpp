@@ -15,6 +15,11 @@ struct DsaParams : pcie::LinkParams {
     std::uint64_t groups = 0;
     std::uint64_t read_buffers = 0;
     std::uint64_t max_transfer_shift = 0;
+    std::uint64_t max_batch_shift = 0;
+    bool overlapping_copy = false;
+    bool event_log = false;
+    std::uint64_t interrupt_handles = 0;
+    std::uint64_t halt_reset = 0;
     std::uint64_t msix_vectors = 0;
     // Memory requests.
     std::uint64_t read_buffer_bytes = 0;

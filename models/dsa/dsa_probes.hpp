@@ -15,11 +15,52 @@ inline const Defect kPasidOfPrevious{
     "Memory accesses carry the PASID of the descriptor that was dispatched before"};
 inline const Defect kDrainReturnsEarly{"dsa.drain_returns_early",
                                        "Drain commands finish without waiting for descriptors"};
+inline const Defect kFenceIgnored{"dsa.fence_ignored",
+                                  "Entries of a batch overtake the fence behind which they stand"};
+inline const Defect kReadBufferLimitIgnored{"dsa.read_buffer_limit_ignored",
+                                            "A group takes more read buffers than it is allowed"};
+inline const Defect kOperationsIgnored{
+    "dsa.operations_ignored", "A workqueue takes operations that its configuration forbids"};
+inline const Defect kMaskTakenForIndex{"dsa.mask_taken_for_index",
+                                       "Commands for sets of workqueues read the mask as an index"};
+inline const Defect kDualcastOnce{"dsa.dualcast_once",
+                                  "A dualcast leaves its second destination alone"};
+inline const Defect kOverlapForwards{"dsa.overlap_forwards",
+                                     "A copy onto itself runs forwards whatever it overwrites"};
+inline const Defect kThresholdIgnored{"dsa.threshold_ignored",
+                                      "Limited portals fill a shared workqueue to its size"};
+inline const Defect kErrorOverwritten{"dsa.error_overwritten",
+                                      "A later software error replaces the latched one"};
+inline const Defect kQueuePasidIgnored{"dsa.queue_pasid_ignored",
+                                       "A dedicated workqueue uses the PASID of the descriptor"};
+inline const Defect kDrainIgnoresPasid{"dsa.drain_ignores_pasid",
+                                       "A drain of one PASID waits for all"};
+inline const Defect kAbortIgnoresPasid{"dsa.abort_ignores_pasid",
+                                       "An abort of one PASID drops the work of all"};
+inline const Defect kLogNeverFull{"dsa.log_never_full",
+                                  "The event log overwrites entries that nobody has read"};
+inline const Defect kStaleHandleFires{"dsa.stale_handle_fires",
+                                      "An interrupt handle that was released still fires"};
+inline const Defect kOccupancyRepeats{"dsa.occupancy_repeats",
+                                      "The occupancy interrupt comes for every entry that leaves"};
+inline const Defect kHaltedAccepts{"dsa.halted_accepts",
+                                   "A halted device goes on accepting descriptors"};
+inline const Defect kCausesClearedWhole{"dsa.causes_cleared_whole",
+                                        "Clearing one cause of interrupts clears all of them"};
+inline const Defect kConfigUnlocked{"dsa.config_unlocked",
+                                    "WQCFG can be written while its workqueue is enabled"};
+inline const Defect kReservedIgnored{"dsa.reserved_ignored",
+                                     "Reserved flags and fields of descriptors are not checked"};
+inline const Defect kPartForgotten{"dsa.part_forgotten",
+                                   "The record of a page fault says that nothing was done"};
 
 inline const FaultSite kSubmissionRetry{"dsa.submission_retry",
                                         "A submission to a shared workqueue is answered retry"};
 inline const FaultSite kCommandFails{"dsa.command_fails",
                                      "An administrative command ends with a hardware error"};
+inline const FaultSite kHardwareError{"dsa.hardware_error",
+                                      "An engine that begins a descriptor finds an error in "
+                                      "itself: the device halts"};
 
 inline const Mark kRetryAnswered{"dsa.retry_answered", "A shared workqueue had no room."};
 inline const Mark kPostedLost{"dsa.posted_submission_lost",
@@ -34,6 +75,7 @@ inline const Mark kAbortedQueued{"dsa.aborted_queued", "An abort dropped queued 
 inline const Mark kDrainWaited{"dsa.drain_waited", "A drain or disable had work to wait for."};
 inline const Mark kConfigIgnored{"dsa.config_write_ignored",
                                  "A configuration write came while it was not allowed."};
+inline const Mark kLogFull{"dsa.log_full", "An error found no room in the event log."};
 inline const Mark kErrorOverflow{"dsa.swerr_overflow", "A second error met a latched one."};
 inline const Mark kInterruptPended{"dsa.interrupt_pended", "A masked vector had to be held."};
 inline const Mark kTimedOut{"dsa.read_timed_out", "A read was given up unanswered."};

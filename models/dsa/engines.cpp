@@ -12,6 +12,10 @@ namespace ioasim::dsa {
 namespace {
 // Payloads that a fill hands to the link before it looks again.
 constexpr std::uint32_t kFillBurst = 8;
+
+bool is_free(const Operation& op) {
+    return op.state() == Operation::State::Free;
+}
 }  // namespace
 
 Engines::Engines(const DeviceShared& shared, Registers& registers)
@@ -21,57 +25,90 @@ Engines::Engines(const DeviceShared& shared, Registers& registers)
     }
 }
 
-std::optional<TimePs> Engines::free_at(std::uint32_t engine) const {
+std::uint32_t Engines::free_slots(std::uint32_t engine) const {
+    const auto& slots = engines_[engine].slots;
+    return static_cast<std::uint32_t>(std::count_if(slots.begin(), slots.end(), is_free));
+}
+
+std::uint32_t Engines::free_slot(std::uint32_t engine) const {
+    const auto& slots = engines_[engine].slots;
+    const auto slot = std::find_if(slots.begin(), slots.end(), is_free);
+    SIM_CHECK(slot != slots.end(), "engine {} has no free slot", engine);
+    return static_cast<std::uint32_t>(slot - slots.begin());
+}
+
+std::optional<TimePs> Engines::free_at(std::uint32_t engine, bool batch) const {
     const Engine& e = engines_[engine];
-    const bool room = std::any_of(e.slots.begin(), e.slots.end(), [](const Operation& op) {
-        return op.state() == Operation::State::Free;
-    });
-    return room ? std::optional<TimePs>(e.decoder_free) : std::nullopt;
+    const bool batch_unit_free = e.batch.state() == Batch::State::Free;
+    if (batch && !batch_unit_free) {
+        return std::nullopt;
+    }
+    // A batch that has no entry in a slot keeps one free: its entries can always go on, whatever
+    // waits in the other slots.
+    const std::uint32_t kept = !batch_unit_free && e.batch.idle() ? 1 : 0;
+    return free_slots(engine) > kept ? std::optional<TimePs>(e.decoder_free) : std::nullopt;
 }
 
 std::uint32_t Engines::load(std::uint32_t engine) const {
-    const auto& slots = engines_[engine].slots;
-    return static_cast<std::uint32_t>(
-        std::count_if(slots.begin(), slots.end(),
-                      [](const Operation& op) { return op.state() != Operation::State::Free; }));
+    const Engine& e = engines_[engine];
+    return static_cast<std::uint32_t>(e.slots.size()) - free_slots(engine) +
+           (e.batch.state() == Batch::State::Free ? 0U : 1U);
 }
 
 void Engines::schedule(TimePs at, StepKind kind, std::uint32_t engine, std::uint32_t slot) {
     // Rank: engine, then slot, so that equal times never depend on the order of scheduling.
-    const auto rank = static_cast<std::uint32_t>(engine * shared_.params.engine_depth + slot);
-    steps_.schedule(at, rank, {kind, engine, slot, engines_[engine].slots[slot].generation()});
+    const Engine& e = engines_[engine];
+    const bool batch = kind == StepKind::BatchDecoded || kind == StepKind::BatchClose;
+    const auto rank = static_cast<std::uint32_t>(engine * (shared_.params.engine_depth + 1) +
+                                                 (batch ? shared_.params.engine_depth : slot));
+    const std::uint32_t generation = batch ? e.batch.generation() : e.slots[slot].generation();
+    steps_.schedule(at, rank, {kind, engine, slot, generation});
 }
 
-void Engines::start(TimePs now, std::uint32_t engine, Work work, std::uint32_t occupancy) {
-    Engine& e = engines_[engine];
-    const auto slot = std::find_if(e.slots.begin(), e.slots.end(), [](const Operation& op) {
-        return op.state() == Operation::State::Free;
-    });
-    SIM_CHECK(slot != e.slots.end() && e.decoder_free <= now, "engine {} cannot take a descriptor",
-              engine);
-    shared_.emit(trace::DsaDispatch{shared_.names.device, shared_.names.wqs[work.wq],
-                                    shared_.names.engines[engine], work.number,
-                                    traced_pasid(work.pasid),
-                                    shared_.names.ops[work.descriptor.opcode], occupancy});
-    Issuer issuer{work.number, work.pasid, work.privileged};
+Issuer Engines::issuer_of(const Work& work) {
+    Issuer issuer{work.number, work.pasid, work.privileged, work.group};
     const Issuer own = issuer;
     if (shared_.probes.has(kPasidOfPrevious) && previous_) {
         issuer.pasid = previous_->pasid;
     }
     previous_ = own;
-    slot->begin(std::move(work), issuer);
+    return issuer;
+}
+
+void Engines::start(TimePs now, std::uint32_t engine, Work work, std::uint32_t occupancy) {
+    Engine& e = engines_[engine];
+    SIM_CHECK(free_at(engine, work.is_batch()).has_value() && e.decoder_free <= now,
+              "engine {} cannot take a descriptor", engine);
+    shared_.emit(trace::DsaDispatch{shared_.names.device, shared_.names.wqs[work.wq],
+                                    shared_.names.engines[engine], work.number,
+                                    traced_pasid(work.pasid),
+                                    shared_.names.ops[work.descriptor.opcode], occupancy});
+    const Issuer issuer = issuer_of(work);
+    e.entries_turn = true;
+    if (work.is_batch()) {
+        e.batch.begin(std::move(work), issuer);
+        ++active_;
+        e.decoder_free = now + shared_.params.engine_setup;
+        schedule(e.decoder_free, StepKind::BatchDecoded, engine, 0);
+        return;
+    }
+    occupy(now, engine, std::move(work), issuer);
+}
+
+void Engines::occupy(TimePs now, std::uint32_t engine, Work work, const Issuer& issuer) {
+    Engine& e = engines_[engine];
+    const std::uint32_t slot = free_slot(engine);
+    e.slots[slot].begin(std::move(work), issuer);
     ++active_;
     e.decoder_free = now + shared_.params.engine_setup;
-    schedule(e.decoder_free, StepKind::Decoded, engine,
-             static_cast<std::uint32_t>(slot - e.slots.begin()));
+    schedule(e.decoder_free, StepKind::Decoded, engine, slot);
 }
 
 void Engines::give_up_overdue(TimePs now) {
     bool any = false;
     while (const auto owner = port_.give_up(now)) {
         any = true;
-        slot_of(*owner).answered(*owner, pcie::CplStatus::Abort, {});
-        process(now, owner->engine, owner->slot);
+        deliver(now, *owner, pcie::CplStatus::Abort, {});
     }
     if (any && starved_) {
         issue_all(now);
@@ -82,7 +119,15 @@ void Engines::advance(TimePs now) {
     give_up_overdue(now);
     while (steps_.due(now)) {
         const Step step = steps_.pop();
-        Operation& op = engines_[step.engine].slots[step.slot];
+        Engine& e = engines_[step.engine];
+        if (step.kind == StepKind::BatchDecoded || step.kind == StepKind::BatchClose) {
+            if (e.batch.generation() == step.generation && !e.batch.aborted()) {
+                step.kind == StepKind::BatchDecoded ? batch_decoded(now, step.engine)
+                                                    : finish_batch(now, step.engine);
+            }
+            continue;
+        }
+        Operation& op = e.slots[step.slot];
         if (op.generation() != step.generation || op.aborted()) {
             continue;
         }
@@ -93,7 +138,7 @@ void Engines::advance(TimePs now) {
             case StepKind::Fill:
                 fill(now, step.engine, step.slot);
                 break;
-            case StepKind::Close:
+            default:
                 finish(now, op);
                 break;
         }
@@ -102,62 +147,106 @@ void Engines::advance(TimePs now) {
 
 void Engines::decoded(TimePs now, std::uint32_t engine, std::uint32_t slot) {
     Operation& op = engines_[engine].slots[slot];
-    if (const auto refusal = refuse(op.work(), registers_, shared_.params.max_transfer_shift)) {
+    if (const auto refusal = refuse(op.work(), registers_, shared_)) {
         op.record() = *refusal;
         close(now, engine, slot);
         return;
     }
-    if (op.work().descriptor.opcode == static_cast<std::uint8_t>(Opcode::Drain)) {
+    op.plan(shared_.probes);
+    if (op.opcode() == Opcode::Drain) {
         op.set_state(Operation::State::AwaitsOthers);
         ++drains_waiting_;
         check_waiting_drains(now);
-        return;
+    } else if (op.wants_prelude()) {
+        op.set_state(Operation::State::Prelude);
+        issue_words(now, engine, slot);
+    } else {
+        move(now, engine, slot);
     }
+}
+
+void Engines::move(TimePs now, std::uint32_t engine, std::uint32_t slot) {
+    Operation& op = engines_[engine].slots[slot];
     op.set_state(Operation::State::Moving);
     if (op.fills()) {
         fill(now, engine, slot);
     } else if (op.reads()) {
         issue_reads(now, engine, slot);
     } else {
-        close(now, engine, slot);
+        moved(now, engine, slot);
     }
 }
+
+// --- requests ---
 
 void Engines::issue_reads(TimePs now, std::uint32_t engine, std::uint32_t slot) {
     Operation& op = engines_[engine].slots[slot];
     if (op.state() != Operation::State::Moving || !op.reads()) {
         return;
     }
-    const std::uint32_t limit = port_.max_read(op.sources());
+    const std::uint32_t limit = port_.max_read(op.issuer().group, op.sources());
     std::uint32_t length = op.next_chunk(limit);
     while (length != 0) {
         if (shared_.fabric.held_back()) {
             starved_ = true;
             return;
         }
-        if (!port_.can_read(length, op.sources())) {
+        const Operation::Read parts[2] = {op.part(0, length), op.part(1, length)};
+        if (!port_.can_read(op.issuer().group, parts[0].length, op.sources())) {
             starved_ = true;
             shared_.probes.hit(kBuffersExhausted);
             return;
         }
-        const Operation::Read parts[2] = {op.part(0, length), op.part(1, length)};
         const std::uint64_t chunk = op.issued(length);
         for (std::uint32_t i = 0; i < op.sources(); ++i) {
-            port_.read(now, op.issuer(), parts[i].address, {engine, slot, chunk, i, length});
+            port_.read(now, op.issuer(), parts[i].address,
+                       {engine, slot, chunk, i, parts[i].length}, shared_.names.source);
         }
-        if ((parts[0].address + length) % kPageSize == 0) {
+        if ((parts[0].address + parts[0].length) % kPageSize == 0) {
             shared_.probes.hit(kPageEnd);
         }
         length = op.next_chunk(limit);
     }
 }
 
+void Engines::issue_words(TimePs now, std::uint32_t engine, std::uint32_t slot) {
+    Operation& op = engines_[engine].slots[slot];
+    const bool back = op.state() == Operation::State::Readback;
+    while (const auto word = op.next_word()) {
+        if (shared_.fabric.held_back() || !port_.can_read(op.issuer().group, word->length)) {
+            starved_ = true;
+            return;
+        }
+        const std::uint32_t index = op.word_issued();
+        port_.read(now, op.issuer(), word->address, {engine, slot, index, kWordPart, word->length},
+                   back ? shared_.names.readback : shared_.names.source);
+    }
+}
+
+TimePs Engines::issue_writes(TimePs now, std::uint32_t engine, std::uint32_t slot) {
+    Operation& op = engines_[engine].slots[slot];
+    TimePs free_at = now;
+    while (op.has_write()) {
+        Operation::Write& write = op.front_write();
+        free_at = port_.write(now, op.issuer(), write.address, std::move(write.data),
+                              shared_.names.destination);
+        op.write_left();
+    }
+    return free_at;
+}
+
 void Engines::issue_all(TimePs now) {
     starved_ = false;
     for (std::uint32_t i = 0; i < count(); ++i) {
         const std::uint32_t engine = (first_to_issue_ + i) % count();
+        fetch_list(now, engine);
         for (std::uint32_t slot = 0; slot < engines_[engine].slots.size(); ++slot) {
-            issue_reads(now, engine, slot);
+            const Operation::State state = engines_[engine].slots[slot].state();
+            if (state == Operation::State::Prelude || state == Operation::State::Readback) {
+                issue_words(now, engine, slot);
+            } else {
+                issue_reads(now, engine, slot);
+            }
         }
     }
     first_to_issue_ = (first_to_issue_ + 1) % count();
@@ -185,37 +274,68 @@ bool Engines::answer(TimePs now, pcie::Tlp completion) {
     if (!owner) {
         return false;
     }
-    slot_of(*owner).answered(*owner,
-                             completion.poisoned ? pcie::CplStatus::Abort : completion.status,
-                             std::move(completion.data));
-    process(now, owner->engine, owner->slot);
+    deliver(now, *owner, completion.poisoned ? pcie::CplStatus::Abort : completion.status,
+            std::move(completion.data));
     if (starved_) {
         issue_all(now);
     }
     return true;
 }
 
+void Engines::deliver(TimePs now, const ReadOwner& owner, pcie::CplStatus status,
+                      std::vector<std::uint8_t> data) {
+    if (owner.part == kListPart) {
+        list_answered(now, owner, status, data);
+        return;
+    }
+    slot_of(owner).answered(owner, status, std::move(data));
+    if (owner.part == kWordPart) {
+        words_answered(now, owner.engine, owner.slot);
+    } else {
+        process(now, owner.engine, owner.slot);
+    }
+}
+
+void Engines::tell_fault(const Operation& op, std::uint64_t address, bool write) const {
+    shared_.probes.hit(kReadFaulted);
+    shared_.emit(trace::DsaFault{shared_.names.device, op.work().number,
+                                 traced_pasid(op.issuer().pasid), Iova{address}, write});
+}
+
 void Engines::process(TimePs now, std::uint32_t engine, std::uint32_t slot) {
     Operation& op = engines_[engine].slots[slot];
-    std::optional<Operation::Write> write;
     std::optional<Operation::Read> fault;
-    while (op.take_ready(write, fault)) {
-        if (write) {
-            port_.write(now, op.issuer(), write->address, std::move(write->data),
-                        shared_.names.destination);
-        }
+    while (op.take_ready(fault)) {
         if (fault) {
-            shared_.probes.hit(kReadFaulted);
-            shared_.emit(trace::DsaFault{shared_.names.device, op.work().number,
-                                         traced_pasid(op.issuer().pasid), Iova{fault->address},
-                                         false});
+            tell_fault(op, fault->address, false);
         }
+        issue_writes(now, engine, slot);
     }
     if (!op.finished()) {
         return;
     }
     if (op.aborted()) {
-        end(now, op, shared_.names.abort, 0);
+        end_aborted(now, op);
+    } else {
+        moved(now, engine, slot);
+    }
+}
+
+void Engines::words_answered(TimePs now, std::uint32_t engine, std::uint32_t slot) {
+    Operation& op = engines_[engine].slots[slot];
+    if (!op.words_done()) {
+        return;
+    }
+    if (op.aborted()) {
+        end_aborted(now, op);
+        return;
+    }
+    if (const auto fault = op.word_fault()) {
+        tell_fault(op, fault->address, false);
+        close(now, engine, slot);
+    } else if (op.state() == Operation::State::Prelude) {
+        op.end_prelude();
+        move(now, engine, slot);
     } else {
         close(now, engine, slot);
     }
@@ -227,130 +347,23 @@ void Engines::fill(TimePs now, std::uint32_t engine, std::uint32_t slot) {
         held_fills_.push_back({StepKind::Fill, engine, slot, op.generation()});
         return;
     }
-    Operation::Write write =
-        op.fill(static_cast<std::uint32_t>(shared_.params.max_payload) * kFillBurst);
-    const TimePs free_at = port_.write(now, op.issuer(), write.address, std::move(write.data),
-                                       shared_.names.destination);
+    op.fill(static_cast<std::uint32_t>(shared_.params.max_payload) * kFillBurst);
+    const TimePs free_at = issue_writes(now, engine, slot);
     if (op.finished()) {
-        close(now, engine, slot);
+        moved(now, engine, slot);
     } else {
         schedule(std::max(free_at, now + TimePs{1}), StepKind::Fill, engine, slot);
     }
 }
 
-void Engines::close(TimePs now, std::uint32_t engine, std::uint32_t slot) {
+void Engines::moved(TimePs now, std::uint32_t engine, std::uint32_t slot) {
     Operation& op = engines_[engine].slots[slot];
-    op.set_state(Operation::State::Closing);
-    const Descriptor& d = op.work().descriptor;
-    if ((d.flags & flag::kCheckResult) != 0 && op.record().status == Status::Success &&
-        op.record().result != d.expected_result) {
-        op.record().status = Status::ResultNotExpected;
-    }
-    schedule(now + shared_.params.completion, StepKind::Close, engine, slot);
-}
-
-void Engines::finish(TimePs now, Operation& op) {
-    tell_end(now, op);
-    if (shared_.probes.has(kCompleteTwice)) {
-        tell_end(now, op);
-    }
-    op.release();
-    --active_;
-    check_waiting_drains(now);
-}
-
-void Engines::tell_end(TimePs now, Operation& op) {
-    const Work& work = op.work();
-    const Descriptor& d = work.descriptor;
-    const CompletionRecord& record = op.record();
-    const bool failed = record.status != Status::Success;
-    trace::Name how = shared_.names.none;
-    if (has_record_address(d)) {
-        if (failed || (d.flags & flag::kRequestRecord) != 0) {
-            const RecordBytes bytes = encode(record);
-            port_.write(now, op.issuer(), d.record, {bytes.begin(), bytes.end()},
-                        shared_.names.completion);
-            how = shared_.names.record;
-        }
-    } else if (failed) {
-        SoftwareError error;
-        error.descriptor_valid = error.wq_valid = true;
-        error.error = static_cast<std::uint8_t>(record.status);
-        error.wq = static_cast<std::uint8_t>(work.wq);
-        error.opcode = d.opcode;
-        error.pasid = work.pasid ? work.pasid->value() : 0;
-        error.privileged = work.privileged;
-        error.invalid_flags = record.invalid_flags;
-        error.address = record.status == Status::RecordMisaligned ? d.record : record.fault_address;
-        registers_.report(now, error);
-        how = shared_.names.lost;
-    }
-    const bool refused_interrupt = record.status == Status::InvalidInterruptHandle ||
-                                   (record.invalid_flags & flag::kRequestInterrupt) != 0;
-    if ((d.flags & flag::kRequestInterrupt) != 0 && !refused_interrupt &&
-        registers_.valid_handle(d.interrupt_handle, work.pasid)) {
-        registers_.fire(now, d.interrupt_handle);
-    }
-    shared_.emit(trace::DsaComplete{shared_.names.device, shared_.names.wqs[work.wq], work.number,
-                                    traced_pasid(work.pasid), encode(record)[0], how,
-                                    record.bytes_completed, now - work.accepted});
-}
-
-// --- aborts and drains ---
-
-void Engines::cut_short(TimePs now, Operation& op) {
-    shared_.probes.hit(kAbortedRunning);
-    if (op.state() == Operation::State::AwaitsOthers) {
-        --drains_waiting_;
-    }
-    op.abort();
-    if (op.finished()) {  // no read is outstanding
-        end(now, op, shared_.names.abort, 0);
-    }
-}
-
-void Engines::end(TimePs now, Operation& op, trace::Name how, std::uint32_t status) {
-    const Work& work = op.work();
-    shared_.emit(trace::DsaComplete{shared_.names.device, shared_.names.wqs[work.wq], work.number,
-                                    traced_pasid(work.pasid), status, how,
-                                    op.record().bytes_completed, now - work.accepted});
-    op.release();
-    --active_;
-    check_waiting_drains(now);
-}
-
-void Engines::dropped(TimePs now, const Work& work, std::uint32_t occupancy) const {
-    shared_.probes.hit(kAbortedQueued);
-    shared_.emit(trace::DsaDispatch{shared_.names.device, shared_.names.wqs[work.wq], trace::Name{},
-                                    work.number, traced_pasid(work.pasid),
-                                    shared_.names.ops[work.descriptor.opcode], occupancy});
-    shared_.emit(trace::DsaComplete{shared_.names.device, shared_.names.wqs[work.wq], work.number,
-                                    traced_pasid(work.pasid), 0, shared_.names.abort, 0,
-                                    now - work.accepted});
-}
-
-bool Engines::others_pending(const Operation& drain) const {
-    // Dispatch is in order within a workqueue: whatever was accepted before is in an engine or
-    // done.
-    const Work& mine = drain.work();
-    return any([&mine](const Work& other) {
-        return other.wq == mine.wq && other.pasid == mine.pasid && other.number < mine.number;
-    });
-}
-
-void Engines::check_waiting_drains(TimePs now) {
-    if (drains_waiting_ == 0) {
+    if (!op.wants_readback()) {
+        close(now, engine, slot);
         return;
     }
-    for (std::uint32_t e = 0; e < count(); ++e) {
-        for (std::uint32_t s = 0; s < engines_[e].slots.size(); ++s) {
-            Operation& op = engines_[e].slots[s];
-            if (op.state() == Operation::State::AwaitsOthers && !others_pending(op)) {
-                --drains_waiting_;
-                close(now, e, s);
-            }
-        }
-    }
+    op.set_state(Operation::State::Readback);
+    issue_words(now, engine, slot);
 }
 
 }  // namespace ioasim::dsa

@@ -1,8 +1,10 @@
-// The engines of a device: slots for descriptors under way, the requests they make, and how they
-// end. Plain C++: takes the time and inputs, answers with transactions and the next wake-up.
+// The engines of a device: slots for descriptors under way, a batch unit each, the requests they
+// make, and how descriptors end. Plain C++: takes the time and inputs, answers with transactions
+// and the next wake-up.
 //
-// An engine decodes one descriptor at a time and works on a few at once; reads of all engines share
-// the device's read buffers. Left out: batch units, read-buffer limits of groups, traffic classes.
+// An engine decodes one descriptor at a time and works on a few at once; entries of its batch use
+// the same slots, of which one is kept for them. Reads of all engines share the device's read
+// buffers as the groups allow.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +14,7 @@
 
 #include "core/sim/module.hpp"
 #include "core/sim/timeline.hpp"
+#include "models/dsa/batch.hpp"
 #include "models/dsa/dma_port.hpp"
 #include "models/dsa/operation.hpp"
 #include "models/dsa/registers.hpp"
@@ -23,13 +26,20 @@ class Engines {
 public:
     Engines(const DeviceShared& shared, Registers& registers);
 
+    // What the groups' flags say about read buffers; the device has just been enabled.
+    void set_groups(const std::vector<GroupBuffers>& groups) { port_.set_groups(groups); }
     std::uint32_t count() const { return static_cast<std::uint32_t>(engines_.size()); }
-    // When the engine could take a descriptor: now or later; none: no slot is free.
-    std::optional<TimePs> free_at(std::uint32_t engine) const;
+    // When the engine could take a descriptor of this kind: now or later; none: there is no room.
+    std::optional<TimePs> free_at(std::uint32_t engine, bool batch) const;
     // Descriptors that the engine works on.
     std::uint32_t load(std::uint32_t engine) const;
     // `occupancy` is the workqueue's after it gave the descriptor up.
     void start(TimePs now, std::uint32_t engine, Work work, std::uint32_t occupancy);
+    // When the next entry of the engine's batch could begin; none: there is none, or no room.
+    std::optional<TimePs> entry_at(std::uint32_t engine) const;
+    void start_entry(TimePs now, std::uint32_t engine);
+    // Entries and descriptors from workqueues take turns at the decoder.
+    bool entries_turn(std::uint32_t engine) const { return engines_[engine].entries_turn; }
     // A read completion. False: nobody waits for it.
     bool answer(TimePs now, pcie::Tlp completion);
 
@@ -44,17 +54,25 @@ public:
     template <class Matches>
     void abort_if(TimePs now, Matches&& matches) {
         for (std::uint32_t e = 0; e < count(); ++e) {
+            if (engines_[e].batch.state() != Batch::State::Free &&
+                matches(engines_[e].batch.work())) {
+                engines_[e].batch.abort();
+            }
             for (std::uint32_t s = 0; s < engines_[e].slots.size(); ++s) {
                 Operation& op = engines_[e].slots[s];
                 if (op.state() != Operation::State::Free && !op.aborted() && matches(op.work())) {
                     cut_short(now, op);
                 }
             }
+            batch_moved(now, e);
         }
     }
     template <class Matches>
     bool any(Matches&& matches) const {
         for (const Engine& engine : engines_) {
+            if (engine.batch.state() != Batch::State::Free && matches(engine.batch.work())) {
+                return true;
+            }
             for (const Operation& op : engine.slots) {
                 if (op.state() != Operation::State::Free && matches(op.work())) {
                     return true;
@@ -71,10 +89,12 @@ public:
 private:
     struct Engine {
         std::vector<Operation> slots;
+        Batch batch;
         TimePs decoder_free;
+        bool entries_turn = true;
     };
-    enum class StepKind : std::uint8_t { Decoded, Fill, Close };
-    // Stale unless the slot's generation is still the same.
+    enum class StepKind : std::uint8_t { Decoded, Fill, Close, BatchDecoded, BatchClose };
+    // Stale unless the slot's or batch unit's generation is still the same.
     struct Step {
         StepKind kind;
         std::uint32_t engine;
@@ -82,17 +102,44 @@ private:
         std::uint32_t generation;
     };
 
+    std::uint32_t free_slots(std::uint32_t engine) const;
+    std::uint32_t free_slot(std::uint32_t engine) const;
+    void occupy(TimePs now, std::uint32_t engine, Work work, const Issuer& issuer);
+    Issuer issuer_of(const Work& work);
     void give_up_overdue(TimePs now);
+    // An answer, or what stands for one that never came.
+    void deliver(TimePs now, const ReadOwner& owner, pcie::CplStatus status,
+                 std::vector<std::uint8_t> data);
     void decoded(TimePs now, std::uint32_t engine, std::uint32_t slot);
+    void move(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void issue_reads(TimePs now, std::uint32_t engine, std::uint32_t slot);
+    void issue_words(TimePs now, std::uint32_t engine, std::uint32_t slot);
+    // Sends what is to be written; the way out is free again at the result.
+    TimePs issue_writes(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void issue_all(TimePs now);
     void fill(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void process(TimePs now, std::uint32_t engine, std::uint32_t slot);
+    void words_answered(TimePs now, std::uint32_t engine, std::uint32_t slot);
+    void moved(TimePs now, std::uint32_t engine, std::uint32_t slot);
+    void tell_fault(const Operation& op, std::uint64_t address, bool write) const;
+    // --- batches ---
+    void batch_decoded(TimePs now, std::uint32_t engine);
+    void fetch_list(TimePs now, std::uint32_t engine);
+    void list_answered(TimePs now, const ReadOwner& owner, pcie::CplStatus status,
+                       const std::vector<std::uint8_t>& data);
+    void batch_moved(TimePs now, std::uint32_t engine);
+    void finish_batch(TimePs now, std::uint32_t engine);
+    // --- ends ---
     void close(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void finish(TimePs now, Operation& op);
-    void tell_end(TimePs now, Operation& op);
+    trace::Name tell_end(TimePs now, const Work& work, const Issuer& issuer,
+                         const CompletionRecord& record);
+    void report_error(TimePs now, const Work& work, const CompletionRecord& record);
+    void tell_entry_end(const Work& work, const CompletionRecord& record, trace::Name how);
     void cut_short(TimePs now, Operation& op);
-    void end(TimePs now, Operation& op, trace::Name how, std::uint32_t status);
+    void end_aborted(TimePs now, Operation& op);
+    void tell_aborted(TimePs now, const Work& work, std::uint32_t bytes) const;
+    void release(TimePs now, Operation& op, bool success, bool written);
     void check_waiting_drains(TimePs now);
     bool others_pending(const Operation& drain) const;
     void schedule(TimePs at, StepKind kind, std::uint32_t engine, std::uint32_t slot);

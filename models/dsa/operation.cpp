@@ -4,103 +4,21 @@
 #include <utility>
 
 #include "core/base/check.hpp"
+#include "models/dsa/dsa_probes.hpp"
 
 namespace ioasim::dsa {
 
 namespace {
 
-constexpr std::uint32_t kCommonFlags = flag::kRecordAddressValid | flag::kRequestRecord |
-                                       flag::kRequestInterrupt | flag::kRecordSteering |
-                                       flag::kRecordClass | flag::kStrictOrdering;
+constexpr std::uint32_t kWordBytes = 4;
+constexpr std::uint32_t kLineBytes = 64;  // what a cache flush reads of a page
 
-// Flags that an operation defines. Block on fault is in none: GENCAP says it is not supported.
-std::uint32_t flags_of(Opcode op) {
-    switch (op) {
-        case Opcode::Memmove:
-            return kCommonFlags | flag::kCacheControl | flag::kAddress1Class |
-                   flag::kAddress2Class | flag::kDestinationSteering;
-        case Opcode::Fill:
-            return kCommonFlags | flag::kCacheControl | flag::kAddress2Class |
-                   flag::kDestinationSteering;
-        case Opcode::Compare:
-            return kCommonFlags | flag::kCheckResult | flag::kAddress1Class | flag::kAddress2Class;
-        case Opcode::ComparePattern:
-            return kCommonFlags | flag::kCheckResult | flag::kAddress1Class;
-        case Opcode::Noop:
-        case Opcode::Drain:
-        case Opcode::Batch:
-            break;
-    }
-    return kCommonFlags & ~flag::kStrictOrdering;
-}
-
-bool compares(Opcode op) {
-    return op == Opcode::Compare || op == Opcode::ComparePattern;
-}
-
-bool transfers(Opcode op) {
-    return op == Opcode::Memmove || op == Opcode::Fill || compares(op);
-}
-
-bool overlap(std::uint64_t a, std::uint64_t b, std::uint64_t size) {
-    return a < b ? b - a < size : a - b < size;
-}
-
-CompletionRecord failure(Status status, std::uint32_t invalid_flags = 0) {
-    CompletionRecord record;
-    record.status = status;
-    record.invalid_flags = invalid_flags;
-    return record;
+// From the start of its page to an address, at least 1: how far one can go backwards.
+std::uint32_t bytes_from_page_start(std::uint64_t end) {
+    return static_cast<std::uint32_t>((end - 1) % kPageSize + 1);
 }
 
 }  // namespace
-
-bool has_record_address(const Descriptor& descriptor) {
-    return (descriptor.flags & flag::kRecordAddressValid) != 0 &&
-           descriptor.record % kRecordBytes == 0;
-}
-
-std::optional<CompletionRecord> refuse(const Work& work, const Registers& registers,
-                                       std::uint64_t device_transfer_shift) {
-    const Descriptor& d = work.descriptor;
-    const auto op = static_cast<Opcode>(d.opcode);
-    if ((d.flags & flag::kRecordAddressValid) != 0 && d.record % kRecordBytes != 0) {
-        return failure(Status::RecordMisaligned);
-    }
-    if (!supports(d.opcode)) {
-        return failure(Status::UnsupportedOpcode);
-    }
-    std::uint32_t invalid = d.flags & ~flags_of(op);
-    if ((d.flags & flag::kRecordAddressValid) == 0) {
-        invalid |= d.flags & flag::kRequestRecord;  // a record that has no place
-    }
-    const bool wants_interrupt = (d.flags & flag::kRequestInterrupt) != 0;
-    if (wants_interrupt && !work.privileged && !registers.user_interrupts()) {
-        invalid |= flag::kRequestInterrupt;
-    }
-    if (invalid != 0) {
-        return failure(Status::InvalidFlags, invalid);
-    }
-    // Byte 40 belongs to comparisons; the rest of the operation's bytes to nothing here.
-    if (!d.reserved_zero || (d.expected_result != 0 && !compares(op))) {
-        return failure(Status::ReservedNotZero);
-    }
-    if (wants_interrupt && !registers.valid_handle(d.interrupt_handle, work.pasid)) {
-        return failure(Status::InvalidInterruptHandle);
-    }
-    if (transfers(op)) {
-        const std::uint64_t limit = std::uint64_t{1} << std::min<std::uint64_t>(
-                                        work.max_transfer_shift, device_transfer_shift);
-        if (d.size == 0 || d.size > limit) {
-            return failure(Status::InvalidSize);
-        }
-    }
-    // GENCAP: overlapping copies are not supported.
-    if (op == Opcode::Memmove && overlap(d.source, d.destination, d.size)) {
-        return failure(Status::OverlappingBuffers);
-    }
-    return std::nullopt;
-}
 
 void Operation::begin(Work work, Issuer issuer) {
     SIM_CHECK(state_ == State::Free, "an engine slot is taken");
@@ -109,11 +27,18 @@ void Operation::begin(Work work, Issuer issuer) {
     state_ = State::Setup;
     record_ = CompletionRecord{};
     record_.status = Status::Success;
-    stop_ = aborted_ = false;
-    issued_ = done_ = outstanding_ = 0;
+    traits_ = OpTraits{};
+    stop_ = aborted_ = backwards_ = planned_ = false;
+    total_ = issued_ = done_ = outstanding_ = 0;
     head_ = 0;
     chunks_.clear();
     first_chunk_ = 0;
+    writes_.clear();
+    next_write_ = 0;
+    words_.clear();
+    next_word_ = 0;
+    word_fault_.reset();
+    word_data_.clear();
 }
 
 void Operation::release() {
@@ -122,33 +47,70 @@ void Operation::release() {
     ++generation_;
 }
 
-bool Operation::reads() const {
-    const auto op = static_cast<Opcode>(work_.descriptor.opcode);
-    return op == Opcode::Memmove || op == Opcode::Compare || op == Opcode::ComparePattern;
+void Operation::abort() {
+    aborted_ = stop_ = true;
+    writes_.clear();
+    next_write_ = 0;
 }
 
-std::uint32_t Operation::sources() const {
-    return work_.descriptor.opcode == static_cast<std::uint8_t>(Opcode::Compare) ? 2 : 1;
+void Operation::plan(const Probes& probes) {
+    const Descriptor& d = work_.descriptor;
+    traits_ = traits_of(opcode());
+    planned_ = true;
+    if (!traits_.reads_source && !traits_.writes) {
+        return;
+    }
+    total_ = stream_bytes(d);
+    // Data that would be overwritten before it is read is read first.
+    backwards_ = !probes.has(kOverlapForwards) && opcode() == Opcode::Memmove &&
+                 d.source < d.destination && overlap(d.source, d.size, d.destination, d.size);
+    record_.result = backwards_ ? 1 : 0;
+    if (opcode() == Opcode::CrcGenerate || opcode() == Opcode::CopyCrc) {
+        crc_.start(static_cast<std::uint32_t>(specific(specific::kCrcSeed, 4)), d.flags);
+    }
+    if (traits_.blocks) {
+        dif_.begin(d);
+    }
+    second_left_out_ = probes.has(kDualcastOnce);
+    delta_bytes_ = 0;
+    last_offset_.reset();
+    carry_.clear();
 }
+
+// --- reading ---
 
 std::uint32_t Operation::next_chunk(std::uint32_t max_read) const {
     const Descriptor& d = work_.descriptor;
-    if (stop_ || issued_ == d.size) {
+    if (stop_ || issued_ == total_ || has_write()) {
         return 0;
     }
-    std::uint32_t length = std::min(d.size - issued_, max_read);
-    length = std::min(length, bytes_to_page_end(d.source + issued_));
+    const std::uint32_t left = total_ - issued_;
+    if (backwards_) {
+        return std::min({left, max_read, bytes_from_page_start(d.source + left)});
+    }
+    if (opcode() == Opcode::CacheFlush) {
+        return std::min(left, bytes_to_page_end(d.destination + issued_));
+    }
+    const std::uint32_t length = std::min({left, max_read, bytes_to_page_end(d.source + issued_)});
     return sources() == 2 ? std::min(length, bytes_to_page_end(d.destination + issued_)) : length;
 }
 
 Operation::Read Operation::part(std::uint32_t index, std::uint32_t length) const {
     const Descriptor& d = work_.descriptor;
-    return {(index == 0 ? d.source : d.destination) + issued_, length};
+    if (backwards_) {
+        return {Field::Source, d.source + (total_ - issued_ - length), length};
+    }
+    if (opcode() == Opcode::CacheFlush) {
+        const std::uint64_t at = d.destination + issued_;
+        return {Field::Destination, at, std::min(length, kLineBytes)};
+    }
+    return index == 0 ? Read{Field::Source, d.source + issued_, length}
+                      : Read{Field::Destination, d.destination + issued_, length};
 }
 
 std::uint64_t Operation::issued(std::uint32_t length) {
     Chunk chunk;
-    chunk.offset = issued_;
+    chunk.offset = backwards_ ? total_ - issued_ - length : issued_;
     chunk.length = length;
     chunk.missing = sources();
     chunks_.push_back(std::move(chunk));
@@ -159,13 +121,23 @@ std::uint64_t Operation::issued(std::uint32_t length) {
 
 void Operation::answered(const ReadOwner& owner, pcie::CplStatus status,
                          std::vector<std::uint8_t> data) {
-    Chunk& chunk = chunks_.at(owner.chunk - first_chunk_);
-    SIM_CHECK(chunk.missing > 0 && outstanding_ > 0, "an answer to a chunk that is complete");
-    --chunk.missing;
+    SIM_CHECK(outstanding_ > 0, "an answer to nothing");
     --outstanding_;
     if (status == pcie::CplStatus::Success && data.size() != owner.length) {
         status = pcie::CplStatus::Abort;  // a malformed completion
     }
+    if (owner.part == kWordPart) {
+        if (status == pcie::CplStatus::Success) {
+            word_data_.insert(word_data_.end(), data.begin(), data.end());
+        } else if (!stop_) {
+            word_fault_ = words_.at(owner.chunk);
+            fail(*word_fault_, status);
+        }
+        return;
+    }
+    Chunk& chunk = chunks_.at(owner.chunk - first_chunk_);
+    SIM_CHECK(chunk.missing > 0, "an answer to a chunk that is complete");
+    --chunk.missing;
     if (status == pcie::CplStatus::Success) {
         chunk.data[owner.part] = std::move(data);
     } else if (!chunk.failed_part || owner.part < *chunk.failed_part) {
@@ -174,23 +146,27 @@ void Operation::answered(const ReadOwner& owner, pcie::CplStatus status,
     }
 }
 
-bool Operation::take_ready(std::optional<Write>& write, std::optional<Read>& fault) {
-    write.reset();
+bool Operation::take_ready(std::optional<Read>& fault) {
     fault.reset();
-    if (stop_ || head_ == chunks_.size() || chunks_[head_].missing != 0) {
+    if (stop_ || has_write() || head_ == chunks_.size() || chunks_[head_].missing != 0) {
         return false;
     }
     Chunk& chunk = chunks_[head_];
     if (chunk.failed_part) {
-        fail(chunk, fault);
+        const Descriptor& d = work_.descriptor;
+        const bool second = *chunk.failed_part != 0 || opcode() == Opcode::CacheFlush;
+        fault = Read{second ? Field::Destination : Field::Source,
+                     (second ? d.destination : d.source) + chunk.offset, chunk.length};
+        fail(*fault, chunk.status);
         return true;
     }
-    if (work_.descriptor.opcode == static_cast<std::uint8_t>(Opcode::Memmove)) {
-        write = Write{work_.descriptor.destination + chunk.offset, std::move(chunk.data[0])};
-        done_ += chunk.length;
-    } else {
-        compare(chunk);
-    }
+    consume(chunk);
+    drop_chunk();
+    record_.bytes_completed = done_;
+    return true;
+}
+
+void Operation::drop_chunk() {
     ++head_;
     if (head_ == chunks_.size()) {
         first_chunk_ += head_;
@@ -201,55 +177,150 @@ bool Operation::take_ready(std::optional<Write>& write, std::optional<Read>& fau
         first_chunk_ += head_;
         head_ = 0;
     }
-    record_.bytes_completed = done_;
-    return true;
 }
 
-void Operation::compare(const Chunk& chunk) {
-    const Descriptor& d = work_.descriptor;
-    std::uint32_t same = 0;
-    const bool pattern = d.opcode == static_cast<std::uint8_t>(Opcode::ComparePattern);
-    while (same < chunk.length) {
-        const std::uint8_t wanted =
-            pattern ? static_cast<std::uint8_t>(d.destination >> (8 * ((chunk.offset + same) % 8)))
-                    : chunk.data[1][same];
-        if (chunk.data[0][same] != wanted) {
-            break;
-        }
-        ++same;
-    }
-    done_ += same;
-    if (same < chunk.length) {
-        record_.result = 1;
-        stop_ = true;
-    }
-}
-
-void Operation::fail(const Chunk& chunk, std::optional<Read>& fault) {
-    const Descriptor& d = work_.descriptor;
-    const std::uint64_t base = *chunk.failed_part == 0 ? d.source : d.destination;
-    fault = Read{base + chunk.offset, chunk.length};
+void Operation::fail(const Read& read, pcie::CplStatus status) {
     // Blocked by the IOMMU: what an untranslated request sees of a page fault. Anything else is a
     // bad completion.
-    const bool blocked = chunk.status == pcie::CplStatus::UnsupportedRequest;
-    record_.status = blocked ? Status::PageFault : Status::CompletionError;
-    record_.fault_address = fault->address;
-    record_.bytes_completed = done_;
+    const bool blocked = status == pcie::CplStatus::UnsupportedRequest;
+    const bool drain = opcode() == Opcode::Drain;
+    record_.status = !blocked ? Status::CompletionError
+                     : drain  ? Status::ReadbackPageFault
+                              : Status::PageFault;
+    record_.fault_address = read.address;
+    record_.bytes_completed = traits_.blocks ? dif_.good_bytes() : done_;
     stop_ = true;
 }
 
-Operation::Write Operation::fill(std::uint32_t bytes) {
-    const Descriptor& d = work_.descriptor;
-    Write write;
-    write.address = d.destination + done_;
-    const std::uint32_t length = std::min(bytes, d.size - done_);
-    write.data.resize(length);
-    for (std::uint32_t i = 0; i < length; ++i) {
-        write.data[i] = static_cast<std::uint8_t>(d.source >> (8 * ((done_ + i) % 8)));
+// --- writing ---
+
+void Operation::push(Field field, std::uint64_t address, std::vector<std::uint8_t> data,
+                     std::uint32_t progress, bool piecewise) {
+    const std::uint32_t to_page_end = bytes_to_page_end(address);
+    if (data.size() <= to_page_end) {
+        writes_.push_back({field, address, progress, std::move(data)});
+        return;
     }
-    done_ += length;
+    const auto cut = data.begin() + static_cast<std::ptrdiff_t>(to_page_end);
+    Write first{field, address, piecewise ? to_page_end : 0, {data.begin(), cut}};
+    std::vector<std::uint8_t> rest(cut, data.end());
+    if (backwards_) {
+        push(field, address + to_page_end, std::move(rest), progress - to_page_end, piecewise);
+        writes_.push_back(std::move(first));
+        return;
+    }
+    writes_.push_back(std::move(first));
+    push(field, address + to_page_end, std::move(rest),
+         piecewise ? progress - to_page_end : progress, piecewise);
+}
+
+void Operation::write_left() {
+    done_ += writes_[next_write_].progress;
+    ++next_write_;
+    if (next_write_ == writes_.size()) {
+        writes_.clear();
+        next_write_ = 0;
+    }
     record_.bytes_completed = done_;
-    return write;
+}
+
+void Operation::fill(std::uint32_t bytes) {
+    const Descriptor& d = work_.descriptor;
+    const std::uint32_t length = std::min(bytes, total_ - done_);
+    std::vector<std::uint8_t> data(length);
+    for (std::uint32_t i = 0; i < length; ++i) {
+        data[i] = static_cast<std::uint8_t>(d.source >> (8 * ((done_ + i) % 8)));
+    }
+    push(Field::Destination, d.destination + done_, std::move(data), length, true);
+}
+
+// --- single words ---
+
+void Operation::add_word(Field field, std::uint64_t address, std::uint32_t length) {
+    const std::uint32_t first = std::min(length, bytes_to_page_end(address));
+    words_.push_back({field, address, first});
+    if (first < length) {
+        words_.push_back({field, address + first, length - first});
+    }
+}
+
+bool Operation::wants_prelude() {
+    const bool crc = opcode() == Opcode::CrcGenerate || opcode() == Opcode::CopyCrc;
+    if (crc && (work_.descriptor.flags & flag::kReadSeed) != 0) {
+        add_word(Field::Third, specific(specific::kCrcSeedAddress, 8), kWordBytes);
+    }
+    return !words_.empty();
+}
+
+bool Operation::wants_readback() {
+    const Descriptor& d = work_.descriptor;
+    words_.clear();
+    next_word_ = 0;
+    if (opcode() == Opcode::Drain) {
+        if ((d.flags & flag::kReadback1Valid) != 0) {
+            add_word(Field::Source, d.source, 1);
+        }
+        if ((d.flags & flag::kReadback2Valid) != 0) {
+            add_word(Field::Destination, d.destination, 1);
+        }
+    } else if (!stop_ && done_ != 0 && (d.flags & flag::kDestinationReadback) != 0) {
+        if (opcode() == Opcode::CreateDelta) {
+            add_word(Field::Third, specific(specific::kDeltaAddress, 8), 1);
+        } else {
+            add_word(Field::Destination, d.destination, 1);
+        }
+        if (opcode() == Opcode::Dualcast) {
+            add_word(Field::Third, specific(specific::kDestination2, 8), 1);
+        }
+    }
+    return !words_.empty();
+}
+
+std::optional<Operation::Read> Operation::next_word() const {
+    return stop_ || next_word_ == words_.size() ? std::nullopt
+                                                : std::optional<Read>(words_[next_word_]);
+}
+
+std::uint32_t Operation::word_issued() {
+    ++outstanding_;
+    return static_cast<std::uint32_t>(next_word_++);
+}
+
+void Operation::end_prelude() {
+    std::uint32_t seed = 0;
+    for (std::size_t i = 0; i < word_data_.size(); ++i) {
+        seed |= std::uint32_t{word_data_[i]} << (8 * i);
+    }
+    crc_.start(seed, work_.descriptor.flags);
+}
+
+void Operation::conclude() {
+    const Descriptor& d = work_.descriptor;
+    if (!planned_) {  // refused
+        return;
+    }
+    if (record_.status == Status::Success &&
+        (opcode() == Opcode::CrcGenerate || opcode() == Opcode::CopyCrc)) {
+        record_.values[0] = crc_.value();
+    }
+    if (traits_.blocks) {
+        record_.values = dif_.tags();
+        if (record_.status == Status::DifError) {
+            record_.bytes_completed = dif_.good_bytes();
+        }
+    }
+    if (opcode() == Opcode::CreateDelta) {
+        record_.values[0] = delta_bytes_;
+    }
+    if ((d.flags & flag::kCheckResult) == 0 || record_.status != Status::Success) {
+        return;
+    }
+    const bool expected = opcode() == Opcode::CreateDelta
+                              ? get_bit(specific(specific::kExpectedResultMask, 1), record_.result)
+                              : record_.result == specific(specific::kExpectedResult, 1);
+    if (!expected) {
+        record_.status = Status::ResultNotExpected;
+    }
 }
 
 }  // namespace ioasim::dsa

@@ -1,42 +1,45 @@
-// One descriptor in an engine: what it may ask for, how its transfer is cut into chunks, and what
-// the data that come back mean. Plain C++; the engine issues the requests.
+// One descriptor in an engine: how its transfer is cut into chunks, what the data that come back
+// mean, and what is to be written. Plain C++; the engine issues the requests.
 //
 // Data are processed in order of the transfer, so that "bytes completed" is a prefix whatever the
-// order of completions. DSA Architecture Specification: operations, completion records.
+// order of completions (of a copy that runs backwards: a suffix). Beside the streams an operation
+// may read single words: a CRC seed before, read-backs after. DSA Architecture Specification:
+// operations, completion records.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <vector>
 
+#include "models/dsa/descriptor_check.hpp"
 #include "models/dsa/dma_port.hpp"
-#include "models/dsa/registers.hpp"
+#include "models/dsa/transfer.hpp"
 #include "models/dsa/work.hpp"
 
 namespace ioasim::dsa {
-
-// The record with which the descriptor is refused, or none. Looks at the descriptor alone.
-std::optional<CompletionRecord> refuse(const Work& work, const Registers& registers,
-                                       std::uint64_t device_transfer_shift);
-// True when an error can be told in a completion record.
-bool has_record_address(const Descriptor& descriptor);
 
 class Operation {
 public:
     enum class State : std::uint8_t {
         Free,
         Setup,         // being decoded
+        Prelude,       // reads its seed
         Moving,        // requests outstanding or to be issued
         AwaitsOthers,  // a drain descriptor
+        Readback,      // reads what flushes its writes
         Closing,       // result known, record not written yet
     };
 
     struct Read {
+        Field field = Field::Source;
         std::uint64_t address = 0;
         std::uint32_t length = 0;
     };
+    // A piece inside one page. `progress`: bytes of the transfer that are done when it has left.
     struct Write {
+        Field field = Field::Destination;
         std::uint64_t address = 0;
+        std::uint32_t progress = 0;
         std::vector<std::uint8_t> data;
     };
 
@@ -47,32 +50,54 @@ public:
     void set_state(State state) { state_ = state; }
     const Work& work() const { return work_; }
     const Issuer& issuer() const { return issuer_; }
+    Opcode opcode() const { return static_cast<Opcode>(work_.descriptor.opcode); }
     std::uint32_t generation() const { return generation_; }
     CompletionRecord& record() { return record_; }
     bool aborted() const { return aborted_; }
-    void abort() { aborted_ = stop_ = true; }
+    void abort();
 
-    // --- reading operations ---
-    bool reads() const;
-    std::uint32_t sources() const;
-    // Length of the next chunk; 0: nothing is left to issue.
+    // --- streams ---
+    // What the operation does with memory; known when it has passed its checks.
+    void plan(const Probes& probes);
+    bool reads() const { return traits_.reads_source; }
+    std::uint32_t sources() const { return traits_.reads_second ? 2 : 1; }
+    // Length of the next chunk; 0: nothing is left to issue, or writes have to leave first.
     std::uint32_t next_chunk(std::uint32_t max_read) const;
     // Where the next chunk's part comes from; after the last part, issued() moves on.
     Read part(std::uint32_t index, std::uint32_t length) const;
     std::uint64_t issued(std::uint32_t length);
-    // A completion. Afterwards, take_ready() yields what can be processed in order.
+    // A completion. Afterwards, take_ready() processes what can be processed in order.
     void answered(const ReadOwner& owner, pcie::CplStatus status, std::vector<std::uint8_t> data);
-    // Processes the next chunk if it is complete: false when it is not. `write` receives data to
-    // store, when there are any. `fault` is set when the chunk's read had failed.
-    bool take_ready(std::optional<Write>& write, std::optional<Read>& fault);
+    // Processes the next chunk if it is complete: false when it is not. Fills the writes. `fault`
+    // is set when the chunk's read had failed.
+    bool take_ready(std::optional<Read>& fault);
 
-    // --- fill ---
-    bool fills() const {
-        return work_.descriptor.opcode == static_cast<std::uint8_t>(Opcode::Fill);
+    // --- writes ---
+    bool fills() const { return opcode() == Opcode::Fill; }
+    void fill(std::uint32_t bytes);
+    bool has_write() const { return next_write_ < writes_.size(); }
+    Write& front_write() { return writes_[next_write_]; }
+    void write_left();
+
+    // --- single words ---
+    // Sets what is to be read; false: nothing.
+    bool wants_prelude();
+    bool wants_readback();
+    std::optional<Read> next_word() const;
+    std::uint32_t word_issued();
+    // True when all of them are there, or one has failed (`fault`).
+    bool words_done() const { return outstanding_ == 0 && (stop_ || next_word_ == words_.size()); }
+    std::optional<Read> word_fault() const { return word_fault_; }
+    // The streams may begin, with the seed in place.
+    void end_prelude();
+
+    // Nothing is outstanding and everything is done, or nothing more will be.
+    bool finished() const {
+        return outstanding_ == 0 && !has_write() && (stop_ || done_ == total_);
     }
-    Write fill(std::uint32_t bytes);
-
-    bool finished() const { return outstanding_ == 0 && (stop_ || done_ == work_.descriptor.size); }
+    bool stopped() const { return stop_; }
+    // Results that need all data, and the comparison with what was expected.
+    void conclude();
 
 private:
     struct Chunk {
@@ -83,22 +108,52 @@ private:
         pcie::CplStatus status = pcie::CplStatus::Success;
         std::vector<std::uint8_t> data[2];
     };
+    void consume(Chunk& chunk);
     void compare(const Chunk& chunk);
-    void fail(const Chunk& chunk, std::optional<Read>& fault);
+    void create_delta(const Chunk& chunk);
+    void apply_delta(const Chunk& chunk);
+    void dif(const Chunk& chunk);
+    void dualcast(const Chunk& chunk);
+    void push(Field field, std::uint64_t address, std::vector<std::uint8_t> data,
+              std::uint32_t progress, bool piecewise);
+    void fail(const Read& read, pcie::CplStatus status);
+    void drop_chunk();
+    void add_word(Field field, std::uint64_t address, std::uint32_t length);
+    std::uint64_t specific(std::size_t offset, std::size_t size) const {
+        return get_le(work_.descriptor.specific, offset, size);
+    }
 
     Work work_;
     Issuer issuer_;
     State state_ = State::Free;
     std::uint32_t generation_ = 0;
     CompletionRecord record_;
+    OpTraits traits_;
     bool stop_ = false;
     bool aborted_ = false;
+    bool backwards_ = false;
+    bool planned_ = false;
+    bool second_left_out_ = false;  // defect dsa.dualcast_once
+    std::uint32_t total_ = 0;
     std::uint32_t issued_ = 0;
     std::uint32_t done_ = 0;
     std::uint32_t outstanding_ = 0;
     std::uint64_t first_chunk_ = 0;
     std::size_t head_ = 0;       // chunks before it are processed
     std::vector<Chunk> chunks_;  // storage is kept from one descriptor to the next
+    std::size_t next_write_ = 0;
+    std::vector<Write> writes_;
+    // Words: a seed or read-backs.
+    std::vector<Read> words_;
+    std::size_t next_word_ = 0;
+    std::optional<Read> word_fault_;
+    std::vector<std::uint8_t> word_data_;
+    // What some operations carry from chunk to chunk.
+    Crc32c crc_;
+    DifStream dif_;
+    std::uint32_t delta_bytes_ = 0;             // created
+    std::optional<std::uint32_t> last_offset_;  // applied
+    std::vector<std::uint8_t> carry_;           // of an entry that a chunk cut in two
 };
 
 }  // namespace ioasim::dsa

@@ -1,6 +1,7 @@
 #include "models/dsa/registers.hpp"
 
 #include "core/base/check.hpp"
+#include "core/trace/dsa_events.hpp"
 #include "models/dsa/dsa_probes.hpp"
 
 namespace ioasim::dsa {
@@ -24,31 +25,61 @@ bool inside(std::uint64_t offset, std::uint64_t base, std::uint64_t bytes) {
 bool supports(std::uint8_t opcode) {
     switch (static_cast<Opcode>(opcode)) {
         case Opcode::Noop:
+        case Opcode::Batch:
         case Opcode::Drain:
         case Opcode::Memmove:
         case Opcode::Fill:
         case Opcode::Compare:
         case Opcode::ComparePattern:
+        case Opcode::CreateDelta:
+        case Opcode::ApplyDelta:
+        case Opcode::Dualcast:
+        case Opcode::CrcGenerate:
+        case Opcode::CopyCrc:
+        case Opcode::DifCheck:
+        case Opcode::DifInsert:
+        case Opcode::DifStrip:
+        case Opcode::DifUpdate:
+        case Opcode::CacheFlush:
             return true;
-        case Opcode::Batch:
-            break;
     }
     return false;
 }
 
-bool supports(Command command) {
-    return command >= Command::EnableDevice && command <= Command::AbortPasid;
+std::uint64_t supported_operations() {
+    std::uint64_t map = 0;
+    for (std::uint8_t op = 0; op < 64; ++op) {
+        map = set_bit(map, op, supports(op));
+    }
+    return map;
 }
 
 Registers::Registers(const DeviceShared& shared)
-    : shared_(shared), groups_(shared.params.groups), vectors_(shared.params.msix_vectors) {}
+    : shared_(shared),
+      groups_(shared.params.groups, reset_group()),
+      vectors_(shared.params.msix_vectors),
+      handles_(shared.params.interrupt_handles),
+      log_(shared) {}
+
+bool Registers::implements(Command command) const {
+    const Command last = handles_.empty() ? Command::AbortPasid : Command::ReleaseInterruptHandle;
+    return command >= Command::EnableDevice && command <= last;
+}
+
+GroupConfig Registers::reset_group() const {
+    GroupConfig group;
+    group.flags = encode(GroupBuffers{0, static_cast<std::uint32_t>(shared_.params.read_buffers)});
+    return group;
+}
 
 void Registers::reset() {
     gencfg_ = 0;
     genctrl_ = 0;
     intcause_ = 0;
     error_ = SoftwareError{};
-    groups_.assign(groups_.size(), GroupConfig{});
+    log_.reset();
+    groups_.assign(groups_.size(), reset_group());
+    handles_.assign(handles_.size(), std::nullopt);
     for (Vector& vector : vectors_) {
         vector.permission = 0;
     }
@@ -58,42 +89,50 @@ std::uint64_t Registers::capability(std::uint64_t offset) const {
     const DsaParams& p = shared_.params;
     switch (offset) {
         case reg::kVersion:
-            return kVersion1;
-        case reg::kGencap: {
-            GeneralCapabilities c;
-            c.max_transfer_shift = static_cast<unsigned>(p.max_transfer_shift);
-            return encode(c);
-        }
-        case reg::kWqcap: {
-            WqCapabilities c;
-            c.total_entries = static_cast<std::uint32_t>(p.total_entries);
-            c.workqueues = static_cast<std::uint32_t>(shared_.config.workqueues.size());
-            return encode(c);
-        }
+            return p.event_log ? kVersion2 : kVersion1;
+        case reg::kGencap:
+            return general_capabilities();
+        case reg::kWqcap:
+            return workqueue_capabilities();
         case reg::kGrpcap:
             return encode(GroupCapabilities{static_cast<std::uint32_t>(p.groups),
-                                            static_cast<std::uint32_t>(p.read_buffers)});
+                                            static_cast<std::uint32_t>(p.read_buffers), true});
         case reg::kEngcap:
             return shared_.config.engines;
-        case reg::kOpcap: {
-            std::uint64_t map = 0;
-            for (std::uint8_t op = 0; op < 64; ++op) {
-                map = set_bit(map, op, supports(op));
-            }
-            return map;
-        }
+        case reg::kOpcap:
+            return supported_operations();
         case reg::kOffsets:
             return encode(TableOffsets{reg::kGrpcfgTable, reg::kWqcfgTable, reg::kMsixPerm});
         case reg::kCmdcap: {
             std::uint64_t map = 0;
             for (unsigned code = 1; code < 32; ++code) {
-                map = set_bit(map, code, supports(static_cast<Command>(code)));
+                map = set_bit(map, code, implements(static_cast<Command>(code)));
             }
             return map;
         }
         default:
             return 0;
     }
+}
+
+std::uint64_t Registers::general_capabilities() const {
+    const DsaParams& p = shared_.params;
+    GeneralCapabilities c;
+    c.overlapping_copy = p.overlapping_copy;
+    c.event_log = p.event_log ? 1 : 0;
+    c.max_transfer_shift = static_cast<unsigned>(p.max_transfer_shift);
+    c.max_batch_shift = static_cast<unsigned>(p.max_batch_shift);
+    return encode(c);
+}
+
+std::uint64_t Registers::workqueue_capabilities() const {
+    WqCapabilities c;
+    c.total_entries = static_cast<std::uint32_t>(shared_.params.total_entries);
+    c.workqueues = static_cast<std::uint32_t>(shared_.config.workqueues.size());
+    c.config_size_code = kWqcfgSizeCode;
+    c.occupancy_interrupt = true;
+    c.operations = true;
+    return encode(c);
 }
 
 std::uint32_t Registers::read(std::uint64_t offset) const {
@@ -103,13 +142,18 @@ std::uint32_t Registers::read(std::uint64_t offset) const {
         case reg::kGenctrl:
             return genctrl_;
         case reg::kGensts:
-            return static_cast<std::uint32_t>(state_);
+            return static_cast<std::uint32_t>(
+                set_bits(static_cast<std::uint64_t>(state_), 3, 2,
+                         state_ == DeviceState::Halt ? shared_.params.halt_reset : 0));
         case reg::kIntcause:
             return intcause_;
         case reg::kCmdsts:
             return encode(command_status_);
         default:
             break;
+    }
+    if (shared_.params.event_log && inside(offset, reg::kEvlcfg, 24)) {
+        return log_.read(offset);
     }
     if (inside(offset, reg::kSwerr, 32)) {
         return half(encode(error_)[(offset - reg::kSwerr) / 8], offset);
@@ -127,10 +171,12 @@ void Registers::write(TimePs now, std::uint64_t offset, std::uint32_t value) {
     if (offset == reg::kGenctrl) {
         genctrl_ = value & 0x7U;
     } else if (offset == reg::kIntcause) {
-        intcause_ &= ~value;
+        intcause_ &= shared_.probes.has(kCausesClearedWhole) ? 0 : ~value;
     } else if (offset == reg::kSwerr) {
         error_.valid = error_.valid && (value & kSwerrValid) == 0;
         error_.overflow = error_.overflow && (value & kSwerrOverflow) == 0;
+    } else if (shared_.params.event_log && inside(offset, reg::kEvlcfg, 24)) {
+        log_.write(offset, value, state_ == DeviceState::Disabled);
     } else if (offset >= reg::kMsixTable) {
         write_vector(now, offset, value);
     } else if (offset == reg::kGencfg || group_exists(offset)) {
@@ -254,29 +300,95 @@ void Registers::cause(TimePs now, std::uint32_t bit, bool interrupt) {
     }
 }
 
-void Registers::report(TimePs now, SoftwareError error) {
-    if (error_.valid) {
+void Registers::report(TimePs now, const LoggedError& logged) {
+    if (shared_.params.event_log && get_bit(gencfg_, kGencfgEventLog)) {
+        if (log_.append(now, logged)) {
+            cause(now, kIntcauseEventLog, get_bit(genctrl_, kGenctrlLogInterrupt));
+        }
+        return;
+    }
+    if (error_.valid && !shared_.probes.has(kErrorOverwritten)) {
         error_.overflow = true;
         shared_.probes.hit(kErrorOverflow);
         return;
     }
-    error_ = error;
+    error_ = logged.error;
     error_.valid = true;
     error_.overflow = false;
     cause(now, kIntcauseSwError, get_bit(genctrl_, kGenctrlSwErrorInterrupt));
 }
 
+void Registers::halt(TimePs now, trace::Name cause_name) {
+    state_ = DeviceState::Halt;
+    static constexpr std::array<const char*, 4> kResets{"software", "flr", "warm", "cold"};
+    shared_.emit(trace::DsaHalt{shared_.names.device, cause_name,
+                                shared_.recorder.name(kResets.at(shared_.params.halt_reset))});
+    cause(now, kIntcauseHalt, get_bit(genctrl_, kGenctrlHaltInterrupt));
+}
+
+// --- handles ---
+
+namespace {
+// Requested handles are no indexes of vectors, so that a stale or invented one is noticed.
+constexpr std::uint32_t kFirstHandle = 0x100;
+}  // namespace
+
+std::optional<std::uint32_t> Registers::vector_of(std::uint16_t handle) const {
+    if (handles_.empty()) {
+        return handle < vectors_.size() ? std::optional<std::uint32_t>(handle) : std::nullopt;
+    }
+    const std::uint32_t index = std::uint32_t{handle} - kFirstHandle;
+    return index < handles_.size() ? handles_[index] : std::nullopt;
+}
+
 bool Registers::valid_handle(std::uint16_t handle, const std::optional<Pasid>& pasid) const {
-    if (handle >= vectors_.size()) {
+    const auto vector = vector_of(handle);
+    if (!vector) {
         return false;
     }
-    const std::uint32_t permission = vectors_[handle].permission;
+    const std::uint32_t permission = vectors_[*vector].permission;
     if (get_bit(permission, kMsixPermIgnore)) {
         return true;
     }
     const bool wants_pasid = get_bit(permission, kMsixPermPasidEnable);
     return wants_pasid == pasid.has_value() &&
            (!wants_pasid || get_bits(permission, 31, 12) == pasid->value());
+}
+
+void Registers::fire_handle(TimePs now, std::uint16_t handle) {
+    if (const auto vector = vector_of(handle)) {
+        fire(now, *vector);
+    }
+}
+
+std::optional<std::uint16_t> Registers::free_handle() const {
+    for (std::size_t i = 0; i < handles_.size(); ++i) {
+        if (!handles_[i]) {
+            return static_cast<std::uint16_t>(kFirstHandle + i);
+        }
+    }
+    return std::nullopt;
+}
+
+std::uint16_t Registers::request_handle(std::uint32_t vector) {
+    const auto handle = free_handle();
+    SIM_CHECK(handle.has_value(), "no interrupt handle is left");
+    handles_[*handle - kFirstHandle] = vector;
+    return *handle;
+}
+
+bool Registers::handle_requested(std::uint32_t handle) const {
+    return handle - kFirstHandle < handles_.size() && handles_[handle - kFirstHandle].has_value();
+}
+
+bool Registers::release_handle(std::uint32_t handle) {
+    if (!handle_requested(handle)) {
+        return false;
+    }
+    if (!shared_.probes.has(kStaleHandleFires)) {
+        handles_[handle - kFirstHandle].reset();
+    }
+    return true;
 }
 
 }  // namespace ioasim::dsa

@@ -1,5 +1,6 @@
 // The register file without commands and workqueue configuration: capabilities, control, status,
-// causes of interrupts, the latched software error, groups, and the MSI-X table. Plain C++.
+// causes of interrupts, errors (latched or logged), groups, interrupt handles, and the MSI-X table.
+// Plain C++.
 // DSA Architecture Specification (BAR0); PCI Express Base Specification 7.7.2 (MSI-X).
 #pragma once
 
@@ -7,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "models/dsa/error_log.hpp"
 #include "models/dsa/work.hpp"
 
 namespace ioasim::dsa {
@@ -14,8 +16,9 @@ namespace ioasim::dsa {
 struct GroupConfig {
     std::array<std::uint64_t, 4> wqs{};
     std::uint64_t engines = 0;
-    std::uint64_t flags = 0;  // stored: traffic classes and read-buffer limits have no effect
+    std::uint64_t flags = 0;  // read buffers; stored: traffic classes, progress limits
 
+    GroupBuffers buffers() const { return buffers_of_flags(flags); }
     bool has_wq(std::uint32_t wq) const { return get_bit(wqs[wq / 64], wq % 64); }
     bool has_engine(std::uint32_t engine) const { return get_bit(engines, engine); }
     bool no_wq() const { return (wqs[0] | wqs[1] | wqs[2] | wqs[3]) == 0; }
@@ -40,11 +43,26 @@ public:
 
     // INTCAUSE gets the bit; vector 0 fires when `interrupt`.
     void cause(TimePs now, std::uint32_t bit, bool interrupt);
-    // Latches the first error; later ones only set `overflow`.
-    void report(TimePs now, SoftwareError error);
+    // With the event log on, an entry of it. Else latches the first error; later ones only set
+    // `overflow`.
+    void report(TimePs now, const LoggedError& logged);
+    void report(TimePs now, const SoftwareError& error) {
+        report(now, LoggedError{error, 0, 0, false, false, {}});
+    }
+    // The device stops until it is reset.
+    void halt(TimePs now, trace::Name cause);
+
     // Completion interrupt of a descriptor. `valid`: the vector exists and belongs to the PASID.
     bool valid_handle(std::uint16_t handle, const std::optional<Pasid>& pasid) const;
-    void fire(TimePs now, std::uint32_t vector);
+    void fire_handle(TimePs now, std::uint16_t handle);
+    // Handles that software requests for vectors; without them a vector's index is its handle.
+    bool has_vector(std::uint32_t index) const { return index < vectors_.size(); }
+    std::optional<std::uint16_t> free_handle() const;
+    std::uint16_t request_handle(std::uint32_t vector);
+    bool release_handle(std::uint32_t handle);
+    bool handle_requested(std::uint32_t handle) const;
+    // Commands that this device implements.
+    bool implements(Command command) const;
 
 private:
     struct Vector {
@@ -55,6 +73,11 @@ private:
         std::uint32_t permission = 0;  // MSIX_PERM
     };
     std::uint64_t capability(std::uint64_t offset) const;
+    std::uint64_t general_capabilities() const;
+    std::uint64_t workqueue_capabilities() const;
+    GroupConfig reset_group() const;
+    std::optional<std::uint32_t> vector_of(std::uint16_t handle) const;
+    void fire(TimePs now, std::uint32_t vector);
     std::uint32_t read_group(std::uint64_t offset) const;
     void write_group(std::uint64_t offset, std::uint32_t value);
     std::uint32_t read_vector(std::uint64_t offset) const;
@@ -70,10 +93,12 @@ private:
     SoftwareError error_;
     std::vector<GroupConfig> groups_;
     std::vector<Vector> vectors_;
+    std::vector<std::optional<std::uint32_t>> handles_;  // vectors of requested handles
+    ErrorLog log_;
 };
 
-// Opcodes and commands that this device implements.
+// Opcodes that the device implements, and all of them as a map.
 bool supports(std::uint8_t opcode);
-bool supports(Command command);
+std::uint64_t supported_operations();
 
 }  // namespace ioasim::dsa

@@ -16,15 +16,31 @@
 
 namespace ioasim::dsa {
 
+// Which entry of the batch that an engine works on.
+struct BatchPlace {
+    std::uint32_t engine = 0;
+    std::uint32_t index = 0;
+};
+
 struct Work {
     Descriptor descriptor;
-    std::uint64_t number = 0;  // of this device, from 1
+    std::optional<BatchPlace> batch;  // an entry: number, queue and PASID are those of the batch
+    std::uint64_t number = 0;         // of this device, from 1
     std::uint32_t wq = 0;
+    std::uint32_t group = 0;     // known when it is dispatched
     std::optional<Pasid> pasid;  // none: requests carry the requester id alone
     bool privileged = false;
-    std::uint32_t max_transfer_shift = 0;  // of its workqueue
+    // Of its workqueue when it was accepted.
+    std::uint32_t max_transfer_shift = 0;
+    std::uint32_t max_batch_shift = 0;
+    bool block_on_fault = false;
+    std::uint64_t operations = ~std::uint64_t{0};  // bit N: opcode N is allowed
+
     TimePs accepted;
     TimePs ready;  // the arbiter sees it from here on
+
+    bool allows(std::uint8_t opcode) const { return opcode < 64 && get_bit(operations, opcode); }
+    bool is_batch() const { return descriptor.opcode == static_cast<std::uint8_t>(Opcode::Batch); }
 };
 
 constexpr Pasid traced_pasid(const std::optional<Pasid>& pasid) {
@@ -48,7 +64,7 @@ struct TraceNames {
     std::vector<trace::Name> wqs;
     std::vector<trace::Name> engines;
     std::vector<trace::Name> ops;  // by opcode
-    trace::Name source, destination, completion;
+    trace::Name source, destination, completion, list, readback;
     trace::Name record, none, lost, abort;
 };
 

@@ -4,16 +4,17 @@
 
 namespace ioasim::dsa {
 
-Workqueue::Workqueue(std::uint32_t reset_size, unsigned reset_transfer_shift)
-    : reset_size_(reset_size), reset_transfer_shift_(reset_transfer_shift) {
+Workqueue::Workqueue(const WqReset& reset) : reset_(reset) {
     reset_config();
 }
 
 void Workqueue::reset_config() {
     SIM_CHECK(empty(), "workqueue reset with {} descriptors", count_);
     config_ = WqConfig{};
-    config_.size = reset_size_;
-    config_.max_transfer_shift = reset_transfer_shift_;
+    config_.size = reset_.size;
+    config_.max_transfer_shift = reset_.transfer_shift;
+    config_.max_batch_shift = reset_.batch_shift;
+    config_.operations = {reset_.operations, 0, 0, 0};
 }
 
 std::uint32_t Workqueue::read(std::uint64_t dword) const {
@@ -24,14 +25,29 @@ std::uint32_t Workqueue::read(std::uint64_t dword) const {
 }
 
 bool Workqueue::write(std::uint64_t dword, std::uint32_t value, bool device_disabled) {
-    const bool writable =
-        device_disabled || (dword == kWqcfgPasidDword && state_ == WqState::Disabled);
+    const bool writable = device_disabled || dword == kWqcfgOccupancyDword ||
+                          (dword == kWqcfgPasidDword && state_ == WqState::Disabled);
     if (!writable || dword == kWqcfgStateDword) {
         return false;
     }
     WqcfgDwords dwords = encode(config_);
     dwords.at(dword) = value;
     config_ = decode_wqcfg(dwords);
+    for (std::size_t i = 0; i < config_.operations.size(); ++i) {
+        config_.operations[i] &= i == 0 ? reset_.operations : 0;
+    }
+    if (dword == kWqcfgOccupancyDword) {
+        config_.occupancy_reached = false;
+    }
+    return true;
+}
+
+bool Workqueue::occupancy_fell(bool stays_armed) {
+    if (!config_.occupancy_interrupt || count_ > config_.occupancy_limit) {
+        return false;
+    }
+    config_.occupancy_interrupt = stays_armed;
+    config_.occupancy_reached = true;
     return true;
 }
 

@@ -11,13 +11,22 @@ namespace ioasim::dsa {
 
 enum class Admission : std::uint8_t { Accept, Retry, Lost };
 
+// WQCFG after a reset.
+struct WqReset {
+    std::uint32_t size = 0;
+    unsigned transfer_shift = 0;
+    unsigned batch_shift = 0;
+    std::uint64_t operations = 0;  // all that the device has
+};
+
 class Workqueue {
 public:
-    Workqueue(std::uint32_t reset_size, unsigned reset_transfer_shift);
+    explicit Workqueue(const WqReset& reset);
 
     // --- WQCFG, in dwords ---
     std::uint32_t read(std::uint64_t dword) const;
-    // `device_disabled`: all fields are writable; else dword 2 alone, while this queue is disabled.
+    // `device_disabled`: all fields are writable; else dword 2 alone, while this queue is disabled,
+    // and the occupancy interrupt, which is armed again for each use.
     // False: the write was not allowed and nothing changed.
     bool write(std::uint64_t dword, std::uint32_t value, bool device_disabled);
     const WqConfig& config() const { return config_; }
@@ -35,6 +44,9 @@ public:
     // --- FIFO ---
     std::uint32_t occupancy() const { return count_; }
     bool empty() const { return count_ == 0; }
+    // An entry left: true when an interrupt is due for it, once.
+    // (`stays_armed`: a defect).
+    bool occupancy_fell(bool stays_armed = false);
     const Work& at(std::uint32_t position) const {
         return ring_[(head_ + position) % ring_.size()];
     }
@@ -55,8 +67,7 @@ public:
     }
 
 private:
-    std::uint32_t reset_size_;
-    unsigned reset_transfer_shift_;
+    WqReset reset_;
     WqConfig config_;
     WqState state_ = WqState::Disabled;
     std::vector<Work> ring_;

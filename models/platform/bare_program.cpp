@@ -8,6 +8,7 @@
 
 #include "core/base/bits.hpp"
 #include "core/trace/run_events.hpp"
+#include "models/platform/bare_accelerator.hpp"
 #include "models/platform/bare_driver.hpp"
 #include "models/requester/requester_layout.hpp"
 #include "models/vtd/vtd_layout.hpp"
@@ -91,6 +92,11 @@ private:
                 return {};
             case BareKind::Interrupt:
                 return interrupt(step);
+            case BareKind::DsaEnable:
+            case BareKind::DsaCommand:
+            case BareKind::Descriptor:
+            case BareKind::Enqueue:
+                return accelerator(step);
             default:
                 return built(step);
         }
@@ -116,6 +122,7 @@ private:
     StepOutcome built(const BareStep& step);
     StepOutcome entry(const BareStep& step);
     StepOutcome interrupt(const BareStep& step);
+    StepOutcome accelerator(const BareStep& step);
     BareResult tables(const BareStep& step);
     BareResult drive(const BareStep& step);
     std::string unit_of(const BareStep& step) const;
@@ -298,6 +305,24 @@ StepOutcome BareActor::interrupt(const BareStep& step) {
     return {Errno::Ok, came};
 }
 
+StepOutcome BareActor::accelerator(const BareStep& step) {
+    if (step.kind == BareKind::Descriptor) {
+        const dsa::DescriptorBytes bytes = dsa::encode(BareAccelerator::descriptor_of(step));
+        if (!world_.is_memory(step.number(""), bytes.size())) {
+            return mismatch("memory", fmt::format("nothing at {:#x}", step.number("")),
+                            Errno::Efault);
+        }
+        ctx_->write_bytes(step.number(""), bytes.data(), bytes.size());
+        return {Errno::Ok, bytes.size()};
+    }
+    BareAccelerator driver(*ctx_, world_.units.at(step.name("")), *world_.cpus);
+    const BareResult result = step.kind == BareKind::DsaEnable    ? driver.enable(step)
+                              : step.kind == BareKind::DsaCommand ? driver.command(step)
+                                                                  : driver.enqueue(step);
+    return result.ok() ? StepOutcome{Errno::Ok, result.value}
+                       : mismatch(result.expected, result.found, result.error);
+}
+
 // --- memory ---
 
 StepOutcome BareActor::store(const BareStep& step) {
@@ -377,8 +402,9 @@ BareActor::Register BareActor::locate(const BareStep& step) {
         return {unit.configuration + named.offset,
                 static_cast<unsigned>(step.number("size", named.size))};
     }
-    const bool known = unit.iommu ? find_unit_register(step.name(""), named)
-                                  : find_requester_register(step.name(""), named);
+    const bool known = unit.iommu           ? find_unit_register(step.name(""), named)
+                       : unit.accelerator() ? find_accelerator_register(step.name(""), named)
+                                            : find_requester_register(step.name(""), named);
     SIM_CHECK(known, "register {}", step.name(""));
     return {unit.registers + named.offset + capability_offset(unit, named.base),
             static_cast<unsigned>(step.number("size", named.size))};

@@ -28,6 +28,12 @@ struct BareUnit {
     Rid rid;
     std::string unit;                 // of a device: the IOMMU in front of it
     std::uint64_t configuration = 0;  // of a device: its page of configuration space
+    // Of an accelerator.
+    std::uint64_t portals = 0;
+    std::uint32_t engines = 0;
+    std::vector<WorkqueueConfig> workqueues{};
+
+    bool accelerator() const { return portals != 0; }
 };
 
 // What reached memory of a device's operation, beside the device: writes are posted, so that only
@@ -80,6 +86,7 @@ struct BareWorld {
     // When the hardware does something next; none: it is idle.
     std::function<std::optional<TimePs>()> next_activity;
     std::function<bool(std::uint64_t address, std::uint64_t bytes)> is_memory;
+    cpu::Instructions* cpus = nullptr;
     std::function<bool(std::uint64_t address, std::uint64_t bytes)> is_poisoned;
     // Faults from outside.
     std::function<void(std::uint64_t address, std::uint64_t bytes)> poison;

@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "models/dsa/dsa_layout.hpp"
 #include "models/pcie/config_layout.hpp"
 #include "models/platform/bare_step.hpp"
 #include "models/requester/requester_layout.hpp"
@@ -93,6 +94,33 @@ const std::vector<Entry>& requester_map() {
     return map;
 }
 
+const std::vector<Entry>& accelerator_map() {
+    using namespace dsa::reg;
+    static const std::vector<Entry> map{
+        {"VERSION", {kVersion}},
+        {"GENCAP", {kGencap, 8}},
+        {"WQCAP", {kWqcap, 8}},
+        {"GRPCAP", {kGrpcap, 8}},
+        {"ENGCAP", {kEngcap, 8}},
+        {"OPCAP", {kOpcap, 8}},
+        {"OFFSETS", {kOffsets, 8}},
+        {"GENCFG", {kGencfg}},
+        {"GENCTRL", {kGenctrl}},
+        {"GENSTS", {kGensts}},
+        {"INTCAUSE", {kIntcause}},
+        {"CMD", {kCmd}},
+        {"CMDSTS", {kCmdsts}},
+        {"CMDCAP", {kCmdcap}},
+        {"SWERR", {kSwerr, 8}},
+        {"SWERR.index", {kSwerr + 8, 8}},
+        {"SWERR.address", {kSwerr + 16, 8}},
+        {"EVLCFG.base", {kEvlcfg, 8}},
+        {"EVLCFG.size", {kEvlcfg + 8, 8}},
+        {"EVLSTATUS", {kEvlstatus, 8}},
+    };
+    return map;
+}
+
 const std::vector<Entry>& config_map() {
     using namespace pcie::config;
     static const std::vector<Entry> map{
@@ -179,6 +207,10 @@ bool find_requester_register(const std::string& name, NamedRegister& out) {
     return find(requester_map(), name, out);
 }
 
+bool find_accelerator_register(const std::string& name, NamedRegister& out) {
+    return find(accelerator_map(), name, out);
+}
+
 bool find_config_register(const std::string& name, NamedRegister& out) {
     return find(config_map(), name, out) && out.offset < pcie::kConfigBytes &&
            out.offset + out.size <= pcie::kConfigBytes;
@@ -193,6 +225,10 @@ std::vector<std::string> unit_register_names() {
     all.emplace_back("FRCD0.low");
     all.emplace_back("FRCD0.high");
     return all;
+}
+
+std::vector<std::string> accelerator_register_names() {
+    return names(accelerator_map());
 }
 
 std::vector<std::string> requester_register_names() {

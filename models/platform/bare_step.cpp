@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/base/check.hpp"
+#include "models/platform/bare_accelerator.hpp"
 
 namespace ioasim::platform {
 namespace {
@@ -375,6 +376,11 @@ const std::vector<BareSpec>& bare_specs() {
              {},
              "the next operation that comes by this fault site fails there"},
         };
+        // A step is named by the first of these keys that it has: "interrupt" comes after the steps
+        // that take it as an argument.
+        for (BareSpec& spec : accelerator_specs()) {
+            all.push_back(std::move(spec));
+        }
         for (BareSpec& spec : builder_specs()) {
             all.push_back(std::move(spec));
         }

@@ -41,6 +41,10 @@ enum class BareKind : std::uint8_t {
     Fault,
     NoFault,
     Interrupt,
+    DsaEnable,  // an accelerator's driver
+    DsaCommand,
+    Descriptor,
+    Enqueue,
     Poison,  // from outside
     Fail,
 };
@@ -54,8 +58,9 @@ enum class BareValue : std::uint8_t {
     Choice,
     Time,
     Text,
-    Unit,            // the name of an IOMMU or device
-    Device,          // the name of a device
+    Unit,    // the name of an IOMMU or device
+    Device,  // the name of a test requester
+    Accelerator,
     Register,        // a name of the target's register map, or an offset
     ConfigRegister,  // a name of configuration space, or an offset
     Function,        // the name of a device, or a requester id
@@ -134,10 +139,12 @@ bool find_unit_register(const std::string& name, NamedRegister& out);
 // Of the unit's page, or of a device's BAR.
 std::uint64_t register_bytes(bool device);
 bool find_requester_register(const std::string& name, NamedRegister& out);
+bool find_accelerator_register(const std::string& name, NamedRegister& out);
 // "DEVCTL"; an offset is of 4 bytes.
 bool find_config_register(const std::string& name, NamedRegister& out);
 std::vector<std::string> config_register_names();
 std::vector<std::string> unit_register_names();
 std::vector<std::string> requester_register_names();
+std::vector<std::string> accelerator_register_names();
 
 }  // namespace ioasim::platform

@@ -263,8 +263,15 @@ void Platform::Impl::build_bare_world() {
                                    rid_of(device, i),
                                    device.iommu,
                                    kConfigurationWindow + pcie::ecam_offset(rid_of(device, i), 0)};
+        if (device.kind == DeviceKind::Dsa) {
+            BareUnit& unit = bare.units[device.name];
+            unit.portals = device_portals(i);
+            unit.engines = device.engines;
+            unit.workqueues = device.workqueues;
+        }
     }
     bare.first_iommu = config.iommus.empty() ? "" : config.iommus.front().name;
+    bare.cpus = &hardware.cpus();
     bare.next_activity = [this] { return sim.next_activity(); };
     bare.is_memory = [this](std::uint64_t address, std::uint64_t bytes) {
         return hardware.memory().bytes().contains(Hpa{address}, bytes);

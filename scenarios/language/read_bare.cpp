@@ -79,6 +79,10 @@ private:
                 r_.known(node, at, "test requester", words_.requesters, Code::UnknownComponent);
                 step_.names[arg.key] = text_of(&node);
                 break;
+            case BareValue::Accelerator:
+                r_.known(node, at, "accelerator", words_.accelerators, Code::UnknownComponent);
+                step_.names[arg.key] = text_of(&node);
+                break;
             case BareValue::Register:
                 register_name(node, at);
                 step_.names[arg.key] = text_of(&node);
@@ -133,11 +137,16 @@ private:
         const std::string name = text_of(of);
         const bool device = words_.functions.count(name) != 0;
         platform::NamedRegister found;
-        const bool known = device ? platform::find_requester_register(node.text, found)
-                                  : platform::find_unit_register(node.text, found);
+        const bool accelerator = std::find(words_.accelerators.begin(), words_.accelerators.end(),
+                                           name) != words_.accelerators.end();
+        const bool known = accelerator ? platform::find_accelerator_register(node.text, found)
+                           : device    ? platform::find_requester_register(node.text, found)
+                                       : platform::find_unit_register(node.text, found);
         if (!known) {
-            const std::vector<std::string> names =
-                device ? platform::requester_register_names() : platform::unit_register_names();
+            const std::vector<std::string> names = accelerator
+                                                       ? platform::accelerator_register_names()
+                                                   : device ? platform::requester_register_names()
+                                                            : platform::unit_register_names();
             r_.report(Code::UnknownField, node.place, at,
                       fmt::format("there is no register {}", quoted(node.text)),
                       nearest(node.text, names).empty()

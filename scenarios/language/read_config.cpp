@@ -359,6 +359,8 @@ private:
             words_.functions[device.name] = platform::rid_of(device, i);
             if (device.kind == platform::DeviceKind::Requester) {
                 words_.requesters.push_back(device.name);
+            } else {
+                words_.accelerators.push_back(device.name);
             }
             for (const platform::WorkqueueConfig& wq : device.workqueues) {
                 words_.workqueues.push_back(device.name + "/" + wq.name);

@@ -27,6 +27,7 @@ struct StepWords {
     std::vector<std::string> devices;
     std::vector<std::string> iommus;
     std::vector<std::string> requesters;
+    std::vector<std::string> accelerators;
     std::map<std::string, Rid> functions;  // of devices by name
     std::vector<std::string> workqueues;   // "dsa0/wq0"
     std::vector<std::string> sets;

@@ -60,7 +60,12 @@ public:
         return *this;
     }
     DescriptorBuilder& expected(std::uint8_t v) {
-        d_.expected_result = v;
+        d_.specific[dsa::specific::kExpectedResult] = v;
+        return *this;
+    }
+    // A field of bytes 40 to 63.
+    DescriptorBuilder& with(std::size_t offset, std::size_t size, std::uint64_t value) {
+        dsa::put_le(d_.specific, offset, size, value);
         return *this;
     }
     DescriptorBuilder& handle(std::uint16_t v) {
@@ -122,7 +127,8 @@ public:
     void configure(std::uint32_t wq, const dsa::WqConfig& wanted) {
         const dsa::WqcfgDwords dwords = dsa::encode(wanted);
         for (std::uint64_t i = 0; i < dwords.size(); ++i) {
-            write(dsa::wqcfg_address(dsa::reg::kWqcfgTable, wq, 0, i), dwords.at(i));
+            write(dsa::wqcfg_address(dsa::reg::kWqcfgTable, wq, dsa::kWqcfgSizeCode, i),
+                  dwords.at(i));
         }
     }
     static dsa::WqConfig shared_wq(std::uint32_t size, std::uint32_t threshold) {
@@ -132,6 +138,7 @@ public:
         c.priority = 10;
         c.pasid_enable = true;
         c.max_transfer_shift = 31;
+        c.max_batch_shift = 5;
         return c;
     }
     void start_command(dsa::Command command, std::uint32_t operand = 0, bool interrupt = false) {
@@ -225,6 +232,14 @@ public:
         const auto data = get(address, bytes.size());
         std::copy(data.begin(), data.end(), bytes.begin());
         return dsa::decode_record(bytes);
+    }
+    // A descriptor list for a batch.
+    void put_list(std::uint64_t address, const std::vector<DescriptorBuilder>& entries) {
+        for (const DescriptorBuilder& entry : entries) {
+            for (const std::uint8_t byte : wire(entry)) {
+                memory[address++] = byte;
+            }
+        }
     }
     void block_page(std::uint64_t address) { blocked.insert(address / kPageSize); }
     void hold_reads() { reads_held = true; }

@@ -145,7 +145,8 @@ public:
         const auto offsets = dsa::decode_offsets(ctx.mmio_read(kBar0 + dsa::reg::kOffsets, 8));
         const dsa::WqcfgDwords dwords = dsa::encode(c);
         for (std::uint64_t i = 0; i < 4; ++i) {
-            ctx.mmio_write(kBar0 + dsa::wqcfg_address(offsets.wqcfg, 0, 0, i), dwords.at(i), 4);
+            ctx.mmio_write(kBar0 + dsa::wqcfg_address(offsets.wqcfg, 0, dsa::kWqcfgSizeCode, i),
+                           dwords.at(i), 4);
         }
         const std::uint64_t group = kBar0 + dsa::grpcfg_address(offsets.grpcfg, 0);
         ctx.mmio_write(group, 1, 8);

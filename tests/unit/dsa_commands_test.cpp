@@ -74,9 +74,9 @@ TEST_CASE("dsa enable workqueue: each bad field has its code") {
     c.pasid_enable = false;
     CHECK(h.enable_with(c) == CommandError::WqPasidEnable);
     c.pasid_enable = true;
-    c.max_batch_shift = 1;  // GENCAP offers no batches
+    c.max_batch_shift = 11;
     CHECK(h.enable_with(c) == CommandError::WqMaxBatch);
-    c.max_batch_shift = 0;
+    c.max_batch_shift = 10;
     CHECK(h.enable_with(c) == CommandError::None);
 }
 

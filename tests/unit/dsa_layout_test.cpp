@@ -36,7 +36,7 @@ TEST_CASE("dsa descriptor: decoding returns what was encoded") {
     d.destination = 2;
     d.size = 3;
     d.interrupt_handle = 4;
-    d.expected_result = 1;
+    d.specific = {1, 2, 3};
     CHECK(encode(decode_descriptor(encode(d))) == encode(d));
 }
 
@@ -46,7 +46,7 @@ TEST_CASE("dsa descriptor: reserved bits of the first dword and reserved bytes a
     bytes[2] = 0x10;  // bit 20
     CHECK_FALSE(decode_descriptor(bytes).reserved_zero);
     bytes[2] = 0;
-    for (const std::size_t byte : {39, 41, 47, 48, 63}) {
+    for (const std::size_t byte : {38, 39}) {
         bytes = encode(Descriptor{});
         bytes.at(byte) = 1;
         CHECK_FALSE(decode_descriptor(bytes).reserved_zero);
@@ -75,7 +75,9 @@ TEST_CASE("dsa WQCFG: dwords of a shared and of a dedicated workqueue") {
     shared.pasid_enable = true;
     shared.max_transfer_shift = 31;
     shared.max_batch_shift = 10;
-    CHECK(encode(shared) == WqcfgDwords{0x20, 0x1F, 0x1000'00A0, 0x15F, 0, 0, 0, 0});
+    shared.operations = {0x3F, 0, 0, std::uint64_t{1} << 63U};
+    CHECK(encode(shared) == WqcfgDwords{0x20, 0x1F, 0x1000'00A0, 0x15F, 0, 0, 0, 0, 0x3F, 0, 0, 0,
+                                        0, 0, 0, 0x8000'0000});
 
     WqConfig dedicated;
     dedicated.size = 16;
@@ -86,11 +88,17 @@ TEST_CASE("dsa WQCFG: dwords of a shared and of a dedicated workqueue") {
     dedicated.privileged = true;
     dedicated.state = WqState::Enabled;
     dedicated.occupancy = 3;
-    CHECK(encode(dedicated) == WqcfgDwords{0x10, 0, 0x3000'C911, 0, 0, 0, 0x4000'0003, 0});
+    dedicated.occupancy_handle = 5;
+    dedicated.occupancy_limit = 2;
+    dedicated.occupancy_interrupt = true;
+    dedicated.operations = {};
+    CHECK(encode(dedicated) == WqcfgDwords{0x10, 0, 0x3000'C911, 0, 5, 0x1'0002, 0x4000'0003});
 }
 
 TEST_CASE("dsa WQCFG: decoding returns what was encoded") {
-    const WqcfgDwords dwords{0xFFFF, 0x1234, 0x3FFF'FFFF, 0x1FF, 0, 0, 0x8000'FFFF, 0};
+    const WqcfgDwords dwords{0xFFFF,      0x1234, 0x3FFF'FFFF, 0x1FF, 0x1'0007, 0x1'0003,
+                             0x8001'FFFF, 0,      1,           2,     3,        4,
+                             5,           6,      7,           8};
     CHECK(encode(decode_wqcfg(dwords)) == dwords);
 }
 

@@ -21,7 +21,7 @@ void write(Workqueue& wq, const WqConfig& config) {
 }
 
 Workqueue shared_queue(std::uint32_t size, std::uint32_t threshold) {
-    Workqueue wq(size, 31);
+    Workqueue wq(WqReset{size, 31, 10, ~std::uint64_t{0}});
     WqConfig c;
     c.size = size;
     c.threshold = threshold;
@@ -33,7 +33,7 @@ Workqueue shared_queue(std::uint32_t size, std::uint32_t threshold) {
 }
 
 Workqueue dedicated_queue(std::uint32_t size) {
-    Workqueue wq(size, 31);
+    Workqueue wq(WqReset{size, 31, 10, ~std::uint64_t{0}});
     WqConfig c;
     c.size = size;
     c.dedicated = true;

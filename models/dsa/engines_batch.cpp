@@ -1,0 +1,106 @@
+// Batches in engines: the list, the entries, the end.
+#include "core/base/check.hpp"
+#include "core/trace/device_events.hpp"
+#include "core/trace/dsa_events.hpp"
+#include "models/dsa/dsa_probes.hpp"
+#include "models/dsa/engines.hpp"
+
+namespace ioasim::dsa {
+
+void Engines::batch_decoded(TimePs now, std::uint32_t engine) {
+    Batch& batch = engines_[engine].batch;
+    if (const auto refusal = refuse(batch.work(), registers_, shared_)) {
+        batch.record() = *refusal;
+        batch.close();
+        schedule(now + shared_.params.completion, StepKind::BatchClose, engine, 0);
+        return;
+    }
+    batch.run();
+    fetch_list(now, engine);
+}
+
+void Engines::fetch_list(TimePs now, std::uint32_t engine) {
+    Batch& batch = engines_[engine].batch;
+    const auto read = batch.next_fetch(port_.max_read(batch.issuer().group));
+    if (!read) {
+        return;
+    }
+    if (shared_.fabric.held_back()) {
+        starved_ = true;
+        return;
+    }
+    if (!port_.can_read(batch.issuer().group, read->length)) {
+        starved_ = true;
+        shared_.probes.hit(kBuffersExhausted);
+        return;
+    }
+    batch.fetching(read->length);
+    port_.read(now, batch.issuer(), read->address, {engine, 0, 0, kListPart, read->length},
+               shared_.names.list);
+}
+
+void Engines::list_answered(TimePs now, const ReadOwner& owner, pcie::CplStatus status,
+                            const std::vector<std::uint8_t>& data) {
+    const std::uint32_t engine = owner.engine;
+    Batch& batch = engines_[engine].batch;
+    batch.fetched(status, data, owner.length);
+    if (!batch.aborted() && batch.record().status != Status::Success) {
+        shared_.probes.hit(kReadFaulted);
+        shared_.emit(trace::DsaFault{shared_.names.device, batch.work().number,
+                                     traced_pasid(batch.issuer().pasid),
+                                     Iova{batch.record().fault_address}, false});
+    }
+    fetch_list(now, engine);
+    batch_moved(now, engine);
+}
+
+std::optional<TimePs> Engines::entry_at(std::uint32_t engine) const {
+    const Engine& e = engines_[engine];
+    const bool ready = e.batch.entry_ready(!shared_.probes.has(kFenceIgnored));
+    return ready && free_slots(engine) > 0 ? std::optional<TimePs>(e.decoder_free) : std::nullopt;
+}
+
+void Engines::start_entry(TimePs now, std::uint32_t engine) {
+    Engine& e = engines_[engine];
+    Work entry = e.batch.next_entry(engine);
+    shared_.emit(trace::DsaBatchEntry{shared_.names.device, shared_.names.engines[engine],
+                                      entry.number, entry.batch->index,
+                                      shared_.names.ops[entry.descriptor.opcode]});
+    e.entries_turn = false;
+    occupy(now, engine, std::move(entry), e.batch.issuer());
+    fetch_list(now, engine);
+}
+
+// Something about the batch changed: it may be over.
+void Engines::batch_moved(TimePs now, std::uint32_t engine) {
+    Batch& batch = engines_[engine].batch;
+    if (batch.aborted() && batch.state() != Batch::State::Free) {
+        if (batch.finished()) {
+            tell_aborted(now, batch.work(), 0);
+            batch.release();
+            --active_;
+            check_waiting_drains(now);
+        }
+        return;
+    }
+    if (batch.state() != Batch::State::Running || !batch.finished()) {
+        return;
+    }
+    batch.conclude();
+    batch.close();
+    schedule(now + shared_.params.completion, StepKind::BatchClose, engine, 0);
+}
+
+void Engines::finish_batch(TimePs now, std::uint32_t engine) {
+    Batch& batch = engines_[engine].batch;
+    const Work& work = batch.work();
+    const trace::Name how = tell_end(now, work, batch.issuer(), batch.record());
+    shared_.emit(trace::DsaComplete{shared_.names.device, shared_.names.wqs[work.wq], work.number,
+                                    traced_pasid(work.pasid), encode(batch.record())[0], how,
+                                    batch.record().bytes_completed, now - work.accepted});
+    batch.release();
+    --active_;
+    check_waiting_drains(now);
+}
+
+}  // namespace ioasim::dsa

@@ -1,0 +1,161 @@
+// How descriptors end in engines: records, interrupts, errors without a record, aborts, drains.
+#include <algorithm>
+#include <utility>
+
+#include "core/base/check.hpp"
+#include "core/trace/device_events.hpp"
+#include "core/trace/dsa_events.hpp"
+#include "models/dsa/dsa_probes.hpp"
+#include "models/dsa/engines.hpp"
+
+namespace ioasim::dsa {
+
+void Engines::close(TimePs now, std::uint32_t engine, std::uint32_t slot) {
+    Operation& op = engines_[engine].slots[slot];
+    op.set_state(Operation::State::Closing);
+    op.conclude();
+    if (op.record().status == Status::PageFault && shared_.probes.has(kPartForgotten)) {
+        op.record().bytes_completed = 0;
+    }
+    schedule(now + shared_.params.completion, StepKind::Close, engine, slot);
+}
+
+void Engines::finish(TimePs now, Operation& op) {
+    const unsigned times = shared_.probes.has(kCompleteTwice) ? 2 : 1;
+    trace::Name how;
+    for (unsigned i = 0; i < times; ++i) {
+        const Work& work = op.work();
+        how = tell_end(now, work, op.issuer(), op.record());
+        if (work.batch) {
+            tell_entry_end(work, op.record(), how);
+        } else {
+            shared_.emit(trace::DsaComplete{shared_.names.device, shared_.names.wqs[work.wq],
+                                            work.number, traced_pasid(work.pasid),
+                                            encode(op.record())[0], how,
+                                            op.record().bytes_completed, now - work.accepted});
+        }
+    }
+    release(now, op, op.record().status == Status::Success, how != shared_.names.lost);
+}
+
+trace::Name Engines::tell_end(TimePs now, const Work& work, const Issuer& issuer,
+                              const CompletionRecord& record) {
+    const Descriptor& d = work.descriptor;
+    const bool failed = record.status != Status::Success;
+    trace::Name how = shared_.names.none;
+    if (has_record_address(d)) {
+        if (failed || (d.flags & flag::kRequestRecord) != 0) {
+            const RecordBytes bytes = encode(record);
+            port_.write(now, issuer, d.record, {bytes.begin(), bytes.end()},
+                        shared_.names.completion);
+            how = shared_.names.record;
+        }
+    } else if (failed) {
+        report_error(now, work, record);
+        how = shared_.names.lost;
+    }
+    const bool refused_interrupt = record.status == Status::InvalidInterruptHandle ||
+                                   (record.invalid_flags & flag::kRequestInterrupt) != 0;
+    if ((d.flags & flag::kRequestInterrupt) != 0 && !refused_interrupt &&
+        registers_.valid_handle(d.interrupt_handle, work.pasid)) {
+        registers_.fire_handle(now, d.interrupt_handle);
+    }
+    return how;
+}
+
+void Engines::report_error(TimePs now, const Work& work, const CompletionRecord& record) {
+    SoftwareError error;
+    error.descriptor_valid = error.wq_valid = true;
+    error.batch = work.batch.has_value();
+    error.batch_index = work.batch ? static_cast<std::uint16_t>(work.batch->index) : 0;
+    error.error = static_cast<std::uint8_t>(record.status);
+    error.wq = static_cast<std::uint8_t>(work.wq);
+    error.opcode = work.descriptor.opcode;
+    error.pasid = work.pasid ? work.pasid->value() : 0;
+    error.privileged = work.privileged;
+    error.invalid_flags = record.invalid_flags;
+    error.address =
+        record.status == Status::RecordMisaligned ? work.descriptor.record : record.fault_address;
+    registers_.report(now, {error, work.number, work.descriptor.interrupt_handle,
+                            (work.descriptor.flags & flag::kRequestInterrupt) != 0,
+                            (work.descriptor.flags & flag::kRequestRecord) != 0, encode(record)});
+}
+
+void Engines::tell_entry_end(const Work& work, const CompletionRecord& record, trace::Name how) {
+    shared_.emit(trace::DsaBatchEntryDone{shared_.names.device, work.number, work.batch->index,
+                                          encode(record)[0], how, record.bytes_completed});
+}
+
+// The slot is free again, and the batch of an entry knows.
+void Engines::release(TimePs now, Operation& op, bool success, bool written) {
+    const std::optional<BatchPlace> place = op.work().batch;
+    op.release();
+    --active_;
+    if (place) {
+        engines_[place->engine].batch.entry_done(success, written);
+        batch_moved(now, place->engine);
+    }
+    check_waiting_drains(now);
+}
+
+// --- aborts and drains ---
+
+void Engines::cut_short(TimePs now, Operation& op) {
+    shared_.probes.hit(kAbortedRunning);
+    if (op.state() == Operation::State::AwaitsOthers) {
+        --drains_waiting_;
+    }
+    op.abort();
+    if (op.finished()) {  // no read is outstanding
+        end_aborted(now, op);
+    }
+}
+
+void Engines::end_aborted(TimePs now, Operation& op) {
+    if (op.work().batch) {
+        tell_entry_end(op.work(), CompletionRecord{}, shared_.names.abort);
+    } else {
+        tell_aborted(now, op.work(), op.record().bytes_completed);
+    }
+    release(now, op, false, true);
+}
+
+void Engines::tell_aborted(TimePs now, const Work& work, std::uint32_t bytes) const {
+    shared_.emit(trace::DsaComplete{shared_.names.device, shared_.names.wqs[work.wq], work.number,
+                                    traced_pasid(work.pasid), 0, shared_.names.abort, bytes,
+                                    now - work.accepted});
+}
+
+void Engines::dropped(TimePs now, const Work& work, std::uint32_t occupancy) const {
+    shared_.probes.hit(kAbortedQueued);
+    shared_.emit(trace::DsaDispatch{shared_.names.device, shared_.names.wqs[work.wq], trace::Name{},
+                                    work.number, traced_pasid(work.pasid),
+                                    shared_.names.ops[work.descriptor.opcode], occupancy});
+    tell_aborted(now, work, 0);
+}
+
+bool Engines::others_pending(const Operation& drain) const {
+    // Dispatch is in order within a workqueue: whatever was accepted before is in an engine or
+    // done.
+    const Work& mine = drain.work();
+    return any([&mine](const Work& other) {
+        return other.wq == mine.wq && other.pasid == mine.pasid && other.number < mine.number;
+    });
+}
+
+void Engines::check_waiting_drains(TimePs now) {
+    if (drains_waiting_ == 0) {
+        return;
+    }
+    for (std::uint32_t e = 0; e < count(); ++e) {
+        for (std::uint32_t s = 0; s < engines_[e].slots.size(); ++s) {
+            Operation& op = engines_[e].slots[s];
+            if (op.state() == Operation::State::AwaitsOthers && !others_pending(op)) {
+                --drains_waiting_;
+                moved(now, e, s);
+            }
+        }
+    }
+}
+
+}  // namespace ioasim::dsa

@@ -1,0 +1,314 @@
+#include "models/platform/bare_accelerator.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace ioasim::platform {
+namespace {
+
+using V = BareValue;
+namespace reg = dsa::reg;
+
+constexpr TimePs kCommandTimeout{10'000'000'000};
+
+struct NamedCode {
+    const char* name;
+    std::uint8_t code;
+};
+constexpr std::array<NamedCode, 17> kOperations{{
+    {"noop", 0x00},
+    {"batch", 0x01},
+    {"drain", 0x02},
+    {"memmove", 0x03},
+    {"fill", 0x04},
+    {"compare", 0x05},
+    {"compare_pattern", 0x06},
+    {"create_delta", 0x07},
+    {"apply_delta", 0x08},
+    {"dualcast", 0x09},
+    {"crc", 0x10},
+    {"copy_crc", 0x11},
+    {"dif_check", 0x12},
+    {"dif_insert", 0x13},
+    {"dif_strip", 0x14},
+    {"dif_update", 0x15},
+    {"cache_flush", 0x20},
+}};
+constexpr std::array<NamedCode, 14> kCommands{{
+    {"enable_device", 1},
+    {"disable_device", 2},
+    {"drain_all", 3},
+    {"abort_all", 4},
+    {"reset_device", 5},
+    {"enable_wq", 6},
+    {"disable_wq", 7},
+    {"drain_wq", 8},
+    {"abort_wq", 9},
+    {"reset_wq", 10},
+    {"drain_pasid", 11},
+    {"abort_pasid", 12},
+    {"request_handle", 13},
+    {"release_handle", 14},
+}};
+
+template <std::size_t N>
+std::vector<const char*> names_of(const std::array<NamedCode, N>& codes) {
+    std::vector<const char*> out;
+    for (const NamedCode& one : codes) {
+        out.push_back(one.name);
+    }
+    return out;
+}
+template <std::size_t N>
+std::uint8_t code_of(const std::array<NamedCode, N>& codes, const std::string& name) {
+    const auto found = std::find_if(codes.begin(), codes.end(),
+                                    [&name](const NamedCode& one) { return name == one.name; });
+    SIM_CHECK(found != codes.end(), "no code is called {}", name);
+    return found->code;
+}
+
+std::vector<BareArgSpec> descriptor_args() {
+    return {{"op", V::Choice, false, "the operation", "\"noop\"", names_of(kOperations)},
+            {"opcode", V::Number, false, "instead: any operation code", "", {}, 0, 255},
+            {"pasid", V::Number, false, "PASID of the descriptor", "0", {}, 0, 0xFFFFF},
+            {"privileged", V::Flag, false, "PRIV of the descriptor", "false"},
+            {"source", V::Number, false, "bytes 16 to 23: source, pattern, list", "0"},
+            {"destination", V::Number, false, "bytes 24 to 31: destination, second source", "0"},
+            {"size",
+             V::Number,
+             false,
+             "bytes 32 to 35: size, or count of a batch",
+             "0",
+             {},
+             0,
+             0xFFFFFFFF},
+            {"record", V::Number, false, "a completion record, there (default: none)"},
+            {"handle",
+             V::Number,
+             false,
+             "an interrupt, through this handle (default: none)",
+             "",
+             {},
+             0,
+             0xFFFF},
+            {"fence", V::Flag, false, "entry of a batch: after all before it", "false"},
+            {"flags", V::Number, false, "flags beside", "0", {}, 0, 0xFFFFFF},
+            {"specific", V::Numbers, false, "bytes 40 to 63, in up to three quadwords"}};
+}
+
+BareArgSpec subject(V value, const char* doc) {
+    return {"", value, true, doc};
+}
+
+const char* error_text(cpu::EnqOutcome outcome) {
+    switch (outcome) {
+        case cpu::EnqOutcome::Accepted:
+            return "accepted";
+        case cpu::EnqOutcome::Retry:
+            return "retry";
+        case cpu::EnqOutcome::GeneralProtection:
+            return "gp";
+        default:
+            return "exit";
+    }
+}
+
+}  // namespace
+
+std::vector<BareSpec> accelerator_specs() {
+    std::vector<BareArgSpec> enqueue = descriptor_args();
+    const std::vector<BareArgSpec> how{
+        {"wq", V::Number, false, "index of the workqueue", "0", {}, 0, dsa::kMaxWorkqueues - 1},
+        {"portal", V::Choice, false, "which page", "\"limited\"", {"limited", "unlimited"}},
+        {"by",
+         V::Choice,
+         false,
+         "the instruction",
+         "\"enqcmds\"",
+         {"enqcmd", "enqcmds", "movdir64b"}},
+        {"expect",
+         V::Choice,
+         false,
+         "what becomes of it; a posted store is always accepted",
+         "\"accepted\"",
+         {"accepted", "retry", "gp", "any"}}};
+    enqueue.insert(enqueue.end(), how.begin(), how.end());
+    return {
+        {"dsa_enable",
+         BareKind::DsaEnable,
+         subject(V::Accelerator, "the accelerator"),
+         {{"pasid",
+           V::Number,
+           false,
+           "of dedicated workqueues (default: none)",
+           "",
+           {},
+           0,
+           0xFFFFF},
+          {"group", V::Flag, false, "writes the group: all queues, all engines", "true"},
+          {"queues", V::Flag, false, "enables the workqueues too", "true"}},
+         "configures and enables an accelerator as the platform says"},
+        {"dsa_command",
+         BareKind::DsaCommand,
+         subject(V::Accelerator, "the accelerator"),
+         {{"command", V::Choice, true, "which", "", names_of(kCommands)},
+          {"operand", V::Number, false, "index, mask, PASID or handle", "0", {}, 0, 0xFFFFF},
+          {"interrupt", V::Flag, false, "completion interrupt wanted", "false"},
+          {"async", V::Flag, false, "goes on at once", "false"},
+          {"error", V::Number, false, "the error code that it must end with", "0", {}, 0, 255},
+          {"timeout", V::Time, false, "how long at most (-ETIMEDOUT)", "\"10ms\""}},
+         "an administrative command"},
+        {"descriptor", BareKind::Descriptor, subject(V::Number, "where"), descriptor_args(),
+         "writes a descriptor into memory, for a batch"},
+        {"enqueue", BareKind::Enqueue, subject(V::Accelerator, "the accelerator"),
+         std::move(enqueue), "submits a descriptor through a portal"},
+    };
+}
+
+dsa::Descriptor BareAccelerator::descriptor_of(const BareStep& step) {
+    dsa::Descriptor d;
+    d.opcode = step.has("opcode") ? static_cast<std::uint8_t>(step.number("opcode"))
+                                  : code_of(kOperations, step.name("op", "noop"));
+    d.pasid = static_cast<std::uint32_t>(step.number("pasid"));
+    d.privileged = step.number("privileged") != 0;
+    d.source = step.number("source");
+    d.destination = step.number("destination");
+    d.size = static_cast<std::uint32_t>(step.number("size"));
+    d.flags = static_cast<std::uint32_t>(step.number("flags"));
+    if (step.has("record")) {
+        d.record = step.number("record");
+        d.flags |= dsa::flag::kRecordAddressValid | dsa::flag::kRequestRecord;
+    }
+    if (step.has("handle")) {
+        d.interrupt_handle = static_cast<std::uint16_t>(step.number("handle"));
+        d.flags |= dsa::flag::kRequestInterrupt;
+    }
+    d.flags |= step.number("fence") != 0 ? dsa::flag::kFence : 0;
+    const auto words = step.lists.find("specific");
+    for (std::size_t i = 0;
+         words != step.lists.end() && i < std::min<std::size_t>(words->second.size(), 3); ++i) {
+        dsa::put_le(d.specific, 8 * i, 8, words->second[i]);
+    }
+    return d;
+}
+
+Errno BareAccelerator::run(dsa::Command code, std::uint32_t operand, bool interrupt, TimePs timeout,
+                           dsa::CommandStatus& status) {
+    write(reg::kCmd, dsa::encode_command(code, operand, interrupt), 4);
+    const TimePs end = ctx_.now() + timeout;
+    do {
+        status = dsa::decode_cmdsts(static_cast<std::uint32_t>(read(reg::kCmdsts, 4)));
+    } while (status.active && ctx_.now() < end);
+    return status.active ? Errno::Etimedout : Errno::Ok;
+}
+
+void BareAccelerator::configure_queue(std::size_t index, const BareStep& step) {
+    const WorkqueueConfig& wanted = unit_.workqueues[index];
+    const auto gencap = dsa::decode_gencap(read(reg::kGencap, 8));
+    dsa::WqConfig config;
+    config.size = wanted.size;
+    config.dedicated = !wanted.shared;
+    config.threshold = !wanted.shared ? 0 : wanted.threshold != 0 ? wanted.threshold : wanted.size;
+    config.priority = wanted.priority;
+    config.pasid_enable = wanted.shared || step.has("pasid");
+    config.pasid = wanted.shared ? 0 : static_cast<std::uint32_t>(step.number("pasid"));
+    config.max_transfer_shift = gencap.max_transfer_shift;
+    config.max_batch_shift = gencap.max_batch_shift;
+    const auto offsets = dsa::decode_offsets(read(reg::kOffsets, 8));
+    const unsigned size_code = dsa::decode_wqcap(read(reg::kWqcap, 8)).config_size_code;
+    const dsa::WqcfgDwords dwords = dsa::encode(config);
+    for (std::uint64_t i = 0; i < 4; ++i) {
+        write(dsa::wqcfg_address(offsets.wqcfg, static_cast<std::uint32_t>(index), size_code, i),
+              dwords.at(i), 4);
+    }
+}
+
+void BareAccelerator::configure_group() {
+    const auto offsets = dsa::decode_offsets(read(reg::kOffsets, 8));
+    const std::uint64_t group = dsa::grpcfg_address(offsets.grpcfg, 0);
+    const std::size_t queues = unit_.workqueues.size();
+    for (std::size_t word = 0; word * 64 < queues; ++word) {
+        const std::size_t here = std::min<std::size_t>(queues - word * 64, 64);
+        write(group + dsa::kGrpcfgWqBitmap + 8 * word, bit_mask(static_cast<unsigned>(here) - 1, 0),
+              8);
+    }
+    write(group + dsa::kGrpcfgEngineBitmap, bit_mask(unit_.engines - 1, 0), 8);
+}
+
+BareResult BareAccelerator::enable(const BareStep& step) {
+    for (std::size_t i = 0; i < unit_.workqueues.size(); ++i) {
+        configure_queue(i, step);
+    }
+    if (step.number("group", 1) != 0) {
+        configure_group();
+    }
+    dsa::CommandStatus status;
+    Errno error = run(dsa::Command::EnableDevice, 0, false, kCommandTimeout, status);
+    const bool queues = step.number("queues", 1) != 0;
+    for (std::uint32_t i = 0; queues && i < unit_.workqueues.size() && error == Errno::Ok &&
+                              status.error == dsa::CommandError::None;
+         ++i) {
+        error = run(dsa::Command::EnableWq, i, false, kCommandTimeout, status);
+    }
+    if (error != Errno::Ok || status.error != dsa::CommandError::None) {
+        return {Errno::Eio, "everything enabled",
+                fmt::format("error {:#x}", static_cast<unsigned>(status.error)), 0};
+    }
+    return {};
+}
+
+BareResult BareAccelerator::command(const BareStep& step) {
+    const auto code = static_cast<dsa::Command>(code_of(kCommands, step.name("command")));
+    const auto operand = static_cast<std::uint32_t>(step.number("operand"));
+    const bool interrupt = step.number("interrupt") != 0;
+    if (step.number("async") != 0) {
+        write(reg::kCmd, dsa::encode_command(code, operand, interrupt), 4);
+        return {};
+    }
+    dsa::CommandStatus status;
+    const TimePs timeout{step.number("timeout", kCommandTimeout.ps())};
+    if (run(code, operand, interrupt, timeout, status) != Errno::Ok) {
+        return {Errno::Etimedout, "the command ends", "it is active", 0};
+    }
+    if (static_cast<std::uint64_t>(status.error) != step.number("error")) {
+        return {Errno::Eio, fmt::format("error {:#x}", step.number("error")),
+                fmt::format("error {:#x}", static_cast<unsigned>(status.error)), 0};
+    }
+    return {Errno::Ok, {}, {}, status.result};
+}
+
+BareResult BareAccelerator::enqueue(const BareStep& step) {
+    const dsa::Descriptor descriptor = descriptor_of(step);
+    const auto portal = step.name("portal", "limited") == "limited" ? dsa::Portal::LimitedMsix
+                                                                    : dsa::Portal::UnlimitedMsix;
+    const Hpa target{unit_.portals +
+                     dsa::portal_offset(static_cast<std::uint32_t>(step.number("wq")), portal)};
+    const std::string by = step.name("by", "enqcmds");
+    cpu::EnqResult result;
+    if (by == "movdir64b") {
+        cpus_.movdir64b(ctx_, target, dsa::encode(descriptor));
+    } else if (by == "enqcmd") {
+        cpu::CpuState user;
+        user.ia32_pasid = cpu::kIa32PasidValid | descriptor.pasid;
+        // The instruction fills in the first dword.
+        dsa::Descriptor bytes = descriptor;
+        bytes.pasid = 0;
+        bytes.privileged = false;
+        result = cpus_.enqcmd(ctx_, user, target, dsa::encode(bytes));
+    } else {
+        cpu::CpuState kernel;
+        kernel.supervisor = true;
+        result = cpus_.enqcmds(ctx_, kernel, target, dsa::encode(descriptor));
+    }
+    const std::string expect = step.name("expect", "accepted");
+    if (expect != "any" && expect != error_text(result.outcome)) {
+        return {Errno::Eio, expect, error_text(result.outcome), 0};
+    }
+    return {Errno::Ok, {}, {}, result.outcome == cpu::EnqOutcome::Accepted ? 1U : 0U};
+}
+
+}  // namespace ioasim::platform
