@@ -181,14 +181,16 @@ void RequesterCore::reset(TimePs now) {
                    trace::PcieFunctionReset{rid_, static_cast<std::uint32_t>(tags_.waited()),
                                             static_cast<std::uint32_t>(groups_.outstanding()),
                                             now + params_.reset_time});
-    if (probes_.has(kResetForgetsTags)) {
-        tags_.forget_all();
-    } else {
+    if (!probes_.has(kResetSendsWaiting)) {
         for (const pcie::Tlp& unsent : fabric_.drop_requests(now)) {
             if (!pcie::is_posted(unsent.kind)) {
                 tags_.never_sent(unsent.tag);
             }
         }
+    }
+    if (probes_.has(kResetForgetsTags)) {
+        tags_.forget_all();
+    } else {
         tags_.give_up_all(now);
     }
     if (!probes_.has(kResetKeepsTranslations)) {

@@ -123,6 +123,8 @@ private:
     pcie::Tlp request(const Wish& wish, pcie::TlpKind kind) const;
     std::uint32_t part(std::uint64_t limit) const;
     void issue(TimePs now);
+    // One request of the operation, by this way.
+    pcie::Tlp part_of_operation(pcie::TlpKind kind, const Route& route, std::uint32_t length) const;
     void send_write(TimePs now, const Route& route);
     bool send_read(TimePs now, const Route& route);
     std::optional<TimePs> deadline(TimePs now) const;

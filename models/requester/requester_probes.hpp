@@ -19,6 +19,15 @@ inline const Defect kUsesStaleCompletion{
 inline const Defect kAnswersEarly{
     "requester.answers_early",
     "an invalidation is answered while reads with the old translation are under way"};
+inline const Defect kResetSendsWaiting{
+    "requester.reset_sends_waiting",
+    "what waits for credits of the link when a reset begins leaves after it"};
+inline const Defect kEndsAwaiting{
+    "requester.ends_awaiting",
+    "an operation that waits for a translation or a page response ends without it"};
+inline const Defect kMessageBypassesTables{
+    "requester.message_bypasses_tables",
+    "an interrupt message is no write: it goes to the processors, whatever its address"};
 inline const Defect kKeepsInvalidated{"requester.keeps_invalidated",
                                       "invalidated translations stay in the device TLB"};
 inline const Defect kIgnoresPermission{"requester.ignores_permission",

@@ -1,5 +1,6 @@
-// Tags of a function's non-posted requests. A tag is taken until its completion came, however late:
-// one that was given up (time-out, reset) stays taken, so that no later request is mistaken for it.
+// Tags of a function's non-posted requests. A tag is taken until its completion came. One that was
+// given up (time-out, reset) stays taken for a quarantine, so that a late completion is not taken
+// for that of a later request.
 #pragma once
 
 #include <cstdint>
@@ -47,16 +48,24 @@ public:
     }
 
     enum class Came : std::uint8_t { Wanted, Late, Unexpected };
-    // A completion came: the tag is free; `out` is whose it was.
-    Came complete(std::uint32_t tag, Outstanding& out) {
-        if (tag >= tags_.size() || tags_[tag].state == State::Free) {
+    // A completion came: its tag is free; `out` is whose it was. Data of another length than was
+    // read are no answer to that read (2.3.2): the tag stays taken.
+    Came complete(const pcie::Tlp& completion, Outstanding& out) {
+        if (completion.tag >= tags_.size()) {
             return Came::Unexpected;
         }
-        const bool late = tags_[tag].state == State::GivenUp;
-        waited_ -= late ? 0 : 1;
-        tags_[tag].state = State::Free;
-        out = tags_[tag].request;
-        return late ? Came::Late : Came::Wanted;
+        Tag& tag = tags_[completion.tag];
+        const bool waited = tag.state == State::Waited;
+        const bool data = completion.status == pcie::CplStatus::Success;
+        const bool foreign = waited && data && !tag.request.translation &&
+                             completion.data.size() != tag.request.length;
+        if (tag.state == State::Free || foreign) {
+            return Came::Unexpected;
+        }
+        waited_ -= waited ? 1 : 0;
+        tag.state = State::Free;
+        out = tag.request;
+        return waited ? Came::Wanted : Came::Late;
     }
 
     // The first one that is out of time is given up.
@@ -96,8 +105,8 @@ public:
 
     // Its request did not leave: there will be no completion.
     void never_sent(std::uint32_t tag) {
-        Outstanding dropped;
-        complete(tag, dropped);
+        waited_ -= tags_.at(tag).state == State::Waited ? 1 : 0;
+        tags_[tag].state = State::Free;
     }
     void give_up_all(TimePs now) {
         for (Tag& tag : tags_) {

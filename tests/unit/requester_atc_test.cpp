@@ -137,11 +137,20 @@ TEST_CASE("tags: one that was given up stays taken until its completion, or long
     CHECK(tags.waited() == 0);
     CHECK_FALSE(tags.take(TimePs{149}, read).has_value());
     Outstanding was;
-    CHECK(tags.complete(0, was) == TagTable::Came::Late);
+    const auto completion = [](std::uint32_t tag, std::size_t bytes = 0) {
+        pcie::Tlp tlp;
+        tlp.kind = pcie::TlpKind::Completion;
+        tlp.tag = tag;
+        tlp.data.resize(bytes);
+        return tlp;
+    };
+    CHECK(tags.complete(completion(0), was) == TagTable::Came::Late);
     CHECK(tags.take(TimePs{120}, read) == 0U);
-    CHECK(tags.complete(0, was) == TagTable::Came::Wanted);
-    CHECK(tags.complete(0, was) == TagTable::Came::Unexpected);
-    CHECK(tags.complete(7, was) == TagTable::Came::Unexpected);
+    CHECK(tags.complete(completion(0, 4), was) == TagTable::Came::Unexpected);
+    CHECK(tags.waited() == 1);
+    CHECK(tags.complete(completion(0), was) == TagTable::Came::Wanted);
+    CHECK(tags.complete(completion(0), was) == TagTable::Came::Unexpected);
+    CHECK(tags.complete(completion(7), was) == TagTable::Came::Unexpected);
     REQUIRE(tags.take(TimePs{200}, read) == 0U);
     tags.give_up_all(TimePs{200});
     CHECK_FALSE(tags.take(TimePs{249}, read).has_value());
