@@ -82,6 +82,7 @@ struct Dispatcher::Impl final : sc_core::sc_module {
     DispatcherParams params;
     Chooser& chooser;
     LockMonitor monitor;
+    TaskSwitch* task_switch = nullptr;
     trace::Recorder& recorder;
     SourceId source;
     Timeline<Due> timeline;
@@ -409,6 +410,9 @@ void Dispatcher::Impl::occupy(Task& task, std::size_t cpu) {
     cpus[cpu].last = &task;
     task.cpu = static_cast<int>(cpu);
     task.got_cpu = Simulation::now();
+    if (task_switch != nullptr) {
+        task_switch->switch_in(cpu, task);
+    }
     if (recorder.wants(trace::Category::Sched)) {
         recorder.begin_software();
         recorder.emit(source, trace::SchedRun{static_cast<std::uint32_t>(cpu),
@@ -421,6 +425,9 @@ void Dispatcher::Impl::release_cpu(Task& task) {
         return;
     }
     const auto cpu = static_cast<std::size_t>(task.cpu);
+    if (task_switch != nullptr) {
+        task_switch->switch_out(cpu, task, task.state == TaskState::Ended);
+    }
     task.cpu = -1;
     cpus[cpu].task = nullptr;
     std::vector<std::size_t> candidates;
@@ -525,6 +532,13 @@ bool Dispatcher::interrupt(ExecContext& ctx) {
     return impl_->interrupt(static_cast<Task&>(ctx));
 }
 
+void Dispatcher::interrupt_cpu(std::size_t cpu) {
+    Task* const task = impl_->cpus.at(cpu).task;
+    if (task != nullptr) {
+        impl_->interrupt(*task);
+    }
+}
+
 void Dispatcher::wake_one(WaitQueue& queue) {
     if (!queue.empty()) {
         const std::size_t pick = impl_->chooser.choose("wake.waiter", queue.size());
@@ -540,6 +554,14 @@ void Dispatcher::wake_all(WaitQueue& queue) {
 
 int Dispatcher::cpu_of(const ExecContext& ctx) const {
     return static_cast<const Task&>(ctx).cpu;
+}
+
+TimePs Dispatcher::on_cpu_since(const ExecContext& ctx) const {
+    return static_cast<const Task&>(ctx).got_cpu;
+}
+
+void Dispatcher::set_task_switch(TaskSwitch& code) {
+    impl_->task_switch = &code;
 }
 
 LockMonitor& Dispatcher::monitor() {
