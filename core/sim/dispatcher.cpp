@@ -5,9 +5,9 @@
 
 #include <systemc>
 
+#include "core/sim/lock_telling.hpp"
 #include "core/sim/simulation.hpp"
 #include "core/sim/timeline.hpp"
-#include "core/trace/ioasid_events.hpp"
 #include "core/trace/run_events.hpp"
 
 namespace ioasim::sim {
@@ -19,13 +19,6 @@ const char* state_name(TaskState state) {
     static constexpr std::array<const char*, 6> kNames{"waits for a CPU", "runs",   "spends time",
                                                        "spins",           "sleeps", "ended"};
     return kNames.at(static_cast<std::size_t>(state));
-}
-
-trace::IoasidHazardKind event_kind(HazardKind kind) {
-    using K = trace::IoasidHazardKind;
-    static constexpr std::array<K, 5> kKinds{K::SelfDeadlock, K::LockOrder, K::SleepInAtomic,
-                                             K::UnlockNotOwner, K::EndedWithLock};
-    return kKinds.at(static_cast<std::size_t>(kind));
 }
 
 }  // namespace
@@ -484,30 +477,7 @@ Dispatcher::Dispatcher(Simulation& sim, const DispatcherParams& params, Chooser&
     : impl_(std::make_unique<Impl>(sim, params, chooser)) {
     sim.dispatcher_ = this;
     Impl& impl = *impl_;
-    impl.monitor.on_lock = [&impl](const ExecContext& ctx, const SimLock& lock, bool acquired,
-                                   TimePs waited) {
-        trace::Recorder& recorder = impl.recorder;
-        if (!recorder.wants(trace::Category::Lock)) {
-            return;
-        }
-        const trace::Name name = recorder.name(lock.name());
-        const trace::Name owner = recorder.name(ctx.name());
-        if (acquired) {
-            recorder.emit(ctx.source(), trace::LockAcquire{name, owner, waited});
-        } else {
-            recorder.emit(ctx.source(), trace::LockRelease{name, owner});
-        }
-    };
-    impl.monitor.on_hazard = [&impl](const Hazard& hazard) {
-        trace::Recorder& recorder = impl.recorder;
-        const std::string& actor = hazard.actor->name();
-        const std::string lock =
-            hazard.other_lock.empty() ? hazard.lock : hazard.other_lock + " then " + hazard.lock;
-        recorder.emit(hazard.actor->source(),
-                      trace::IoasidHazard{recorder.name(actor.substr(0, actor.find('/'))),
-                                          event_kind(hazard.kind), recorder.name(actor),
-                                          recorder.name(lock), recorder.name(hazard.chain)});
-    };
+    tell_locks(impl.monitor, impl.recorder);
 }
 
 Dispatcher::~Dispatcher() {
