@@ -5,6 +5,7 @@
 
 #include <systemc>
 
+#include "core/sim/alarm.hpp"
 #include "core/sim/lock_telling.hpp"
 #include "core/sim/simulation.hpp"
 #include "core/sim/timeline.hpp"
@@ -84,7 +85,7 @@ struct Dispatcher::Impl final : sc_core::sc_module {
     std::vector<std::unique_ptr<PoolThread>> pool;
     std::vector<PoolThread*> idle_threads;
     std::vector<std::unique_ptr<Task>> tasks;
-    sc_core::sc_event wakeup;
+    Alarm alarm;
     bool software_delta = false;  // hardware of this instant has run
     TimePs software_instant;
     bool asleep = true;  // no task runs, and none is about to be chosen
@@ -273,9 +274,10 @@ Dispatcher::Impl::Impl(Simulation& simulation, const DispatcherParams& parameter
       chooser(choices),
       recorder(simulation.recorder()),
       source(simulation.recorder().source("dispatcher")),
-      cpus(parameters.cpus) {
+      cpus(parameters.cpus),
+      alarm(simulation) {
     SC_METHOD(run);
-    sensitive << wakeup;
+    sensitive << alarm.soon() << alarm.far();
     dont_initialize();
     for (std::uint64_t i = 0; i < params.pool; ++i) {
         pool.push_back(std::make_unique<PoolThread>(
@@ -289,11 +291,12 @@ Dispatcher::Impl::Impl(Simulation& simulation, const DispatcherParams& parameter
 
 void Dispatcher::Impl::run() {
     const TimePs now = Simulation::now();
+    alarm.came();
     if (!software_delta || software_instant != now) {
         // Hardware of this instant runs in this delta; software follows in the next.
         software_delta = true;
         software_instant = now;
-        wakeup.notify(sc_core::SC_ZERO_TIME);
+        alarm.set(now);
         return;
     }
     asleep = false;
@@ -320,7 +323,9 @@ void Dispatcher::Impl::arm() {
     const auto next = timeline.next();
     const TimePs now = Simulation::now();
     if (next && *next > now) {
-        wakeup.notify(sc_core::sc_time::from_value((*next - now).ps()));
+        alarm.set(*next);
+    } else if (!next) {
+        alarm.rest();
     }
 }
 
@@ -346,9 +351,7 @@ void Dispatcher::Impl::schedule(Task& task, TimePs time) {
     timeline.schedule(time, static_cast<std::uint32_t>(task.cpu + 1), {&task, task.ticket});
     // While software runs, arm() follows; hardware that wakes a task finds the dispatcher asleep.
     if (asleep) {
-        const TimePs now = Simulation::now();
-        wakeup.notify(time > now ? sc_core::sc_time::from_value((time - now).ps())
-                                 : sc_core::SC_ZERO_TIME);
+        alarm.set(time);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <systemc>
 
+#include "core/sim/alarm.hpp"
 #include "core/sim/simulation.hpp"
 
 namespace ioasim::sim {
@@ -20,44 +21,34 @@ std::string kernel_name(std::string name) {
 struct Module::Process final : sc_core::sc_module {
     SC_HAS_PROCESS(Process);
     Process(const std::string& name, Module& owner)
-        : sc_core::sc_module(sc_core::sc_module_name(kernel_name(name).c_str())), owner_(owner) {
+        : sc_core::sc_module(sc_core::sc_module_name(kernel_name(name).c_str())),
+          owner_(owner),
+          alarm_(owner.sim_) {
         SC_METHOD(run);
-        sensitive << event_;
+        sensitive << alarm_.soon() << alarm_.far();
         dont_initialize();
     }
 
-    void wake_at(TimePs time) {
-        if (armed_ && armed_for_ <= time) {
-            return;
-        }
-        const TimePs now = Simulation::now();
-        armed_ = true;
-        armed_for_ = time;
-        if (time <= now) {
-            event_.notify(sc_core::SC_ZERO_TIME);
-        } else {
-            event_.notify(sc_core::sc_time::from_value((time - now).ps()));
-        }
-    }
+    void wake_at(TimePs time) { alarm_.set(time); }
 
 private:
     void run() {
         const TimePs now = Simulation::now();
-        armed_ = false;
+        alarm_.came();
         owner_.sim_.guard([&] {
             owner_.sim_.note_activation(now);
             owner_.recorder().begin_hardware();
             owner_.advance(now);
             if (const auto next = owner_.next_wakeup()) {
                 wake_at(*next);
+            } else {
+                alarm_.rest();
             }
         });
     }
 
     Module& owner_;
-    sc_core::sc_event event_;
-    bool armed_ = false;
-    TimePs armed_for_;
+    Alarm alarm_;
 };
 
 Module::Module(Simulation& sim, const std::string& name)

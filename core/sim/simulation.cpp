@@ -6,6 +6,7 @@
 
 #include <systemc>
 
+#include "core/sim/alarm.hpp"
 #include "core/sim/dispatcher.hpp"
 #include "core/trace/run_events.hpp"
 
@@ -75,6 +76,22 @@ void Simulation::remove(Module& module) {
 
 void Simulation::interrupt_from_signal() {
     g_signalled = true;
+}
+
+void Simulation::wants(Alarm& alarm) {
+    ++wanting_;
+    if (!alarm.known_) {
+        alarm.known_ = true;
+        alarms_.push_back(&alarm);
+    }
+}
+
+void Simulation::rests() {
+    if (--wanting_ == 0) {
+        for (Alarm* alarm : alarms_) {
+            alarm->take_back();
+        }
+    }
 }
 
 void Simulation::note_activation(TimePs now) {

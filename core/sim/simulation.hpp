@@ -38,6 +38,7 @@ struct SimulationOptions {
     std::uint64_t activations_per_instant = 10'000;
 };
 
+class Alarm;
 class Dispatcher;
 
 class Simulation {
@@ -77,10 +78,14 @@ public:
     static void interrupt_from_signal();
 
 private:
+    friend class Alarm;
     friend class Module;
     friend class Dispatcher;
     void add(Module& module);
     void remove(Module& module);
+    // A process of the kernel wants to be activated at some time, or needs nothing any more.
+    void wants(Alarm& alarm);
+    void rests();
     // Counts activations: the delta limit, the heartbeat, signals.
     void note_activation(TimePs now);
     // Runs model code inside a SystemC process: an exception must not cross the kernel.
@@ -101,6 +106,8 @@ private:
     std::unique_ptr<Chooser> chooser_;
     std::vector<Module*> modules_;
     Dispatcher* dispatcher_ = nullptr;
+    std::vector<Alarm*> alarms_;  // that were set once
+    std::size_t wanting_ = 0;
     std::exception_ptr failure_;
     bool stopping_ = false;
     StopReason reason_ = StopReason::Idle;

@@ -1,0 +1,79 @@
+// When a process of the kernel is to be activated again: the one place that notifies its events.
+//
+// Time-outs lie far ahead and move away with every answer. A notification that is replaced stays in
+// the kernel's queue until its time, so a far one has an event of its own that is never taken back:
+// when it comes too early, the process asks again. When no process wants anything any more, what
+// is pending is taken back, so that the run ends when the last thing happened.
+#pragma once
+
+#include <systemc>
+
+#include "core/base/time.hpp"
+#include "core/sim/simulation.hpp"
+
+namespace ioasim::sim {
+
+class Alarm {
+public:
+    explicit Alarm(Simulation& simulation) : simulation_(simulation) {}
+
+    // The process is sensitive to both.
+    const sc_core::sc_event& soon() const { return soon_.event; }
+    const sc_core::sc_event& far() const { return far_.event; }
+
+    // At `time` or earlier; the earliest request wins.
+    void set(TimePs time) {
+        const TimePs now = Simulation::now();
+        (time > now + kFar ? far_ : soon_).set(now, time);
+        if (!wants_) {
+            wants_ = true;
+            simulation_.wants(*this);
+        }
+    }
+    // The process needs nothing until somebody sets this again.
+    void rest() {
+        if (wants_) {
+            wants_ = false;
+            simulation_.rests();
+        }
+    }
+    void take_back() { far_.take_back(); }
+    // What has come by now; first thing in the process.
+    void came() {
+        const TimePs now = Simulation::now();
+        soon_.came(now);
+        far_.came(now);
+    }
+
+private:
+    friend class Simulation;
+    static constexpr TimePs kFar{2'000'000};
+
+    struct Bell {
+        void set(TimePs now, TimePs time) {
+            if (pending && at <= time) {
+                return;
+            }
+            pending = true;
+            at = time;
+            event.notify(time > now ? sc_core::sc_time::from_value((time - now).ps())
+                                    : sc_core::SC_ZERO_TIME);
+        }
+        void came(TimePs now) { pending = pending && at > now; }
+        void take_back() {
+            event.cancel();
+            pending = false;
+        }
+
+        sc_core::sc_event event;
+        TimePs at;
+        bool pending = false;
+    };
+    Simulation& simulation_;
+    Bell soon_;
+    Bell far_;
+    bool wants_ = false;
+    bool known_ = false;  // to the simulation
+};
+
+}  // namespace ioasim::sim
