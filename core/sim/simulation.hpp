@@ -72,6 +72,8 @@ public:
     // When the hardware does something next, by itself; none: it is idle. Modules in the background
     // do not count.
     std::optional<TimePs> next_activity() const;
+    // Activations of processes of the kernel so far.
+    std::uint64_t activations() const { return activations_; }
     // Everything that modules and software know about themselves.
     std::vector<std::string> dump_state() const;
     // From a signal handler.

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "scenarios/language/repeat.hpp"
 #include "scenarios/language/schema.hpp"
 #include "scenarios/language/units.hpp"
 
@@ -452,11 +453,41 @@ std::map<std::string, Node> param_values(const Node& document, Diagnostics& diag
     return values;
 }
 
+namespace {
+
+// Items that stand for several become so many.
+void substitute_items(Node& list, const std::map<std::string, Node>& values,
+                      const std::string& pointer, Diagnostics& diagnostics) {
+    const bool repeats = std::any_of(list.items.begin(), list.items.end(),
+                                     [](const Node& item) { return item.get(kRepeat) != nullptr; });
+    std::vector<Node> out;
+    for (std::size_t i = 0; i < list.items.size(); ++i) {
+        const std::string at = pointer_join(pointer, repeats ? out.size() : i);
+        if (list.items[i].get(kRepeat) == nullptr) {
+            substitute(list.items[i], values, at, diagnostics);
+            if (repeats) {
+                out.push_back(std::move(list.items[i]));
+            }
+            continue;
+        }
+        for (const Indices& indices : copies_of(list.items[i], values, at, diagnostics)) {
+            std::map<std::string, Node> inside = values;
+            inside.insert(indices.begin(), indices.end());
+            out.push_back(list.items[i]);
+            out.back().erase(kRepeat);
+            substitute(out.back(), inside, pointer_join(pointer, out.size() - 1), diagnostics);
+        }
+    }
+    if (repeats) {
+        list.items = std::move(out);
+    }
+}
+
+}  // namespace
+
 void substitute(Node& node, const std::map<std::string, Node>& values, const std::string& pointer,
                 Diagnostics& diagnostics) {
-    for (std::size_t i = 0; i < node.items.size(); ++i) {
-        substitute(node.items[i], values, pointer_join(pointer, i), diagnostics);
-    }
+    substitute_items(node, values, pointer, diagnostics);
     for (Member& member : node.members) {
         substitute(member.value, values, pointer_join(pointer, member.key), diagnostics);
     }

@@ -40,7 +40,8 @@ void assign(Node& document, const Assignment& assignment, const IsComponent& is_
 std::map<std::string, Node> param_values(const Node& document, Diagnostics& diagnostics);
 
 // Replaces ${NAME} in every string below `node`: a string that is nothing else becomes the value
-// itself, else its text is put in. $$ is a dollar sign.
+// itself, else its text is put in. $$ is a dollar sign. Items of lists that repeat (repeat.hpp)
+// become their copies.
 void substitute(Node& node, const std::map<std::string, Node>& values, const std::string& pointer,
                 Diagnostics& diagnostics);
 

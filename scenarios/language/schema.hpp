@@ -63,6 +63,8 @@ struct Type {
 
 // The document as a person writes it.
 const Type& scenario_type();
+// What an item of a list says to stand for several ("$repeat").
+const Type& repeat_type();
 const Type& params_type();
 const Type& matrix_type();
 // The steps of bare programs, from the platform's table of them.

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "scenarios/language/repeat.hpp"
 #include "scenarios/language/schema.hpp"
 #include "scenarios/language/units.hpp"
 
@@ -57,7 +59,7 @@ public:
                         : fmt::format(R"({{"type": "string", "pattern": "^(0|-?E[A-Z0-9]+|{})$"}})",
                                       fmt::join(type.choices, "|")));
             case Kind::List:
-                return fmt::format(R"({{"type": "array", "items": {}{}{}}})", value(*type.element),
+                return fmt::format(R"({{"type": "array", "items": {}{}{}}})", item(*type.element),
                                    type.low > 0 ? fmt::format(R"(, "minItems": {})", type.low) : "",
                                    type.high != ~std::uint64_t{0}
                                        ? fmt::format(R"(, "maxItems": {})", type.high)
@@ -94,10 +96,12 @@ public:
         std::string required;
         const auto add = [&](const std::string& key, const Type& type, const std::string& doc,
                              const std::string& initial, bool needed) {
+            const unsigned outside = std::exchange(depth_, 0U);
             std::string schema = key == "params" && !parameters_.empty() &&
                                          type.kind == Kind::Map && type.element->kind == Kind::Any
                                      ? model_parameters()
                                      : value(type);
+            depth_ = outside;
             std::string extra = fmt::format(R"("description": {})", json_quote(doc));
             if (!initial.empty()) {
                 extra += fmt::format(R"(, "default": {})", initial);
@@ -121,12 +125,31 @@ public:
                 add(f.key, *f.type, f.doc, f.initial, f.required);
             }
         }
+        if (depth_ > 0) {
+            properties +=
+                fmt::format(R"({}"{}": {})", properties.empty() ? "" : ", ", kRepeat, repetition());
+        }
         return fmt::format(
             R"({{"type": "object", "properties": {{{}}}{}, "additionalProperties": false}})",
             properties, required.empty() ? "" : fmt::format(R"(, "required": [{}])", required));
     }
 
 private:
+    // Items may say that they stand for several.
+    std::string item(const Type& type) {
+        const unsigned outside = std::exchange(depth_, 1U);
+        std::string out = value(type);
+        depth_ = outside;
+        return out;
+    }
+    std::string repetition() {
+        const unsigned outside = std::exchange(depth_, 0U);
+        const std::string one = value(repeat_type());
+        depth_ = outside;
+        return fmt::format(R"({{"description": "the item stands for several", "anyOf": [{0}, )"
+                           R"({{"type": "array", "items": {0}}}]}})",
+                           one);
+    }
     // Two types that read the same are one; two that are called the same are told apart.
     std::string reference(const Type& type, const std::string& schema) {
         std::string name = type.what;
@@ -191,6 +214,7 @@ private:
 
     const std::vector<SchemaParameter>& parameters_;
     std::map<std::string, std::string> definitions_;
+    unsigned depth_ = 0;  // 1: what is written is an item of a list
 };
 
 std::string type_words(const Type& type) {

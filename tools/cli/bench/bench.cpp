@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "tools/cli/bench/bench_descriptors.hpp"
 #include "tools/cli/bench/bench_hop.hpp"
 #include "tools/cli/bench/bench_ioasid.hpp"
 #include "tools/cli/bench/bench_vtd.hpp"
@@ -25,6 +26,8 @@ constexpr std::array kBenches{
     Bench{"ioasid", "calls of the IOASID core beside the original code's figures", &bench_ioasid},
     Bench{"vtd", "a device's read through the remapping unit: IOTLB hit, cold nested walk",
           &bench_vtd},
+    Bench{"descriptors", "a 64-byte copy through ENQCMD: scenarios/bench/descriptors.json",
+          &bench_descriptors},
 };
 
 int usage() {
