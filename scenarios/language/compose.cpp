@@ -455,45 +455,75 @@ std::map<std::string, Node> param_values(const Node& document, Diagnostics& diag
 
 namespace {
 
-// Items that stand for several become so many.
-void substitute_items(Node& list, const std::map<std::string, Node>& values,
-                      const std::string& pointer, Diagnostics& diagnostics) {
-    const bool repeats = std::any_of(list.items.begin(), list.items.end(),
-                                     [](const Node& item) { return item.get(kRepeat) != nullptr; });
-    std::vector<Node> out;
-    for (std::size_t i = 0; i < list.items.size(); ++i) {
-        const std::string at = pointer_join(pointer, repeats ? out.size() : i);
-        if (list.items[i].get(kRepeat) == nullptr) {
-            substitute(list.items[i], values, at, diagnostics);
-            if (repeats) {
-                out.push_back(std::move(list.items[i]));
+class Substitution {
+public:
+    using Values = std::map<std::string, Node>;
+    explicit Substitution(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
+
+    void in(Node& node, const Values& values, const std::string& pointer) {
+        in_items(node, values, pointer);
+        for (Member& member : node.members) {
+            in(member.value, values, pointer_join(pointer, member.key));
+        }
+        if (node.is(Node::Kind::String) && node.text.find('$') != std::string::npos) {
+            in_text(node, values, pointer);
+        }
+    }
+
+private:
+    // Items that stand for several become so many.
+    void in_items(Node& list, const Values& values, const std::string& pointer) {
+        const bool repeats =
+            std::any_of(list.items.begin(), list.items.end(),
+                        [](const Node& item) { return item.get(kRepeat) != nullptr; });
+        std::vector<Node> out;
+        for (std::size_t i = 0; i < list.items.size(); ++i) {
+            Node& item = list.items[i];
+            const std::string at = pointer_join(pointer, repeats ? out.size() : i);
+            if (item.get(kRepeat) != nullptr) {
+                copy(item, values, at, pointer, out);
+                continue;
             }
-            continue;
+            in(item, values, at);
+            if (repeats) {
+                out.push_back(std::move(item));
+            }
         }
-        for (const Indices& indices : copies_of(list.items[i], values, at, diagnostics)) {
-            std::map<std::string, Node> inside = values;
+        if (repeats) {
+            list.items = std::move(out);
+        }
+    }
+
+    void copy(const Node& item, const Values& values, const std::string& at,
+              const std::string& list, std::vector<Node>& out) {
+        if (told_) {
+            return;
+        }
+        const std::vector<Indices> copies = copies_of(item, values, at, diagnostics_);
+        copies_ += copies.size();
+        if (copies_ > kMaxCopies) {
+            told_ = true;
+            report(diagnostics_, Code::OutOfRange, item.place, at,
+                   fmt::format("more than {} copies in all", kMaxCopies));
+            return;
+        }
+        for (const Indices& indices : copies) {
+            Values inside = values;
             inside.insert(indices.begin(), indices.end());
-            out.push_back(list.items[i]);
+            out.push_back(item);
             out.back().erase(kRepeat);
-            substitute(out.back(), inside, pointer_join(pointer, out.size() - 1), diagnostics);
+            in(out.back(), inside, pointer_join(list, out.size() - 1));
         }
     }
-    if (repeats) {
-        list.items = std::move(out);
-    }
-}
 
-}  // namespace
+    void in_text(Node& node, const Values& values, const std::string& pointer);
 
-void substitute(Node& node, const std::map<std::string, Node>& values, const std::string& pointer,
-                Diagnostics& diagnostics) {
-    substitute_items(node, values, pointer, diagnostics);
-    for (Member& member : node.members) {
-        substitute(member.value, values, pointer_join(pointer, member.key), diagnostics);
-    }
-    if (!node.is(Node::Kind::String) || node.text.find('$') == std::string::npos) {
-        return;
-    }
+    Diagnostics& diagnostics_;
+    std::uint64_t copies_ = 0;
+    bool told_ = false;
+};
+
+void Substitution::in_text(Node& node, const Values& values, const std::string& pointer) {
     std::string out;
     const std::string text = node.text;
     std::size_t at = 0;
@@ -509,7 +539,7 @@ void substitute(Node& node, const std::map<std::string, Node>& values, const std
         }
         const std::size_t end = text.find('}', at);
         if (text.compare(at, 2, "${") != 0 || end == std::string::npos) {
-            report(diagnostics, Code::UnknownParam, node.place, pointer,
+            report(diagnostics_, Code::UnknownParam, node.place, pointer,
                    fmt::format("{} has a $ that begins no ${{NAME}}", quoted(text)),
                    "a dollar sign is written $$");
             node.broken = true;
@@ -522,7 +552,7 @@ void substitute(Node& node, const std::map<std::string, Node>& values, const std
             for (const auto& entry : values) {
                 known.push_back(entry.first);
             }
-            report(diagnostics, Code::UnknownParam, node.place, pointer,
+            report(diagnostics_, Code::UnknownParam, node.place, pointer,
                    fmt::format("no parameter is named {}", quoted(name)),
                    known.empty() ? "declare it in \"params\"" : suggest(name, known));
             node.broken = true;
@@ -538,6 +568,13 @@ void substitute(Node& node, const std::map<std::string, Node>& values, const std
         at = end + 1;
     }
     node.text = out;
+}
+
+}  // namespace
+
+void substitute(Node& node, const std::map<std::string, Node>& values, const std::string& pointer,
+                Diagnostics& diagnostics) {
+    Substitution(diagnostics).in(node, values, pointer);
 }
 
 }  // namespace ioasim::scenario

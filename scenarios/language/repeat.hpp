@@ -15,7 +15,7 @@
 namespace ioasim::scenario {
 
 constexpr const char* kRepeat = "$repeat";
-constexpr std::uint64_t kMaxCopies = 100'000;  // of one item
+constexpr std::uint64_t kMaxCopies = 100'000;  // of a document
 
 // What one copy puts in beside `values`.
 using Indices = std::map<std::string, Node>;

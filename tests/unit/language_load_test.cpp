@@ -196,6 +196,36 @@ TEST_CASE("loading: a dollar sign is written twice") {
     CHECK(config_hash(again.cells[0].document) == config_hash(loaded.cells[0].document));
 }
 
+TEST_CASE("loading: an item that repeats becomes its copies, each with its numbers") {
+    const Scenario s = only(
+        R"("params": {"n": {"type": "integer", "default": 2}},
+           "platform": {"iommus": [{"name": "iommu0"}], "devices": [
+             {"$repeat": {"as": "d", "count": "${n}", "from": 5}, "name": "dsa${d}",
+              "iommu": "iommu0", "workqueues": [{"name": "wq0"}]},
+             {"name": "last", "iommu": "iommu0", "workqueues": [{"name": "wq0"}]}]},
+           "programs": [{"$repeat": [{"as": "a", "count": 2}, {"as": "b", "count": 2}],
+             "on": "host", "process": "app${a}${b}", "steps": [
+               {"$repeat": {"as": "i", "count": 3, "from": 1}, "sleep": "${a}${i}us"}]}])",
+        {"n=3"});
+    REQUIRE(s.config.devices.size() == 4);
+    CHECK(s.config.devices[0].name == "dsa5");
+    CHECK(s.config.devices[2].name == "dsa7");
+    CHECK(s.config.devices[3].name == "last");
+    REQUIRE(s.config.programs.size() == 4);
+    CHECK(s.config.programs[1].process == "app01");
+    CHECK(s.config.programs[2].process == "app10");
+    REQUIRE(s.config.programs[2].steps.size() == 3);
+    CHECK(s.config.programs[2].steps[2].duration == TimePs{13'000'000});
+}
+
+TEST_CASE("loading: no copies at all is a list without the item") {
+    const Scenario s = only(
+        R"("platform": {"iommus": [{"name": "iommu0"}], "devices": [
+             {"$repeat": {"as": "d", "count": 0}, "name": "dsa${d}", "iommu": "iommu0"}]},
+           "programs": [{"on": "host", "process": "app", "steps": [{"sleep": "1us"}]}])");
+    CHECK(s.config.devices.empty());
+}
+
 TEST_CASE("loading: a matrix makes a cell for each combination") {
     const std::string matrix =
         R"("params": {"n": {"type": "integer", "default": 1}},
