@@ -55,7 +55,8 @@ std::uint64_t lines_of(std::uint64_t pa, std::size_t size) {
 }  // namespace
 
 CpuComplex::Processor::Processor(std::size_t index)
-    : answer(fmt::format("completion for cpu{}", index)) {}
+    : answer(fmt::format("completion for cpu{}", index)),
+      watched(fmt::format("store to the line that cpu{} looks at", index)) {}
 
 CpuComplex::CpuComplex(sim::Simulation& simulation, const std::string& name,
                        const CpuParams& params, memory::PhysicalMemory& memory,
@@ -185,12 +186,72 @@ void CpuComplex::movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64
     SIM_CHECK(destination.value() % data.size() == 0, "MOVDIR64B to {:#x}", destination.value());
     if (memory_.contains(destination, data.size())) {
         memory_.write(destination, data.data(), data.size());
-    } else {
-        pcie::Tlp tlp = make_request(pcie::TlpKind::MemWrite, destination.value(), 64);
-        tlp.data.assign(data.begin(), data.end());
-        send(ctx, std::move(tlp));
+        ctx.spend(params_.movdir64b_issue);
+        return;
     }
-    ctx.spend(params_.movdir64b);
+    // The buffer that the last store left is not free at once, least of all for the same line.
+    Processor& processor = processor_of(ctx);
+    const TimePs free_at = destination == processor.direct_line ? processor.same_line_free
+                                                                : processor.other_line_free;
+    if (free_at > ctx.now()) {
+        probes_.hit(kDirectStoreWaited);
+        ctx.spend(free_at - ctx.now());
+    }
+    pcie::Tlp tlp = make_request(pcie::TlpKind::MemWrite, destination.value(), 64);
+    tlp.data.assign(data.begin(), data.end());
+    processor.direct_line = destination;
+    processor.same_line_free = ctx.now() + params_.movdir64b;
+    processor.other_line_free = ctx.now() + params_.movdir64b_other;
+    send(ctx, std::move(tlp));
+    ctx.spend(params_.movdir64b_issue);
+}
+
+// --- what programs measure with ---
+
+void CpuComplex::store_fence(ExecContext& ctx) {
+    ctx.spend(params_.fence);
+}
+
+TimePs CpuComplex::timestamp(ExecContext& ctx) {
+    ctx.spend(params_.timestamp);
+    return ctx.now();
+}
+
+std::uint8_t CpuComplex::spin_while_zero(ExecContext& ctx, Hpa byte, SpinBy by) {
+    SIM_CHECK(memory_.contains(byte, 1), "{} looks at {:#x}: no memory", ctx.name(), byte.value());
+    const TimePs start = ctx.now();
+    Processor& processor = processor_of(ctx);
+    std::uint8_t value = 0;
+    memory_.read(byte, &value, 1);
+    bool waited = false;
+    while (value == 0) {
+        waited = true;
+        processor.watched_line = byte.value() / kLineBytes;
+        ctx.stall(processor.watched);
+        memory_.read(byte, &value, 1);
+    }
+    // Whoever wrote the byte took the line away from this processor's caches.
+    TimePs seen = ctx.now();
+    if (waited && by == SpinBy::Umwait) {
+        seen += params_.umwait_wake;
+    } else if (waited && params_.poll_turn != TimePs{}) {
+        const std::uint64_t turn = params_.poll_turn.ps();
+        seen = start + TimePs{((seen - start).ps() + turn - 1) / turn * turn};
+    }
+    ctx.spend(seen + params_.poll_fetch - ctx.now());
+    return value;
+}
+
+void CpuComplex::memory_written(Hpa address, std::uint64_t bytes) {
+    const std::uint64_t first = address.value() / kLineBytes;
+    const std::uint64_t last = (address.value() + bytes - 1) / kLineBytes;
+    for (const auto& processor : processors_) {
+        if (processor->watched_line && *processor->watched_line >= first &&
+            *processor->watched_line <= last) {
+            processor->watched_line.reset();
+            dispatcher_.wake_all(processor->watched);
+        }
+    }
 }
 
 // --- ENQCMD, ENQCMDS ---

@@ -27,7 +27,7 @@
 
 namespace ioasim::cpu {
 
-class CpuComplex final : public sim::Module, public MachinePort, public Instructions {
+class CpuComplex final : public sim::Module, public MachinePort, public TimedInstructions {
 public:
     CpuComplex(sim::Simulation& simulation, const std::string& name, const CpuParams& params,
                memory::PhysicalMemory& memory, sim::Dispatcher& dispatcher, std::uint64_t cpus);
@@ -53,6 +53,12 @@ public:
     EnqResult enqcmds(ExecContext& ctx, const CpuState& state, Hpa portal,
                       const Descriptor64& descriptor) override;
     void movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64& data) override;
+    void store_fence(ExecContext& ctx) override;
+    TimePs timestamp(ExecContext& ctx) override;
+    std::uint8_t spin_while_zero(ExecContext& ctx, Hpa byte, SpinBy by) override;
+
+    // A device wrote there: processors that look at one of these lines see it.
+    void memory_written(Hpa address, std::uint64_t bytes);
 
     void advance(TimePs now) override;
     std::optional<TimePs> next_wakeup() const override;
@@ -67,6 +73,13 @@ private:
         bool waiting = false;
         pcie::Tlp completion;
         trace::Name name;
+        // Direct stores: the last one's line, and when the next one may leave.
+        Hpa direct_line;
+        TimePs same_line_free;
+        TimePs other_line_free;
+        // A line that it looks at in a loop.
+        std::optional<std::uint64_t> watched_line;
+        WaitQueue watched;
     };
     struct InterruptMessage {
         std::uint64_t address;
