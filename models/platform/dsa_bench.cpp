@@ -158,7 +158,6 @@ void DsaBench::make_contexts() {
         must(builder_.context(ctx_,
                               step_of(BareKind::Context, {{"", unit.rid.value()},
                                                           {"pasids", 1},
-                                                          {"device_tlb", 1},
                                                           {"rid_pasid", 0}}),
                               "iommu0"),
              "context entry");
