@@ -42,7 +42,9 @@ public:
           space_(bench.space(client)),
           state_(bench.cpu_state(client)),
           e_(bench.experiment()),
-          submit_by_(e_.submit) {}
+          submit_by_(e_.submit) {
+        cpus_.set_pasid_msr(ctx, bench.pasid_msr(client));
+    }
 
     ExecContext& ctx() { return ctx_; }
     HarnessSpace& space() { return space_; }

@@ -225,8 +225,8 @@ void DsaBench::make_guest() {
             state.vmcs = &vmcs_;
             pasid = guest.value();
         }
-        state.ia32_pasid = cpu::kIa32PasidValid | pasid;
         states_.push_back(state);
+        pasid_msrs_.push_back(cpu::kIa32PasidValid | pasid);
     }
 }
 

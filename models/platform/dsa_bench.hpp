@@ -40,8 +40,9 @@ public:
     Harness& harness() { return harness_; }
     cpu::TimedInstructions& cpus() { return *harness_.world.cpus; }
     HarnessSpace& space(std::size_t client) { return *spaces_.at(client); }
-    // As the program of this address space has it in its MSR and in its VMCS.
+    // The mode that the program of this address space executes in, and its IA32_PASID.
     const cpu::CpuState& cpu_state(std::size_t client) const { return states_.at(client); }
+    std::uint64_t pasid_msr(std::size_t client) const { return pasid_msrs_.at(client); }
     BenchQueue& queue(std::uint32_t device, std::uint32_t group, std::uint32_t queue);
     // By device, then group: one workqueue each.
     std::vector<BenchQueue*> queues();
@@ -71,6 +72,7 @@ private:
     std::vector<Device> devices_;
     std::vector<std::unique_ptr<HarnessSpace>> spaces_;
     std::vector<cpu::CpuState> states_;
+    std::vector<std::uint64_t> pasid_msrs_;
     cpu::Vmcs vmcs_;
 };
 
