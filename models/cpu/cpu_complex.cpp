@@ -185,12 +185,22 @@ void CpuComplex::movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64
     SIM_CHECK(destination.value() % data.size() == 0, "MOVDIR64B to {:#x}", destination.value());
     if (memory_.contains(destination, data.size())) {
         memory_.write(destination, data.data(), data.size());
+        memory_.flush(destination, data.size());  // a direct store goes past the caches
     } else {
         pcie::Tlp tlp = make_request(pcie::TlpKind::MemWrite, destination.value(), 64);
         tlp.data.assign(data.begin(), data.end());
         send(ctx, std::move(tlp));
     }
     ctx.spend(params_.movdir64b);
+}
+
+void CpuComplex::clflushopt(ExecContext& ctx, Hpa address) {
+    SIM_CHECK(memory_.contains(address, 1), "{} flushes {:#x}: no memory", ctx.name(),
+              address.value());
+    if (!probes_.has(kFlushIgnored)) {
+        memory_.flush(address, 1);
+    }
+    ctx.spend(params_.flush);
 }
 
 // --- ENQCMD, ENQCMDS ---

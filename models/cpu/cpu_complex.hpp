@@ -4,7 +4,9 @@
 // Cached accesses take effect at the instant of the call and cost time; uncached reads and ENQCMD
 // stall the processor until their completion is here, so a processor has at most one non-posted
 // request outstanding; uncached writes and MOVDIR64B are posted. Intel SDM vol. 2 and 3.
-// Left out: cache contents and store buffers (a missing fence cannot be observed), local APICs.
+// Lines that are read or written enter the last-level cache (models/memory), CLFLUSHOPT takes them
+// out. Left out: the processors' own caches, store buffers (a missing fence cannot be observed),
+// local APICs.
 #pragma once
 
 #include <map>
@@ -53,6 +55,7 @@ public:
     EnqResult enqcmds(ExecContext& ctx, const CpuState& state, Hpa portal,
                       const Descriptor64& descriptor) override;
     void movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64& data) override;
+    void clflushopt(ExecContext& ctx, Hpa address) override;
 
     void advance(TimePs now) override;
     std::optional<TimePs> next_wakeup() const override;

@@ -68,6 +68,8 @@ public:
     virtual EnqResult enqcmds(ExecContext& ctx, const CpuState& state, Hpa portal,
                               const Descriptor64& descriptor) = 0;
     virtual void movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64& data) = 0;
+    // The line of memory that holds this address leaves all caches.
+    virtual void clflushopt(ExecContext& ctx, Hpa address) = 0;
 };
 
 }  // namespace ioasim::cpu

@@ -20,6 +20,9 @@ const ParamTable<CpuParams>& cpu_param_table() {
         t.time("movdir64b", &CpuParams::movdir64b, 0_ps, 10_us, 106700_ps,
                "MOVDIR64B: issue interval to the same portal line; delivery is posted",
                "accel-datapath hardware evaluation: 9.37 million submissions a second");
+        t.time("clflushopt", &CpuParams::flush, 0_ps, 10_us, 4_ns,
+               "CLFLUSHOPT: each line that leaves the caches",
+               "modelling choice: as a line that copying software writes");
         t.time(
             "completion", &CpuParams::completion, 0_ps, 10_us, 40_ns,
             "a completion back at the core until the instruction retires",

@@ -14,6 +14,7 @@ struct CpuParams {
     TimePs mmio_write;         // the store instruction itself; delivery is posted
     TimePs mmio_issue;         // core to uncore for MMIO reads and ENQCMD
     TimePs movdir64b;          // MOVDIR64B to the same portal line, back to back
+    TimePs flush;              // CLFLUSHOPT: each line
     TimePs completion;         // uncore to core: the instruction retires
     TimePs pasid_translation;  // VMX PASID translation: two cached memory reads
     TimePs interrupt;          // MSI at the CPU complex to the sink

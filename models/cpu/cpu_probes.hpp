@@ -11,6 +11,9 @@ inline const Defect kStalePasidTranslation{
     "cpu.stale_pasid_translation",
     "ENQCMD in a guest keeps using the first translation of a guest PASID for ever"};
 
+inline const Defect kFlushIgnored{"cpu.flush_ignored",
+                                  "CLFLUSHOPT leaves the line in the last-level cache"};
+
 inline const Mark kEnqcmdRetried{"cpu.enqcmd_retried", "A DMWr was answered with retry."};
 inline const Mark kEnqcmdNoPortal{"cpu.enqcmd_no_portal",
                                   "A DMWr went to an address that is no enqueue register."};

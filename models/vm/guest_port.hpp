@@ -58,6 +58,7 @@ public:
     cpu::EnqResult enqcmds(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
                            const cpu::Descriptor64& descriptor) override;
     void movdir64b(ExecContext& ctx, Hpa destination, const cpu::Descriptor64& data) override;
+    void clflushopt(ExecContext& ctx, Hpa address) override;
 
 private:
     using Execute = std::function<cpu::EnqResult(const cpu::CpuState&, Hpa)>;

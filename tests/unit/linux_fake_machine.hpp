@@ -97,6 +97,7 @@ public:
         return enqcmd(ctx, state, portal, descriptor);
     }
     void movdir64b(ExecContext&, Hpa, const cpu::Descriptor64&) override {}
+    void clflushopt(ExecContext&, Hpa) override {}
 
     // --- what the test sets and sees ------------------------------------------------------------
     struct Write {
