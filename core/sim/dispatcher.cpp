@@ -5,9 +5,9 @@
 
 #include <systemc>
 
+#include "core/sim/lock_telling.hpp"
 #include "core/sim/simulation.hpp"
 #include "core/sim/timeline.hpp"
-#include "core/trace/ioasid_events.hpp"
 #include "core/trace/run_events.hpp"
 
 namespace ioasim::sim {
@@ -19,13 +19,6 @@ const char* state_name(TaskState state) {
     static constexpr std::array<const char*, 6> kNames{"waits for a CPU", "runs",   "spends time",
                                                        "spins",           "sleeps", "ended"};
     return kNames.at(static_cast<std::size_t>(state));
-}
-
-trace::IoasidHazardKind event_kind(HazardKind kind) {
-    using K = trace::IoasidHazardKind;
-    static constexpr std::array<K, 5> kKinds{K::SelfDeadlock, K::LockOrder, K::SleepInAtomic,
-                                             K::UnlockNotOwner, K::EndedWithLock};
-    return kKinds.at(static_cast<std::size_t>(kind));
 }
 
 }  // namespace
@@ -82,6 +75,7 @@ struct Dispatcher::Impl final : sc_core::sc_module {
     DispatcherParams params;
     Chooser& chooser;
     LockMonitor monitor;
+    TaskSwitch* task_switch = nullptr;
     trace::Recorder& recorder;
     SourceId source;
     Timeline<Due> timeline;
@@ -409,6 +403,9 @@ void Dispatcher::Impl::occupy(Task& task, std::size_t cpu) {
     cpus[cpu].last = &task;
     task.cpu = static_cast<int>(cpu);
     task.got_cpu = Simulation::now();
+    if (task_switch != nullptr) {
+        task_switch->switch_in(cpu, task);
+    }
     if (recorder.wants(trace::Category::Sched)) {
         recorder.begin_software();
         recorder.emit(source, trace::SchedRun{static_cast<std::uint32_t>(cpu),
@@ -421,6 +418,9 @@ void Dispatcher::Impl::release_cpu(Task& task) {
         return;
     }
     const auto cpu = static_cast<std::size_t>(task.cpu);
+    if (task_switch != nullptr) {
+        task_switch->switch_out(cpu, task, task.state == TaskState::Ended);
+    }
     task.cpu = -1;
     cpus[cpu].task = nullptr;
     std::vector<std::size_t> candidates;
@@ -477,30 +477,7 @@ Dispatcher::Dispatcher(Simulation& sim, const DispatcherParams& params, Chooser&
     : impl_(std::make_unique<Impl>(sim, params, chooser)) {
     sim.dispatcher_ = this;
     Impl& impl = *impl_;
-    impl.monitor.on_lock = [&impl](const ExecContext& ctx, const SimLock& lock, bool acquired,
-                                   TimePs waited) {
-        trace::Recorder& recorder = impl.recorder;
-        if (!recorder.wants(trace::Category::Lock)) {
-            return;
-        }
-        const trace::Name name = recorder.name(lock.name());
-        const trace::Name owner = recorder.name(ctx.name());
-        if (acquired) {
-            recorder.emit(ctx.source(), trace::LockAcquire{name, owner, waited});
-        } else {
-            recorder.emit(ctx.source(), trace::LockRelease{name, owner});
-        }
-    };
-    impl.monitor.on_hazard = [&impl](const Hazard& hazard) {
-        trace::Recorder& recorder = impl.recorder;
-        const std::string& actor = hazard.actor->name();
-        const std::string lock =
-            hazard.other_lock.empty() ? hazard.lock : hazard.other_lock + " then " + hazard.lock;
-        recorder.emit(hazard.actor->source(),
-                      trace::IoasidHazard{recorder.name(actor.substr(0, actor.find('/'))),
-                                          event_kind(hazard.kind), recorder.name(actor),
-                                          recorder.name(lock), recorder.name(hazard.chain)});
-    };
+    tell_locks(impl.monitor, impl.recorder);
 }
 
 Dispatcher::~Dispatcher() {
@@ -525,6 +502,13 @@ bool Dispatcher::interrupt(ExecContext& ctx) {
     return impl_->interrupt(static_cast<Task&>(ctx));
 }
 
+void Dispatcher::interrupt_cpu(std::size_t cpu) {
+    Task* const task = impl_->cpus.at(cpu).task;
+    if (task != nullptr) {
+        impl_->interrupt(*task);
+    }
+}
+
 void Dispatcher::wake_one(WaitQueue& queue) {
     if (!queue.empty()) {
         const std::size_t pick = impl_->chooser.choose("wake.waiter", queue.size());
@@ -540,6 +524,14 @@ void Dispatcher::wake_all(WaitQueue& queue) {
 
 int Dispatcher::cpu_of(const ExecContext& ctx) const {
     return static_cast<const Task&>(ctx).cpu;
+}
+
+TimePs Dispatcher::on_cpu_since(const ExecContext& ctx) const {
+    return static_cast<const Task&>(ctx).got_cpu;
+}
+
+void Dispatcher::set_task_switch(TaskSwitch& code) {
+    impl_->task_switch = &code;
 }
 
 LockMonitor& Dispatcher::monitor() {

@@ -29,6 +29,15 @@ struct TaskOptions {
 
 using TaskBody = std::function<void(ExecContext&)>;
 
+// The code of a kernel that switches tasks: told before a task runs on a CPU that it did not have,
+// and after it gave one up or ended.
+class TaskSwitch {
+public:
+    virtual ~TaskSwitch() = default;
+    virtual void switch_in(std::size_t cpu, const ExecContext& task) = 0;
+    virtual void switch_out(std::size_t cpu, const ExecContext& task, bool ended) = 0;
+};
+
 struct DispatcherParams {
     std::uint64_t cpus = 4;
     std::uint64_t pool = 64;  // task threads; more tasks at once than this is refused
@@ -51,12 +60,18 @@ public:
     // Interrupts what `ctx` is spending or sleeping for: its persona's Interruptible runs in its
     // context, then it goes on. Takes effect 1 ps later. False when the task ended.
     bool interrupt(ExecContext& ctx);
+    // The same for whatever runs on a CPU; nothing when it is idle.
+    void interrupt_cpu(std::size_t cpu);
     // Hardware wakes software (a completion arrived, an interrupt). Takes effect after the wake
     // latency.
     void wake_one(WaitQueue& queue);
     void wake_all(WaitQueue& queue);
     // The CPU that the context runs on now, or -1.
     int cpu_of(const ExecContext& ctx) const;
+    // Since when it has had that CPU.
+    TimePs on_cpu_since(const ExecContext& ctx) const;
+    // At most one; before time runs.
+    void set_task_switch(TaskSwitch& code);
 
     LockMonitor& monitor();
     // Tasks that are not services and have not ended.

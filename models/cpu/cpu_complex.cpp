@@ -124,7 +124,7 @@ void CpuComplex::machine_check(const ExecContext& ctx, std::uint64_t pa, std::ui
 
 // --- uncached accesses ---
 
-CpuComplex::Processor& CpuComplex::processor_of(const ExecContext& ctx) {
+CpuComplex::Processor& CpuComplex::processor_of(const ExecContext& ctx) const {
     const int cpu = dispatcher_.cpu_of(ctx);
     SIM_CHECK(cpu >= 0, "{} executes without a processor", ctx.name());
     return *processors_.at(static_cast<std::size_t>(cpu));
@@ -181,8 +181,10 @@ void CpuComplex::mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t va
     ctx.spend(params_.mmio_write);
 }
 
-void CpuComplex::movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64& data) {
-    SIM_CHECK(destination.value() % data.size() == 0, "MOVDIR64B to {:#x}", destination.value());
+bool CpuComplex::movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64& data) {
+    if (destination.value() % data.size() != 0) {
+        return false;
+    }
     if (memory_.contains(destination, data.size())) {
         memory_.write(destination, data.data(), data.size());
         memory_.flush(destination, data.size());  // a direct store goes past the caches
@@ -192,6 +194,7 @@ void CpuComplex::movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64
         send(ctx, std::move(tlp));
     }
     ctx.spend(params_.movdir64b);
+    return true;
 }
 
 void CpuComplex::clflushopt(ExecContext& ctx, Hpa address) {
@@ -220,13 +223,18 @@ EnqResult CpuComplex::enqueue(ExecContext& ctx, EnqKind kind, const CpuState& st
     const TimePs start = ctx.now();
     ctx.spend(params_.mmio_issue);  // not begun yet: an interruption may still come first
     const OneInstruction instruction(ctx);
-    const Pasid guest = submitted_pasid(kind, state, descriptor);
+    const std::uint64_t msr = pasid_msr(ctx);
+    const Pasid guest = submitted_pasid(kind, msr, descriptor);
     EnqResult result{EnqOutcome::GeneralProtection, Pasid{kInvalidIoasid}};
     std::uint64_t number = 0;
-    if (faults(kind, state, portal, descriptor)) {
+    if (refused(kind, state, msr, portal, descriptor)) {
         probes_.hit(kEnqcmdFaulted);
     } else if (const auto pasid = host_pasid(ctx, state, guest)) {
-        result = transmit(ctx, portal, *pasid, wire_command(kind, *pasid, descriptor), number);
+        Descriptor64 wire = wire_command(kind, *pasid, descriptor);
+        if (state.supervisor && probes_.has(kEnqcmdPrivileged)) {
+            wire[3] |= 0x80;
+        }
+        result = transmit(ctx, portal, *pasid, wire, number);
     } else {
         probes_.hit(kTranslationMiss);
         result.outcome = kind == EnqKind::Enqcmd ? EnqOutcome::ExitEnqcmd : EnqOutcome::ExitEnqcmds;
@@ -237,6 +245,18 @@ EnqResult CpuComplex::enqueue(ExecContext& ctx, EnqKind kind, const CpuState& st
                                          traced(result.outcome), ctx.now() - start, number});
     }
     return result;
+}
+
+bool CpuComplex::refused(EnqKind kind, const CpuState& state, std::uint64_t ia32_pasid, Hpa portal,
+                         const Descriptor64& descriptor) const {
+    Descriptor64 source = descriptor;
+    if (probes_.has(kReservedBitsIgnored)) {
+        std::fill_n(source.begin(), 4, std::uint8_t{0});
+    }
+    if (probes_.has(kPasidValidIgnored)) {
+        ia32_pasid |= kIa32PasidValid;
+    }
+    return faults(kind, state, ia32_pasid, portal, source);
 }
 
 std::optional<Pasid> CpuComplex::host_pasid(ExecContext& ctx, const CpuState& state, Pasid guest) {
@@ -251,7 +271,11 @@ std::optional<Pasid> CpuComplex::host_pasid(ExecContext& ctx, const CpuState& st
     if (probes_.has(kStalePasidTranslation) && kept != stale_.end()) {
         pasid = kept->second;
     } else {
-        pasid = translate_pasid(*state.vmcs, guest, memory_);
+        Vmcs vmcs = *state.vmcs;
+        if (probes_.has(kOneDirectory)) {
+            vmcs.high_pasid_directory = vmcs.low_pasid_directory;
+        }
+        pasid = translate_pasid(vmcs, guest, memory_);
     }
     if (pasid && probes_.has(kStalePasidTranslation)) {
         stale_.emplace(key, *pasid);
@@ -276,6 +300,30 @@ EnqResult CpuComplex::transmit(ExecContext& ctx, Hpa portal, Pasid pasid, const 
     return {accepted ? EnqOutcome::Accepted : EnqOutcome::Retry, pasid};
 }
 
+// --- registers, interrupts between processors ---
+
+std::uint64_t CpuComplex::pasid_msr(const ExecContext& ctx) const {
+    return processor_of(ctx).ia32_pasid;
+}
+
+void CpuComplex::set_pasid_msr(ExecContext& ctx, std::uint64_t value) {
+    processor_of(ctx).ia32_pasid = value;
+}
+
+std::uint64_t CpuComplex::xsaves(std::size_t processor) const {
+    return processors_.at(processor)->ia32_pasid;
+}
+
+void CpuComplex::xrstors(std::size_t processor, std::uint64_t ia32_pasid) {
+    processors_.at(processor)->ia32_pasid = ia32_pasid;
+}
+
+void CpuComplex::send_ipi(ExecContext& ctx, std::size_t processor) {
+    SIM_CHECK(processor < processors_.size(), "{} interrupts cpu{}", ctx.name(), processor);
+    ipis_.schedule(ctx.now() + params_.ipi, 0, processor);
+    wake_at(ctx.now() + params_.ipi);
+}
+
 // --- what comes back ---
 
 void CpuComplex::advance(TimePs now) {
@@ -295,6 +343,9 @@ void CpuComplex::advance(TimePs now) {
         processor.completion = std::move(tlp);
         dispatcher_.wake_all(processor.answer);
     }
+    while (ipis_.due(now)) {
+        dispatcher_.interrupt_cpu(ipis_.pop());
+    }
     while (interrupts_.due(now)) {
         const InterruptMessage message = interrupts_.pop();
         if (sink_ != nullptr) {
@@ -305,7 +356,7 @@ void CpuComplex::advance(TimePs now) {
 }
 
 std::optional<TimePs> CpuComplex::next_wakeup() const {
-    return sim::earliest(inbox_.next(), interrupts_.next());
+    return sim::earliest(inbox_.next(), sim::earliest(interrupts_.next(), ipis_.next()));
 }
 
 void CpuComplex::dump(sim::StateDump& out) const {
@@ -314,7 +365,8 @@ void CpuComplex::dump(sim::StateDump& out) const {
             out.line(fmt::format("waits: {}", processor->answer.name()));
         }
     }
-    out.line(fmt::format("{} interrupt messages on their way to the kernel", interrupts_.size()));
+    out.line(fmt::format("{} interrupt messages on their way to the kernel, {} to processors",
+                         interrupts_.size(), ipis_.size()));
 }
 
 bool CpuComplex::busy() const {
@@ -323,7 +375,7 @@ bool CpuComplex::busy() const {
             return true;
         }
     }
-    return !interrupts_.empty();
+    return !interrupts_.empty() || !ipis_.empty();
 }
 
 }  // namespace ioasim::cpu

@@ -29,7 +29,11 @@
 
 namespace ioasim::cpu {
 
-class CpuComplex final : public sim::Module, public MachinePort, public Instructions {
+class CpuComplex final : public sim::Module,
+                         public MachinePort,
+                         public Instructions,
+                         public LocalApics,
+                         public ExtendedState {
 public:
     CpuComplex(sim::Simulation& simulation, const std::string& name, const CpuParams& params,
                memory::PhysicalMemory& memory, sim::Dispatcher& dispatcher, std::uint64_t cpus);
@@ -54,8 +58,17 @@ public:
                      const Descriptor64& descriptor) override;
     EnqResult enqcmds(ExecContext& ctx, const CpuState& state, Hpa portal,
                       const Descriptor64& descriptor) override;
-    void movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64& data) override;
+    bool movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64& data) override;
     void clflushopt(ExecContext& ctx, Hpa address) override;
+    std::uint64_t pasid_msr(const ExecContext& ctx) const override;
+    void set_pasid_msr(ExecContext& ctx, std::uint64_t value) override;
+
+    // LocalApics.
+    void send_ipi(ExecContext& ctx, std::size_t processor) override;
+
+    // ExtendedState.
+    std::uint64_t xsaves(std::size_t processor) const override;
+    void xrstors(std::size_t processor, std::uint64_t ia32_pasid) override;
 
     void advance(TimePs now) override;
     std::optional<TimePs> next_wakeup() const override;
@@ -63,9 +76,11 @@ public:
     bool busy() const override;
 
 private:
-    // The one non-posted request of a logical processor; its tag is the processor's index.
+    // The one non-posted request of a logical processor, whose tag is the processor's index; and
+    // its registers.
     struct Processor {
         explicit Processor(std::size_t index);
+        std::uint64_t ia32_pasid = 0;
         WaitQueue answer;
         bool waiting = false;
         pcie::Tlp completion;
@@ -79,13 +94,15 @@ private:
     // A read of poisoned memory: told, and the bytes are all ones.
     void machine_check(const ExecContext& ctx, std::uint64_t pa, std::uint8_t* out,
                        std::size_t size);
-    Processor& processor_of(const ExecContext& ctx);
+    Processor& processor_of(const ExecContext& ctx) const;
     pcie::Tlp make_request(pcie::TlpKind kind, std::uint64_t address, std::uint32_t length) const;
     void send(ExecContext& ctx, pcie::Tlp tlp);
     // Sends a non-posted request and stalls; the completion is in the processor then.
     const pcie::Tlp& ask(ExecContext& ctx, pcie::Tlp request);
     EnqResult enqueue(ExecContext& ctx, EnqKind kind, const CpuState& state, Hpa portal,
                       const Descriptor64& descriptor);
+    bool refused(EnqKind kind, const CpuState& state, std::uint64_t ia32_pasid, Hpa portal,
+                 const Descriptor64& descriptor) const;
     std::optional<Pasid> host_pasid(ExecContext& ctx, const CpuState& state, Pasid guest);
     EnqResult transmit(ExecContext& ctx, Hpa portal, Pasid pasid, const Descriptor64& wire,
                        std::uint64_t& number);
@@ -97,6 +114,7 @@ private:
     sim::Inbox<pcie::Tlp> inbox_;
     sim::Link<pcie::Tlp> upstream_;
     sim::Timeline<InterruptMessage> interrupts_;
+    sim::Timeline<std::size_t> ipis_;  // to which processor
     std::vector<std::unique_ptr<Processor>> processors_;
     InterruptSink* sink_ = nullptr;
     // Defect cpu.stale_pasid_translation: (low directory, guest PASID) -> first translation.

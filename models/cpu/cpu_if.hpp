@@ -26,10 +26,8 @@ struct Vmcs {
     Hpa high_pasid_directory;
 };
 
-// State of the program that executes: one per host task or per guest task. `vmcs` is null in VMX
-// root operation (host).
+// The mode in which an instruction executes. `vmcs` is null in VMX root operation (host).
 struct CpuState {
-    std::uint64_t ia32_pasid = 0;
     bool supervisor = false;
     const Vmcs* vmcs = nullptr;
 };
@@ -67,9 +65,32 @@ public:
                              const Descriptor64& descriptor) = 0;
     virtual EnqResult enqcmds(ExecContext& ctx, const CpuState& state, Hpa portal,
                               const Descriptor64& descriptor) = 0;
-    virtual void movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64& data) = 0;
+    // False: #GP(0), the destination is not 64-byte aligned.
+    virtual bool movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64& data) = 0;
     // The line of memory that holds this address leaves all caches.
     virtual void clflushopt(ExecContext& ctx, Hpa address) = 0;
+
+    // RDMSR and WRMSR of IA32_PASID on the logical processor that executes; their cost is the
+    // caller's. In a guest too: nothing intercepts the register.
+    virtual std::uint64_t pasid_msr(const ExecContext& ctx) const = 0;
+    virtual void set_pasid_msr(ExecContext& ctx, std::uint64_t value) = 0;
+};
+
+// Interrupts between processors: posted; what the other processor executes is interrupted at an
+// instruction boundary after the message has come.
+class LocalApics {
+public:
+    virtual ~LocalApics() = default;
+    virtual void send_ipi(ExecContext& ctx, std::size_t processor) = 0;
+};
+
+// The extended state of a logical processor that XSAVES and XRSTORS move (component 10: PASID).
+// Used by the code that switches tasks; the cost is part of the switch.
+class ExtendedState {
+public:
+    virtual ~ExtendedState() = default;
+    virtual std::uint64_t xsaves(std::size_t processor) const = 0;
+    virtual void xrstors(std::size_t processor, std::uint64_t ia32_pasid) = 0;
 };
 
 }  // namespace ioasim::cpu

@@ -34,6 +34,9 @@ const ParamTable<CpuParams>& cpu_param_table() {
         t.time("interrupt", &CpuParams::interrupt, 0_ps, 100_us, 1_us,
                "MSI at the CPUs to the first instruction of the handler",
                "assumed, 0.5 to 3 us: idle core in a shallow sleep state");
+        t.time("ipi", &CpuParams::ipi, 1_ps, 100_us, 400_ns,
+               "an interrupt from one processor to another",
+               "assumed: 1500 to 3000 cycles for a kick (Linux KVM) less sending it and the exit");
         t.time(
             "link.latency", &CpuParams::link_latency, 1_ps, 10_us, 20_ns,
             "CPUs to root complex, one way",

@@ -18,6 +18,7 @@ struct CpuParams {
     TimePs completion;         // uncore to core: the instruction retires
     TimePs pasid_translation;  // VMX PASID translation: two cached memory reads
     TimePs interrupt;          // MSI at the CPU complex to the sink
+    TimePs ipi;
     // The link to the root complex.
     TimePs link_latency;
     std::uint64_t link_bandwidth = 0;

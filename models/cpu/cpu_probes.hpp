@@ -11,6 +11,15 @@ inline const Defect kStalePasidTranslation{
     "cpu.stale_pasid_translation",
     "ENQCMD in a guest keeps using the first translation of a guest PASID for ever"};
 
+inline const Defect kPasidValidIgnored{
+    "cpu.pasid_valid_ignored", "ENQCMD takes IA32_PASID whether its valid bit is set or not"};
+inline const Defect kReservedBitsIgnored{
+    "cpu.reserved_bits_ignored",
+    "ENQCMD and ENQCMDS do not look at the reserved bits of their source"};
+inline const Defect kEnqcmdPrivileged{"cpu.enqcmd_privileged",
+                                      "ENQCMD at CPL 0 marks its descriptor as privileged"};
+inline const Defect kOneDirectory{"cpu.one_directory",
+                                  "PASID translation takes the low directory whatever bit 19 says"};
 inline const Defect kFlushIgnored{"cpu.flush_ignored",
                                   "CLFLUSHOPT leaves the line in the last-level cache"};
 

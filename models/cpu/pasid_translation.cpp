@@ -8,7 +8,10 @@ namespace {
 
 std::uint64_t read_le(const memory::PhysicalMemory& memory, Hpa address, unsigned size) {
     std::array<std::uint8_t, 8> bytes{};
-    memory.read(address, bytes.data(), size);
+    bytes.fill(0xFF);  // where no memory is
+    if (memory.contains(address, size)) {
+        memory.read(address, bytes.data(), size);
+    }
     std::uint64_t value = 0;
     for (unsigned i = 0; i < size; ++i) {
         value |= std::uint64_t{bytes[i]} << (8 * i);
@@ -42,20 +45,21 @@ std::optional<Pasid> translate_pasid(const Vmcs& vmcs, Pasid guest,
     return translated.pasid;
 }
 
-bool faults(EnqKind kind, const CpuState& state, Hpa portal, const Descriptor64& descriptor) {
+bool faults(EnqKind kind, const CpuState& state, std::uint64_t ia32_pasid, Hpa portal,
+            const Descriptor64& descriptor) {
     if (kind == EnqKind::Enqcmds) {
         if (!state.supervisor || get_bits(first_dword(descriptor), 30, 20) != 0) {
             return true;
         }
-    } else if ((state.ia32_pasid & kIa32PasidValid) == 0 || first_dword(descriptor) != 0) {
+    } else if ((ia32_pasid & kIa32PasidValid) == 0 || first_dword(descriptor) != 0) {
         return true;
     }
     return portal.value() % sizeof(Descriptor64) != 0;
 }
 
-Pasid submitted_pasid(EnqKind kind, const CpuState& state, const Descriptor64& descriptor) {
+Pasid submitted_pasid(EnqKind kind, std::uint64_t ia32_pasid, const Descriptor64& descriptor) {
     const std::uint64_t from =
-        kind == EnqKind::Enqcmds ? std::uint64_t{first_dword(descriptor)} : state.ia32_pasid;
+        kind == EnqKind::Enqcmds ? std::uint64_t{first_dword(descriptor)} : ia32_pasid;
     return Pasid{static_cast<std::uint32_t>(get_bits(from, 19, 0))};
 }
 

@@ -19,10 +19,11 @@ std::optional<Pasid> translate_pasid(const Vmcs& vmcs, Pasid guest,
 
 // #GP(0) causes, in this fixed order: ENQCMDS outside of CPL 0, IA32_PASID not valid (ENQCMD),
 // reserved bits of the source, portal not 64-byte aligned.
-bool faults(EnqKind kind, const CpuState& state, Hpa portal, const Descriptor64& descriptor);
+bool faults(EnqKind kind, const CpuState& state, std::uint64_t ia32_pasid, Hpa portal,
+            const Descriptor64& descriptor);
 
 // The PASID before translation: IA32_PASID[19:0], or the source's [19:0] for ENQCMDS.
-Pasid submitted_pasid(EnqKind kind, const CpuState& state, const Descriptor64& descriptor);
+Pasid submitted_pasid(EnqKind kind, std::uint64_t ia32_pasid, const Descriptor64& descriptor);
 
 // The 64 bytes on the wire: PASID in [19:0], PRIV in bit 31 (0 for ENQCMD, the source's for
 // ENQCMDS).

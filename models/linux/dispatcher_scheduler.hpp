@@ -13,8 +13,10 @@ class DispatcherScheduler final : public TaskScheduler {
 public:
     explicit DispatcherScheduler(sim::Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
 
-    bool interrupt(ExecContext& ctx) override { return dispatcher_.interrupt(ctx); }
-    bool on_cpu(const ExecContext& ctx) const override { return dispatcher_.cpu_of(ctx) >= 0; }
+    int cpu_of(const ExecContext& ctx) const override { return dispatcher_.cpu_of(ctx); }
+    TimePs on_cpu_since(const ExecContext& ctx) const override {
+        return dispatcher_.on_cpu_since(ctx);
+    }
     void spawn(const std::string& name, MachinePort* port,
                std::function<void(ExecContext&)> body) override {
         sim::TaskOptions options;

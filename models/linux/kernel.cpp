@@ -120,6 +120,7 @@ Errno Kernel::boot_locked(ExecContext& ctx) {
 // --- processes ----------------------------------------------------------------------------------
 
 Errno Kernel::start_process(ExecContext& ctx, Process& process) {
+    instructions().set_pasid_msr(ctx, 0);  // a new thread: its extended state is the initial one
     const Errno error = process.mm.create(ctx);
     if (error == Errno::Ok) {
         emit(ctx, trace::ProcessStart{intern(process.name)});
@@ -133,8 +134,8 @@ void Kernel::exit_process(ExecContext& ctx, Process& process, const std::string&
     }
     ctx.spend(params_.syscall);
     sva_->release(ctx, process);
-    if (process.cpu.ia32_pasid != 0) {
-        load_pasid(ctx, process, Pasid{}, false);
+    if (process.pasid_activated) {
+        load_pasid(ctx, Pasid{}, false);
     }
     process.mm.destroy(ctx);
     emit(ctx, trace::ProcessExit{intern(process.name), intern(cause)});
@@ -146,9 +147,9 @@ void Kernel::power_off() {
     }
 }
 
-void Kernel::load_pasid(ExecContext& ctx, Process& process, Pasid pasid, bool valid) {
+void Kernel::load_pasid(ExecContext& ctx, Pasid pasid, bool valid) {
     ctx.spend(params_.wrmsr);
-    process.cpu.ia32_pasid = valid ? cpu::kIa32PasidValid | pasid.value() : 0;
+    instructions().set_pasid_msr(ctx, valid ? cpu::kIa32PasidValid | pasid.value() : 0);
     emit(ctx, trace::CpuPasid{intern(ctx.name()), pasid, valid});
 }
 

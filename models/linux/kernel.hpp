@@ -83,7 +83,7 @@ public:
     // The machine stops (its VM is gone): every process counts as killed.
     void power_off();
     // Puts a PASID into the thread's IA32_PASID.
-    void load_pasid(ExecContext& ctx, Process& process, Pasid pasid, bool valid);
+    void load_pasid(ExecContext& ctx, Pasid pasid, bool valid);
 
     Device* find_device(const std::string& name);
     IommuDriver* find_iommu(const std::string& name);

@@ -145,28 +145,25 @@ void Kvm::clear_translation(ExecContext& ctx, Spid spid) {
 // A vCPU inside an ENQCMD may have read the entry before it was cleared. Once it left guest mode
 // (or was not in it) it reads the table anew.
 void Kvm::kick_all(ExecContext& ctx) {
-    struct Waiting {
-        VcpuControl* vcpu;
-        std::uint64_t exits;
-    };
-    std::vector<Waiting> waiting;
+    const TimePs written = ctx.now();
+    std::vector<VcpuControl*> waiting;
     for (VcpuControl* vcpu : vcpus_) {
-        if (!vcpu->in_guest()) {
+        if (!vcpu->in_guest_since(written)) {
             continue;
         }
-        waiting.push_back({vcpu, vcpu->exits()});
+        waiting.push_back(vcpu);
         kernel_.emit(ctx, trace::KvmKick{vm_name_, kernel_.intern(vcpu->name())});
         ctx.spend(kernel_.params().kick_send);
         vcpu->kick(ctx);
     }
     const TimePs deadline = ctx.now() + kernel_.params().kick_timeout;
-    for (const Waiting& wait : waiting) {
-        while (wait.vcpu->in_guest() && wait.vcpu->exits() == wait.exits) {
+    for (const VcpuControl* vcpu : waiting) {
+        while (vcpu->in_guest_since(written)) {
             if (ctx.now() >= deadline) {
                 kernel_.emit(ctx, trace::IoasidHazard{kernel_.intern(kernel_.name()),
                                                       trace::IoasidHazardKind::KickTimeout,
                                                       kernel_.intern(ctx.name()),
-                                                      kernel_.intern(wait.vcpu->name()),
+                                                      kernel_.intern(vcpu->name()),
                                                       kernel_.intern(ctx.call_chain())});
                 return;
             }

@@ -35,6 +35,10 @@ inline const Defect kKvmLateClear{
 inline const Defect kKvmNoKick{
     "kvm.no_kick", "KVM clears its PASID translation without kicking vCPUs out of guest mode"};
 
+inline const Defect kSwitchKeepsPasid{
+    "linux.switch_keeps_pasid",
+    "a switch of tasks restores no extended state: IA32_PASID stays the former task's"};
+
 inline const FaultSite kPageAllocation{"linux.alloc_pages", "a kernel page allocation (-ENOMEM)"};
 
 }  // namespace ioasim::os

@@ -9,7 +9,6 @@
 #include <string>
 
 #include "core/base/types.hpp"
-#include "models/cpu/cpu_if.hpp"
 #include "models/linux/mm.hpp"
 
 namespace ioasim {
@@ -26,7 +25,6 @@ struct Process {
 
     std::string name;  // "host/app", "vm1/vcpu0/app"
     Mm mm;
-    cpu::CpuState cpu;  // IA32_PASID of the thread
     // The kernel loads IA32_PASID at the thread's first ENQCMD (#GP), once.
     bool pasid_activated = false;
     std::optional<Pasid> pasid;                    // of the mm: set by the first bind

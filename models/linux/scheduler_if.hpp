@@ -1,5 +1,5 @@
-// What kernel code asks of the scheduler of the machine under it: inter-processor interrupts and
-// helper tasks. DispatcherScheduler (dispatcher_scheduler.hpp) implements it on simulated CPUs.
+// What kernel code asks of the scheduler of the machine under it: where a task runs, and helper
+// tasks. DispatcherScheduler (dispatcher_scheduler.hpp) implements it on simulated CPUs.
 #pragma once
 
 #include <functional>
@@ -12,10 +12,9 @@ namespace ioasim::os {
 class TaskScheduler {
 public:
     virtual ~TaskScheduler() = default;
-    // Interrupts what `ctx` does at the moment; false when its task has ended.
-    virtual bool interrupt(ExecContext& ctx) = 0;
-    // True while the context holds a logical CPU.
-    virtual bool on_cpu(const ExecContext& ctx) const = 0;
+    // The logical CPU that the context runs on, or -1; and since when it has had it.
+    virtual int cpu_of(const ExecContext& ctx) const = 0;
+    virtual TimePs on_cpu_since(const ExecContext& ctx) const = 0;
     // Starts a helper task of the kernel as soon as possible.
     virtual void spawn(const std::string& name, MachinePort* port,
                        std::function<void(ExecContext&)> body) = 0;

@@ -114,7 +114,7 @@ Errno UserQueue::fill_source(ExecContext& ctx, const SubmitRequest& request,
 
 Errno UserQueue::select_pasid(ExecContext& ctx, const SubmitRequest& request) {
     if (!request.pasid ||
-        process_.cpu.ia32_pasid == (cpu::kIa32PasidValid | request.pasid->value())) {
+        kernel_.instructions().pasid_msr(ctx) == (cpu::kIa32PasidValid | request.pasid->value())) {
         return Errno::Ok;
     }
     if (request.pasid == process_.pasid && !process_.pasid_activated) {
@@ -126,7 +126,7 @@ Errno UserQueue::select_pasid(ExecContext& ctx, const SubmitRequest& request) {
         return Errno::Eperm;
     }
     ctx.spend(kernel_.params().syscall);
-    kernel_.load_pasid(ctx, process_, *request.pasid, true);
+    kernel_.load_pasid(ctx, *request.pasid, true);
     process_.pasid_activated = true;
     return Errno::Ok;
 }
@@ -188,7 +188,7 @@ Errno UserQueue::enqueue(ExecContext& ctx, std::uint64_t portal, std::uint64_t d
             return address.error();
         }
         const cpu::EnqResult result =
-            kernel_.instructions().enqcmd(ctx, process_.cpu, Hpa{*address}, bytes);
+            kernel_.instructions().enqcmd(ctx, cpu::CpuState{}, Hpa{*address}, bytes);
         if (result.outcome == cpu::EnqOutcome::Accepted) {
             return Errno::Ok;
         }
@@ -217,7 +217,7 @@ Errno UserQueue::handle_gp(ExecContext& ctx) {
     if (process_.pasid_activated || !process_.pasid) {
         return Errno::Efault;
     }
-    kernel_.load_pasid(ctx, process_, *process_.pasid, true);
+    kernel_.load_pasid(ctx, *process_.pasid, true);
     process_.pasid_activated = true;
     return Errno::Ok;
 }

@@ -23,10 +23,9 @@ class VcpuControl {
 public:
     virtual ~VcpuControl() = default;
     virtual const std::string& name() const = 0;
-    // It executes guest instructions at the moment, on a CPU or inside one instruction.
-    virtual bool in_guest() const = 0;
-    // VM exits so far: a vCPU that exited once after a table write uses the new contents.
-    virtual std::uint64_t exits() const = 0;
+    // It has executed guest instructions ever since: one of them may have read at `since` what is
+    // used later. A vCPU that left guest mode or its CPU in between reads anew.
+    virtual bool in_guest_since(TimePs since) const = 0;
     // Asks it to leave guest mode (IPI).
     virtual void kick(ExecContext& by) = 0;
 };

@@ -112,9 +112,12 @@ const char* error_text(cpu::EnqOutcome outcome) {
             return "retry";
         case cpu::EnqOutcome::GeneralProtection:
             return "gp";
-        default:
-            return "exit";
+        case cpu::EnqOutcome::ExitEnqcmd:
+            return "exit72";
+        case cpu::EnqOutcome::ExitEnqcmds:
+            return "exit73";
     }
+    return "";
 }
 
 }  // namespace
@@ -135,7 +138,21 @@ std::vector<BareSpec> accelerator_specs() {
          false,
          "what becomes of it; a posted store is always accepted",
          "\"accepted\"",
-         {"accepted", "retry", "gp", "any"}}};
+         {"accepted", "retry", "gp", "exit72", "exit73", "any"}},
+        {"offset", V::Number, false, "where in the page", "0", {}, 0, kPageSize - 1},
+        {"ia32_pasid", V::Number, false, "enqcmd: the MSR as it is (default: `pasid`, valid)"},
+        {"first",
+         V::Number,
+         false,
+         "the source's first four bytes as they are",
+         "",
+         {},
+         0,
+         0xFFFFFFFF},
+        {"user", V::Flag, false, "outside of CPL 0", "false"},
+        {"low_directory", V::Number, false,
+         "in a guest with PASID translation: the directory of PASIDs below 80000h"},
+        {"high_directory", V::Number, false, "and the one of the others", "0"}};
     enqueue.insert(enqueue.end(), how.begin(), how.end());
     return {
         {"dsa_enable",
@@ -281,29 +298,46 @@ BareResult BareAccelerator::command(const BareStep& step) {
     return {Errno::Ok, {}, {}, status.result};
 }
 
+cpu::EnqResult BareAccelerator::submit(const BareStep& step, Hpa target,
+                                       const dsa::Descriptor& descriptor) {
+    const std::string by = step.name("by", "enqcmds");
+    dsa::DescriptorBytes source = dsa::encode(descriptor);
+    cpu::Vmcs vmcs;
+    vmcs.enable_pasid_translation = true;
+    vmcs.low_pasid_directory = Hpa{step.number("low_directory")};
+    vmcs.high_pasid_directory = Hpa{step.number("high_directory")};
+    cpu::CpuState mode;
+    mode.supervisor = step.number("user") == 0;
+    mode.vmcs = step.has("low_directory") ? &vmcs : nullptr;
+    if (by == "enqcmd") {
+        dsa::put_le(source, 0, 4, 0);  // the instruction fills in PASID and PRIV
+    }
+    if (step.has("first")) {
+        dsa::put_le(source, 0, 4, step.number("first"));
+    }
+    if (by == "movdir64b") {
+        cpu::EnqResult result;
+        if (!cpus_.movdir64b(ctx_, target, source)) {
+            result.outcome = cpu::EnqOutcome::GeneralProtection;
+        }
+        return result;
+    }
+    if (by == "enqcmd") {
+        cpus_.set_pasid_msr(ctx_,
+                            step.number("ia32_pasid", cpu::kIa32PasidValid | descriptor.pasid));
+        return cpus_.enqcmd(ctx_, mode, target, source);
+    }
+    return cpus_.enqcmds(ctx_, mode, target, source);
+}
+
 BareResult BareAccelerator::enqueue(const BareStep& step) {
     const dsa::Descriptor descriptor = descriptor_of(step);
     const auto portal = step.name("portal", "limited") == "limited" ? dsa::Portal::LimitedMsix
                                                                     : dsa::Portal::UnlimitedMsix;
     const Hpa target{unit_.portals +
-                     dsa::portal_offset(static_cast<std::uint32_t>(step.number("wq")), portal)};
-    const std::string by = step.name("by", "enqcmds");
-    cpu::EnqResult result;
-    if (by == "movdir64b") {
-        cpus_.movdir64b(ctx_, target, dsa::encode(descriptor));
-    } else if (by == "enqcmd") {
-        cpu::CpuState user;
-        user.ia32_pasid = cpu::kIa32PasidValid | descriptor.pasid;
-        // The instruction fills in the first dword.
-        dsa::Descriptor bytes = descriptor;
-        bytes.pasid = 0;
-        bytes.privileged = false;
-        result = cpus_.enqcmd(ctx_, user, target, dsa::encode(bytes));
-    } else {
-        cpu::CpuState kernel;
-        kernel.supervisor = true;
-        result = cpus_.enqcmds(ctx_, kernel, target, dsa::encode(descriptor));
-    }
+                     dsa::portal_offset(static_cast<std::uint32_t>(step.number("wq")), portal) +
+                     step.number("offset")};
+    const cpu::EnqResult result = submit(step, target, descriptor);
     const std::string expect = step.name("expect", "accepted");
     if (expect != "any" && expect != error_text(result.outcome)) {
         return {Errno::Eio, expect, error_text(result.outcome), 0};

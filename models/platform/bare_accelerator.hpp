@@ -42,6 +42,8 @@ private:
     Errno run(dsa::Command code, std::uint32_t operand, bool interrupt, TimePs timeout,
               dsa::CommandStatus& status);
 
+    cpu::EnqResult submit(const BareStep& step, Hpa target, const dsa::Descriptor& descriptor);
+
     ExecContext& ctx_;
     const BareUnit& unit_;
     cpu::Instructions& cpus_;

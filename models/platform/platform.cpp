@@ -12,6 +12,7 @@
 #include "core/trace/run_events.hpp"
 #include "models/linux/dispatcher_scheduler.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/task_switch.hpp"
 #include "models/pcie/config_layout.hpp"
 #include "models/platform/address_map.hpp"
 #include "models/platform/bare_program.hpp"
@@ -83,6 +84,7 @@ struct Platform::Impl {
     sim::Dispatcher dispatcher;
     Hardware hardware;
     os::DispatcherScheduler scheduler;
+    os::ExtendedStateSwitch task_switch;
     std::unique_ptr<IoasidCore> host_ioasid;
     std::unique_ptr<os::Kernel> host;
     std::unique_ptr<KernelObjects> objects;
@@ -98,7 +100,9 @@ Platform::Impl::Impl(sim::Simulation& simulation, const PlatformConfig& configur
       switches(switches_of(config)),
       dispatcher(sim, dispatcher_params(config), sim.chooser()),
       hardware(sim, config, dispatcher),
-      scheduler(dispatcher) {
+      scheduler(dispatcher),
+      task_switch(hardware.cpus(), sim.probes()) {
+    dispatcher.set_task_switch(task_switch);
     if (config.stop_at_hazard) {
         // No other task goes on in this instant; the one that did it ends at its next wait.
         sim.recorder().watch<trace::IoasidHazard>(
@@ -213,8 +217,8 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     }
     os::VmHost& vm_host = host->create_vm(setup);
     guest.machine = std::make_unique<vm::VirtualMachine>(
-        vm::VmDeps{sim.recorder(), sim.probes(), vm_host, hardware.cpus(), scheduler,
-                   hardware.cpus()},
+        vm::VmDeps{sim.recorder(), sim.probes(), vm_host, hardware.cpus(), hardware.cpus(),
+                   scheduler, hardware.cpus()},
         machine, resolve(vm::vm_param_table(), config, vm.name));
     guest.ioasid =
         std::make_unique<IoasidCore>(vm.name, resolve(IoasidParams::table(), config, vm.name),

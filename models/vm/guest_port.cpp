@@ -138,7 +138,7 @@ cpu::EnqResult GuestInstructions::enqueue(ExecContext& ctx, const cpu::CpuState&
 
 cpu::EnqResult GuestInstructions::enqcmd(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
                                          const cpu::Descriptor64& descriptor) {
-    return enqueue(ctx, state, portal, static_cast<std::uint32_t>(state.ia32_pasid & 0xFFFFFU),
+    return enqueue(ctx, state, portal, static_cast<std::uint32_t>(pasid_msr(ctx) & 0xFFFFFU),
                    [&](const cpu::CpuState& guest, Hpa target) {
                        return host_.enqcmd(ctx, guest, target, descriptor);
                    });
@@ -154,14 +154,14 @@ cpu::EnqResult GuestInstructions::enqcmds(ExecContext& ctx, const cpu::CpuState&
                    });
 }
 
-void GuestInstructions::movdir64b(ExecContext& ctx, Hpa destination,
+bool GuestInstructions::movdir64b(ExecContext& ctx, Hpa destination,
                                   const cpu::Descriptor64& data) {
     const GpaTarget target = machine_.memory.find(Gpa{destination.value()});
     if (target.kind != GpaKind::Portal && target.kind != GpaKind::Ram) {
         machine_.violation(ctx);
-        return;
+        return true;
     }
-    host_.movdir64b(ctx, target.hpa, data);
+    return host_.movdir64b(ctx, target.hpa, data);
 }
 
 void GuestInstructions::clflushopt(ExecContext& ctx, Hpa address) {

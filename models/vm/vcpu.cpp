@@ -19,36 +19,45 @@ Persona host_persona(std::string name, trace::Recorder& recorder, MachinePort& p
 }  // namespace
 
 Vcpu::Vcpu(const std::string& name, const VmParams& params, trace::Recorder& recorder,
-           os::TaskScheduler& scheduler, MachinePort& host_port, MachinePort& guest_port)
+           os::TaskScheduler& scheduler, cpu::Instructions& processors, cpu::LocalApics& apics,
+           MachinePort& host_port, MachinePort& guest_port)
     : name_(name),
       params_(params),
       recorder_(recorder),
       scheduler_(scheduler),
+      processors_(processors),
+      apics_(apics),
       guest_port_(guest_port),
       trace_name_(recorder.name(name)),
       source_(recorder.source(name)),
       host_(host_persona(name, recorder, host_port)),
       lock_(SimLock::Kind::Mutex, name, "vcpu") {}
 
-bool Vcpu::in_guest() const {
+bool Vcpu::in_guest_since(TimePs since) const {
     // A task without a CPU is between two instructions: the next one reads the tables anew.
-    return in_guest_ && scheduler_.on_cpu(*ctx_);
+    return in_guest_ && entered_ <= since && scheduler_.cpu_of(*ctx_) >= 0 &&
+           scheduler_.on_cpu_since(*ctx_) <= since;
 }
 
-void Vcpu::kick(ExecContext&) {
-    if (ctx_ != nullptr) {
-        scheduler_.interrupt(*ctx_);
+void Vcpu::kick(ExecContext& by) {
+    const int cpu = ctx_ == nullptr ? -1 : scheduler_.cpu_of(*ctx_);
+    if (cpu >= 0) {
+        apics_.send_ipi(by, static_cast<std::size_t>(cpu));
     }
 }
 
 void Vcpu::enter(ExecContext& ctx) {
+    host_pasid_msr_ = processors_.pasid_msr(ctx);
+    processors_.set_pasid_msr(ctx, guest_pasid_msr_);
     in_guest_ = true;
+    entered_ = ctx.now();
     recorder_.emit(ctx.source(), trace::VmEntry{trace_name_});
 }
 
 void Vcpu::leave(ExecContext& ctx, const char* reason) {
     in_guest_ = false;
-    ++exits_;
+    guest_pasid_msr_ = processors_.pasid_msr(ctx);
+    processors_.set_pasid_msr(ctx, host_pasid_msr_);
     recorder_.emit(ctx.source(), trace::VmExit{trace_name_, recorder_.name(reason)});
 }
 

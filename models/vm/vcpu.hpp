@@ -9,6 +9,7 @@
 
 #include "core/base/exec_context.hpp"
 #include "core/trace/recorder.hpp"
+#include "models/cpu/cpu_if.hpp"
 #include "models/linux/scheduler_if.hpp"
 #include "models/linux/vm_host_if.hpp"
 #include "models/vm/vm_params.hpp"
@@ -18,12 +19,12 @@ namespace ioasim::vm {
 class Vcpu final : public os::VcpuControl, public Interruptible {
 public:
     Vcpu(const std::string& name, const VmParams& params, trace::Recorder& recorder,
-         os::TaskScheduler& scheduler, MachinePort& host_port, MachinePort& guest_port);
+         os::TaskScheduler& scheduler, cpu::Instructions& processors, cpu::LocalApics& apics,
+         MachinePort& host_port, MachinePort& guest_port);
 
     // --- KVM's view -----------------------------------------------------------------------------
     const std::string& name() const override { return name_; }
-    bool in_guest() const override;
-    std::uint64_t exits() const override { return exits_; }
+    bool in_guest_since(TimePs since) const override;
     void kick(ExecContext& by) override;
 
     // --- running --------------------------------------------------------------------------------
@@ -47,6 +48,8 @@ private:
     VmParams params_;
     trace::Recorder& recorder_;
     os::TaskScheduler& scheduler_;
+    cpu::Instructions& processors_;
+    cpu::LocalApics& apics_;
     MachinePort& guest_port_;
     trace::Name trace_name_;
     SourceId source_;
@@ -54,7 +57,10 @@ private:
     SimLock lock_;
     ExecContext* ctx_ = nullptr;
     bool in_guest_ = false;
-    std::uint64_t exits_ = 0;
+    TimePs entered_;
+    // IA32_PASID while the other one executes: no field of the VMCS holds it.
+    std::uint64_t host_pasid_msr_ = 0;
+    std::uint64_t guest_pasid_msr_ = 0;
 };
 
 }  // namespace ioasim::vm

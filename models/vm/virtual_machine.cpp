@@ -51,8 +51,8 @@ struct VirtualMachine::Impl {
           stopped(config.name + "/vCPUs stopped") {
         for (std::uint32_t i = 0; i < config.vcpus; ++i) {
             vcpus.push_back(std::make_unique<Vcpu>(fmt::format("{}/vcpu{}", config.name, i), params,
-                                                   deps.recorder, deps.scheduler, deps.host_port,
-                                                   port));
+                                                   deps.recorder, deps.scheduler, deps.instructions,
+                                                   deps.apics, deps.host_port, port));
             deps.host.add_vcpu(*vcpus.back());
         }
     }

@@ -48,6 +48,7 @@ struct VmDeps {
     Probes& probes;
     os::VmHost& host;
     cpu::Instructions& instructions;
+    cpu::LocalApics& apics;
     os::TaskScheduler& scheduler;
     MachinePort& host_port;
 };

@@ -18,7 +18,6 @@ struct Guest {
         vmcs.high_pasid_directory = Hpa{0x101000};
         const std::uint64_t entry = encode(cpu::PasidDirectoryEntry{true, Hpa{0x102000}});
         m.memory.write(Hpa{0x100000}, &entry, 8);
-        state.ia32_pasid = cpu::kIa32PasidValid | 101;
         state.vmcs = &vmcs;
     }
     void translate_to(std::uint32_t host) {
@@ -26,6 +25,7 @@ struct Guest {
         m.memory.write(cpu::table_entry_address(Hpa{0x102000}, Pasid{101}), &entry, 4);
     }
     cpu::EnqResult enqcmd(ExecContext& ctx) {
+        m.cpu.set_pasid_msr(ctx, cpu::kIa32PasidValid | 101);
         return m.cpu.enqcmd(ctx, state, Hpa{DsaMachine::portal()},
                             DsaMachine::memmove(0x10000, 0x20000, 64, 0x30000));
     }
@@ -81,7 +81,7 @@ TEST_CASE("cpu: ENQCMD to an address that is no portal is not accepted and store
     DsaMachine m;
     m.task("app", 0_ps, [&](ExecContext& ctx) {
         const auto d = DsaMachine::memmove(1, 2, 3, 0x30000);
-        CHECK(m.cpu.enqcmd(ctx, user_with_pasid(1), Hpa{0x40000}, d).outcome == EnqOutcome::Retry);
+        CHECK(enqcmd_as(m, ctx, 1, Hpa{0x40000}, d).outcome == EnqOutcome::Retry);
         CHECK(ctx.load(0x40008, 8) == 0);
     });
     CHECK(m.run() == sim::StopReason::Idle);
@@ -153,9 +153,8 @@ TEST_CASE("cpu: defect stale_pasid_translation outlives the table's change") {
 bool enqcmds_overlap(std::uint64_t cpus) {
     DsaMachine m(cpus);
     for (int i = 0; i < 2; ++i) {
-        m.task("app" + std::to_string(i), 0_ps, [&](ExecContext& ctx) {
-            m.cpu.enqcmd(ctx, user_with_pasid(1), Hpa{DsaMachine::portal()}, {});
-        });
+        m.task("app" + std::to_string(i), 0_ps,
+               [&](ExecContext& ctx) { enqcmd_as(m, ctx, 1, Hpa{DsaMachine::portal()}, {}); });
     }
     m.run();
     const auto sent = times_of(m, pcie::TlpKind::DeferrableWrite);
@@ -186,7 +185,7 @@ TEST_CASE("cpu: an interruption during ENQCMD waits for its end") {
         guest.port = &m.cpu;
         guest.interruptible = &kick;
         const PersonaChange enter(ctx, guest);
-        m.cpu.enqcmd(ctx, user_with_pasid(1), Hpa{DsaMachine::portal()}, {});
+        enqcmd_as(m, ctx, 1, Hpa{DsaMachine::portal()}, {});
         finished = ctx.now();
         ctx.spend(1_us);
     });

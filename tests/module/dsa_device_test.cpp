@@ -26,8 +26,8 @@ TEST_CASE("dsa device: a memmove by ENQCMD moves the bytes, end to end") {
     m.task("app", 0_ps, [&](ExecContext& ctx) {
         DsaMachine::bring_up(ctx);
         ctx.write_bytes(0x10100, source.data(), source.size());
-        const auto result = m.cpu.enqcmd(ctx, user_with_pasid(5), Hpa{DsaMachine::portal()},
-                                         DsaMachine::memmove(0x10100, 0x20080, 6000, 0x30000));
+        const auto result = enqcmd_as(m, ctx, 5, Hpa{DsaMachine::portal()},
+                                      DsaMachine::memmove(0x10100, 0x20080, 6000, 0x30000));
         CHECK(result.outcome == EnqOutcome::Accepted);
         CHECK(result.host_pasid == Pasid{5});
         CHECK(DsaMachine::await_record(ctx, 0x30000) == 1);
@@ -44,8 +44,8 @@ TEST_CASE("dsa device: a read that the fabric refuses ends in a record with page
     std::uint64_t number = 99;
     m.task("app", 0_ps, [&](ExecContext& ctx) {
         DsaMachine::bring_up(ctx);
-        m.cpu.enqcmd(ctx, user_with_pasid(6), Hpa{DsaMachine::portal()},
-                     DsaMachine::memmove(0x10000, 0x20000, 64, 0x30000));
+        enqcmd_as(m, ctx, 6, Hpa{DsaMachine::portal()},
+                  DsaMachine::memmove(0x10000, 0x20000, 64, 0x30000));
         number = DsaMachine::await_record(ctx, 0x30000);
     });
     CHECK(m.run() == sim::StopReason::Idle);
@@ -61,8 +61,8 @@ TEST_CASE("dsa device: drain PASID returns after the records of everything accep
     m.task("app", 0_ps, [&](ExecContext& ctx) {
         DsaMachine::bring_up(ctx);
         for (std::uint64_t i = 0; i < 8; ++i) {
-            m.cpu.enqcmd(ctx, user_with_pasid(5), Hpa{DsaMachine::portal()},
-                         DsaMachine::memmove(0x10000, 0x200000, 1U << 20U, 0x30000 + 32 * i));
+            enqcmd_as(m, ctx, 5, Hpa{DsaMachine::portal()},
+                      DsaMachine::memmove(0x10000, 0x200000, 1U << 20U, 0x30000 + 32 * i));
         }
         CHECK(DsaMachine::command(ctx, dsa::Command::DrainPasid, 5) == 0);
         for (std::uint64_t i = 0; i < 8; ++i) {
@@ -123,8 +123,8 @@ TEST_CASE("dsa device: a 64-byte memmove costs the device few activations") {
         before = m.fabric.advances;
         transactions = m.fabric.seen.size();
         for (std::uint64_t i = 0; i < kCount; ++i) {
-            m.cpu.enqcmd(ctx, user_with_pasid(5), Hpa{DsaMachine::portal()},
-                         DsaMachine::memmove(0x10000, 0x20000, 64, 0x30000 + 32 * i));
+            enqcmd_as(m, ctx, 5, Hpa{DsaMachine::portal()},
+                      DsaMachine::memmove(0x10000, 0x20000, 64, 0x30000 + 32 * i));
             DsaMachine::await_record(ctx, 0x30000 + 32 * i);
         }
     });

@@ -49,7 +49,7 @@ def scenario(steps, expect, on="vm1/vmm"):
 def bare_scenario(step):
     """A bare program of one step, with the page tables that it may name."""
     tables = [{"page_table": name, "stage": "first"} for name in ("S", "T")]
-    devices = [{"name": "dev0", "kind": "requester", "iommu": "iommu0"}]
+    devices = [{"name": "dev0", "kind": "requester", "iommu": "iommu0"}] + PLATFORM["devices"]
     return {
         "version": 1, "name": "snippet", "purpose": "of the manual",
         "platform": {"iommus": PLATFORM["iommus"], "devices": devices},

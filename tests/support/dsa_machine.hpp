@@ -198,8 +198,11 @@ public:
     dsa::DsaDevice dsa;
 };
 
-inline cpu::CpuState user_with_pasid(std::uint32_t pasid) {
-    return {cpu::kIa32PasidValid | pasid, false, nullptr};
+// ENQCMD of a user program whose thread has this PASID.
+inline cpu::EnqResult enqcmd_as(DsaMachine& m, ExecContext& ctx, std::uint32_t pasid, Hpa portal,
+                                const cpu::Descriptor64& descriptor) {
+    m.cpu.set_pasid_msr(ctx, cpu::kIa32PasidValid | pasid);
+    return m.cpu.enqcmd(ctx, cpu::CpuState{}, portal, descriptor);
 }
 
 }  // namespace ioasim::test

@@ -22,14 +22,14 @@ constexpr TimePs kWake{1};  // a stalled processor goes on 1 ps after its answer
 
 // One ENQCMD on a machine whose workqueue is enabled.
 struct OneEnqcmd : DsaMachine {
-    explicit OneEnqcmd(const cpu::CpuState& state) {
-        task("app", 0_ps, [this, state](ExecContext& ctx) {
+    OneEnqcmd() {
+        task("app", 0_ps, [this](ExecContext& ctx) {
             bring_up(ctx);
             start = ctx.now();
             dsa::Descriptor noop;
             noop.flags = dsa::flag::kRecordAddressValid | dsa::flag::kRequestRecord;
             noop.record = 0x30000;
-            CHECK(cpu.enqcmd(ctx, state, Hpa{portal()}, dsa::encode(noop)).outcome ==
+            CHECK(enqcmd_as(*this, ctx, 7, Hpa{portal()}, dsa::encode(noop)).outcome ==
                   cpu::EnqOutcome::Accepted);
             took = ctx.now() - start;
         });
@@ -81,7 +81,7 @@ struct FirstStageMachine : VtdMachine {
 }  // namespace
 
 TEST_CASE("timing: ENQCMD takes its round trip to the portal") {
-    const OneEnqcmd m(user_with_pasid(7));
+    const OneEnqcmd m;
     CHECK(m.took == m.round_trip());
 }
 
@@ -99,7 +99,8 @@ TEST_CASE("timing: ENQCMD of a guest takes the PASID translation more") {
     TimePs guest;
     m.task("app", 0_ps, [&](ExecContext& ctx) {
         DsaMachine::bring_up(ctx);
-        cpu::CpuState state = user_with_pasid(101);
+        cpu::CpuState state;
+        m.cpu.set_pasid_msr(ctx, cpu::kIa32PasidValid | 101);
         for (TimePs* took : {&host, &guest}) {
             const TimePs start = ctx.now();
             m.cpu.enqcmd(ctx, state, Hpa{DsaMachine::portal()}, {});
@@ -112,7 +113,7 @@ TEST_CASE("timing: ENQCMD of a guest takes the PASID translation more") {
 }
 
 TEST_CASE("timing: a no-op's record leaves after dispatch, set-up and completion") {
-    OneEnqcmd m(user_with_pasid(7));
+    OneEnqcmd m;
     const TimePs accepted = m.start + m.to_portal();
     const auto enqueued = m.log.of("dsa.enqueue");
     const auto dispatched = m.log.of("dsa.dispatch");

@@ -26,7 +26,10 @@ public:
             bytes_[address.value() + i] = bytes[i];
         }
     }
-    bool contains(Hpa, std::size_t) const override { return true; }
+    bool contains(Hpa address, std::size_t size) const override {
+        return address.value() + size <= limit;
+    }
+    std::uint64_t limit = std::uint64_t{1} << 40U;
     void put64(std::uint64_t address, std::uint64_t value) { write(Hpa{address}, &value, 8); }
     void put32(std::uint64_t address, std::uint32_t value) { write(Hpa{address}, &value, 4); }
 
@@ -52,11 +55,8 @@ struct Directories {
     Vmcs vmcs;
 };
 
-CpuState user(std::uint64_t msr) {
-    return {msr, false, nullptr};
-}
 CpuState kernel() {
-    return {0, true, nullptr};
+    return {true, nullptr};
 }
 constexpr Hpa kPortal{0xD000'1040};
 
@@ -101,31 +101,40 @@ TEST_CASE("PASID translation: a reserved bit in either entry is a miss") {
     CHECK_FALSE(d.translate(0x80000 + 101));
 }
 
+TEST_CASE("PASID translation: a directory or table where no memory is reads as ones, a miss") {
+    Directories d;
+    d.memory.limit = 0x40000;
+    d.memory.put64(0x10000, 0x70001);
+    CHECK_FALSE(d.translate(101));
+    d.vmcs.high_pasid_directory = Hpa{0x80000};
+    CHECK_FALSE(d.translate(0x80000 + 101));
+}
+
 TEST_CASE("ENQCMD: faults without a valid IA32_PASID") {
-    CHECK(faults(EnqKind::Enqcmd, user(101), kPortal, Descriptor64{}));
-    CHECK_FALSE(faults(EnqKind::Enqcmd, user(kIa32PasidValid | 101), kPortal, Descriptor64{}));
+    CHECK(faults(EnqKind::Enqcmd, CpuState{}, 101, kPortal, Descriptor64{}));
+    CHECK_FALSE(
+        faults(EnqKind::Enqcmd, CpuState{}, kIa32PasidValid | 101, kPortal, Descriptor64{}));
 }
 
 TEST_CASE("ENQCMD: faults on any bit of the source's first dword") {
-    const CpuState state = user(kIa32PasidValid | 101);
-    CHECK(faults(EnqKind::Enqcmd, state, kPortal, with_first_dword(1)));
-    CHECK(faults(EnqKind::Enqcmd, state, kPortal, with_first_dword(1U << 31U)));
+    const std::uint64_t msr = kIa32PasidValid | 101;
+    CHECK(faults(EnqKind::Enqcmd, CpuState{}, msr, kPortal, with_first_dword(1)));
+    CHECK(faults(EnqKind::Enqcmd, CpuState{}, msr, kPortal, with_first_dword(1U << 31U)));
 }
 
 TEST_CASE("ENQCMD: faults on a portal that is not 64-byte aligned") {
-    CHECK(faults(EnqKind::Enqcmd, user(kIa32PasidValid), Hpa{0xD000'1020}, Descriptor64{}));
+    CHECK(faults(EnqKind::Enqcmd, CpuState{}, kIa32PasidValid, Hpa{0xD000'1020}, Descriptor64{}));
 }
 
 TEST_CASE("ENQCMDS: needs supervisor mode and no MSR, reserves bits 30 to 20") {
-    CHECK(faults(EnqKind::Enqcmds, user(kIa32PasidValid | 1), kPortal, Descriptor64{}));
-    CHECK_FALSE(faults(EnqKind::Enqcmds, kernel(), kPortal, with_first_dword(0x800000C9)));
-    CHECK(faults(EnqKind::Enqcmds, kernel(), kPortal, with_first_dword(1U << 20U)));
+    CHECK(faults(EnqKind::Enqcmds, CpuState{}, kIa32PasidValid | 1, kPortal, Descriptor64{}));
+    CHECK_FALSE(faults(EnqKind::Enqcmds, kernel(), 0, kPortal, with_first_dword(0x800000C9)));
+    CHECK(faults(EnqKind::Enqcmds, kernel(), 0, kPortal, with_first_dword(1U << 20U)));
 }
 
 TEST_CASE("ENQCMD: sends the MSR's PASID, never privileged, the rest as it is") {
     const Descriptor64 source = with_first_dword(0);
-    const CpuState state = user(kIa32PasidValid | 0xC9);
-    const Pasid pasid = submitted_pasid(EnqKind::Enqcmd, state, source);
+    const Pasid pasid = submitted_pasid(EnqKind::Enqcmd, kIa32PasidValid | 0xC9, source);
     const Descriptor64 wire = wire_command(EnqKind::Enqcmd, pasid, source);
     CHECK(wire[0] == 0xC9);
     CHECK(wire[3] == 0);
@@ -134,7 +143,7 @@ TEST_CASE("ENQCMD: sends the MSR's PASID, never privileged, the rest as it is") 
 
 TEST_CASE("ENQCMDS: sends the source's PASID and privilege") {
     const Descriptor64 source = with_first_dword(0x800000CA);
-    const Pasid pasid = submitted_pasid(EnqKind::Enqcmds, kernel(), source);
+    const Pasid pasid = submitted_pasid(EnqKind::Enqcmds, 0, source);
     CHECK(pasid == Pasid{0xCA});
     CHECK(wire_command(EnqKind::Enqcmds, Pasid{0xC9}, source)[3] == 0x80);
     CHECK(wire_command(EnqKind::Enqcmds, Pasid{0xC9}, source)[0] == 0xC9);

@@ -30,7 +30,7 @@ constexpr std::uint64_t kPortals0 = 0xD000'0000;
 constexpr std::uint64_t kPortals1 = 0xD010'0000;
 constexpr std::uint64_t kMemoryBase = 0x10'0000;
 
-class FakeMachine final : public MachinePort, public cpu::Instructions {
+class FakeMachine final : public MachinePort, public cpu::Instructions, public cpu::LocalApics {
 public:
     // --- memory ---------------------------------------------------------------------------------
     std::uint64_t load(ExecContext& ctx, std::uint64_t pa, unsigned size) override {
@@ -96,8 +96,11 @@ public:
                            const cpu::Descriptor64& descriptor) override {
         return enqcmd(ctx, state, portal, descriptor);
     }
-    void movdir64b(ExecContext&, Hpa, const cpu::Descriptor64&) override {}
+    bool movdir64b(ExecContext&, Hpa, const cpu::Descriptor64&) override { return true; }
     void clflushopt(ExecContext&, Hpa) override {}
+    std::uint64_t pasid_msr(const ExecContext&) const override { return ia32_pasid; }
+    void set_pasid_msr(ExecContext&, std::uint64_t value) override { ia32_pasid = value; }
+    void send_ipi(ExecContext&, std::size_t) override { ++ipis; }
 
     // --- what the test sets and sees ------------------------------------------------------------
     struct Write {
@@ -116,6 +119,8 @@ public:
     std::vector<Write> writes;
     std::vector<vtd::Descriptor> descriptors;  // executed by the unit, waits included
     int submissions = 0;
+    std::uint64_t ia32_pasid = 0;
+    int ipis = 0;
     std::function<cpu::EnqResult(const cpu::CpuState&, Hpa, const cpu::Descriptor64&)> on_enqcmd;
 
 private:
@@ -193,19 +198,11 @@ private:
 
 class FakeScheduler final : public TaskScheduler {
 public:
-    bool interrupt(ExecContext& ctx) override {
-        ++interrupts;
-        if (on_interrupt) {
-            on_interrupt(ctx);
-        }
-        return true;
-    }
-    bool on_cpu(const ExecContext&) const override { return true; }
+    int cpu_of(const ExecContext&) const override { return 0; }
+    TimePs on_cpu_since(const ExecContext&) const override { return {}; }
     void spawn(const std::string&, MachinePort*, std::function<void(ExecContext&)> body) override {
         spawned.push_back(std::move(body));
     }
-    int interrupts = 0;
-    std::function<void(ExecContext&)> on_interrupt;
     std::vector<std::function<void(ExecContext&)>> spawned;
 };
 

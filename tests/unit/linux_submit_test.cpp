@@ -13,18 +13,18 @@ struct Submitter {
           id(*host.kernel->sva().alloc(host.ctx, process, 1, 1000)),
           queue(*host.kernel, process) {
         bound = host.kernel->sva().bind(host.ctx, process, host.dsa0(), id);
-        host.machine.on_enqcmd = [this](const cpu::CpuState& state, Hpa portal,
+        host.machine.on_enqcmd = [this](const cpu::CpuState&, Hpa portal,
                                         const cpu::Descriptor64& bytes) {
-            return serve(state, portal, bytes);
+            return serve(portal, bytes);
         };
         request.device = &host.dsa0();
         request.opcode = static_cast<std::uint8_t>(dsa::Opcode::Memmove);
         request.size = 6000;
         request.pattern = 17;
     }
-    cpu::EnqResult serve(const cpu::CpuState& state, Hpa portal, const cpu::Descriptor64& bytes) {
+    cpu::EnqResult serve(Hpa portal, const cpu::Descriptor64& bytes) {
         portals.push_back(portal);
-        if ((state.ia32_pasid & cpu::kIa32PasidValid) == 0) {
+        if ((host.machine.ia32_pasid & cpu::kIa32PasidValid) == 0) {
             return {cpu::EnqOutcome::GeneralProtection, Pasid{}};
         }
         if (refusals > 0) {
@@ -59,9 +59,9 @@ struct Submitter {
 TEST_CASE(
     "submit: the first ENQCMD faults, the kernel loads IA32_PASID, the instruction runs again") {
     Submitter s;
-    CHECK(s.process.cpu.ia32_pasid == 0);
+    CHECK(s.host.machine.ia32_pasid == 0);
     REQUIRE(s.queue.submit(s.host.ctx, s.request, s.report) == Errno::Ok);
-    CHECK(s.process.cpu.ia32_pasid == (cpu::kIa32PasidValid | s.id.value()));
+    CHECK(s.host.machine.ia32_pasid == (cpu::kIa32PasidValid | s.id.value()));
     CHECK(s.portals.size() == 2);
     CHECK(s.host.log.count("cpu.pasid") == 1);
 }

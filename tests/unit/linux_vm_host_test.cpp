@@ -14,8 +14,7 @@ class FakeVcpu final : public VcpuControl {
 public:
     explicit FakeVcpu(const std::string& name) : name_(name) {}
     const std::string& name() const override { return name_; }
-    bool in_guest() const override { return guest; }
-    std::uint64_t exits() const override { return exit_count; }
+    bool in_guest_since(TimePs) const override { return guest && exit_count == 0; }
     void kick(ExecContext&) override {
         ++kicks;
         exit_count += obeys ? 1 : 0;

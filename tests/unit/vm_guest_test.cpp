@@ -19,7 +19,7 @@ struct Vm {
         : host(on),
           vmh(on.kernel->create_vm({name, quota, {"dsa0", "dsa1"}})),
           machine(
-              {on.recorder, on.probes, vmh, on.machine, on.scheduler, on.machine},
+              {on.recorder, on.probes, vmh, on.machine, on.machine, on.scheduler, on.machine},
               {name, 2, std::uint64_t{4} << 20U, 101, 199, 201, 300, {{"dsa0", 1}, {"dsa1", 1}}},
               vm_param_table().defaults()),
           core(name, IoasidParams::zero_time(), Switches{}, on.recorder, on.probes),
@@ -52,11 +52,11 @@ struct Vm {
 void translate_enqcmds(Host& host, std::vector<std::uint32_t>& sent) {
     host.machine.on_enqcmd = [&host, &sent](const cpu::CpuState& state, Hpa,
                                             const cpu::Descriptor64&) {
-        if ((state.ia32_pasid & cpu::kIa32PasidValid) == 0) {
+        if ((host.machine.ia32_pasid & cpu::kIa32PasidValid) == 0) {
             return cpu::EnqResult{cpu::EnqOutcome::GeneralProtection, Pasid{}};
         }
         REQUIRE(state.vmcs != nullptr);
-        const Pasid guest{static_cast<std::uint32_t>(state.ia32_pasid & 0xFFFFFU)};
+        const Pasid guest{static_cast<std::uint32_t>(host.machine.ia32_pasid & 0xFFFFFU)};
         const auto directory = cpu::decode_pasid_directory(host.machine.qword(
             cpu::directory_entry_address(state.vmcs->low_pasid_directory, guest).value()));
         std::uint32_t raw = 0;
