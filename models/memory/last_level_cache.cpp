@@ -111,8 +111,7 @@ void LastLevelCache::make_room(std::vector<CacheLines>& out) {
         const std::uint32_t mine = order_[kProcessor].oldest;
         const std::uint32_t device = order_[kDevice].oldest;
         const bool of_device =
-            mine == kNone ||
-            (device != kNone && sectors_[device].stamp < sectors_[mine].stamp);
+            mine == kNone || (device != kNone && sectors_[device].stamp < sectors_[mine].stamp);
         evict(of_device ? kDevice : kProcessor, out);
     }
 }

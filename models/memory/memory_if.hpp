@@ -56,11 +56,11 @@ struct MemOrigin {
 struct MemRequest {
     MemOp op = MemOp::Read;
     Hpa address;
-    std::uint32_t size = 0;           // bytes; at most 4096
-    std::uint64_t tag = 0;            // returned in the response
-    std::vector<std::uint8_t> data;   // writes
-    bool poisoned = false;            // writes: the data is known to be wrong
-    bool snooped = true;              // caches of the CPUs are asked; nothing depends on it
+    std::uint32_t size = 0;          // bytes; at most 4096
+    std::uint64_t tag = 0;           // returned in the response
+    std::vector<std::uint8_t> data;  // writes
+    bool poisoned = false;           // writes: the data is known to be wrong
+    bool snooped = true;             // caches of the CPUs are asked; nothing depends on it
     Destination destination = Destination::Default;  // writes
     std::optional<MemOrigin> origin;  // none: the platform's own access (a walk, a queue)
 };

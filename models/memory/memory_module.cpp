@@ -209,8 +209,8 @@ TimePs MemoryModule::finish(TimePs now, std::size_t client_node, const MemReques
     if (residence.channels != 0) {
         ready = transfer(begin, request.address, residence.channels);
     }
-    const std::uint64_t cached = request.size - std::min<std::uint64_t>(request.size,
-                                                                        residence.channels);
+    const std::uint64_t cached =
+        request.size - std::min<std::uint64_t>(request.size, residence.channels);
     if (cached != 0 && params_.llc_bandwidth != 0) {
         TimePs& free_at = cache_free_at_[home];
         free_at = std::max(free_at, begin) + at_rate(cached, params_.llc_bandwidth);
@@ -242,11 +242,10 @@ void MemoryModule::advance(TimePs now) {
 }
 
 void MemoryModule::dump(sim::StateDump& out) const {
-    out.line(
-        fmt::format("{} requests under way, {} reads and {} writes served, {} by the last-level "
-                    "cache, {} pages held, {} lines poisoned",
-                    inbox_.size(), reads_, writes_, hits_, bytes_.pages(),
-                    bytes_.poisoned_lines()));
+    out.line(fmt::format(
+        "{} requests under way, {} reads and {} writes served, {} by the last-level "
+        "cache, {} pages held, {} lines poisoned",
+        inbox_.size(), reads_, writes_, hits_, bytes_.pages(), bytes_.poisoned_lines()));
 }
 
 }  // namespace ioasim::memory

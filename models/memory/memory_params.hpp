@@ -10,8 +10,8 @@
 namespace ioasim::memory {
 
 struct MemoryParams {
-    std::uint64_t low_bytes = 0;   // from address 0
-    std::uint64_t high_bytes = 0;  // from 4 GiB; between them lies the hole for devices
+    std::uint64_t low_bytes = 0;    // from address 0
+    std::uint64_t high_bytes = 0;   // from 4 GiB; between them lies the hole for devices
     std::uint64_t node1_bytes = 0;  // behind them: of the second socket
     TimePs latency;
     std::uint64_t bandwidth = 0;

@@ -53,10 +53,10 @@ struct Tlp {
     bool privileged = false;
     bool execute = false;
     bool no_snoop = false;
-    bool relaxed_ordering = false;  // attribute RO
-    bool id_ordering = false;       // attribute IDO
+    bool relaxed_ordering = false;     // attribute RO
+    bool id_ordering = false;          // attribute IDO
     CacheHint hint = CacheHint::None;  // writes
-    bool poisoned = false;          // EP: the payload is known to be wrong (2.7.2)
+    bool poisoned = false;             // EP: the payload is known to be wrong (2.7.2)
     std::uint64_t address = 0;
     std::uint32_t length = 0;  // bytes
     std::uint64_t descriptor = 0;
