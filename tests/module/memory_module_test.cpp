@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "core/sim/link.hpp"
 #include "core/sim/simulation.hpp"
 #include "models/memory/memory_module.hpp"
 #include "tests/support/event_log.hpp"
@@ -240,8 +241,8 @@ MemRequest device_write(std::uint64_t address, std::uint32_t size,
     return request;
 }
 
-constexpr TimePs kMiss = kStart + kWay + 100_ns + 40_ns;
-constexpr TimePs kHit = kStart + kWay + 30_ns + 40_ns;
+const TimePs kMiss = kStart + kWay + 100_ns + 40_ns;
+const TimePs kHit = kStart + kWay + 30_ns + 40_ns;
 
 }  // namespace
 
