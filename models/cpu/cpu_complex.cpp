@@ -48,10 +48,6 @@ std::uint64_t from_little_endian(const std::uint8_t* bytes, std::size_t size) {
     return value;
 }
 
-std::uint64_t lines_of(std::uint64_t pa, std::size_t size) {
-    return size == 0 ? 0 : (pa + size - 1) / kLineBytes - pa / kLineBytes + 1;
-}
-
 }  // namespace
 
 CpuComplex::Processor::Processor(std::size_t index)
@@ -103,17 +99,29 @@ void CpuComplex::store(ExecContext& ctx, std::uint64_t pa, std::uint64_t value, 
 
 void CpuComplex::read_bytes(ExecContext& ctx, std::uint64_t pa, void* out, std::size_t size) {
     SIM_CHECK(memory_.contains(Hpa{pa}, size), "{} reads {:#x}: no memory", ctx.name(), pa);
+    const TimePs cost = block_cost(pa, size);
     memory_.read(Hpa{pa}, out, size);
     if (memory_.poisoned(Hpa{pa}, size)) {
         machine_check(ctx, pa, static_cast<std::uint8_t*>(out), size);
     }
-    ctx.spend(params_.block * lines_of(pa, size));
+    ctx.spend(cost);
 }
 
 void CpuComplex::write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in, std::size_t size) {
     SIM_CHECK(memory_.contains(Hpa{pa}, size), "{} writes {:#x}: no memory", ctx.name(), pa);
+    const TimePs cost = block_cost(pa, size);
     memory_.write(Hpa{pa}, in, size);
-    ctx.spend(params_.block * lines_of(pa, size));
+    ctx.spend(cost);
+}
+
+// Lines that come from memory overlap as far as the fill buffers reach.
+TimePs CpuComplex::block_cost(std::uint64_t pa, std::size_t size) const {
+    TimePs cost;
+    const std::uint64_t end = pa + size;
+    for (std::uint64_t line = pa / kLineBytes * kLineBytes; line < end; line += kLineBytes) {
+        cost += memory_.cached(Hpa{line}, 1) ? params_.block : params_.line_miss;
+    }
+    return cost;
 }
 
 void CpuComplex::machine_check(const ExecContext& ctx, std::uint64_t pa, std::uint8_t* out,
@@ -188,6 +196,7 @@ bool CpuComplex::movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64
     }
     if (memory_.contains(destination, data.size())) {
         memory_.write(destination, data.data(), data.size());
+        memory_.flush(destination, data.size());  // a direct store goes past the caches
         ctx.spend(params_.movdir64b_issue);
         return true;
     }
@@ -255,6 +264,15 @@ void CpuComplex::memory_written(Hpa address, std::uint64_t bytes) {
             dispatcher_.wake_all(processor->watched);
         }
     }
+}
+
+void CpuComplex::clflushopt(ExecContext& ctx, Hpa address) {
+    SIM_CHECK(memory_.contains(address, 1), "{} flushes {:#x}: no memory", ctx.name(),
+              address.value());
+    if (!probes_.has(kFlushIgnored)) {
+        memory_.flush(address, 1);
+    }
+    ctx.spend(params_.flush);
 }
 
 // --- ENQCMD, ENQCMDS ---

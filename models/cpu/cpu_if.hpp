@@ -67,6 +67,8 @@ public:
                               const Descriptor64& descriptor) = 0;
     // False: #GP(0), the destination is not 64-byte aligned.
     virtual bool movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64& data) = 0;
+    // The line of memory that holds this address leaves all caches.
+    virtual void clflushopt(ExecContext& ctx, Hpa address) = 0;
 
     // RDMSR and WRMSR of IA32_PASID on the logical processor that executes; their cost is the
     // caller's. In a guest too: nothing intercepts the register.

@@ -11,6 +11,9 @@ const ParamTable<CpuParams>& cpu_param_table() {
         t.time("block", &CpuParams::block, 0_ps, 1_us, 4_ns,
                "copying software: each 64-byte line read or written",
                "derived: 10 to 20 ns for a descriptor and its fence (DSA-2LM, USENIX ATC 2025)");
+        t.time("block.miss", &CpuParams::line_miss, 0_ps, 1_us, 7500_ps,
+               "copying software: each 64-byte line that comes from memory",
+               "derived: 8.1 us to copy 32 KiB that were flushed (DSA-2LM, USENIX ATC 2025)");
         t.time("mmio_write", &CpuParams::mmio_write, 0_ps, 10_us, 10_ns,
                "an uncached store; delivery is posted", "modelling choice: store buffer drain");
         t.time(
@@ -41,6 +44,9 @@ const ParamTable<CpuParams>& cpu_param_table() {
         t.time("umwait.wake", &CpuParams::umwait_wake, 0_ps, 10_us, 5_ns,
                "UMWAIT (C0.1): a store to the monitored line to the next instruction",
                "0 to 30 ns: 488 cycles against 512 of busy polling (DSAssassin, HPCA 2026)");
+        t.time("clflushopt", &CpuParams::flush, 0_ps, 10_us, 4_ns,
+               "CLFLUSHOPT: each line that leaves the caches",
+               "modelling choice: as a line that copying software writes");
         t.time(
             "completion", &CpuParams::completion, 0_ps, 10_us, 40_ns,
             "a completion back at the core until the instruction retires",

@@ -20,6 +20,8 @@ inline const Defect kEnqcmdPrivileged{"cpu.enqcmd_privileged",
                                       "ENQCMD at CPL 0 marks its descriptor as privileged"};
 inline const Defect kOneDirectory{"cpu.one_directory",
                                   "PASID translation takes the low directory whatever bit 19 says"};
+inline const Defect kFlushIgnored{"cpu.flush_ignored",
+                                  "CLFLUSHOPT leaves the line in the last-level cache"};
 
 inline const Mark kEnqcmdRetried{"cpu.enqcmd_retried", "A DMWr was answered with retry."};
 inline const Mark kEnqcmdNoPortal{"cpu.enqcmd_no_portal",

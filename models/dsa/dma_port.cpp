@@ -141,7 +141,7 @@ void DmaPort::forget_answered() {
 }
 
 TimePs DmaPort::write(TimePs now, const Issuer& issuer, std::uint64_t address,
-                      std::vector<std::uint8_t> data, trace::Name purpose) {
+                      std::vector<std::uint8_t> data, trace::Name purpose, pcie::CacheHint hint) {
     TimePs free_at = now;
     std::size_t done = 0;
     while (done < data.size()) {
@@ -155,6 +155,7 @@ TimePs DmaPort::write(TimePs now, const Issuer& issuer, std::uint64_t address,
             shared_.probes.hit(kPageSplit);
         }
         pcie::Tlp tlp = request(pcie::TlpKind::MemWrite, issuer, at, length);
+        tlp.hint = hint;
         if (length == data.size()) {
             tlp.data = std::move(data);
             data.clear();

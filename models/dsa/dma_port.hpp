@@ -66,7 +66,8 @@ public:
 
     // Any length: split into payloads. Returns when the way out is free again.
     TimePs write(TimePs now, const Issuer& issuer, std::uint64_t address,
-                 std::vector<std::uint8_t> data, trace::Name purpose);
+                 std::vector<std::uint8_t> data, trace::Name purpose,
+                 pcie::CacheHint hint = pcie::CacheHint::None);
     std::uint32_t outstanding() const { return outstanding_; }
 
 private:

@@ -46,8 +46,9 @@ trace::Name Engines::tell_end(TimePs now, const Work& work, const Issuer& issuer
     if (has_record_address(d)) {
         if (failed || (d.flags & flag::kRequestRecord) != 0) {
             const RecordBytes bytes = encode(record);
+            // Software is about to look at it.
             port_.write(now, issuer, d.record, {bytes.begin(), bytes.end()},
-                        shared_.names.completion);
+                        shared_.names.completion, pcie::CacheHint::Cache);
             how = shared_.names.record;
         }
     } else if (failed) {

@@ -114,6 +114,9 @@ std::vector<BenchBuffers> DsaActor::make_buffers(BenchOp op, std::uint64_t bytes
             remote ? far + i * (operands - 1) * block + skip : b.source + block;
         b.destination = operands > 1 ? to : 0;
         b.destination2 = operands > 2 ? to + block : 0;
+        if (e_.buffers == BufferState::Warm || e_.buffers == BufferState::Natural) {
+            place(b);
+        }
     }
     return all;
 }
@@ -185,8 +188,31 @@ void DsaActor::rebuild(BenchSlot& slot) {
     ctx_.write_bytes(space_.physical(slot.record), kZeros.data(), kZeros.size());
 }
 
+// Operands that are to come from memory leave the caches, those that are to be near come into them.
+void DsaActor::place(const BenchBuffers& buffers) {
+    for (const std::uint64_t at : {buffers.source, buffers.destination, buffers.destination2}) {
+        for (std::uint64_t done = 0; at != 0 && done < buffers.bytes; done += kCopyStep) {
+            const std::uint64_t part = std::min(kCopyStep, buffers.bytes - done);
+            std::vector<std::uint8_t> zeros(part);
+            ctx_.write_bytes(space_.physical(at + done), zeros.data(), part);
+        }
+    }
+}
+
 void DsaActor::flush(const BenchSlot& slot) {
-    static_cast<void>(slot);
+    if (e_.buffers != BufferState::Flushed && e_.buffers != BufferState::Dram) {
+        return;
+    }
+    if (e_.layout == BufferLayout::Fresh) {
+        return;  // nobody has touched these
+    }
+    const BenchBuffers& b = slot.buffers;
+    for (const std::uint64_t at : {b.source, b.destination, b.destination2}) {
+        const std::uint64_t first = at / kLineBytes * kLineBytes;
+        for (std::uint64_t line = first; at != 0 && line < at + b.bytes; line += kLineBytes) {
+            cpus_.clflushopt(ctx_, Hpa{space_.physical(line)});
+        }
+    }
 }
 
 // Software knows that an entry is free when it has seen a descriptor complete.

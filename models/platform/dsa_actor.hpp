@@ -74,6 +74,7 @@ public:
     const std::string& problem() const { return problem_; }
 
 private:
+    void place(const BenchBuffers& buffers);
     void make_room(BenchQueue& queue);
     void await_record(std::uint64_t record);
     void store_templates(std::uint64_t at, const dsa::Descriptor& descriptor);

@@ -7,6 +7,8 @@
 #include "core/base/check.hpp"
 #include "models/cpu/vmx_layout.hpp"
 #include "models/dsa/dsa_layout.hpp"
+#include "models/memory/memory_params.hpp"
+#include "models/platform/param_resolve.hpp"
 
 namespace ioasim::platform {
 namespace {
@@ -14,6 +16,9 @@ namespace {
 namespace reg = dsa::reg;
 
 constexpr TimePs kCommandTimeout{10'000'000'000};
+// A socket has so many accelerators; with more of them there are two sockets.
+constexpr std::size_t kDevicesOfSocket = 4;
+constexpr std::uint64_t kFarBytes = std::uint64_t{64} << 30U;
 // Data lie above 4 GiB, tables below.
 constexpr std::uint64_t kDataBase = std::uint64_t{1} << 32U;
 constexpr std::uint64_t kDataBytes = std::uint64_t{200} << 30U;
@@ -40,6 +45,23 @@ std::string device_name(std::size_t index) {
     return fmt::format("dsa{}", index);
 }
 
+bool two_sockets(const Experiment& e) {
+    return e.numa == NumaUse::DstRemote || device_shapes(e).size() > kDevicesOfSocket;
+}
+
+std::string unit_name(const Experiment& e, std::size_t device) {
+    return two_sockets(e) && device >= kDevicesOfSocket ? "iommu1" : "iommu0";
+}
+
+HarnessMemory far_memory(const Experiment& e) {
+    if (!two_sockets(e)) {
+        return {0, 0};
+    }
+    const PlatformConfig config = DsaBench::platform(e);
+    const auto params = resolve(memory::memory_param_table(), config, "memory");
+    return {memory::node1_base(params).value(), params.node1_bytes};
+}
+
 std::size_t client_count(const Experiment& e) {
     std::size_t clients = 1;
     for (const TraceShape& t : e.trace) {
@@ -60,12 +82,16 @@ std::vector<DeviceShape> device_shapes(const Experiment& e) {
 
 PlatformConfig DsaBench::platform(const Experiment& e) {
     PlatformConfig config;
-    config.iommus.push_back({"iommu0"});
+    config.iommus.push_back({"iommu0", 0});
+    if (two_sockets(e)) {
+        config.iommus.push_back({"iommu1", 1});
+        config.params.push_back({"memory", "node1.bytes", kFarBytes});
+    }
     std::size_t index = 0;
     for (const DeviceShape& shape : device_shapes(e)) {
         DeviceConfig device;
-        device.name = device_name(index++);
-        device.iommu = "iommu0";
+        device.name = device_name(index);
+        device.iommu = unit_name(e, index++);
         device.ats = e.translation == TranslationBy::Svm;
         device.engines = 0;
         for (const GroupShape& group : shape.groups) {
@@ -86,7 +112,8 @@ DsaBench::DsaBench(Harness& harness)
       experiment_(harness.series.front()),
       ctx_(harness.ctx),
       builder_(harness.world.is_memory, harness.world.is_poisoned),
-      memory_(kDataBase, kDataBytes) {
+      memory_(kDataBase, kDataBytes),
+      far_(far_memory(harness.series.front())) {
     builder_.use(kTablesBase, kTablesBytes);
 }
 
@@ -107,11 +134,19 @@ std::vector<BenchQueue*> DsaBench::queues() {
 }
 
 HarnessMemory& DsaBench::destination_memory() {
-    return memory_;
+    return experiment_.numa == NumaUse::DstRemote ? far_ : memory_;
 }
 
 void DsaBench::bring_up() {
-    units_.emplace_back(harness_.world.units.at("iommu0").registers, builder_, "iommu0");
+    for (const char* const name : {"iommu0", "iommu1"}) {
+        const auto found = harness_.world.units.find(name);
+        if (found != harness_.world.units.end()) {
+            units_.emplace_back(found->second.registers, builder_, name);
+            must(builder_.root_table(ctx_, step_of(BareKind::RootTable, {}, {{"", "scalable"}}),
+                                     name),
+                 "root table");
+        }
+    }
     make_spaces();
     make_contexts();
     enable_units();
@@ -150,8 +185,6 @@ void DsaBench::make_spaces() {
 }
 
 void DsaBench::make_contexts() {
-    must(builder_.root_table(ctx_, step_of(BareKind::RootTable, {}, {{"", "scalable"}}), "iommu0"),
-         "root table");
     for (std::size_t d = 0; d < device_shapes(experiment_).size(); ++d) {
         devices_.push_back({device_name(d), {}});
         const BareUnit& unit = harness_.world.units.at(device_name(d));
@@ -159,7 +192,7 @@ void DsaBench::make_contexts() {
                               step_of(BareKind::Context, {{"", unit.rid.value()},
                                                           {"pasids", 1},
                                                           {"rid_pasid", 0}}),
-                              "iommu0"),
+                              unit_name(experiment_, d)),
              "context entry");
         for (std::size_t i = 0; i < spaces_.size(); ++i) {
             make_entries(*spaces_[i], i, d);
@@ -195,7 +228,7 @@ void DsaBench::make_entries(HarnessSpace& space, std::size_t index, std::size_t 
 
 void DsaBench::enable_units() {
     for (BareDriver& unit : units_) {
-        must(unit.enable(ctx_, step_of(BareKind::Enable, {}, {{"", "iommu0"}})),
+        must(unit.enable(ctx_, step_of(BareKind::Enable, {})),
              "the remapping unit");
     }
 }
@@ -263,6 +296,27 @@ private:
 
 }  // namespace
 
+namespace {
+
+// The client that a dedicated workqueue belongs to.
+std::size_t owner_of(const Experiment& e, std::size_t device, std::size_t group,
+                     std::size_t queue) {
+    for (std::size_t i = 0; i < e.clients.size(); ++i) {
+        const ClientShape& client = e.clients[i];
+        if (client.device == device && client.group == group && client.queue == queue) {
+            return i;
+        }
+    }
+    for (const TraceShape& step : e.trace) {
+        if (step.device == device && step.group == group && step.queue == queue) {
+            return step.client;
+        }
+    }
+    return 0;
+}
+
+}  // namespace
+
 void DsaBench::configure(std::size_t index) {
     const BareUnit& unit = harness_.world.units.at(device_name(index));
     DeviceRegisters registers(ctx_, unit.registers);
@@ -289,7 +343,11 @@ void DsaBench::configure(std::size_t index) {
             config.threshold = !queue.shared ? 0 : std::max(queue.threshold, 1U);
             config.priority = 10;
             config.pasid_enable = queue.shared || !physical();
-            config.pasid = queue.shared || physical() ? 0 : space(0).pasid().value();
+            config.pasid = queue.shared || physical()
+                               ? 0
+                               : space(owner_of(experiment_, index, g, device.groups.back().size()))
+                                     .pasid()
+                                     .value();
             config.privileged = !queue.shared && experiment_.driver != DriverKind::User;
             config.max_transfer_shift = gencap.max_transfer_shift;
             config.max_batch_shift = gencap.max_batch_shift;

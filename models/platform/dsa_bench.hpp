@@ -68,6 +68,7 @@ private:
     ExecContext& ctx_;
     BareBuilder builder_;
     HarnessMemory memory_;
+    HarnessMemory far_;
     std::vector<BareDriver> units_;
     std::vector<Device> devices_;
     std::vector<std::unique_ptr<HarnessSpace>> spaces_;
