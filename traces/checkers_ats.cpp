@@ -37,6 +37,7 @@ public:
         on<Self, trace::VtdDevTlbDone, &Self::on_answer>(table);
         on<Self, trace::VtdTranslatedRequest, &Self::on_use>(table);
         on<Self, trace::RequesterStart, &Self::on_start>(table);
+        on<Self, trace::DsaAccess, &Self::on_device_access>(table);
         on<Self, trace::PcieFunctionReset, &Self::on_reset>(table);
         on<Self, trace::RequesterPageGroup, &Self::on_page_group>(table);
     }
@@ -157,6 +158,12 @@ private:
     void on_start(const trace::EventRecord& record) {
         devices_[IOASIM_U32(record, RequesterStart, rid)].next_operation =
             IOASIM_FIELD(record, RequesterStart, descriptor) + 1;
+    }
+
+    // Descriptors are numbered: those of before a reset have made their accesses.
+    void on_device_access(const trace::EventRecord& record) {
+        std::uint64_t& next = devices_[IOASIM_U32(record, DsaAccess, rid)].next_operation;
+        next = std::max(next, IOASIM_FIELD(record, DsaAccess, descriptor) + 1);
     }
 
     void on_reset(const trace::EventRecord& record) {

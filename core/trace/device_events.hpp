@@ -107,7 +107,7 @@ struct RequesterDone {
 };
 struct RequesterInvalidation {
     static constexpr EventName kName{"requester.invalidation", Category::Pcie,
-                                     "A test requester did with an invalidation of its device TLB "
+                                     "A function did with an invalidation of its device TLB "
                                      "what it does: how many entries "
                                      "went, and whether it answered."};
     Name device;

@@ -1,5 +1,5 @@
 // Events of a DSA device beside those that every descriptor has (device_events.hpp): batches, the
-// event log, halts.
+// event log, address translation, halts.
 #pragma once
 
 #include "core/trace/event.hpp"
@@ -41,6 +41,19 @@ struct DsaLog {
     Pasid pasid;
     bool lost = false;
     IOASIM_FIELDS(device, index, error, descriptor, pasid, lost)
+};
+struct DsaLookup {
+    static constexpr EventName kName{"dsa.lookup", Category::Dsa,
+                                     "An engine looks for a translation of a page in its device "
+                                     "TLB; what is not there is asked of the remapping unit."};
+    Name device;
+    Name engine;
+    std::uint64_t descriptor = 0;
+    Pasid pasid;
+    Iova address;
+    Name operand;  // "source", "source2", "destination", "destination2", "completion", "list"
+    bool hit = false;
+    IOASIM_FIELDS(device, engine, descriptor, pasid, address, operand, hit)
 };
 struct DsaHalt {
     static constexpr EventName kName{"dsa.halt", Category::Dsa,

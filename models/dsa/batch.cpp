@@ -66,10 +66,8 @@ void Batch::fetched(pcie::CplStatus status, const std::vector<std::uint8_t>& dat
         status = pcie::CplStatus::Abort;
     }
     if (status != pcie::CplStatus::Success) {
-        record_.status = status == pcie::CplStatus::UnsupportedRequest ? Status::BatchListFault
-                                                                       : Status::CompletionError;
-        record_.fault_address = work_.descriptor.source + std::uint64_t{fetched_} * kEntryBytes;
-        work_.descriptor.size = fetched_;  // what is known still runs
+        fetch_refused(status == pcie::CplStatus::UnsupportedRequest ? Status::PageFault
+                                                                    : Status::CompletionError);
         return;
     }
     for (std::uint32_t at = 0; at < length; at += kEntryBytes) {
@@ -78,6 +76,13 @@ void Batch::fetched(pcie::CplStatus status, const std::vector<std::uint8_t>& dat
         waiting_.push_back(decode_descriptor(bytes));
         ++fetched_;
     }
+}
+
+void Batch::fetch_refused(Status why) {
+    const bool page = why == Status::PageFault || why == Status::PageRequestInvalid;
+    record_.status = page ? Status::BatchListFault : why;
+    record_.fault_address = work_.descriptor.source + std::uint64_t{fetched_} * kEntryBytes;
+    work_.descriptor.size = fetched_;  // what is known still runs
 }
 
 bool Batch::entry_ready(bool fences) const {

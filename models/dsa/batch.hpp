@@ -18,7 +18,7 @@ namespace ioasim::dsa {
 
 class Batch {
 public:
-    enum class State : std::uint8_t { Free, Setup, Running, Closing };
+    enum class State : std::uint8_t { Free, Setup, Running, Closing, Recording };
     struct Read {
         std::uint64_t address = 0;
         std::uint32_t length = 0;
@@ -27,7 +27,14 @@ public:
     void begin(Work work, Issuer issuer);
     void run() { state_ = State::Running; }
     void close() { state_ = State::Closing; }
+    void record_waits() { state_ = State::Recording; }
     void release();
+    // A function-level reset.
+    void discard() {
+        running_ = 0;
+        fetching_ = false;
+        release();
+    }
     State state() const { return state_; }
     const Work& work() const { return work_; }
     const Issuer& issuer() const { return issuer_; }
@@ -43,6 +50,8 @@ public:
     // The answer. A failed read ends the batch behind the entries that are known.
     void fetched(pcie::CplStatus status, const std::vector<std::uint8_t>& data,
                  std::uint32_t length);
+    // The list's page is not to be had.
+    void fetch_refused(Status why);
 
     // --- entries ---
     // `fences`: false lets entries overtake their fences (a defect).

@@ -8,9 +8,9 @@
 
 namespace ioasim::dsa {
 
-CommandUnit::CommandUnit(const DeviceShared& shared, Registers& registers,
+CommandUnit::CommandUnit(const DeviceShared& shared, const Function& function, Registers& registers,
                          std::vector<Workqueue>& wqs, Engines& engines)
-    : shared_(shared), registers_(registers), wqs_(wqs), engines_(engines) {}
+    : shared_(shared), function_(function), registers_(registers), wqs_(wqs), engines_(engines) {}
 
 void CommandUnit::tell_state(std::uint32_t wq) const {
     const WqConfig& config = wqs_[wq].config();
@@ -50,8 +50,8 @@ CommandError CommandUnit::check(const Active& command) const {
     if (!registers_.implements(command.command)) {
         return CommandError::UnknownCommand;
     }
-    const bool revives = command.command == Command::ResetDevice &&
-                         static_cast<ResetType>(shared_.params.halt_reset) == ResetType::Software;
+    const bool revives =
+        command.command == Command::ResetDevice && registers_.reset_type() == ResetType::Software;
     if (registers_.state() == DeviceState::Halt && !revives) {
         return CommandError::HardwareError;
     }
@@ -91,11 +91,24 @@ CommandError CommandUnit::check_enable_device() const {
     if (registers_.state() != DeviceState::Disabled) {
         return CommandError::DeviceAlreadyEnabled;
     }
+    if (const CommandError error = check_function(); error != CommandError::None) {
+        return error;
+    }
     std::uint64_t entries = 0;
     for (const Workqueue& wq : wqs_) {
         entries += wq.config().size;
     }
     return entries > shared_.params.total_entries ? CommandError::WqSizeSum : check_groups();
+}
+
+// Pages are asked for after a translation, and by PASID.
+CommandError CommandUnit::check_function() const {
+    const pcie::ConfigView& view = function_.view();
+    if (!view.bus_master) {
+        return CommandError::BusMasterOff;
+    }
+    return view.page_requests && !(view.ats && view.pasid) ? CommandError::PasidAtsPrs
+                                                           : CommandError::None;
 }
 
 CommandError CommandUnit::check_groups() const {
@@ -168,11 +181,12 @@ CommandError CommandUnit::check_enable_wq(std::uint32_t index) const {
     if (c.priority == 0) {
         return CommandError::WqPriority;
     }
-    if (c.block_on_fault) {
+    if (c.block_on_fault && !shared_.params.block_on_fault) {
         return CommandError::WqBlockOnFault;
     }
     // A shared workqueue takes its PASIDs from submissions.
-    if (!c.dedicated && !c.pasid_enable) {
+    const bool privileged = c.dedicated && c.pasid_enable && c.privileged;
+    if ((!c.dedicated && !c.pasid_enable) || (privileged && !function_.view().pasid_privileged)) {
         return CommandError::WqPasidEnable;
     }
     if (c.max_batch_shift > shared_.params.max_batch_shift) {
@@ -270,14 +284,32 @@ void CommandUnit::abort_work(TimePs now) {
     engines_.abort_if(now, matches);
 }
 
-void CommandUnit::halt(TimePs now) {
-    const auto everything = [](const Work&) { return true; };
+void CommandUnit::drop_all(TimePs now) {
     for (Workqueue& wq : wqs_) {
-        wq.drop_if(everything, [this, now, &wq](const Work& work) {
-            engines_.dropped(now, work, wq.occupancy());
-        });
+        wq.drop_if(
+            [](const Work&) { return true; },
+            [this, now, &wq](const Work& work) { engines_.dropped(now, work, wq.occupancy()); });
     }
-    engines_.abort_if(now, everything);
+}
+
+void CommandUnit::function_reset(TimePs now) {
+    drop_all(now);
+    engines_.function_reset(now);
+    active_.reset();
+    result_ = 0;
+    for (std::uint32_t i = 0; i < wqs_.size(); ++i) {
+        const bool changed = wqs_[i].state() != WqState::Disabled;
+        wqs_[i].set_state(WqState::Disabled);
+        wqs_[i].reset_config();
+        if (changed) {
+            tell_state(i);
+        }
+    }
+}
+
+void CommandUnit::halt(TimePs now) {
+    drop_all(now);
+    engines_.abort_if(now, [](const Work&) { return true; });
     if (active_) {
         active_->error = CommandError::HardwareError;
         active_->interrupt = false;
@@ -350,7 +382,7 @@ void CommandUnit::advance(TimePs now) {
             active_->waiting = true;
             return;
         }
-        finish();
+        finish(now);
     }
     const Active done = *active_;
     active_.reset();
@@ -360,7 +392,7 @@ void CommandUnit::advance(TimePs now) {
     }
 }
 
-void CommandUnit::finish() {
+void CommandUnit::finish(TimePs now) {
     switch (active_->command) {
         case Command::EnableDevice:
             registers_.set_state(DeviceState::Enabled);
@@ -383,6 +415,9 @@ void CommandUnit::finish() {
             disable_wqs(true);
             registers_.reset();
             registers_.set_state(DeviceState::Disabled);
+            break;
+        case Command::AbortPasid:
+            engines_.translator().stop(now, Pasid{active_->operand});
             break;
         case Command::RequestInterruptHandle:
             result_ = registers_.request_handle(active_->operand);

@@ -3,7 +3,7 @@
 //
 // A drain waits for what was accepted before the command, not for later submissions. Disabling
 // drains; resetting and aborting drop queued work and cut running work short, which ends when its
-// reads are back. A halted device takes only what resets it. Left out: function-level reset.
+// reads are back. A halted device takes only what resets it.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ namespace ioasim::dsa {
 
 class CommandUnit {
 public:
-    CommandUnit(const DeviceShared& shared, Registers& registers, std::vector<Workqueue>& wqs,
-                Engines& engines);
+    CommandUnit(const DeviceShared& shared, const Function& function, Registers& registers,
+                std::vector<Workqueue>& wqs, Engines& engines);
 
     // A write of CMD. `last_accepted` is the number of the youngest accepted descriptor.
     void write(TimePs now, std::uint32_t value, std::uint64_t last_accepted);
@@ -30,6 +30,8 @@ public:
     bool active() const { return active_.has_value(); }
     // The device has halted: all work is gone, a command under way fails, and nobody is told.
     void halt(TimePs now);
+    // A function-level reset: all work is lost, and so is a command under way.
+    void function_reset(TimePs now);
     // "drain PASID 7, since 12 us", for state dumps; empty when idle.
     std::string describe() const;
 
@@ -50,13 +52,15 @@ private:
 
     CommandError check(const Active& command) const;
     CommandError check_enable_device() const;
+    CommandError check_function() const;
     CommandError check_groups() const;
     bool read_buffers_fit() const;
     std::uint32_t mask_of(std::uint32_t operand) const;
     CommandError check_enable_wq(std::uint32_t wq) const;
     CommandError check_wq_mask(std::uint32_t operand) const;
     void begin(TimePs now);
-    void finish();
+    void finish(TimePs now);
+    void drop_all(TimePs now);
     // Scope of the command.
     bool waits_for_work() const;
     bool returns_early() const;
@@ -68,6 +72,7 @@ private:
     void disable_wqs(bool reset);
 
     const DeviceShared& shared_;
+    const Function& function_;
     Registers& registers_;
     std::vector<Workqueue>& wqs_;
     Engines& engines_;

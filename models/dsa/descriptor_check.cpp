@@ -274,6 +274,10 @@ std::optional<CompletionRecord> refuse(const Work& work, const Registers& regist
     if (!supports(d.opcode) || nested || !work.allows(d.opcode)) {
         return failure(Status::UnsupportedOpcode);
     }
+    if (work.privileged && work.pasid && !work.may_be_privileged &&
+        !shared.probes.has(kPrivilegeAlways)) {
+        return failure(Status::PrivilegeOff);
+    }
     const OpRule rule = shared.probes.has(kReservedIgnored)
                             ? OpRule{~std::uint32_t{0}, ~std::uint32_t{0}}
                             : rule_of(op);

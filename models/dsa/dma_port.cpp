@@ -52,22 +52,24 @@ bool DmaPort::can_read(std::uint32_t group, std::uint32_t bytes, std::uint32_t p
     return own.used + wanted <= own.allowed && wanted + kept <= free_buffers_;
 }
 
-pcie::Tlp DmaPort::request(pcie::TlpKind kind, const Issuer& issuer, std::uint64_t address,
+pcie::Tlp DmaPort::request(pcie::TlpKind kind, const Issuer& issuer, const Way& way,
                            std::uint32_t length) const {
     pcie::Tlp tlp;
     tlp.kind = kind;
-    tlp.at = pcie::AddressType::Untranslated;
     tlp.requester = shared_.config.rid;
-    tlp.pasid = issuer.pasid;
-    tlp.privileged = issuer.privileged;
-    tlp.address = address;
+    tlp.at = way.at;
+    if (way.at == pcie::AddressType::Untranslated) {  // else the translation has taken their place
+        tlp.pasid = issuer.pasid;
+        tlp.privileged = issuer.privileged;
+    }
+    tlp.address = way.address;
     tlp.length = length;
     tlp.descriptor = issuer.descriptor;
     return tlp;
 }
 
-void DmaPort::read(TimePs now, const Issuer& issuer, std::uint64_t address, const ReadOwner& owner,
-                   trace::Name purpose) {
+void DmaPort::read(TimePs now, const Issuer& issuer, std::uint64_t address, const Way& way,
+                   const ReadOwner& owner, trace::Name purpose) {
     SIM_CHECK(buffers_of(owner.length) <= free_buffers_, "read of {} bytes with {} buffers",
               owner.length, free_buffers_);
     SIM_CHECK(owner.length <= bytes_to_page_end(address), "read across a page at {:#x}", address);
@@ -75,11 +77,14 @@ void DmaPort::read(TimePs now, const Issuer& issuer, std::uint64_t address, cons
     free_tags_.pop_back();
     tags_[tag].owner = owner;
     tags_[tag].owner->group = issuer.group;
+    tags_[tag].translated = way.at == pcie::AddressType::Translated;
+    tags_[tag].pasid = issuer.pasid;
+    tags_[tag].address = address;
     deadlines_.push_back({now + shared_.params.completion_timeout, tag, ++tags_[tag].use});
     free_buffers_ -= buffers_of(owner.length);
     groups_.at(issuer.group).used += buffers_of(owner.length);
     ++outstanding_;
-    pcie::Tlp tlp = request(pcie::TlpKind::MemRead, issuer, address, owner.length);
+    pcie::Tlp tlp = request(pcie::TlpKind::MemRead, issuer, way, owner.length);
     tlp.tag = tag;
     shared_.emit(trace::DsaAccess{shared_.names.device, issuer.descriptor, shared_.config.rid,
                                   traced_pasid(issuer.pasid), Iova{address}, owner.length, false,
@@ -140,7 +145,7 @@ void DmaPort::forget_answered() {
     }
 }
 
-TimePs DmaPort::write(TimePs now, const Issuer& issuer, std::uint64_t address,
+TimePs DmaPort::write(TimePs now, const Issuer& issuer, std::uint64_t address, const Way& way,
                       std::vector<std::uint8_t> data, trace::Name purpose, pcie::CacheHint hint) {
     TimePs free_at = now;
     std::size_t done = 0;
@@ -154,7 +159,8 @@ TimePs DmaPort::write(TimePs now, const Issuer& issuer, std::uint64_t address,
         if (length < wanted) {
             shared_.probes.hit(kPageSplit);
         }
-        pcie::Tlp tlp = request(pcie::TlpKind::MemWrite, issuer, at, length);
+        pcie::Tlp tlp =
+            request(pcie::TlpKind::MemWrite, issuer, {way.at, way.address + done}, length);
         tlp.hint = hint;
         if (length == data.size()) {
             tlp.data = std::move(data);
@@ -169,6 +175,19 @@ TimePs DmaPort::write(TimePs now, const Issuer& issuer, std::uint64_t address,
         free_at = shared_.fabric.send(now, std::move(tlp));
     }
     return free_at;
+}
+
+void DmaPort::reset() {
+    for (Tag& tag : tags_) {
+        tag.given_up = tag.given_up || tag.owner.has_value();
+        tag.owner.reset();
+    }
+    for (Group& group : groups_) {
+        group.used = 0;
+    }
+    free_buffers_ = shared_.params.read_buffers;
+    outstanding_ = 0;
+    deadlines_.clear();
 }
 
 }  // namespace ioasim::dsa

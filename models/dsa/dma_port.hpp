@@ -1,9 +1,9 @@
 // How engines reach memory: read requests with tags and read buffers, posted writes, both split at
 // 4-KiB pages and at the sizes the link allows. Plain C++.
 //
-// Requests are untranslated and carry requester id and PASID: the IOMMU translates. A read that the
+// An untranslated request carries requester id and PASID, and the IOMMU translates. A read that the
 // IOMMU blocks comes back as an error; a blocked posted write vanishes and the device never knows.
-// Left out: translation requests (ATS) and a device TLB.
+// A translated request has an address that the translator brought, and no PASID.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +36,9 @@ struct Issuer {
     std::optional<Pasid> pasid;
     bool privileged = false;
     std::uint32_t group = 0;  // whose read buffers it takes
+    bool ats = true;          // its workqueue lets it translate, and ask for pages
+    bool prs = true;
+    bool block = false;  // source and destination wait for their pages
 };
 
 constexpr std::uint32_t bytes_to_page_end(std::uint64_t address) {
@@ -52,9 +55,9 @@ public:
     std::uint32_t max_read(std::uint32_t group, std::uint32_t parts = 1) const;
     // The group may use so many more, and they are free beside what other groups have reserved.
     bool can_read(std::uint32_t group, std::uint32_t bytes, std::uint32_t parts = 1) const;
-    // At most max_read() bytes inside one page; can_read() holds.
-    void read(TimePs now, const Issuer& issuer, std::uint64_t address, const ReadOwner& owner,
-              trace::Name purpose);
+    // At most max_read() bytes inside one page; can_read() holds. `way` is where `address` leads.
+    void read(TimePs now, const Issuer& issuer, std::uint64_t address, const Way& way,
+              const ReadOwner& owner, trace::Name purpose);
     // A completion that was given up came after all: its tag is free again.
     bool late(std::uint32_t tag);
     // The owner of a completion; its buffers are free again. None: nobody waits for this tag.
@@ -64,17 +67,33 @@ public:
     std::optional<ReadOwner> give_up(TimePs now);
     std::optional<TimePs> next_deadline() const;
 
-    // Any length: split into payloads. Returns when the way out is free again.
-    TimePs write(TimePs now, const Issuer& issuer, std::uint64_t address,
+    // Split into payloads; translated writes are inside one page. Returns when the way out is free
+    // again.
+    TimePs write(TimePs now, const Issuer& issuer, std::uint64_t address, const Way& way,
                  std::vector<std::uint8_t> data, trace::Name purpose,
                  pcie::CacheHint hint = pcie::CacheHint::None);
     std::uint32_t outstanding() const { return outstanding_; }
+    // Of the reads under way that left with translated addresses: tag, PASID, first and last byte.
+    template <class Visit>
+    void each_translated(Visit visit) const {
+        for (std::size_t tag = 0; tag < tags_.size(); ++tag) {
+            const Tag& t = tags_[tag];
+            if (t.owner && t.translated) {
+                visit(static_cast<std::uint32_t>(tag), t.pasid, t.address,
+                      t.address + t.owner->length - 1);
+            }
+        }
+    }
+    // A function-level reset: nobody waits for completions that are still to come.
+    void reset();
+    // The read of this tag did not leave, there will be no completion.
+    void never_sent(std::uint32_t tag) { late(tag); }
 
 private:
     std::uint64_t buffers_of(std::uint32_t bytes) const {
         return (bytes + shared_.params.read_buffer_bytes - 1) / shared_.params.read_buffer_bytes;
     }
-    pcie::Tlp request(pcie::TlpKind kind, const Issuer& issuer, std::uint64_t address,
+    pcie::Tlp request(pcie::TlpKind kind, const Issuer& issuer, const Way& way,
                       std::uint32_t length) const;
 
     const DeviceShared& shared_;
@@ -90,6 +109,9 @@ private:
         std::optional<ReadOwner> owner;
         bool given_up = false;
         std::uint64_t use = 0;  // counts reads
+        bool translated = false;
+        std::optional<Pasid> pasid;
+        std::uint64_t address = 0;
     };
     struct Deadline {
         TimePs at;

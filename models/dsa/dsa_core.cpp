@@ -7,6 +7,7 @@
 #include "core/trace/device_events.hpp"
 #include "core/trace/run_events.hpp"
 #include "models/dsa/dsa_probes.hpp"
+#include "models/pcie/pcie_layout.hpp"
 
 namespace ioasim::dsa {
 
@@ -92,10 +93,11 @@ DsaCore::DsaCore(const DsaParams& params, const DsaConfig& config, Fabric& fabri
       config_(config),
       names_(recorder, config),
       shared_{params_, config_, fabric, probes, recorder, source, names_},
+      function_(params_, config_),
       registers_(shared_),
       wqs_(make_workqueues(params, config)),
-      engines_(shared_, registers_),
-      commands_(shared_, registers_, wqs_, engines_) {
+      engines_(shared_, registers_, function_),
+      commands_(shared_, function_, registers_, wqs_, engines_) {
     SIM_CHECK(config.workqueues.size() <= kMaxWorkqueues && config.engines >= 1 &&
                   config.engines <= kMaxEngines,
               "{}: {} workqueues, {} engines", config.name, config.workqueues.size(),
@@ -163,6 +165,93 @@ void DsaCore::write_wqcfg(std::uint64_t offset, std::uint32_t value) {
     }
 }
 
+// --- the PCI function ---
+
+void DsaCore::configure(TimePs now, const pcie::Tlp& request) {
+    const auto offset = static_cast<std::uint32_t>(request.address);
+    if (function_.resetting(now)) {
+        // Until the reset is over: Request Retry Status (6.6.2), which ends the access as failed.
+        shared_.fabric.send(now, pcie::make_completion(request, pcie::CplStatus::Retry));
+        return;
+    }
+    pcie::Tlp completion = pcie::make_completion(request, pcie::CplStatus::Success);
+    if (request.kind == pcie::TlpKind::ConfigRead) {
+        function_.set_pending(
+            engines_.reads_outstanding() + engines_.translator().requests_outstanding() != 0);
+        const std::uint32_t value = function_.read(offset, request.length);
+        for (unsigned i = 0; i < request.length; ++i) {
+            completion.data.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+        }
+        shared_.fabric.send(now, std::move(completion));
+        return;
+    }
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < request.data.size(); ++i) {
+        value |= std::uint32_t{request.data[i]} << (8 * i);
+    }
+    shared_.emit(trace::PcieConfigWrite{config_.rid, offset, value, request.length});
+    const pcie::ConfigView before = function_.view();
+    const pcie::ConfigOrders orders = function_.write(offset, value, request.length);
+    shared_.fabric.send(now, std::move(completion));
+    enables_changed(now, before, orders);
+}
+
+void DsaCore::enables_changed(TimePs now, const pcie::ConfigView& before,
+                              const pcie::ConfigOrders& orders) {
+    if (orders.reset_function) {
+        function_reset(now);
+        return;
+    }
+    const pcie::ConfigView& after = function_.view();
+    if (after.ats != before.ats) {
+        engines_.translator().ats_changed(after.ats);
+    }
+    if (orders.reset_page_requests) {
+        engines_.translator().page_requests_reset(now);
+    }
+    engines_.translator().page_interface_changed(now);
+    const bool changed = after.bus_master != before.bus_master || after.ats != before.ats ||
+                         after.pasid != before.pasid || after.page_requests != before.page_requests;
+    const bool in_use =
+        registers_.state() == DeviceState::Enabled || registers_.state() == DeviceState::Draining;
+    if (changed && in_use && !shared_.probes.has(kEnablesUnwatched)) {
+        SoftwareError error;
+        error.error = kSwErrorConfiguration;
+        registers_.report(now, error);
+        registers_.halt(now, shared_.recorder.name("configuration"), ResetType::FunctionLevel);
+        commands_.halt(now);
+    }
+}
+
+// Everything is forgotten. Tags whose completions are still to come stay taken: they will be
+// discarded, whenever they come.
+void DsaCore::function_reset(TimePs now) {
+    const TimePs until = now + params_.reset_time;
+    const std::uint32_t waited =
+        engines_.reads_outstanding() + engines_.translator().requests_outstanding();
+    shared_.emit(trace::PcieFunctionReset{
+        config_.rid, waited, static_cast<std::uint32_t>(engines_.translator().pages_outstanding()),
+        until});
+    function_.begin_reset(until);
+    if (shared_.probes.has(kResetLeavesWork)) {
+        return;
+    }
+    commands_.function_reset(now);
+    for (const pcie::Tlp& unsent : shared_.fabric.drop_requests(now)) {
+        if (!pcie::is_posted(unsent.kind)) {
+            engines_.never_sent(unsent.tag);
+        }
+    }
+    registers_.function_reset();
+    known_state_ = DeviceState::Disabled;
+}
+
+void DsaCore::receive(TimePs now, const pcie::Tlp& message) {
+    if (!function_.resetting(now)) {
+        engines_.translator().receive(now, message);
+    }
+}
+
 // --- portals ---
 
 DsaCore::Answer DsaCore::submit(TimePs now, std::uint64_t offset,
@@ -205,6 +294,10 @@ std::uint64_t DsaCore::accept(TimePs now, std::uint32_t index, const Descriptor&
     work.ready = now + params_.dispatch;
     work.max_transfer_shift = config.max_transfer_shift;
     work.max_batch_shift = config.max_batch_shift;
+    work.block_on_fault = config.block_on_fault;
+    work.ats = !config.ats_disable;
+    work.prs = !config.prs_disable;
+    work.may_be_privileged = function_.view().pasid_privileged;
     if (!shared_.probes.has(kOperationsIgnored)) {
         work.operations = config.operations[0];
     }
@@ -309,7 +402,8 @@ bool DsaCore::dispatch_one(TimePs now, Group& group) {
     Workqueue& wq = wqs_[group.arbiter.pick(candidates_)];
     const auto engine = engine_for(now, group, wq.front().is_batch());
     if (shared_.probes.fails(kHardwareError)) {
-        registers_.halt(now, shared_.names.engines[*engine]);
+        registers_.halt(now, shared_.names.engines[*engine],
+                        static_cast<ResetType>(params_.halt_reset));
         commands_.halt(now);
         return false;
     }

@@ -11,6 +11,7 @@
 #include "models/dsa/arbiter.hpp"
 #include "models/dsa/commands.hpp"
 #include "models/dsa/engines.hpp"
+#include "models/dsa/function.hpp"
 #include "models/dsa/registers.hpp"
 #include "models/dsa/work.hpp"
 #include "models/dsa/workqueue.hpp"
@@ -39,6 +40,13 @@ public:
     Answer submit(TimePs now, std::uint64_t offset, const std::vector<std::uint8_t>& data,
                   bool non_posted);
 
+    // --- the PCI function ---
+    const Function& function() const { return function_; }
+    // A configuration request, answered through the fabric.
+    void configure(TimePs now, const pcie::Tlp& request);
+    // An invalidation request or page response.
+    void receive(TimePs now, const pcie::Tlp& message);
+
     // A completion of a read; false: not expected.
     bool answer(TimePs now, pcie::Tlp completion);
     // Writes that waited for credits of the link have left.
@@ -59,6 +67,9 @@ private:
         GroupArbiter arbiter;
     };
 
+    void enables_changed(TimePs now, const pcie::ConfigView& before,
+                         const pcie::ConfigOrders& orders);
+    void function_reset(TimePs now);
     std::uint32_t read32(std::uint64_t offset) const;
     void write32(TimePs now, std::uint64_t offset, std::uint32_t value);
     void write_wqcfg(std::uint64_t offset, std::uint32_t value);
@@ -80,6 +91,7 @@ private:
     DsaConfig config_;
     TraceNames names_;
     DeviceShared shared_;
+    Function function_;
     Registers registers_;
     std::vector<Workqueue> wqs_;
     Engines engines_;

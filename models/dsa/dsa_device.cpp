@@ -31,11 +31,11 @@ DsaDevice::DsaDevice(sim::Simulation& simulation, const DsaConfig& config, const
 }
 
 bool DsaDevice::in_bar0(const pcie::Tlp& tlp) const {
-    return inside(tlp, config_.bar0);
+    return core_.function().decodes_bar0() && inside(tlp, config_.bar0);
 }
 
 bool DsaDevice::in_bar2(const pcie::Tlp& tlp) const {
-    return inside(tlp, config_.bar2);
+    return core_.function().decodes_bar2() && inside(tlp, config_.bar2);
 }
 
 TimePs DsaDevice::send(TimePs now, pcie::Tlp tlp) {
@@ -87,7 +87,14 @@ void DsaDevice::receive(TimePs now, pcie::Tlp tlp) {
             }
             break;
         case pcie::TlpKind::MemRead:
+        case pcie::TlpKind::ConfigRead:
+        case pcie::TlpKind::ConfigWrite:
             break;
+        case pcie::TlpKind::InvalidateRequest:
+        case pcie::TlpKind::PageGroupResponse:
+            consumed(now, tlp);
+            core_.receive(now, tlp);
+            return;
         default:
             SIM_CHECK(false, "{}: transaction kind {}", name(), static_cast<int>(tlp.kind));
     }
@@ -108,6 +115,10 @@ void DsaDevice::submission(TimePs now, const pcie::Tlp& tlp) {
 }
 
 void DsaDevice::access_register(TimePs now, const pcie::Tlp& tlp) {
+    if (tlp.kind == pcie::TlpKind::ConfigRead || tlp.kind == pcie::TlpKind::ConfigWrite) {
+        core_.configure(now, tlp);
+        return;
+    }
     const bool legal =
         in_bar0(tlp) && (tlp.length == 4 || tlp.length == 8) && tlp.address % tlp.length == 0;
     const std::uint64_t offset = tlp.address - config_.bar0.base;

@@ -2,7 +2,7 @@
 // into calls, delays answers, and wakes the core; it decides nothing.
 //
 // A submission is decided when it arrives; a register access takes effect register_access later, in
-// order of arrival. Left out: configuration space, ATS and page requests, function-level reset.
+// order of arrival, as do configuration requests.
 #pragma once
 
 #include <optional>
@@ -37,6 +37,9 @@ public:
 private:
     TimePs send(TimePs now, pcie::Tlp tlp) override;
     bool held_back() const override { return upstream_.waits(pcie::CreditClass::Posted); }
+    std::vector<pcie::Tlp> drop_requests(TimePs now) override {
+        return upstream_.drop_requests(now);
+    }
     void consumed(TimePs now, const pcie::Tlp& tlp);
     void receive(TimePs now, pcie::Tlp tlp);
     void submission(TimePs now, const pcie::Tlp& tlp);

@@ -1,7 +1,7 @@
 // Registers, portals and commands of a Data Streaming Accelerator as software sees them: BAR0 is
 // the register file, BAR2 the portals. Intel DSA Architecture Specification (registers by their
 // names there), Linux drivers/dma/idxd/registers.h. Descriptors: dsa_descriptor_layout.hpp. Left
-// out: performance monitoring, interrupt message storage; their capability bits are 0.
+// out: interrupt message storage; its capability bits are 0.
 #pragma once
 
 #include <array>
@@ -40,6 +40,7 @@ constexpr std::uint64_t kMsixTable = 0x2000;  // PCI MSI-X capability: table in 
 constexpr std::uint64_t kMsixPba = 0x3000;
 constexpr std::uint64_t kMsixPerm = 0x3800;
 constexpr std::uint64_t kWqcfgTable = 0x4000;
+constexpr std::uint64_t kPerfmon = 0x6000;
 }  // namespace reg
 
 constexpr std::uint32_t kVersion1 = 0x100;
@@ -154,6 +155,13 @@ struct TableOffsets {
     std::uint64_t wqcfg = 0;
     std::uint64_t msix_perm = 0;
 };
+// The fifth value, in the second quadword.
+constexpr std::uint64_t encode_perfmon_offset(std::uint64_t offset) {
+    return offset >> 8U;
+}
+constexpr std::uint64_t decode_perfmon_offset(std::uint64_t high) {
+    return get_bits(high, 15, 0) << 8U;
+}
 constexpr std::uint64_t encode(const TableOffsets& o) {  // low quadword
     return set_bits(set_bits(set_bits(0, 15, 0, o.grpcfg >> 8U), 31, 16, o.wqcfg >> 8U), 47, 32,
                     o.msix_perm >> 8U);
@@ -180,6 +188,7 @@ constexpr unsigned kGenctrlLogInterrupt = 2;
 constexpr std::uint32_t kIntcauseSwError = 1U << 0U;
 constexpr std::uint32_t kIntcauseCommandDone = 1U << 1U;
 constexpr std::uint32_t kIntcauseOccupancy = 1U << 2U;
+constexpr std::uint32_t kIntcausePerfmon = 1U << 3U;
 constexpr std::uint32_t kIntcauseHalt = 1U << 4U;
 constexpr std::uint32_t kIntcauseEventLog = 1U << 5U;
 
@@ -272,6 +281,7 @@ struct SoftwareError {
     std::uint32_t invalid_flags = 0;
     std::uint64_t address = 0;
 };
+constexpr std::uint8_t kSwErrorConfiguration = 0x51;  // PCI configuration changed while enabled
 constexpr std::uint8_t kSwErrorCommandActive = 0x52;
 constexpr std::uint64_t kSwerrValid = 1U << 0U;
 constexpr std::uint64_t kSwerrOverflow = 1U << 1U;
@@ -331,6 +341,47 @@ constexpr EventLogConfig decode_evlcfg(const std::array<std::uint64_t, 2>& q) {
 constexpr std::uint32_t kMinLogEntries = 64;
 constexpr std::uint64_t kLogEntryBytes = 64;
 constexpr unsigned kEvlstatusPending = 62;  // write 1 to clear; head in 15:0, tail in 47:32
+
+// --- performance monitoring: offsets from the start of its block ---
+namespace perf {
+constexpr std::uint64_t kCapabilities = 0x00;  // 8
+constexpr std::uint64_t kReset = 0x10;         // 4
+constexpr std::uint64_t kFreeze = 0x20;        // 4: bit 0
+constexpr std::uint64_t kOverflow = 0x30;      // 8: bit N, counter N; write 1 to clear
+constexpr std::uint64_t kBytes = 0x400;
+enum class Category : std::uint8_t { Workqueue = 0, Engine = 1, Translation = 2, Operation = 3 };
+constexpr std::uint64_t event_capability(Category category) {  // EVNTCAP: events that are counted
+    return 0x80 + 8 * static_cast<std::uint64_t>(category);
+}
+constexpr std::uint64_t counter_config(std::size_t counter) {
+    return 0x100 + 8 * counter;
+}
+constexpr std::uint64_t counter_data(std::size_t counter) {
+    return 0x200 + 8 * counter;
+}
+constexpr unsigned kResetConfig = 0;  // bits of kReset
+constexpr unsigned kResetCounters = 1;
+// CNTRCFG: category in 11:8, events in 59:32.
+constexpr unsigned kEnable = 0;
+constexpr unsigned kInterrupt = 1;  // on overflow
+constexpr unsigned kFreezeOnOverflow = 2;
+constexpr std::uint64_t kConfigMask = 0x0FFF'FFFF'0000'0F07;
+constexpr unsigned kCounterWidth = 32;
+constexpr std::size_t kMaxCounters = 32;
+constexpr std::uint32_t kDeviceTlbHit = 0x100;  // of category Translation
+
+struct Capabilities {
+    std::uint32_t counters = 0;
+};
+constexpr std::uint64_t encode(const Capabilities& c) {
+    std::uint64_t v = set_bits(set_bits(0, 5, 0, c.counters), 15, 8, kCounterWidth);
+    v = set_bits(v, 19, 16, 4);    // categories
+    v = set_bits(v, 35, 20, 0x4);  // the one that has events
+    v = set_bit(v, 53, true);      // counters can be written
+    v = set_bit(v, 54, true);      // and frozen
+    return set_bit(v, 55, true);   // interrupt on overflow
+}
+}  // namespace perf
 
 // --- GRPCFG: 64 bytes a group ---
 constexpr std::uint64_t kGrpcfgBytes = 64;

@@ -23,6 +23,10 @@ void add_sizes(ParamTable<DsaParams>& t) {
            "errors without a record go to a log in memory (version 2 of the device)",
            "Linux drivers/dma/idxd/registers.h: GENCAP, EVLCFG; not in the dump of a Sapphire "
            "Rapids DSA");
+    t.flag("cap.block_on_fault", &DsaParams::block_on_fault, true,
+           "descriptors may wait for pages that are not there", kDump);
+    t.count("perfmon.counters", &DsaParams::perfmon_counters, 1, perf::kMaxCounters, 8,
+            "performance counters", "Linux drivers/dma/idxd/perfmon.c: up to 32, as PERFCAP says");
     t.count("interrupt_handles", &DsaParams::interrupt_handles, 0, 1024, 0,
             "interrupt handles to be requested by command; 0: MSI-X indexes are the handles",
             "DSA Architecture Specification: Request Interrupt Handle; CMDCAP is not valid on a "
@@ -70,6 +74,33 @@ void add_latencies(ParamTable<DsaParams>& t) {
            "recommended");
 }
 
+void add_translation(ParamTable<DsaParams>& t) {
+    t.count("ats.requests", &DsaParams::ats_requests, 1, 256, 32,
+            "translation requests outstanding at a time", "modelling choice");
+    t.count("ats.ahead", &DsaParams::ats_ahead, 0, 1, 0,
+            "pages of an operand that are translated ahead of need", "modelling choice");
+    t.time(
+        "ats.lookup", &DsaParams::ats_lookup, 0_ps, 1_us, 0_ps, "look-up in an engine's device TLB",
+        "derived: no hit costs more than 5 ns beside the engine's setup (DSAssassin, HPCA 2026)");
+    t.time("ats.issue", &DsaParams::ats_issue, 0_ps, 1_us, 10_ns,
+           "miss in the device TLB to the translation request",
+           "assumed: share of the 234 ns that a miss costs (DSAssassin, HPCA 2026)");
+    t.time("ats.invalidation", &DsaParams::ats_invalidation, 1_ps, 100_us, 400_ns,
+           "invalidation request: arrival until the entries are gone",
+           "assumed, 300 to 1500 ns: more than a translation takes");
+    t.count("page_request.capacity", &DsaParams::page_capacity, 1, 512, 512,
+            "page requests that the function can have outstanding, one a group",
+            "PCI Express Base Specification 10.5.2.4: told to software, which allocates");
+    t.count("page_request.retries", &DsaParams::page_retries, 1, 65536, 16,
+            "a page that was promised so often and does not come is a translation failure",
+            "modelling choice");
+    t.time("page_request.retry", &DsaParams::page_retry, 1_ps, 100_us, 400_ns,
+           "page response to the next translation request", "assumed: nothing published");
+    t.time("reset", &DsaParams::reset_time, 1_ns, 100_ms, 100_ms,
+           "function-level reset: from its order until the function answers again",
+           "PCI Express Base Specification 6.6.2: at most 100 ms");
+}
+
 }  // namespace
 
 const ParamTable<DsaParams>& dsa_param_table() {
@@ -77,6 +108,7 @@ const ParamTable<DsaParams>& dsa_param_table() {
         ParamTable<DsaParams> t{"device"};
         add_sizes(t);
         add_latencies(t);
+        add_translation(t);
         pcie::add_link_params(
             t,
             {pcie::kNoPhysicalLink, 1, 33'000,

@@ -18,6 +18,8 @@ struct DsaParams : pcie::LinkParams {
     std::uint64_t max_batch_shift = 0;
     bool overlapping_copy = false;
     bool event_log = false;
+    bool block_on_fault = false;
+    std::uint64_t perfmon_counters = 0;
     std::uint64_t interrupt_handles = 0;
     std::uint64_t halt_reset = 0;
     std::uint64_t msix_vectors = 0;
@@ -25,6 +27,15 @@ struct DsaParams : pcie::LinkParams {
     std::uint64_t read_buffer_bytes = 0;
     std::uint64_t max_read_request = 0;
     std::uint64_t engine_depth = 0;
+    // Address translation by the device.
+    std::uint64_t ats_requests = 0;
+    std::uint64_t ats_ahead = 0;
+    TimePs ats_lookup;
+    TimePs ats_issue;
+    TimePs ats_invalidation;
+    std::uint64_t page_capacity = 0;
+    std::uint64_t page_retries = 0;
+    TimePs page_retry;
     // Latencies.
     TimePs register_access;
     TimePs portal_accept;
@@ -33,6 +44,7 @@ struct DsaParams : pcie::LinkParams {
     TimePs completion;
     TimePs command;
     TimePs completion_timeout;
+    TimePs reset_time;
 };
 
 const ParamTable<DsaParams>& dsa_param_table();

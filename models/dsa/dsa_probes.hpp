@@ -54,6 +54,36 @@ inline const Defect kReservedIgnored{"dsa.reserved_ignored",
 inline const Defect kPartForgotten{"dsa.part_forgotten",
                                    "The record of a page fault says that nothing was done"};
 
+inline const Defect kDeviceTlbWithoutPasid{
+    "dsa.device_tlb_without_pasid", "An entry of a device TLB serves every PASID that comes by"};
+inline const Defect kBatchUsesDeviceTlb{
+    "dsa.batch_uses_device_tlb",
+    "The record of a batch takes the place of its entries' in the "
+    "device TLB"};
+inline const Defect kKeepsInvalidated{"dsa.keeps_invalidated",
+                                      "An invalidation of the device TLB is answered and nothing "
+                                      "goes"};
+inline const Defect kAnswersBeforeReads{
+    "dsa.answers_before_reads",
+    "An invalidation is answered while reads with its translations are under way"};
+inline const Defect kKeepsStaleTranslation{"dsa.keeps_stale_translation",
+                                           "A translation that an invalidation overtook is used"};
+inline const Defect kPagesOverdrawn{"dsa.pages_overdrawn",
+                                    "Page requests leave without credits for them"};
+inline const Defect kPageCodeIgnored{"dsa.page_code_ignored",
+                                     "An invalid page request counts as granted"};
+inline const Defect kOvertakesLog{"dsa.overtakes_log",
+                                  "The record of a batch or drain is written although records "
+                                  "before it went to the event log"};
+inline const Defect kEnablesUnwatched{"dsa.enables_unwatched",
+                                      "A device that is enabled lets its PCI enables be changed"};
+inline const Defect kResetLeavesWork{"dsa.reset_leaves_work",
+                                     "A function-level reset leaves the work of the device alone"};
+inline const Defect kInterruptAhead{"dsa.interrupt_ahead",
+                                    "The interrupt of a descriptor leaves before its record"};
+inline const Defect kPrivilegeAlways{"dsa.privilege_always",
+                                     "A privileged descriptor is taken whatever PASIDs may do"};
+
 inline const FaultSite kSubmissionRetry{"dsa.submission_retry",
                                         "A submission to a shared workqueue is answered retry"};
 inline const FaultSite kCommandFails{"dsa.command_fails",
@@ -81,5 +111,13 @@ inline const Mark kInterruptPended{"dsa.interrupt_pended", "A masked vector had 
 inline const Mark kTimedOut{"dsa.read_timed_out", "A read was given up unanswered."};
 inline const Mark kLateCompletion{"dsa.late_completion",
                                   "A completion came after its read had been given up."};
+inline const Mark kStaleTranslation{"dsa.stale_translation",
+                                    "An invalidation overtook a translation."};
+inline const Mark kInvalidationWaits{"dsa.invalidation_waits", "An invalidation waited for reads."};
+inline const Mark kPageCreditsShort{"dsa.page_credits_short",
+                                    "A page request waited for a credit."};
+inline const Mark kRecordFaulted{"dsa.record_faulted", "The page of a record was not to be had."};
+inline const Mark kMessageIgnored{"dsa.message_ignored",
+                                  "A message came that nothing is enabled for."};
 
 }  // namespace ioasim::dsa

@@ -18,8 +18,12 @@ bool is_free(const Operation& op) {
 }
 }  // namespace
 
-Engines::Engines(const DeviceShared& shared, Registers& registers)
-    : shared_(shared), registers_(registers), port_(shared), engines_(shared.config.engines) {
+Engines::Engines(const DeviceShared& shared, Registers& registers, Function& function)
+    : shared_(shared),
+      registers_(registers),
+      port_(shared),
+      translator_(shared, function, registers, port_, *this),
+      engines_(shared.config.engines) {
     for (Engine& engine : engines_) {
         engine.slots.resize(shared.params.engine_depth);
     }
@@ -66,7 +70,11 @@ void Engines::schedule(TimePs at, StepKind kind, std::uint32_t engine, std::uint
 }
 
 Issuer Engines::issuer_of(const Work& work) {
-    Issuer issuer{work.number, work.pasid, work.privileged, work.group};
+    Issuer issuer{work.number, work.pasid, work.privileged, work.group, work.ats, work.prs, false};
+    // What has no flag of its own blocks whenever pages can be asked for.
+    const auto op = static_cast<Opcode>(work.descriptor.opcode);
+    issuer.block = (work.descriptor.flags & flag::kBlockOnFault) != 0 || op == Opcode::Batch ||
+                   op == Opcode::Drain;
     const Issuer own = issuer;
     if (shared_.probes.has(kPasidOfPrevious) && previous_) {
         issuer.pasid = previous_->pasid;
@@ -87,6 +95,7 @@ void Engines::start(TimePs now, std::uint32_t engine, Work work, std::uint32_t o
     e.entries_turn = true;
     if (work.is_batch()) {
         e.batch.begin(std::move(work), issuer);
+        translator_.begin(batch_user(engine));
         ++active_;
         e.decoder_free = now + shared_.params.engine_setup;
         schedule(e.decoder_free, StepKind::BatchDecoded, engine, 0);
@@ -99,6 +108,7 @@ void Engines::occupy(TimePs now, std::uint32_t engine, Work work, const Issuer& 
     Engine& e = engines_[engine];
     const std::uint32_t slot = free_slot(engine);
     e.slots[slot].begin(std::move(work), issuer);
+    translator_.begin(slot_user(engine, slot));
     ++active_;
     e.decoder_free = now + shared_.params.engine_setup;
     schedule(e.decoder_free, StepKind::Decoded, engine, slot);
@@ -117,6 +127,7 @@ void Engines::give_up_overdue(TimePs now) {
 
 void Engines::advance(TimePs now) {
     give_up_overdue(now);
+    translator_.advance(now);
     while (steps_.due(now)) {
         const Step step = steps_.pop();
         Engine& e = engines_[step.engine];
@@ -139,7 +150,7 @@ void Engines::advance(TimePs now) {
                 fill(now, step.engine, step.slot);
                 break;
             default:
-                finish(now, op);
+                finish(now, step.engine, step.slot);
                 break;
         }
     }
@@ -153,6 +164,7 @@ void Engines::decoded(TimePs now, std::uint32_t engine, std::uint32_t slot) {
         return;
     }
     op.plan(shared_.probes);
+    translate_places(now, engine, slot);
     if (op.opcode() == Opcode::Drain) {
         op.set_state(Operation::State::AwaitsOthers);
         ++drains_waiting_;
@@ -197,9 +209,13 @@ void Engines::issue_reads(TimePs now, std::uint32_t engine, std::uint32_t slot) 
             shared_.probes.hit(kBuffersExhausted);
             return;
         }
+        Way ways[2];
+        if (!routes_of(now, engine, slot, length, ways)) {
+            return;
+        }
         const std::uint64_t chunk = op.issued(length);
         for (std::uint32_t i = 0; i < op.sources(); ++i) {
-            port_.read(now, op.issuer(), parts[i].address,
+            port_.read(now, op.issuer(), parts[i].address, ways[i],
                        {engine, slot, chunk, i, parts[i].length}, shared_.names.source);
         }
         if ((parts[0].address + parts[0].length) % kPageSize == 0) {
@@ -217,8 +233,17 @@ void Engines::issue_words(TimePs now, std::uint32_t engine, std::uint32_t slot) 
             starved_ = true;
             return;
         }
+        const auto way = route(now, engine, slot, word->field, false, word->address, false);
+        if (way.kind == Translator::Route::Kind::Refused) {
+            op.word_refused(way.why);
+            words_answered(now, engine, slot);
+        }
+        if (!way.goes()) {
+            return;
+        }
         const std::uint32_t index = op.word_issued();
-        port_.read(now, op.issuer(), word->address, {engine, slot, index, kWordPart, word->length},
+        port_.read(now, op.issuer(), word->address, way.way,
+                   {engine, slot, index, kWordPart, word->length},
                    back ? shared_.names.readback : shared_.names.source);
     }
 }
@@ -228,7 +253,15 @@ TimePs Engines::issue_writes(TimePs now, std::uint32_t engine, std::uint32_t slo
     TimePs free_at = now;
     while (op.has_write()) {
         Operation::Write& write = op.front_write();
-        free_at = port_.write(now, op.issuer(), write.address, std::move(write.data),
+        const auto way = route(now, engine, slot, write.field, false, write.address, true);
+        if (way.kind == Translator::Route::Kind::Refused) {
+            tell_fault(op, write.address, true);
+            op.write_refused(way.why);
+        }
+        if (!way.goes()) {
+            break;
+        }
+        free_at = port_.write(now, op.issuer(), write.address, way.way, std::move(write.data),
                               shared_.names.destination, op.hint());
         op.write_left();
     }
@@ -264,6 +297,9 @@ void Engines::way_out_free(TimePs now) {
 }
 
 bool Engines::answer(TimePs now, pcie::Tlp completion) {
+    if (translator_.owns(completion.tag)) {
+        return translator_.answer(now, completion);
+    }
     if (port_.late(completion.tag)) {
         if (starved_) {
             issue_all(now);
@@ -274,8 +310,10 @@ bool Engines::answer(TimePs now, pcie::Tlp completion) {
     if (!owner) {
         return false;
     }
+    const std::uint32_t tag = completion.tag;
     deliver(now, *owner, completion.poisoned ? pcie::CplStatus::Abort : completion.status,
             std::move(completion.data));
+    translator_.read_ended(now, tag);
     if (starved_) {
         issue_all(now);
     }
@@ -314,10 +352,10 @@ void Engines::process(TimePs now, std::uint32_t engine, std::uint32_t slot) {
     if (!op.finished()) {
         return;
     }
-    if (op.aborted()) {
-        end_aborted(now, op);
-    } else {
+    if (!op.aborted()) {
         moved(now, engine, slot);
+    } else if (quiet(engine, slot)) {
+        end_aborted(now, engine, slot);
     }
 }
 
@@ -327,7 +365,9 @@ void Engines::words_answered(TimePs now, std::uint32_t engine, std::uint32_t slo
         return;
     }
     if (op.aborted()) {
-        end_aborted(now, op);
+        if (quiet(engine, slot)) {
+            end_aborted(now, engine, slot);
+        }
         return;
     }
     if (const auto fault = op.word_fault()) {
@@ -347,11 +387,13 @@ void Engines::fill(TimePs now, std::uint32_t engine, std::uint32_t slot) {
         held_fills_.push_back({StepKind::Fill, engine, slot, op.generation()});
         return;
     }
-    op.fill(static_cast<std::uint32_t>(shared_.params.max_payload) * kFillBurst);
+    if (!op.has_write()) {
+        op.fill(static_cast<std::uint32_t>(shared_.params.max_payload) * kFillBurst);
+    }
     const TimePs free_at = issue_writes(now, engine, slot);
     if (op.finished()) {
         moved(now, engine, slot);
-    } else {
+    } else if (!op.has_write()) {  // else it waits for a translation
         schedule(std::max(free_at, now + TimePs{1}), StepKind::Fill, engine, slot);
     }
 }

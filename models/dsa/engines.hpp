@@ -18,13 +18,14 @@
 #include "models/dsa/dma_port.hpp"
 #include "models/dsa/operation.hpp"
 #include "models/dsa/registers.hpp"
+#include "models/dsa/translator.hpp"
 #include "models/dsa/work.hpp"
 
 namespace ioasim::dsa {
 
-class Engines {
+class Engines final : private TranslationUsers {
 public:
-    Engines(const DeviceShared& shared, Registers& registers);
+    Engines(const DeviceShared& shared, Registers& registers, Function& function);
 
     // What the groups' flags say about read buffers; the device has just been enabled.
     void set_groups(const std::vector<GroupBuffers>& groups) { port_.set_groups(groups); }
@@ -47,8 +48,10 @@ public:
     // Writes that waited for credits of the link have left.
     void way_out_free(TimePs now);
     std::optional<TimePs> next_wakeup() const {
-        return sim::earliest(steps_.next(), port_.next_deadline());
+        return sim::earliest(sim::earliest(steps_.next(), port_.next_deadline()),
+                             translator_.next_wakeup());
     }
+    Translator& translator() { return translator_; }
 
     // Ends matching work as soon as its reads are back, without a record.
     template <class Matches>
@@ -57,11 +60,12 @@ public:
             if (engines_[e].batch.state() != Batch::State::Free &&
                 matches(engines_[e].batch.work())) {
                 engines_[e].batch.abort();
+                translator_.abandon(batch_user(e));
             }
             for (std::uint32_t s = 0; s < engines_[e].slots.size(); ++s) {
                 Operation& op = engines_[e].slots[s];
                 if (op.state() != Operation::State::Free && !op.aborted() && matches(op.work())) {
-                    cut_short(now, op);
+                    cut_short(now, e, s);
                 }
             }
             batch_moved(now, e);
@@ -80,6 +84,12 @@ public:
             }
         }
         return false;
+    }
+    // A function-level reset: all work is lost.
+    void function_reset(TimePs now);
+    // A request that waited for credits was dropped by it.
+    void never_sent(std::uint32_t tag) {
+        translator_.owns(tag) ? translator_.never_sent(tag) : port_.never_sent(tag);
     }
     // A descriptor never reaches an engine: tells that it left its workqueue, and its end.
     void dropped(TimePs now, const Work& work, std::uint32_t occupancy) const;
@@ -114,7 +124,8 @@ private:
     void move(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void issue_reads(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void issue_words(TimePs now, std::uint32_t engine, std::uint32_t slot);
-    // Sends what is to be written; the way out is free again at the result.
+    // Sends what may be written; the way out is free again at the result. What waits for a
+    // translation stays.
     TimePs issue_writes(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void issue_all(TimePs now);
     void fill(TimePs now, std::uint32_t engine, std::uint32_t slot);
@@ -122,22 +133,57 @@ private:
     void words_answered(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void moved(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void tell_fault(const Operation& op, std::uint64_t address, bool write) const;
+    // --- translations ---
+    static AtsUser slot_user(std::uint32_t engine, std::uint32_t slot) { return {engine, slot}; }
+    AtsUser batch_user(std::uint32_t engine) const {
+        return {engine, static_cast<std::uint32_t>(shared_.params.engine_depth)};
+    }
+    void translated(TimePs now, AtsUser user) override;
+    // Goes on where the descriptor waits for a translation.
+    void resume(TimePs now, std::uint32_t engine, std::uint32_t slot);
+    void resume_batch(TimePs now, std::uint32_t engine);
+    // Asks for the pages where an operation begins, all at once.
+    void translate_places(TimePs now, std::uint32_t engine, std::uint32_t slot);
+    Translator::Route route(TimePs now, std::uint32_t engine, std::uint32_t slot, Field field,
+                            bool second, std::uint64_t address, bool write);
+    // The routes of a chunk's parts; false: one has to wait, or was refused, which ends the stream.
+    bool routes_of(TimePs now, std::uint32_t engine, std::uint32_t slot, std::uint32_t length,
+                   Way (&ways)[2]);
+    bool quiet(std::uint32_t engine, std::uint32_t slot) const {
+        return !translator_.asking(slot_user(engine, slot));
+    }
     // --- batches ---
     void batch_decoded(TimePs now, std::uint32_t engine);
     void fetch_list(TimePs now, std::uint32_t engine);
     void list_answered(TimePs now, const ReadOwner& owner, pcie::CplStatus status,
                        const std::vector<std::uint8_t>& data);
+    void list_failed(std::uint32_t engine);
     void batch_moved(TimePs now, std::uint32_t engine);
     void finish_batch(TimePs now, std::uint32_t engine);
     // --- ends ---
     void close(TimePs now, std::uint32_t engine, std::uint32_t slot);
-    void finish(TimePs now, Operation& op);
-    trace::Name tell_end(TimePs now, const Work& work, const Issuer& issuer,
+    void finish(TimePs now, std::uint32_t engine, std::uint32_t slot);
+    // Where the record goes; none: it is not wanted or cannot be written. `wait`: not known yet.
+    struct RecordWay {
+        bool wait = false;
+        std::optional<Way> way;
+        Status refused = Status::Success;  // the error that tells of it
+    };
+    RecordWay record_way(TimePs now, AtsUser user, const Work& work, const Issuer& issuer,
                          const CompletionRecord& record);
+    trace::Name tell_end(TimePs now, const Work& work, const Issuer& issuer,
+                         const CompletionRecord& record, const RecordWay& way);
+    trace::Name record_lost(TimePs now, const Work& work, const CompletionRecord& record,
+                            Status why);
+    // A record that must not be seen before others that went to the event log goes there too.
+    Status behind_logged(const Work& work, const CompletionRecord& record) const;
+    static SoftwareError error_of(const Work& work, const CompletionRecord& record);
+    static LoggedError logged(const SoftwareError& error, const Work& work,
+                              const CompletionRecord& record);
     void report_error(TimePs now, const Work& work, const CompletionRecord& record);
     void tell_entry_end(const Work& work, const CompletionRecord& record, trace::Name how);
-    void cut_short(TimePs now, Operation& op);
-    void end_aborted(TimePs now, Operation& op);
+    void cut_short(TimePs now, std::uint32_t engine, std::uint32_t slot);
+    void end_aborted(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void tell_aborted(TimePs now, const Work& work, std::uint32_t bytes) const;
     void release(TimePs now, Operation& op, bool success, bool written);
     void check_waiting_drains(TimePs now);
@@ -148,14 +194,17 @@ private:
     const DeviceShared& shared_;
     Registers& registers_;
     DmaPort port_;
+    Translator translator_;
     std::vector<Engine> engines_;
     sim::Timeline<Step> steps_;
     std::uint32_t active_ = 0;
     std::uint32_t drains_waiting_ = 0;
     std::uint32_t first_to_issue_ = 0;  // round robin among engines for read buffers
     bool starved_ = false;              // somebody waits for read buffers or for the way out
-    std::vector<Step> held_fills_;      // that wait for the way out
-    std::optional<Issuer> previous_;    // defect dsa.pasid_of_previous
+    // Workqueue and PASID of records that went to the event log since the last drain.
+    std::vector<std::pair<std::uint32_t, std::optional<Pasid>>> logged_records_;
+    std::vector<Step> held_fills_;    // that wait for the way out
+    std::optional<Issuer> previous_;  // defect dsa.pasid_of_previous
 };
 
 }  // namespace ioasim::dsa

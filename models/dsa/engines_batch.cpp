@@ -34,8 +34,18 @@ void Engines::fetch_list(TimePs now, std::uint32_t engine) {
         shared_.probes.hit(kBuffersExhausted);
         return;
     }
+    const auto way =
+        translator_.route(now, batch.issuer(), {batch_user(engine), Operand::List, read->address});
+    if (way.kind == Translator::Route::Kind::Refused) {
+        batch.fetch_refused(way.why);
+        list_failed(engine);
+        batch_moved(now, engine);
+    }
+    if (!way.goes()) {
+        return;
+    }
     batch.fetching(read->length);
-    port_.read(now, batch.issuer(), read->address, {engine, 0, 0, kListPart, read->length},
+    port_.read(now, batch.issuer(), read->address, way.way, {engine, 0, 0, kListPart, read->length},
                shared_.names.list);
 }
 
@@ -45,13 +55,18 @@ void Engines::list_answered(TimePs now, const ReadOwner& owner, pcie::CplStatus 
     Batch& batch = engines_[engine].batch;
     batch.fetched(status, data, owner.length);
     if (!batch.aborted() && batch.record().status != Status::Success) {
-        shared_.probes.hit(kReadFaulted);
-        shared_.emit(trace::DsaFault{shared_.names.device, batch.work().number,
-                                     traced_pasid(batch.issuer().pasid),
-                                     Iova{batch.record().fault_address}, false});
+        list_failed(engine);
     }
     fetch_list(now, engine);
     batch_moved(now, engine);
+}
+
+void Engines::list_failed(std::uint32_t engine) {
+    Batch& batch = engines_[engine].batch;
+    shared_.probes.hit(kReadFaulted);
+    shared_.emit(trace::DsaFault{shared_.names.device, batch.work().number,
+                                 traced_pasid(batch.issuer().pasid),
+                                 Iova{batch.record().fault_address}, false});
 }
 
 std::optional<TimePs> Engines::entry_at(std::uint32_t engine) const {
@@ -75,7 +90,7 @@ void Engines::start_entry(TimePs now, std::uint32_t engine) {
 void Engines::batch_moved(TimePs now, std::uint32_t engine) {
     Batch& batch = engines_[engine].batch;
     if (batch.aborted() && batch.state() != Batch::State::Free) {
-        if (batch.finished()) {
+        if (batch.finished() && !translator_.asking(batch_user(engine))) {
             tell_aborted(now, batch.work(), 0);
             batch.release();
             --active_;
@@ -94,7 +109,12 @@ void Engines::batch_moved(TimePs now, std::uint32_t engine) {
 void Engines::finish_batch(TimePs now, std::uint32_t engine) {
     Batch& batch = engines_[engine].batch;
     const Work& work = batch.work();
-    const trace::Name how = tell_end(now, work, batch.issuer(), batch.record());
+    batch.record_waits();
+    const RecordWay way = record_way(now, batch_user(engine), work, batch.issuer(), batch.record());
+    if (way.wait || translator_.asking(batch_user(engine))) {
+        return;
+    }
+    const trace::Name how = tell_end(now, work, batch.issuer(), batch.record(), way);
     shared_.emit(trace::DsaComplete{shared_.names.device, shared_.names.wqs[work.wq], work.number,
                                     traced_pasid(work.pasid), encode(batch.record())[0], how,
                                     batch.record().bytes_completed, now - work.accepted});

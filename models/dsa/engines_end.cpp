@@ -20,12 +20,20 @@ void Engines::close(TimePs now, std::uint32_t engine, std::uint32_t slot) {
     schedule(now + shared_.params.completion, StepKind::Close, engine, slot);
 }
 
-void Engines::finish(TimePs now, Operation& op) {
+void Engines::finish(TimePs now, std::uint32_t engine, std::uint32_t slot) {
+    Operation& op = engines_[engine].slots[slot];
+    op.set_state(Operation::State::Recording);
+    const RecordWay way =
+        record_way(now, slot_user(engine, slot), op.work(), op.issuer(), op.record());
+    // Nothing that was asked for this descriptor is still under way when it has ended.
+    if (way.wait || !quiet(engine, slot)) {
+        return;
+    }
     const unsigned times = shared_.probes.has(kCompleteTwice) ? 2 : 1;
     trace::Name how;
     for (unsigned i = 0; i < times; ++i) {
         const Work& work = op.work();
-        how = tell_end(now, work, op.issuer(), op.record());
+        how = tell_end(now, work, op.issuer(), op.record(), way);
         if (work.batch) {
             tell_entry_end(work, op.record(), how);
         } else {
@@ -38,38 +46,105 @@ void Engines::finish(TimePs now, Operation& op) {
     release(now, op, op.record().status == Status::Success, how != shared_.names.lost);
 }
 
+Engines::RecordWay Engines::record_way(TimePs now, AtsUser user, const Work& work,
+                                       const Issuer& issuer, const CompletionRecord& record) {
+    const Descriptor& d = work.descriptor;
+    const bool wanted = record.status != Status::Success || (d.flags & flag::kRequestRecord) != 0;
+    if (!has_record_address(d) || !wanted) {
+        return {};
+    }
+    if (const Status why = behind_logged(work, record); why != Status::Success) {
+        return {false, std::nullopt, why};
+    }
+    const auto route = translator_.route(now, issuer, {user, Operand::Record, d.record, true});
+    switch (route.kind) {
+        case Translator::Route::Kind::Go:
+            return {false, route.way, Status::Success};
+        case Translator::Route::Kind::Wait:
+            return {true, std::nullopt, Status::Success};
+        default:
+            return {false, std::nullopt, Status::RecordPageFault};
+    }
+}
+
+Status Engines::behind_logged(const Work& work, const CompletionRecord& record) const {
+    if (!registers_.logs() || shared_.probes.has(kOvertakesLog)) {
+        return Status::Success;
+    }
+    if (work.is_batch() && record.result != 0) {
+        return Status::BatchSawFaults;
+    }
+    const bool drain = work.descriptor.opcode == static_cast<std::uint8_t>(Opcode::Drain);
+    const auto same = [&work](const auto& one) {
+        return one.first == work.wq && one.second == work.pasid;
+    };
+    return drain && std::any_of(logged_records_.begin(), logged_records_.end(), same)
+               ? Status::DrainSawFaults
+               : Status::Success;
+}
+
 trace::Name Engines::tell_end(TimePs now, const Work& work, const Issuer& issuer,
-                              const CompletionRecord& record) {
+                              const CompletionRecord& record, const RecordWay& way) {
     const Descriptor& d = work.descriptor;
     const bool failed = record.status != Status::Success;
+    const bool refused_interrupt = record.status == Status::InvalidInterruptHandle ||
+                                   (record.invalid_flags & flag::kRequestInterrupt) != 0;
+    const bool interrupt = (d.flags & flag::kRequestInterrupt) != 0 && !refused_interrupt &&
+                           registers_.valid_handle(d.interrupt_handle, work.pasid);
+    const bool ahead = shared_.probes.has(kInterruptAhead);
+    if (interrupt && ahead) {
+        registers_.fire_handle(now, d.interrupt_handle);
+    }
     trace::Name how = shared_.names.none;
-    if (has_record_address(d)) {
-        if (failed || (d.flags & flag::kRequestRecord) != 0) {
-            const RecordBytes bytes = encode(record);
-            // Software is about to look at it.
-            port_.write(now, issuer, d.record, {bytes.begin(), bytes.end()},
-                        shared_.names.completion, pcie::CacheHint::Cache);
-            how = shared_.names.record;
-        }
-    } else if (failed) {
+    if (way.way) {
+        const RecordBytes bytes = encode(record);
+        // Software is about to look at it.
+        port_.write(now, issuer, d.record, *way.way, {bytes.begin(), bytes.end()},
+                    shared_.names.completion, pcie::CacheHint::Cache);
+        how = shared_.names.record;
+    } else if (way.refused != Status::Success) {
+        how = record_lost(now, work, record, way.refused);
+    } else if (failed && !has_record_address(d)) {
         report_error(now, work, record);
         how = shared_.names.lost;
     }
-    const bool refused_interrupt = record.status == Status::InvalidInterruptHandle ||
-                                   (record.invalid_flags & flag::kRequestInterrupt) != 0;
-    if ((d.flags & flag::kRequestInterrupt) != 0 && !refused_interrupt &&
-        registers_.valid_handle(d.interrupt_handle, work.pasid)) {
+    if (interrupt && !ahead) {
         registers_.fire_handle(now, d.interrupt_handle);
     }
     return how;
 }
 
-void Engines::report_error(TimePs now, const Work& work, const CompletionRecord& record) {
+// The page of the record is not to be had: the error tells where it should have been, and the event
+// log keeps it for software to write.
+trace::Name Engines::record_lost(TimePs now, const Work& work, const CompletionRecord& record,
+                                 Status why) {
+    const std::pair<std::uint32_t, std::optional<Pasid>> whose{work.wq, work.pasid};
+    if (why == Status::RecordPageFault) {
+        shared_.probes.hit(kRecordFaulted);
+        shared_.emit(trace::DsaFault{shared_.names.device, work.number, traced_pasid(work.pasid),
+                                     Iova{work.descriptor.record}, true});
+    }
+    const auto known = std::find(logged_records_.begin(), logged_records_.end(), whose);
+    if (why == Status::DrainSawFaults) {
+        logged_records_.erase(known);
+    } else if (registers_.logs() && known == logged_records_.end()) {
+        logged_records_.push_back(whose);
+    }
+    SoftwareError error = error_of(work, record);
+    error.error = static_cast<std::uint8_t>(why);
+    error.write = true;
+    error.address = work.descriptor.record;
+    registers_.report(now, logged(error, work, record));
+    return shared_.names.lost;
+}
+
+SoftwareError Engines::error_of(const Work& work, const CompletionRecord& record) {
     SoftwareError error;
     error.descriptor_valid = error.wq_valid = true;
     error.batch = work.batch.has_value();
     error.batch_index = work.batch ? static_cast<std::uint16_t>(work.batch->index) : 0;
     error.error = static_cast<std::uint8_t>(record.status);
+    error.write = record.fault_write;
     error.wq = static_cast<std::uint8_t>(work.wq);
     error.opcode = work.descriptor.opcode;
     error.pasid = work.pasid ? work.pasid->value() : 0;
@@ -77,9 +152,21 @@ void Engines::report_error(TimePs now, const Work& work, const CompletionRecord&
     error.invalid_flags = record.invalid_flags;
     error.address =
         record.status == Status::RecordMisaligned ? work.descriptor.record : record.fault_address;
-    registers_.report(now, {error, work.number, work.descriptor.interrupt_handle,
-                            (work.descriptor.flags & flag::kRequestInterrupt) != 0,
-                            (work.descriptor.flags & flag::kRequestRecord) != 0, encode(record)});
+    return error;
+}
+
+LoggedError Engines::logged(const SoftwareError& error, const Work& work,
+                            const CompletionRecord& record) {
+    return {error,
+            work.number,
+            work.descriptor.interrupt_handle,
+            (work.descriptor.flags & flag::kRequestInterrupt) != 0,
+            (work.descriptor.flags & flag::kRequestRecord) != 0,
+            encode(record)};
+}
+
+void Engines::report_error(TimePs now, const Work& work, const CompletionRecord& record) {
+    registers_.report(now, logged(error_of(work, record), work, record));
 }
 
 void Engines::tell_entry_end(const Work& work, const CompletionRecord& record, trace::Name how) {
@@ -101,18 +188,21 @@ void Engines::release(TimePs now, Operation& op, bool success, bool written) {
 
 // --- aborts and drains ---
 
-void Engines::cut_short(TimePs now, Operation& op) {
+void Engines::cut_short(TimePs now, std::uint32_t engine, std::uint32_t slot) {
+    Operation& op = engines_[engine].slots[slot];
     shared_.probes.hit(kAbortedRunning);
     if (op.state() == Operation::State::AwaitsOthers) {
         --drains_waiting_;
     }
     op.abort();
-    if (op.finished()) {  // no read is outstanding
-        end_aborted(now, op);
+    translator_.abandon(slot_user(engine, slot));
+    if (op.finished() && quiet(engine, slot)) {  // no read is outstanding, no translation
+        end_aborted(now, engine, slot);
     }
 }
 
-void Engines::end_aborted(TimePs now, Operation& op) {
+void Engines::end_aborted(TimePs now, std::uint32_t engine, std::uint32_t slot) {
+    Operation& op = engines_[engine].slots[slot];
     if (op.work().batch) {
         tell_entry_end(op.work(), CompletionRecord{}, shared_.names.abort);
     } else {
@@ -125,6 +215,33 @@ void Engines::tell_aborted(TimePs now, const Work& work, std::uint32_t bytes) co
     shared_.emit(trace::DsaComplete{shared_.names.device, shared_.names.wqs[work.wq], work.number,
                                     traced_pasid(work.pasid), 0, shared_.names.abort, bytes,
                                     now - work.accepted});
+}
+
+void Engines::function_reset(TimePs now) {
+    for (Engine& engine : engines_) {
+        for (Operation& op : engine.slots) {
+            if (op.state() == Operation::State::Free) {
+                continue;
+            }
+            if (op.work().batch) {
+                tell_entry_end(op.work(), CompletionRecord{}, shared_.names.abort);
+            } else {
+                tell_aborted(now, op.work(), op.record().bytes_completed);
+            }
+            op.discard();
+        }
+        if (engine.batch.state() != Batch::State::Free) {
+            tell_aborted(now, engine.batch.work(), 0);
+            engine.batch.discard();
+        }
+    }
+    active_ = drains_waiting_ = 0;
+    starved_ = false;
+    steps_.clear();
+    held_fills_.clear();
+    logged_records_.clear();
+    port_.reset();
+    translator_.reset();
 }
 
 void Engines::dropped(TimePs now, const Work& work, std::uint32_t occupancy) const {

@@ -13,6 +13,13 @@ namespace {
 constexpr std::uint32_t kWordBytes = 4;
 constexpr std::uint32_t kLineBytes = 64;  // what a cache flush reads of a page
 
+// What an untranslated read sees of a page fault is that the IOMMU blocked it. Anything else is a
+// bad completion.
+Status failure_of(pcie::CplStatus status) {
+    return status == pcie::CplStatus::UnsupportedRequest ? Status::PageFault
+                                                         : Status::CompletionError;
+}
+
 // From the start of its page to an address, at least 1: how far one can go backwards.
 std::uint32_t bytes_from_page_start(std::uint64_t end) {
     return static_cast<std::uint32_t>((end - 1) % kPageSize + 1);
@@ -33,7 +40,7 @@ void Operation::begin(Work work, Issuer issuer) {
     record_ = CompletionRecord{};
     record_.status = Status::Success;
     traits_ = OpTraits{};
-    stop_ = aborted_ = backwards_ = planned_ = false;
+    stop_ = blocked_ = aborted_ = backwards_ = planned_ = false;
     total_ = issued_ = done_ = outstanding_ = 0;
     head_ = 0;
     chunks_.clear();
@@ -86,7 +93,7 @@ void Operation::plan(const Probes& probes) {
 
 std::uint32_t Operation::next_chunk(std::uint32_t max_read) const {
     const Descriptor& d = work_.descriptor;
-    if (stop_ || issued_ == total_ || has_write()) {
+    if (stop_ || blocked_ || issued_ == total_ || has_write()) {
         return 0;
     }
     const std::uint32_t left = total_ - issued_;
@@ -136,7 +143,7 @@ void Operation::answered(const ReadOwner& owner, pcie::CplStatus status,
             word_data_.insert(word_data_.end(), data.begin(), data.end());
         } else if (!stop_) {
             word_fault_ = words_.at(owner.chunk);
-            fail(*word_fault_, status);
+            fail(word_fault_->address, false, failure_of(status));
         }
         return;
     }
@@ -147,7 +154,7 @@ void Operation::answered(const ReadOwner& owner, pcie::CplStatus status,
         chunk.data[owner.part] = std::move(data);
     } else if (!chunk.failed_part || owner.part < *chunk.failed_part) {
         chunk.failed_part = owner.part;
-        chunk.status = status;
+        chunk.why = failure_of(status);
     }
 }
 
@@ -162,7 +169,7 @@ bool Operation::take_ready(std::optional<Read>& fault) {
         const bool second = *chunk.failed_part != 0 || opcode() == Opcode::CacheFlush;
         fault = Read{second ? Field::Destination : Field::Source,
                      (second ? d.destination : d.source) + chunk.offset, chunk.length};
-        fail(*fault, chunk.status);
+        fail(fault->address, false, chunk.why);
         return true;
     }
     consume(chunk);
@@ -184,15 +191,21 @@ void Operation::drop_chunk() {
     }
 }
 
-void Operation::fail(const Read& read, pcie::CplStatus status) {
-    // Blocked by the IOMMU: what an untranslated request sees of a page fault. Anything else is a
-    // bad completion.
-    const bool blocked = status == pcie::CplStatus::UnsupportedRequest;
-    const bool drain = opcode() == Opcode::Drain;
-    record_.status = !blocked ? Status::CompletionError
-                     : drain  ? Status::ReadbackPageFault
-                              : Status::PageFault;
-    record_.fault_address = read.address;
+void Operation::refused(std::uint32_t part, std::uint32_t length, Status why) {
+    issued(length);
+    outstanding_ -= sources();
+    Chunk& chunk = chunks_.back();
+    chunk.missing = 0;
+    chunk.failed_part = part;
+    chunk.why = why;
+    blocked_ = true;
+}
+
+void Operation::fail(std::uint64_t address, bool write, Status why) {
+    const bool page = why == Status::PageFault || why == Status::PageRequestInvalid;
+    record_.status = page && opcode() == Opcode::Drain ? Status::ReadbackPageFault : why;
+    record_.fault_write = write;
+    record_.fault_address = address;
     record_.bytes_completed = traits_.blocks ? dif_.good_bytes() : done_;
     stop_ = true;
 }
@@ -227,6 +240,51 @@ void Operation::write_left() {
         next_write_ = 0;
     }
     record_.bytes_completed = done_;
+}
+
+void Operation::write_refused(Status why) {
+    fail(front_write().address, true, why);
+    writes_.clear();
+    next_write_ = 0;
+}
+
+std::vector<Operation::Place> Operation::places() const {
+    const Descriptor& d = work_.descriptor;
+    if (total_ == 0 || backwards_) {
+        return {};
+    }
+    const Opcode op = opcode();
+    std::vector<Place> places;
+    if (op == Opcode::CacheFlush) {
+        places.push_back({Field::Destination, false, false, d.destination});
+    } else if (traits_.reads_source) {
+        places.push_back({Field::Source, false, false, d.source});
+    }
+    if (traits_.reads_second) {
+        places.push_back({Field::Destination, true, false, d.destination});
+    }
+    if (op == Opcode::CreateDelta) {
+        places.push_back({Field::Third, false, true, specific(specific::kDeltaAddress, 8)});
+    } else if (traits_.writes) {
+        places.push_back({Field::Destination, false, true, d.destination});
+    }
+    if (op == Opcode::Dualcast) {
+        places.push_back({Field::Third, false, true, specific(specific::kDestination2, 8)});
+    }
+    return places;
+}
+
+std::uint64_t Operation::end_of(Field field, bool second) const {
+    const Descriptor& d = work_.descriptor;
+    const bool jumps = backwards_ || opcode() == Opcode::CreateDelta ||
+                       opcode() == Opcode::ApplyDelta || traits_.blocks;
+    if (field == Field::Source) {
+        return backwards_ ? 0 : d.source + total_ - 1;
+    }
+    if (field == Field::Third) {
+        return opcode() == Opcode::Dualcast ? specific(specific::kDestination2, 8) + total_ - 1 : 0;
+    }
+    return jumps && !second ? 0 : d.destination + total_ - 1;
 }
 
 void Operation::fill(std::uint32_t bytes) {
@@ -289,6 +347,11 @@ std::optional<Operation::Read> Operation::next_word() const {
 std::uint32_t Operation::word_issued() {
     ++outstanding_;
     return static_cast<std::uint32_t>(next_word_++);
+}
+
+void Operation::word_refused(Status why) {
+    word_fault_ = words_[next_word_];
+    fail(word_fault_->address, false, why);
 }
 
 void Operation::end_prelude() {

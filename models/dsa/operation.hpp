@@ -28,6 +28,7 @@ public:
         AwaitsOthers,  // a drain descriptor
         Readback,      // reads what flushes its writes
         Closing,       // result known, record not written yet
+        Recording,     // the record waits for its translation
     };
 
     struct Read {
@@ -45,6 +46,11 @@ public:
 
     void begin(Work work, Issuer issuer);
     void release();
+    // A function-level reset: nobody waits for what is outstanding.
+    void discard() {
+        outstanding_ = 0;
+        release();
+    }
 
     State state() const { return state_; }
     void set_state(State state) { state_ = state; }
@@ -70,6 +76,9 @@ public:
     std::uint64_t issued(std::uint32_t length);
     // A completion. Afterwards, take_ready() processes what can be processed in order.
     void answered(const ReadOwner& owner, pcie::CplStatus status, std::vector<std::uint8_t> data);
+    // The chunk that next_chunk() told cannot be read: its part's page is not to be had. Nothing
+    // behind it is issued.
+    void refused(std::uint32_t part, std::uint32_t length, Status why);
     // Processes the next chunk if it is complete: false when it is not. Fills the writes. `fault`
     // is set when the chunk's read had failed.
     bool take_ready(std::optional<Read>& fault);
@@ -80,6 +89,18 @@ public:
     bool has_write() const { return next_write_ < writes_.size(); }
     Write& front_write() { return writes_[next_write_]; }
     void write_left();
+    // Its page is not to be had: nothing more is written.
+    void write_refused(Status why);
+    // Where the operation begins to read and write, with what is beyond.
+    struct Place {
+        Field field = Field::Source;
+        bool second = false;  // the second source
+        bool write = false;
+        std::uint64_t address = 0;
+    };
+    std::vector<Place> places() const;
+    // The last byte of the stream that is read or written in this field; 0: not in order.
+    std::uint64_t end_of(Field field, bool second) const;
 
     // --- single words ---
     // Sets what is to be read; false: nothing.
@@ -87,6 +108,7 @@ public:
     bool wants_readback();
     std::optional<Read> next_word() const;
     std::uint32_t word_issued();
+    void word_refused(Status why);
     // True when all of them are there, or one has failed (`fault`).
     bool words_done() const { return outstanding_ == 0 && (stop_ || next_word_ == words_.size()); }
     std::optional<Read> word_fault() const { return word_fault_; }
@@ -107,7 +129,7 @@ private:
         std::uint32_t length = 0;
         std::uint32_t missing = 0;  // parts
         std::optional<std::uint32_t> failed_part;
-        pcie::CplStatus status = pcie::CplStatus::Success;
+        Status why = Status::Success;
         std::vector<std::uint8_t> data[2];
     };
     void consume(Chunk& chunk);
@@ -118,7 +140,7 @@ private:
     void dualcast(const Chunk& chunk);
     void push(Field field, std::uint64_t address, std::vector<std::uint8_t> data,
               std::uint32_t progress, bool piecewise);
-    void fail(const Read& read, pcie::CplStatus status);
+    void fail(std::uint64_t address, bool write, Status why);
     void drop_chunk();
     void add_word(Field field, std::uint64_t address, std::uint32_t length);
     std::uint64_t specific(std::size_t offset, std::size_t size) const {
@@ -132,6 +154,7 @@ private:
     CompletionRecord record_;
     OpTraits traits_;
     bool stop_ = false;
+    bool blocked_ = false;  // a chunk was refused
     bool aborted_ = false;
     bool backwards_ = false;
     bool planned_ = false;

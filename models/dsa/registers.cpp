@@ -59,7 +59,8 @@ Registers::Registers(const DeviceShared& shared)
       groups_(shared.params.groups, reset_group()),
       vectors_(shared.params.msix_vectors),
       handles_(shared.params.interrupt_handles),
-      log_(shared) {}
+      log_(shared),
+      perfmon_(shared.params.perfmon_counters) {}
 
 bool Registers::implements(Command command) const {
     const Command last = handles_.empty() ? Command::AbortPasid : Command::ReleaseInterruptHandle;
@@ -78,11 +79,19 @@ void Registers::reset() {
     intcause_ = 0;
     error_ = SoftwareError{};
     log_.reset();
+    perfmon_.reset();
     groups_.assign(groups_.size(), reset_group());
     handles_.assign(handles_.size(), std::nullopt);
     for (Vector& vector : vectors_) {
         vector.permission = 0;
     }
+}
+
+void Registers::function_reset() {
+    reset();
+    state_ = DeviceState::Disabled;
+    command_status_ = CommandStatus{};
+    vectors_.assign(vectors_.size(), Vector{});
 }
 
 std::uint64_t Registers::capability(std::uint64_t offset) const {
@@ -103,6 +112,8 @@ std::uint64_t Registers::capability(std::uint64_t offset) const {
             return supported_operations();
         case reg::kOffsets:
             return encode(TableOffsets{reg::kGrpcfgTable, reg::kWqcfgTable, reg::kMsixPerm});
+        case reg::kOffsets + 8:
+            return encode_perfmon_offset(reg::kPerfmon);
         case reg::kCmdcap: {
             std::uint64_t map = 0;
             for (unsigned code = 1; code < 32; ++code) {
@@ -118,6 +129,7 @@ std::uint64_t Registers::capability(std::uint64_t offset) const {
 std::uint64_t Registers::general_capabilities() const {
     const DsaParams& p = shared_.params;
     GeneralCapabilities c;
+    c.block_on_fault = p.block_on_fault;
     c.overlapping_copy = p.overlapping_copy;
     c.event_log = p.event_log ? 1 : 0;
     c.max_transfer_shift = static_cast<unsigned>(p.max_transfer_shift);
@@ -130,6 +142,7 @@ std::uint64_t Registers::workqueue_capabilities() const {
     c.total_entries = static_cast<std::uint32_t>(shared_.params.total_entries);
     c.workqueues = static_cast<std::uint32_t>(shared_.config.workqueues.size());
     c.config_size_code = kWqcfgSizeCode;
+    c.ats_control = c.prs_control = true;
     c.occupancy_interrupt = true;
     c.operations = true;
     return encode(c);
@@ -144,7 +157,7 @@ std::uint32_t Registers::read(std::uint64_t offset) const {
         case reg::kGensts:
             return static_cast<std::uint32_t>(
                 set_bits(static_cast<std::uint64_t>(state_), 3, 2,
-                         state_ == DeviceState::Halt ? shared_.params.halt_reset : 0));
+                         state_ == DeviceState::Halt ? static_cast<unsigned>(reset_type_) : 0));
         case reg::kIntcause:
             return intcause_;
         case reg::kCmdsts:
@@ -160,6 +173,9 @@ std::uint32_t Registers::read(std::uint64_t offset) const {
     }
     if (group_exists(offset)) {
         return read_group(offset - reg::kGrpcfgTable);
+    }
+    if (inside(offset, reg::kPerfmon, perf::kBytes)) {
+        return perfmon_.read(offset - reg::kPerfmon);
     }
     if (offset >= reg::kMsixTable) {
         return read_vector(offset);
@@ -177,6 +193,8 @@ void Registers::write(TimePs now, std::uint64_t offset, std::uint32_t value) {
         error_.overflow = error_.overflow && (value & kSwerrOverflow) == 0;
     } else if (shared_.params.event_log && inside(offset, reg::kEvlcfg, 24)) {
         log_.write(offset, value, state_ == DeviceState::Disabled);
+    } else if (inside(offset, reg::kPerfmon, perf::kBytes)) {
+        perfmon_.write(offset - reg::kPerfmon, value);
     } else if (offset >= reg::kMsixTable) {
         write_vector(now, offset, value);
     } else if (offset == reg::kGencfg || group_exists(offset)) {
@@ -283,7 +301,9 @@ void Registers::fire(TimePs now, std::uint32_t vector) {
         return;
     }
     pcie::Tlp tlp;
-    tlp.kind = pcie::TlpKind::Interrupt;
+    // A memory write without PASID; that its address makes it an interrupt is for the remapping
+    // unit to see (PCI Express 6.1.4).
+    tlp.kind = pcie::TlpKind::MemWrite;
     tlp.requester = shared_.config.rid;
     tlp.address = v.address;
     tlp.length = 4;
@@ -300,8 +320,14 @@ void Registers::cause(TimePs now, std::uint32_t bit, bool interrupt) {
     }
 }
 
+void Registers::count_event(TimePs now, perf::Category category, std::uint32_t event) {
+    if (perfmon_.count(category, event)) {
+        cause(now, kIntcausePerfmon, true);
+    }
+}
+
 void Registers::report(TimePs now, const LoggedError& logged) {
-    if (shared_.params.event_log && get_bit(gencfg_, kGencfgEventLog)) {
+    if (logs()) {
         if (log_.append(now, logged)) {
             cause(now, kIntcauseEventLog, get_bit(genctrl_, kGenctrlLogInterrupt));
         }
@@ -318,11 +344,13 @@ void Registers::report(TimePs now, const LoggedError& logged) {
     cause(now, kIntcauseSwError, get_bit(genctrl_, kGenctrlSwErrorInterrupt));
 }
 
-void Registers::halt(TimePs now, trace::Name cause_name) {
+void Registers::halt(TimePs now, trace::Name cause_name, ResetType reset_type) {
     state_ = DeviceState::Halt;
+    reset_type_ = reset_type;
     static constexpr std::array<const char*, 4> kResets{"software", "flr", "warm", "cold"};
-    shared_.emit(trace::DsaHalt{shared_.names.device, cause_name,
-                                shared_.recorder.name(kResets.at(shared_.params.halt_reset))});
+    shared_.emit(
+        trace::DsaHalt{shared_.names.device, cause_name,
+                       shared_.recorder.name(kResets.at(static_cast<std::size_t>(reset_type)))});
     cause(now, kIntcauseHalt, get_bit(genctrl_, kGenctrlHaltInterrupt));
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "models/dsa/error_log.hpp"
+#include "models/dsa/perfmon.hpp"
 #include "models/dsa/work.hpp"
 
 namespace ioasim::dsa {
@@ -33,6 +34,8 @@ public:
     void write(TimePs now, std::uint64_t offset, std::uint32_t value);
     // Back to the values after reset; MSI-X belongs to PCI and stays.
     void reset();
+    // That as well, and whatever state the device was in.
+    void function_reset();
 
     DeviceState state() const { return state_; }
     void set_state(DeviceState state) { state_ = state; }
@@ -49,8 +52,12 @@ public:
     void report(TimePs now, const SoftwareError& error) {
         report(now, LoggedError{error, 0, 0, false, false, {}});
     }
+    // An event that performance counters may count.
+    void count_event(TimePs now, perf::Category category, std::uint32_t event);
     // The device stops until it is reset.
-    void halt(TimePs now, trace::Name cause);
+    void halt(TimePs now, trace::Name cause, ResetType reset_type);
+    ResetType reset_type() const { return reset_type_; }
+    bool logs() const { return shared_.params.event_log && get_bit(gencfg_, kGencfgEventLog); }
 
     // Completion interrupt of a descriptor. `valid`: the vector exists and belongs to the PASID.
     bool valid_handle(std::uint16_t handle, const std::optional<Pasid>& pasid) const;
@@ -86,6 +93,7 @@ private:
 
     const DeviceShared& shared_;
     DeviceState state_ = DeviceState::Disabled;
+    ResetType reset_type_ = ResetType::Software;  // halted: what brings the device back
     CommandStatus command_status_;
     std::uint32_t gencfg_ = 0;
     std::uint32_t genctrl_ = 0;
@@ -95,6 +103,7 @@ private:
     std::vector<Vector> vectors_;
     std::vector<std::optional<std::uint32_t>> handles_;  // vectors of requested handles
     ErrorLog log_;
+    Perfmon perfmon_;
 };
 
 // Opcodes that the device implements, and all of them as a map.

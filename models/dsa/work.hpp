@@ -34,6 +34,9 @@ struct Work {
     std::uint32_t max_transfer_shift = 0;
     std::uint32_t max_batch_shift = 0;
     bool block_on_fault = false;
+    bool ats = true;  // of its workqueue too; page requests likewise
+    bool prs = true;
+    bool may_be_privileged = true;  // privileged mode of PASIDs was enabled when it was accepted
     std::uint64_t operations = ~std::uint64_t{0};  // bit N: opcode N is allowed
 
     TimePs accepted;
@@ -47,6 +50,12 @@ constexpr Pasid traced_pasid(const std::optional<Pasid>& pasid) {
     return pasid ? *pasid : Pasid{kInvalidIoasid};
 }
 
+// An address as it stands in a request.
+struct Way {
+    pcie::AddressType at = pcie::AddressType::Untranslated;
+    std::uint64_t address = 0;
+};
+
 // Where transactions leave the device.
 class Fabric {
 public:
@@ -55,6 +64,11 @@ public:
     virtual TimePs send(TimePs now, pcie::Tlp tlp) = 0;
     // Writes wait for credits of the link: engines stop making more of them.
     virtual bool held_back() const { return false; }
+    // What waits for credits of the link, completions excepted, is dropped and returned.
+    virtual std::vector<pcie::Tlp> drop_requests(TimePs now) {
+        static_cast<void>(now);
+        return {};
+    }
 };
 
 // Interned names and the emitting source.

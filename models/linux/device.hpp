@@ -36,6 +36,7 @@ struct DeviceSetup {
     std::uint64_t registers = 0;  // BAR0, machine physical; 0: configured by somebody else
     std::uint64_t portals = 0;    // BAR2, machine physical
     std::vector<QueueSetup> queues;
+    std::uint64_t configuration = 0;  // its page of configuration space, machine physical
 };
 
 class Device {

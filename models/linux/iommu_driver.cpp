@@ -10,6 +10,7 @@
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
+#include "models/pcie/config_layout.hpp"
 
 namespace ioasim::os {
 namespace {
@@ -156,12 +157,27 @@ Errno IommuDriver::attach(ExecContext& ctx, const Device& device) {
         ctx.store(*address + i * 8, words.at(i), 8);  // the quadword with P is the last
     }
     directories_[device.rid().value()] = *directory;
-    if (!caching_mode()) {
-        return Errno::Ok;
+    if (caching_mode()) {
+        const Errno error =
+            queue_.submit(ctx, {vtd::context_cache_invalidate(vtd::ContextGranularity::Device,
+                                                              DomainId{0}, device.rid()),
+                                vtd::iotlb_invalidate(vtd::IotlbGranularity::Domain, DomainId{0})});
+        if (error != Errno::Ok) {
+            return error;
+        }
     }
-    return queue_.submit(ctx, {vtd::context_cache_invalidate(vtd::ContextGranularity::Device,
-                                                             DomainId{0}, device.rid()),
-                               vtd::iotlb_invalidate(vtd::IotlbGranularity::Domain, DomainId{0})});
+    enable_device_tlb(ctx, device);
+    return Errno::Ok;
+}
+
+// PASIDs first: their controls are locked while ATS is enabled (PCI Express 10.5.1.3).
+void IommuDriver::enable_device_tlb(ExecContext& ctx, const Device& device) {
+    const std::uint64_t configuration = device.setup().configuration;
+    if (!device.ats() || configuration == 0) {
+        return;
+    }
+    ctx.mmio_write(configuration + pcie::config::kPasidCtl, pcie::config::kPasidEnable, 2);
+    ctx.mmio_write(configuration + pcie::config::kAtsCtl, pcie::config::kAtsEnable, 2);
 }
 
 // --- PASID entries ------------------------------------------------------------------------------

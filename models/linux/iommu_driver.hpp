@@ -66,6 +66,7 @@ public:
     std::uint64_t ecap() const { return ecap_; }
 
 private:
+    void enable_device_tlb(ExecContext& ctx, const Device& device);
     std::uint64_t read(ExecContext& ctx, std::uint32_t offset, unsigned size);
     void write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, unsigned size);
     // Writes GCMD with `bit` changed and polls GSTS for `status`.

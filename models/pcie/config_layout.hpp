@@ -34,6 +34,7 @@ constexpr std::uint32_t kRevision = 0x08;           // 8, class code above it
 constexpr std::uint32_t kCacheLine = 0x0C;          // 8, stored only
 constexpr std::uint32_t kHeaderType = 0x0E;         // 8
 constexpr std::uint32_t kBar0 = 0x10;               // 64
+constexpr std::uint32_t kBar2 = 0x18;               // 64, of functions that have one
 constexpr std::uint32_t kSubsystem = 0x2C;          // 16 vendor, 16 id
 constexpr std::uint32_t kCapabilityPointer = 0x34;  // 8
 constexpr std::uint32_t kInterruptLine = 0x3C;      // 8, stored only

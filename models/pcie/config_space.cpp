@@ -58,13 +58,24 @@ void ConfigSpace::lay_out_header() {
     cleared_by_one(kStatus, kReceivedTargetAbort | kReceivedMasterAbort, 2);
     fixed(kRevision, abilities_.class_code << 8U, 4);
     writable(kCacheLine, 0xFF, 1);
-    const std::uint64_t bar = ~(abilities_.bar0_bytes - 1);
-    fixed(kBar0, kBar64, 4);
-    writable(kBar0, static_cast<std::uint32_t>(bar) & ~0xFU, 4);
-    writable(kBar0 + 4, static_cast<std::uint32_t>(bar >> 32U), 4);
+    lay_out_bar(kBar0, abilities_.bar0_bytes);
+    if (abilities_.bar2_bytes != 0) {
+        lay_out_bar(kBar2, abilities_.bar2_bytes);
+    }
     fixed(kSubsystem, abilities_.vendor | std::uint32_t{abilities_.device} << 16U, 4);
     fixed(kCapabilityPointer, kExpress, 1);
     writable(kInterruptLine, 0xFF, 1);
+}
+
+void ConfigSpace::lay_out_bar(std::uint32_t offset, std::uint64_t bytes) {
+    const std::uint64_t mask = ~(bytes - 1);
+    fixed(offset, kBar64, 4);
+    writable(offset, static_cast<std::uint32_t>(mask) & ~0xFU, 4);
+    writable(offset + 4, static_cast<std::uint32_t>(mask >> 32U), 4);
+}
+
+std::uint64_t ConfigSpace::bar(std::uint32_t offset) const {
+    return (at(offset, 4) & ~0xFU) | std::uint64_t{at(offset + 4, 4)} << 32U;
 }
 
 void ConfigSpace::lay_out_express() {
@@ -183,7 +194,8 @@ ConfigView ConfigSpace::view() const {
     const std::uint32_t pasid = at(kPasidCtl, 2);
     v.memory_space = (command & kMemorySpace) != 0;
     v.bus_master = (command & kBusMaster) != 0;
-    v.bar0 = (at(kBar0, 4) & ~0xFU) | std::uint64_t{at(kBar0 + 4, 4)} << 32U;
+    v.bar0 = bar(kBar0);
+    v.bar2 = bar(kBar2);
     v.no_snoop = (control & kNoSnoopEnable) != 0;
     v.relaxed_ordering = (control & kRelaxedOrder) != 0;
     // More than the function can do is as much as it can do.

@@ -24,6 +24,7 @@ struct ConfigAbilities {
     std::uint16_t device = 0;
     std::uint32_t class_code = 0;
     std::uint64_t bar0_bytes = 4096;  // power of two
+    std::uint64_t bar2_bytes = 0;     // 0: none
     std::uint64_t max_payload = 256;  // bytes
     bool ats = false;
     std::uint32_t invalidate_queue_depth = 32;  // 1..32
@@ -41,6 +42,7 @@ struct ConfigView {
     bool memory_space = false;
     bool bus_master = false;
     std::uint64_t bar0 = 0;
+    std::uint64_t bar2 = 0;
     bool no_snoop = false;
     bool relaxed_ordering = false;
     std::uint32_t max_payload = 128;
@@ -80,6 +82,8 @@ public:
 private:
     void power_on();
     void lay_out_header();
+    void lay_out_bar(std::uint32_t offset, std::uint64_t bytes);
+    std::uint64_t bar(std::uint32_t offset) const;
     void lay_out_express();
     void lay_out_extended();
     void fixed(std::uint32_t offset, std::uint32_t value, unsigned size);

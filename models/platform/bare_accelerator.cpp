@@ -167,7 +167,10 @@ std::vector<BareSpec> accelerator_specs() {
            0,
            0xFFFFF},
           {"group", V::Flag, false, "writes the group: all queues, all engines", "true"},
-          {"queues", V::Flag, false, "enables the workqueues too", "true"}},
+          {"queues", V::Flag, false, "enables the workqueues too", "true"},
+          {"block_on_fault", V::Flag, false, "descriptors may wait for their pages", "false"},
+          {"ats", V::Flag, false, "of the workqueues: the device may translate", "true"},
+          {"prs", V::Flag, false, "of the workqueues: it may ask for pages", "true"}},
          "configures and enables an accelerator as the platform says"},
         {"dsa_command",
          BareKind::DsaCommand,
@@ -233,6 +236,9 @@ void BareAccelerator::configure_queue(std::size_t index, const BareStep& step) {
     config.priority = wanted.priority;
     config.pasid_enable = wanted.shared || step.has("pasid");
     config.pasid = wanted.shared ? 0 : static_cast<std::uint32_t>(step.number("pasid"));
+    config.block_on_fault = step.number("block_on_fault") != 0;
+    config.ats_disable = step.number("ats", 1) == 0;
+    config.prs_disable = step.number("prs", 1) == 0;
     config.max_transfer_shift = gencap.max_transfer_shift;
     config.max_batch_shift = gencap.max_batch_shift;
     const auto offsets = dsa::decode_offsets(read(reg::kOffsets, 8));

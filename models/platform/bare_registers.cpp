@@ -117,6 +117,15 @@ const std::vector<Entry>& accelerator_map() {
         {"EVLCFG.base", {kEvlcfg, 8}},
         {"EVLCFG.size", {kEvlcfg + 8, 8}},
         {"EVLSTATUS", {kEvlstatus, 8}},
+        {"PERFCAP", {kPerfmon + dsa::perf::kCapabilities, 8}},
+        {"PERFRST", {kPerfmon + dsa::perf::kReset}},
+        {"PERFFRZ", {kPerfmon + dsa::perf::kFreeze}},
+        {"OVFSTATUS", {kPerfmon + dsa::perf::kOverflow, 8}},
+        {"EVNTCAP2", {kPerfmon + dsa::perf::event_capability(dsa::perf::Category::Translation), 8}},
+        {"CNTRCFG0", {kPerfmon + dsa::perf::counter_config(0), 8}},
+        {"CNTRCFG1", {kPerfmon + dsa::perf::counter_config(1), 8}},
+        {"CNTRDATA0", {kPerfmon + dsa::perf::counter_data(0), 8}},
+        {"CNTRDATA1", {kPerfmon + dsa::perf::counter_data(1), 8}},
     };
     return map;
 }
@@ -132,6 +141,8 @@ const std::vector<Entry>& config_map() {
         {"HEADER_TYPE", {kHeaderType, 1}},
         {"BAR0", {kBar0}},
         {"BAR1", {kBar0 + 4}},
+        {"BAR2", {kBar2}},
+        {"BAR3", {kBar2 + 4}},
         {"CAPABILITIES", {kCapabilityPointer, 1}},
         {"INTERRUPT_LINE", {kInterruptLine, 1}},
         {"EXPRESS", {kExpress}},

@@ -24,7 +24,7 @@ const BareArgSpec kOf{"of", V::Unit, false,
 const BareArgSpec kRegisterSize{
     "size", V::Number, false, "bytes: 4 or 8 (default: the register's own, 4 at an offset)",
     "",     {},        4,     8};
-const BareArgSpec kFunctionOf{"of", V::Device, true, "the test requester whose register is meant"};
+const BareArgSpec kFunctionOf{"of", V::AnyDevice, true, "the device whose register is meant"};
 const BareArgSpec kConfigSize{
     "size", V::Number, false, "bytes: 1, 2 or 4 (default: the register's own)", "", {}, 1, 4};
 const BareArgSpec kMask{"mask", V::Number, false, "the bits that count (default: all)"};

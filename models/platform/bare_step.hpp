@@ -61,6 +61,7 @@ enum class BareValue : std::uint8_t {
     Text,
     Unit,    // the name of an IOMMU or device
     Device,  // the name of a test requester
+    AnyDevice,
     Accelerator,
     Register,        // a name of the target's register map, or an offset
     ConfigRegister,  // a name of configuration space, or an offset

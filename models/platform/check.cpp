@@ -8,6 +8,7 @@
 #include "models/requester/requester_params.hpp"
 #include "models/vm/guest_memory.hpp"
 #include "models/vtd/vtd_capabilities.hpp"
+#include "models/vtd/vtd_params.hpp"
 
 namespace ioasim::platform {
 namespace {
@@ -18,9 +19,13 @@ void check_devices(const PlatformConfig& config, Problems& problems) {
     for (std::size_t d = 0; d < config.devices.size(); ++d) {
         const DeviceConfig& device = config.devices[d];
         const dsa::DsaParams params = resolve(dsa::dsa_param_table(), config, device.name);
-        if (device.ats) {
-            problems.push_back({fmt::format("platform.devices[{}].ats", d),
-                                "the IOMMU offers no device TLB (ECAP.DT = 0): leave \"ats\" out"});
+        const vtd::VtdParams unit = resolve(vtd::vtd_param_table(), config, device.iommu);
+        if (device.ats && !unit.device_tlb) {
+            problems.push_back(
+                {fmt::format("platform.devices[{}].ats", d),
+                 fmt::format("the IOMMU offers no device TLB (ECAP.DT = 0): leave \"ats\" out, or "
+                             "set {}.cap.device_tlb",
+                             device.iommu)});
         }
         std::uint64_t entries = 0;
         for (std::size_t w = 0; w < device.workqueues.size(); ++w) {

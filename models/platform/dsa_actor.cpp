@@ -162,12 +162,20 @@ void DsaActor::aim_batch(BenchSlot& slot, BenchOp op, const BenchBuffers& buffer
         slot.list[i].privileged = false;
         slot.list[i].pasid = 0;
     }
-    slot.members = members;
+    aim_list(slot, slot.list_at);
+}
+
+void DsaActor::aim_list(BenchSlot& slot, std::uint64_t at) {
+    slot.list_at = at;
+    slot.members = slot.list.size();
+    slot.descriptor.record = slot.record;
+    slot.descriptor.privileged = state_.supervisor && submit_by_ == SubmitBy::Enqcmds;
+    slot.descriptor.pasid = submit_by_ == SubmitBy::Enqcmds ? space_.pasid().value() : 0;
     slot.descriptor.opcode = static_cast<std::uint8_t>(dsa::Opcode::Batch);
     slot.descriptor.flags = dsa::flag::kRecordAddressValid | dsa::flag::kRequestRecord;
     slot.descriptor.source = slot.list_at;
     slot.descriptor.destination = 0;
-    slot.descriptor.size = static_cast<std::uint32_t>(members);
+    slot.descriptor.size = static_cast<std::uint32_t>(slot.members);
     slot.descriptor.specific = {};
 }
 

@@ -59,6 +59,9 @@ public:
     void aim(BenchSlot& slot, BenchOp op, const BenchBuffers& buffers);
     void aim_batch(BenchSlot& slot, BenchOp op, const BenchBuffers& buffers, std::uint64_t members);
 
+    // A batch of the members in the slot's list, which lies there.
+    void aim_list(BenchSlot& slot, std::uint64_t at);
+
     // --- under the clock ---
     // Writes the templates and zeroes the records.
     void rebuild(BenchSlot& slot);

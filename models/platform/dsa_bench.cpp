@@ -8,6 +8,7 @@
 #include "models/cpu/vmx_layout.hpp"
 #include "models/dsa/dsa_layout.hpp"
 #include "models/memory/memory_params.hpp"
+#include "models/pcie/config_layout.hpp"
 #include "models/platform/param_resolve.hpp"
 
 namespace ioasim::platform {
@@ -25,6 +26,7 @@ constexpr std::uint64_t kDataBytes = std::uint64_t{200} << 30U;
 constexpr std::uint64_t kTablesBase = 0x100'0000;
 constexpr std::uint64_t kTablesBytes = 0x4000'0000;
 constexpr std::uint32_t kFirstPasid = 1;
+constexpr std::uint64_t kAtsEnable = 0x8000;
 // Guest PASIDs differ from the host's, so that a translation left out does not go unnoticed.
 constexpr std::uint32_t kGuestPasidDistance = 100;
 
@@ -87,6 +89,9 @@ PlatformConfig DsaBench::platform(const Experiment& e) {
         config.iommus.push_back({"iommu1", 1});
         config.params.push_back({"memory", "node1.bytes", kFarBytes});
     }
+    if (e.translation == TranslationBy::Svm) {
+        config.params.push_back({"iommu", "cap.device_tlb", 1});
+    }
     std::size_t index = 0;
     for (const DeviceShape& shape : device_shapes(e)) {
         DeviceConfig device;
@@ -135,6 +140,51 @@ std::vector<BenchQueue*> DsaBench::queues() {
 
 HarnessMemory& DsaBench::destination_memory() {
     return experiment_.numa == NumaUse::DstRemote ? far_ : memory_;
+}
+
+namespace {
+
+// Registers of one device.
+class DeviceRegisters {
+public:
+    DeviceRegisters(ExecContext& ctx, std::uint64_t base) : ctx_(ctx), base_(base) {}
+    std::uint64_t read(std::uint64_t offset, unsigned size) {
+        return ctx_.mmio_read(base_ + offset, size);
+    }
+    void write(std::uint64_t offset, std::uint64_t value, unsigned size) {
+        ctx_.mmio_write(base_ + offset, value, size);
+    }
+    void command(dsa::Command code, std::uint32_t operand) {
+        write(reg::kCmd, dsa::encode_command(code, operand, false), 4);
+        const TimePs end = ctx_.now() + kCommandTimeout;
+        dsa::CommandStatus status;
+        do {
+            status = dsa::decode_cmdsts(static_cast<std::uint32_t>(read(reg::kCmdsts, 4)));
+        } while (status.active && ctx_.now() < end);
+        SIM_CHECK(!status.active && status.error == dsa::CommandError::None,
+                  "command {} of the accelerator fails with {:#x}", static_cast<int>(code),
+                  static_cast<int>(status.error));
+    }
+
+private:
+    ExecContext& ctx_;
+    std::uint64_t base_;
+};
+
+}  // namespace
+
+std::uint64_t DsaBench::device_tlb_hits(std::uint32_t device) {
+    namespace perf = dsa::perf;
+    DeviceRegisters registers(ctx_, harness_.world.units.at(device_name(device)).registers);
+    return registers.read(reg::kPerfmon + perf::counter_data(0), 8);
+}
+
+void DsaBench::count_device_tlb_hits(std::uint32_t device) {
+    namespace perf = dsa::perf;
+    DeviceRegisters registers(ctx_, harness_.world.units.at(device_name(device)).registers);
+    const std::uint64_t category = static_cast<std::uint64_t>(perf::Category::Translation) << 8U;
+    registers.write(reg::kPerfmon + perf::counter_config(0),
+                    1U << perf::kEnable | category | std::uint64_t{perf::kDeviceTlbHit} << 32U, 8);
 }
 
 void DsaBench::bring_up() {
@@ -191,6 +241,7 @@ void DsaBench::make_contexts() {
         must(builder_.context(ctx_,
                               step_of(BareKind::Context, {{"", unit.rid.value()},
                                                           {"pasids", 1},
+                                                          {"device_tlb", device_tlbs() ? 1U : 0U},
                                                           {"rid_pasid", 0}}),
                               unit_name(experiment_, d)),
              "context entry");
@@ -265,36 +316,6 @@ void DsaBench::make_guest() {
 
 // --- the accelerators ---
 
-namespace {
-
-// Registers of one device.
-class DeviceRegisters {
-public:
-    DeviceRegisters(ExecContext& ctx, std::uint64_t base) : ctx_(ctx), base_(base) {}
-    std::uint64_t read(std::uint64_t offset, unsigned size) {
-        return ctx_.mmio_read(base_ + offset, size);
-    }
-    void write(std::uint64_t offset, std::uint64_t value, unsigned size) {
-        ctx_.mmio_write(base_ + offset, value, size);
-    }
-    void command(dsa::Command code, std::uint32_t operand) {
-        write(reg::kCmd, dsa::encode_command(code, operand, false), 4);
-        const TimePs end = ctx_.now() + kCommandTimeout;
-        dsa::CommandStatus status;
-        do {
-            status = dsa::decode_cmdsts(static_cast<std::uint32_t>(read(reg::kCmdsts, 4)));
-        } while (status.active && ctx_.now() < end);
-        SIM_CHECK(!status.active && status.error == dsa::CommandError::None,
-                  "command {} of the accelerator fails with {:#x}", static_cast<int>(code),
-                  static_cast<int>(status.error));
-    }
-
-private:
-    ExecContext& ctx_;
-    std::uint64_t base_;
-};
-
-}  // namespace
 
 namespace {
 
@@ -317,14 +338,29 @@ std::size_t owner_of(const Experiment& e, std::size_t device, std::size_t group,
 
 }  // namespace
 
+dsa::WqConfig DsaBench::queue_config(const QueueShape& queue, std::size_t owner) {
+    dsa::WqConfig config;
+    config.size = queue.size;
+    config.dedicated = !queue.shared;
+    config.threshold = !queue.shared ? 0 : std::max(queue.threshold, 1U);
+    config.priority = 10;
+    config.pasid_enable = queue.shared || !physical();
+    config.pasid = queue.shared || physical() ? 0 : space(owner).pasid().value();
+    config.privileged = !queue.shared && experiment_.driver != DriverKind::User;
+    return config;
+}
+
 void DsaBench::configure(std::size_t index) {
     const BareUnit& unit = harness_.world.units.at(device_name(index));
+    if (device_tlbs()) {
+        ctx_.mmio_write(unit.configuration + pcie::kPasidCtl, 1, 2);
+        ctx_.mmio_write(unit.configuration + pcie::kAtsCtl, kAtsEnable, 2);
+    }
     DeviceRegisters registers(ctx_, unit.registers);
     const auto offsets = dsa::decode_offsets(registers.read(reg::kOffsets, 8));
     const auto gencap = dsa::decode_gencap(registers.read(reg::kGencap, 8));
     const unsigned stride = dsa::decode_wqcap(registers.read(reg::kWqcap, 8)).config_size_code;
     const DeviceShape shape = device_shapes(experiment_).at(index);
-    Device& device = devices_.at(index);
     std::uint32_t wq = 0;
     std::uint32_t engine = 0;
     for (std::uint32_t g = 0; g < shape.groups.size(); ++g) {
@@ -335,20 +371,10 @@ void DsaBench::configure(std::size_t index) {
         registers.write(at + dsa::kGrpcfgEngineBitmap, bit_mask(group.engines - 1, 0) << engine,
                         8);
         engine += group.engines;
-        device.groups.emplace_back();
+        devices_.at(index).groups.emplace_back();
         for (const QueueShape& queue : group.queues) {
-            dsa::WqConfig config;
-            config.size = queue.size;
-            config.dedicated = !queue.shared;
-            config.threshold = !queue.shared ? 0 : std::max(queue.threshold, 1U);
-            config.priority = 10;
-            config.pasid_enable = queue.shared || !physical();
-            config.pasid = queue.shared || physical()
-                               ? 0
-                               : space(owner_of(experiment_, index, g, device.groups.back().size()))
-                                     .pasid()
-                                     .value();
-            config.privileged = !queue.shared && experiment_.driver != DriverKind::User;
+            const std::size_t place = devices_.at(index).groups.back().size();
+            dsa::WqConfig config = queue_config(queue, owner_of(experiment_, index, g, place));
             config.max_transfer_shift = gencap.max_transfer_shift;
             config.max_batch_shift = gencap.max_batch_shift;
             const dsa::WqcfgDwords dwords = dsa::encode(config);
@@ -358,7 +384,7 @@ void DsaBench::configure(std::size_t index) {
             BenchQueue made;
             made.shape = queue;
             made.portal = unit.portals + dsa::portal_offset(wq, dsa::Portal::LimitedMsix);
-            device.groups.back().push_back(std::move(made));
+            devices_.at(index).groups.back().push_back(std::move(made));
             ++wq;
         }
     }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "models/cpu/cpu_if.hpp"
+#include "models/dsa/dsa_layout.hpp"
 #include "models/platform/bare_driver.hpp"
 #include "models/platform/bare_program.hpp"
 #include "models/platform/experiment_patterns.hpp"
@@ -48,7 +49,9 @@ public:
     std::vector<BenchQueue*> queues();
     // Where destinations lie: the other node's memory when the experiment says so.
     HarnessMemory& destination_memory();
-    HarnessMemory& memory() { return memory_; }
+    // The device's own counter of hits in its device TLBs.
+    void count_device_tlb_hits(std::uint32_t device);
+    std::uint64_t device_tlb_hits(std::uint32_t device);
 
 private:
     struct Device {
@@ -60,6 +63,8 @@ private:
     void make_contexts();
     void make_entries(HarnessSpace& space, std::size_t index, std::size_t device);
     void enable_units();
+    bool device_tlbs() const { return experiment_.translation == TranslationBy::Svm; }
+    dsa::WqConfig queue_config(const QueueShape& queue, std::size_t owner);
     void configure(std::size_t device);
     void make_guest();
 

@@ -137,8 +137,11 @@ void Hardware::connect(const PlatformConfig& config) {
             attach(*requesters_[i], port);
         } else {
             const dsa::DsaConfig identity = device_config(device, i);
-            attach(*devices_[i], rc.add_device(iommu, identity.rid, {identity.bar0, identity.bar2},
-                                               device.name, devices_[i]->link_params()));
+            const pcie::PortId port =
+                rc.add_device(iommu, identity.rid, {identity.bar0, identity.bar2}, device.name,
+                              devices_[i]->link_params());
+            rc.has_configuration(port);
+            attach(*devices_[i], port);
         }
     }
 }

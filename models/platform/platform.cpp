@@ -190,6 +190,7 @@ void Platform::Impl::build_host() {
         setup.iommu = host->find_iommu(device.iommu);
         setup.rid = rid_of(device, i);
         setup.ats = device.ats;
+        setup.configuration = kConfigurationWindow + pcie::ecam_offset(rid_of(device, i), 0);
         setup.engines = device.engines;
         setup.registers = device_registers(i);
         setup.portals = device_portals(i);

@@ -4,17 +4,6 @@
 
 namespace ioasim::requester {
 
-bool reaches(const std::optional<Pasid>& invalidated, const pcie::InvalidateBody& body,
-             bool knows_global, const std::optional<Pasid>& pasid, std::uint64_t first,
-             std::uint64_t last) {
-    const bool any_pasid = knows_global && body.global;
-    if (any_pasid ? !pasid.has_value() : invalidated != pasid) {
-        return false;
-    }
-    const pcie::AtsRange range = body.range();
-    return first <= range.last && range.first <= last;
-}
-
 const AtcEntry* DeviceTlb::find(std::optional<Pasid> pasid, bool privileged,
                                 std::uint64_t address) {
     for (Line& line : entries_) {

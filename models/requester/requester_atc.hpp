@@ -14,22 +14,13 @@
 #include <optional>
 #include <vector>
 
-#include "core/base/time.hpp"
-#include "models/pcie/ats_layout.hpp"
+#include "models/pcie/translations_if.hpp"
 
 namespace ioasim::requester {
 
-struct AtcEntry {
-    std::optional<Pasid> pasid;
-    bool privileged = false;
-    std::uint64_t first = 0;  // of the untranslated range
-    std::uint64_t last = 0;
-    pcie::TranslationEntry translation;
-
-    std::uint64_t at(std::uint64_t address) const {
-        return translation.address + (address - first);
-    }
-};
+using pcie::AtcEntry;
+using pcie::Invalidation;
+using pcie::reaches;
 
 class DeviceTlb {
 public:
@@ -52,23 +43,6 @@ private:
     std::size_t capacity_;
     std::uint64_t uses_ = 0;
     std::vector<Line> entries_;
-};
-
-// Whether an invalidation reaches what has this PASID and lies in [first, last].
-bool reaches(const std::optional<Pasid>& invalidated, const pcie::InvalidateBody& body,
-             bool knows_global, const std::optional<Pasid>& pasid, std::uint64_t first,
-             std::uint64_t last);
-
-struct Invalidation {
-    std::uint32_t itag = 0;
-    Rid function;
-    std::optional<Pasid> pasid;
-    pcie::InvalidateBody body;
-    TimePs due;            // it takes effect then
-    bool applied = false;  // the entries are gone
-    std::uint32_t dropped = 0;
-    std::vector<std::uint32_t> behind;  // tags of reads that must come back first
-    std::optional<TimePs> answer_at;
 };
 
 }  // namespace ioasim::requester

@@ -26,12 +26,12 @@
 #include "core/base/defects.hpp"
 #include "core/base/time.hpp"
 #include "core/trace/recorder.hpp"
+#include "models/pcie/page_groups_if.hpp"
 #include "models/pcie/pcie_if.hpp"
 #include "models/requester/requester_atc.hpp"
 #include "models/requester/requester_config.hpp"
 #include "models/requester/requester_layout.hpp"
 #include "models/requester/requester_messages.hpp"
-#include "models/requester/requester_page_requests.hpp"
 #include "models/requester/requester_params.hpp"
 #include "models/requester/requester_tags.hpp"
 
@@ -190,7 +190,7 @@ private:
     std::optional<std::uint64_t> denied_;     // the page whose translation does not do
     std::deque<Invalidation> invalidations_;  // in order of arrival
 
-    PageRequestGroups groups_;
+    pcie::PageRequestGroups groups_;
     bool awaiting_pages_ = false;  // the operation waits for a response
     std::uint64_t promised_page_ = 0;
     std::uint64_t promises_ = 0;  // that it came, while it did not

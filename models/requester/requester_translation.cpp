@@ -308,30 +308,30 @@ void RequesterCore::page_answer(TimePs now, const pcie::Tlp& message) {
         tell("ignored");
         return;
     }
-    const PageRequestGroups::Match match = groups_.answer(response.group, message.pasid);
-    auto code = static_cast<PageAnswer>(response.code);
+    const pcie::PageRequestGroups::Match match = groups_.answer(response.group, message.pasid);
+    auto code = static_cast<pcie::PageAnswer>(response.code);
     if (probes_.has(kIgnoresResponseCode)) {
-        code = PageAnswer::Success;
+        code = pcie::PageAnswer::Success;
     }
-    if (match == PageRequestGroups::Match::Unexpected) {
+    if (match == pcie::PageRequestGroups::Match::Unexpected) {
         probes_.hit(kUnexpectedResponse);
         config_.set_page_status(pcie::config::kUnexpectedGroup);
         tell("unexpected");
         return;
     }
-    if (code != PageAnswer::Success && code != PageAnswer::Invalid) {
+    if (code != pcie::PageAnswer::Success && code != pcie::PageAnswer::Invalid) {
         // Response Failure, and the reserved codes: no further responses are to be expected.
         tell("failure");
         config_.set_page_status(pcie::config::kResponseFailure);
         groups_.forget_all();
         awaiting_pages_ = false;
         give_up_rest(Outcome::PageFailure);
-    } else if (match == PageRequestGroups::Match::Abandoned) {
+    } else if (match == pcie::PageRequestGroups::Match::Abandoned) {
         tell("abandoned");
     } else {
-        tell(code == PageAnswer::Success ? "retry" : "invalid");
+        tell(code == pcie::PageAnswer::Success ? "retry" : "invalid");
         awaiting_pages_ = false;
-        if (code == PageAnswer::Invalid) {
+        if (code == pcie::PageAnswer::Invalid) {
             give_up_rest(Outcome::PageInvalid);
         }
     }

@@ -79,6 +79,10 @@ private:
                 r_.known(node, at, "test requester", words_.requesters, Code::UnknownComponent);
                 step_.names[arg.key] = text_of(&node);
                 break;
+            case BareValue::AnyDevice:
+                r_.known(node, at, "device", words_.devices, Code::UnknownComponent);
+                step_.names[arg.key] = text_of(&node);
+                break;
             case BareValue::Accelerator:
                 r_.known(node, at, "accelerator", words_.accelerators, Code::UnknownComponent);
                 step_.names[arg.key] = text_of(&node);

@@ -54,6 +54,7 @@ const Type& type_of(const BareArgSpec& arg) {
         case BareValue::Text:
         case BareValue::Unit:
         case BareValue::Device:
+        case BareValue::AnyDevice:
         case BareValue::Accelerator:
         case BareValue::Register:
         case BareValue::ConfigRegister:

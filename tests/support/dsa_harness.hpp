@@ -16,11 +16,15 @@
 #include "core/sim/timeline.hpp"
 #include "models/dsa/dsa_core.hpp"
 #include "models/dsa/dsa_probes.hpp"
+#include "models/pcie/ats_layout.hpp"
+#include "models/pcie/page_groups_if.hpp"
+#include "models/pcie/pcie_layout.hpp"
 #include "tests/support/event_log.hpp"
 
 namespace ioasim::test {
 
 constexpr TimePs kReadLatency = TimePs{200'000};
+constexpr TimePs kTranslationLatency = TimePs{200'000};
 
 // Descriptors by name of what matters to a test; everything asks for a completion record.
 class DescriptorBuilder {
@@ -165,6 +169,7 @@ public:
         const std::uint64_t group = dsa::grpcfg_address(dsa::reg::kGrpcfgTable, 0);
         write(group, bit_mask(static_cast<unsigned>(config.workqueues.size()) - 1, 0), 8);
         write(group + dsa::kGrpcfgEngineBitmap, bit_mask(config.engines - 1, 0), 8);
+        config_write(pcie::config::kPasidCtl, kPasids);
         REQUIRE(command(dsa::Command::EnableDevice) == dsa::CommandError::None);
         for (std::uint32_t i = 0; i < config.workqueues.size(); ++i) {
             REQUIRE(command(dsa::Command::EnableWq, i) == dsa::CommandError::None);
@@ -274,12 +279,80 @@ public:
                 answers_.schedule(now + kReadLatency, 0, std::move(answer));
             }
         }
+        if (tlp.kind == pcie::TlpKind::AtsRequest && !translations_held) {
+            answers_.schedule(now + kTranslationLatency, 0, translation_of(tlp));
+        }
         return now;
+    }
+    // What a remapping unit says: pages translate to themselves unless `pages` says otherwise.
+    pcie::Tlp translation_of(const pcie::Tlp& request) const {
+        pcie::Tlp answer;
+        answer.kind = pcie::TlpKind::Completion;
+        answer.tag = request.tag;
+        answer.status = translation_status;
+        const auto known = pages.find(pcie::translation_address(request));
+        pcie::TranslationEntry entry;
+        entry.address = pcie::translation_address(request);
+        entry.read = entry.write = true;
+        if (known != pages.end()) {
+            entry = known->second;
+        }
+        if (answer.status == pcie::CplStatus::Success) {
+            pcie::append_quadword(answer.data, pcie::encode(entry));
+        }
+        return answer;
+    }
+    void answer_now(const pcie::Tlp& completion) {
+        core().answer(now_, completion);
+        core().advance(now_);
+    }
+    // --- configuration space and messages ---
+    void config_write(std::uint32_t offset, std::uint32_t value) {
+        pcie::Tlp tlp;
+        tlp.kind = pcie::TlpKind::ConfigWrite;
+        tlp.address = offset;
+        tlp.length = 2;
+        for (unsigned i = 0; i < 4; ++i) {
+            tlp.data.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+        }
+        // PRI's counts are dwords, controls are words.
+        tlp.length = offset == pcie::config::kPriAllocation ? 4 : 2;
+        tlp.data.resize(tlp.length);
+        core().configure(now_, tlp);
+        const auto own = std::find_if(sent.rbegin(), sent.rend(), [](const pcie::Tlp& one) {
+            return one.kind == pcie::TlpKind::Completion;
+        });
+        sent.erase(std::next(own).base());
+        core().advance(now_);
+    }
+    static constexpr std::uint32_t kPasids =
+        pcie::config::kPasidEnable | pcie::config::kPasidPrivileged;
+    void enable_ats() {
+        config_write(pcie::config::kPasidCtl, kPasids);
+        config_write(pcie::config::kAtsCtl, pcie::config::kAtsEnable);
+    }
+    void enable_pages(std::uint32_t credits) {
+        config_write(pcie::config::kPriAllocation, credits);
+        config_write(pcie::config::kPriCtl, pcie::config::kPriEnable);
+    }
+    void message(const pcie::Tlp& tlp) {
+        core().receive(now_, tlp);
+        core().advance(now_);
+    }
+    void respond(std::uint16_t group, pcie::PageAnswer code, std::uint32_t pasid = 7) {
+        message(pcie::page_group_response(Pasid{pasid},
+                                          {config.rid, static_cast<std::uint8_t>(code), group}));
+    }
+    // A write to where interrupts are is one.
+    static pcie::TlpKind kind_of(const pcie::Tlp& tlp) {
+        return tlp.kind == pcie::TlpKind::MemWrite && pcie::is_interrupt_address(tlp.address)
+                   ? pcie::TlpKind::Interrupt
+                   : tlp.kind;
     }
     std::vector<pcie::Tlp> sent_of(pcie::TlpKind kind) const {
         std::vector<pcie::Tlp> found;
         for (const pcie::Tlp& tlp : sent) {
-            if (tlp.kind == kind) {
+            if (kind_of(tlp) == kind) {
                 found.push_back(tlp);
             }
         }
@@ -294,6 +367,9 @@ public:
     std::map<std::uint64_t, std::uint8_t> memory;
     std::set<std::uint64_t> blocked;
     pcie::CplStatus blocked_status = pcie::CplStatus::UnsupportedRequest;
+    std::map<std::uint64_t, pcie::TranslationEntry> pages;
+    pcie::CplStatus translation_status = pcie::CplStatus::Success;
+    bool translations_held = false;
     bool reads_held = false;
     bool writes_held = false;  // the link waits for credits
     std::set<std::uint64_t> poisoned_pages;

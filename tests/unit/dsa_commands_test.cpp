@@ -13,7 +13,8 @@ namespace {
 
 // Device enabled, workqueue 0 disabled again.
 struct WqDisabled : DsaHarness {
-    WqDisabled() {
+    explicit WqDisabled(bool may_block = true) {
+        params.block_on_fault = may_block;
         bring_up();
         REQUIRE(command(Command::DisableWq, wq_mask_operand(0)) == CommandError::None);
     }
@@ -61,7 +62,7 @@ TEST_CASE("dsa enable device: refused when enabled, when sizes exceed the total,
 }
 
 TEST_CASE("dsa enable workqueue: each bad field has its code") {
-    WqDisabled h;
+    WqDisabled h(false);
     WqConfig c = DsaHarness::shared_wq(8, 9);
     CHECK(h.enable_with(c) == CommandError::WqSize);
     c.threshold = 8;

@@ -224,7 +224,7 @@ TEST_CASE("dsa interrupt: a privileged descriptor fires its vector after its rec
     h.submit(noop().privileged().flags(flag::kRequestInterrupt).handle(2));
     h.settle();
     REQUIRE(h.sent.size() == 2);
-    CHECK(h.sent[1].kind == TlpKind::Interrupt);
+    CHECK(DsaHarness::kind_of(h.sent[1]) == TlpKind::Interrupt);
     CHECK(h.sent[1].address == 0xFEE01000);
     CHECK(h.sent[1].data.at(0) == 0x45);
 }

@@ -1,8 +1,8 @@
 // The device TLB and the page request groups of a test requester, without time.
 #include <doctest/doctest.h>
 
+#include "models/pcie/page_groups_if.hpp"
 #include "models/requester/requester_atc.hpp"
-#include "models/requester/requester_page_requests.hpp"
 #include "models/requester/requester_tags.hpp"
 
 using namespace ioasim;
@@ -85,18 +85,18 @@ TEST_CASE("device TLB: the Global bit means every PASID, for who understands it"
 }
 
 TEST_CASE("page groups: credits are out until the group's response") {
-    PageRequestGroups groups;
+    pcie::PageRequestGroups groups;
     CHECK(groups.credits(4) == 4);
     const auto first = groups.open(Pasid{5}, 3);
     REQUIRE(first.has_value());
     CHECK(groups.credits(4) == 1);
     CHECK(groups.credits(2) == 0);
-    CHECK(groups.answer(*first, Pasid{5}) == PageRequestGroups::Match::Waited);
+    CHECK(groups.answer(*first, Pasid{5}) == pcie::PageRequestGroups::Match::Waited);
     CHECK(groups.credits(4) == 4);
 }
 
 TEST_CASE("page groups: an index is taken until its response, and no response comes twice") {
-    PageRequestGroups groups;
+    pcie::PageRequestGroups groups;
     const auto first = groups.open({}, 1);
     for (unsigned i = 1; i < pcie::kPageGroupCount; ++i) {
         const auto next = groups.open({}, 1);
@@ -104,26 +104,26 @@ TEST_CASE("page groups: an index is taken until its response, and no response co
         CHECK(*next != *first);
     }
     CHECK_FALSE(groups.open({}, 1).has_value());
-    CHECK(groups.answer(*first, {}) == PageRequestGroups::Match::Waited);
-    CHECK(groups.answer(*first, {}) == PageRequestGroups::Match::Unexpected);
+    CHECK(groups.answer(*first, {}) == pcie::PageRequestGroups::Match::Waited);
+    CHECK(groups.answer(*first, {}) == pcie::PageRequestGroups::Match::Unexpected);
     CHECK(groups.open({}, 1) == first);
 }
 
 TEST_CASE("page groups: a response names the PASID of its requests") {
-    PageRequestGroups groups;
+    pcie::PageRequestGroups groups;
     const auto group = groups.open(Pasid{5}, 1);
-    CHECK(groups.answer(*group, {}) == PageRequestGroups::Match::Unexpected);
-    CHECK(groups.answer(*group, Pasid{6}) == PageRequestGroups::Match::Unexpected);
+    CHECK(groups.answer(*group, {}) == pcie::PageRequestGroups::Match::Unexpected);
+    CHECK(groups.answer(*group, Pasid{6}) == pcie::PageRequestGroups::Match::Unexpected);
     CHECK(groups.outstanding() == 1);
 }
 
 TEST_CASE("page groups: an abandoned group holds its credits until the response") {
-    PageRequestGroups groups;
+    pcie::PageRequestGroups groups;
     const auto group = groups.open(Pasid{5}, 2);
     groups.abandon(Pasid{5});
     CHECK_FALSE(groups.waits(Pasid{5}));
     CHECK(groups.outstanding() == 2);
-    CHECK(groups.answer(*group, Pasid{5}) == PageRequestGroups::Match::Abandoned);
+    CHECK(groups.answer(*group, Pasid{5}) == pcie::PageRequestGroups::Match::Abandoned);
     CHECK(groups.outstanding() == 0);
 }
 

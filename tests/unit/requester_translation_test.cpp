@@ -102,7 +102,7 @@ struct Bench final : Fabric {
         core.receive(g_now, pcie::invalidate_request(kSelf, pasid, itag, {address, false, false}));
         pass(requester_param_table().defaults().atc_invalidation);
     }
-    void respond(std::uint16_t group, PageAnswer code, std::optional<Pasid> pasid = {}) {
+    void respond(std::uint16_t group, pcie::PageAnswer code, std::optional<Pasid> pasid = {}) {
         core.receive(g_now, pcie::page_group_response(
                                 pasid, {kSelf, static_cast<std::uint8_t>(code), group}));
     }
@@ -325,7 +325,7 @@ TEST_CASE("page requests: Success makes the function ask for the translation aga
     bench.start(Operation::Read, 0x1000, 4);
     bench.translate(bench.take(), false, false);
     CHECK(pcie::decode_page_request(bench.take().address).read);
-    bench.respond(0, PageAnswer::Success);
+    bench.respond(0, pcie::PageAnswer::Success);
     CHECK(bench.core.read_register(reg::kPagesOutstanding, 4) == 0);
     bench.translate(bench.take(), true, false);
     bench.complete(bench.take());
@@ -338,7 +338,7 @@ TEST_CASE("page requests: Invalid ends the operation, and the interface goes on"
     bench.start(Operation::Read, 0x1000, 4);
     bench.translate(bench.take(), false, false);
     bench.take();
-    bench.respond(0, PageAnswer::Invalid);
+    bench.respond(0, pcie::PageAnswer::Invalid);
     CHECK(bench.outcome() == Outcome::PageInvalid);
     bench.start(Operation::Read, 0x1000, 4);
     bench.translate(bench.take(), false, false);
@@ -351,7 +351,7 @@ TEST_CASE("page requests: after Response Failure none is made until software cle
     bench.start(Operation::Read, 0x1000, 4);
     bench.translate(bench.take(), false, false);
     bench.take();
-    bench.respond(0, PageAnswer::Failure);
+    bench.respond(0, pcie::PageAnswer::Failure);
     CHECK(bench.outcome() == Outcome::PageFailure);
     CHECK((bench.config_word(config::kPriStatus) & config::kResponseFailure) != 0);
     bench.start(Operation::Read, 0x1000, 4);
@@ -366,7 +366,7 @@ TEST_CASE("page requests: after Response Failure none is made until software cle
 TEST_CASE("page requests: a response that nobody waits for is told in the status") {
     Bench bench;
     bench.enable_page_requests(8);
-    bench.respond(44, PageAnswer::Success);
+    bench.respond(44, pcie::PageAnswer::Success);
     CHECK((bench.config_word(config::kPriStatus) & config::kUnexpectedGroup) != 0);
 }
 
@@ -379,7 +379,7 @@ TEST_CASE("page requests: a page that is promised and never comes is given up") 
     for (std::uint16_t i = 0; i < 2; ++i) {
         bench.translate(bench.take(), false, false);
         CHECK(bench.take().kind == pcie::TlpKind::PageRequest);
-        bench.respond(i, PageAnswer::Success);
+        bench.respond(i, pcie::PageAnswer::Success);
     }
     bench.translate(bench.take(), false, false);
     CHECK(bench.outcome() == Outcome::NoTranslation);
@@ -394,7 +394,7 @@ TEST_CASE("page requests: disabled they have stopped when the last response came
     bench.take();
     bench.write_config(config::kPriCtl, 0);
     CHECK((bench.config_word(config::kPriStatus) & config::kPriStopped) == 0);
-    bench.respond(0, PageAnswer::Invalid);
+    bench.respond(0, pcie::PageAnswer::Invalid);
     CHECK((bench.config_word(config::kPriStatus) & config::kPriStopped) != 0);
 }
 
@@ -406,7 +406,7 @@ TEST_CASE("stop: it waits for the response to what the PASID asked for") {
     bench.take();
     bench.core.write_register(g_now, reg::kStop, 1, 4);
     CHECK((bench.core.read_register(reg::kStatus, 4) & kStopping) != 0);
-    bench.respond(0, PageAnswer::Success, Pasid{5});
+    bench.respond(0, pcie::PageAnswer::Success, Pasid{5});
     CHECK((bench.core.read_register(reg::kStatus, 4) & kStopping) == 0);
     CHECK(bench.outcome() == Outcome::Stopped);
     CHECK(bench.sent.empty());
@@ -427,7 +427,7 @@ TEST_CASE("stop: an operation of which a part was written waits for the response
     bench.pass(TimePs{1});
     CHECK(bench.state() == State::Busy);
     CHECK_FALSE(bench.core.next_wakeup().has_value());
-    bench.respond(0, PageAnswer::Success, Pasid{5});
+    bench.respond(0, pcie::PageAnswer::Success, Pasid{5});
     CHECK(bench.state() == State::Done);
     CHECK(bench.outcome() == Outcome::Stopped);
 }
@@ -466,7 +466,7 @@ TEST_CASE("stop: a marker behind its page requests tells that nobody waits") {
     CHECK(pcie::is_stop_marker(pcie::decode_page_request(marker.address), true));
     CHECK(marker.pasid == Pasid{5});
     CHECK(bench.outcome() == Outcome::Stopped);
-    bench.respond(0, PageAnswer::Success, Pasid{5});
+    bench.respond(0, pcie::PageAnswer::Success, Pasid{5});
     CHECK(bench.sent.empty());
     CHECK(bench.core.read_register(reg::kPagesOutstanding, 4) == 0);
 }
@@ -505,7 +505,7 @@ TEST_CASE("reset: translations, page requests and invalidations are forgotten") 
     CHECK(bench.core.read_register(reg::kTranslations, 4) == 0);
     CHECK(bench.core.read_register(reg::kPagesOutstanding, 4) == 0);
     bench.pass(1_ms);
-    bench.respond(0, PageAnswer::Success);
+    bench.respond(0, pcie::PageAnswer::Success);
     CHECK(bench.sent.empty());
     CHECK_FALSE(bench.core.busy());
 }

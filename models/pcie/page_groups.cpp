@@ -1,12 +1,12 @@
-#include "models/requester/requester_page_requests.hpp"
+#include "models/pcie/page_groups_if.hpp"
 
 #include <algorithm>
 
-namespace ioasim::requester {
+namespace ioasim::pcie {
 
 std::optional<std::uint16_t> PageRequestGroups::open(std::optional<Pasid> pasid,
                                                      std::uint32_t requests) {
-    if (groups_.size() == pcie::kPageGroupCount) {
+    if (groups_.size() == kPageGroupCount) {
         return std::nullopt;
     }
     const auto used = [this](std::uint16_t index) {
@@ -14,10 +14,10 @@ std::optional<std::uint16_t> PageRequestGroups::open(std::optional<Pasid> pasid,
                            [index](const Group& g) { return g.index == index; });
     };
     while (used(next_)) {
-        next_ = static_cast<std::uint16_t>((next_ + 1U) % pcie::kPageGroupCount);
+        next_ = static_cast<std::uint16_t>((next_ + 1U) % kPageGroupCount);
     }
     const std::uint16_t index = next_;
-    next_ = static_cast<std::uint16_t>((next_ + 1U) % pcie::kPageGroupCount);
+    next_ = static_cast<std::uint16_t>((next_ + 1U) % kPageGroupCount);
     groups_.push_back({index, pasid, requests, false});
     requests_ += requests;
     return index;
@@ -53,4 +53,4 @@ void PageRequestGroups::forget_all() {
     requests_ = 0;
 }
 
-}  // namespace ioasim::requester
+}  // namespace ioasim::pcie

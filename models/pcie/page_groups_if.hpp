@@ -13,7 +13,7 @@
 
 #include "models/pcie/ats_layout.hpp"
 
-namespace ioasim::requester {
+namespace ioasim::pcie {
 
 // PRG response codes (10.4.2.1).
 enum class PageAnswer : std::uint8_t { Success = 0, Invalid = 1, Failure = 15 };
@@ -52,4 +52,4 @@ private:
     std::uint16_t next_ = 0;
 };
 
-}  // namespace ioasim::requester
+}  // namespace ioasim::pcie

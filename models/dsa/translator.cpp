@@ -1,0 +1,441 @@
+#include "models/dsa/translator.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/check.hpp"
+#include "core/trace/dsa_events.hpp"
+#include "core/trace/vtd_events.hpp"
+#include "models/dsa/dsa_probes.hpp"
+
+namespace ioasim::dsa {
+namespace {
+
+constexpr std::uint64_t page_at(std::uint64_t address) {
+    return address & ~(kPageSize - 1);
+}
+bool inside(const pcie::AtcEntry& entry, std::uint64_t address) {
+    return entry.first <= address && address <= entry.last;
+}
+bool serves(const pcie::AtcEntry& entry, bool write) {
+    return write ? entry.translation.write : entry.translation.read;
+}
+pcie::AtcEntry no_entry() {
+    pcie::AtcEntry entry;
+    entry.first = 1;
+    return entry;
+}
+
+}  // namespace
+
+Translator::Translator(const DeviceShared& shared, Function& function, Registers& registers,
+                       const DmaPort& port, TranslationUsers& users)
+    : shared_(shared),
+      function_(function),
+      registers_(registers),
+      port_(port),
+      users_(users),
+      cache_name_(shared.recorder.name("dev_tlb")),
+      invalidate_(shared.recorder.name("invalidate")),
+      evict_(shared.recorder.name("evict")),
+      operand_names_{shared.recorder.name("source"),      shared.recorder.name("source2"),
+                     shared.recorder.name("destination"), shared.recorder.name("destination2"),
+                     shared.recorder.name("completion"),  shared.recorder.name("list")},
+      uses_(shared.config.engines * (shared.params.engine_depth + 1) * kOperands),
+      device_tlb_(shared.config.engines * kCachedOperands, no_entry()),
+      requests_(shared.params.ats_requests) {}
+
+bool Translator::on(const Issuer& issuer) const {
+    return function_.view().ats && !halted_ && issuer.ats;
+}
+
+std::uint32_t Translator::index_of(AtsUser user, Operand operand) const {
+    const auto per_engine = static_cast<std::uint32_t>(shared_.params.engine_depth + 1);
+    return (user.engine * per_engine + user.slot) * static_cast<std::uint32_t>(kOperands) +
+           static_cast<std::uint32_t>(operand);
+}
+
+AtsUser Translator::user_of(std::uint32_t use) const {
+    const auto per_engine = static_cast<std::uint32_t>(shared_.params.engine_depth + 1);
+    const std::uint32_t user = use / static_cast<std::uint32_t>(kOperands);
+    return {user / per_engine, user % per_engine};
+}
+
+bool Translator::cached(std::uint32_t use) const {
+    return operand_of(use) != Operand::List && (user_of(use).slot != shared_.params.engine_depth ||
+                                                shared_.probes.has(kBatchUsesDeviceTlb));
+}
+
+void Translator::begin(AtsUser user) {
+    for (std::size_t o = 0; o < kOperands; ++o) {
+        for (Page& page : uses_[index_of(user, static_cast<Operand>(o))].pages) {
+            page.state = State::None;
+            page.promises = 0;
+            ++page.generation;
+        }
+    }
+}
+
+bool Translator::asking(AtsUser user) const {
+    const std::uint32_t first = index_of(user, Operand::Source);
+    for (std::uint32_t use = first; use < first + kOperands; ++use) {
+        for (const Page& page : uses_[use].pages) {
+            if (page.state != State::None && page.state != State::Ready &&
+                page.state != State::Refused) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+// --- routes -------------------------------------------------------------------------------------
+
+Translator::Route Translator::route(TimePs now, const Issuer& issuer, const Access& access) {
+    Route r;
+    r.way.address = access.address;
+    if (!on(issuer)) {
+        return r;
+    }
+    const std::uint32_t index = index_of(access.user, access.operand);
+    Use& use = uses_[index];
+    use.issuer = issuer;
+    const auto covers = [&](const Page& page) {
+        return page.state == State::Ready ? inside(page.entry, access.address)
+                                          : page.page == page_at(access.address);
+    };
+    const auto idle = [](const Page& page) {
+        return page.state == State::None || page.state == State::Ready ||
+               page.state == State::Refused;
+    };
+    std::uint32_t which = 2;
+    for (std::uint32_t i = 0; i < 2; ++i) {
+        const Page& page = use.pages[i];
+        const bool wrong = page.state == State::Ready && !serves(page.entry, access.write);
+        which = page.state != State::None && covers(page) && !wrong ? i : which;
+    }
+    if (which == 2) {
+        which = idle(use.pages[1 - use.current]) ? 1 - use.current : use.current;
+        if (!idle(use.pages[which])) {
+            r.kind = Route::Kind::Wait;
+            return r;
+        }
+        use.pages[which].promises = 0;
+        open(now, {index, which}, access.address, access.write);
+    }
+    use.current = which;
+    const Page& page = use.pages[which];
+    if (page.state == State::Refused) {
+        r.kind = Route::Kind::Refused;
+        r.why = page.why;
+    } else if (page.state != State::Ready) {
+        r.kind = Route::Kind::Wait;
+    } else {
+        if (!page.entry.translation.untranslated_only) {
+            r.way = {pcie::AddressType::Translated, page.entry.at(access.address)};
+        }
+        ahead(now, index, access);
+    }
+    return r;
+}
+
+void Translator::ahead(TimePs now, std::uint32_t index, const Access& access) {
+    Use& use = uses_[index];
+    const std::uint64_t next = use.pages[use.current].entry.last + 1;
+    Page& other = use.pages[1 - use.current];
+    const bool known = other.state == State::Ready
+                           ? inside(other.entry, next)
+                           : other.state != State::None && other.page == next;
+    const bool busy =
+        other.state != State::None && other.state != State::Ready && other.state != State::Refused;
+    if (shared_.params.ats_ahead != 0 && access.until >= next && !known && !busy) {
+        other.promises = 0;
+        open(now, {index, 1 - use.current}, next, access.write);
+    }
+}
+
+void Translator::open(TimePs now, const PageRef& ref, std::uint64_t address, bool write) {
+    Page& page = page_of(ref);
+    page.page = page_at(address);
+    page.write = write;
+    ++page.generation;
+    if (shared_.params.ats_lookup == TimePs{0}) {
+        look_up(now, ref);
+        return;
+    }
+    page.state = State::LooksUp;
+    schedule(now + shared_.params.ats_lookup, ref);
+}
+
+// The device TLB of the engine; what is not there is asked for.
+void Translator::look_up(TimePs now, const PageRef& ref) {
+    Page& page = page_of(ref);
+    const Issuer& issuer = uses_[ref.use].issuer;
+    if (asked_already(ref)) {
+        page.state = State::Joined;
+        joined_.push_back({ref, page.generation});
+        return;
+    }
+    bool hit = false;
+    if (cached(ref.use)) {
+        const std::size_t operand = ref.use % kOperands;
+        const pcie::AtcEntry& entry =
+            device_tlb_[user_of(ref.use).engine * kCachedOperands + operand];
+        const bool own = entry.pasid == issuer.pasid || shared_.probes.has(kDeviceTlbWithoutPasid);
+        hit = own && entry.privileged == issuer.privileged && inside(entry, page.page) &&
+              serves(entry, page.write);
+        if (hit) {
+            page.entry = entry;
+            registers_.count_event(now, perf::Category::Translation, perf::kDeviceTlbHit);
+        }
+    }
+    shared_.emit(trace::DsaLookup{
+        shared_.names.device, shared_.names.engines[user_of(ref.use).engine], issuer.descriptor,
+        traced_pasid(issuer.pasid), Iova{page.page}, operand_names_[ref.use % kOperands], hit});
+    if (hit) {
+        page.state = State::Ready;
+        return;
+    }
+    page.state = State::Leaves;
+    if (shared_.params.ats_issue == TimePs{0}) {
+        leave(now, ref);
+    } else {
+        schedule(now + shared_.params.ats_issue, ref);
+    }
+}
+
+// Another descriptor of the engine has asked for this operand's page.
+bool Translator::asked_already(const PageRef& ref) const {
+    if (!cached(ref.use)) {
+        return false;
+    }
+    const AtsUser user = user_of(ref.use);
+    const Use& own = uses_[ref.use];
+    const Page& page = own.pages[ref.page];
+    for (std::uint32_t slot = 0; slot < shared_.params.engine_depth; ++slot) {
+        const Use& other = uses_[index_of({user.engine, slot}, operand_of(ref.use))];
+        const bool same = &other != &own && other.issuer.pasid == own.issuer.pasid &&
+                          other.issuer.privileged == own.issuer.privileged;
+        for (std::size_t i = 0; same && i < other.pages.size(); ++i) {
+            const Page& its = other.pages[i];
+            if ((its.state == State::Leaves || its.state == State::Asked) &&
+                its.page == page.page && its.write == page.write) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void Translator::rejoin(TimePs now, std::uint32_t use) {
+    const std::vector<Step> joined = std::exchange(joined_, {});
+    for (const Step& step : joined) {
+        Page& page = page_of(step.ref);
+        if (page.generation != step.generation || page.state != State::Joined) {
+            continue;
+        }
+        if (user_of(step.ref.use).engine != user_of(use).engine ||
+            operand_of(step.ref.use) != operand_of(use)) {
+            joined_.push_back(step);
+            continue;
+        }
+        look_up(now, step.ref);
+        if (page.state == State::Ready) {
+            tell(now, step.ref);
+        }
+    }
+}
+
+void Translator::schedule(TimePs at, const PageRef& ref) {
+    steps_.schedule(at, ref.use * 2 + ref.page, {ref, page_of(ref).generation});
+}
+
+void Translator::step(TimePs now, const Step& step) {
+    Page& page = page_of(step.ref);
+    if (page.generation != step.generation) {
+        return;
+    }
+    if (page.state == State::LooksUp) {
+        look_up(now, step.ref);
+        if (page.state == State::Ready) {
+            tell(now, step.ref);
+        }
+    } else if (page.state == State::Leaves) {
+        leave(now, step.ref);
+    }
+}
+
+// --- translation requests -----------------------------------------------------------------------
+
+void Translator::leave(TimePs now, const PageRef& ref) {
+    Page& page = page_of(ref);
+    const auto free = std::find_if(requests_.begin(), requests_.end(), [](const Request& r) {
+        return r.state == Request::State::Free;
+    });
+    if (free == requests_.end()) {
+        waiting_.push_back({ref, page.generation});
+        return;
+    }
+    const Issuer& issuer = uses_[ref.use].issuer;
+    page.state = State::Asked;
+    *free = {Request::State::Waited,
+             ref,
+             issuer.pasid,
+             false,
+             false,
+             now + shared_.params.completion_timeout};
+    ++outstanding_;
+    pcie::Tlp tlp =
+        pcie::translation_request(shared_.config.rid, issuer.pasid, page.page, 1, !page.write);
+    tlp.privileged = issuer.privileged;
+    tlp.tag = static_cast<std::uint32_t>(shared_.params.read_buffers + (free - requests_.begin()));
+    tlp.descriptor = issuer.descriptor;
+    shared_.fabric.send(now, std::move(tlp));
+}
+
+void Translator::next_waiting(TimePs now) {
+    while (!waiting_.empty()) {
+        const Step next = waiting_.front();
+        waiting_.pop_front();
+        const Page& page = page_of(next.ref);
+        if (page.generation == next.generation && page.state == State::Leaves) {
+            leave(now, next.ref);
+            return;
+        }
+    }
+}
+
+bool Translator::owns(std::uint32_t tag) const {
+    return tag >= shared_.params.read_buffers &&
+           tag - shared_.params.read_buffers < requests_.size();
+}
+
+bool Translator::answer(TimePs now, const pcie::Tlp& completion) {
+    Request& request = requests_[completion.tag - shared_.params.read_buffers];
+    if (request.state == Request::State::Free) {
+        return false;
+    }
+    const Request was = request;
+    request.state = Request::State::Free;
+    if (was.state == Request::State::GivenUp) {
+        shared_.probes.hit(kLateCompletion);
+    } else {
+        --outstanding_;
+        function_.note_completion(completion.status);
+        came(now, was, completion);
+        rejoin(now, was.ref.use);
+    }
+    next_waiting(now);
+    return true;
+}
+
+void Translator::came(TimePs now, const Request& was, const pcie::Tlp& completion) {
+    Page& page = page_of(was.ref);
+    if (was.useless) {
+        page.state = State::None;  // whoever waits takes another route
+        tell(now, was.ref);
+        return;
+    }
+    if (completion.status != pcie::CplStatus::Success || completion.poisoned ||
+        completion.data.size() < pcie::kAtsEntryBytes) {
+        // Nobody translates for this function: it stops asking until ATS is enabled anew
+        // (10.2.3.1).
+        halted_ = halted_ || completion.status == pcie::CplStatus::UnsupportedRequest;
+        refuse(now, was.ref, Status::TranslationFailure);
+        return;
+    }
+    if (was.stale && !shared_.probes.has(kKeepsStaleTranslation)) {
+        shared_.probes.hit(kStaleTranslation);
+        page.state = State::Leaves;
+        leave(now, was.ref);
+        return;
+    }
+    pcie::AtcEntry entry;
+    entry.translation = pcie::decode_translation(pcie::load_quadword(completion.data));
+    const unsigned bits = entry.translation.page_bits;
+    if (bits >= 64 || !serves(entry, page.write)) {
+        denied(now, was.ref);
+        return;
+    }
+    const Issuer& issuer = uses_[was.ref.use].issuer;
+    const std::uint64_t low = bit_mask(bits - 1, 0);
+    entry.pasid = issuer.pasid;
+    entry.privileged = issuer.privileged;
+    entry.first = page.page & ~low;
+    entry.last = page.page | low;
+    page.entry = entry;
+    page.state = State::Ready;
+    fill(was.ref, entry);
+    tell(now, was.ref);
+}
+
+void Translator::fill(const PageRef& ref, const pcie::AtcEntry& entry) {
+    if (!cached(ref.use)) {
+        return;
+    }
+    pcie::AtcEntry& place =
+        device_tlb_[user_of(ref.use).engine * kCachedOperands + ref.use % kOperands];
+    if (place.first <= place.last) {
+        drop(place, evict_);
+    }
+    place = entry;
+    shared_.emit(trace::VtdFill{shared_.names.device, cache_name_, shared_.config.rid,
+                                traced_pasid(entry.pasid), DomainId{0}, Iova{entry.first},
+                                Hpa{entry.translation.address}, entry.last - entry.first + 1});
+}
+
+void Translator::drop(pcie::AtcEntry& entry, trace::Name cause) {
+    shared_.emit(trace::VtdDrop{shared_.names.device, cache_name_, traced_pasid(entry.pasid),
+                                DomainId{0}, Iova{entry.first}, cause});
+    entry = no_entry();
+}
+
+void Translator::refuse(TimePs now, const PageRef& ref, Status why) {
+    Page& page = page_of(ref);
+    page.state = State::Refused;
+    page.why = why;
+    tell(now, ref);
+}
+
+// --- time ---------------------------------------------------------------------------------------
+
+void Translator::advance(TimePs now) {
+    for (std::size_t i = 0; outstanding_ != 0 && i < requests_.size(); ++i) {
+        Request& request = requests_[i];
+        if (request.state == Request::State::Waited && request.deadline <= now) {
+            // The tag stays taken: a late completion is not to be mistaken for another.
+            request.state = Request::State::GivenUp;
+            --outstanding_;
+            shared_.probes.hit(kTimedOut);
+            refuse(now, request.ref, Status::TranslationFailure);
+            rejoin(now, request.ref.use);
+        }
+    }
+    while (steps_.due(now)) {
+        const Step next = steps_.pop();
+        step(now, next);
+    }
+    for (pcie::Invalidation& invalidation : invalidations_) {
+        if (!invalidation.applied && invalidation.due <= now) {
+            apply(invalidation);
+        }
+    }
+    answer_invalidations(now);
+}
+
+std::optional<TimePs> Translator::next_wakeup() const {
+    std::optional<TimePs> next = steps_.next();
+    for (std::size_t i = 0; outstanding_ != 0 && i < requests_.size(); ++i) {
+        if (requests_[i].state == Request::State::Waited) {
+            next = sim::earliest(next, requests_[i].deadline);
+        }
+    }
+    for (const pcie::Invalidation& invalidation : invalidations_) {
+        if (!invalidation.applied) {
+            next = sim::earliest(next, invalidation.due);
+        }
+    }
+    return next;
+}
+
+}  // namespace ioasim::dsa
