@@ -202,8 +202,8 @@ bool CpuComplex::movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64
     }
     // The buffer that the last store left is not free at once, least of all for the same line.
     Processor& processor = processor_of(ctx);
-    const TimePs free_at = destination == processor.direct_line ? processor.same_line_free
-                                                                : processor.other_line_free;
+    const TimePs free_at =
+        destination == processor.direct_line ? processor.same_line_free : processor.other_line_free;
     if (free_at > ctx.now()) {
         probes_.hit(kDirectStoreWaited);
         ctx.spend(free_at - ctx.now());

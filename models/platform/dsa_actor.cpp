@@ -46,32 +46,6 @@ std::uint64_t round_up(std::uint64_t value, std::uint64_t multiple) {
 
 }  // namespace
 
-const ParamTable<BenchParams>& bench_param_table() {
-    static const ParamTable<BenchParams> table = [] {
-        ParamTable<BenchParams> t{"software"};
-        t.time("dma_api.map", &BenchParams::dma_map, 0_ps, 1_ms, 44_ns,
-               "mapping and preparing a descriptor through the DMA API",
-               "half of the 88 ns that the API adds to a 4-KiB copy (DSA-2LM, USENIX ATC 2025)");
-        t.time("dma_api.unmap", &BenchParams::dma_unmap, 0_ps, 1_ms, 44_ns,
-               "what the DMA API does after a completion",
-               "half of the 88 ns that the API adds to a 4-KiB copy (DSA-2LM, USENIX ATC 2025)");
-        t.time("sleep_poll.sleep", &BenchParams::sleep, 0_ps, 1_ms, 1_us,
-               "how long a kernel thread sleeps before it looks at the record, beside going to "
-               "sleep and waking up",
-               "derived: 6 us for a 4-KiB checksum by sleeping and polling (Para-ksm, USENIX ATC "
-               "2025)");
-        t.time("crc.line", &BenchParams::crc_line, 0_ps, 1_us, 20_ns,
-               "a core's checksum over 64 bytes in its caches",
-               "derived: offload takes 6 us and 2.7 times as long as a core (Para-ksm, USENIX ATC "
-               "2025)");
-        t.time("compare.line", &BenchParams::compare_line, 0_ps, 1_us, 4_ns,
-               "a core's comparison of 64 bytes in its caches",
-               "modelling choice: two loads of 32 bytes from each side");
-        return t;
-    }();
-    return table;
-}
-
 // --- before the clock ---
 
 std::vector<BenchSlot> DsaActor::make_slots(std::size_t count, bool spread) {
@@ -92,11 +66,10 @@ std::vector<BenchBuffers> DsaActor::make_buffers(BenchOp op, std::uint64_t bytes
     if (op == BenchOp::Noop || bytes == 0) {
         return all;
     }
-    const bool pages = layout == BufferLayout::Page || layout == BufferLayout::Fresh ||
-                       op == BenchOp::Dualcast;
+    const bool pages =
+        layout == BufferLayout::Page || layout == BufferLayout::Fresh || op == BenchOp::Dualcast;
     const std::uint64_t size = round_up(bytes, kHeapHeader);
-    const std::uint64_t block =
-        pages ? round_up(size, kDualcastAlignment) : size + kHeapHeader;
+    const std::uint64_t block = pages ? round_up(size, kDualcastAlignment) : size + kHeapHeader;
     const std::uint64_t operands = op == BenchOp::Dualcast ? 3 : has_second(op) ? 2 : 1;
     const bool remote = e_.numa == NumaUse::DstRemote && has_second(op);
     const std::uint64_t local = remote ? 1 : operands;
@@ -134,10 +107,10 @@ void DsaActor::aim(BenchSlot& slot, BenchOp op, const BenchBuffers& buffers) {
     if (op == BenchOp::Noop) {
         return;
     }
-    d.flags |= e_.destination == DestinationTo::Llc && op != BenchOp::Compare &&
-                       op != BenchOp::CrcGen
-                   ? dsa::flag::kCacheControl
-                   : 0;
+    d.flags |=
+        e_.destination == DestinationTo::Llc && op != BenchOp::Compare && op != BenchOp::CrcGen
+            ? dsa::flag::kCacheControl
+            : 0;
     d.source = buffers.source;
     d.destination = buffers.destination;
     d.size = static_cast<std::uint32_t>(buffers.bytes);

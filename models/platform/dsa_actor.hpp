@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/dsa/dsa_descriptor_layout.hpp"
+#include "models/platform/bench_params.hpp"
 #include "models/platform/dsa_bench.hpp"
 
 namespace ioasim::platform {
@@ -93,15 +94,5 @@ private:
     std::uint64_t line_ = 0;  // of the portal page
     std::string problem_;
 };
-
-// What fails when no memory is written: the software's costs that no model below it has.
-struct BenchParams {
-    TimePs dma_map;
-    TimePs dma_unmap;
-    TimePs sleep;
-    TimePs crc_line;
-    TimePs compare_line;
-};
-const ParamTable<BenchParams>& bench_param_table();
 
 }  // namespace ioasim::platform

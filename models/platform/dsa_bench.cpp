@@ -279,8 +279,7 @@ void DsaBench::make_entries(HarnessSpace& space, std::size_t index, std::size_t 
 
 void DsaBench::enable_units() {
     for (BareDriver& unit : units_) {
-        must(unit.enable(ctx_, step_of(BareKind::Enable, {})),
-             "the remapping unit");
+        must(unit.enable(ctx_, step_of(BareKind::Enable, {})), "the remapping unit");
     }
 }
 
@@ -301,8 +300,7 @@ void DsaBench::make_guest() {
                     cpu::encode(entry), 8);
             }
             const Pasid guest{pasid + kGuestPasidDistance};
-            const Hpa directory =
-                cpu::directory_entry_address(vmcs_.low_pasid_directory, guest);
+            const Hpa directory = cpu::directory_entry_address(vmcs_.low_pasid_directory, guest);
             const Hpa table = cpu::decode_pasid_directory(ctx_.load(directory.value(), 8)).table;
             ctx_.store(cpu::table_entry_address(table, guest).value(),
                        cpu::encode(cpu::PasidTableEntry{true, space->pasid()}), 4);
@@ -315,7 +313,6 @@ void DsaBench::make_guest() {
 }
 
 // --- the accelerators ---
-
 
 namespace {
 
@@ -353,8 +350,8 @@ dsa::WqConfig DsaBench::queue_config(const QueueShape& queue, std::size_t owner)
 void DsaBench::configure(std::size_t index) {
     const BareUnit& unit = harness_.world.units.at(device_name(index));
     if (device_tlbs()) {
-        ctx_.mmio_write(unit.configuration + pcie::kPasidCtl, 1, 2);
-        ctx_.mmio_write(unit.configuration + pcie::kAtsCtl, kAtsEnable, 2);
+        ctx_.mmio_write(unit.configuration + pcie::config::kPasidCtl, 1, 2);
+        ctx_.mmio_write(unit.configuration + pcie::config::kAtsCtl, kAtsEnable, 2);
     }
     DeviceRegisters registers(ctx_, unit.registers);
     const auto offsets = dsa::decode_offsets(registers.read(reg::kOffsets, 8));
@@ -368,8 +365,7 @@ void DsaBench::configure(std::size_t index) {
         const std::uint64_t at = dsa::grpcfg_address(offsets.grpcfg, g);
         const std::uint64_t queues = bit_mask(static_cast<unsigned>(group.queues.size()) - 1, 0);
         registers.write(at + dsa::kGrpcfgWqBitmap, queues << wq, 8);
-        registers.write(at + dsa::kGrpcfgEngineBitmap, bit_mask(group.engines - 1, 0) << engine,
-                        8);
+        registers.write(at + dsa::kGrpcfgEngineBitmap, bit_mask(group.engines - 1, 0) << engine, 8);
         engine += group.engines;
         devices_.at(index).groups.emplace_back();
         for (const QueueShape& queue : group.queues) {

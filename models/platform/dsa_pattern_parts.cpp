@@ -39,8 +39,8 @@ void merge(std::vector<BenchPart>& parts, Measurement& into) {
 class Rounds {
 public:
     Rounds(std::uint64_t slots, std::uint64_t bytes, std::uint64_t iterations)
-        : slots_(slots), long_(iterations != ~std::uint64_t{0} && bytes * iterations > kLongBytes) {
-    }
+        : slots_(slots),
+          long_(iterations != ~std::uint64_t{0} && bytes * iterations > kLongBytes) {}
     // After operation `done` ended; the time that one operation takes, once it stands.
     std::optional<TimePs> settled(std::uint64_t done, TimePs now) {
         if (!long_ || done % slots_ != 0) {

@@ -34,7 +34,6 @@ void run_burst(Harness& harness) {
         const Experiment& e = bench.experiment();
         std::vector<BenchSlot> slots =
             window_slots(bench, actor, std::max(e.burst, 1U), std::max(e.batch_size, 1U));
-        prepare(actor, slots);
         Convergence convergence(e.iterations);
         TimePs before = part.start = actor.timestamp();
         for (bool enough = false; !enough;) {

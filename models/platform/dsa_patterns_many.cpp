@@ -81,9 +81,9 @@ PageLists make_lists(DsaBench& bench, DsaActor& actor, const Experiment& e) {
     PageLists lists;
     const std::vector<BenchQueue*> queues = bench.queues();
     lists.huge_on_cpu = e.executor == Executor::Cpu;
-    lists.small_on_cpu = e.small_executor.value_or(e.executor == Executor::Dsa
-                                                       ? Executor::Dsa
-                                                       : Executor::Cpu) == Executor::Cpu;
+    lists.small_on_cpu =
+        e.small_executor.value_or(e.executor == Executor::Dsa ? Executor::Dsa : Executor::Cpu) ==
+        Executor::Cpu;
     Experiment transfer = e;
     transfer.size_bytes = e.huge.size_bytes != 0 ? e.huge.size_bytes : e.size_bytes;
     for (std::uint64_t i = 0; i < e.huge.count; ++i) {

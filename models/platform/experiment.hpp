@@ -177,9 +177,4 @@ struct Measurement {
     std::string problem;  // why there is no result
 };
 
-// The value of a metric in its unit; NaN: the measurement has none.
-double rate_mops(const Measurement& m);
-double throughput_gbps(const Measurement& m);
-double latency_ns(const Measurement& m, const Experiment& e);
-
 }  // namespace ioasim::platform

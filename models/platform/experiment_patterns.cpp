@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <limits>
 
 #include <fmt/format.h>
 
@@ -29,13 +27,6 @@ constexpr std::array<PatternSpec, 9> kPatterns{{
     {"trace", Topology::IntegratedDsa, &DsaBench::platform, &run_trace},
 }};
 
-double nothing() {
-    return std::numeric_limits<double>::quiet_NaN();
-}
-double ns(TimePs time) {
-    return static_cast<double>(time.ps()) / 1e3;
-}
-
 std::vector<Measurement> refused(std::size_t count, const std::string& why) {
     Measurement m;
     m.problem = why;
@@ -45,19 +36,17 @@ std::vector<Measurement> refused(std::size_t count, const std::string& why) {
 }  // namespace
 
 const PatternSpec* find_pattern(const std::string& name, Topology topology) {
-    const auto found =
-        std::find_if(kPatterns.begin(), kPatterns.end(), [&](const PatternSpec& spec) {
-            return spec.name == name && spec.topology == topology;
-        });
+    const auto found = std::find_if(
+        kPatterns.begin(), kPatterns.end(),
+        [&](const PatternSpec& spec) { return spec.name == name && spec.topology == topology; });
     return found == kPatterns.end() ? nullptr : &*found;
 }
 
 const std::vector<std::string>& pattern_names() {
     static const std::vector<std::string> names{
-        "window",   "burst",      "single",        "batch",          "batch_pipeline",
-        "split",    "page_list",  "shared",        "trace",          "dma_read",
-        "dma_stream", "invalidate", "io_page_fault", "cpu_page_fault", "vmexit",
-        "primitive"};
+        "window",        "burst",          "single", "batch",    "batch_pipeline", "split",
+        "page_list",     "shared",         "trace",  "dma_read", "dma_stream",     "invalidate",
+        "io_page_fault", "cpu_page_fault", "vmexit", "primitive"};
     return names;
 }
 
@@ -109,39 +98,6 @@ std::vector<Measurement> carry_out(const std::vector<Experiment>& series,
     return !results.empty() ? results
                             : refused(series.size(), fmt::format("the software did not end: {}",
                                                                  stop_reason_name(reason)));
-}
-
-double rate_mops(const Measurement& m) {
-    return m.elapsed == TimePs{} ? nothing()
-                                 : static_cast<double>(m.operations) * 1e3 / ns(m.elapsed);
-}
-
-double throughput_gbps(const Measurement& m) {
-    return m.elapsed == TimePs{} ? nothing() : static_cast<double>(m.bytes) / ns(m.elapsed);
-}
-
-double latency_ns(const Measurement& m, const Experiment& e) {
-    if (m.samples.empty()) {
-        return nothing();
-    }
-    std::vector<double> sorted;
-    for (const TimePs sample : m.samples) {
-        sorted.push_back(ns(sample));
-    }
-    double value = sorted.back();
-    if (e.stat == StatOf::Mean) {
-        value = 0;
-        for (const double sample : sorted) {
-            value += sample / static_cast<double>(sorted.size());
-        }
-    } else if (e.stat != StatOf::Single) {
-        std::sort(sorted.begin(), sorted.end());
-        const std::size_t n = sorted.size();
-        value = n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
-    }
-    const std::uint64_t members =
-        e.normalize == NormalizeBy::PerDescriptor ? std::max(e.batch_size, 1U) : 1;
-    return value / static_cast<double>(members);
 }
 
 }  // namespace ioasim::platform

@@ -182,13 +182,15 @@ void add_knowledge(CLI::App& app, Values& values) {
                     "events, checkers, defects, switches, hazards, fault_sites, state, fault "
                     "for a list")
         ->required();
-    explain.add_option("NUMBER", values.code, "after \"fault\": a reason, 0x71");
+    explain.add_option("NUMBER", values.code,
+                       "after \"fault\": a reason, 0x71; after \"profile\": its name");
     explain.footer(R"(Examples:
   ioasim explain E0303                      an error message of a scenario
   ioasim explain vtd.fault                  an event, its fields, the reasons of faults
   ioasim explain fault 0x71                 a reason of a fault and what raises it
   ioasim explain references.leak            a finding of a checker
   ioasim explain iommu.iotlb.entries        a parameter of a model
+  ioasim explain profile spr                parameters of a timing profile and what fixes them
   ioasim explain switches                   where the profiles of the IOASID core differ
   ioasim explain hazards                    what a call can do that real code does not survive
   ioasim explain defects                    all seeded defects)");
@@ -306,9 +308,11 @@ void add_bench(CLI::App& app, Values& values) {
     PointsOptions& points = values.points;
     bench.add_option("FILE", points.files, "points: files of timing points");
     bench.add_option("--row", points.rows, "points: only these rows");
-    bench.add_option("--trace", points.trace,
-                     "points: FILE.jsonl, every event of each experiment; .POINT-INDEX is inserted");
+    bench.add_option(
+        "--trace", points.trace,
+        "points: FILE.jsonl, every event of each experiment; .POINT-INDEX is inserted");
     bench.add_option("--svg", points.svg, "points: a folder for plots (gnuplot)");
+    bench.add_option("--profile", points.profile, "points: the timing profile (default spr)");
     bench.add_option("--param", points.params,
                      "points: COMPONENT.PATH=VALUE, a parameter away from the profile");
     bench.add_flag("--json", points.json, "points: one JSON object instead of text");

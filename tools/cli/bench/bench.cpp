@@ -28,8 +28,8 @@ constexpr std::array kBenches{
 };
 
 int usage() {
-    print_err("usage: ioasim bench NAME [--strict], ioasim bench points FILE...\n" +
-              bench_names() + "\n");
+    print_err("usage: ioasim bench NAME [--strict], ioasim bench points FILE...\n" + bench_names() +
+              "\n");
     return kUsage;
 }
 

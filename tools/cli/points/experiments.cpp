@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 
 #include "models/platform/experiment_patterns.hpp"
+#include "tools/cli/points/figures.hpp"
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/version.hpp"
@@ -50,8 +51,8 @@ struct Run {
 
 std::string to_line(const Measurement& m, const Experiment& e) {
     return fmt::format("{} {} {} {} {} {}\t{}\n", m.operations, m.bytes,
-                       static_cast<double>(m.elapsed.ps()) / 1e3, m.count,
-                       platform::latency_ns(m, e), platform::rate_mops(m), m.problem);
+                       static_cast<double>(m.elapsed.ps()) / 1e3, m.count, latency_ns(m, e),
+                       rate_mops(m), m.problem);
 }
 
 Figures from_line(const std::string& line) {
@@ -135,10 +136,9 @@ void finish(Child& child) {
         at = end + 1;
     }
     if (child.run->figures.empty()) {
-        child.run->problem = WIFSIGNALED(status)
-                                 ? fmt::format("the simulator crashed (signal {})",
-                                               WTERMSIG(status))
-                                 : "the simulator ended without a result";
+        child.run->problem =
+            WIFSIGNALED(status) ? fmt::format("the simulator crashed (signal {})", WTERMSIG(status))
+                                : "the simulator ended without a result";
     }
 }
 

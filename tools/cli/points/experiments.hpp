@@ -13,7 +13,7 @@ namespace ioasim::tools {
 
 struct ExperimentOptions {
     std::vector<platform::ParamOverride> params;
-    std::string trace;         // a file of events for each experiment; empty: none
+    std::string trace;  // a file of events for each experiment; empty: none
     std::uint32_t processes = 2;
 };
 

@@ -44,8 +44,8 @@ struct Point {
     std::string testbed;
     std::string source;
     Metric metric = Metric::LatencyNs;
-    bool difference = false;   // of baseline; else ratio
-    bool of_latency = true;    // else throughput
+    bool difference = false;  // of baseline; else ratio
+    bool of_latency = true;   // else throughput
     bool by_client = false;
     std::string x_name;
     std::vector<PointValue> values;

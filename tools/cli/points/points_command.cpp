@@ -4,12 +4,14 @@
 
 #include <fmt/format.h>
 
-#include "scenarios/language/units.hpp"
+#include "scenarios/language/scenario.hpp"
 #include "tools/cli/outputs.hpp"
 #include "tools/cli/points/experiments.hpp"
 #include "tools/cli/points/points_report.hpp"
+#include "tools/cli/points/profile.hpp"
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/terminal.hpp"
+#include "tools/cli/vocabulary.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -34,8 +36,7 @@ bool choose(const PointFile& file, const std::vector<std::string>& rows,
         if (std::find(names.begin(), names.end(), row) == names.end()) {
             std::sort(names.begin(), names.end());
             names.erase(std::unique(names.begin(), names.end()), names.end());
-            complain(Code::Usage,
-                     fmt::format("{} has no row {}", file.path, scenario::quoted(row)),
+            complain(Code::Usage, fmt::format("{} has no row {}", file.path, scenario::quoted(row)),
                      scenario::suggest(row, names));
             return false;
         }
@@ -43,8 +44,7 @@ bool choose(const PointFile& file, const std::vector<std::string>& rows,
     return true;
 }
 
-int one_file(const std::string& path, const PointsOptions& options,
-             const ExperimentOptions& how) {
+int one_file(const std::string& path, const PointsOptions& options, const ExperimentOptions& how) {
     scenario::SourceSet sources;
     scenario::Diagnostics diagnostics;
     PointFile file;
@@ -72,6 +72,17 @@ int one_file(const std::string& path, const PointsOptions& options,
     return passed ? kPass : kFailed;
 }
 
+// A parameter of a kind of component.
+const ParamInfo* param_of(const std::string& component, const std::string& path) {
+    for (const ParamTableBase* table : program_vocabulary().tables) {
+        const ParamInfo* const info = table->owner() == component ? table->find(path) : nullptr;
+        if (info != nullptr) {
+            return info;
+        }
+    }
+    return nullptr;
+}
+
 bool read_params(const PointsOptions& options, ExperimentOptions& how) {
     for (const std::string& text : options.params) {
         const std::size_t dot = text.find('.');
@@ -80,16 +91,41 @@ bool read_params(const PointsOptions& options, ExperimentOptions& how) {
             complain(Code::BadSet, fmt::format("--param {}: write COMPONENT.PATH=VALUE", text));
             return false;
         }
-        const auto value = scenario::parse_quantity_text(text.substr(equals + 1));
-        const auto time = scenario::parse_time_text(text.substr(equals + 1));
-        if (!value.ok() && !time.ok()) {
-            complain(Code::BadSet, fmt::format("--param {}: no number and no time", text));
+        const std::string component = text.substr(0, dot);
+        const std::string path = text.substr(dot + 1, equals - dot - 1);
+        const ParamInfo* const info = param_of(component, path);
+        std::uint64_t value = 0;
+        if (info == nullptr || !parse_param(*info, text.substr(equals + 1), value) ||
+            !info->allows(value)) {
+            complain(
+                Code::BadSet,
+                fmt::format("--param {}: there is no such parameter, or it cannot be so", text),
+                "`ioasim params` lists them");
             return false;
         }
-        how.params.push_back({text.substr(0, dot), text.substr(dot + 1, equals - dot - 1),
-                              value.ok() ? value.value : time.value});
+        how.params.push_back({component, path, value});
     }
     return true;
+}
+
+bool read_profile(const PointsOptions& options, ExperimentOptions& how) {
+    const TimingProfile* const profile = find_profile(options.profile);
+    if (profile == nullptr) {
+        std::vector<std::string> names;
+        for (const TimingProfile& one : timing_profiles()) {
+            names.push_back(one.name);
+        }
+        complain(Code::Usage,
+                 fmt::format("there is no timing profile {}", scenario::quoted(options.profile)),
+                 scenario::suggest(options.profile, names));
+        return false;
+    }
+    std::vector<std::string> problems;
+    how.params = overrides_of(*profile, problems);
+    for (const std::string& problem : problems) {
+        print_err(problem + "\n");
+    }
+    return problems.empty();
 }
 
 }  // namespace
@@ -97,11 +133,10 @@ bool read_params(const PointsOptions& options, ExperimentOptions& how) {
 int run_bench_points(const PointsOptions& options) {
     ExperimentOptions how;
     how.trace = options.trace;
-    if (!read_params(options, how)) {
+    if (!read_profile(options, how) || !read_params(options, how)) {
         return kUsage;
     }
-    if (!options.trace.empty() &&
-        !Outputs(options.files, false).add("--trace", options.trace)) {
+    if (!options.trace.empty() && !Outputs(options.files, false).add("--trace", options.trace)) {
         return kUsage;
     }
     watch_signals();

@@ -12,6 +12,7 @@ struct PointsOptions {
     std::string trace;
     std::string svg;  // folder
     bool json = false;
+    std::string profile = "spr";
     std::vector<std::string> params;  // component.path=value
 };
 

@@ -27,10 +27,10 @@ std::string plot_text(const std::string& path, const RowResult& row) {
         data += "EOD\n";
         for (const char* const what : {"measured", "simulated"}) {
             const bool first = std::string_view(what) == "measured";
-            plots += fmt::format(
-                "{}$d{} using 0:{}:xtic(1) with linespoints lc {} dt {} title '{} {}'",
-                plots.empty() ? "" : ", ", p, first ? 2 : 3, p + 1, first ? 1 : 2,
-                result.point->id, what);
+            plots +=
+                fmt::format("{}$d{} using 0:{}:xtic(1) with linespoints lc {} dt {} title '{} {}'",
+                            plots.empty() ? "" : ", ", p, first ? 2 : 3, p + 1, first ? 1 : 2,
+                            result.point->id, what);
         }
     }
     return fmt::format(

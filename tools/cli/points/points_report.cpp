@@ -31,12 +31,12 @@ void add_point(std::string& out, const PointResult& result) {
                        metric_name(point.metric), point.x_name);
     for (std::size_t i = 0; i < result.scalars.size(); ++i) {
         const Scalar& s = result.scalars[i];
-        out += s.simulated
-                   ? fmt::format("    {:>16}  measured {:>12}  simulated {:>12.6g}  off {:>8}\n",
-                                 s.x, measured_text(point.values[i]), *s.simulated,
-                                 percent(s.error))
-                   : fmt::format("    {:>16}  measured {:>12}  {}\n", s.x,
-                                 measured_text(point.values[i]), s.problem);
+        out +=
+            s.simulated
+                ? fmt::format("    {:>16}  measured {:>12}  simulated {:>12.6g}  off {:>8}\n", s.x,
+                              measured_text(point.values[i]), *s.simulated, percent(s.error))
+                : fmt::format("    {:>16}  measured {:>12}  {}\n", s.x,
+                              measured_text(point.values[i]), s.problem);
     }
     if (point.free_offset) {
         out += fmt::format("    free offset {:.1f} ns, fitted within {:.0f}..{:.0f}\n",
@@ -124,8 +124,8 @@ std::string text_report(const PointFile& file, const std::vector<RowResult>& row
             add_point(out, point);
         }
     }
-    out += fmt::format("{:<8} {:>9} {:>9} {:>9}  {}\n", "row", "median", "p90", "allowed",
-                       "verdict");
+    out +=
+        fmt::format("{:<8} {:>9} {:>9} {:>9}  {}\n", "row", "median", "p90", "allowed", "verdict");
     for (const RowResult& row : rows) {
         out += fmt::format("{:<8} {:>9} {:>9} {:>9}  {}\n", row.row, percent(row.median),
                            percent(row.p90), percent(row.tolerance), verdict(row));

@@ -166,9 +166,8 @@ GroupShape read_group(const Node& node, Diagnostics& diagnostics) {
     static const Fields<GroupShape> fields{
         number("engines", &GroupShape::engines, 64),
         {"wqs", [](const Node& list, GroupShape& out, Diagnostics& d) {
-             out.queues = read_list<QueueShape>(list, "\"wqs\"", d, [&](const Node& item) {
-                 return read_queue(item, d);
-             });
+             out.queues = read_list<QueueShape>(
+                 list, "\"wqs\"", d, [&](const Node& item) { return read_queue(item, d); });
          }}};
     GroupShape group;
     read_fields(node, fields, "a group", group, diagnostics);
@@ -256,18 +255,14 @@ const Fields<TraceShape>& step_fields() {
         text("list", &TraceShape::list),
         {"members",
          [](const Node& list, TraceShape& out, Diagnostics& d) {
-             out.members = read_list<TraceShape>(list, "\"members\"", d, [&](const Node& item) {
-                 return read_step(item, d);
-             });
+             out.members = read_list<TraceShape>(
+                 list, "\"members\"", d, [&](const Node& item) { return read_step(item, d); });
          }},
         number("client", &TraceShape::client, 1024),
         number("device", &TraceShape::device, 64),
-        {"wq", [](const Node& node, TraceShape& out,
-                  Diagnostics& d) { read_place(node, out, d); }},
-        {"submit",
-         [](const Node& node, TraceShape& out, Diagnostics& d) {
-             out.submit = chosen(node, d, "submit", kSubmits);
-         }},
+        {"wq", [](const Node& node, TraceShape& out, Diagnostics& d) { read_place(node, out, d); }},
+        {"submit", [](const Node& node, TraceShape& out,
+                      Diagnostics& d) { out.submit = chosen(node, d, "submit", kSubmits); }},
         flag("counted", &TraceShape::counted)};
     return fields;
 }
@@ -306,8 +301,8 @@ PageListPart read_part(const Node& node, Diagnostics& diagnostics) {
 std::uint64_t milli(const Node& node, Diagnostics& d, const char* name) {
     double value = 0;
     const char* const end = node.text.data() + node.text.size();
-    if (!node.is(Node::Kind::Number) ||
-        std::from_chars(node.text.data(), end, value).ptr != end || value < 0 || value > 1e6) {
+    if (!node.is(Node::Kind::Number) || std::from_chars(node.text.data(), end, value).ptr != end ||
+        value < 0 || value > 1e6) {
         complain(d, Code::WrongType, node, fmt::format("\"{}\" takes a number", name));
         return 0;
     }
@@ -341,74 +336,71 @@ Fields<X> hardware_fields() {
          [](const Node& node, X& out, Diagnostics& d) { out.config = read_config(node, d); }},
         {"clients",
          [](const Node& list, X& out, Diagnostics& d) {
-             out.clients = read_list<ClientShape>(list, "\"clients\"", d, [&](const Node& item) {
-                 return read_client(item, d);
-             });
+             out.clients = read_list<ClientShape>(
+                 list, "\"clients\"", d, [&](const Node& item) { return read_client(item, d); });
          }},
         {"trace", [](const Node& list, X& out, Diagnostics& d) {
-             out.trace = read_list<TraceShape>(list, "\"trace\"", d, [&](const Node& item) {
-                 return read_step(item, d);
-             });
+             out.trace = read_list<TraceShape>(
+                 list, "\"trace\"", d, [&](const Node& item) { return read_step(item, d); });
          }}};
 }
 
 Fields<X> software_fields() {
-    return {
-        number("submitters", &X::submitters, 64),
-        choice("submit", &X::submit, kSubmits),
-        choice("portal", &X::portal,
-               Choices<PortalUse>{{"same_line", PortalUse::SameLine},
-                                  {"rotate", PortalUse::Rotate}}),
-        choice("fence", &X::fence,
-               Choices<FenceUse>{{"none", FenceUse::None}, {"sfence", FenceUse::Sfence}}),
-        choice("driver", &X::driver,
-               Choices<DriverKind>{{"user", DriverKind::User},
-                                   {"kernel_direct", DriverKind::KernelDirect},
-                                   {"kernel_dma_api", DriverKind::KernelDmaApi},
-                                   {"kernel_sleep_poll", DriverKind::KernelSleepPoll}}),
-        choice("poll", &X::poll,
-               Choices<PollBy>{{"busy", PollBy::Busy},
-                               {"umwait", PollBy::Umwait},
-                               {"sleep_poll", PollBy::SleepPoll}}),
-        flag("vm", &X::vm),
-        choice("translation", &X::translation,
-               Choices<TranslationBy>{{"svm", TranslationBy::Svm},
-                                      {"iova", TranslationBy::Iova},
-                                      {"physical", TranslationBy::Physical}}),
-        {"page_size",
-         [](const Node& node, X& out, Diagnostics& d) {
-             out.page_size = integer(node, d, "page_size", kMost64);
-             if (out.page_size != 4096 && out.page_size != 2097152) {
-                 complain(d, Code::NotAChoice, node, "\"page_size\" is 4096 or 2097152");
-                 out.page_size = 4096;
-             }
-         }},
-        choice("buffers", &X::buffers,
-               Choices<BufferState>{{"warm", BufferState::Warm},
-                                    {"flushed", BufferState::Flushed},
-                                    {"dram", BufferState::Dram},
-                                    {"device_warm", BufferState::DeviceWarm},
-                                    {"natural", BufferState::Natural},
-                                    {"none", BufferState::None}}),
-        choice("buffer_layout", &X::layout,
-               Choices<BufferLayout>{{"same", BufferLayout::Same},
-                                     {"per_slot", BufferLayout::PerSlot},
-                                     {"page", BufferLayout::Page},
-                                     {"fresh", BufferLayout::Fresh}}),
-        number("buffer_count", &X::buffer_count, 65536),
-        choice("dest", &X::destination,
-               Choices<DestinationTo>{{"llc", DestinationTo::Llc},
-                                      {"memory", DestinationTo::Memory},
-                                      {"none", DestinationTo::None}}),
-        choice("numa", &X::numa,
-               Choices<NumaUse>{{"local", NumaUse::Local}, {"dst_remote", NumaUse::DstRemote}}),
-        choice("devtlb", &X::devtlb,
-               Choices<DevTlbUse>{{"natural", DevTlbUse::Natural},
-                                  {"hit", DevTlbUse::Hit},
-                                  {"miss", DevTlbUse::Miss}}),
-        choice("rebuild", &X::rebuild,
-               Choices<RebuildWhen>{{"timed", RebuildWhen::Timed},
-                                    {"untimed", RebuildWhen::Untimed}})};
+    return {number("submitters", &X::submitters, 64),
+            choice("submit", &X::submit, kSubmits),
+            choice("portal", &X::portal,
+                   Choices<PortalUse>{{"same_line", PortalUse::SameLine},
+                                      {"rotate", PortalUse::Rotate}}),
+            choice("fence", &X::fence,
+                   Choices<FenceUse>{{"none", FenceUse::None}, {"sfence", FenceUse::Sfence}}),
+            choice("driver", &X::driver,
+                   Choices<DriverKind>{{"user", DriverKind::User},
+                                       {"kernel_direct", DriverKind::KernelDirect},
+                                       {"kernel_dma_api", DriverKind::KernelDmaApi},
+                                       {"kernel_sleep_poll", DriverKind::KernelSleepPoll}}),
+            choice("poll", &X::poll,
+                   Choices<PollBy>{{"busy", PollBy::Busy},
+                                   {"umwait", PollBy::Umwait},
+                                   {"sleep_poll", PollBy::SleepPoll}}),
+            flag("vm", &X::vm),
+            choice("translation", &X::translation,
+                   Choices<TranslationBy>{{"svm", TranslationBy::Svm},
+                                          {"iova", TranslationBy::Iova},
+                                          {"physical", TranslationBy::Physical}}),
+            {"page_size",
+             [](const Node& node, X& out, Diagnostics& d) {
+                 out.page_size = integer(node, d, "page_size", kMost64);
+                 if (out.page_size != 4096 && out.page_size != 2097152) {
+                     complain(d, Code::NotAChoice, node, "\"page_size\" is 4096 or 2097152");
+                     out.page_size = 4096;
+                 }
+             }},
+            choice("buffers", &X::buffers,
+                   Choices<BufferState>{{"warm", BufferState::Warm},
+                                        {"flushed", BufferState::Flushed},
+                                        {"dram", BufferState::Dram},
+                                        {"device_warm", BufferState::DeviceWarm},
+                                        {"natural", BufferState::Natural},
+                                        {"none", BufferState::None}}),
+            choice("buffer_layout", &X::layout,
+                   Choices<BufferLayout>{{"same", BufferLayout::Same},
+                                         {"per_slot", BufferLayout::PerSlot},
+                                         {"page", BufferLayout::Page},
+                                         {"fresh", BufferLayout::Fresh}}),
+            number("buffer_count", &X::buffer_count, 65536),
+            choice("dest", &X::destination,
+                   Choices<DestinationTo>{{"llc", DestinationTo::Llc},
+                                          {"memory", DestinationTo::Memory},
+                                          {"none", DestinationTo::None}}),
+            choice("numa", &X::numa,
+                   Choices<NumaUse>{{"local", NumaUse::Local}, {"dst_remote", NumaUse::DstRemote}}),
+            choice("devtlb", &X::devtlb,
+                   Choices<DevTlbUse>{{"natural", DevTlbUse::Natural},
+                                      {"hit", DevTlbUse::Hit},
+                                      {"miss", DevTlbUse::Miss}}),
+            choice("rebuild", &X::rebuild,
+                   Choices<RebuildWhen>{{"timed", RebuildWhen::Timed},
+                                        {"untimed", RebuildWhen::Untimed}})};
 }
 
 void read_outstanding(const Node& node, X& out, Diagnostics& d) {
@@ -427,17 +419,15 @@ Fields<X> clock_fields() {
         number("batch_size", &X::batch_size, 32768),
         {"outstanding",
          [](const Node& node, X& out, Diagnostics& d) { read_outstanding(node, out, d); }},
-        choice("wait", &X::wait,
-               Choices<WaitFor>{{"all", WaitFor::All}, {"last", WaitFor::Last}}),
+        choice("wait", &X::wait, Choices<WaitFor>{{"all", WaitFor::All}, {"last", WaitFor::Last}}),
         number("warmup", &X::warmup),
         number("iterations", &X::iterations),
         choice("clock_start", &X::clock_start,
                Choices<ClockStart>{{"after_fill", ClockStart::AfterFill},
                                    {"before_first", ClockStart::BeforeFirst}}),
         choice("span", &X::span,
-               Choices<SpanOf>{{"total", SpanOf::Total},
-                               {"submit", SpanOf::Submit},
-                               {"wait", SpanOf::Wait}}),
+               Choices<SpanOf>{
+                   {"total", SpanOf::Total}, {"submit", SpanOf::Submit}, {"wait", SpanOf::Wait}}),
         choice("stat", &X::stat,
                Choices<StatOf>{{"median", StatOf::Median},
                                {"mean", StatOf::Mean},
@@ -486,9 +476,9 @@ Fields<X> other_fields() {
              });
          }},
         number("submissions", &X::submissions, 1024),
-        choice<X, std::string>("device", &X::device,
-                               {{"integrated-dsa", "integrated-dsa"},
-                                {"discrete-nic", "discrete-nic"}}),
+        choice<X, std::string>(
+            "device", &X::device,
+            {{"integrated-dsa", "integrated-dsa"}, {"discrete-nic", "discrete-nic"}}),
         flag("block_on_fault", &X::block_on_fault),
         choice("backing", &X::backing,
                Choices<FaultBacking>{{"memory", FaultBacking::Memory},

@@ -20,12 +20,10 @@ struct MetricName {
     const char* name;
     Metric metric;
 };
-constexpr MetricName kMetrics[] = {{"rate_mops", Metric::RateMops},
-                                   {"throughput_gbps", Metric::ThroughputGbps},
-                                   {"latency_ns", Metric::LatencyNs},
-                                   {"ratio", Metric::Ratio},
-                                   {"marginal_gbps", Metric::MarginalGbps},
-                                   {"count", Metric::Count}};
+constexpr MetricName kMetrics[] = {
+    {"rate_mops", Metric::RateMops},         {"throughput_gbps", Metric::ThroughputGbps},
+    {"latency_ns", Metric::LatencyNs},       {"ratio", Metric::Ratio},
+    {"marginal_gbps", Metric::MarginalGbps}, {"count", Metric::Count}};
 
 class Reader {
 public:
@@ -246,11 +244,29 @@ private:
 
     bool read_point(const Node& node, Point& point) {
         keys(node,
-             {"id",         "row",           "testbed",     "source",       "tag",
-              "experiment", "baseline",      "combine",     "of",           "metric",
-              "x",          "measured",      "measured_range", "measured_cycles", "clock_ghz",
-              "source_values", "source_unit", "spread",     "free_offset_ns", "tolerance",
-              "constrains", "inferred",      "notes"},
+             {"id",
+              "row",
+              "testbed",
+              "source",
+              "tag",
+              "experiment",
+              "baseline",
+              "combine",
+              "of",
+              "metric",
+              "x",
+              "measured",
+              "measured_range",
+              "measured_cycles",
+              "clock_ghz",
+              "source_values",
+              "source_unit",
+              "spread",
+              "free_offset_ns",
+              "tolerance",
+              "constrains",
+              "inferred",
+              "notes"},
              "a point");
         point.id = text(node, "id");
         point.row = text(node, "row");

@@ -55,9 +55,9 @@ void judge(PointResult& result) {
         std::vector<double> offsets{point.free_offset->first, point.free_offset->second};
         for (std::size_t i = 0; i < result.scalars.size(); ++i) {
             if (result.scalars[i].simulated && point.values[i].measured) {
-                offsets.push_back(std::clamp(
-                    *point.values[i].measured - *result.scalars[i].simulated,
-                    point.free_offset->first, point.free_offset->second));
+                offsets.push_back(
+                    std::clamp(*point.values[i].measured - *result.scalars[i].simulated,
+                               point.free_offset->first, point.free_offset->second));
             }
         }
         result.offset = *std::min_element(offsets.begin(), offsets.end(), [&](double a, double b) {
@@ -77,9 +77,8 @@ std::vector<RowResult> judge_rows(std::vector<PointResult> results) {
     std::vector<RowResult> rows;
     for (PointResult& result : results) {
         judge(result);
-        auto row = std::find_if(rows.begin(), rows.end(), [&](const RowResult& r) {
-            return r.row == result.point->row;
-        });
+        auto row = std::find_if(rows.begin(), rows.end(),
+                                [&](const RowResult& r) { return r.row == result.point->row; });
         if (row == rows.end()) {
             rows.emplace_back();
             row = rows.end() - 1;
@@ -99,9 +98,8 @@ std::vector<RowResult> judge_rows(std::vector<PointResult> results) {
         row.median = quantile(errors, 0.5);
         row.p90 = quantile(errors, 0.9);
         // Tolerance 0: every scalar is exact.
-        row.passed = row.carried_out && (row.tolerance == 0
-                                             ? quantile(errors, 1) == 0
-                                             : row.median <= row.tolerance);
+        row.passed = row.carried_out &&
+                     (row.tolerance == 0 ? quantile(errors, 1) == 0 : row.median <= row.tolerance);
     }
     return rows;
 }
