@@ -27,6 +27,7 @@ constexpr std::uint64_t kTablesBase = 0x100'0000;
 constexpr std::uint64_t kTablesBytes = 0x4000'0000;
 constexpr std::uint32_t kFirstPasid = 1;
 constexpr std::uint64_t kAtsEnable = 0x8000;
+constexpr std::uint64_t kPasidEnable = 1;
 // Guest PASIDs differ from the host's, so that a translation left out does not go unnoticed.
 constexpr std::uint32_t kGuestPasidDistance = 100;
 
@@ -350,7 +351,8 @@ dsa::WqConfig DsaBench::queue_config(const QueueShape& queue, std::size_t owner)
 void DsaBench::configure(std::size_t index) {
     const BareUnit& unit = harness_.world.units.at(device_name(index));
     if (device_tlbs()) {
-        ctx_.mmio_write(unit.configuration + pcie::config::kPasidCtl, 1, 2);
+        ctx_.mmio_write(unit.configuration + pcie::config::kPasidCtl,
+                        kPasidEnable | pcie::config::kPasidPrivileged, 2);
         ctx_.mmio_write(unit.configuration + pcie::config::kAtsCtl, kAtsEnable, 2);
     }
     DeviceRegisters registers(ctx_, unit.registers);
