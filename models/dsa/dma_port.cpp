@@ -32,7 +32,8 @@ std::uint32_t DmaPort::max_read(std::uint32_t group, std::uint32_t parts) const 
     const std::uint64_t buffers =
         shared_.probes.has(kReadBufferLimitIgnored) ? p.read_buffers : groups_.at(group).allowed;
     return static_cast<std::uint32_t>(
-        std::min(p.max_read_request, buffers / parts * p.read_buffer_bytes));
+        std::min({p.max_read_request, buffers / parts * p.read_buffer_bytes,
+                  std::uint64_t{shared_.function.view().max_read_request}}));
 }
 
 bool DmaPort::can_read(std::uint32_t group, std::uint32_t bytes, std::uint32_t parts) const {
@@ -147,13 +148,14 @@ void DmaPort::forget_answered() {
 
 TimePs DmaPort::write(TimePs now, const Issuer& issuer, std::uint64_t address, const Way& way,
                       std::vector<std::uint8_t> data, trace::Name purpose, pcie::CacheHint hint) {
+    const std::uint64_t payload =
+        std::min<std::uint64_t>(shared_.params.max_payload, shared_.function.view().max_payload);
     TimePs free_at = now;
     std::size_t done = 0;
     while (done < data.size()) {
         const std::uint64_t at = address + done;
         const std::uint32_t to_page_end = bytes_to_page_end(at);
-        const std::uint64_t wanted =
-            std::min<std::uint64_t>(data.size() - done, shared_.params.max_payload);
+        const std::uint64_t wanted = std::min<std::uint64_t>(data.size() - done, payload);
         const auto length =
             static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, to_page_end));
         if (length < wanted) {

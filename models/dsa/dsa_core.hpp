@@ -90,8 +90,8 @@ private:
     DsaParams params_;
     DsaConfig config_;
     TraceNames names_;
-    DeviceShared shared_;
     Function function_;
+    DeviceShared shared_;
     Registers registers_;
     std::vector<Workqueue> wqs_;
     Engines engines_;

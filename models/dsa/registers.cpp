@@ -295,8 +295,9 @@ void Registers::write_vector(TimePs now, std::uint64_t offset, std::uint32_t val
 
 void Registers::fire(TimePs now, std::uint32_t vector) {
     Vector& v = vectors_.at(vector);
-    v.pending = v.masked;
-    if (v.masked) {
+    // Without bus mastering a function sends nothing, messages neither.
+    v.pending = v.masked || !shared_.function.view().bus_master;
+    if (v.pending) {
         shared_.probes.hit(kInterruptPended);
         return;
     }

@@ -12,6 +12,7 @@
 #include "models/dsa/dsa_config.hpp"
 #include "models/dsa/dsa_layout.hpp"
 #include "models/dsa/dsa_params.hpp"
+#include "models/dsa/function.hpp"
 #include "models/pcie/pcie_if.hpp"
 
 namespace ioasim::dsa {
@@ -90,6 +91,7 @@ struct DeviceShared {
     trace::Recorder& recorder;
     SourceId event_source;
     const TraceNames& names;
+    const Function& function;
 
     template <class E>
     void emit(const E& event) const {

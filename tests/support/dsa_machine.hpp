@@ -33,6 +33,9 @@ public:
         while (inbox.due(now)) {
             auto arrival = inbox.pop();
             pcie::Tlp& tlp = arrival.message;
+            if (tlp.kind == pcie::TlpKind::MemWrite && pcie::is_interrupt_address(tlp.address)) {
+                tlp.kind = pcie::TlpKind::Interrupt;  // as a remapping unit does
+            }
             seen.emplace_back(now, tlp);
             if (arrival.port == kFromCpu) {
                 from_cpu(now, std::move(tlp));

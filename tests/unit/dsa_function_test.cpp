@@ -63,6 +63,27 @@ TEST_CASE("dsa function: an enable that changes under an enabled device halts it
     CHECK(h.command(Command::ResetDevice) == CommandError::HardwareError);
 }
 
+TEST_CASE("dsa function: requests are no larger than software allows") {
+    DsaHarness h(1);
+    h.bring_up();
+    h.config_write(kDevCtl, 0);  // 128 bytes each
+    h.submit(memmove_of(0x1000, 0x5000, 512));
+    h.settle();
+    CHECK(h.sent_of(TlpKind::MemRead).size() == 4);
+    CHECK(h.sent_of(TlpKind::MemWrite).size() == 5);  // the record too
+}
+
+TEST_CASE("dsa function: without bus mastering no message leaves") {
+    DsaHarness h(1);
+    h.write(reg::kMsixTable + kMsixAddressLow, 0xFEE0'0000);
+    h.write(reg::kMsixTable + kMsixControl, 0);
+    h.write(reg::kGenctrl, 7);
+    h.bring_up();
+    h.config_write(kCommand, kMemorySpace);
+    CHECK(state_of_gensts(state_of(h)) == DeviceState::Halt);
+    CHECK(h.sent_of(TlpKind::Interrupt).empty());
+}
+
 TEST_CASE("dsa function: privileged descriptors need the privileged mode of PASIDs") {
     DsaHarness h(1);
     h.bring_up();
