@@ -2,7 +2,8 @@
 # counts through run_program (a program that ends "N passed, N failed") or each_case (a function for
 # each line of its input: exit 0 passed, 77 skipped, anything else failed).
 
-kSuites=(tidy unit module timing random vectors scenario bad cli determinism proofs viewers readme)
+kSuites=(tidy unit module timing points
+         random vectors scenario bad cli determinism proofs viewers readme)
 kAllSuites=(format asan debug)
 
 # --- the suites ---------------------------------------------------------------------------------
@@ -16,6 +17,12 @@ suite_module() { run_tests "$build/module_tests"; }
 
 # Is each latency tight: blocked one picosecond before, ready at the time?
 suite_timing() { run_tests "$build/timing_tests"; }
+
+# Does hardware as it was measured take as long here, row by row?
+suite_points() { each_case case_points < "$top/tests/timing/points/rows.txt"; }
+case_points() {
+    "$IOASIM" bench points "$top/tests/timing/points/calibration.json" --row "$1"
+}
 
 # Do the laws hold for generated inputs?
 suite_random() { run_tests "$build/random_tests"; }

@@ -232,7 +232,9 @@ struct MemoryAccess {
     std::uint32_t length = 0;
     bool write = false;
     std::uint64_t descriptor = 0;
-    IOASIM_FIELDS(rid, pasid, address, length, write, descriptor)
+    Name served;  // "llc", "memory" or "both"
+    std::uint32_t node = 0;
+    IOASIM_FIELDS(rid, pasid, address, length, write, descriptor, served, node)
 };
 struct MemoryPoison {
     static constexpr EventName kName{"memory.poison", Category::Memory,

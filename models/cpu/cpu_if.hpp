@@ -67,6 +67,8 @@ public:
                               const Descriptor64& descriptor) = 0;
     // False: #GP(0), the destination is not 64-byte aligned.
     virtual bool movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64& data) = 0;
+    // The line of memory that holds this address leaves all caches.
+    virtual void clflushopt(ExecContext& ctx, Hpa address) = 0;
 
     // RDMSR and WRMSR of IA32_PASID on the logical processor that executes; their cost is the
     // caller's. In a guest too: nothing intercepts the register.
@@ -89,6 +91,24 @@ public:
     virtual ~ExtendedState() = default;
     virtual std::uint64_t xsaves(std::size_t processor) const = 0;
     virtual void xrstors(std::size_t processor, std::uint64_t ia32_pasid) = 0;
+};
+
+// How software waits for memory that a device will write.
+enum class SpinBy : std::uint8_t {
+    Loop,    // load, compare, branch
+    Umwait,  // UMONITOR, UMWAIT in C0.1
+};
+
+// What programs that measure themselves use beside.
+class TimedInstructions : public Instructions {
+public:
+    // SFENCE.
+    virtual void store_fence(ExecContext& ctx) = 0;
+    // RDTSCP and LFENCE: the time at which everything before has ended.
+    virtual TimePs timestamp(ExecContext& ctx) = 0;
+    // Looks at a byte until it is not 0. Turns of the loop in which nothing happens cost simulated
+    // time and no events.
+    virtual std::uint8_t spin_while_zero(ExecContext& ctx, Hpa byte, SpinBy by) = 0;
 };
 
 }  // namespace ioasim::cpu

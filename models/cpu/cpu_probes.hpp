@@ -20,6 +20,8 @@ inline const Defect kEnqcmdPrivileged{"cpu.enqcmd_privileged",
                                       "ENQCMD at CPL 0 marks its descriptor as privileged"};
 inline const Defect kOneDirectory{"cpu.one_directory",
                                   "PASID translation takes the low directory whatever bit 19 says"};
+inline const Defect kFlushIgnored{"cpu.flush_ignored",
+                                  "CLFLUSHOPT leaves the line in the last-level cache"};
 
 inline const Mark kEnqcmdRetried{"cpu.enqcmd_retried", "A DMWr was answered with retry."};
 inline const Mark kEnqcmdNoPortal{"cpu.enqcmd_no_portal",
@@ -28,6 +30,8 @@ inline const Mark kTranslationMiss{"cpu.pasid_translation_miss",
                                    "PASID translation failed: VM exit 72 or 73."};
 inline const Mark kEnqcmdFaulted{"cpu.enqcmd_faulted", "ENQCMD or ENQCMDS raised #GP."};
 inline const Mark kMachineCheck{"cpu.machine_check", "A processor read a poisoned line."};
+inline const Mark kDirectStoreWaited{"cpu.direct_store_waited",
+                                     "MOVDIR64B waited for the buffer of the one before."};
 inline const Mark kReadFailed{"cpu.read_failed", "An uncached read was answered with an error."};
 
 }  // namespace ioasim::cpu

@@ -147,7 +147,7 @@ void DmaPort::forget_answered() {
 }
 
 TimePs DmaPort::write(TimePs now, const Issuer& issuer, std::uint64_t address, const Way& way,
-                      std::vector<std::uint8_t> data, trace::Name purpose) {
+                      std::vector<std::uint8_t> data, trace::Name purpose, pcie::CacheHint hint) {
     const std::uint64_t payload =
         std::min<std::uint64_t>(shared_.params.max_payload, shared_.function.view().max_payload);
     TimePs free_at = now;
@@ -163,6 +163,7 @@ TimePs DmaPort::write(TimePs now, const Issuer& issuer, std::uint64_t address, c
         }
         pcie::Tlp tlp =
             request(pcie::TlpKind::MemWrite, issuer, {way.at, way.address + done}, length);
+        tlp.hint = hint;
         if (length == data.size()) {
             tlp.data = std::move(data);
             data.clear();

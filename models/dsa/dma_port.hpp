@@ -70,7 +70,8 @@ public:
     // Split into payloads; translated writes are inside one page. Returns when the way out is free
     // again.
     TimePs write(TimePs now, const Issuer& issuer, std::uint64_t address, const Way& way,
-                 std::vector<std::uint8_t> data, trace::Name purpose);
+                 std::vector<std::uint8_t> data, trace::Name purpose,
+                 pcie::CacheHint hint = pcie::CacheHint::None);
     std::uint32_t outstanding() const { return outstanding_; }
     // Of the reads under way that left with translated addresses: tag, PASID, first and last byte.
     template <class Visit>

@@ -262,7 +262,7 @@ TimePs Engines::issue_writes(TimePs now, std::uint32_t engine, std::uint32_t slo
             break;
         }
         free_at = port_.write(now, op.issuer(), write.address, way.way, std::move(write.data),
-                              shared_.names.destination);
+                              shared_.names.destination, op.hint());
         op.write_left();
     }
     return free_at;

@@ -98,8 +98,9 @@ trace::Name Engines::tell_end(TimePs now, const Work& work, const Issuer& issuer
     trace::Name how = shared_.names.none;
     if (way.way) {
         const RecordBytes bytes = encode(record);
+        // Software is about to look at it.
         port_.write(now, issuer, d.record, *way.way, {bytes.begin(), bytes.end()},
-                    shared_.names.completion);
+                    shared_.names.completion, pcie::CacheHint::Cache);
         how = shared_.names.record;
     } else if (way.refused != Status::Success) {
         how = record_lost(now, work, record, way.refused);

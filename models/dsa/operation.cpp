@@ -27,6 +27,11 @@ std::uint32_t bytes_from_page_start(std::uint64_t end) {
 
 }  // namespace
 
+pcie::CacheHint Operation::hint() const {
+    return (work_.descriptor.flags & flag::kCacheControl) != 0 ? pcie::CacheHint::Cache
+                                                               : pcie::CacheHint::Memory;
+}
+
 void Operation::begin(Work work, Issuer issuer) {
     SIM_CHECK(state_ == State::Free, "an engine slot is taken");
     work_ = std::move(work);

@@ -56,6 +56,8 @@ public:
     void set_state(State state) { state_ = state; }
     const Work& work() const { return work_; }
     const Issuer& issuer() const { return issuer_; }
+    // Where its destination is to end up: flag Cache Control.
+    pcie::CacheHint hint() const;
     Opcode opcode() const { return static_cast<Opcode>(work_.descriptor.opcode); }
     std::uint32_t generation() const { return generation_; }
     CompletionRecord& record() { return record_; }

@@ -1,5 +1,5 @@
 // How the platform's physical memory is used: by messages with latency (IOMMU, devices) and by the
-// CPUs' functional view (coherent caches in front of it; the CPU model accounts for the time).
+// CPUs' view (coherent caches in front of it; the CPU model accounts for the time).
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,17 @@ public:
         static_cast<void>(size);
         return false;
     }
+    // Every line of the range is in the caches: a processor's access needs no memory.
+    virtual bool cached(Hpa address, std::size_t size) const {
+        static_cast<void>(address);
+        static_cast<void>(size);
+        return true;
+    }
+    // CLFLUSH, CLFLUSHOPT: the lines that the range touches leave all caches.
+    virtual void flush(Hpa address, std::size_t size) {
+        static_cast<void>(address);
+        static_cast<void>(size);
+    }
 };
 
 // CompareSwap is the locked update of a table entry: `data` holds the 8 expected and the 8 desired
@@ -31,6 +42,9 @@ public:
 enum class MemOp : std::uint8_t { Read, Write, CompareSwap };
 // Poisoned: the bytes are there and known to be wrong; a compare-and-swap did not happen.
 enum class MemStatus : std::uint8_t { Ok, NoTarget, Poisoned };
+
+// Where written data is to end up; a device may ask for one of the two.
+enum class Destination : std::uint8_t { Default, Cache, Memory };
 
 // The device behind a request; memory emits memory.access for it at the moment of the access.
 struct MemOrigin {
@@ -42,11 +56,12 @@ struct MemOrigin {
 struct MemRequest {
     MemOp op = MemOp::Read;
     Hpa address;
-    std::uint32_t size = 0;           // bytes; at most 4096
-    std::uint64_t tag = 0;            // returned in the response
-    std::vector<std::uint8_t> data;   // writes
-    bool poisoned = false;            // writes: the data is known to be wrong
-    bool snooped = true;              // caches of the CPUs are asked; the model has none in front
+    std::uint32_t size = 0;          // bytes; at most 4096
+    std::uint64_t tag = 0;           // returned in the response
+    std::vector<std::uint8_t> data;  // writes
+    bool poisoned = false;           // writes: the data is known to be wrong
+    bool snooped = true;             // caches of the CPUs are asked; nothing depends on it
+    Destination destination = Destination::Default;  // writes
     std::optional<MemOrigin> origin;  // none: the platform's own access (a walk, a queue)
 };
 

@@ -12,6 +12,12 @@ namespace {
 
 constexpr std::size_t kSwapBytes = 8;
 
+// Whole picoseconds that `bytes` take at a rate in bytes a microsecond, rounded up.
+TimePs at_rate(std::uint64_t bytes, std::uint64_t rate) {
+    const TimePs scaled = TimePs{1'000'000} * bytes;
+    return TimePs{(scaled.ps() + rate - 1) / rate};
+}
+
 }  // namespace
 
 MemoryModule::MemoryModule(sim::Simulation& simulation, const std::string& name,
@@ -20,14 +26,18 @@ MemoryModule::MemoryModule(sim::Simulation& simulation, const std::string& name,
       params_(params),
       probes_(simulation.probes()),
       bytes_(memory_ranges(params)),
+      caches_(params),
+      cached_(bytes_, caches_),
       inbox_(*this, params.queue),
-      free_at_(params.channels) {}
+      free_at_(2 * params.channels),
+      in_cache_(recorder().name("llc")),
+      in_memory_(recorder().name("memory")),
+      in_both_(recorder().name("both")) {}
 
-std::uint32_t MemoryModule::add_client() {
-    sim::LinkParams link;
-    link.latency = params_.link_latency;
-    responses_.push_back(std::make_unique<sim::Link<MemResponse>>(link));
-    return static_cast<std::uint32_t>(responses_.size() - 1);
+std::uint32_t MemoryModule::add_client(std::size_t node) {
+    SIM_CHECK(node < link_free_at_.size(), "a client of socket {}", node);
+    clients_.push_back({node, ResponsePath{params_.link_latency}});
+    return static_cast<std::uint32_t>(clients_.size() - 1);
 }
 
 void MemoryModule::poison(Hpa address, std::size_t size) {
@@ -67,7 +77,50 @@ void MemoryModule::swap(const MemRequest& request, MemResponse& response) {
     }
 }
 
-MemResponse MemoryModule::serve(const MemRequest& request) {
+bool MemoryModule::into_cache(const MemRequest& request) const {
+    const bool cache = request.destination == Destination::Default
+                           ? params_.llc_device_writes
+                           : request.destination == Destination::Cache;
+    return cache || probes_.has(kHintIgnored);
+}
+
+MemoryModule::Residence MemoryModule::look_up(const MemRequest& request) {
+    Residence r;
+    r.channels = request.size;
+    LastLevelCache& cache = caches_.of(request.address);
+    if (!cache.present() || !bytes_.contains(request.address, request.size)) {
+        return r;
+    }
+    const Hpa at = request.address;
+    const std::uint64_t lines = lines_touched(at, request.size);
+    if (request.op == MemOp::Write && into_cache(request)) {
+        const auto filler = probes_.has(kShareIgnored) ? LastLevelCache::Filler::Processor
+                                                       : LastLevelCache::Filler::Device;
+        cache.fill(at, request.size, filler, true, r.written_back);
+        r.hits = cache.held(at, request.size);
+    } else if (request.op == MemOp::Write) {
+        // What the line held beside the written bytes goes to memory with them.
+        if (!probes_.has(kCacheKeepsLine)) {
+            std::vector<CacheLines> merged;
+            cache.drop(at, request.size, merged);
+        }
+    } else {
+        r.hits = cache.touch(at, request.size, request.op == MemOp::CompareSwap);
+        if (probes_.has(kReadFills) && request.op == MemOp::Read) {
+            cache.fill(at, request.size, LastLevelCache::Filler::Device, false, r.written_back);
+        }
+    }
+    r.whole = r.hits == lines && !probes_.has(kHitAsSlow);
+    const std::uint64_t missing = (lines - r.hits) * kCacheLineBytes;
+    r.channels = std::min<std::uint64_t>(missing, request.size);
+    hits_ += r.whole ? 1 : 0;
+    if (!r.whole && r.hits != 0) {
+        probes_.hit(kPartlyCached);
+    }
+    return r;
+}
+
+MemResponse MemoryModule::serve(const MemRequest& request, const Residence& residence) {
     MemResponse response;
     response.op = request.op;
     response.tag = request.tag;
@@ -99,28 +152,30 @@ MemResponse MemoryModule::serve(const MemRequest& request) {
         }
         const MemOrigin& origin = *request.origin;
         emit(trace::MemoryAccess{origin.rid, origin.pasid, request.address, request.size,
-                                 request.op != MemOp::Read, origin.descriptor});
+                                 request.op != MemOp::Read, origin.descriptor,
+                                 residence.whole       ? in_cache_
+                                 : residence.hits != 0 ? in_both_
+                                                       : in_memory_,
+                                 static_cast<std::uint32_t>(caches_.node_of(request.address))});
     }
     return response;
 }
 
-TimePs MemoryModule::transfer(TimePs now, const MemRequest& request) {
+TimePs MemoryModule::transfer(TimePs now, Hpa address, std::uint64_t bytes) {
     if (params_.bandwidth == 0) {
         return now;
     }
     const std::uint64_t channels = params_.channels;
+    TimePs* const of_node = &free_at_[caches_.node_of(address) * channels];
     TimePs last = now;
-    std::uint64_t at = request.address.value();
-    std::uint64_t left = request.size;
+    std::uint64_t at = address.value();
+    std::uint64_t left = bytes;
     while (left != 0) {
         const std::uint64_t part =
             channels == 1 ? left : std::min(left, params_.interleave - at % params_.interleave);
-        TimePs& free_at = free_at_[at / params_.interleave % channels];
-        // Rounded up to the picosecond: 1 us = 1e6 ps.
-        const TimePs scaled = TimePs{1'000'000} * part * channels;
-        const TimePs takes{(scaled.ps() + params_.bandwidth - 1) / params_.bandwidth};
+        TimePs& free_at = of_node[at / params_.interleave % channels];
         const TimePs start = probes_.has(kRateNotShared) ? now : std::max(free_at, now);
-        free_at = start + takes;
+        free_at = start + at_rate(part * channels, params_.bandwidth);
         last = std::max(last, free_at);
         if (part < left) {
             probes_.hit(kChannelsCrossed);
@@ -131,23 +186,66 @@ TimePs MemoryModule::transfer(TimePs now, const MemRequest& request) {
     return last;
 }
 
+TimePs MemoryModule::cross(TimePs now, std::size_t from, std::uint64_t bytes) {
+    if (params_.socket_bandwidth == 0 || bytes == 0) {
+        return now;
+    }
+    TimePs& free_at = link_free_at_[from];
+    free_at = std::max(free_at, now) + at_rate(bytes, params_.socket_bandwidth);
+    return free_at;
+}
+
+TimePs MemoryModule::finish(TimePs now, std::size_t client_node, const MemRequest& request,
+                            const Residence& residence) {
+    const std::size_t home = caches_.node_of(request.address);
+    const bool remote = home != client_node && !probes_.has(kOneSocket);
+    const bool read = request.op == MemOp::Read;
+    TimePs begin = now;
+    if (remote) {
+        probes_.hit(kOtherSocket);
+        begin = cross(now, client_node, read ? 0 : request.size) + params_.socket_latency;
+    }
+    TimePs ready = begin;
+    if (residence.channels != 0) {
+        ready = transfer(begin, request.address, residence.channels);
+    }
+    const std::uint64_t cached =
+        request.size - std::min<std::uint64_t>(request.size, residence.channels);
+    if (cached != 0 && params_.llc_bandwidth != 0) {
+        TimePs& free_at = cache_free_at_[home];
+        free_at = std::max(free_at, begin) + at_rate(cached, params_.llc_bandwidth);
+        ready = std::max(ready, free_at);
+    }
+    for (const CacheLines& back : residence.written_back) {
+        const auto lines = static_cast<std::uint64_t>(__builtin_popcountll(back.lines));
+        transfer(begin, Hpa{back.page}, lines * kCacheLineBytes);
+    }
+    ready += residence.whole ? params_.llc_latency : params_.latency;
+    if (remote) {
+        ready = cross(ready, home, read ? request.size : 0) + params_.socket_latency;
+    }
+    return ready;
+}
+
 void MemoryModule::advance(TimePs now) {
     while (inbox_.due(now)) {
         const sim::Arrival<MemRequest> arrival = inbox_.pop();
-        MemResponse response = serve(arrival.message);
-        const TimePs ready = transfer(now, arrival.message) + params_.latency;
+        const Residence residence = look_up(arrival.message);
+        MemResponse response = serve(arrival.message, residence);
+        Client& client = clients_.at(arrival.port);
+        const TimePs ready = finish(now, client.node, arrival.message, residence);
         if (probes_.has(kOneAtATime)) {
             std::fill(free_at_.begin(), free_at_.end(), ready);
         }
-        responses(arrival.port).send(ready, std::move(response));
+        client.responses.send(now, ready, std::move(response));
     }
 }
 
 void MemoryModule::dump(sim::StateDump& out) const {
-    out.line(
-        fmt::format("{} requests under way, {} reads and {} writes served, {} pages held, "
-                    "{} lines poisoned",
-                    inbox_.size(), reads_, writes_, bytes_.pages(), bytes_.poisoned_lines()));
+    out.line(fmt::format(
+        "{} requests under way, {} reads and {} writes served, {} by the last-level "
+        "cache, {} pages held, {} lines poisoned",
+        inbox_.size(), reads_, writes_, hits_, bytes_.pages(), bytes_.poisoned_lines()));
 }
 
 }  // namespace ioasim::memory

@@ -1,9 +1,48 @@
 #include "models/memory/memory_params.hpp"
 
+#include "models/memory/last_level_cache.hpp"
+
 namespace ioasim::memory {
 namespace {
 
 constexpr std::uint64_t kHighBase = std::uint64_t{1} << 32U;
+
+void add_cache(ParamTable<MemoryParams>& t) {
+    t.count("llc.bytes", &MemoryParams::llc_bytes, 0, std::uint64_t{1} << 32U, 0,
+            "Last-level cache of each socket; 0: none, every access goes to memory.",
+            "modelling choice: timing profiles set it", Unit::Bytes)
+        .in_multiples_of(kCacheLineBytes);
+    t.count("llc.device_bytes", &MemoryParams::llc_device_bytes, 0, std::uint64_t{1} << 32U,
+            std::uint64_t{2} << 20U,
+            "What writes of devices may fill of it; as much as there is when it is less.",
+            "2 of 12 ways, 3 to 8 MB (Sepia, OSDI'26); 2 of 20 ways on Broadwell", Unit::Bytes)
+        .in_multiples_of(kCacheLineBytes);
+    t.time("llc.latency", &MemoryParams::llc_latency, 0_ps, 100_us, 37_ns,
+           "From the arrival of a request whose lines are all in the last-level cache to its "
+           "response.",
+           "a device's read that hits is 75 ns quicker (Neugebauer et al., SIGCOMM'18, raw data)");
+    t.count("llc.bandwidth", &MemoryParams::llc_bandwidth, 0, 100'000'000, 0,
+            "Rate of each socket's last-level cache towards devices; 0: no limit.",
+            "modelling choice: the ports of devices limit", Unit::Bandwidth);
+    t.flag("llc.device_writes", &MemoryParams::llc_device_writes, true,
+           "Writes of devices that ask for nothing go into the last-level cache.",
+           "Intel Data Direct I/O technology: write allocation by default");
+}
+
+void add_sockets(ParamTable<MemoryParams>& t) {
+    t.count("node1.bytes", &MemoryParams::node1_bytes, 0, std::uint64_t{1} << 45U, 0,
+            "Memory of a second socket, behind that of the first; 0: there is one socket.",
+            "modelling choice", Unit::Bytes)
+        .in_multiples_of(kPageSize);
+    t.time("socket_link.latency", &MemoryParams::socket_latency, 0_ps, 10_us, 60_ns,
+           "One way between the sockets.",
+           "modelling choice: remote memory is about twice as far as local memory");
+    t.count("socket_link.bandwidth", &MemoryParams::socket_bandwidth, 0, 10'000'000, 118'330,
+            "Rate of data in each direction between the sockets; 0: no limit.",
+            "8 devices copying to the other node reach 110.2 GiB/s (DSA-2LM, USENIX ATC'25, "
+            "fig. 4)",
+            Unit::Bandwidth);
+}
 
 }  // namespace
 
@@ -38,15 +77,24 @@ const ParamTable<MemoryParams>& memory_param_table() {
                "memory latency, halved");
         t.count("queue", &MemoryParams::queue, 1024, 1U << 24U, 65536,
                 "Requests under way at most; clients stay below it.", "modelling choice");
+        add_cache(t);
+        add_sockets(t);
         return t;
     }();
     return table;
+}
+
+Hpa node1_base(const MemoryParams& params) {
+    return Hpa{kHighBase + params.high_bytes};
 }
 
 std::vector<MemoryRange> memory_ranges(const MemoryParams& params) {
     std::vector<MemoryRange> ranges{{Hpa{0}, params.low_bytes}};
     if (params.high_bytes != 0) {
         ranges.push_back({Hpa{kHighBase}, params.high_bytes});
+    }
+    if (params.node1_bytes != 0) {
+        ranges.push_back({node1_base(params), params.node1_bytes});
     }
     return ranges;
 }

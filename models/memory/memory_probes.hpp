@@ -12,7 +12,24 @@ inline const Defect kRateNotShared{"memory.rate_not_shared",
 inline const Defect kOneAtATime{"memory.one_at_a_time",
                                 "memory begins with a request when the one before has been "
                                 "answered: latencies add up"};
+inline const Defect kHitAsSlow{"memory.hit_as_slow",
+                               "what the last-level cache holds takes as long as memory"};
+inline const Defect kShareIgnored{"memory.share_ignored",
+                                  "writes of devices may fill the whole last-level cache"};
+inline const Defect kReadFills{"memory.read_fills",
+                               "reads of devices bring lines into the last-level cache"};
+inline const Defect kHintIgnored{"memory.hint_ignored",
+                                 "writes of devices go into the last-level cache, whatever they "
+                                 "ask for"};
+inline const Defect kCacheKeepsLine{"memory.cache_keeps_line",
+                                    "a line stays in the last-level cache though a device wrote "
+                                    "it to memory"};
+inline const Defect kOneSocket{"memory.one_socket",
+                               "memory of the other socket is as near as one's own"};
 
+inline const Mark kPartlyCached{"memory.partly_cached",
+                                "some lines of a request came from the last-level cache"};
+inline const Mark kOtherSocket{"memory.other_socket", "a request went to the other socket"};
 inline const Mark kPoisonRead{"memory.poison_read", "a request met a poisoned line"};
 inline const Mark kPoisonHealed{"memory.poison_healed", "a poisoned line was written as a whole"};
 inline const Mark kChannelsCrossed{"memory.channels_crossed",

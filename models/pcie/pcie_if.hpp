@@ -37,6 +37,10 @@ enum class AddressType : std::uint8_t { Untranslated = 0, TranslationRequest = 1
 // Completion status; Retry is what a full shared workqueue answers to a DMWr.
 enum class CplStatus : std::uint8_t { Success = 0, UnsupportedRequest = 1, Retry = 2, Abort = 4 };
 
+// What a write asks of the caches near memory: TLP Processing Hints (6.17), or for a device inside
+// the root complex its own way to say so.
+enum class CacheHint : std::uint8_t { None, Cache, Memory };
+
 struct Tlp {
     TlpKind kind = TlpKind::MemRead;
     AddressType at = AddressType::Untranslated;
@@ -49,9 +53,10 @@ struct Tlp {
     bool privileged = false;
     bool execute = false;
     bool no_snoop = false;
-    bool relaxed_ordering = false;  // attribute RO
-    bool id_ordering = false;       // attribute IDO
-    bool poisoned = false;          // EP: the payload is known to be wrong (2.7.2)
+    bool relaxed_ordering = false;     // attribute RO
+    bool id_ordering = false;          // attribute IDO
+    CacheHint hint = CacheHint::None;  // writes
+    bool poisoned = false;             // EP: the payload is known to be wrong (2.7.2)
     std::uint64_t address = 0;
     std::uint32_t length = 0;  // bytes
     std::uint64_t descriptor = 0;

@@ -55,6 +55,8 @@ private:
                 return check(step);
             case BareKind::MemoryPoll:
                 return memory_poll(step);
+            case BareKind::Flush:
+                return flush(step);
             case BareKind::MmioWrite:
             case BareKind::ConfigWrite:
                 return mmio_write(step);
@@ -116,6 +118,7 @@ private:
     StepOutcome store(const BareStep& step);
     StepOutcome check(const BareStep& step);
     StepOutcome memory_poll(const BareStep& step);
+    StepOutcome flush(const BareStep& step);
     StepOutcome poison(const BareStep& step);
     // A processor cannot read this: it takes a machine check.
     StepOutcome machine_check(std::uint64_t address) {

@@ -26,6 +26,8 @@ void BareActor::tell(const BareStep& step, const BareUnit& unit, std::uint32_t l
     flags |= step.number("relaxed") != 0 ? request::kRelaxedOrdering : 0;
     flags |= step.number("id_ordering") != 0 ? request::kIdOrdering : 0;
     flags |= step.number("poisoned") != 0 ? request::kPoisoned : 0;
+    flags |= step.name("into") == "cache" ? request::kToCache : 0;
+    flags |= step.name("into") == "memory" ? request::kToMemory : 0;
     flags |= step.number("translated") != 0 ? 2U << request::kAtShift : 0;
     flags |= step.number("ats") != 0 ? request::kAutomatic : 0;
     set_reg(unit, reg::kAddress, step.number("iova"), 8);

@@ -14,6 +14,7 @@ namespace ioasim::platform {
 namespace {
 
 constexpr std::size_t kShownBytes = 32;
+constexpr std::uint64_t kLineBytes = 64;
 
 bool is_configuration(BareKind kind) {
     return kind == BareKind::ConfigWrite || kind == BareKind::ConfigRead ||
@@ -225,6 +226,17 @@ StepOutcome BareActor::memory_poll(const BareStep& step) {
     }
     return world_.is_poisoned(address, size) ? machine_check(address)
                                              : StepOutcome{Errno::Ok, value};
+}
+
+StepOutcome BareActor::flush(const BareStep& step) {
+    const std::uint64_t end = step.number("") + step.number("size", 1);
+    if (!world_.is_memory(step.number(""), step.number("size", 1))) {
+        return mismatch("memory", fmt::format("nothing at {:#x}", step.number("")), Errno::Efault);
+    }
+    for (std::uint64_t at = step.number("") & ~(kLineBytes - 1); at < end; at += kLineBytes) {
+        world_.cpus->clflushopt(*ctx_, Hpa{at});
+    }
+    return {};
 }
 
 StepOutcome BareActor::poison(const BareStep& step) {

@@ -14,6 +14,7 @@ enum class BareKind : std::uint8_t {
     Store,  // memory
     Check,
     MemoryPoll,
+    Flush,
     MmioWrite,  // registers
     MmioRead,
     MmioPoll,

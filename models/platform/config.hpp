@@ -27,6 +27,7 @@ struct ParamOverride {
 
 struct IommuConfig {
     std::string name;
+    std::uint32_t node = 0;  // the socket that it and its devices belong to
 };
 
 struct WorkqueueConfig {

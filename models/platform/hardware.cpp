@@ -60,7 +60,7 @@ void Hardware::construct(sim::Simulation& sim, const PlatformConfig& config,
     makers.emplace_back([&] {
         cpus_ = std::make_unique<cpu::CpuComplex>(sim, "cpus",
                                                   resolve(cpu::cpu_param_table(), config, "cpu"),
-                                                  memory_->bytes(), dispatcher, config.cpus);
+                                                  memory_->cached(), dispatcher, config.cpus);
     });
     for (std::size_t i = 0; i < config.iommus.size(); ++i) {
         makers.emplace_back([&, i] {
@@ -122,7 +122,7 @@ void Hardware::connect(const PlatformConfig& config) {
         rc.downstream(port).bind(iommu.inbox(), vtd::Iommu::kRegisterPort);
         rc.upstream(port).bind(iommu.inbox(), vtd::Iommu::kRequestPort);
         iommu.return_credits_to(rc.upstream(port));
-        const std::uint32_t client = memory_->add_client();
+        const std::uint32_t client = memory_->add_client(config.iommus[i].node);
         iommu.memory().bind(memory_->inbox(), client);
         memory_->responses(client).bind(iommu.memory_inbox(), 0);
     }

@@ -89,6 +89,7 @@ private:
         bool relaxed_ordering = false;
         bool id_ordering = false;
         bool poisoned = false;
+        pcie::CacheHint hint = pcie::CacheHint::None;
     };
     // How the next part of an operation goes.
     struct Route {

@@ -64,6 +64,8 @@ constexpr std::uint32_t kAtMask = 0x3;
 constexpr std::uint32_t kAutomatic = 1U << 14U;
 constexpr std::uint32_t kRelaxedOrdering = 1U << 15U;
 constexpr std::uint32_t kIdOrdering = 1U << 16U;
+constexpr std::uint32_t kToCache = 1U << 17U;   // writes: asked to end up in the cache
+constexpr std::uint32_t kToMemory = 1U << 18U;  // or in memory
 }  // namespace request
 
 enum class Operation : std::uint8_t {

@@ -42,6 +42,9 @@ RequesterCore::Wish RequesterCore::wish() const {
     w.relaxed_ordering = (flags & request::kRelaxedOrdering) != 0;
     w.id_ordering = (flags & request::kIdOrdering) != 0;
     w.poisoned = (flags & request::kPoisoned) != 0;
+    w.hint = (flags & request::kToMemory) != 0  ? pcie::CacheHint::Memory
+             : (flags & request::kToCache) != 0 ? pcie::CacheHint::Cache
+                                                : pcie::CacheHint::None;
     return w;
 }
 
@@ -106,7 +109,10 @@ pcie::Tlp RequesterCore::request(const Wish& wish, pcie::TlpKind kind) const {
     tlp.no_snoop = wish.no_snoop && config_.view().no_snoop;
     tlp.relaxed_ordering = wish.relaxed_ordering && config_.view().relaxed_ordering;
     tlp.id_ordering = wish.id_ordering;
-    tlp.poisoned = wish.poisoned && kind == pcie::TlpKind::MemWrite;
+    if (kind == pcie::TlpKind::MemWrite) {
+        tlp.poisoned = wish.poisoned;
+        tlp.hint = wish.hint;
+    }
     tlp.descriptor = number_;
     return tlp;
 }

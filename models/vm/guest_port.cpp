@@ -164,4 +164,13 @@ bool GuestInstructions::movdir64b(ExecContext& ctx, Hpa destination,
     return host_.movdir64b(ctx, target.hpa, data);
 }
 
+void GuestInstructions::clflushopt(ExecContext& ctx, Hpa address) {
+    const GpaTarget target = machine_.memory.find(Gpa{address.value()});
+    if (target.kind != GpaKind::Ram) {
+        machine_.violation(ctx);
+        return;
+    }
+    host_.clflushopt(ctx, target.hpa);
+}
+
 }  // namespace ioasim::vm

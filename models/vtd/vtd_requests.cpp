@@ -24,6 +24,18 @@ bool is_message(TlpKind kind) {
            kind == TlpKind::PageRequest;
 }
 
+memory::Destination destination_of(pcie::CacheHint hint) {
+    switch (hint) {
+        case pcie::CacheHint::Cache:
+            return memory::Destination::Cache;
+        case pcie::CacheHint::Memory:
+            return memory::Destination::Memory;
+        case pcie::CacheHint::None:
+            break;
+    }
+    return memory::Destination::Default;
+}
+
 }  // namespace
 
 RequestPipeline::RequestPipeline(const VtdParams& params, const Capabilities& caps,
@@ -250,6 +262,7 @@ void RequestPipeline::go(TimePs at, std::uint32_t index) {
     request.tag = (kDmaTag << 32U) | index;
     request.data = std::move(slot.tlp.data);
     request.poisoned = slot.tlp.poisoned;
+    request.destination = destination_of(slot.tlp.hint);
     request.snooped = !slot.tlp.no_snoop || slot.snoop;
     request.origin =
         memory::MemOrigin{slot.tlp.requester, shown_pasid(slot.tlp), slot.tlp.descriptor};

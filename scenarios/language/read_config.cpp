@@ -45,7 +45,8 @@ public:
 private:
     void iommus(const Node* list) {
         for (const Node& item : items_of(list)) {
-            config_.iommus.push_back({text_of(item.get("name"))});
+            config_.iommus.push_back({text_of(item.get("name")),
+                                      static_cast<std::uint32_t>(integer_of(item.get("node"), 0))});
         }
         iommu_names_ = item_names(list);
     }

@@ -125,7 +125,9 @@ const Type& profile_type() {
 
 const Type& platform_type() {
     const Type& iommu = object(
-        "an IOMMU", {{"name", &component_name("the name of an IOMMU"), true, "its name", ""}});
+        "an IOMMU",
+        {{"name", &component_name("the name of an IOMMU"), true, "its name", ""},
+         {"node", &integer(0, 1), false, "the socket that it and its devices belong to", "0"}});
     const Type& workqueue =
         object("a workqueue",
                {{"name", &component_name("the name of a workqueue"), true, "its name", ""},

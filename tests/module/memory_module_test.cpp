@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "core/sim/link.hpp"
 #include "core/sim/simulation.hpp"
 #include "models/memory/memory_module.hpp"
 #include "tests/support/event_log.hpp"
@@ -18,9 +19,10 @@ constexpr TimePs kWay{7'000};
 
 class Client final : public sim::Module {
 public:
-    Client(sim::Simulation& simulation, const std::string& name, MemoryModule& memory)
+    Client(sim::Simulation& simulation, const std::string& name, MemoryModule& memory,
+           std::size_t node = 0)
         : Module(simulation, name), out_(sim::LinkParams{kWay, 0, 0}) {
-        port = memory.add_client();
+        port = memory.add_client(node);
         out_.bind(memory.inbox(), port);
         memory.responses(port).bind(inbox_, 0);
     }
@@ -210,4 +212,142 @@ TEST_CASE("memory module: channels serve beside each other, each with its share 
     CHECK(a.got.at(0).first == base + 128_ns);
     CHECK(b.got.at(0).first == base + 128_ns);
     CHECK(c.got.at(0).first == base + 256_ns);
+}
+
+namespace {
+
+constexpr std::uint64_t kLines = 64;
+
+struct CacheBench {
+    explicit CacheBench(MemoryParams params) : memory(sim, "memory", params) {}
+    sim::Simulation sim{sim::SimulationOptions{}};
+    MemoryModule memory;
+};
+
+MemoryParams cache_params() {
+    MemoryParams params = params_with(0);
+    params.llc_bytes = 1U << 20U;
+    params.llc_device_bytes = 8 * kLines;
+    params.llc_latency = 30_ns;
+    return params;
+}
+
+MemRequest device_write(std::uint64_t address, std::uint32_t size,
+                        Destination destination = Destination::Default) {
+    MemRequest request = read_of(address, size);
+    request.op = MemOp::Write;
+    request.data.assign(size, 1);
+    request.destination = destination;
+    return request;
+}
+
+const TimePs kMiss = kStart + kWay + 100_ns + 40_ns;
+const TimePs kHit = kStart + kWay + 30_ns + 40_ns;
+
+}  // namespace
+
+TEST_CASE("memory module: what the last-level cache holds comes sooner and passes what does not") {
+    CacheBench b{cache_params()};
+    Client client(b.sim, "client", b.memory);
+    const std::uint64_t value = 1;
+    b.memory.cached().write(Hpa{0x1000}, &value, sizeof value);
+    client.at(kStart, read_of(0x2000, 64, 1));
+    client.at(kStart, read_of(0x1000, 64, 2));
+    b.sim.run();
+    CHECK(client.got.at(0).first == kHit);
+    CHECK(client.got.at(0).second.tag == 2);
+    CHECK(client.got.at(1).first == kMiss);
+}
+
+TEST_CASE("memory module: reads bring nothing into the cache") {
+    CacheBench b{cache_params()};
+    Client client(b.sim, "client", b.memory);
+    client.at(kStart, read_of(0x1000, 64));
+    client.at(kStart + 1_us, read_of(0x1000, 64));
+    b.sim.run();
+    CHECK(client.got.at(1).first == kMiss + 1_us);
+}
+
+TEST_CASE("memory module: writes go where they ask to go") {
+    for (const Destination destination :
+         {Destination::Default, Destination::Cache, Destination::Memory}) {
+        CacheBench b{cache_params()};
+        Client client(b.sim, "client", b.memory);
+        client.at(kStart, device_write(0x1000, 64, destination));
+        client.at(kStart + 1_us, read_of(0x1000, 64));
+        b.sim.run();
+        const bool cached = destination != Destination::Memory;
+        CHECK(client.got.at(1).first == (cached ? kHit : kMiss) + 1_us);
+    }
+}
+
+TEST_CASE("memory module: a line that a device writes to memory leaves the cache") {
+    CacheBench b{cache_params()};
+    Client client(b.sim, "client", b.memory);
+    client.at(kStart, device_write(0x1000, 64, Destination::Cache));
+    client.at(kStart + 1_us, device_write(0x1000, 64, Destination::Memory));
+    client.at(kStart + 2_us, read_of(0x1000, 64));
+    b.sim.run();
+    CHECK(client.got.at(2).first == kMiss + 2_us);
+}
+
+TEST_CASE("memory module: without write allocation writes of devices stay out of the cache") {
+    MemoryParams params = cache_params();
+    params.llc_device_writes = false;
+    CacheBench b{params};
+    Client client(b.sim, "client", b.memory);
+    client.at(kStart, device_write(0x1000, 64));
+    client.at(kStart + 1_us, read_of(0x1000, 64));
+    b.sim.run();
+    CHECK(client.got.at(1).first == kMiss + 1_us);
+}
+
+TEST_CASE("memory module: hits leave memory's rate to others, misses pay for their lines") {
+    MemoryParams params = cache_params();
+    params.bandwidth = 1000;  // 1 byte a nanosecond
+    CacheBench b{params};
+    Client client(b.sim, "client", b.memory);
+    client.at(kStart, device_write(0x1000, 128, Destination::Cache));
+    client.at(kStart + 1_us, read_of(0x1000, 128, 1));
+    client.at(kStart + 1_us, read_of(0x1040, 128, 2));  // a line of it is in memory
+    client.at(kStart + 1_us, read_of(0x2000, 64, 3));
+    b.sim.run();
+    REQUIRE(client.got.size() == 4);
+    CHECK(client.got[1].first == kHit + 1_us);
+    CHECK(client.got[2].first == kMiss + 1_us + 64_ns);
+    CHECK(client.got[3].first == kMiss + 1_us + 128_ns);
+}
+
+TEST_CASE("memory module: lines that go back to memory take its rate") {
+    MemoryParams params = cache_params();
+    params.bandwidth = 1000;
+    CacheBench b{params};
+    Client client(b.sim, "client", b.memory);
+    client.at(kStart, device_write(0x1000, 8 * kLines));         // fills the share of devices
+    client.at(kStart + 1_us, device_write(0x4000, 4 * kLines));  // four lines go back
+    client.at(kStart + 1_us, read_of(0x8000, 64));
+    b.sim.run();
+    CHECK(client.got.at(2).first == kMiss + 1_us + TimePs{1000} * (4 * kLines + 64));
+}
+
+TEST_CASE("memory module: the other socket's memory is two ways further, its link has a rate") {
+    MemoryParams params = params_with(0);
+    params.node1_bytes = 1U << 20U;
+    params.socket_latency = 60_ns;
+    params.socket_bandwidth = 1000;
+    CacheBench b{params};
+    Client near(b.sim, "near", b.memory);
+    Client far(b.sim, "far", b.memory, 1);
+    const std::uint64_t remote = node1_base(params).value();
+    near.at(kStart, read_of(remote, 64));
+    near.at(kStart, read_of(remote + 64, 64));
+    far.at(kStart, read_of(remote, 64));
+    far.at(kStart, read_of(0x1000, 64));
+    b.sim.run();
+    REQUIRE(near.got.size() == 2);
+    CHECK(near.got[0].first == kMiss + 120_ns + 64_ns);
+    CHECK(near.got[1].first == kMiss + 120_ns + 128_ns);
+    REQUIRE(far.got.size() == 2);
+    CHECK(far.got[0].first == kMiss);
+    CHECK(far.got[1].first == kMiss + 120_ns + 64_ns);  // the other direction is free
 }

@@ -159,7 +159,8 @@ public:
     }
     void memory_access(std::uint64_t address, std::uint32_t pasid, std::uint64_t descriptor = 0,
                        bool write = false, std::uint32_t length = 64) {
-        emit(trace::MemoryAccess{Rid{kRid}, Pasid{pasid}, Hpa{address}, length, write, descriptor},
+        emit(trace::MemoryAccess{Rid{kRid}, Pasid{pasid}, Hpa{address}, length, write, descriptor,
+                                 name("memory"), 0},
              "memory");
     }
     void owner(const std::string& who, std::uint64_t address, std::uint64_t bytes) {

@@ -97,6 +97,7 @@ public:
         return enqcmd(ctx, state, portal, descriptor);
     }
     bool movdir64b(ExecContext&, Hpa, const cpu::Descriptor64&) override { return true; }
+    void clflushopt(ExecContext&, Hpa) override {}
     std::uint64_t pasid_msr(const ExecContext&) const override { return ia32_pasid; }
     void set_pasid_msr(ExecContext&, std::uint64_t value) override { ia32_pasid = value; }
     void send_ipi(ExecContext&, std::size_t) override { ++ipis; }

@@ -11,6 +11,7 @@
 #include "core/trace/vtd_events.hpp"
 #include "scenarios/language/reading.hpp"
 #include "tools/cli/fault_text.hpp"
+#include "tools/cli/points/profile.hpp"
 #include "tools/cli/run_result.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
@@ -228,6 +229,16 @@ int schema_command(bool tables) {
 }
 
 int explain_command(const std::string& word, const std::string& code) {
+    if (word == "profile") {
+        const TimingProfile* const profile = find_profile(code.empty() ? "spr" : code);
+        print_out(profile == nullptr ? "" : profile_table(*profile));
+        if (profile == nullptr) {
+            print_err(render_plain(
+                scenario::Code::Usage,
+                fmt::format("there is no timing profile {}", scenario::quoted(code)), ""));
+        }
+        return profile == nullptr ? kUsage : kPass;
+    }
     std::string out = list_of(word);
     if (word == "fault" || !code.empty()) {
         out = word == "fault" ? fault_entry(code) : std::string();

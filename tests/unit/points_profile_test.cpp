@@ -1,0 +1,115 @@
+// Timing profiles against the parameter tables, and the verdicts of published measurements.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "tools/cli/points/profile.hpp"
+#include "tools/cli/points/verdict.hpp"
+#include "tools/cli/vocabulary.hpp"
+
+namespace ioasim::tools {
+namespace {
+
+PointValue measured(double value) {
+    PointValue v;
+    v.measured = value;
+    return v;
+}
+
+PointResult result_of(const Point& point, const std::vector<double>& simulated) {
+    PointResult result;
+    result.point = &point;
+    for (const double value : simulated) {
+        Scalar scalar;
+        scalar.simulated = value;
+        result.scalars.push_back(scalar);
+    }
+    return result;
+}
+
+}  // namespace
+
+TEST_CASE("profile: every value is one that the parameter's table allows") {
+    for (const TimingProfile& profile : timing_profiles()) {
+        std::vector<std::string> problems;
+        const auto overrides = overrides_of(profile, problems);
+        CHECK(problems == std::vector<std::string>{});
+        CHECK(overrides.size() == profile.values.size());
+    }
+}
+
+TEST_CASE("profile: spr has every latency and rate of processors, accelerator, memory and IOMMU") {
+    const TimingProfile* const spr = find_profile("spr");
+    REQUIRE(spr != nullptr);
+    std::set<std::string> named;
+    for (const ProfileValue& value : spr->values) {
+        named.insert(value.component + "." + value.path);
+    }
+    const std::set<std::string> kinds{"cpu", "device", "memory", "pcie", "iommu"};
+    for (const ParamTableBase* table : program_vocabulary().tables) {
+        for (const ParamInfo& info : table->params()) {
+            if (kinds.count(table->owner()) != 0 &&
+                (info.unit == Unit::Time || info.unit == Unit::Bandwidth)) {
+                INFO(table->owner() << "." << info.path);
+                CHECK(named.count(table->owner() + "." + info.path) == 1);
+            }
+        }
+    }
+}
+
+TEST_CASE("points: the error of a scalar is relative to what was measured") {
+    CHECK(scalar_error(measured(200), Metric::LatencyNs, 220) == doctest::Approx(0.1));
+}
+
+TEST_CASE("points: the error of a count of zero is absolute") {
+    CHECK(scalar_error(measured(0), Metric::Count, 2) == doctest::Approx(2));
+}
+
+TEST_CASE("points: a value inside a range has no error, outside the nearest bound counts") {
+    PointValue range;
+    range.low = 100;
+    range.high = 200;
+    CHECK(scalar_error(range, Metric::LatencyNs, 150) == 0);
+    CHECK(scalar_error(range, Metric::LatencyNs, 90) == doctest::Approx(0.1));
+    CHECK(scalar_error(range, Metric::LatencyNs, 220) == doctest::Approx(0.1));
+}
+
+TEST_CASE("points: quantiles are interpolated") {
+    CHECK(quantile({1, 2, 3, 4}, 0.5) == doctest::Approx(2.5));
+    CHECK(quantile({0, 10}, 0.9) == doctest::Approx(9));
+}
+
+TEST_CASE("points: a row is judged by the median of all its points") {
+    Point a, b;
+    a.row = b.row = "V1";
+    a.tolerance = b.tolerance = 0.1;
+    a.values = {measured(100), measured(100)};
+    b.values = {measured(100)};
+    const auto rows = judge_rows({result_of(a, {100, 200}), result_of(b, {105})});
+    REQUIRE(rows.size() == 1);
+    CHECK(rows[0].median == doctest::Approx(0.05));
+    CHECK(rows[0].passed);
+}
+
+TEST_CASE("points: with tolerance 0 every scalar is exact") {
+    Point a;
+    a.row = "V28";
+    a.metric = Metric::Count;
+    a.values = {measured(7), measured(7), measured(7)};
+    CHECK_FALSE(judge_rows({result_of(a, {7, 7, 8})})[0].passed);
+    CHECK(judge_rows({result_of(a, {7, 7, 7})})[0].passed);
+}
+
+TEST_CASE("points: a free offset is fitted inside its interval") {
+    Point a;
+    a.row = "V26";
+    a.values = {measured(1000), measured(1200)};
+    a.free_offset = {100, 400};
+    PointResult result = result_of(a, {800, 1000});
+    judge(result);
+    CHECK(result.offset == doctest::Approx(200));
+    CHECK(result.scalars[1].error == doctest::Approx(0));
+}
+
+}  // namespace ioasim::tools
