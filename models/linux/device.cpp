@@ -14,6 +14,11 @@ Device::Device(Kernel& kernel, DeviceSetup setup)
       command_lock_(SimLock::Kind::Mutex, kernel.name() + "/" + setup_.name + "/command_lock",
                     kernel.name() + "/idxd_command_lock") {
     SIM_CHECK(setup_.iommu != nullptr, "{} is behind no IOMMU", setup_.name);
+    for (const QueueSetup& queue : setup_.queues) {
+        queue_locks_.push_back(std::make_unique<SimLock>(
+            SimLock::Kind::Mutex, kernel.name() + "/" + setup_.name + "/" + queue.name + "/wq_lock",
+            kernel.name() + "/idxd_wq_lock"));
+    }
 }
 
 Result<std::uint32_t> Device::queue(const std::string& name) const {
@@ -106,7 +111,20 @@ void Device::configure_group(ExecContext& ctx) {
     write(ctx, base + dsa::kGrpcfgEngineBitmap, bit_mask(setup_.engines - 1, 0), 8);
 }
 
-void Device::configure_queue(ExecContext& ctx, std::uint32_t index) {
+Errno Device::set_queue_pasid(ExecContext& ctx, std::uint32_t index, std::optional<Pasid> pasid) {
+    const Errno disabled = command(ctx, dsa::Command::DisableWq, dsa::wq_mask_operand(index));
+    if (disabled != Errno::Ok) {
+        return disabled;
+    }
+    dsa::WqConfig config = queue_config(ctx, index);
+    config.pasid_enable = pasid.has_value();
+    config.pasid = pasid ? pasid->value() : 0;
+    write(ctx, dsa::wqcfg_address(queue_config_, index, size_code_, dsa::kWqcfgPasidDword),
+          dsa::encode(config).at(dsa::kWqcfgPasidDword), 4);
+    return command(ctx, dsa::Command::EnableWq, index);
+}
+
+dsa::WqConfig Device::queue_config(ExecContext& ctx, std::uint32_t index) {
     const QueueSetup& setup = setup_.queues.at(index);
     const dsa::GeneralCapabilities gencap = dsa::decode_gencap(read(ctx, reg::kGencap, 8));
     dsa::WqConfig config;
@@ -117,6 +135,11 @@ void Device::configure_queue(ExecContext& ctx, std::uint32_t index) {
     config.pasid_enable = setup.shared;  // a dedicated queue gets its PASID when it is opened
     config.max_transfer_shift = gencap.max_transfer_shift;
     config.max_batch_shift = gencap.max_batch_shift;
+    return config;
+}
+
+void Device::configure_queue(ExecContext& ctx, std::uint32_t index) {
+    const dsa::WqConfig config = queue_config(ctx, index);
     const dsa::WqcfgDwords dwords = dsa::encode(config);
     for (std::uint64_t i = 0; i < dsa::kWqcfgStateDword; ++i) {
         write(ctx, dsa::wqcfg_address(queue_config_, index, size_code_, i), dwords.at(i), 4);

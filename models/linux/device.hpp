@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,10 +58,16 @@ public:
     Errno bring_up(ExecContext& ctx);
     // Waits until every accepted descriptor of the PASID is done.
     Errno drain_pasid(ExecContext& ctx, Pasid pasid);
+    // A dedicated queue is disabled, which drains it, set to this PASID or to none, and enabled.
+    // -EIO the device refuses, -ETIMEDOUT.
+    Errno set_queue_pasid(ExecContext& ctx, std::uint32_t index, std::optional<Pasid> pasid);
+    // Whoever opens, closes or reconfigures a queue holds it.
+    SimLock& queue_lock(std::uint32_t index) { return *queue_locks_.at(index); }
     // Runs one administrative command; -EIO when the device reports an error.
     Errno command(ExecContext& ctx, dsa::Command code, std::uint32_t operand);
 
 private:
+    dsa::WqConfig queue_config(ExecContext& ctx, std::uint32_t index);
     void configure_queue(ExecContext& ctx, std::uint32_t index);
     void configure_group(ExecContext& ctx);
     std::uint64_t read(ExecContext& ctx, std::uint64_t offset, unsigned size);
@@ -68,6 +76,7 @@ private:
     Kernel& kernel_;
     DeviceSetup setup_;
     SimLock command_lock_;
+    std::vector<std::unique_ptr<SimLock>> queue_locks_;
     std::uint64_t queue_config_ = 0;  // offset of WQCFG in BAR0, from the OFFSETS register
     std::uint64_t group_config_ = 0;
     unsigned size_code_ = 0;  // of a WQCFG

@@ -133,6 +133,7 @@ void Kernel::exit_process(ExecContext& ctx, Process& process, const std::string&
         return;
     }
     ctx.spend(params_.syscall);
+    workqueue_files_.close_all(ctx, process);
     sva_->release(ctx, process);
     if (process.pasid_activated) {
         load_pasid(ctx, Pasid{}, false);

@@ -27,6 +27,7 @@
 #include "models/linux/scheduler_if.hpp"
 #include "models/linux/sva.hpp"
 #include "models/linux/vm_host_if.hpp"
+#include "models/linux/workqueue_file.hpp"
 
 namespace ioasim::os {
 
@@ -124,6 +125,7 @@ public:
     TaskScheduler& scheduler() { return deps_.scheduler; }
     PageAllocator& pages() { return pages_; }
     Sva& sva() { return *sva_; }
+    WorkqueueFiles& workqueue_files() { return workqueue_files_; }
 
 private:
     Errno boot_locked(ExecContext& ctx);
@@ -141,6 +143,7 @@ private:
     std::vector<std::unique_ptr<Process>> processes_;
     std::vector<std::unique_ptr<VmHost>> vms_;
     std::unique_ptr<Sva> sva_;
+    WorkqueueFiles workqueue_files_{*this};
     std::unique_ptr<VcmdAllocator> vcmd_;
     std::uint64_t last_token_ = 0;
     std::uint16_t next_did_ = 2;  // 0 is reserved (caching mode), 1 is for first-stage entries

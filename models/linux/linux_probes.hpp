@@ -18,6 +18,9 @@ inline const Defect kMissingPut{
 inline const Defect kPutPerDevice{
     "linux.put_per_device",
     "the teardown of a PASID puts once for each bound device, not once for the first bind"};
+inline const Defect kUnbindOfOneIsAll{
+    "linux.unbind_of_one_is_unbind_of_all",
+    "leaving one of several devices ends the binding of the PASID to all of them"};
 inline const Defect kBindGetUnchecked{
     "linux.bind_get_unchecked",
     "a guest bind programs the device although the IOMMU driver's own reference was refused"};
@@ -38,6 +41,12 @@ inline const Defect kKvmNoKick{
 inline const Defect kSwitchKeepsPasid{
     "linux.switch_keeps_pasid",
     "a switch of tasks restores no extended state: IA32_PASID stays the former task's"};
+
+inline const Defect kQueueUnreferenced{
+    "idxd.queue_unreferenced", "a dedicated workqueue is set to a PASID without a reference on it"};
+inline const Defect kQueuePutBeforeClear{
+    "idxd.put_before_clear",
+    "closing a dedicated workqueue drops the reference on its PASID before the queue is cleared"};
 
 inline const FaultSite kPageAllocation{"linux.alloc_pages", "a kernel page allocation (-ENOMEM)"};
 

@@ -95,6 +95,10 @@ bool Sva::is_bound(const Process& process, Ioasid id) const {
            found->second->state == State::Live;
 }
 
+bool Sva::is_bound_to(const Process& process, const Device& device, Ioasid id) const {
+    return is_bound(process, id) && bindings_.at(id.value())->has(device);
+}
+
 bool Sva::entry_live(Ioasid id) const {
     return bindings_.count(id.value()) != 0;
 }
@@ -387,7 +391,7 @@ Errno Sva::remove_device(ExecContext& ctx, Binding& binding, Device& device) {
         if (!binding.has(device)) {
             return Errno::Enoent;  // somebody else unbound it during the drain
         }
-        if (binding.devices.size() > 1) {
+        if (binding.devices.size() > 1 && !kernel_.probes().has(kUnbindOfOneIsAll)) {
             binding.devices.erase(
                 std::find(binding.devices.begin(), binding.devices.end(), &device));
             return device.iommu().teardown(ctx, device, Pasid{binding.id.value()}, false);

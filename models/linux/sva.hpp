@@ -65,6 +65,8 @@ public:
     // Every binding of the set.
     void unbind_all(ExecContext& ctx, IoasidSet& set);
 
+    // Bound to this device under this ID, and not on the way out.
+    bool is_bound_to(const Process& process, const Device& device, Ioasid id) const;
     // True from the first device's bind until the teardown of the last one is complete.
     bool entry_live(Ioasid id) const;
     std::size_t bindings_of(const IoasidSet& set) const;

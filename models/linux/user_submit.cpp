@@ -30,7 +30,7 @@ Errno UserQueue::submit(ExecContext& ctx, const SubmitRequest& request, SubmitRe
     if (error == Errno::Ok && has_buffers(request.opcode)) {
         error = make_buffers(ctx, request, report);
     }
-    if (error == Errno::Ok) {
+    if (error == Errno::Ok && !dedicated(request)) {
         error = select_pasid(ctx, request);
     }
     for (std::uint64_t i = 0; i < request.count && error == Errno::Ok; ++i) {
@@ -45,6 +45,10 @@ Errno UserQueue::submit(ExecContext& ctx, const SubmitRequest& request, SubmitRe
 Result<std::uint64_t> UserQueue::portal(ExecContext& ctx, const SubmitRequest& request) {
     if (request.queue >= request.device->setup().queues.size()) {
         return Errno::Enodev;
+    }
+    if (dedicated(request) &&
+        !kernel_.workqueue_files().opened_by(process_, *request.device, request.queue)) {
+        return Errno::Eperm;  // nothing to map
     }
     const std::string key = request.device->name() + "/" + std::to_string(request.queue);
     const auto known = process_.portals.find(key);
@@ -133,7 +137,12 @@ Errno UserQueue::select_pasid(ExecContext& ctx, const SubmitRequest& request) {
 
 Errno UserQueue::submit_one(ExecContext& ctx, const SubmitRequest& request, std::uint64_t portal,
                             TimePs timeout, SubmitReport& report) {
-    while (outstanding_.size() >= slots_) {
+    // The queue's entries are credits: what does not fit is lost, and nobody says so.
+    const std::uint64_t room =
+        dedicated(request)
+            ? std::min<std::uint64_t>(slots_, request.device->setup().queues[request.queue].size)
+            : slots_;
+    while (outstanding_.size() >= room) {
         const Errno error = poll_oldest(ctx, ctx.now() + timeout, report);
         if (error != Errno::Ok) {
             return error;
@@ -162,7 +171,8 @@ Errno UserQueue::submit_one(ExecContext& ctx, const SubmitRequest& request, std:
         error = process_.mm.write(ctx, place, bytes.data(), bytes.size());
     }
     if (error == Errno::Ok) {
-        error = enqueue(ctx, portal, place, report);
+        error =
+            dedicated(request) ? store(ctx, portal, place) : enqueue(ctx, portal, place, report);
     }
     if (error != Errno::Ok) {
         return error;
@@ -207,6 +217,24 @@ Errno UserQueue::enqueue(ExecContext& ctx, std::uint64_t portal, std::uint64_t d
         backoff = std::min(backoff * 2, kernel_.params().backoff_limit);
     }
     return Errno::Eintr;
+}
+
+Errno UserQueue::store(ExecContext& ctx, std::uint64_t portal, std::uint64_t descriptor) {
+    cpu::Descriptor64 bytes{};
+    const Errno fault = process_.mm.read(ctx, descriptor, bytes.data(), bytes.size());
+    if (fault != Errno::Ok) {
+        return fault;
+    }
+    const auto address = process_.mm.translate(ctx, portal, true);
+    if (!address) {
+        return address.error();
+    }
+    kernel_.instructions().movdir64b(ctx, Hpa{*address}, bytes);
+    return Errno::Ok;
+}
+
+bool UserQueue::dedicated(const SubmitRequest& request) {
+    return !request.device->setup().queues.at(request.queue).shared;
 }
 
 // #GP of a user program: the first one of a thread loads IA32_PASID when the mm has a PASID; any

@@ -1,6 +1,7 @@
-// What a user program does with a shared workqueue: builds 64-byte descriptors in its memory,
-// submits them with ENQCMD through its mapped portal, retries with bounded back-off when the queue
-// is full, and polls the completion records in its memory.
+// What a user program does with a workqueue: builds 64-byte descriptors in its memory, submits them
+// through its mapped portal, and polls the completion records in its memory. To a shared queue it
+// goes with ENQCMD, with retries and bounded back-off while it is full; to a dedicated one that it
+// has open with MOVDIR64B, never more at a time than the queue has entries.
 #pragma once
 
 #include <cstdint>
@@ -69,11 +70,14 @@ private:
                      TimePs timeout, SubmitReport& report);
     Errno enqueue(ExecContext& ctx, std::uint64_t portal, std::uint64_t descriptor,
                   SubmitReport& report);
+    // Through the portal of a dedicated queue, which never answers.
+    Errno store(ExecContext& ctx, std::uint64_t portal, std::uint64_t descriptor);
     Errno handle_gp(ExecContext& ctx);
     Errno select_pasid(ExecContext& ctx, const SubmitRequest& request);
     Errno poll_oldest(ExecContext& ctx, TimePs deadline, SubmitReport& report);
     // Completions that did not come may come later: never look at or reuse their records.
     void abandon();
+    static bool dedicated(const SubmitRequest& request);
 
     Kernel& kernel_;
     Process& process_;

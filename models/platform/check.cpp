@@ -26,11 +26,6 @@ void check_devices(const PlatformConfig& config, Problems& problems) {
         for (std::size_t w = 0; w < device.workqueues.size(); ++w) {
             const WorkqueueConfig& wq = device.workqueues[w];
             entries += wq.size;
-            if (!wq.shared && !config.without_kernel()) {
-                problems.push_back(
-                    {fmt::format("platform.devices[{}].workqueues[{}].mode", d, w),
-                     "no step of a program writes to a dedicated workqueue: use \"shared\""});
-            }
             if (wq.threshold > wq.size) {
                 problems.push_back(
                     {fmt::format("platform.devices[{}].workqueues[{}].threshold", d, w),

@@ -82,6 +82,8 @@ enum class StepKind : std::uint8_t {
     Call,    // `call`
     Bare,    // `bare`
     Unplug,  // take `device` away from the VM
+    Open,    // `device`/`workqueue` for the address space of PASID `id`
+    Close,
     Absent,  // not in this cell
 };
 

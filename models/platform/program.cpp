@@ -77,6 +77,7 @@ private:
     StepOutcome call(ExecContext& ctx, const Step& step);
     StepOutcome bind(ExecContext& ctx, const Step& step);
     StepOutcome submit(ExecContext& ctx, const Step& step, std::size_t index);
+    StepOutcome file(ExecContext& ctx, const Step& step);
     std::vector<std::uint8_t> keep(std::uint64_t address) const;
 
     ProgramWorld& world_;
@@ -138,6 +139,21 @@ StepOutcome ProcessActor::submit(ExecContext& ctx, const Step& step, std::size_t
     return {error, report.completed};
 }
 
+StepOutcome ProcessActor::file(ExecContext& ctx, const Step& step) {
+    os::Device* device = kernel_.find_device(step.device);
+    const Result<std::uint32_t> queue =
+        device == nullptr ? Result<std::uint32_t>(Errno::Enodev) : device->queue(step.workqueue);
+    if (!queue) {
+        return outcome(queue.error());
+    }
+    os::WorkqueueFiles& files = kernel_.workqueue_files();
+    if (step.kind == StepKind::Close) {
+        return outcome(files.close(ctx, process_, *device, *queue));
+    }
+    const std::optional<Ioasid> id = variables_.get(step.id);
+    return outcome(id ? files.open(ctx, process_, *device, *queue, *id) : Errno::Enoent);
+}
+
 StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_t index) {
     switch (step.kind) {
         case StepKind::Alloc: {
@@ -152,6 +168,9 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
             return bind(ctx, step);
         case StepKind::Submit:
             return submit(ctx, step, index);
+        case StepKind::Open:
+        case StepKind::Close:
+            return file(ctx, step);
         case StepKind::Wait: {
             os::SubmitReport report;
             const Errno error = queue_.wait_all(ctx, step.duration, report);
@@ -352,6 +371,10 @@ std::string step_name(const Step& step) {
             return call_spec(step.call.kind).key;
         case StepKind::Unplug:
             return "unplug";
+        case StepKind::Open:
+            return "open";
+        case StepKind::Close:
+            return "close";
         case StepKind::Bare:
             return bare_spec(step.bare.kind).key;
         case StepKind::Absent:

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "scenarios/language/compose.hpp"
+#include "scenarios/language/step_places.hpp"
 #include "scenarios/language/units.hpp"
 
 namespace ioasim::scenario {
@@ -26,52 +27,9 @@ constexpr StepName kSteps[] = {
     {"alloc", StepKind::Alloc},   {"free", StepKind::Free},     {"bind", StepKind::Bind},
     {"unbind", StepKind::Unbind}, {"submit", StepKind::Submit}, {"wait", StepKind::Wait},
     {"sleep", StepKind::Sleep},   {"spend", StepKind::Spend},   {"exit", StepKind::Exit},
-    {"kill", StepKind::Kill},     {"unplug", StepKind::Unplug},
+    {"kill", StepKind::Kill},     {"unplug", StepKind::Unplug}, {"open", StepKind::Open},
+    {"close", StepKind::Close},
 };
-
-const char* place_text(StepPlace place) {
-    switch (place) {
-        case StepPlace::HostProcess:
-            return "a process of the host";
-        case StepPlace::KernelThread:
-            return "a kernel thread";
-        case StepPlace::Vmm:
-            return "a VMM";
-        case StepPlace::Vcpu:
-            return "a program in a guest";
-        case StepPlace::Script:
-            return "a block or work of the kernel";
-        case StepPlace::Bare:
-            return "a bare program";
-    }
-    return "?";
-}
-
-bool exists_in(StepKind kind, StepPlace place) {
-    if (place == StepPlace::Bare) {
-        return kind == StepKind::Bare || kind == StepKind::Sleep || kind == StepKind::Spend ||
-               kind == StepKind::Exit;
-    }
-    switch (kind) {
-        case StepKind::Bare:
-            return false;
-        case StepKind::Bind:
-        case StepKind::Unbind:
-        case StepKind::Submit:
-        case StepKind::Wait:
-            return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
-        case StepKind::Exit:
-            return place != StepPlace::Script;
-        case StepKind::Kill:
-            return place != StepPlace::Script && place != StepPlace::Vcpu;
-        case StepKind::Unplug:
-            return place == StepPlace::Vmm;
-        case StepKind::Call:
-            return place != StepPlace::Vcpu;
-        default:
-            return true;
-    }
-}
 
 class StepReader {
 public:
@@ -219,6 +177,13 @@ private:
                 r_.known(subject, pointer, "device", words_.devices, Code::UnknownComponent);
                 step.device = text_of(&subject);
                 return;
+            case StepKind::Open:
+            case StepKind::Close:
+                workqueue(subject, pointer, step);
+                if (const Node* pasid = item.get("pasid")) {
+                    step.id = id(*pasid, at + "/pasid");
+                }
+                return;
             default:
                 step.id = id(subject, pointer);
         }
@@ -271,14 +236,20 @@ private:
         if (const Node* pasid = node.get("pasid")) {
             step.id = id(*pasid, pointer + "/pasid");
         }
-        const Node* to = node.get("to");
-        if (to == nullptr || !to->is(Node::Kind::String)) {
+        if (const Node* to = node.get("to")) {
+            workqueue(*to, pointer + "/to", step);
+        }
+    }
+
+    // "dsa0/wq0"
+    void workqueue(const Node& node, const std::string& pointer, Step& step) {
+        if (!node.is(Node::Kind::String)) {
             return;
         }
-        const std::size_t slash = to->text.find('/');
-        step.device = to->text.substr(0, slash);
-        step.workqueue = slash == std::string::npos ? "" : to->text.substr(slash + 1);
-        r_.known(*to, pointer + "/to", "workqueue", words_.workqueues, Code::UnknownComponent);
+        const std::size_t slash = node.text.find('/');
+        step.device = node.text.substr(0, slash);
+        step.workqueue = slash == std::string::npos ? "" : node.text.substr(slash + 1);
+        r_.known(node, pointer, "workqueue", words_.workqueues, Code::UnknownComponent);
     }
 
     void call(const Node& item, const Node& subject, const std::string& pointer,

@@ -274,9 +274,10 @@ const Type& make_step_type() {
     const Type& set = text("the name of a set", 1);
     const Type& variable = name("a variable", "_");
     const Type& completions = choice({"completions"});
+    const Type& queue = text("a workqueue (\"dsa0/wq0\")", 1);
     const Type& submit =
         object("a submission",
-               {{"to", &text("a workqueue (\"dsa0/wq0\")", 1), true, "device and workqueue", ""},
+               {{"to", &queue, true, "device and workqueue", ""},
                 {"pasid", &id_type(), true, "the address space of the descriptors", ""},
                 {"op", &choice({"memmove", "noop"}), false, "operation", "\"memmove\""},
                 {"size", &size(1, 1ULL << 31U), false, "bytes of one descriptor", "\"4KiB\""},
@@ -305,6 +306,11 @@ const Type& make_step_type() {
          {{"device", &device, true, "the device", ""}}},
         {"unbind", &id_type(), "undo bind", {{"device", &device, true, "the device", ""}}},
         {"submit", &submit, "hand descriptors to a workqueue", {}},
+        {"open",
+         &queue,
+         "open a workqueue; a dedicated one is set to the PASID, of which a reference is kept",
+         {{"pasid", &id_type(), true, "the address space, bound to the device", ""}}},
+        {"close", &queue, "close it; a dedicated one is cleared, then the reference dropped", {}},
         {"wait",
          &completions,
          "until every descriptor submitted so far has its completion record",

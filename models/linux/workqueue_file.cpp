@@ -1,0 +1,115 @@
+#include "models/linux/workqueue_file.hpp"
+
+#include <algorithm>
+
+#include "models/linux/device.hpp"
+#include "models/linux/kernel.hpp"
+#include "models/linux/linux_probes.hpp"
+
+namespace ioasim::os {
+
+bool WorkqueueFiles::opened_by(const Process& process, const Device& device,
+                               std::uint32_t queue) const {
+    return std::any_of(files_.begin(), files_.end(), [&](const auto& item) {
+        return item.first.first == &device && item.first.second == queue &&
+               item.second.process == &process;
+    });
+}
+
+trace::Name WorkqueueFiles::holder(const Device& device, std::uint32_t queue) {
+    return kernel_.ioasid().holder("idxd/" + device.name() + "/" +
+                                   device.setup().queues.at(queue).name);
+}
+
+Errno WorkqueueFiles::open(ExecContext& ctx, Process& process, Device& device, std::uint32_t queue,
+                           Ioasid id) {
+    ctx.spend(kernel_.params().syscall);
+    Frame frame{ctx, "idxd_cdev_open"};
+    if (!kernel_.sva().is_bound_to(process, device, id)) {
+        return Errno::Eperm;
+    }
+    LockGuard guard{ctx, device.queue_lock(queue)};
+    const Place place{&device, queue};
+    const bool shared = device.setup().queues.at(queue).shared;
+    if (!shared && files_.count(place) != 0) {
+        return Errno::Ebusy;
+    }
+    File file{&process, id, false};
+    if (!shared) {
+        const Errno error = program(ctx, place, process, id, file);
+        if (error != Errno::Ok) {
+            return error;
+        }
+    }
+    files_.emplace(place, file);
+    return Errno::Ok;
+}
+
+// The reference comes after the queue is set: until then nothing in hardware names the ID.
+Errno WorkqueueFiles::program(ExecContext& ctx, const Place& place, Process& process, Ioasid id,
+                              File& file) {
+    Device& device = *place.first;
+    Errno error = device.set_queue_pasid(ctx, place.second, Pasid{id.value()});
+    if (error != Errno::Ok || kernel_.probes().has(kQueueUnreferenced)) {
+        return error;
+    }
+    error = kernel_.ioasid().get(ctx, process.set, id, holder(device, place.second));
+    file.held = error == Errno::Ok;
+    if (error != Errno::Ok) {  // it is being freed
+        static_cast<void>(device.set_queue_pasid(ctx, place.second, std::nullopt));
+    }
+    return error;
+}
+
+Errno WorkqueueFiles::close(ExecContext& ctx, Process& process, Device& device,
+                            std::uint32_t queue) {
+    ctx.spend(kernel_.params().syscall);
+    Frame frame{ctx, "idxd_cdev_release"};
+    LockGuard guard{ctx, device.queue_lock(queue)};
+    const auto [first, last] = files_.equal_range({&device, queue});
+    const auto found = std::find_if(
+        first, last, [&process](const auto& item) { return item.second.process == &process; });
+    if (found == last) {
+        return Errno::Enoent;
+    }
+    const File file = found->second;
+    const Errno error = clear(ctx, found->first, file);
+    files_.erase(found);
+    return error;
+}
+
+Errno WorkqueueFiles::clear(ExecContext& ctx, const Place& place, const File& file) {
+    Device& device = *place.first;
+    if (device.setup().queues.at(place.second).shared) {
+        return device.drain_pasid(ctx, Pasid{file.id.value()});
+    }
+    const auto put = [&] {
+        if (file.held) {
+            kernel_.ioasid().put(ctx, file.process->set, file.id, holder(device, place.second));
+        }
+    };
+    if (kernel_.probes().has(kQueuePutBeforeClear)) {
+        put();
+        return device.set_queue_pasid(ctx, place.second, std::nullopt);
+    }
+    const Errno error = device.set_queue_pasid(ctx, place.second, std::nullopt);
+    if (error == Errno::Ok) {
+        put();  // otherwise the device may still use it: never again
+    }
+    return error;
+}
+
+void WorkqueueFiles::close_all(ExecContext& ctx, Process& process) {
+    while (true) {
+        const auto found = std::find_if(files_.begin(), files_.end(), [&process](const auto& item) {
+            return item.second.process == &process;
+        });
+        if (found == files_.end()) {
+            return;
+        }
+        const Place place = found->first;
+        static_cast<void>(close(ctx, process, *place.first, place.second));
+    }
+}
+
+}  // namespace ioasim::os

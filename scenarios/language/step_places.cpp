@@ -1,0 +1,54 @@
+#include "scenarios/language/step_places.hpp"
+
+namespace ioasim::scenario {
+
+using platform::StepKind;
+
+const char* place_text(StepPlace place) {
+    switch (place) {
+        case StepPlace::HostProcess:
+            return "a process of the host";
+        case StepPlace::KernelThread:
+            return "a kernel thread";
+        case StepPlace::Vmm:
+            return "a VMM";
+        case StepPlace::Vcpu:
+            return "a program in a guest";
+        case StepPlace::Script:
+            return "a block or work of the kernel";
+        case StepPlace::Bare:
+            return "a bare program";
+    }
+    return "?";
+}
+
+bool exists_in(StepKind kind, StepPlace place) {
+    if (place == StepPlace::Bare) {
+        return kind == StepKind::Bare || kind == StepKind::Sleep || kind == StepKind::Spend ||
+               kind == StepKind::Exit;
+    }
+    switch (kind) {
+        case StepKind::Bare:
+            return false;
+        case StepKind::Bind:
+        case StepKind::Unbind:
+        case StepKind::Submit:
+        case StepKind::Wait:
+            return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
+        case StepKind::Exit:
+            return place != StepPlace::Script;
+        case StepKind::Kill:
+            return place != StepPlace::Script && place != StepPlace::Vcpu;
+        case StepKind::Unplug:
+            return place == StepPlace::Vmm;
+        case StepKind::Open:
+        case StepKind::Close:
+            return place == StepPlace::HostProcess;
+        case StepKind::Call:
+            return place != StepPlace::Vcpu;
+        default:
+            return true;
+    }
+}
+
+}  // namespace ioasim::scenario

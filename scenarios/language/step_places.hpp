@@ -1,0 +1,11 @@
+// Which steps exist where: a process, a guest's program, a VMM, kernel code, a bare program.
+#pragma once
+
+#include "scenarios/language/read_steps.hpp"
+
+namespace ioasim::scenario {
+
+const char* place_text(StepPlace place);
+bool exists_in(platform::StepKind kind, StepPlace place);
+
+}  // namespace ioasim::scenario
