@@ -37,13 +37,13 @@ const std::vector<const EventInfo*>& catalogue() {
         KvmBind, KvmUnbind, KvmFree, KvmTableWrite, KvmKick, VmEntry, VmExit, VmCreate, VmDestroy,
         VmDeviceRemoved, VirtualCommand, GuestPasidEntry, VdcmBind, VdcmUnbind, VdcmFree, SvaBind,
         SvaUnbind, ProcessStart, ProcessExit, CpuPasid, CpuEnqcmd, CpuMachineCheck, RequesterStart,
-        RequesterDone, RequesterInvalidation, RequesterPageGroup, RequesterPageAnswer,
-        PcieConfigWrite, PcieFunctionReset, PcieMalformed, PcieUnsupported, PcieStall, PcieResume,
-        PcieLost, VtdPasidEntrySet, VtdPasidEntryClear, VtdRequest, VtdTranslated,
-        VtdTranslationCompletion, VtdTranslationEntry, VtdTranslatedRequest, VtdWalkRead,
-        VtdWalkUpdate, VtdFault, VtdFill, VtdDrop, VtdInvalidation, VtdInvWait, VtdDevTlbRequest,
-        VtdDevTlbDone, VtdDescriptor, VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq,
-        VtdPageRequest, VtdPageResponse>();
+        RequesterDone, RequesterTraffic, RequesterTrafficDone, RequesterInvalidation,
+        RequesterPageGroup, RequesterPageAnswer, PcieConfigWrite, PcieFunctionReset, PcieMalformed,
+        PcieUnsupported, PcieStall, PcieResume, PcieLost, VtdPasidEntrySet, VtdPasidEntryClear,
+        VtdRequest, VtdTranslated, VtdTranslationCompletion, VtdTranslationEntry,
+        VtdTranslatedRequest, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill, VtdDrop,
+        VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdDescriptor, VtdQueueStop,
+        VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse>();
     return all;
 }
 

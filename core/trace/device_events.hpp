@@ -105,6 +105,36 @@ struct RequesterDone {
     Name outcome;
     IOASIM_FIELDS(device, descriptor, bytes, outcome)
 };
+struct RequesterTraffic {
+    static constexpr EventName kName{"requester.traffic", Category::Pcie,
+                                     "A test requester begins traffic: so many blocks, so many of "
+                                     "them under way at a time."};
+    Name device;
+    std::uint64_t descriptor = 0;
+    Iova address;
+    std::uint32_t length = 0;
+    std::uint64_t blocks = 0;
+    std::uint32_t outstanding = 0;
+    bool write = false;
+    IOASIM_FIELDS(device, descriptor, address, length, blocks, outstanding, write)
+};
+struct RequesterTrafficDone {
+    static constexpr EventName kName{
+        "requester.traffic_done", Category::Pcie,
+        "Traffic of a test requester ended: blocks that counted, requests that failed, the time "
+        "for all, the mean, shortest and longest time of a block; outcome as requester.done has "
+        "it."};
+    Name device;
+    std::uint64_t descriptor = 0;
+    std::uint64_t blocks = 0;
+    std::uint64_t failed = 0;
+    TimePs elapsed;
+    TimePs mean;
+    TimePs shortest;
+    TimePs longest;
+    Name outcome;
+    IOASIM_FIELDS(device, descriptor, blocks, failed, elapsed, mean, shortest, longest, outcome)
+};
 struct RequesterInvalidation {
     static constexpr EventName kName{"requester.invalidation", Category::Pcie,
                                      "A function did with an invalidation of its device TLB "

@@ -35,6 +35,14 @@ std::uint32_t RequesterCore::word(std::uint64_t offset) const {
         }
         return value;
     }
+    if (offset >= reg::kJournal && offset < kBar0Bytes) {
+        return journal_.empty() ? 0 : journal_[(offset - reg::kJournal) / 4];
+    }
+    if (offset >= reg::kTrafficStatus && offset / 4 < words_.size()) {
+        const bool upper = offset >= reg::kTrafficElapsed && offset % 8 == 4;
+        const std::uint64_t value = traffic_value(upper ? offset - 4 : offset);
+        return static_cast<std::uint32_t>(upper ? value >> 32U : value);
+    }
     switch (offset) {
         case reg::kId:
             return kIdentity;
@@ -50,6 +58,7 @@ std::uint32_t RequesterCore::word(std::uint64_t offset) const {
             return static_cast<std::uint32_t>(failed_at_ >> 32U);
         case reg::kGo:
         case reg::kStop:
+        case reg::kTrafficGo:
             return 0;
         case reg::kMessageCount:
             return messages_.waiting();
@@ -79,6 +88,9 @@ void RequesterCore::set_word(TimePs now, std::uint64_t offset, std::uint32_t val
         case reg::kGo:
             go(now);
             return;
+        case reg::kTrafficGo:
+            traffic_go(now);
+            return;
         case reg::kMessageSend:
             send_message(now, value);
             return;
@@ -93,7 +105,8 @@ void RequesterCore::set_word(TimePs now, std::uint64_t offset, std::uint32_t val
     }
     const bool writable = (offset >= reg::kAddress && offset <= reg::kRequester) ||
                           (offset >= reg::kInterruptAddress && offset <= reg::kMessageHeader + 4) ||
-                          offset == reg::kMisbehave || offset == reg::kAnswerDelay;
+                          offset == reg::kMisbehave || offset == reg::kAnswerDelay ||
+                          (offset >= reg::kTrafficBase && offset < reg::kTrafficGo);
     if (writable) {
         words_[offset / 4] = value;
     }
@@ -199,6 +212,7 @@ void RequesterCore::reset(TimePs now) {
     groups_.forget_all();
     invalidations_.clear();
     messages_ = {};
+    forget_traffic();
     words_.fill(0);
     data_.assign(data_.size(), 0);
     state_ = State::Idle;
@@ -261,6 +275,9 @@ void RequesterCore::stop(TimePs now, Stop how) {
     if (state_ == State::Busy && wish_.pasid == stop_pasid_) {
         give_up_rest(Outcome::Stopped);
     }
+    if (traffic_state_ == State::Busy && wish_.pasid == stop_pasid_) {
+        stop_traffic(now, Outcome::Stopped);
+    }
     continue_stop(now);
 }
 
@@ -303,11 +320,14 @@ void RequesterCore::advance(TimePs now) {
     if (state_ == State::Busy) {
         issue(now);
     }
+    if (traffic_state_ == State::Busy) {
+        advance_traffic(now);
+    }
     continue_stop(now);
 }
 
 std::optional<TimePs> RequesterCore::next_wakeup() const {
-    std::optional<TimePs> next = tags_.deadline();
+    std::optional<TimePs> next = sim::earliest(tags_.deadline(), traffic_steps_.next());
     if (state_ == State::Busy && issued_ == length_ && !awaits()) {
         next = sim::earliest(next, end_);
     }
@@ -321,6 +341,10 @@ std::vector<std::string> RequesterCore::describe() const {
     std::vector<std::string> lines{
         fmt::format("operation {}: {}, {} of {} bytes issued, {} reads outstanding", number_,
                     state_ == State::Busy ? "under way" : "ended", issued_, length_, reads_)};
+    if (traffic_state_ == State::Busy) {
+        lines.push_back(fmt::format("traffic {}: {} of {} blocks ended, {} begun", number_,
+                                    traffic_.ended, plan_.blocks, begun_));
+    }
     if (asking_ || awaiting_pages_) {
         lines.push_back(asking_ ? "waits for a translation" : "waits for a page response");
     }

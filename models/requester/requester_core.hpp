@@ -9,11 +9,13 @@
 // translation that does not permit the access asks for the page where page requests are enabled,
 // and the response to that makes it ask for the translation again. Messages that arrive while ATS
 // or page requests are off are software's business (MessageWindow). MISBEHAVE breaks single rules.
+// Traffic (requester_traffic.hpp) runs instead of an operation, untranslated or as told.
 // Left out: several operations at a time, translations ahead of need, atomics.
 //
 //   requester_core.cpp         registers, configuration, messages, reset, time
 //   requester_operation.cpp    an operation: its requests, their completions, its end
 //   requester_translation.cpp  device TLB, invalidations, page requests
+//   requester_traffic.cpp      many blocks of reads or writes, counted and timed
 #pragma once
 
 #include <array>
@@ -25,6 +27,7 @@
 
 #include "core/base/defects.hpp"
 #include "core/base/time.hpp"
+#include "core/sim/timeline.hpp"
 #include "core/trace/recorder.hpp"
 #include "models/pcie/page_groups_if.hpp"
 #include "models/pcie/pcie_if.hpp"
@@ -34,6 +37,7 @@
 #include "models/requester/requester_messages.hpp"
 #include "models/requester/requester_params.hpp"
 #include "models/requester/requester_tags.hpp"
+#include "models/requester/requester_traffic.hpp"
 
 namespace ioasim::requester {
 
@@ -72,7 +76,8 @@ public:
     void advance(TimePs now);
     std::optional<TimePs> next_wakeup() const;
     bool busy() const {
-        return state_ == State::Busy || !invalidations_.empty() || stop_ != Stop::None;
+        return state_ == State::Busy || traffic_state_ == State::Busy || !invalidations_.empty() ||
+               stop_ != Stop::None;
     }
     std::vector<std::string> describe() const;
 
@@ -155,6 +160,26 @@ private:
     std::vector<std::uint64_t> missing_pages(std::uint64_t iova, std::uint64_t most);
     void page_answer(TimePs now, const pcie::Tlp& message);
 
+    // requester_traffic.cpp
+    struct TrafficStep {
+        std::uint32_t block = 0;
+        bool end = false;  // else its requests may leave
+    };
+    void traffic_go(TimePs now);
+    void begin_blocks(TimePs now);
+    void issue_blocks(TimePs now);
+    std::uint64_t next_address();
+    std::uint32_t traffic_part(const TrafficBlock& block, std::uint64_t limit) const;
+    void write_part(TimePs now, TrafficBlock& block);
+    bool read_part(TimePs now, std::uint32_t slot, TrafficBlock& block);
+    void traffic_came(TimePs now, const Outstanding& was, Outcome why);
+    void end_block(TimePs now, std::uint32_t slot);
+    void end_traffic(TimePs now);
+    void stop_traffic(TimePs now, Outcome outcome);
+    void advance_traffic(TimePs now);
+    void forget_traffic();
+    std::uint64_t traffic_value(std::uint64_t offset) const;
+
     RequesterParams params_;
     Rid rid_;
     trace::Name name_;
@@ -164,7 +189,7 @@ private:
     trace::Recorder& recorder_;
     SourceId source_;
     FunctionConfig config_;
-    std::array<std::uint32_t, reg::kStop / 4> words_{};  // registers that software writes
+    std::array<std::uint32_t, reg::kRegisters> words_{};  // registers that software writes
     std::vector<std::uint8_t> data_;
     MessageWindow messages_;
     TagTable tags_;
@@ -197,6 +222,18 @@ private:
 
     Stop stop_ = Stop::None;
     std::optional<Pasid> stop_pasid_;
+
+    State traffic_state_ = State::Idle;
+    Outcome traffic_outcome_ = Outcome::Ok;
+    TrafficPlan plan_;
+    TrafficCount traffic_;
+    TrafficRandom random_;
+    std::vector<TrafficBlock> blocks_;    // under way
+    std::deque<std::uint32_t> to_issue_;  // of them, in order of issue
+    std::uint64_t begun_ = 0;
+    TimePs engine_free_;  // the way into the device's memory
+    sim::Timeline<TrafficStep> traffic_steps_;
+    std::vector<std::uint32_t> journal_;
 };
 
 }  // namespace ioasim::requester

@@ -8,6 +8,7 @@
 //   STATUS, MOVED, FAILED, NUMBER                how it went
 //   STOP                                         no more requests with the PASID that PASID names
 //   MISBEHAVE, ANSWER_DELAY                      rules that the function breaks from here on
+//   TRAFFIC_*                                    many blocks, many under way, counted and timed
 #pragma once
 
 #include <cstdint>
@@ -32,19 +33,39 @@ constexpr std::uint32_t kNumber = 0x034;            // operations started since 
 constexpr std::uint32_t kFailed = 0x038;            // 64: address of the first part that failed
 constexpr std::uint32_t kInterruptAddress = 0x040;  // 64
 constexpr std::uint32_t kInterruptData = 0x048;
-constexpr std::uint32_t kInterruptControl = 0x04C;  // bit 0: one when an operation ends
-constexpr std::uint32_t kMessageHeader = 0x050;     // 64: header bytes 8 to 15, to be sent
-constexpr std::uint32_t kMessageSend = 0x058;       // write only: a Message leaves
-constexpr std::uint32_t kMessageCount = 0x05C;      // received and not dropped, read only
-constexpr std::uint32_t kMessageHead = 0x060;       // the oldest one, see message::, read only
-constexpr std::uint32_t kMessageDrop = 0x064;       // write only: drops the oldest
-constexpr std::uint32_t kMessageBody = 0x068;       // 64: of the oldest one, read only
-constexpr std::uint32_t kMisbehave = 0x070;         // see misbehave::
-constexpr std::uint32_t kAnswerDelay = 0x074;       // ns that invalidations are answered late
-constexpr std::uint32_t kStop = 0x078;              // write only, see Stop
-constexpr std::uint32_t kTranslations = 0x07C;      // in the device TLB, read only
-constexpr std::uint32_t kPagesOutstanding = 0x080;  // page requests without a response, read only
-constexpr std::uint32_t kData = 0x1000;             // kMaxLength bytes: written or read by requests
+constexpr std::uint32_t kInterruptControl = 0x04C;    // bit 0: one when an operation ends
+constexpr std::uint32_t kMessageHeader = 0x050;       // 64: header bytes 8 to 15, to be sent
+constexpr std::uint32_t kMessageSend = 0x058;         // write only: a Message leaves
+constexpr std::uint32_t kMessageCount = 0x05C;        // received and not dropped, read only
+constexpr std::uint32_t kMessageHead = 0x060;         // the oldest one, see message::, read only
+constexpr std::uint32_t kMessageDrop = 0x064;         // write only: drops the oldest
+constexpr std::uint32_t kMessageBody = 0x068;         // 64: of the oldest one, read only
+constexpr std::uint32_t kMisbehave = 0x070;           // see misbehave::
+constexpr std::uint32_t kAnswerDelay = 0x074;         // ns that invalidations are answered late
+constexpr std::uint32_t kStop = 0x078;                // write only, see Stop
+constexpr std::uint32_t kTranslations = 0x07C;        // in the device TLB, read only
+constexpr std::uint32_t kPagesOutstanding = 0x080;    // page requests without a response, read only
+constexpr std::uint32_t kTrafficBase = 0x100;         // 64: of the window that blocks lie in
+constexpr std::uint32_t kTrafficWindow = 0x108;       // 64: its bytes
+constexpr std::uint32_t kTrafficSeed = 0x110;         // 64: of random places
+constexpr std::uint32_t kTrafficBlock = 0x118;        // bytes of a block, 1..kMaxLength
+constexpr std::uint32_t kTrafficCount = 0x11C;        // blocks that are counted
+constexpr std::uint32_t kTrafficIgnored = 0x120;      // blocks before them
+constexpr std::uint32_t kTrafficOutstanding = 0x124;  // blocks under way; 0: as many as it can
+constexpr std::uint32_t kTrafficControl = 0x128;      // see traffic::
+constexpr std::uint32_t kTrafficListed = 0x12C;       // addresses of 64 bits in DATA, order "list"
+constexpr std::uint32_t kTrafficGo = 0x130;           // write only; PASID and REQUEST count too
+constexpr std::uint32_t kTrafficStatus = 0x134;       // as STATUS, read only, like all that follow
+constexpr std::uint32_t kTrafficEnded = 0x138;        // blocks
+constexpr std::uint32_t kTrafficFailed = 0x13C;       // requests
+constexpr std::uint32_t kTrafficElapsed = 0x140;      // 64: ps, counted blocks
+constexpr std::uint32_t kTrafficSum = 0x148;          // 64: ps, of their latencies
+constexpr std::uint32_t kTrafficShortest = 0x150;     // 64: ps
+constexpr std::uint32_t kTrafficLongest = 0x158;      // 64: ps
+constexpr std::uint32_t kTrafficJournaled = 0x160;    // entries of JOURNAL that mean something
+constexpr std::uint32_t kRegisters = 0x164 / 4;
+constexpr std::uint32_t kData = 0x1000;     // kMaxLength bytes: written or read by requests
+constexpr std::uint32_t kJournal = 0x9000;  // latencies of counted blocks in ps, read only
 }  // namespace reg
 
 constexpr std::uint32_t kValid = 1U << 31U;  // PASID, REQUESTER
@@ -72,6 +93,17 @@ enum class Operation : std::uint8_t {
     Read = 0,   // memory into the data page
     Write = 1,  // the data page into memory
 };
+
+// JOURNAL: 32 bits each, the newest over the oldest.
+constexpr std::uint32_t kJournalEntries = (kBar0Bytes - reg::kJournal) / 4;
+
+// TRAFFIC_CONTROL
+namespace traffic {
+constexpr std::uint32_t kWrite = 1U << 0U;
+constexpr std::uint32_t kEngine = 1U << 1U;  // through the DMA engine, else as a command
+constexpr std::uint32_t kOrderShift = 2;     // [3:2]
+enum class Order : std::uint8_t { Sequential = 0, Random = 1, List = 2 };
+}  // namespace traffic
 
 // Messages of a device TLB and of page requests; MESSAGE_SEND and MESSAGE_HEAD [3:0].
 enum class Message : std::uint8_t {

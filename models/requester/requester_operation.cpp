@@ -63,7 +63,7 @@ bool RequesterCore::legal(const Wish& wish) const {
 }
 
 void RequesterCore::go(TimePs now) {
-    if (state_ == State::Busy) {
+    if (state_ == State::Busy || traffic_state_ == State::Busy) {
         return;
     }
     ++number_;
@@ -238,7 +238,11 @@ void RequesterCore::answer(TimePs now, const pcie::Tlp& completion) {
     }
     config_.note_completion(completion.status);
     came_back(was.tag);
-    if (was.translation) {
+    if (was.block) {
+        traffic_came(
+            now, was,
+            completion.poisoned ? Outcome::Poisoned : outcome_of_completion(completion.status));
+    } else if (was.translation) {
         translation_came(was, completion);
     } else {
         read_came(was, completion);
@@ -263,7 +267,9 @@ void RequesterCore::read_came(const Outstanding& was, const pcie::Tlp& completio
 void RequesterCore::time_out(TimePs now, const Outstanding& was) {
     probes_.hit(kTimedOut);
     came_back(was.tag);
-    if (was.translation) {
+    if (was.block) {
+        traffic_came(now, was, Outcome::Timeout);
+    } else if (was.translation) {
         asking_.reset();
         give_up_rest(Outcome::Timeout);
     } else {

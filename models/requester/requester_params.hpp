@@ -23,6 +23,9 @@ struct RequesterParams : pcie::LinkParams {
     std::uint64_t page_capacity = 0;
     std::uint64_t page_group = 0;
     std::uint64_t page_retries = 0;
+    TimePs engine_latency;
+    std::uint64_t engine_bandwidth = 0;
+    std::uint64_t engine_outstanding = 0;
 };
 
 // Owner kind "requester".

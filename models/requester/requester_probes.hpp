@@ -53,6 +53,13 @@ inline const Defect kResetForgetsTags{
     "requester.reset_forgets_tags",
     "a function-level reset frees tags whose completions are still to come"};
 
+inline const Defect kTrafficInOrder{"requester.traffic_in_order",
+                                    "traffic at random places takes them one after another"};
+inline const Defect kEngineAtOnce{"requester.engine_at_once",
+                                  "traffic through the DMA engine leaves as quickly as a command"};
+inline const Defect kTrafficOneByOne{"requester.traffic_one_by_one",
+                                     "traffic has one block under way at a time"};
+
 inline const Mark kStaleTranslation{"requester.stale_translation",
                                     "an invalidation overtook a translation, which was dropped"};
 inline const Mark kInvalidationWaits{"requester.invalidation_waits",

@@ -21,8 +21,9 @@ struct Outstanding {
     std::uint64_t iova = 0;
     std::optional<Pasid> pasid;
     bool privileged = false;
-    bool translated = false;  // read: with an address of the device TLB
-    bool stale = false;       // translation: an invalidation overtook it
+    bool translated = false;             // read: with an address of the device TLB
+    bool stale = false;                  // translation: an invalidation overtook it
+    std::optional<std::uint32_t> block;  // of traffic
     std::optional<TimePs> deadline;
     std::uint32_t tag = 0;  // filled in by the table
 };
