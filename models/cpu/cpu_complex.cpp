@@ -48,14 +48,11 @@ std::uint64_t from_little_endian(const std::uint8_t* bytes, std::size_t size) {
     return value;
 }
 
-std::uint64_t lines_of(std::uint64_t pa, std::size_t size) {
-    return size == 0 ? 0 : (pa + size - 1) / kLineBytes - pa / kLineBytes + 1;
-}
-
 }  // namespace
 
 CpuComplex::Processor::Processor(std::size_t index)
-    : answer(fmt::format("completion for cpu{}", index)) {}
+    : answer(fmt::format("completion for cpu{}", index)),
+      watched(fmt::format("store to the line that cpu{} looks at", index)) {}
 
 CpuComplex::CpuComplex(sim::Simulation& simulation, const std::string& name,
                        const CpuParams& params, memory::PhysicalMemory& memory,
@@ -102,17 +99,29 @@ void CpuComplex::store(ExecContext& ctx, std::uint64_t pa, std::uint64_t value, 
 
 void CpuComplex::read_bytes(ExecContext& ctx, std::uint64_t pa, void* out, std::size_t size) {
     SIM_CHECK(memory_.contains(Hpa{pa}, size), "{} reads {:#x}: no memory", ctx.name(), pa);
+    const TimePs cost = block_cost(pa, size);
     memory_.read(Hpa{pa}, out, size);
     if (memory_.poisoned(Hpa{pa}, size)) {
         machine_check(ctx, pa, static_cast<std::uint8_t*>(out), size);
     }
-    ctx.spend(params_.block * lines_of(pa, size));
+    ctx.spend(cost);
 }
 
 void CpuComplex::write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in, std::size_t size) {
     SIM_CHECK(memory_.contains(Hpa{pa}, size), "{} writes {:#x}: no memory", ctx.name(), pa);
+    const TimePs cost = block_cost(pa, size);
     memory_.write(Hpa{pa}, in, size);
-    ctx.spend(params_.block * lines_of(pa, size));
+    ctx.spend(cost);
+}
+
+// Lines that come from memory overlap as far as the fill buffers reach.
+TimePs CpuComplex::block_cost(std::uint64_t pa, std::size_t size) const {
+    TimePs cost;
+    const std::uint64_t end = pa + size;
+    for (std::uint64_t line = pa / kLineBytes * kLineBytes; line < end; line += kLineBytes) {
+        cost += memory_.cached(Hpa{line}, 1) ? params_.block : params_.line_miss;
+    }
+    return cost;
 }
 
 void CpuComplex::machine_check(const ExecContext& ctx, std::uint64_t pa, std::uint8_t* out,
@@ -188,13 +197,73 @@ bool CpuComplex::movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64
     if (memory_.contains(destination, data.size())) {
         memory_.write(destination, data.data(), data.size());
         memory_.flush(destination, data.size());  // a direct store goes past the caches
-    } else {
-        pcie::Tlp tlp = make_request(pcie::TlpKind::MemWrite, destination.value(), 64);
-        tlp.data.assign(data.begin(), data.end());
-        send(ctx, std::move(tlp));
+        ctx.spend(params_.movdir64b_issue);
+        return true;
     }
-    ctx.spend(params_.movdir64b);
+    // The buffer that the last store left is not free at once, least of all for the same line.
+    Processor& processor = processor_of(ctx);
+    const TimePs free_at = destination == processor.direct_line ? processor.same_line_free
+                                                                : processor.other_line_free;
+    if (free_at > ctx.now()) {
+        probes_.hit(kDirectStoreWaited);
+        ctx.spend(free_at - ctx.now());
+    }
+    pcie::Tlp tlp = make_request(pcie::TlpKind::MemWrite, destination.value(), 64);
+    tlp.data.assign(data.begin(), data.end());
+    processor.direct_line = destination;
+    processor.same_line_free = ctx.now() + params_.movdir64b;
+    processor.other_line_free = ctx.now() + params_.movdir64b_other;
+    send(ctx, std::move(tlp));
+    ctx.spend(params_.movdir64b_issue);
     return true;
+}
+
+// --- what programs measure with ---
+
+void CpuComplex::store_fence(ExecContext& ctx) {
+    ctx.spend(params_.fence);
+}
+
+TimePs CpuComplex::timestamp(ExecContext& ctx) {
+    ctx.spend(params_.timestamp);
+    return ctx.now();
+}
+
+std::uint8_t CpuComplex::spin_while_zero(ExecContext& ctx, Hpa byte, SpinBy by) {
+    SIM_CHECK(memory_.contains(byte, 1), "{} looks at {:#x}: no memory", ctx.name(), byte.value());
+    const TimePs start = ctx.now();
+    Processor& processor = processor_of(ctx);
+    std::uint8_t value = 0;
+    memory_.read(byte, &value, 1);
+    bool waited = false;
+    while (value == 0) {
+        waited = true;
+        processor.watched_line = byte.value() / kLineBytes;
+        ctx.stall(processor.watched);
+        memory_.read(byte, &value, 1);
+    }
+    // Whoever wrote the byte took the line away from this processor's caches.
+    TimePs seen = ctx.now();
+    if (waited && by == SpinBy::Umwait) {
+        seen += params_.umwait_wake;
+    } else if (waited && params_.poll_turn != TimePs{}) {
+        const std::uint64_t turn = params_.poll_turn.ps();
+        seen = start + TimePs{((seen - start).ps() + turn - 1) / turn * turn};
+    }
+    ctx.spend(seen + params_.poll_fetch - ctx.now());
+    return value;
+}
+
+void CpuComplex::memory_written(Hpa address, std::uint64_t bytes) {
+    const std::uint64_t first = address.value() / kLineBytes;
+    const std::uint64_t last = (address.value() + bytes - 1) / kLineBytes;
+    for (const auto& processor : processors_) {
+        if (processor->watched_line && *processor->watched_line >= first &&
+            *processor->watched_line <= last) {
+            processor->watched_line.reset();
+            dispatcher_.wake_all(processor->watched);
+        }
+    }
 }
 
 void CpuComplex::clflushopt(ExecContext& ctx, Hpa address) {

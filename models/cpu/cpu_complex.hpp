@@ -31,7 +31,7 @@ namespace ioasim::cpu {
 
 class CpuComplex final : public sim::Module,
                          public MachinePort,
-                         public Instructions,
+                         public TimedInstructions,
                          public LocalApics,
                          public ExtendedState {
 public:
@@ -59,6 +59,12 @@ public:
     EnqResult enqcmds(ExecContext& ctx, const CpuState& state, Hpa portal,
                       const Descriptor64& descriptor) override;
     bool movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64& data) override;
+    void store_fence(ExecContext& ctx) override;
+    TimePs timestamp(ExecContext& ctx) override;
+    std::uint8_t spin_while_zero(ExecContext& ctx, Hpa byte, SpinBy by) override;
+
+    // A device wrote there: processors that look at one of these lines see it.
+    void memory_written(Hpa address, std::uint64_t bytes);
     void clflushopt(ExecContext& ctx, Hpa address) override;
     std::uint64_t pasid_msr(const ExecContext& ctx) const override;
     void set_pasid_msr(ExecContext& ctx, std::uint64_t value) override;
@@ -85,6 +91,13 @@ private:
         bool waiting = false;
         pcie::Tlp completion;
         trace::Name name;
+        // Direct stores: the last one's line, and when the next one may leave.
+        Hpa direct_line;
+        TimePs same_line_free;
+        TimePs other_line_free;
+        // A line that it looks at in a loop.
+        std::optional<std::uint64_t> watched_line;
+        WaitQueue watched;
     };
     struct InterruptMessage {
         std::uint64_t address;
@@ -95,6 +108,7 @@ private:
     void machine_check(const ExecContext& ctx, std::uint64_t pa, std::uint8_t* out,
                        std::size_t size);
     Processor& processor_of(const ExecContext& ctx) const;
+    TimePs block_cost(std::uint64_t pa, std::size_t size) const;
     pcie::Tlp make_request(pcie::TlpKind kind, std::uint64_t address, std::uint32_t length) const;
     void send(ExecContext& ctx, pcie::Tlp tlp);
     // Sends a non-posted request and stalls; the completion is in the processor then.

@@ -93,4 +93,22 @@ public:
     virtual void xrstors(std::size_t processor, std::uint64_t ia32_pasid) = 0;
 };
 
+// How software waits for memory that a device will write.
+enum class SpinBy : std::uint8_t {
+    Loop,    // load, compare, branch
+    Umwait,  // UMONITOR, UMWAIT in C0.1
+};
+
+// What programs that measure themselves use beside.
+class TimedInstructions : public Instructions {
+public:
+    // SFENCE.
+    virtual void store_fence(ExecContext& ctx) = 0;
+    // RDTSCP and LFENCE: the time at which everything before has ended.
+    virtual TimePs timestamp(ExecContext& ctx) = 0;
+    // Looks at a byte until it is not 0. Turns of the loop in which nothing happens cost simulated
+    // time and no events.
+    virtual std::uint8_t spin_while_zero(ExecContext& ctx, Hpa byte, SpinBy by) = 0;
+};
+
 }  // namespace ioasim::cpu

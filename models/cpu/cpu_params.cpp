@@ -11,6 +11,9 @@ const ParamTable<CpuParams>& cpu_param_table() {
         t.time("block", &CpuParams::block, 0_ps, 1_us, 4_ns,
                "copying software: each 64-byte line read or written",
                "derived: 10 to 20 ns for a descriptor and its fence (DSA-2LM, USENIX ATC 2025)");
+        t.time("block.miss", &CpuParams::line_miss, 0_ps, 1_us, 7500_ps,
+               "copying software: each 64-byte line that comes from memory",
+               "derived: 8.1 us to copy 32 KiB that were flushed (DSA-2LM, USENIX ATC 2025)");
         t.time("mmio_write", &CpuParams::mmio_write, 0_ps, 10_us, 10_ns,
                "an uncached store; delivery is posted", "modelling choice: store buffer drain");
         t.time(
@@ -20,6 +23,27 @@ const ParamTable<CpuParams>& cpu_param_table() {
         t.time("movdir64b", &CpuParams::movdir64b, 0_ps, 10_us, 106700_ps,
                "MOVDIR64B: issue interval to the same portal line; delivery is posted",
                "accel-datapath hardware evaluation: 9.37 million submissions a second");
+        t.time("movdir64b.other_line", &CpuParams::movdir64b_other, 0_ps, 10_us, 60_ns,
+               "MOVDIR64B: issue interval to another portal line than the last one",
+               "derived: 16.3 million copies of 256 bytes a second (DSAssassin, HPCA 2026)");
+        t.time("movdir64b.issue", &CpuParams::movdir64b_issue, 0_ps, 10_us, 6_ns,
+               "MOVDIR64B: the instruction itself, when a buffer is free",
+               "6 ns to submit a prepared descriptor (DSA-2LM, USENIX ATC 2025)");
+        t.time("fence", &CpuParams::fence, 0_ps, 10_us, 15_ns, "SFENCE",
+               "derived: share of 253 ns for fence, ENQCMD and time stamps (DSAssassin, HPCA "
+               "2026)");
+        t.time("timestamp", &CpuParams::timestamp, 0_ps, 10_us, 25_ns, "RDTSCP and LFENCE",
+               "derived: share of 253 ns for fence, ENQCMD and time stamps (DSAssassin, HPCA "
+               "2026)");
+        t.time("poll.turn", &CpuParams::poll_turn, 0_ps, 10_us, 5_ns,
+               "one turn of a loop that looks at a completion record; 0: it sees at once",
+               "modelling choice: load, compare, pause and branch");
+        t.time("poll.fetch", &CpuParams::poll_fetch, 0_ps, 10_us, 20_ns,
+               "a line that a device has written, into the processor that looks at it",
+               "assumed: part of 50 to 150 ns from the write of a record to a polling core");
+        t.time("umwait.wake", &CpuParams::umwait_wake, 0_ps, 10_us, 5_ns,
+               "UMWAIT (C0.1): a store to the monitored line to the next instruction",
+               "0 to 30 ns: 488 cycles against 512 of busy polling (DSAssassin, HPCA 2026)");
         t.time("clflushopt", &CpuParams::flush, 0_ps, 10_us, 4_ns,
                "CLFLUSHOPT: each line that leaves the caches",
                "modelling choice: as a line that copying software writes");

@@ -30,6 +30,8 @@ inline const Mark kTranslationMiss{"cpu.pasid_translation_miss",
                                    "PASID translation failed: VM exit 72 or 73."};
 inline const Mark kEnqcmdFaulted{"cpu.enqcmd_faulted", "ENQCMD or ENQCMDS raised #GP."};
 inline const Mark kMachineCheck{"cpu.machine_check", "A processor read a poisoned line."};
+inline const Mark kDirectStoreWaited{"cpu.direct_store_waited",
+                                     "MOVDIR64B waited for the buffer of the one before."};
 inline const Mark kReadFailed{"cpu.read_failed", "An uncached read was answered with an error."};
 
 }  // namespace ioasim::cpu

@@ -86,7 +86,7 @@ struct BareWorld {
     // When the hardware does something next; none: it is idle.
     std::function<std::optional<TimePs>()> next_activity;
     std::function<bool(std::uint64_t address, std::uint64_t bytes)> is_memory;
-    cpu::Instructions* cpus = nullptr;
+    cpu::TimedInstructions* cpus = nullptr;
     std::function<bool(std::uint64_t address, std::uint64_t bytes)> is_poisoned;
     // Faults from outside.
     std::function<void(std::uint64_t address, std::uint64_t bytes)> poison;
@@ -94,6 +94,10 @@ struct BareWorld {
     // Requesters that a program tells what to do, or that were started and not seen to have ended.
     enum class Engaged : std::uint8_t { No, Told, Started };
     std::map<std::string, Engaged> engaged{};
+    // Another task, pinned to a processor (-1: any).
+    std::function<void(const std::string& name, int cpu,
+                       const std::function<void(ExecContext&)>& body)>
+        spawn{};
 };
 
 std::unique_ptr<ProgramActor> make_bare_actor(BareWorld& world, const ProgramConfig& program);

@@ -63,7 +63,8 @@ struct Guest {
 }  // namespace
 
 struct Platform::Impl {
-    Impl(sim::Simulation& simulation, const PlatformConfig& configuration);
+    Impl(sim::Simulation& simulation, const PlatformConfig& configuration, BareSoftware code);
+    bool bare_only() const { return software || config.without_kernel(); }
 
     void enable_defects();
     void build_host();
@@ -90,18 +91,21 @@ struct Platform::Impl {
     std::unique_ptr<KernelObjects> objects;
     std::map<std::string, Guest> guests;
     std::optional<ProgramWorld> world;
-    BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+    BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
     std::vector<std::unique_ptr<ProgramActor>> actors;
+    BareSoftware software;
 };
 
-Platform::Impl::Impl(sim::Simulation& simulation, const PlatformConfig& configuration)
+Platform::Impl::Impl(sim::Simulation& simulation, const PlatformConfig& configuration,
+                     BareSoftware code)
     : sim(simulation),
       config(configuration),
       switches(switches_of(config)),
       dispatcher(sim, dispatcher_params(config), sim.chooser()),
       hardware(sim, config, dispatcher),
       scheduler(dispatcher),
-      task_switch(hardware.cpus(), sim.probes()) {
+      task_switch(hardware.cpus(), sim.probes()),
+      software(std::move(code)) {
     dispatcher.set_task_switch(task_switch);
     if (config.stop_at_hazard) {
         // No other task goes on in this instant; the one that did it ends at its next wait.
@@ -110,7 +114,7 @@ Platform::Impl::Impl(sim::Simulation& simulation, const PlatformConfig& configur
     }
     enable_defects();
     build_bare_world();
-    if (!config.without_kernel()) {
+    if (!bare_only()) {
         build_host();
         for (const VmConfig& vm : config.vms) {
             build_guest(vm);
@@ -291,12 +295,25 @@ void Platform::Impl::build_bare_world() {
         SIM_CHECK(found != nullptr, "unknown fault site {}", site);
         sim.probes().fail_next(static_cast<const FaultSite&>(*found));
     };
+    bare.spawn = [this](const std::string& name, int cpu, const sim::TaskBody& body) {
+        sim::TaskOptions options;
+        options.name = name;
+        options.port = &hardware.cpus();
+        options.cpu = cpu;
+        dispatcher.spawn(options, sim::Simulation::now() + TimePs{1}, body);
+    };
     const bool used = std::any_of(config.programs.begin(), config.programs.end(),
                                   [](const ProgramConfig& p) { return p.on == kBare; });
-    if (config.without_kernel()) {
+    if (bare_only()) {
         hardware.cpus().set_interrupt_sink(bare.interrupts);
     }
-    if (used) {
+    if (software) {
+        hardware.memory().on_device_access = [this](const memory::MemRequest& request) {
+            if (request.op != memory::MemOp::Read) {
+                hardware.cpus().memory_written(request.address, request.size);
+            }
+        };
+    } else if (used) {
         hardware.memory().on_device_access = [this](const memory::MemRequest& request) {
             if (request.op == memory::MemOp::Write) {
                 bare.writes.add(request.origin->rid, request.origin->descriptor, request.size);
@@ -306,7 +323,7 @@ void Platform::Impl::build_bare_world() {
 }
 
 void Platform::Impl::build_programs() {
-    if (config.without_kernel()) {
+    if (bare_only()) {
         for (const ProgramConfig& program : config.programs) {
             actors.push_back(make_bare_actor(bare, program));
         }
@@ -356,7 +373,11 @@ void Platform::Impl::build_programs() {
 }
 
 void Platform::Impl::spawn_software() {
-    if (config.without_kernel()) {
+    if (software) {
+        bare.spawn("bare/software", 0, [this](ExecContext& ctx) { software(ctx, bare); });
+        return;
+    }
+    if (bare_only()) {
         for (std::size_t i = 0; i < config.programs.size(); ++i) {
             spawn_program(i);
         }
@@ -439,8 +460,8 @@ void Platform::Impl::leave(ExecContext& ctx, Guest& guest) {
     }
 }
 
-Platform::Platform(sim::Simulation& sim, const PlatformConfig& config)
-    : impl_(std::make_unique<Impl>(sim, config)) {}
+Platform::Platform(sim::Simulation& sim, const PlatformConfig& config, BareSoftware software)
+    : impl_(std::make_unique<Impl>(sim, config, std::move(software))) {}
 
 Platform::~Platform() = default;
 

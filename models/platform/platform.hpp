@@ -2,10 +2,12 @@
 // kernels, virtual machines, bindings and tasks of one Simulation.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/base/exec_context.hpp"
 #include "core/sim/simulation.hpp"
 #include "models/platform/config.hpp"
 
@@ -22,9 +24,13 @@ struct ConfigProblem {
 };
 std::vector<ConfigProblem> check(const PlatformConfig& config);
 
+// Software that is code instead of steps: it runs alone on a machine without a kernel.
+struct BareWorld;
+using BareSoftware = std::function<void(ExecContext&, BareWorld&)>;
+
 class Platform {
 public:
-    Platform(sim::Simulation& sim, const PlatformConfig& config);
+    Platform(sim::Simulation& sim, const PlatformConfig& config, BareSoftware software = {});
     ~Platform();
     Platform(const Platform&) = delete;
     Platform& operator=(const Platform&) = delete;

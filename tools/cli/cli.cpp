@@ -18,6 +18,7 @@
 #include "tools/cli/conform/conform_vtd.hpp"
 #include "tools/cli/coverage.hpp"
 #include "tools/cli/info_commands.hpp"
+#include "tools/cli/points/points_command.hpp"
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/version.hpp"
@@ -52,6 +53,7 @@ struct Values {
     CoverageOptions coverage;
     std::vector<std::string> vectors;
     bool strict = false;
+    PointsOptions points;
     std::function<int()> verb;
 };
 
@@ -301,7 +303,17 @@ void add_bench(CLI::App& app, Values& values) {
     bench.add_flag("--strict", values.strict,
                    "judge what depends on the machine too: absolute figures, and those of the "
                    "original code, which were measured on another one");
+    PointsOptions& points = values.points;
+    bench.add_option("FILE", points.files, "points: files of timing points");
+    bench.add_option("--row", points.rows, "points: only these rows");
+    bench.add_option("--trace", points.trace,
+                     "points: FILE.jsonl, every event of each experiment; .POINT-INDEX is inserted");
+    bench.add_option("--svg", points.svg, "points: a folder for plots (gnuplot)");
+    bench.add_option("--param", points.params,
+                     "points: COMPONENT.PATH=VALUE, a parameter away from the profile");
+    bench.add_flag("--json", points.json, "points: one JSON object instead of text");
     bench.footer(R"(Examples:
+  ioasim bench points FILE.json --row V7    published measurements beside simulated ones
   ioasim bench hop                          ratios within the run are judged
   ioasim bench hop --strict                 absolute figures too
   ioasim bench ioasid                       the IOASID core beside the original code
@@ -310,7 +322,11 @@ Without --strict a figure marked OVER is only shown; the last line says what was
 when something judged is over its budget.)");
     bench.callback([&values] {
         values.verb = [&values] {
+            if (values.word == "points" && !values.points.files.empty()) {
+                return run_bench_points(values.points);
+            }
             std::vector<std::string> args{values.word};
+            args.insert(args.end(), values.points.files.begin(), values.points.files.end());
             if (values.strict) {
                 args.emplace_back("--strict");
             }

@@ -28,7 +28,8 @@ constexpr std::array kBenches{
 };
 
 int usage() {
-    print_err("usage: ioasim bench NAME [--strict]\n" + bench_names() + "\n");
+    print_err("usage: ioasim bench NAME [--strict], ioasim bench points FILE...\n" +
+              bench_names() + "\n");
     return kUsage;
 }
 
@@ -37,9 +38,9 @@ int usage() {
 std::string bench_names() {
     std::string text;
     for (const Bench& bench : kBenches) {
-        text += fmt::format("{}{}: {}", text.empty() ? "" : "\n", bench.name, bench.meaning);
+        text += fmt::format("{}: {}\n", bench.name, bench.meaning);
     }
-    return text;
+    return text + "points: published measurements of hardware beside simulated ones";
 }
 
 int run_bench(const std::vector<std::string>& args) {

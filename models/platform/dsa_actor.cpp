@@ -1,0 +1,311 @@
+#include "models/platform/dsa_actor.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "core/base/check.hpp"
+#include "models/dsa/dsa_layout.hpp"
+
+namespace ioasim::platform {
+namespace {
+
+constexpr std::uint64_t kLineBytes = 64;
+constexpr std::uint64_t kHeapHeader = 16;
+constexpr std::uint64_t kPortalLines = 4096 / 64;
+constexpr std::uint64_t kCopyStep = 4096;
+// Dualcast wants destinations that agree in bits 11:0.
+constexpr std::uint64_t kDualcastAlignment = 4096;
+
+dsa::Opcode opcode_of(BenchOp op) {
+    switch (op) {
+        case BenchOp::Noop:
+            return dsa::Opcode::Noop;
+        case BenchOp::Memmove:
+            return dsa::Opcode::Memmove;
+        case BenchOp::CrcGen:
+            return dsa::Opcode::CrcGenerate;
+        case BenchOp::Compare:
+            return dsa::Opcode::Compare;
+        case BenchOp::Dualcast:
+            return dsa::Opcode::Dualcast;
+        case BenchOp::Batch:
+            return dsa::Opcode::Batch;
+    }
+    return dsa::Opcode::Noop;
+}
+
+bool has_second(BenchOp op) {
+    return op == BenchOp::Memmove || op == BenchOp::Compare || op == BenchOp::Dualcast;
+}
+
+std::uint64_t round_up(std::uint64_t value, std::uint64_t multiple) {
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+}  // namespace
+
+const ParamTable<BenchParams>& bench_param_table() {
+    static const ParamTable<BenchParams> table = [] {
+        ParamTable<BenchParams> t{"software"};
+        t.time("dma_api.map", &BenchParams::dma_map, 0_ps, 1_ms, 44_ns,
+               "mapping and preparing a descriptor through the DMA API",
+               "half of the 88 ns that the API adds to a 4-KiB copy (DSA-2LM, USENIX ATC 2025)");
+        t.time("dma_api.unmap", &BenchParams::dma_unmap, 0_ps, 1_ms, 44_ns,
+               "what the DMA API does after a completion",
+               "half of the 88 ns that the API adds to a 4-KiB copy (DSA-2LM, USENIX ATC 2025)");
+        t.time("sleep_poll.sleep", &BenchParams::sleep, 0_ps, 1_ms, 1_us,
+               "how long a kernel thread sleeps before it looks at the record, beside going to "
+               "sleep and waking up",
+               "derived: 6 us for a 4-KiB checksum by sleeping and polling (Para-ksm, USENIX ATC "
+               "2025)");
+        t.time("crc.line", &BenchParams::crc_line, 0_ps, 1_us, 20_ns,
+               "a core's checksum over 64 bytes in its caches",
+               "derived: offload takes 6 us and 2.7 times as long as a core (Para-ksm, USENIX ATC "
+               "2025)");
+        t.time("compare.line", &BenchParams::compare_line, 0_ps, 1_us, 4_ns,
+               "a core's comparison of 64 bytes in its caches",
+               "modelling choice: two loads of 32 bytes from each side");
+        return t;
+    }();
+    return table;
+}
+
+// --- before the clock ---
+
+std::vector<BenchSlot> DsaActor::make_slots(std::size_t count, bool spread) {
+    const std::uint64_t distance = spread ? kPageSize : dsa::kRecordBytes;
+    const std::uint64_t places = space_.region(ctx_, count * kLineBytes);
+    const std::uint64_t records = space_.region(ctx_, count * distance);
+    std::vector<BenchSlot> slots(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        slots[i].place = space_.physical(places + i * kLineBytes);
+        slots[i].record = records + i * distance;
+    }
+    return slots;
+}
+
+std::vector<BenchBuffers> DsaActor::make_buffers(BenchOp op, std::uint64_t bytes,
+                                                 std::uint64_t pairs, BufferLayout layout) {
+    std::vector<BenchBuffers> all(pairs);
+    if (op == BenchOp::Noop || bytes == 0) {
+        return all;
+    }
+    const bool pages = layout == BufferLayout::Page || layout == BufferLayout::Fresh ||
+                       op == BenchOp::Dualcast;
+    const std::uint64_t size = round_up(bytes, kHeapHeader);
+    const std::uint64_t block =
+        pages ? round_up(size, kDualcastAlignment) : size + kHeapHeader;
+    const std::uint64_t operands = op == BenchOp::Dualcast ? 3 : has_second(op) ? 2 : 1;
+    const bool remote = e_.numa == NumaUse::DstRemote && has_second(op);
+    const std::uint64_t local = remote ? 1 : operands;
+    const std::uint64_t near = space_.region(ctx_, pairs * local * block + kHeapHeader);
+    const std::uint64_t far =
+        remote ? space_.region(ctx_, pairs * (operands - 1) * block + kHeapHeader,
+                               bench_.destination_memory())
+               : 0;
+    const std::uint64_t skip = pages ? 0 : kHeapHeader;
+    for (std::uint64_t i = 0; i < pairs; ++i) {
+        BenchBuffers& b = all[i];
+        b.bytes = bytes;
+        b.source = near + i * local * block + skip;
+        const std::uint64_t to =
+            remote ? far + i * (operands - 1) * block + skip : b.source + block;
+        b.destination = operands > 1 ? to : 0;
+        b.destination2 = operands > 2 ? to + block : 0;
+        if (e_.buffers == BufferState::Warm || e_.buffers == BufferState::Natural) {
+            place(b);
+        }
+    }
+    return all;
+}
+
+void DsaActor::aim(BenchSlot& slot, BenchOp op, const BenchBuffers& buffers) {
+    dsa::Descriptor& d = slot.descriptor;
+    d = dsa::Descriptor{};
+    d.opcode = static_cast<std::uint8_t>(opcode_of(op));
+    d.privileged = state_.supervisor && submit_by_ == SubmitBy::Enqcmds;
+    d.pasid = submit_by_ == SubmitBy::Enqcmds ? space_.pasid().value() : 0;
+    d.flags = dsa::flag::kRecordAddressValid | dsa::flag::kRequestRecord;
+    d.record = slot.record;
+    slot.buffers = buffers;
+    slot.members = 1;
+    if (op == BenchOp::Noop) {
+        return;
+    }
+    d.flags |= e_.destination == DestinationTo::Llc && op != BenchOp::Compare &&
+                       op != BenchOp::CrcGen
+                   ? dsa::flag::kCacheControl
+                   : 0;
+    d.source = buffers.source;
+    d.destination = buffers.destination;
+    d.size = static_cast<std::uint32_t>(buffers.bytes);
+    if (op == BenchOp::Dualcast) {
+        dsa::put_le(d.specific, dsa::specific::kDestination2, 8, buffers.destination2);
+    }
+}
+
+void DsaActor::aim_batch(BenchSlot& slot, BenchOp op, const BenchBuffers& buffers,
+                         std::uint64_t members) {
+    aim(slot, op, buffers);
+    if (members <= 1) {
+        return;
+    }
+    if (slot.list.size() != members) {
+        slot.list_at = space_.region(ctx_, members * kLineBytes);
+        slot.member_records = space_.region(ctx_, members * dsa::kRecordBytes);
+    }
+    slot.list.assign(members, slot.descriptor);
+    for (std::uint64_t i = 0; i < members; ++i) {
+        slot.list[i].record = slot.member_records + i * dsa::kRecordBytes;
+        slot.list[i].privileged = false;
+        slot.list[i].pasid = 0;
+    }
+    slot.members = members;
+    slot.descriptor.opcode = static_cast<std::uint8_t>(dsa::Opcode::Batch);
+    slot.descriptor.flags = dsa::flag::kRecordAddressValid | dsa::flag::kRequestRecord;
+    slot.descriptor.source = slot.list_at;
+    slot.descriptor.destination = 0;
+    slot.descriptor.size = static_cast<std::uint32_t>(members);
+    slot.descriptor.specific = {};
+}
+
+// --- under the clock ---
+
+void DsaActor::store_templates(std::uint64_t at, const dsa::Descriptor& descriptor) {
+    const dsa::DescriptorBytes bytes = dsa::encode(descriptor);
+    ctx_.write_bytes(at, bytes.data(), bytes.size());
+}
+
+void DsaActor::rebuild(BenchSlot& slot) {
+    constexpr std::array<std::uint8_t, dsa::kRecordBytes> kZeros{};
+    for (std::size_t i = 0; i < slot.list.size() && slot.members > 1; ++i) {
+        store_templates(space_.physical(slot.list_at) + i * kLineBytes, slot.list[i]);
+        ctx_.write_bytes(space_.physical(slot.list[i].record), kZeros.data(), kZeros.size());
+    }
+    store_templates(slot.place, slot.descriptor);
+    ctx_.write_bytes(space_.physical(slot.record), kZeros.data(), kZeros.size());
+}
+
+// Operands that are to come from memory leave the caches, those that are to be near come into them.
+void DsaActor::place(const BenchBuffers& buffers) {
+    for (const std::uint64_t at : {buffers.source, buffers.destination, buffers.destination2}) {
+        for (std::uint64_t done = 0; at != 0 && done < buffers.bytes; done += kCopyStep) {
+            const std::uint64_t part = std::min(kCopyStep, buffers.bytes - done);
+            std::vector<std::uint8_t> zeros(part);
+            ctx_.write_bytes(space_.physical(at + done), zeros.data(), part);
+        }
+    }
+}
+
+void DsaActor::flush(const BenchSlot& slot) {
+    if (e_.buffers != BufferState::Flushed && e_.buffers != BufferState::Dram) {
+        return;
+    }
+    if (e_.layout == BufferLayout::Fresh) {
+        return;  // nobody has touched these
+    }
+    const BenchBuffers& b = slot.buffers;
+    for (const std::uint64_t at : {b.source, b.destination, b.destination2}) {
+        const std::uint64_t first = at / kLineBytes * kLineBytes;
+        for (std::uint64_t line = first; at != 0 && line < at + b.bytes; line += kLineBytes) {
+            cpus_.clflushopt(ctx_, Hpa{space_.physical(line)});
+        }
+    }
+}
+
+// Software knows that an entry is free when it has seen a descriptor complete.
+void DsaActor::make_room(BenchQueue& queue) {
+    while (!queue.shape.shared && queue.pending.size() >= queue.shape.size) {
+        const BenchQueue::Pending oldest = queue.pending.front();
+        await_record(oldest.record);
+        if (!queue.pending.empty() && queue.pending.front().ticket == oldest.ticket) {
+            queue.pending.pop_front();
+        }
+    }
+}
+
+void DsaActor::prepare_dma(const BenchSlot& slot) {
+    static_cast<void>(slot);
+    if (e_.driver == DriverKind::KernelDmaApi) {
+        ctx_.spend(bench_param_table().defaults().dma_map);
+    }
+}
+
+void DsaActor::submit(BenchSlot& slot) {
+    BenchQueue& queue = *slot.queue;
+    prepare_dma(slot);
+    make_room(queue);
+    if (e_.fence == FenceUse::Sfence) {
+        cpus_.store_fence(ctx_);
+    }
+    const Hpa portal{queue.portal + line_ * kLineBytes};
+    if (e_.portal == PortalUse::Rotate) {
+        line_ = (line_ + 1) % kPortalLines;
+    }
+    const dsa::DescriptorBytes bytes = dsa::encode(slot.descriptor);
+    slot.ticket = ++queue.tickets;
+    if (submit_by_ == SubmitBy::Movdir64b) {
+        queue.pending.push_back({space_.physical(slot.record), slot.ticket});
+        cpus_.movdir64b(ctx_, portal, bytes);
+        return;
+    }
+    cpu::EnqResult result;
+    do {
+        result = submit_by_ == SubmitBy::Enqcmd ? cpus_.enqcmd(ctx_, state_, portal, bytes)
+                                                : cpus_.enqcmds(ctx_, state_, portal, bytes);
+    } while (result.outcome == cpu::EnqOutcome::Retry);
+    SIM_CHECK(result.outcome == cpu::EnqOutcome::Accepted, "the submission faults: {}",
+              static_cast<int>(result.outcome));
+}
+
+void DsaActor::await_record(std::uint64_t record) {
+    if (e_.poll == PollBy::SleepPoll) {
+        WaitQueue timer{"timer"};
+        ctx_.wait_until(timer, ctx_.now() + bench_param_table().defaults().sleep);
+    }
+    const std::uint8_t status = cpus_.spin_while_zero(
+        ctx_, Hpa{record}, e_.poll == PollBy::Umwait ? cpu::SpinBy::Umwait : cpu::SpinBy::Loop);
+    if (status != static_cast<std::uint8_t>(dsa::Status::Success) && problem_.empty()) {
+        problem_ = fmt::format("a descriptor ends with status {:#x}", status);
+    }
+}
+
+void DsaActor::wait(BenchSlot& slot) {
+    await_record(space_.physical(slot.record));
+    auto& pending = slot.queue->pending;
+    const auto mine =
+        std::find_if(pending.begin(), pending.end(),
+                     [&](const BenchQueue::Pending& p) { return p.ticket == slot.ticket; });
+    if (mine != pending.end()) {
+        pending.erase(mine);
+    }
+    if (e_.driver == DriverKind::KernelDmaApi) {
+        ctx_.spend(bench_param_table().defaults().dma_unmap);
+    }
+}
+
+void DsaActor::work(BenchOp op, const BenchBuffers& buffers) {
+    const BenchParams params = bench_param_table().defaults();
+    std::vector<std::uint8_t> a(kCopyStep);
+    std::vector<std::uint8_t> b(kCopyStep);
+    for (std::uint64_t done = 0; done < buffers.bytes; done += kCopyStep) {
+        const std::uint64_t part = std::min(kCopyStep, buffers.bytes - done);
+        const std::uint64_t lines = (part + kLineBytes - 1) / kLineBytes;
+        ctx_.read_bytes(space_.physical(buffers.source + done), a.data(), part);
+        if (op == BenchOp::CrcGen) {
+            ctx_.spend(params.crc_line * lines);
+        } else if (op == BenchOp::Compare) {
+            ctx_.read_bytes(space_.physical(buffers.destination + done), b.data(), part);
+            ctx_.spend(params.compare_line * lines);
+        } else if (op != BenchOp::Noop) {
+            ctx_.write_bytes(space_.physical(buffers.destination + done), a.data(), part);
+        }
+        if (op == BenchOp::Dualcast) {
+            ctx_.write_bytes(space_.physical(buffers.destination2 + done), a.data(), part);
+        }
+    }
+}
+
+}  // namespace ioasim::platform

@@ -1,0 +1,104 @@
+// A core that submits descriptors and waits for them, as measuring programs do: templates in
+// memory, the submission instruction with its retries, polling, time stamps.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/dsa/dsa_descriptor_layout.hpp"
+#include "models/platform/dsa_bench.hpp"
+
+namespace ioasim::platform {
+
+// Where an operation's operands lie; addresses as the device uses them.
+struct BenchBuffers {
+    std::uint64_t source = 0;
+    std::uint64_t destination = 0;
+    std::uint64_t destination2 = 0;
+    std::uint64_t bytes = 0;
+};
+
+// A descriptor with its completion record, in the program's memory. A batch has a list of them.
+struct BenchSlot {
+    dsa::Descriptor descriptor;
+    std::uint64_t place = 0;  // of the template, as software sees it
+    std::uint64_t record = 0;
+    std::uint64_t members = 1;
+    std::vector<dsa::Descriptor> list;  // of a batch
+    std::uint64_t list_at = 0;
+    std::uint64_t member_records = 0;
+    BenchBuffers buffers;
+    BenchQueue* queue = nullptr;
+    std::uint64_t ticket = 0;
+};
+
+class DsaActor {
+public:
+    DsaActor(DsaBench& bench, ExecContext& ctx, std::size_t client)
+        : bench_(bench),
+          ctx_(ctx),
+          cpus_(bench.cpus()),
+          space_(bench.space(client)),
+          state_(bench.cpu_state(client)),
+          e_(bench.experiment()),
+          submit_by_(e_.submit) {
+        cpus_.set_pasid_msr(ctx, bench.pasid_msr(client));
+    }
+
+    ExecContext& ctx() { return ctx_; }
+    HarnessSpace& space() { return space_; }
+    void submit_with(SubmitBy by) { submit_by_ = by; }
+
+    // --- before the clock ---
+    // `count` slots with records packed in an array; `spread`: each record on a page of its own.
+    std::vector<BenchSlot> make_slots(std::size_t count, bool spread = false);
+    // Operands as the layout says, for `pairs` of them.
+    std::vector<BenchBuffers> make_buffers(BenchOp op, std::uint64_t bytes, std::uint64_t pairs,
+                                           BufferLayout layout);
+    void aim(BenchSlot& slot, BenchOp op, const BenchBuffers& buffers);
+    void aim_batch(BenchSlot& slot, BenchOp op, const BenchBuffers& buffers, std::uint64_t members);
+
+    // --- under the clock ---
+    // Writes the templates and zeroes the records.
+    void rebuild(BenchSlot& slot);
+    // Caches forget the operands, where the experiment says so.
+    void flush(const BenchSlot& slot);
+    void submit(BenchSlot& slot);
+    void wait(BenchSlot& slot);
+    TimePs timestamp() { return cpus_.timestamp(ctx_); }
+    // A core does the operation.
+    void work(BenchOp op, const BenchBuffers& buffers);
+
+    // The first descriptor that did not end well; empty: none.
+    const std::string& problem() const { return problem_; }
+
+private:
+    void place(const BenchBuffers& buffers);
+    void make_room(BenchQueue& queue);
+    void await_record(std::uint64_t record);
+    void store_templates(std::uint64_t at, const dsa::Descriptor& descriptor);
+    void prepare_dma(const BenchSlot& slot);
+
+    DsaBench& bench_;
+    ExecContext& ctx_;
+    cpu::TimedInstructions& cpus_;
+    HarnessSpace& space_;
+    const cpu::CpuState& state_;
+    const Experiment& e_;
+    SubmitBy submit_by_;
+    std::uint64_t line_ = 0;  // of the portal page
+    std::string problem_;
+};
+
+// What fails when no memory is written: the software's costs that no model below it has.
+struct BenchParams {
+    TimePs dma_map;
+    TimePs dma_unmap;
+    TimePs sleep;
+    TimePs crc_line;
+    TimePs compare_line;
+};
+const ParamTable<BenchParams>& bench_param_table();
+
+}  // namespace ioasim::platform

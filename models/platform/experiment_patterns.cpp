@@ -1,0 +1,147 @@
+#include "models/platform/experiment_patterns.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "core/base/locks.hpp"
+#include "core/sim/simulation.hpp"
+#include "models/platform/bare_program.hpp"
+#include "models/platform/dsa_bench.hpp"
+#include "models/platform/dsa_patterns.hpp"
+#include "models/platform/platform.hpp"
+
+namespace ioasim::platform {
+namespace {
+
+constexpr std::array<PatternSpec, 9> kPatterns{{
+    {"window", Topology::IntegratedDsa, &DsaBench::platform, &run_window},
+    {"burst", Topology::IntegratedDsa, &DsaBench::platform, &run_burst},
+    {"single", Topology::IntegratedDsa, &DsaBench::platform, &run_single},
+    {"batch", Topology::IntegratedDsa, &DsaBench::platform, &run_batch},
+    {"batch_pipeline", Topology::IntegratedDsa, &DsaBench::platform, &run_batch_pipeline},
+    {"split", Topology::IntegratedDsa, &DsaBench::platform, &run_split},
+    {"page_list", Topology::IntegratedDsa, &DsaBench::platform, &run_page_list},
+    {"shared", Topology::IntegratedDsa, &DsaBench::platform, &run_shared},
+    {"trace", Topology::IntegratedDsa, &DsaBench::platform, &run_trace},
+}};
+
+double nothing() {
+    return std::numeric_limits<double>::quiet_NaN();
+}
+double ns(TimePs time) {
+    return static_cast<double>(time.ps()) / 1e3;
+}
+
+std::vector<Measurement> refused(std::size_t count, const std::string& why) {
+    Measurement m;
+    m.problem = why;
+    return std::vector<Measurement>(count, m);
+}
+
+}  // namespace
+
+const PatternSpec* find_pattern(const std::string& name, Topology topology) {
+    const auto found =
+        std::find_if(kPatterns.begin(), kPatterns.end(), [&](const PatternSpec& spec) {
+            return spec.name == name && spec.topology == topology;
+        });
+    return found == kPatterns.end() ? nullptr : &*found;
+}
+
+const std::vector<std::string>& pattern_names() {
+    static const std::vector<std::string> names{
+        "window",   "burst",      "single",        "batch",          "batch_pipeline",
+        "split",    "page_list",  "shared",        "trace",          "dma_read",
+        "dma_stream", "invalidate", "io_page_fault", "cpu_page_fault", "vmexit",
+        "primitive"};
+    return names;
+}
+
+void Harness::run_together(const std::vector<std::function<void(ExecContext&)>>& bodies) {
+    WaitQueue ended{"the other actors"};
+    std::size_t left = bodies.size() - 1;
+    for (std::size_t i = 1; i < bodies.size(); ++i) {
+        world.spawn(fmt::format("bare/actor{}", i), static_cast<int>(i),
+                    [&, i](ExecContext& other) {
+                        bodies[i](other);
+                        --left;
+                        other.wake_all(ended);
+                    });
+    }
+    bodies[0](ctx);
+    while (left != 0) {
+        ctx.wait(ended);
+    }
+}
+
+std::vector<Measurement> carry_out(const std::vector<Experiment>& series,
+                                   const std::vector<ParamOverride>& params,
+                                   const std::function<void(sim::Simulation&)>& prepare,
+                                   const std::function<void()>& finish) {
+    const Experiment& first = series.front();
+    const PatternSpec* const pattern = find_pattern(first.pattern, first.topology);
+    if (pattern == nullptr) {
+        return refused(series.size(), "not carried out");
+    }
+    sim::SimulationOptions options;
+    options.limit = TimePs::max() - TimePs{1};
+    std::vector<Measurement> results;
+    sim::Simulation sim(options);
+    if (prepare) {
+        prepare(sim);
+    }
+    PlatformConfig config = pattern->platform(first);
+    config.params.insert(config.params.end(), params.begin(), params.end());
+    Platform platform(sim, config, [&](ExecContext& ctx, BareWorld& world) {
+        Harness harness(world, ctx, series);
+        pattern->run(harness);
+        results = std::move(harness.results);
+        sim.request_stop(sim::StopReason::Requested);
+    });
+    const sim::StopReason reason = sim.run();
+    if (finish) {
+        finish();
+    }
+    return !results.empty() ? results
+                            : refused(series.size(), fmt::format("the software did not end: {}",
+                                                                 stop_reason_name(reason)));
+}
+
+double rate_mops(const Measurement& m) {
+    return m.elapsed == TimePs{} ? nothing()
+                                 : static_cast<double>(m.operations) * 1e3 / ns(m.elapsed);
+}
+
+double throughput_gbps(const Measurement& m) {
+    return m.elapsed == TimePs{} ? nothing() : static_cast<double>(m.bytes) / ns(m.elapsed);
+}
+
+double latency_ns(const Measurement& m, const Experiment& e) {
+    if (m.samples.empty()) {
+        return nothing();
+    }
+    std::vector<double> sorted;
+    for (const TimePs sample : m.samples) {
+        sorted.push_back(ns(sample));
+    }
+    double value = sorted.back();
+    if (e.stat == StatOf::Mean) {
+        value = 0;
+        for (const double sample : sorted) {
+            value += sample / static_cast<double>(sorted.size());
+        }
+    } else if (e.stat != StatOf::Single) {
+        std::sort(sorted.begin(), sorted.end());
+        const std::size_t n = sorted.size();
+        value = n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+    }
+    const std::uint64_t members =
+        e.normalize == NormalizeBy::PerDescriptor ? std::max(e.batch_size, 1U) : 1;
+    return value / static_cast<double>(members);
+}
+
+}  // namespace ioasim::platform

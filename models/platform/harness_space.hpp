@@ -1,0 +1,51 @@
+// An address space of an experiment's software: memory that it has touched, mapped in real tables.
+// Addresses that software and devices use differ from physical ones by a constant.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/base/exec_context.hpp"
+#include "models/platform/bare_builder.hpp"
+#include "models/platform/experiment.hpp"
+
+namespace ioasim::platform {
+
+// Physical memory, given out in order and never taken back.
+class HarnessMemory {
+public:
+    HarnessMemory(std::uint64_t base, std::uint64_t bytes) : next_(base), end_(base + bytes) {}
+    std::uint64_t take(std::uint64_t bytes, std::uint64_t alignment);
+
+private:
+    std::uint64_t next_;
+    std::uint64_t end_;
+};
+
+class HarnessSpace {
+public:
+    // `table`: the page table that maps it; empty: addresses are physical. `guest`: the second
+    // stage under it, where there is one.
+    HarnessSpace(BareBuilder& builder, HarnessMemory& memory, std::string table, std::string guest,
+                 Pasid pasid, std::uint64_t page_size);
+
+    Pasid pasid() const { return pasid_; }
+    // Whole pages, mapped and touched.
+    std::uint64_t region(ExecContext& ctx, std::uint64_t bytes) {
+        return region(ctx, bytes, memory_);
+    }
+    std::uint64_t region(ExecContext& ctx, std::uint64_t bytes, HarnessMemory& memory);
+    std::uint64_t physical(std::uint64_t address) const { return address - offset_; }
+    std::uint64_t page_size() const { return page_size_; }
+
+private:
+    BareBuilder& builder_;
+    HarnessMemory& memory_;
+    std::string table_;
+    std::string guest_;
+    Pasid pasid_;
+    std::uint64_t page_size_;
+    std::uint64_t offset_;
+};
+
+}  // namespace ioasim::platform

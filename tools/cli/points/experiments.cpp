@@ -1,0 +1,343 @@
+#include "tools/cli/points/experiments.hpp"
+
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <csignal>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <memory>
+
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "models/platform/experiment_patterns.hpp"
+#include "tools/cli/run_command.hpp"
+#include "tools/cli/terminal.hpp"
+#include "tools/cli/version.hpp"
+#include "traces/byte_sink.hpp"
+#include "traces/jsonl_sink.hpp"
+
+namespace ioasim::tools {
+namespace {
+
+using platform::Experiment;
+using platform::Measurement;
+
+// What a process sends for each measurement, a line: operations, bytes, elapsed, count, latency,
+// problem.
+struct Figures {
+    double rate = 0;
+    double throughput = 0;
+    double latency = 0;
+    double bytes = 0;
+    double elapsed_ns = 0;
+    double count = 0;
+    std::string problem;
+};
+
+struct Run {
+    std::vector<Experiment> series;
+    std::string name;  // for its trace
+    std::vector<Figures> figures;
+    std::string problem;
+};
+
+std::string to_line(const Measurement& m, const Experiment& e) {
+    return fmt::format("{} {} {} {} {} {}\t{}\n", m.operations, m.bytes,
+                       static_cast<double>(m.elapsed.ps()) / 1e3, m.count,
+                       platform::latency_ns(m, e), platform::rate_mops(m), m.problem);
+}
+
+Figures from_line(const std::string& line) {
+    Figures f;
+    double operations = 0;
+    std::sscanf(line.c_str(), "%lf %lf %lf %lf %lf %lf", &operations, &f.bytes, &f.elapsed_ns,
+                &f.count, &f.latency, &f.rate);
+    f.throughput = f.bytes / f.elapsed_ns;
+    const std::size_t tab = line.find('\t');
+    f.problem = tab == std::string::npos ? "no result" : line.substr(tab + 1);
+    return f;
+}
+
+std::string carried_out(const Run& run, const ExperimentOptions& options) {
+    std::unique_ptr<traces::OutputFile> file;
+    std::unique_ptr<traces::JsonlSink> sink;
+    const auto prepare = [&](sim::Simulation& sim) {
+        if (!options.trace.empty()) {
+            file = std::make_unique<traces::OutputFile>(with_cell(options.trace, run.name));
+            traces::JsonlHeader header;
+            header.version = kVersion;
+            sink = std::make_unique<traces::JsonlSink>(sim.recorder(), *file, header);
+            sim.recorder().add_listener(*sink, trace::kAllCategories);
+        }
+    };
+    std::string out;
+    try {
+        const auto results = platform::carry_out(run.series, options.params, prepare, [&] {
+            if (file) {
+                file->close();
+            }
+        });
+        for (std::size_t i = 0; i < results.size(); ++i) {
+            out += to_line(results[i], run.series[std::min(i, run.series.size() - 1)]);
+        }
+    } catch (const std::exception& error) {
+        Measurement failed;
+        failed.problem = error.what();
+        for (char& c : failed.problem) {
+            c = c == '\n' ? ' ' : c;
+        }
+        out = to_line(failed, run.series.front());
+    }
+    return out;
+}
+
+[[noreturn]] void child(const Run& run, const ExperimentOptions& options, int fd, pid_t parent) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) {
+        _exit(1);
+    }
+    const std::string text = carried_out(run, options);
+    std::size_t at = 0;
+    while (at < text.size()) {
+        const ssize_t n = ::write(fd, text.data() + at, text.size() - at);
+        if (n < 0 && errno != EINTR) {
+            break;
+        }
+        at += n > 0 ? static_cast<std::size_t>(n) : 0;
+    }
+    ::close(fd);
+    _exit(0);
+}
+
+struct Child {
+    pid_t pid = 0;
+    int fd = -1;
+    Run* run = nullptr;
+    std::string text;
+};
+
+void finish(Child& child) {
+    ::close(child.fd);
+    int status = 0;
+    while (::waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    std::size_t at = 0;
+    while (at < child.text.size()) {
+        const std::size_t end = std::min(child.text.find('\n', at), child.text.size());
+        child.run->figures.push_back(from_line(child.text.substr(at, end - at)));
+        at = end + 1;
+    }
+    if (child.run->figures.empty()) {
+        child.run->problem = WIFSIGNALED(status)
+                                 ? fmt::format("the simulator crashed (signal {})",
+                                               WTERMSIG(status))
+                                 : "the simulator ended without a result";
+    }
+}
+
+bool start(Run& run, const ExperimentOptions& options, std::deque<Child>& children) {
+    int ends[2];
+    const pid_t parent = ::getpid();
+    if (::pipe(ends) != 0) {
+        run.problem = fmt::format("cannot make a pipe: {}", std::strerror(errno));
+        return false;
+    }
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        ::close(ends[0]);
+        child(run, options, ends[1], parent);
+    }
+    ::close(ends[1]);
+    if (pid < 0) {
+        ::close(ends[0]);
+        run.problem = fmt::format("cannot start a process: {}", std::strerror(errno));
+        return false;
+    }
+    children.push_back({pid, ends[0], &run, {}});
+    return true;
+}
+
+// Waits until one of the children has ended.
+void collect(std::deque<Child>& children) {
+    std::vector<struct pollfd> entries;
+    for (const Child& one : children) {
+        entries.push_back({one.fd, POLLIN, 0});
+    }
+    ::poll(entries.data(), entries.size(), 200);
+    char buffer[4096];
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        if ((entries[i].revents & (POLLIN | POLLHUP)) == 0) {
+            continue;
+        }
+        const ssize_t n = ::read(entries[i].fd, buffer, sizeof buffer);
+        if (n > 0) {
+            children[i].text.append(buffer, static_cast<std::size_t>(n));
+        } else if (n == 0 || errno != EINTR) {
+            finish(children[i]);
+            children.erase(children.begin() + static_cast<std::ptrdiff_t>(i));
+            return;
+        }
+    }
+}
+
+void run_all(std::deque<Run>& runs, const ExperimentOptions& options) {
+    std::deque<Child> children;
+    std::size_t next = 0;
+    while (signal_seen() == 0 && (next < runs.size() || !children.empty())) {
+        if (next < runs.size() && children.size() < options.processes) {
+            start(runs[next++], options, children);
+            continue;
+        }
+        collect(children);
+    }
+    for (Child& one : children) {
+        ::kill(one.pid, SIGKILL);
+        finish(one);
+    }
+}
+
+// Where the values of a point come from.
+struct Place {
+    Run* run = nullptr;
+    std::size_t index = 0;
+};
+
+class Planner {
+public:
+    Place place(const Experiment& e, const std::string& text, const Point& point,
+                std::size_t index) {
+        if (e.sequence) {  // the values of a point are one run
+            Run*& run = by_text_["sequence " + point.id];
+            if (run == nullptr) {
+                run = add(e, point.id);
+            } else if (index >= run->series.size()) {
+                run->series.push_back(e);
+            }
+            return {run, index};
+        }
+        Run*& run = by_text_[text];
+        if (run == nullptr) {
+            run = add(e, fmt::format("{}-{}", point.id, index));
+        }
+        // Of several clients each has a result; a baseline has one.
+        return {run, point.by_client && e.pattern == "shared" ? point.values[index].client : 0};
+    }
+    std::deque<Run>& runs() { return runs_; }
+
+private:
+    Run* add(const Experiment& e, std::string name) {
+        runs_.push_back({{e}, std::move(name), {}, {}});
+        return &runs_.back();
+    }
+    std::deque<Run> runs_;
+    std::map<std::string, Run*> by_text_;
+};
+
+struct Planned {
+    Place value, second, baseline;
+};
+
+const Figures* figures_of(const Place& place, std::string& problem) {
+    if (place.run == nullptr) {
+        return nullptr;
+    }
+    if (place.index >= place.run->figures.size()) {
+        problem = place.run->problem.empty() ? "no result" : place.run->problem;
+        if (!place.run->figures.empty() && !place.run->figures.front().problem.empty()) {
+            problem = place.run->figures.front().problem;
+        }
+        return nullptr;
+    }
+    const Figures& f = place.run->figures[place.index];
+    if (!f.problem.empty()) {
+        problem = f.problem;
+        return nullptr;
+    }
+    return &f;
+}
+
+std::optional<double> value_of(const Point& point, const Planned& planned, std::string& problem) {
+    const Figures* const f = figures_of(planned.value, problem);
+    if (f == nullptr) {
+        return std::nullopt;
+    }
+    if (planned.baseline.run != nullptr) {
+        const Figures* const b = figures_of(planned.baseline, problem);
+        if (b == nullptr) {
+            return std::nullopt;
+        }
+        const double mine = point.of_latency ? f->latency : f->throughput;
+        const double other = point.of_latency ? b->latency : b->throughput;
+        return point.difference ? mine - other : mine / other;
+    }
+    switch (point.metric) {
+        case Metric::RateMops:
+            return f->rate;
+        case Metric::ThroughputGbps:
+            return f->throughput;
+        case Metric::Count:
+            return f->count;
+        case Metric::MarginalGbps: {
+            const Figures* const s = figures_of(planned.second, problem);
+            if (s == nullptr) {
+                return std::nullopt;
+            }
+            return (static_cast<double>(planned.second.run->series.front().size_bytes) -
+                    static_cast<double>(planned.value.run->series.front().size_bytes)) /
+                   (s->latency - f->latency);
+        }
+        default:
+            return f->latency;
+    }
+}
+
+}  // namespace
+
+std::vector<PointResult> carry_out_points(const std::vector<const Point*>& points,
+                                          const ExperimentOptions& options) {
+    Planner planner;
+    std::vector<std::vector<Planned>> plan;
+    for (const Point* point : points) {
+        plan.emplace_back();
+        for (std::size_t i = 0; i < point->values.size(); ++i) {
+            const PointValue& value = point->values[i];
+            Planned planned;
+            planned.value = planner.place(value.experiment, value.text, *point, i);
+            if (value.second) {
+                planned.second = planner.place(*value.second, value.second_text, *point, i);
+            }
+            if (value.baseline) {
+                planned.baseline = planner.place(*value.baseline, value.baseline_text, *point, i);
+            }
+            plan.back().push_back(planned);
+        }
+    }
+    run_all(planner.runs(), options);
+    std::vector<PointResult> results;
+    for (std::size_t p = 0; p < points.size(); ++p) {
+        PointResult result;
+        result.point = points[p];
+        for (std::size_t i = 0; i < plan[p].size(); ++i) {
+            Scalar scalar;
+            scalar.x = points[p]->values[i].x;
+            scalar.simulated = value_of(*points[p], plan[p][i], scalar.problem);
+            if (scalar.simulated && !std::isfinite(*scalar.simulated)) {
+                scalar.simulated.reset();
+                scalar.problem = "the pattern gives no such value";
+            }
+            scalar.not_carried_out = scalar.problem == "not carried out";
+            result.scalars.push_back(std::move(scalar));
+        }
+        results.push_back(std::move(result));
+    }
+    return results;
+}
+
+}  // namespace ioasim::tools

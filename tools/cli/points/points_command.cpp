@@ -1,0 +1,115 @@
+#include "tools/cli/points/points_command.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "scenarios/language/units.hpp"
+#include "tools/cli/outputs.hpp"
+#include "tools/cli/points/experiments.hpp"
+#include "tools/cli/points/points_report.hpp"
+#include "tools/cli/run_command.hpp"
+#include "tools/cli/terminal.hpp"
+
+namespace ioasim::tools {
+namespace {
+
+using scenario::Code;
+
+void complain(Code code, const std::string& text, const std::string& help = {}) {
+    print_err(scenario::render_plain(code, text, help));
+}
+
+// The points of the wanted rows; false: a row is not in the file.
+bool choose(const PointFile& file, const std::vector<std::string>& rows,
+            std::vector<const Point*>& out) {
+    std::vector<std::string> names;
+    for (const Point& point : file.points) {
+        names.push_back(point.row);
+        if (rows.empty() || std::find(rows.begin(), rows.end(), point.row) != rows.end()) {
+            out.push_back(&point);
+        }
+    }
+    for (const std::string& row : rows) {
+        if (std::find(names.begin(), names.end(), row) == names.end()) {
+            std::sort(names.begin(), names.end());
+            names.erase(std::unique(names.begin(), names.end()), names.end());
+            complain(Code::Usage,
+                     fmt::format("{} has no row {}", file.path, scenario::quoted(row)),
+                     scenario::suggest(row, names));
+            return false;
+        }
+    }
+    return true;
+}
+
+int one_file(const std::string& path, const PointsOptions& options,
+             const ExperimentOptions& how) {
+    scenario::SourceSet sources;
+    scenario::Diagnostics diagnostics;
+    PointFile file;
+    const bool good = read_points(path, sources, diagnostics, file);
+    print_err(scenario::render(diagnostics, sources, colour_on_stderr()));
+    std::vector<const Point*> points;
+    if (!good || !choose(file, options.rows, points)) {
+        return kUsage;
+    }
+    const std::vector<RowResult> rows = judge_rows(carry_out_points(points, how));
+    if (signal_seen() != 0) {
+        print_out("bench points: interrupted\n");
+        return 128 + signal_seen();
+    }
+    if (!options.svg.empty()) {
+        const std::string problem = write_plots(options.svg, rows);
+        if (!problem.empty()) {
+            print_err(problem + "\n");
+        }
+    }
+    print_out(options.json ? json_report(file, rows) : text_report(file, rows));
+    const bool passed = std::all_of(rows.begin(), rows.end(), [](const RowResult& row) {
+        return row.passed || !row.carried_out;
+    });
+    return passed ? kPass : kFailed;
+}
+
+bool read_params(const PointsOptions& options, ExperimentOptions& how) {
+    for (const std::string& text : options.params) {
+        const std::size_t dot = text.find('.');
+        const std::size_t equals = text.find('=');
+        if (dot == std::string::npos || equals == std::string::npos || dot > equals) {
+            complain(Code::BadSet, fmt::format("--param {}: write COMPONENT.PATH=VALUE", text));
+            return false;
+        }
+        const auto value = scenario::parse_quantity_text(text.substr(equals + 1));
+        const auto time = scenario::parse_time_text(text.substr(equals + 1));
+        if (!value.ok() && !time.ok()) {
+            complain(Code::BadSet, fmt::format("--param {}: no number and no time", text));
+            return false;
+        }
+        how.params.push_back({text.substr(0, dot), text.substr(dot + 1, equals - dot - 1),
+                              value.ok() ? value.value : time.value});
+    }
+    return true;
+}
+
+}  // namespace
+
+int run_bench_points(const PointsOptions& options) {
+    ExperimentOptions how;
+    how.trace = options.trace;
+    if (!read_params(options, how)) {
+        return kUsage;
+    }
+    if (!options.trace.empty() &&
+        !Outputs(options.files, false).add("--trace", options.trace)) {
+        return kUsage;
+    }
+    watch_signals();
+    int code = kPass;
+    for (const std::string& path : options.files) {
+        code = std::max(code, one_file(path, options, how));
+    }
+    return code;
+}
+
+}  // namespace ioasim::tools

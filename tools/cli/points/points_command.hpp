@@ -1,0 +1,22 @@
+// `ioasim bench points FILE`: published measurements, carried out and judged.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace ioasim::tools {
+
+struct PointsOptions {
+    std::vector<std::string> files;
+    std::vector<std::string> rows;  // empty: all
+    std::string trace;
+    std::string svg;  // folder
+    bool json = false;
+    std::vector<std::string> params;  // component.path=value
+};
+
+// 0: every scored row is within its tolerance; 1: one is not; 2: usage, or a file that cannot be
+// read.
+int run_bench_points(const PointsOptions& options);
+
+}  // namespace ioasim::tools

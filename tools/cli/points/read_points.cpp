@@ -1,0 +1,307 @@
+// A file of timing points: points, x axes, measured values.
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "tools/cli/points/point.hpp"
+
+namespace ioasim::tools {
+namespace {
+
+using scenario::Code;
+using scenario::Diagnostics;
+using scenario::Node;
+
+constexpr const char* kFormat = "timing-points/1";
+
+struct MetricName {
+    const char* name;
+    Metric metric;
+};
+constexpr MetricName kMetrics[] = {{"rate_mops", Metric::RateMops},
+                                   {"throughput_gbps", Metric::ThroughputGbps},
+                                   {"latency_ns", Metric::LatencyNs},
+                                   {"ratio", Metric::Ratio},
+                                   {"marginal_gbps", Metric::MarginalGbps},
+                                   {"count", Metric::Count}};
+
+class Reader {
+public:
+    explicit Reader(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
+
+    bool file(const Node& root, PointFile& out) {
+        const Node* const format = root.get("format");
+        if (!root.is(Node::Kind::Object) || format == nullptr) {
+            complain(Code::MissingKey, root, "this is no file of timing points: no \"format\"");
+            return false;
+        }
+        if (format->text != kFormat) {
+            complain(Code::Version, *format,
+                     fmt::format("the format {} is unknown", scenario::quoted(format->text)),
+                     fmt::format("this program reads \"{}\"", kFormat));
+            return false;
+        }
+        keys(root, {"format", "set", "points", "omitted", "info_rows", "notes"}, "the file");
+        out.set = text(root, "set");
+        const Node* const points = root.get("points");
+        if (points == nullptr || !points->is(Node::Kind::Array)) {
+            complain(Code::MissingKey, root, "the file has no list \"points\"");
+            return false;
+        }
+        for (const Node& node : points->items) {
+            Point point;
+            if (read_point(node, point)) {
+                out.points.push_back(std::move(point));
+            }
+        }
+        if (const Node* const omitted = root.get("omitted")) {
+            for (const Node& node : omitted->items) {
+                out.omitted.push_back(text(node, "row"));
+            }
+        }
+        return !diagnostics_.has_errors();
+    }
+
+private:
+    void complain(Code code, const Node& node, std::string text, std::string help = {}) {
+        diagnostics_.add({code, node.place, std::move(text), std::move(help), "", false});
+    }
+
+    void keys(const Node& node, const std::vector<std::string>& known, const char* what) {
+        for (const scenario::Member& member : node.members) {
+            if (std::find(known.begin(), known.end(), member.key) == known.end()) {
+                diagnostics_.add(
+                    {Code::UnknownKey, member.place,
+                     fmt::format("{} has no key {}", what, scenario::quoted(member.key)),
+                     scenario::suggest(member.key, known), "", false});
+            }
+        }
+    }
+
+    static std::string text(const Node& node, const char* key) {
+        const Node* const found = node.get(key);
+        return found != nullptr && found->is(Node::Kind::String) ? found->text : "";
+    }
+
+    std::optional<double> number(const Node& node, const char* what) {
+        if (node.is(Node::Kind::Null)) {
+            return std::nullopt;
+        }
+        double value = 0;
+        const char* const end = node.text.data() + node.text.size();
+        if (!node.is(Node::Kind::Number) ||
+            std::from_chars(node.text.data(), end, value).ptr != end) {
+            complain(Code::WrongType, node, fmt::format("{} is a number", what));
+            return std::nullopt;
+        }
+        return value;
+    }
+
+    const Node* list(const Node& node, const char* key, std::size_t length) {
+        const Node* const found = node.get(key);
+        if (found == nullptr) {
+            return nullptr;
+        }
+        if (!found->is(Node::Kind::Array) || found->items.size() != length) {
+            complain(Code::ListLength, *found,
+                     fmt::format("\"{}\" is a list of {} values, one for each of x", key, length));
+            return nullptr;
+        }
+        return found;
+    }
+
+    // Sets the field that a dotted path names.
+    void replace(Node& experiment, const Node& name, const Node& value) {
+        Node* at = &experiment;
+        std::string_view path = name.text;
+        while (true) {
+            const std::size_t dot = path.find('.');
+            const std::string_view key = path.substr(0, dot);
+            if (at->is(Node::Kind::Array)) {
+                std::size_t index = 0;
+                const auto end = key.data() + key.size();
+                if (std::from_chars(key.data(), end, index).ptr != end ||
+                    index >= at->items.size()) {
+                    complain(Code::UnknownField, name,
+                             fmt::format("there is no item {} in the experiment", key));
+                    return;
+                }
+                at = &at->items[index];
+                if (dot == std::string_view::npos) {
+                    *at = value;
+                    return;
+                }
+            } else if (dot == std::string_view::npos) {
+                at->set(key, value);
+                return;
+            } else {
+                scenario::Member* const next = at->find(key);
+                if (next == nullptr) {
+                    complain(Code::UnknownField, name,
+                             fmt::format("the experiment has no {}", scenario::quoted(key)));
+                    return;
+                }
+                at = &next->value;
+            }
+            path.remove_prefix(dot + 1);
+        }
+    }
+
+    platform::Experiment at(const Node& experiment, const Node& name, const Node& value,
+                            std::string& text) {
+        Node changed = experiment;
+        if (name.text != "client") {
+            replace(changed, name, value);
+        }
+        text = to_json(changed, 0);
+        return read_experiment(changed, diagnostics_);
+    }
+
+    void read_metric(const Node& node, Point& point) {
+        const Node* const metric = node.get("metric");
+        std::vector<std::string> names;
+        for (const MetricName& one : kMetrics) {
+            names.emplace_back(one.name);
+            if (metric != nullptr && metric->text == one.name) {
+                point.metric = one.metric;
+                names.clear();
+                break;
+            }
+        }
+        if (metric == nullptr) {
+            complain(Code::MissingKey, node, "the point has no \"metric\"");
+        } else if (!names.empty()) {
+            complain(Code::NotAChoice, *metric,
+                     fmt::format("\"metric\" cannot be {}", scenario::quoted(metric->text)),
+                     scenario::suggest(metric->text, names));
+        }
+        if (node.get("baseline") != nullptr) {
+            const std::string combine = text(node, "combine");
+            const std::string of = text(node, "of");
+            point.difference = combine == "difference";
+            point.of_latency = of != "throughput_gbps";
+            if (combine != "ratio" && combine != "difference") {
+                complain(Code::NotAChoice, *node.get("baseline"),
+                         "a point with a baseline has \"combine\": ratio or difference");
+            }
+            if (of != "latency_ns" && of != "throughput_gbps") {
+                complain(Code::NotAChoice, *node.get("baseline"),
+                         "a point with a baseline has \"of\": latency_ns or throughput_gbps");
+            }
+        }
+    }
+
+    void read_values(const Node& node, const Node& experiment, const Node& x, Point& point) {
+        const Node* const name = x.get("name");
+        const Node* const values = x.get("values");
+        if (name == nullptr || values == nullptr || !values->is(Node::Kind::Array)) {
+            complain(Code::MissingKey, x, "\"x\" has \"name\" and a list \"values\"");
+            return;
+        }
+        point.x_name = name->text;
+        point.by_client = name->text == "client";
+        const std::size_t count = values->items.size();
+        const Node* const measured = list(node, "measured", count);
+        const Node* const ranges = list(node, "measured_range", count);
+        if (measured == nullptr && ranges == nullptr) {
+            complain(Code::MissingKey, node, "the point has neither \"measured\" nor a range");
+        }
+        const Node* const baseline = node.get("baseline");
+        for (std::size_t i = 0; i < count; ++i) {
+            const Node& value = values->items[i];
+            PointValue out;
+            out.x = value.is(Node::Kind::String)    ? value.text
+                    : value.is(Node::Kind::Boolean) ? (value.boolean ? "true" : "false")
+                                                    : to_json(value, 0);
+            if (point.metric == Metric::MarginalGbps) {
+                if (!value.is(Node::Kind::Array) || value.items.size() != 2) {
+                    complain(Code::ListLength, value, "a value of a marginal rate is a pair");
+                    continue;
+                }
+                out.experiment = at(experiment, *name, value.items[0], out.text);
+                out.second = at(experiment, *name, value.items[1], out.second_text);
+            } else {
+                out.experiment = at(experiment, *name, value, out.text);
+            }
+            if (point.by_client) {
+                out.client = static_cast<std::size_t>(number(value, "a client").value_or(0));
+            }
+            if (baseline != nullptr) {
+                out.baseline_text = to_json(*baseline, 0);
+                out.baseline = read_experiment(*baseline, diagnostics_);
+            }
+            if (measured != nullptr) {
+                out.measured = number(measured->items[i], "a measured value");
+            }
+            if (ranges != nullptr && ranges->items[i].items.size() == 2) {
+                out.has_range = true;
+                out.low = number(ranges->items[i].items[0], "a bound");
+                out.high = number(ranges->items[i].items[1], "a bound");
+            }
+            point.values.push_back(std::move(out));
+        }
+    }
+
+    bool read_point(const Node& node, Point& point) {
+        keys(node,
+             {"id",         "row",           "testbed",     "source",       "tag",
+              "experiment", "baseline",      "combine",     "of",           "metric",
+              "x",          "measured",      "measured_range", "measured_cycles", "clock_ghz",
+              "source_values", "source_unit", "spread",     "free_offset_ns", "tolerance",
+              "constrains", "inferred",      "notes"},
+             "a point");
+        point.id = text(node, "id");
+        point.row = text(node, "row");
+        point.testbed = text(node, "testbed");
+        point.source = text(node, "source");
+        const Node* const experiment = node.get("experiment");
+        const Node* const x = node.get("x");
+        const Node* const tolerance = node.get("tolerance");
+        if (point.id.empty() || point.row.empty() || experiment == nullptr || x == nullptr ||
+            tolerance == nullptr) {
+            complain(Code::MissingKey, node,
+                     "a point has \"id\", \"row\", \"experiment\", \"x\" and \"tolerance\"");
+            return false;
+        }
+        point.tolerance = number(*tolerance, "\"tolerance\"").value_or(0);
+        read_metric(node, point);
+        read_values(node, *experiment, *x, point);
+        if (const Node* const offset = node.get("free_offset_ns")) {
+            if (offset->items.size() == 2) {
+                point.free_offset = {number(offset->items[0], "a bound").value_or(0),
+                                     number(offset->items[1], "a bound").value_or(0)};
+            }
+        }
+        if (const Node* const inferred = node.get("inferred")) {
+            for (const Node& field : inferred->items) {
+                point.inferred.push_back(field.text);
+            }
+        }
+        return true;
+    }
+
+    Diagnostics& diagnostics_;
+};
+
+}  // namespace
+
+const char* metric_name(Metric metric) {
+    for (const MetricName& one : kMetrics) {
+        if (one.metric == metric) {
+            return one.name;
+        }
+    }
+    return "?";
+}
+
+bool read_points(const std::string& path, scenario::SourceSet& sources, Diagnostics& diagnostics,
+                 PointFile& out) {
+    out.path = path;
+    Node root;
+    return scenario::read_json_file(path, {}, sources, diagnostics, root) &&
+           Reader(diagnostics).file(root, out);
+}
+
+}  // namespace ioasim::tools
