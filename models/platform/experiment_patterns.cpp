@@ -12,12 +12,13 @@
 #include "models/platform/bare_program.hpp"
 #include "models/platform/dsa_bench.hpp"
 #include "models/platform/dsa_patterns.hpp"
+#include "models/platform/nic_patterns.hpp"
 #include "models/platform/platform.hpp"
 
 namespace ioasim::platform {
 namespace {
 
-constexpr std::array<PatternSpec, 9> kPatterns{{
+constexpr std::array<PatternSpec, 11> kPatterns{{
     {"window", Topology::IntegratedDsa, &DsaBench::platform, &run_window},
     {"burst", Topology::IntegratedDsa, &DsaBench::platform, &run_burst},
     {"single", Topology::IntegratedDsa, &DsaBench::platform, &run_single},
@@ -27,6 +28,8 @@ constexpr std::array<PatternSpec, 9> kPatterns{{
     {"page_list", Topology::IntegratedDsa, &DsaBench::platform, &run_page_list},
     {"shared", Topology::IntegratedDsa, &DsaBench::platform, &run_shared},
     {"trace", Topology::IntegratedDsa, &DsaBench::platform, &run_trace},
+    {"dma_read", Topology::DiscreteNic, &nic_platform, &run_dma_read},
+    {"dma_stream", Topology::DiscreteNic, &nic_platform, &run_dma_stream},
 }};
 
 double nothing() {
@@ -45,19 +48,17 @@ std::vector<Measurement> refused(std::size_t count, const std::string& why) {
 }  // namespace
 
 const PatternSpec* find_pattern(const std::string& name, Topology topology) {
-    const auto found =
-        std::find_if(kPatterns.begin(), kPatterns.end(), [&](const PatternSpec& spec) {
-            return spec.name == name && spec.topology == topology;
-        });
+    const auto found = std::find_if(
+        kPatterns.begin(), kPatterns.end(),
+        [&](const PatternSpec& spec) { return spec.name == name && spec.topology == topology; });
     return found == kPatterns.end() ? nullptr : &*found;
 }
 
 const std::vector<std::string>& pattern_names() {
     static const std::vector<std::string> names{
-        "window",   "burst",      "single",        "batch",          "batch_pipeline",
-        "split",    "page_list",  "shared",        "trace",          "dma_read",
-        "dma_stream", "invalidate", "io_page_fault", "cpu_page_fault", "vmexit",
-        "primitive"};
+        "window",        "burst",          "single", "batch",    "batch_pipeline", "split",
+        "page_list",     "shared",         "trace",  "dma_read", "dma_stream",     "invalidate",
+        "io_page_fault", "cpu_page_fault", "vmexit", "primitive"};
     return names;
 }
 

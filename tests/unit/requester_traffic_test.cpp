@@ -1,0 +1,259 @@
+// Traffic of a test requester: where its blocks lie, how many are under way, what is counted.
+#include <deque>
+#include <set>
+
+#include <doctest/doctest.h>
+
+#include "models/pcie/pcie_layout.hpp"
+#include "models/platform/nic_patterns.hpp"
+#include "models/platform/platform.hpp"
+#include "models/platform/timing_profile.hpp"
+#include "models/requester/requester_core.hpp"
+
+using namespace ioasim;
+using namespace ioasim::requester;
+
+namespace {
+
+TimePs g_now;
+
+struct Bench final : Fabric {
+    explicit Bench(const RequesterParams& params = requester_param_table().defaults())
+        : recorder([] { return g_now; }),
+          core(params, Rid{0x0108}, recorder.name("dev0"), *this, probes, recorder,
+               recorder.source("dev0")) {
+        g_now = TimePs{1};
+    }
+    TimePs send(TimePs now, pcie::Tlp tlp) override {
+        sent.push_back(std::move(tlp));
+        return free_at = now + TimePs{100};
+    }
+    std::vector<pcie::Tlp> drop_requests(TimePs) override { return {}; }
+    std::optional<TimePs> all_sent() const override {
+        return held ? std::nullopt : std::optional<TimePs>(free_at);
+    }
+    void set(std::uint32_t offset, std::uint64_t value, unsigned size = 4) {
+        core.write_register(g_now, offset, value, size);
+    }
+    std::uint64_t get(std::uint32_t offset, unsigned size = 4) const {
+        return core.read_register(offset, size);
+    }
+    void start(std::uint32_t block, std::uint64_t count, std::uint32_t outstanding,
+               std::uint32_t control, std::uint64_t window = 0x10000) {
+        set(reg::kTrafficBase, 0x40000, 8);
+        set(reg::kTrafficWindow, window, 8);
+        set(reg::kTrafficBlock, block);
+        set(reg::kTrafficCount, count);
+        set(reg::kTrafficOutstanding, outstanding);
+        set(reg::kTrafficControl, control);
+        set(reg::kTrafficGo, 1);
+    }
+    void pass(TimePs time) {
+        g_now += time;
+        core.advance(g_now);
+    }
+    pcie::Tlp take() {
+        REQUIRE_FALSE(sent.empty());
+        pcie::Tlp tlp = sent.front();
+        sent.pop_front();
+        return tlp;
+    }
+    void answer(const pcie::Tlp& request) {
+        pcie::Tlp completion = pcie::make_completion(request, pcie::CplStatus::Success);
+        completion.data.assign(request.length, 0);
+        core.answer(g_now, completion);
+    }
+    State state() const { return state_of(get(reg::kTrafficStatus)); }
+    Outcome outcome() const { return outcome_of(get(reg::kTrafficStatus)); }
+
+    Probes probes;
+    trace::Recorder recorder;
+    std::deque<pcie::Tlp> sent;
+    TimePs free_at;
+    bool held = false;
+    RequesterCore core;
+};
+
+constexpr std::uint32_t in_order(traffic::Order order) {
+    return static_cast<std::uint32_t>(order) << traffic::kOrderShift;
+}
+
+}  // namespace
+
+TEST_CASE("traffic: so many blocks are under way, the next begins when one has ended") {
+    Bench b;
+    b.start(64, 5, 3, 0);
+    REQUIRE(b.sent.size() == 3);
+    CHECK(b.sent[2].address == 0x40080);
+    b.answer(b.take());
+    REQUIRE(b.sent.size() == 3);
+    CHECK(b.sent[2].address == 0x400C0);
+    while (!b.sent.empty()) {
+        b.answer(b.take());
+    }
+    CHECK(b.state() == State::Done);
+    CHECK(b.outcome() == Outcome::Ok);
+    CHECK(b.get(reg::kTrafficEnded) == 5);
+}
+
+TEST_CASE("traffic: blocks at random places lie in the window, aligned, and differ by seed") {
+    std::set<std::uint64_t> places[2];
+    for (std::uint64_t seed : {1, 2}) {
+        Bench b;
+        b.set(reg::kTrafficSeed, seed, 8);
+        b.start(64, 100, 1, in_order(traffic::Order::Random));
+        while (!b.sent.empty()) {
+            const pcie::Tlp tlp = b.take();
+            CHECK(tlp.address % 64 == 0);
+            CHECK(tlp.address >= 0x40000);
+            CHECK(tlp.address < 0x50000);
+            places[seed - 1].insert(tlp.address);
+            b.answer(tlp);
+        }
+    }
+    CHECK(places[0].size() > 80);
+    CHECK(places[0] != places[1]);
+}
+
+TEST_CASE("traffic: a list of addresses is gone through again and again") {
+    Bench b;
+    b.set(reg::kData, 0x7000, 8);
+    b.set(reg::kData + 8, 0x9000, 8);
+    b.set(reg::kTrafficListed, 2);
+    b.start(64, 3, 1, in_order(traffic::Order::List));
+    for (const std::uint64_t address : {0x7000, 0x9000, 0x7000}) {
+        const pcie::Tlp tlp = b.take();
+        CHECK(tlp.address == address);
+        b.answer(tlp);
+    }
+}
+
+TEST_CASE("traffic: latencies and elapsed time leave the ignored blocks out") {
+    Bench b;
+    b.set(reg::kTrafficIgnored, 1);
+    b.start(64, 2, 1, 0);
+    for (const std::uint64_t latency : {1000, 200, 300}) {
+        b.pass(TimePs{latency});
+        b.answer(b.take());
+    }
+    CHECK(b.get(reg::kTrafficSum, 8) == 500);
+    CHECK(b.get(reg::kTrafficElapsed, 8) == 500);
+    CHECK(b.get(reg::kTrafficShortest, 8) == 200);
+    CHECK(b.get(reg::kTrafficLongest, 8) == 300);
+    CHECK(b.get(reg::kTrafficJournaled) == 2);
+    CHECK(b.get(reg::kJournal, 8) == (200 | std::uint64_t{300} << 32U));
+}
+
+TEST_CASE("traffic: through the DMA engine requests leave later and data come through it") {
+    RequesterParams params = requester_param_table().defaults();
+    params.engine_latency = 50_ns;
+    params.engine_bandwidth = 1000;  // a byte a nanosecond
+    Bench b(params);
+    b.start(64, 1, 1, traffic::kEngine);
+    CHECK(b.sent.empty());
+    b.pass(50_ns);
+    b.answer(b.take());
+    CHECK(b.state() == State::Busy);
+    b.pass(64_ns);
+    CHECK(b.state() == State::Done);
+    CHECK(b.get(reg::kTrafficSum, 8) == 114'000);
+}
+
+TEST_CASE("traffic: the DMA engine has no more under way than it can") {
+    RequesterParams params = requester_param_table().defaults();
+    params.engine_latency = 1_ns;
+    params.engine_outstanding = 4;
+    Bench b(params);
+    b.start(64, 100, 0, traffic::kEngine);
+    b.pass(1_ns);
+    CHECK(b.sent.size() == 4);
+}
+
+TEST_CASE("traffic: written blocks follow each other as the link takes them") {
+    Bench b;
+    b.start(512, 2, 1, traffic::kWrite);
+    CHECK(b.sent.size() == 2);  // two payloads of 256 bytes
+    b.pass(TimePs{100});
+    CHECK(b.sent.size() == 4);
+    b.held = true;
+    b.pass(TimePs{50});
+    CHECK(b.state() == State::Busy);
+    b.held = false;
+    b.pass(TimePs{100});
+    CHECK(b.state() == State::Done);
+}
+
+TEST_CASE("traffic: a block is split at pages and counts when all of it is there") {
+    Bench b;
+    b.set(reg::kData, 0x1FC0, 8);
+    b.set(reg::kTrafficListed, 1);
+    b.start(128, 1, 1, in_order(traffic::Order::List));
+    const pcie::Tlp first = b.take();
+    const pcie::Tlp second = b.take();
+    CHECK(second.address == 0x2000);
+    b.answer(second);
+    CHECK(b.state() == State::Busy);
+    b.answer(first);
+    CHECK(b.state() == State::Done);
+}
+
+TEST_CASE("traffic: requests that fail are counted and name the outcome") {
+    Bench b;
+    b.start(64, 1, 1, 0);
+    b.core.answer(g_now, pcie::make_completion(b.take(), pcie::CplStatus::UnsupportedRequest));
+    CHECK(b.state() == State::Done);
+    CHECK(b.outcome() == Outcome::UnsupportedRequest);
+    CHECK(b.get(reg::kTrafficFailed) == 1);
+}
+
+TEST_CASE("traffic: what makes no sense is refused") {
+    Bench b;
+    b.start(64, 1, 1, 0, 32);  // the window is smaller than a block
+    CHECK(b.outcome() == Outcome::Refused);
+    CHECK(b.sent.empty());
+}
+
+TEST_CASE("traffic: a reset forgets it, late completions included") {
+    Bench b;
+    b.start(64, 1, 1, 0);
+    pcie::Tlp order;
+    order.kind = pcie::TlpKind::ConfigWrite;
+    order.address = pcie::config::kDevCtl;
+    order.length = 2;
+    order.data = {0x10, 0xA8};  // initiate function-level reset
+    b.core.configure(g_now, order);
+    CHECK(b.state() == State::Idle);
+    b.answer(b.take());
+    CHECK(b.get(reg::kTrafficEnded) == 0);
+}
+
+TEST_CASE("stream addresses: reads of page tables a block, by what an entry of each level keeps") {
+    for (const std::uint64_t milli : {1000, 1760, 2500, 4360, 5000}) {
+        const platform::StreamAddresses s = platform::stream_addresses(milli, 4096);
+        REQUIRE(s.blocks.size() == 1000);
+        std::uint64_t reads = 0;
+        for (std::size_t i = 1; i < s.blocks.size(); ++i) {
+            std::uint64_t own = 1;
+            for (unsigned level = 2; level <= s.levels; ++level) {
+                const unsigned shift = 12 + 9 * (level - 1);
+                own = s.blocks[i] >> shift == s.blocks[i - 1] >> shift ? own : level;
+            }
+            reads += own;
+        }
+        CHECK(reads == doctest::Approx(static_cast<double>(milli)).epsilon(0.005));
+    }
+    CHECK(platform::stream_addresses(5001, 4096).blocks.empty());
+}
+
+TEST_CASE("timing profiles: every value belongs to a parameter and its range") {
+    for (const platform::ProfileValue& v : platform::discrete_nic_profile().values) {
+        const ParamInfo* info = nullptr;
+        for (const ParamTableBase* const table : platform::param_tables()) {
+            info = table->owner() == v.component ? table->find(v.path) : info;
+        }
+        CAPTURE(v.component);
+        CAPTURE(v.path);
+        REQUIRE(info != nullptr);
+        CHECK(info->allows(v.value));
+    }
+}
