@@ -54,6 +54,10 @@ std::optional<TimePs> Iommu::next_wakeup() const {
 
 void Iommu::send_memory(TimePs at, memory::MemRequest request) {
     const std::uint64_t bytes = pcie::kHeaderBytes + request.data.size();
+    if (RequestPipeline::is_walk(request.tag)) {
+        memory_.send_walk(now(), at, std::move(request), bytes);
+        return;
+    }
     memory_.send(at, std::move(request), bytes);
 }
 

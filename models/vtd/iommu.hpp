@@ -11,6 +11,38 @@
 
 namespace ioasim::vtd {
 
+// The unit's way to memory. Requests of devices and of the unit keep their order on the link; reads
+// of walkers leave when their walker is ready, whatever else is under way.
+class MemoryWay {
+public:
+    explicit MemoryWay(const sim::LinkParams& params) : params_(params), link_(params) {}
+    void bind(sim::Inbox<memory::MemRequest>& target, std::uint32_t port) {
+        link_.bind(target, port);
+        target_ = &target;
+        port_ = port;
+    }
+    void send(TimePs at, memory::MemRequest request, std::uint64_t bytes) {
+        link_.send(at, std::move(request), bytes);
+    }
+    void send_walk(TimePs now, TimePs at, memory::MemRequest request, std::uint64_t bytes) {
+        if (params_.bytes_per_us != 0) {
+            link_.send(at, std::move(request), bytes);
+            return;
+        }
+        SIM_CHECK(target_ != nullptr, "a walk without memory");
+        ++walks_;
+        target_->deliver(now, at + params_.latency, port_, std::move(request));
+    }
+    std::uint64_t sent() const { return link_.sent() + walks_; }
+
+private:
+    sim::LinkParams params_;
+    sim::Link<memory::MemRequest> link_;
+    sim::Inbox<memory::MemRequest>* target_ = nullptr;
+    std::uint32_t port_ = 0;
+    std::uint64_t walks_ = 0;
+};
+
 class Iommu final : public sim::Module, private UnitPort {
 public:
     // Ports of inbox(): accesses of CPUs to the registers, and what devices send.
@@ -25,7 +57,7 @@ public:
     sim::Inbox<memory::MemResponse>& memory_inbox() { return memory_inbox_; }
     // To the root complex: completions and interrupts.
     sim::Link<pcie::Tlp>& fabric() { return fabric_; }
-    sim::Link<memory::MemRequest>& memory() { return memory_; }
+    MemoryWay& memory() { return memory_; }
     // The link that brings requests of devices; its credits go back as they are taken in.
     void return_credits_to(sim::Link<pcie::Tlp>& link) { requests_from_ = &link; }
 
@@ -44,7 +76,7 @@ private:
     sim::Inbox<pcie::Tlp> inbox_;
     sim::Inbox<memory::MemResponse> memory_inbox_;
     sim::Link<pcie::Tlp> fabric_;
-    sim::Link<memory::MemRequest> memory_;
+    MemoryWay memory_;
     sim::Link<pcie::Tlp>* requests_from_ = nullptr;
     RemappingUnit unit_;
 };

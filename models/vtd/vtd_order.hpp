@@ -83,4 +83,27 @@ private:
     std::deque<bool> window_;  // issued and not yet contiguous done
 };
 
+// Reads and writes of one function that leave the unit in order of arrival, where the unit lets
+// none pass.
+class RequestLine {
+public:
+    std::uint64_t take() {
+        gone_.push_back(false);
+        return first_ + gone_.size() - 1;
+    }
+    bool first(std::uint64_t place) const { return place == first_; }
+    void leave(std::uint64_t place) {
+        SIM_CHECK(place >= first_ && place - first_ < gone_.size(), "place {} left twice", place);
+        gone_[static_cast<std::size_t>(place - first_)] = true;
+        while (!gone_.empty() && gone_.front()) {
+            gone_.pop_front();
+            ++first_;
+        }
+    }
+
+private:
+    std::uint64_t first_ = 0;
+    std::deque<bool> gone_;
+};
+
 }  // namespace ioasim::vtd

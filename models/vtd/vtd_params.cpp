@@ -261,6 +261,15 @@ const ParamTable<VtdParams>& vtd_param_table() {
                 "modelling choice: above the read buffers of all devices of a platform");
         t.time("iotlb.lookup", &VtdParams::iotlb_lookup, 0_ps, 1_us, 2_ns, "A look-up that hits.",
                "IOMMU on against off: same median, mean + 2.7 ns (Neugebauer et al., SIGCOMM'18)");
+        t.flag("in_order", &VtdParams::in_order, false,
+               "Reads and writes of a function leave the unit in order of arrival: what hits the "
+               "IOTLB waits for what misses.",
+               "VT-d specification leaves it open; random reads with some misses slow down as if "
+               "so (Neugebauer et al., SIGCOMM'18, raw data)");
+        t.time("walk.setup", &VtdParams::walk_setup, 0_ps, 10_us, 0_ps,
+               "From a miss to the first read of its walk, beyond the look-up.",
+               "modelling choice; 65 ns a page beside its reads (Fast & Safe IO Memory "
+               "Protection, SOSP'24, fit)");
         t.time("walk.step", &VtdParams::walk_step, 0_ps, 1_us, 2_ns,
                "From the data of one walk read to the next read.",
                "modelling choice: the memory read dominates a walk step");

@@ -99,8 +99,10 @@ struct VtdParams {
     // Concurrency.
     std::uint64_t walkers = 0;
     std::uint64_t requests = 0;
+    bool in_order = false;
     // Latencies.
     TimePs iotlb_lookup;
+    TimePs walk_setup;
     TimePs walk_step;
     TimePs register_access;
     TimePs command;

@@ -163,6 +163,10 @@ inline const Mark kQueueError{"vtd.queue_error", "the invalidation queue stopped
 inline const Mark kUpdateRace{"vtd.update_race",
                               "an entry changed between a walk's read and its flag update"};
 inline const Mark kWalkJoined{"vtd.walk_joined", "a request waited for another's walk of its page"};
+inline const Defect kReadsPass{"vtd.hits_pass_misses",
+                               "requests of a function pass each other though the unit keeps "
+                               "their order"};
+
 inline const Mark kWalkedAhead{"vtd.walked_ahead",
                                "a page was walked before any request asked for it"};
 inline const Mark kWalkersBusy{"vtd.walkers_busy", "a request waited for a free walker"};

@@ -101,6 +101,11 @@ void RequestPipeline::take(TimePs now, Tlp tlp) {
     SIM_CHECK(slot.tlp.address / kPageSize ==
                   (slot.tlp.address + std::max(slot.tlp.length, 1U) - 1) / kPageSize,
               "request of {} bytes at {:#x} crosses a page", slot.tlp.length, slot.tlp.address);
+    const bool plain = slot.tlp.kind == TlpKind::MemRead || slot.tlp.kind == TlpKind::MemWrite;
+    if (plain && params_.in_order && !probes_.has(kReadsPass)) {
+        slot.in_line = true;
+        slot.place = slot.requester->line.take();
+    }
     recorder_.emit(source_, trace::VtdRequest{name_, slot.tlp.requester, shown_pasid(slot.tlp),
                                               Iova{slot.tlp.address}, slot.tlp.length,
                                               is_write(slot.tlp), slot.tlp.descriptor});
@@ -128,7 +133,7 @@ bool RequestPipeline::handle_interrupt_range(TimePs now, std::uint32_t index) {
     }
     if (tlp.kind == TlpKind::MemRead && tlp.length == 0) {
         port_.send_fabric(now, pcie::make_completion(tlp, CplStatus::Success));
-        release(now, index);
+        release_and_pump(now, index);
         return true;
     }
     block(now, index, FaultReason::BadInterruptRequest, false);
@@ -143,8 +148,16 @@ void RequestPipeline::end_epoch(TimePs now, DrainTracker::Epoch epoch) {
     }
 }
 
+void RequestPipeline::leave_line(Slot& slot) {
+    if (slot.in_line) {
+        slot.in_line = false;
+        slot.requester->line.leave(slot.place);
+    }
+}
+
 void RequestPipeline::release(TimePs now, std::uint32_t index) {
     Slot& slot = slots_[index];
+    leave_line(slot);
     if (slot.counted) {
         slot.counted = false;
         end_epoch(now, slot.epoch);
@@ -178,6 +191,9 @@ void RequestPipeline::after_change(TimePs now) {
 
 bool RequestPipeline::may_go(const Slot& slot) const {
     const RequesterOrder& order = slot.requester->order;
+    if (slot.in_line && !slot.requester->line.first(slot.place)) {
+        return false;
+    }
     switch (slot.tlp.kind) {
         case TlpKind::Completion:
             return order.all_done(slot.ticket);
@@ -210,34 +226,44 @@ void RequestPipeline::make_ready(TimePs at, std::uint32_t index) {
     if (slot.posted) {
         pump(at, requester);
     } else {
+        const bool next_may = slot.in_line;
         go(at, index);
+        if (next_may) {
+            pump(at, requester);
+        }
     }
 }
 
 void RequestPipeline::pump(TimePs at, Requester& requester) {
-    while (!requester.posted.empty()) {
-        const std::uint32_t index = requester.posted.front();
-        if (!slots_[index].ready || !may_go(slots_[index])) {
-            break;
-        }
-        requester.posted.pop_front();
-        go(at, index);
-    }
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < requester.held.size(); ++i) {
-        const std::uint32_t index = requester.held[i];
-        if (may_go(slots_[index])) {
+    bool again = true;
+    while (again) {
+        while (!requester.posted.empty()) {
+            const std::uint32_t index = requester.posted.front();
+            if (!slots_[index].ready || !may_go(slots_[index])) {
+                break;
+            }
+            requester.posted.pop_front();
             go(at, index);
-        } else {
-            requester.held[kept++] = index;
         }
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < requester.held.size(); ++i) {
+            const std::uint32_t index = requester.held[i];
+            if (may_go(slots_[index])) {
+                go(at, index);
+            } else {
+                requester.held[kept++] = index;
+            }
+        }
+        // In line, whoever left may have been what an earlier one waited for.
+        again = params_.in_order && kept != requester.held.size();
+        requester.held.resize(kept);
     }
-    requester.held.resize(kept);
 }
 
 void RequestPipeline::go(TimePs at, std::uint32_t index) {
     Slot& slot = slots_[index];
     RequesterOrder& order = slot.requester->order;
+    leave_line(slot);
     if (slot.posted) {
         order.issue(slot.ticket);
     }

@@ -80,10 +80,12 @@ public:
     // Upper 32 bits of memory tags.
     static constexpr std::uint64_t kDmaTag = 1;
     static constexpr std::uint64_t kWalkTag = 2;
+    static constexpr bool is_walk(std::uint64_t tag) { return tag >> 32U == kWalkTag; }
 
 private:
     struct Requester {
         RequesterOrder order;
+        RequestLine line;
         std::deque<std::uint32_t> posted;  // slots not issued, in order
         std::vector<std::uint32_t> held;   // other slots that wait for posted ones
     };
@@ -97,6 +99,8 @@ private:
         bool ready = false;
         bool blocked = false;
         bool counted = false;
+        bool in_line = false;  // leaves after those that came before
+        std::uint64_t place = 0;
         bool snoop = false;  // the access is snooped whatever the device says
         // A translation request: `tlp.address` runs over the pages.
         bool no_write = false;
@@ -117,6 +121,8 @@ private:
     void take(TimePs now, pcie::Tlp tlp);
     void end_epoch(TimePs now, DrainTracker::Epoch epoch);
     void release(TimePs now, std::uint32_t index);
+    void leave_line(Slot& slot);
+    void release_and_pump(TimePs now, std::uint32_t index);
     void after_change(TimePs now);
     bool handle_interrupt_range(TimePs now, std::uint32_t index);
 

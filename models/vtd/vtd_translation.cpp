@@ -181,7 +181,7 @@ void RequestPipeline::block(TimePs now, std::uint32_t index, FaultReason reason,
         Tlp completion = pcie::make_completion(tlp, CplStatus::Success);
         completion.data.assign(tlp.length, 0xFF);
         port_.send_fabric(now, std::move(completion));
-        release(now, index);
+        release_and_pump(now, index);
         return;
     } else if (params_.blocked_read == BlockedRead::Abort) {
         outcome = FaultOutcome::Abort;
@@ -201,7 +201,16 @@ void RequestPipeline::refuse(TimePs now, std::uint32_t index, CplStatus status) 
     if (!pcie::is_posted(slot.tlp.kind)) {
         port_.send_fabric(now, pcie::make_completion(slot.tlp, status));
     }
+    release_and_pump(now, index);
+}
+
+// Who stood behind it may go now.
+void RequestPipeline::release_and_pump(TimePs now, std::uint32_t index) {
+    Requester* const requester = slots_[index].in_line ? slots_[index].requester : nullptr;
     release(now, index);
+    if (requester != nullptr) {
+        pump(now, *requester);
+    }
 }
 
 // --- walks --------------------------------------------------------------------------------------
@@ -253,7 +262,7 @@ void RequestPipeline::run_walk(TimePs now, std::uint32_t walker) {
     if (action.kind == WalkAction::Kind::Done) {
         finish_walk(now, walker);
     } else {
-        do_action(now + params_.iotlb_lookup, walker, action);
+        do_action(now + params_.iotlb_lookup + params_.walk_setup, walker, action);
     }
 }
 
