@@ -35,7 +35,7 @@ constexpr std::uint64_t kSettling = 1'000;
 constexpr std::uint64_t kStreamBlocks = 2'000;
 constexpr std::uint64_t kStreamSettling = 1'000;  // more than the unit holds
 constexpr std::uint64_t kSeed = 20180820;
-constexpr TimePs kGlance = 5_us;
+constexpr TimePs kGlance{5'000'000};  // between looks at a status register
 constexpr unsigned kMostLevels = 5;
 
 BareStep step_of(BareKind kind, std::map<std::string, std::uint64_t> numbers,
@@ -284,8 +284,8 @@ void run_dma_stream(Harness& harness) {
     Measurement& m = harness.results.front();
     const StreamAddresses s = stream_addresses(e.iommu ? e.walk_reads_milli : 1000, e.block_bytes);
     if (s.blocks.empty()) {
-        m.problem = fmt::format("no table costs {} reads a block",
-                                static_cast<double>(e.walk_reads_milli) / 1e3);
+        m.problem = fmt::format("no table costs {}.{:03} reads a block", e.walk_reads_milli / 1000,
+                                e.walk_reads_milli % 1000);
         return;
     }
     NicBench bench(harness, s.levels);

@@ -291,3 +291,17 @@ TEST_CASE("vtd order: posted requests in order, reads behind them, ends seen in 
     order.finish(first);
     CHECK(order.all_done(read));
 }
+
+TEST_CASE("request line: the first that has not left may go, whoever else is ready") {
+    RequestLine line;
+    const auto a = line.take();
+    const auto b = line.take();
+    const auto c = line.take();
+    CHECK(line.first(a));
+    CHECK_FALSE(line.first(b));
+    line.leave(b);  // ended without going: refused
+    CHECK(line.first(a));
+    line.leave(a);
+    CHECK(line.first(c));
+    CHECK_THROWS(line.leave(a));
+}
