@@ -10,12 +10,13 @@
 #include "models/platform/bare_program.hpp"
 #include "models/platform/dsa_bench.hpp"
 #include "models/platform/dsa_patterns.hpp"
+#include "models/platform/nic_patterns.hpp"
 #include "models/platform/platform.hpp"
 
 namespace ioasim::platform {
 namespace {
 
-constexpr std::array<PatternSpec, 9> kPatterns{{
+constexpr std::array<PatternSpec, 11> kPatterns{{
     {"window", Topology::IntegratedDsa, &DsaBench::platform, &run_window},
     {"burst", Topology::IntegratedDsa, &DsaBench::platform, &run_burst},
     {"single", Topology::IntegratedDsa, &DsaBench::platform, &run_single},
@@ -25,6 +26,8 @@ constexpr std::array<PatternSpec, 9> kPatterns{{
     {"page_list", Topology::IntegratedDsa, &DsaBench::platform, &run_page_list},
     {"shared", Topology::IntegratedDsa, &DsaBench::platform, &run_shared},
     {"trace", Topology::IntegratedDsa, &DsaBench::platform, &run_trace},
+    {"dma_read", Topology::DiscreteNic, &nic_platform, &run_dma_read},
+    {"dma_stream", Topology::DiscreteNic, &nic_platform, &run_dma_stream},
 }};
 
 std::vector<Measurement> refused(std::size_t count, const std::string& why) {
