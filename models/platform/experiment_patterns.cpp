@@ -71,7 +71,7 @@ void Harness::run_together(const std::vector<std::function<void(ExecContext&)>>&
 }
 
 std::vector<Measurement> carry_out(const std::vector<Experiment>& series,
-                                   const std::vector<ParamOverride>& params,
+                                   const ExperimentParams& params,
                                    const std::function<void(sim::Simulation&)>& prepare,
                                    const std::function<void()>& finish) {
     const Experiment& first = series.front();
@@ -87,7 +87,8 @@ std::vector<Measurement> carry_out(const std::vector<Experiment>& series,
         prepare(sim);
     }
     PlatformConfig config = pattern->platform(first);
-    config.params.insert(config.params.end(), params.begin(), params.end());
+    config.params.insert(config.params.begin(), params.profile.begin(), params.profile.end());
+    config.params.insert(config.params.end(), params.last.begin(), params.last.end());
     Platform platform(sim, config, [&](ExecContext& ctx, BareWorld& world) {
         Harness harness(world, ctx, series);
         pattern->run(harness);

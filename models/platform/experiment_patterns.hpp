@@ -47,10 +47,17 @@ const PatternSpec* find_pattern(const std::string& name, Topology topology);
 // Known to the format, carried out or not.
 const std::vector<std::string>& pattern_names();
 
+// Parameters away from their defaults: those of a timing profile, below what the experiment says,
+// and those that have the last word.
+struct ExperimentParams {
+    std::vector<ParamOverride> profile;
+    std::vector<ParamOverride> last;
+};
+
 // Elaborates the platform in this process and runs the series; several results, see Harness. What
 // went wrong is the `problem` of the measurements. `prepare` may add listeners.
 std::vector<Measurement> carry_out(const std::vector<Experiment>& series,
-                                   const std::vector<ParamOverride>& params,
+                                   const ExperimentParams& params,
                                    const std::function<void(sim::Simulation&)>& prepare = {},
                                    const std::function<void()>& finish = {});
 

@@ -10,7 +10,6 @@
 #include "core/base/check.hpp"
 #include "models/platform/bare_driver.hpp"
 #include "models/platform/bare_program.hpp"
-#include "models/platform/timing_profile.hpp"
 #include "models/requester/requester_layout.hpp"
 
 namespace ioasim::platform {
@@ -180,7 +179,6 @@ PlatformConfig nic_platform(const Experiment& e) {
     nic.kind = DeviceKind::Requester;
     nic.iommu = kUnit;
     config.devices.push_back(nic);
-    apply(discrete_nic_profile(), config);
     if (e.ddio_bytes != 0) {
         config.params.push_back({"memory", "llc.device_bytes", e.ddio_bytes / kLine * kLine});
     }

@@ -80,11 +80,15 @@ std::string carried_out(const Run& run, const ExperimentOptions& options) {
     };
     std::string out;
     try {
-        const auto results = platform::carry_out(run.series, options.params, prepare, [&] {
-            if (file) {
-                file->close();
-            }
-        });
+        const auto params = options.params.find(run.series.front().topology);
+        const auto results = platform::carry_out(
+            run.series,
+            params == options.params.end() ? platform::ExperimentParams{} : params->second, prepare,
+            [&] {
+                if (file) {
+                    file->close();
+                }
+            });
         for (std::size_t i = 0; i < results.size(); ++i) {
             out += to_line(results[i], run.series[std::min(i, run.series.size() - 1)]);
         }

@@ -2,17 +2,20 @@
 // once in a process. Equal experiments run once.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "models/platform/config.hpp"
+#include "models/platform/experiment_patterns.hpp"
 #include "tools/cli/points/point.hpp"
 #include "tools/cli/points/verdict.hpp"
 
 namespace ioasim::tools {
 
 struct ExperimentOptions {
-    std::vector<platform::ParamOverride> params;
+    // Of each topology: the profile's parameters, and those given beside.
+    std::map<platform::Topology, platform::ExperimentParams> params;
     std::string trace;  // a file of events for each experiment; empty: none
     std::uint32_t processes = 2;
 };

@@ -103,29 +103,40 @@ bool read_params(const PointsOptions& options, ExperimentOptions& how) {
                 "`ioasim params` lists them");
             return false;
         }
-        how.params.push_back({component, path, value});
+        for (auto& [topology, params] : how.params) {
+            params.last.push_back({component, path, value});
+        }
     }
     return true;
 }
 
-bool read_profile(const PointsOptions& options, ExperimentOptions& how) {
-    const TimingProfile* const profile = find_profile(options.profile);
+bool read_profile(const std::string& name, platform::Topology topology, ExperimentOptions& how) {
+    const TimingProfile* const profile = find_profile(name);
     if (profile == nullptr) {
         std::vector<std::string> names;
         for (const TimingProfile& one : timing_profiles()) {
             names.push_back(one.name);
         }
-        complain(Code::Usage,
-                 fmt::format("there is no timing profile {}", scenario::quoted(options.profile)),
-                 scenario::suggest(options.profile, names));
+        complain(Code::Usage, fmt::format("there is no timing profile {}", scenario::quoted(name)),
+                 scenario::suggest(name, names));
         return false;
     }
     std::vector<std::string> problems;
-    how.params = overrides_of(*profile, problems);
+    how.params[topology].profile = overrides_of(*profile, problems);
     for (const std::string& problem : problems) {
         print_err(problem + "\n");
     }
     return problems.empty();
+}
+
+// Each topology has a profile of its own, unless one is named for all.
+bool read_profiles(const PointsOptions& options, ExperimentOptions& how) {
+    const auto named = [&options](const char* own) {
+        return options.profile.empty() ? std::string(own) : options.profile;
+    };
+    return read_profile(named("spr"), platform::Topology::IntegratedDsa, how) &&
+           read_profile(named("spr"), platform::Topology::Software, how) &&
+           read_profile(named("discrete-nic"), platform::Topology::DiscreteNic, how);
 }
 
 }  // namespace
@@ -133,7 +144,7 @@ bool read_profile(const PointsOptions& options, ExperimentOptions& how) {
 int run_bench_points(const PointsOptions& options) {
     ExperimentOptions how;
     how.trace = options.trace;
-    if (!read_profile(options, how) || !read_params(options, how)) {
+    if (!read_profiles(options, how) || !read_params(options, how)) {
         return kUsage;
     }
     if (!options.trace.empty() && !Outputs(options.files, false).add("--trace", options.trace)) {

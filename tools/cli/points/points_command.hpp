@@ -12,7 +12,7 @@ struct PointsOptions {
     std::string trace;
     std::string svg;  // folder
     bool json = false;
-    std::string profile = "spr";
+    std::string profile;              // empty: "spr", for discrete functions "discrete-nic"
     std::vector<std::string> params;  // component.path=value
 };
 
