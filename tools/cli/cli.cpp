@@ -312,7 +312,8 @@ void add_bench(CLI::App& app, Values& values) {
         "--trace", points.trace,
         "points: FILE.jsonl, every event of each experiment; .POINT-INDEX is inserted");
     bench.add_option("--svg", points.svg, "points: a folder for plots (gnuplot)");
-    bench.add_option("--profile", points.profile, "points: the timing profile (default: that of the topology)");
+    bench.add_option("--profile", points.profile,
+                     "points: the timing profile (default: that of the topology)");
     bench.add_option("--param", points.params,
                      "points: COMPONENT.PATH=VALUE, a parameter away from the profile");
     bench.add_flag("--json", points.json, "points: one JSON object instead of text");
