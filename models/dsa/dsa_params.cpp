@@ -77,7 +77,7 @@ void add_latencies(ParamTable<DsaParams>& t) {
 void add_translation(ParamTable<DsaParams>& t) {
     t.count("ats.requests", &DsaParams::ats_requests, 1, 256, 32,
             "translation requests outstanding at a time", "modelling choice");
-    t.count("ats.ahead", &DsaParams::ats_ahead, 0, 1, 0,
+    t.count("ats.ahead", &DsaParams::ats_ahead, 0, kMaxTranslatedAhead, 0,
             "pages of an operand that are translated ahead of need", "modelling choice");
     t.time(
         "ats.lookup", &DsaParams::ats_lookup, 0_ps, 1_us, 0_ps, "look-up in an engine's device TLB",

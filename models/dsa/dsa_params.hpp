@@ -9,6 +9,8 @@
 
 namespace ioasim::dsa {
 
+constexpr std::uint32_t kMaxTranslatedAhead = 3;  // pages of an operand
+
 struct DsaParams : pcie::LinkParams {
     // Capabilities.
     std::uint64_t total_entries = 0;

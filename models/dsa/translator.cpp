@@ -104,19 +104,19 @@ Translator::Route Translator::route(TimePs now, const Issuer& issuer, const Acce
         return page.state == State::Ready ? inside(page.entry, access.address)
                                           : page.page == page_at(access.address);
     };
-    const auto idle = [](const Page& page) {
-        return page.state == State::None || page.state == State::Ready ||
-               page.state == State::Refused;
-    };
-    std::uint32_t which = 2;
-    for (std::uint32_t i = 0; i < 2; ++i) {
+    std::uint32_t which = kPages;
+    for (std::uint32_t i = 0; i < kPages; ++i) {
         const Page& page = use.pages[i];
         const bool wrong = page.state == State::Ready && !serves(page.entry, access.write);
         which = page.state != State::None && covers(page) && !wrong ? i : which;
     }
-    if (which == 2) {
-        which = idle(use.pages[1 - use.current]) ? 1 - use.current : use.current;
-        if (!idle(use.pages[which])) {
+    if (which == kPages) {
+        for (std::uint32_t i = kPages; i > 0;
+             --i) {  // the one behind the present page, if it may go
+            const std::uint32_t other = (use.current + i) % kPages;
+            which = idle(use.pages[other]) ? other : which;
+        }
+        if (which == kPages) {
             r.kind = Route::Kind::Wait;
             return r;
         }
@@ -141,16 +141,19 @@ Translator::Route Translator::route(TimePs now, const Issuer& issuer, const Acce
 
 void Translator::ahead(TimePs now, std::uint32_t index, const Access& access) {
     Use& use = uses_[index];
-    const std::uint64_t next = use.pages[use.current].entry.last + 1;
-    Page& other = use.pages[1 - use.current];
-    const bool known = other.state == State::Ready
-                           ? inside(other.entry, next)
-                           : other.state != State::None && other.page == next;
-    const bool busy =
-        other.state != State::None && other.state != State::Ready && other.state != State::Refused;
-    if (shared_.params.ats_ahead != 0 && access.until >= next && !known && !busy) {
-        other.promises = 0;
-        open(now, {index, 1 - use.current}, next, access.write);
+    const pcie::AtcEntry present = use.pages[use.current].entry;
+    for (std::uint32_t i = 1; i <= shared_.params.ats_ahead; ++i) {
+        // The pages behind are taken to be as large as this one.
+        const std::uint64_t next = present.last + 1 + (i - 1) * (present.last + 1 - present.first);
+        const std::uint32_t which = (use.current + i) % kPages;
+        Page& other = use.pages[which];
+        const bool known = other.state == State::Ready
+                               ? inside(other.entry, next)
+                               : other.state != State::None && other.page == next;
+        if (access.until >= next && !known && idle(other)) {
+            other.promises = 0;
+            open(now, {index, which}, next, access.write);
+        }
     }
 }
 
@@ -247,7 +250,7 @@ void Translator::rejoin(TimePs now, std::uint32_t use) {
 }
 
 void Translator::schedule(TimePs at, const PageRef& ref) {
-    steps_.schedule(at, ref.use * 2 + ref.page, {ref, page_of(ref).generation});
+    steps_.schedule(at, ref.use * kPages + ref.page, {ref, page_of(ref).generation});
 }
 
 void Translator::step(TimePs now, const Step& step) {

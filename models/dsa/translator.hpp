@@ -6,9 +6,9 @@
 // device TLB of an engine has one entry for each of first and second source, first and second
 // destination, and completion record; descriptors that follow each other share it, and one that
 // needs what another has asked for waits for that: a hit as well. A descriptor keeps the pages that
-// it works on, two of each operand at most: the present one, and the next one ahead of need. The
-// list and the record of a batch are translated for it alone. A page that the translation does not
-// permit is asked for with a page request where the descriptor may block.
+// it works on: of each operand the present one, and the next ones ahead of need. The list and the
+// record of a batch are translated for it alone. A page that the translation does not permit is
+// asked for with a page request where the descriptor may block.
 //
 // PCI Express Base Specification 10.2 to 10.4; DSA Architecture Specification: address translation,
 // page faults; organisation of the device TLB: DSAssassin (HPCA 2026). Left out: requests for
@@ -129,8 +129,9 @@ private:
         std::uint64_t promises = 0;    // page requests that were answered with success
         std::uint32_t generation = 0;  // steps of an earlier use are stale
     };
+    static constexpr std::uint32_t kPages = kMaxTranslatedAhead + 1;
     struct Use {
-        std::array<Page, 2> pages;
+        std::array<Page, kPages> pages;  // taken in turn
         std::uint32_t current = 0;
         Issuer issuer;
     };
@@ -163,6 +164,10 @@ private:
     void open(TimePs now, const PageRef& ref, std::uint64_t address, bool write);
     void look_up(TimePs now, const PageRef& ref);
     void ahead(TimePs now, std::uint32_t use, const Access& access);
+    static bool idle(const Page& page) {
+        return page.state == State::None || page.state == State::Ready ||
+               page.state == State::Refused;
+    }
     bool asked_already(const PageRef& ref) const;
     void rejoin(TimePs now, std::uint32_t use);
     void schedule(TimePs at, const PageRef& ref);
