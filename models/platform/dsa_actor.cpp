@@ -207,16 +207,11 @@ void DsaActor::make_room(BenchQueue& queue) {
     }
 }
 
-void DsaActor::prepare_dma(const BenchSlot& slot) {
-    static_cast<void>(slot);
+void DsaActor::submit(BenchSlot& slot) {
+    BenchQueue& queue = *slot.queue;
     if (e_.driver == DriverKind::KernelDmaApi) {
         ctx_.spend(bench_param_table().defaults().dma_map);
     }
-}
-
-void DsaActor::submit(BenchSlot& slot) {
-    BenchQueue& queue = *slot.queue;
-    prepare_dma(slot);
     make_room(queue);
     if (e_.fence == FenceUse::Sfence) {
         cpus_.store_fence(ctx_);

@@ -82,7 +82,6 @@ private:
     void make_room(BenchQueue& queue);
     void await_record(std::uint64_t record);
     void store_templates(std::uint64_t at, const dsa::Descriptor& descriptor);
-    void prepare_dma(const BenchSlot& slot);
 
     DsaBench& bench_;
     ExecContext& ctx_;

@@ -31,19 +31,6 @@ constexpr std::uint64_t kPasidEnable = 1;
 // Guest PASIDs differ from the host's, so that a translation left out does not go unnoticed.
 constexpr std::uint32_t kGuestPasidDistance = 100;
 
-BareStep step_of(BareKind kind, std::map<std::string, std::uint64_t> numbers,
-                 std::map<std::string, std::string> names = {}) {
-    BareStep step;
-    step.kind = kind;
-    step.numbers = std::move(numbers);
-    step.names = std::move(names);
-    return step;
-}
-
-void must(const BareResult& result, const char* what) {
-    SIM_CHECK(result.ok(), "{}: {} instead of {}", what, result.found, result.expected);
-}
-
 std::string device_name(std::size_t index) {
     return fmt::format("dsa{}", index);
 }

@@ -10,18 +10,20 @@ namespace {
 // Where user memory lies: canonical, and nothing like a physical address.
 constexpr std::uint64_t kUserOffset = 0x7000'0000'0000;
 
-BareStep map_step(const std::string& table, std::uint64_t address, std::uint64_t to,
-                  std::uint64_t bytes, std::uint64_t page) {
+}  // namespace
+
+BareStep step_of(BareKind kind, std::map<std::string, std::uint64_t> numbers,
+                 std::map<std::string, std::string> names) {
     BareStep step;
-    step.kind = BareKind::Map;
-    step.names[""] = table;
-    // Touched before: no walk has to set its accessed and dirty flags.
-    step.numbers = {{"address", address}, {"to", to},      {"size", bytes},
-                    {"page", page},       {"accessed", 1}, {"dirty", 1}};
+    step.kind = kind;
+    step.numbers = std::move(numbers);
+    step.names = std::move(names);
     return step;
 }
 
-}  // namespace
+void must(const BareResult& result, const char* what) {
+    SIM_CHECK(result.ok(), "{}: {} instead of {}", what, result.found, result.expected);
+}
 
 std::uint64_t HarnessMemory::take(std::uint64_t bytes, std::uint64_t alignment) {
     const std::uint64_t at = (next_ + alignment - 1) / alignment * alignment;
@@ -46,9 +48,16 @@ std::uint64_t HarnessSpace::region(ExecContext& ctx, std::uint64_t bytes, Harnes
     for (const std::string& table : {guest_, table_}) {
         if (!table.empty()) {
             const std::uint64_t address = table == guest_ ? at : at + offset_;
-            const BareResult mapped =
-                builder_.map(ctx, map_step(table, address, at, whole, page_size_));
-            SIM_CHECK(mapped.ok(), "cannot map {} bytes: {}", whole, mapped.found);
+            // Touched before: no walk has to set its accessed and dirty flags.
+            must(builder_.map(ctx, step_of(BareKind::Map,
+                                           {{"address", address},
+                                            {"to", at},
+                                            {"size", whole},
+                                            {"page", page_size_},
+                                            {"accessed", 1},
+                                            {"dirty", 1}},
+                                           {{"", table}})),
+                 "mapping");
         }
     }
     return at + offset_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "core/base/exec_context.hpp"
@@ -10,6 +11,12 @@
 #include "models/platform/experiment.hpp"
 
 namespace ioasim::platform {
+
+// What a builder or a driver is asked for, as a step of a bare program says it; and that it was
+// done.
+BareStep step_of(BareKind kind, std::map<std::string, std::uint64_t> numbers,
+                 std::map<std::string, std::string> names = {});
+void must(const BareResult& result, const char* what);
 
 // Physical memory, given out in order and never taken back.
 class HarnessMemory {

@@ -10,6 +10,7 @@
 #include "core/base/check.hpp"
 #include "models/platform/bare_driver.hpp"
 #include "models/platform/bare_program.hpp"
+#include "models/platform/harness_space.hpp"
 #include "models/requester/requester_layout.hpp"
 
 namespace ioasim::platform {
@@ -36,19 +37,6 @@ constexpr std::uint64_t kStreamSettling = 1'000;  // more than the unit holds
 constexpr std::uint64_t kSeed = 20180820;
 constexpr TimePs kGlance{5'000'000};  // between looks at a status register
 constexpr unsigned kMostLevels = 5;
-
-BareStep step_of(BareKind kind, std::map<std::string, std::uint64_t> numbers,
-                 std::map<std::string, std::string> names = {}) {
-    BareStep step;
-    step.kind = kind;
-    step.numbers = std::move(numbers);
-    step.names = std::move(names);
-    return step;
-}
-
-void must(const BareResult& result, const char* what) {
-    SIM_CHECK(result.ok(), "{}: {} instead of {}", what, result.found, result.expected);
-}
 
 // The software of an adapter's benchmark: tables, the unit, the adapter's registers.
 class NicBench {
