@@ -26,8 +26,6 @@ constexpr std::uint64_t kDataBytes = std::uint64_t{200} << 30U;
 constexpr std::uint64_t kTablesBase = 0x100'0000;
 constexpr std::uint64_t kTablesBytes = 0x4000'0000;
 constexpr std::uint32_t kFirstPasid = 1;
-constexpr std::uint64_t kAtsEnable = 0x8000;
-constexpr std::uint64_t kPasidEnable = 1;
 // Guest PASIDs differ from the host's, so that a translation left out does not go unnoticed.
 constexpr std::uint32_t kGuestPasidDistance = 100;
 
@@ -339,8 +337,8 @@ void DsaBench::configure(std::size_t index) {
     const BareUnit& unit = harness_.world.units.at(device_name(index));
     if (device_tlbs()) {
         ctx_.mmio_write(unit.configuration + pcie::config::kPasidCtl,
-                        kPasidEnable | pcie::config::kPasidPrivileged, 2);
-        ctx_.mmio_write(unit.configuration + pcie::config::kAtsCtl, kAtsEnable, 2);
+                        pcie::config::kPasidEnable | pcie::config::kPasidPrivileged, 2);
+        ctx_.mmio_write(unit.configuration + pcie::config::kAtsCtl, pcie::config::kAtsEnable, 2);
     }
     DeviceRegisters registers(ctx_, unit.registers);
     const auto offsets = dsa::decode_offsets(registers.read(reg::kOffsets, 8));
