@@ -1,76 +1,28 @@
-#include <deque>
-
 #include <doctest/doctest.h>
 
 #include "core/base/bits.hpp"
-#include "models/pcie/pcie_layout.hpp"
-#include "models/requester/requester_core.hpp"
 #include "models/requester/requester_probes.hpp"
+#include "tests/support/requester_bench.hpp"
 
 using namespace ioasim;
 using namespace ioasim::requester;
+using namespace ioasim::requester::test;
 
 namespace {
 
-TimePs g_now;
-
-// A requester whose requests wait here for an answer.
-struct Bench final : Fabric {
-    Bench() : Bench(requester_param_table().defaults()) {}
-    explicit Bench(const RequesterParams& params)
-        : recorder([] { return g_now; }),
-          core(params, Rid{0x0108}, recorder.name("dev0"), *this, probes, recorder,
-               recorder.source("dev0")) {
-        g_now = TimePs{1};
-    }
-
-    TimePs send(TimePs now, pcie::Tlp tlp) override {
-        sent.push_back(std::move(tlp));
-        return free_at = now + TimePs{100};
-    }
-    std::vector<pcie::Tlp> drop_requests(TimePs) override { return {}; }
-    std::optional<TimePs> all_sent() const override {
-        return held ? std::nullopt : std::optional<TimePs>(free_at);
-    }
-    void set(std::uint32_t offset, std::uint64_t value, unsigned size = 4) {
-        core.write_register(g_now, offset, value, size);
-    }
-    std::uint64_t get(std::uint32_t offset, unsigned size = 4) const {
-        return core.read_register(offset, size);
-    }
+struct Bench final : RequesterBench {
+    using RequesterBench::RequesterBench;
     void start(Operation operation, std::uint64_t address, std::uint32_t length) {
         set(reg::kAddress, address, 8);
         set(reg::kLength, length);
         set(reg::kRequest, static_cast<std::uint32_t>(operation));
         set(reg::kGo, 1);
     }
-    void pass(TimePs time) {
-        g_now += time;
-        core.advance(g_now);
-    }
-    pcie::Tlp take() {
-        REQUIRE_FALSE(sent.empty());
-        pcie::Tlp tlp = sent.front();
-        sent.pop_front();
-        return tlp;
-    }
-    void answer(const pcie::Tlp& request, std::uint8_t byte) {
-        pcie::Tlp completion = pcie::make_completion(request, pcie::CplStatus::Success);
-        completion.data.assign(request.length, byte);
-        core.answer(g_now, completion);
-    }
     void refuse(const pcie::Tlp& request, pcie::CplStatus status) {
         core.answer(g_now, pcie::make_completion(request, status));
     }
     State state() const { return state_of(get(reg::kStatus)); }
     Outcome outcome() const { return outcome_of(get(reg::kStatus)); }
-
-    Probes probes;
-    trace::Recorder recorder;
-    std::deque<pcie::Tlp> sent;
-    TimePs free_at;
-    bool held = false;  // the link waits for credits
-    RequesterCore core;
 };
 
 }  // namespace

@@ -1,40 +1,18 @@
 // Traffic of a test requester: where its blocks lie, how many are under way, what is counted.
-#include <deque>
 #include <set>
 
 #include <doctest/doctest.h>
 
-#include "models/pcie/pcie_layout.hpp"
-#include "models/requester/requester_core.hpp"
+#include "tests/support/requester_bench.hpp"
 
 using namespace ioasim;
 using namespace ioasim::requester;
+using namespace ioasim::requester::test;
 
 namespace {
 
-TimePs g_now;
-
-struct Bench final : Fabric {
-    explicit Bench(const RequesterParams& params = requester_param_table().defaults())
-        : recorder([] { return g_now; }),
-          core(params, Rid{0x0108}, recorder.name("dev0"), *this, probes, recorder,
-               recorder.source("dev0")) {
-        g_now = TimePs{1};
-    }
-    TimePs send(TimePs now, pcie::Tlp tlp) override {
-        sent.push_back(std::move(tlp));
-        return free_at = now + TimePs{100};
-    }
-    std::vector<pcie::Tlp> drop_requests(TimePs) override { return {}; }
-    std::optional<TimePs> all_sent() const override {
-        return held ? std::nullopt : std::optional<TimePs>(free_at);
-    }
-    void set(std::uint32_t offset, std::uint64_t value, unsigned size = 4) {
-        core.write_register(g_now, offset, value, size);
-    }
-    std::uint64_t get(std::uint32_t offset, unsigned size = 4) const {
-        return core.read_register(offset, size);
-    }
+struct Bench final : RequesterBench {
+    using RequesterBench::RequesterBench;
     void start(std::uint32_t block, std::uint64_t count, std::uint32_t outstanding,
                std::uint32_t control, std::uint64_t window = 0x10000) {
         set(reg::kTrafficBase, 0x40000, 8);
@@ -45,30 +23,8 @@ struct Bench final : Fabric {
         set(reg::kTrafficControl, control);
         set(reg::kTrafficGo, 1);
     }
-    void pass(TimePs time) {
-        g_now += time;
-        core.advance(g_now);
-    }
-    pcie::Tlp take() {
-        REQUIRE_FALSE(sent.empty());
-        pcie::Tlp tlp = sent.front();
-        sent.pop_front();
-        return tlp;
-    }
-    void answer(const pcie::Tlp& request) {
-        pcie::Tlp completion = pcie::make_completion(request, pcie::CplStatus::Success);
-        completion.data.assign(request.length, 0);
-        core.answer(g_now, completion);
-    }
     State state() const { return state_of(get(reg::kTrafficStatus)); }
     Outcome outcome() const { return outcome_of(get(reg::kTrafficStatus)); }
-
-    Probes probes;
-    trace::Recorder recorder;
-    std::deque<pcie::Tlp> sent;
-    TimePs free_at;
-    bool held = false;
-    RequesterCore core;
 };
 
 constexpr std::uint32_t in_order(traffic::Order order) {
