@@ -42,11 +42,14 @@ struct ParamInfo {
     }
 };
 
+// A parameter as the default timing profile has it: unit, range, default and source.
+ParamInfo timing_param(std::string_view owner, std::string_view path);
+
 // One model's table, bound to its parameter struct P by member pointers:
 //   static const ParamTable<VtdParams> table = [] {
 //       ParamTable<VtdParams> t{"iommu"};
 //       t.count("iotlb.entries", &VtdParams::iotlb_entries, 0, 65536, 512, "…", "…");
-//       t.time("walk.read", &VtdParams::walk_read, 1_ps, 1_ms, 50_ns, "…", "…");
+//       t.timing("walk.read", &VtdParams::walk_read, "…");
 //       return t; }();
 class ParamTableBase {
 public:
@@ -74,19 +77,18 @@ public:
             [member](P& p, std::uint64_t v) { p.*member = v; },
             [member](const P& p) { return p.*member; });
     }
-    ParamTable& time(std::string path, TimePs P::*member, TimePs low, TimePs high, TimePs initial,
-                     std::string meaning, std::string source) {
+    // A latency, or a rate or size that is fitted with the latencies: all but its meaning stands in
+    // the timing profile (core/base/timing_profile.hpp).
+    ParamTable& timing(const char* path, TimePs P::*member, std::string meaning) {
         return add(
-            {std::move(path),
-             Unit::Time,
-             low.ps(),
-             high.ps(),
-             initial.ps(),
-             std::move(meaning),
-             std::move(source),
-             {}},
+            profiled(path, std::move(meaning)),
             [member](P& p, std::uint64_t v) { p.*member = TimePs{v}; },
             [member](const P& p) { return (p.*member).ps(); });
+    }
+    ParamTable& timing(const char* path, std::uint64_t P::*member, std::string meaning) {
+        return add(
+            profiled(path, std::move(meaning)), [member](P& p, std::uint64_t v) { p.*member = v; },
+            [member](const P& p) { return p.*member; });
     }
     ParamTable& flag(std::string path, bool P::*member, bool initial, std::string meaning,
                      std::string source) {
@@ -153,6 +155,11 @@ public:
     std::uint64_t get(const P& p, std::size_t index) const { return getters_[index](p); }
 
 private:
+    ParamInfo profiled(const char* path, std::string meaning) const {
+        ParamInfo info = timing_param(owner_, path);
+        info.meaning = std::move(meaning);
+        return info;
+    }
     ParamTable& add(ParamInfo info, std::function<void(P&, std::uint64_t)> setter,
                     std::function<std::uint64_t(const P&)> getter) {
         SIM_CHECK(find(info.path) == nullptr, "parameter {}.{} declared twice", owner_, info.path);

@@ -80,15 +80,16 @@ void DsaDevice::receive(TimePs now, pcie::Tlp tlp) {
             submission(now, tlp);
             return;
         case pcie::TlpKind::MemWrite:
-            if (in_bar2(tlp)) {
-                consumed(now, tlp);
-                submission(now, tlp);
-                return;
-            }
-            break;
+            // At once: what follows a posted write must not overtake it (2.4.1).
+            consumed(now, tlp);
+            in_bar2(tlp) ? submission(now, tlp) : access_register(now, tlp);
+            return;
+        case pcie::TlpKind::ConfigWrite:
+            consumed(now, tlp);
+            access_register(now, tlp);
+            return;
         case pcie::TlpKind::MemRead:
         case pcie::TlpKind::ConfigRead:
-        case pcie::TlpKind::ConfigWrite:
             break;
         case pcie::TlpKind::InvalidateRequest:
         case pcie::TlpKind::PageGroupResponse:

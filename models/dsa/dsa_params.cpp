@@ -44,61 +44,47 @@ void add_sizes(ParamTable<DsaParams>& t) {
             "largest read request; requests never cross a 4-KiB page",
             "PCI Express Base Specification 7.5.3.4: default of Max_Read_Request_Size", Unit::Bytes)
         .in_powers_of_two();
-    t.count("engine_depth", &DsaParams::engine_depth, 1, 16, 3,
-            "descriptors that one engine works on at a time",
-            "DSAssassin (HPCA 2026): 7 accepted with a 4-entry queue behind one long copy");
+    t.timing("engine_depth", &DsaParams::engine_depth,
+             "descriptors that one engine works on at a time");
 }
 
 void add_latencies(ParamTable<DsaParams>& t) {
-    t.time("register_access", &DsaParams::register_access, 1_ps, 10_us, 20_ns,
-           "register read: arrival to completion", "modelling choice: on-die register file");
-    t.time("portal_accept", &DsaParams::portal_accept, 1_ps, 10_us, 40_ns,
-           "submission at the portal to its completion (accepted or retry)",
-           "derived: share of the 190 ns ENQCMD round trip (accel-datapath hardware evaluation)");
-    t.time("dispatch", &DsaParams::dispatch, 1_ps, 10_us, 30_ns,
-           "head of a workqueue through the arbiter to an engine",
-           "assumed, 10 to 60 ns: nothing published");
-    t.time("engine_setup", &DsaParams::engine_setup, 1_ps, 10_us, 46_ns,
-           "an engine decodes and checks a descriptor, one at a time",
-           "derived: 46 ns an engine for each 8-byte operation of large batches "
-           "(accel-datapath hardware evaluation)");
-    t.time("completion", &DsaParams::completion, 1_ps, 10_us, 60_ns,
-           "last data to the write of the completion record",
-           "derived: what dispatch and setup leave of 212 ns for a no-op (DSAssassin, HPCA 2026)");
-    t.time("command", &DsaParams::command, 1_ps, 1_ms, 10_us,
-           "command register to done, beside what a drain waits for",
-           "assumed, 10 to 100 us: nothing published");
-    t.time("completion_timeout", &DsaParams::completion_timeout, 50_us, 50_ms, 10_ms,
-           "a read that is not answered for so long is given up",
-           "PCI Express Base Specification 2.8, 7.5.3.16: 50 us to 50 ms, not less than 10 ms "
-           "recommended");
+    t.timing("register_access", &DsaParams::register_access,
+             "register read: arrival to completion");
+    t.timing("portal_accept", &DsaParams::portal_accept,
+             "submission at the portal to its completion (accepted or retry)");
+    t.timing("dispatch", &DsaParams::dispatch,
+             "head of a workqueue through the arbiter to an engine");
+    t.timing("engine_setup", &DsaParams::engine_setup,
+             "an engine decodes and checks a descriptor, one at a time");
+    t.timing("completion", &DsaParams::completion,
+             "last data to the write of the completion record");
+    t.timing("command", &DsaParams::command,
+             "command register to done, beside what a drain waits for");
+    t.timing("completion_timeout", &DsaParams::completion_timeout,
+             "a read that is not answered for so long is given up");
 }
 
 void add_translation(ParamTable<DsaParams>& t) {
     t.count("ats.requests", &DsaParams::ats_requests, 1, 256, 32,
             "translation requests outstanding at a time", "modelling choice");
-    t.count("ats.ahead", &DsaParams::ats_ahead, 0, kMaxTranslatedAhead, 0,
-            "pages of an operand that are translated ahead of need", "modelling choice");
-    t.time(
-        "ats.lookup", &DsaParams::ats_lookup, 0_ps, 1_us, 0_ps, "look-up in an engine's device TLB",
-        "derived: no hit costs more than 5 ns beside the engine's setup (DSAssassin, HPCA 2026)");
-    t.time("ats.issue", &DsaParams::ats_issue, 0_ps, 1_us, 10_ns,
-           "miss in the device TLB to the translation request",
-           "assumed: share of the 234 ns that a miss costs (DSAssassin, HPCA 2026)");
-    t.time("ats.invalidation", &DsaParams::ats_invalidation, 1_ps, 100_us, 400_ns,
-           "invalidation request: arrival until the entries are gone",
-           "assumed, 300 to 1500 ns: more than a translation takes");
+    t.timing("ats.ahead", &DsaParams::ats_ahead,
+             "pages of an operand that are translated ahead of need");
+    t.timing("ats.lookup", &DsaParams::ats_lookup, "look-up in an engine's device TLB");
+    t.timing("ats.issue", &DsaParams::ats_issue,
+             "miss in the device TLB to the translation request");
+    t.timing("ats.invalidation", &DsaParams::ats_invalidation,
+             "invalidation request: arrival until the entries are gone");
     t.count("page_request.capacity", &DsaParams::page_capacity, 1, 512, 512,
             "page requests that the function can have outstanding, one a group",
             "PCI Express Base Specification 10.5.2.4: told to software, which allocates");
     t.count("page_request.retries", &DsaParams::page_retries, 1, 65536, 16,
             "a page that was promised so often and does not come is a translation failure",
             "modelling choice");
-    t.time("page_request.retry", &DsaParams::page_retry, 1_ps, 100_us, 400_ns,
-           "page response to the next translation request", "assumed: nothing published");
-    t.time("reset", &DsaParams::reset_time, 1_ns, 100_ms, 100_ms,
-           "function-level reset: from its order until the function answers again",
-           "PCI Express Base Specification 6.6.2: at most 100 ms");
+    t.timing("page_request.retry", &DsaParams::page_retry,
+             "page response to the next translation request");
+    t.timing("reset", &DsaParams::reset_time,
+             "function-level reset: from its order until the function answers again");
 }
 
 }  // namespace
@@ -109,14 +95,7 @@ const ParamTable<DsaParams>& dsa_param_table() {
         add_sizes(t);
         add_latencies(t);
         add_translation(t);
-        pcie::add_link_params(
-            t,
-            {pcie::kNoPhysicalLink, 1, 33'000,
-             "derived: 30.6 GB/s copy rate (accel-datapath hardware evaluation, DSA-2LM at "
-             "USENIX ATC 2025, DSAssassin: 30.3 to 31.5) in 256-byte writes with 20 bytes of "
-             "header",
-             10_ns, "assumed, 0 to 20 ns: root-complex integrated endpoint without a physical link",
-             0});
+        pcie::add_link_params(t, {pcie::kNoPhysicalLink, 1, 0});
         return t;
     }();
     return table;

@@ -6,38 +6,27 @@ namespace {
 using P = KernelParams;
 
 void add_entries(ParamTable<P>& t) {
-    t.time("entry.syscall", &P::syscall, 0_ps, 10_us, 90_ns, "system call, entry and exit",
-           "lmbench null call on a Xeon 8575C: Asterinas benchmark data, Linux baseline");
-    t.time("entry.exception", &P::exception, 0_ps, 10_us, 490_ns,
-           "exception of a user program, handled and returned",
-           "lmbench protection fault on a Xeon 8575C: Asterinas benchmark data");
-    t.time("entry.wrmsr", &P::wrmsr, 0_ps, 10_us, 50_ns, "write of IA32_PASID",
-           "modelling choice: 100 cycles, the order of serialising MSR writes");
+    t.timing("entry.syscall", &P::syscall, "system call, entry and exit");
+    t.timing("entry.exception", &P::exception, "exception of a user program, handled and returned");
+    t.timing("entry.wrmsr", &P::wrmsr, "write of IA32_PASID");
 }
 
 void add_drivers(ParamTable<P>& t) {
     t.count("iommu.queue_size", &P::qi_size_code, 0, 7, 1,
             "IQA.QS: the invalidation queue has 128 << QS descriptors",
             "Linux intel/dmar.c: 256 descriptors of 256 bits");
-    t.time("iommu.poll", &P::iommu_poll, 1_ps, 1_ms, 20_ns,
-           "one turn of the loop that polls a status word or GSTS, without the access",
-           "modelling choice: a PAUSE of server processors, about 40 cycles");
-    t.time("iommu.timeout", &P::iommu_timeout, 1_us, 100'000_ms, 1_ms,
-           "when the driver gives up on the unit (Linux: 10 s, then panic)",
-           "modelling choice: longer than any healthy invalidation, within default run limits");
-    t.time("sva.bind", &P::sva_bind, 0_ps, 100_ms, 5_us,
-           "software part of a bind: locks, allocations, notifier registration",
-           "modelling choice: no published number; the table and queue accesses come on top");
-    t.time("sva.unbind", &P::sva_unbind, 0_ps, 100_ms, 5_us, "software part of an unbind",
-           "modelling choice: no published number; invalidation and drain come on top");
+    t.timing("iommu.poll", &P::iommu_poll,
+             "one turn of the loop that polls a status word or GSTS, without the access");
+    t.timing("iommu.timeout", &P::iommu_timeout,
+             "when the driver gives up on the unit (Linux: 10 s, then panic)");
+    t.timing("sva.bind", &P::sva_bind,
+             "software part of a bind: locks, allocations, notifier registration");
+    t.timing("sva.unbind", &P::sva_unbind, "software part of an unbind");
     t.count("sva.set_quota", &P::set_quota, 1, 0x100000, 1000,
             "quota of the set that a process gets at its first allocation",
             "default PASID quota of Linux VFIO of that time (pasid_quota)");
-    t.time("idxd.poll", &P::idxd_poll, 1_ps, 1_ms, 200_ns, "pause between two reads of CMDSTS",
-           "modelling choice: a few hundred cycles");
-    t.time("idxd.timeout", &P::idxd_timeout, 1_us, 100'000_ms, 2_ms,
-           "when the driver gives up on a device command",
-           "modelling choice: longer than a healthy drain, within default run limits");
+    t.timing("idxd.poll", &P::idxd_poll, "pause between two reads of CMDSTS");
+    t.timing("idxd.timeout", &P::idxd_timeout, "when the driver gives up on a device command");
 }
 
 void add_vm_host(ParamTable<P>& t) {
@@ -50,45 +39,32 @@ void add_vm_host(ParamTable<P>& t) {
            "KVM and VDCM register for events by mm before the VM's set exists (they wait for it); "
            "otherwise behind it",
            "modelling choice: the IOASID document allows both orders");
-    t.time("kvm.kick", &P::kick_send, 0_ps, 1_ms, 300_ns,
-           "sending an inter-processor interrupt to a vCPU's processor",
-           "modelling choice: a third of the 1,500 to 3,000 cycles of a KVM IPI round "
-           "(KVM single-target IPI fast-path patch)");
-    t.time("kvm.kick_poll", &P::kick_poll, 1_ps, 1_ms, 50_ns,
-           "one turn of the loop that waits for vCPUs to leave guest mode",
-           "modelling choice: a PAUSE and a cached load");
-    t.time("kvm.kick_timeout", &P::kick_timeout, 1_us, 1'000_ms, 1_ms,
-           "when KVM stops waiting for a vCPU (real code waits for ever)",
-           "modelling choice: far above an exit, so that only a broken vCPU gets there");
-    t.time("kvm.late_clear_poll", &P::late_clear_poll, 1_ps, 1_ms, 500_ns,
-           "poll of the delayed clean-up that the defect kvm.late_clear starts",
-           "modelling choice: shorter than a teardown");
-    t.time("work.poll", &P::flush_poll, 1_ns, 1_ms, 10_us,
-           "longest sleep of a task that waits for deferred work before it looks again",
-           "modelling choice: the worker wakes it earlier");
-    t.time("work.timeout", &P::flush_timeout, 1_us, 100'000_ms, 4_ms,
-           "when a task gives up on deferred work or on references that stay",
-           "modelling choice: above a healthy teardown and drain, within default run limits");
+    t.timing("kvm.kick", &P::kick_send,
+             "sending an inter-processor interrupt to a vCPU's processor");
+    t.timing("kvm.kick_poll", &P::kick_poll,
+             "one turn of the loop that waits for vCPUs to leave guest mode");
+    t.timing("kvm.kick_timeout", &P::kick_timeout,
+             "when KVM stops waiting for a vCPU (real code waits for ever)");
+    t.timing("kvm.late_clear_poll", &P::late_clear_poll,
+             "poll of the delayed clean-up that the defect kvm.late_clear starts");
+    t.timing("work.poll", &P::flush_poll,
+             "longest sleep of a task that waits for deferred work before it looks again");
+    t.timing("work.timeout", &P::flush_timeout,
+             "when a task gives up on deferred work or on references that stay");
 }
 
 void add_user(ParamTable<P>& t) {
-    t.time("user.descriptor", &P::descriptor_build, 0_ps, 10_us, 15_ns,
-           "building a 64-byte descriptor, fence included",
-           "DSA-2LM (USENIX ATC 2025): 6 ns for a pre-built one; hw-eval of accel-datapath");
+    t.timing("user.descriptor", &P::descriptor_build,
+             "building a 64-byte descriptor, fence included");
     t.count("user.enqcmd_retries", &P::enqcmd_retries, 0, 1'000'000, 1000,
             "ENQCMD attempts after the first before the program gives up",
             "modelling choice: user libraries retry far longer than the kernel's 32");
-    t.time("user.backoff", &P::backoff_first, 1_ps, 1_ms, 100_ns,
-           "pause after the first refused ENQCMD; doubles each time",
-           "modelling choice: half an ENQCMD round trip");
-    t.time("user.backoff_limit", &P::backoff_limit, 1_ps, 10_ms, 3'200_ns,
-           "longest pause between two attempts", "modelling choice: a few 4-KiB copies");
-    t.time("user.poll", &P::completion_poll, 1_ps, 1_ms, 20_ns,
-           "one turn of the loop that polls a completion record, without the load",
-           "modelling choice: a PAUSE of server processors, about 40 cycles");
-    t.time("user.timeout", &P::completion_timeout, 1_us, 100'000_ms, 5_ms,
-           "when a program gives up on completions",
-           "modelling choice: above any healthy latency, within default run limits");
+    t.timing("user.backoff", &P::backoff_first,
+             "pause after the first refused ENQCMD; doubles each time");
+    t.timing("user.backoff_limit", &P::backoff_limit, "longest pause between two attempts");
+    t.timing("user.poll", &P::completion_poll,
+             "one turn of the loop that polls a completion record, without the load");
+    t.timing("user.timeout", &P::completion_timeout, "when a program gives up on completions");
     t.count("user.window", &P::submit_window, 1, 4096, 64,
             "descriptors that a program has in flight at most",
             "hw-eval of accel-datapath: sliding windows of 16 to 128");

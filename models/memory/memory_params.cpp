@@ -8,22 +8,17 @@ namespace {
 constexpr std::uint64_t kHighBase = std::uint64_t{1} << 32U;
 
 void add_cache(ParamTable<MemoryParams>& t) {
-    t.count("llc.bytes", &MemoryParams::llc_bytes, 0, std::uint64_t{1} << 32U, 0,
-            "Last-level cache of each socket; 0: none, every access goes to memory.",
-            "modelling choice: timing profiles set it", Unit::Bytes)
+    t.timing("llc.bytes", &MemoryParams::llc_bytes,
+             "Last-level cache of each socket; 0: none, every access goes to memory.")
         .in_multiples_of(kCacheLineBytes);
-    t.count("llc.device_bytes", &MemoryParams::llc_device_bytes, 0, std::uint64_t{1} << 32U,
-            std::uint64_t{2} << 20U,
-            "What writes of devices may fill of it; as much as there is when it is less.",
-            "2 of 12 ways, 3 to 8 MB (Sepia, OSDI'26); 2 of 20 ways on Broadwell", Unit::Bytes)
+    t.timing("llc.device_bytes", &MemoryParams::llc_device_bytes,
+             "What writes of devices may fill of it; as much as there is when it is less.")
         .in_multiples_of(kCacheLineBytes);
-    t.time("llc.latency", &MemoryParams::llc_latency, 0_ps, 100_us, 37_ns,
-           "From the arrival of a request whose lines are all in the last-level cache to its "
-           "response.",
-           "a device's read that hits is 75 ns quicker (Neugebauer et al., SIGCOMM'18, raw data)");
-    t.count("llc.bandwidth", &MemoryParams::llc_bandwidth, 0, 100'000'000, 0,
-            "Rate of each socket's last-level cache towards devices; 0: no limit.",
-            "modelling choice: the ports of devices limit", Unit::Bandwidth);
+    t.timing("llc.latency", &MemoryParams::llc_latency,
+             "From the arrival of a request whose lines are all in the last-level cache to its "
+             "response.");
+    t.timing("llc.bandwidth", &MemoryParams::llc_bandwidth,
+             "Rate of each socket's last-level cache towards devices; 0: no limit.");
     t.flag("llc.device_writes", &MemoryParams::llc_device_writes, true,
            "Writes of devices that ask for nothing go into the last-level cache.",
            "Intel Data Direct I/O technology: write allocation by default");
@@ -34,14 +29,9 @@ void add_sockets(ParamTable<MemoryParams>& t) {
             "Memory of a second socket, behind that of the first; 0: there is one socket.",
             "modelling choice", Unit::Bytes)
         .in_multiples_of(kPageSize);
-    t.time("socket_link.latency", &MemoryParams::socket_latency, 0_ps, 10_us, 60_ns,
-           "One way between the sockets.",
-           "modelling choice: remote memory is about twice as far as local memory");
-    t.count("socket_link.bandwidth", &MemoryParams::socket_bandwidth, 0, 10'000'000, 118'330,
-            "Rate of data in each direction between the sockets; 0: no limit.",
-            "8 devices copying to the other node reach 110.2 GiB/s (DSA-2LM, USENIX ATC'25, "
-            "fig. 4)",
-            Unit::Bandwidth);
+    t.timing("socket_link.latency", &MemoryParams::socket_latency, "One way between the sockets.");
+    t.timing("socket_link.bandwidth", &MemoryParams::socket_bandwidth,
+             "Rate of data in each direction between the sockets; 0: no limit.");
 }
 
 }  // namespace
@@ -57,12 +47,9 @@ const ParamTable<MemoryParams>& memory_param_table() {
                 std::uint64_t{254} << 30U, "Memory from 4 GiB on.",
                 "modelling choice: untouched memory costs nothing", Unit::Bytes)
             .in_multiples_of(kPageSize);
-        t.time("latency", &MemoryParams::latency, 0_ps, 100_us, 112_ns,
-               "From the arrival of a request to its response, unloaded.",
-               "DRAM on a Sapphire Rapids host (DSA-2LM, USENIX ATC'25, test bed)");
-        t.count("bandwidth", &MemoryParams::bandwidth, 0, 100'000'000, 307'200,
-                "Rate shared by all clients; 0: no limit.",
-                "8 channels of DDR5-4800, 8 bytes wide (JEDEC JESD79-5)", Unit::Bandwidth);
+        t.timing("latency", &MemoryParams::latency,
+                 "From the arrival of a request to its response, unloaded.");
+        t.timing("bandwidth", &MemoryParams::bandwidth, "Rate shared by all clients; 0: no limit.");
         t.count("channels", &MemoryParams::channels, 1, 64, 1,
                 "Channels that share the rate equally; each serves what lies in it in order of "
                 "arrival. 1: one server with the whole rate.",
@@ -71,10 +58,8 @@ const ParamTable<MemoryParams>& memory_param_table() {
                 "Neighbouring bytes of one channel.", "modelling choice, as servers do",
                 Unit::Bytes)
             .in_powers_of_two();
-        t.time("link.latency", &MemoryParams::link_latency, 1_ps, 10_us, 42500_ps,
-               "One way of a response to its client.",
-               "197 ns for a walk read (Fast & Safe IO Memory Protection, SOSP'24, fit) less the "
-               "memory latency, halved");
+        t.timing("link.latency", &MemoryParams::link_latency,
+                 "One way of a response to its client.");
         t.count("queue", &MemoryParams::queue, 1024, 1U << 24U, 65536,
                 "Requests under way at most; clients stay below it.", "modelling choice");
         add_cache(t);

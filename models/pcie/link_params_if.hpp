@@ -45,10 +45,6 @@ std::string credit_problem(const CreditLimits& limits, std::uint64_t max_payload
 struct LinkDefaults {
     std::uint64_t generation;
     std::uint64_t width;
-    std::uint64_t bandwidth;
-    const char* bandwidth_source;
-    TimePs latency;
-    const char* latency_source;
     std::uint64_t credits;  // 0: without limits
 };
 
@@ -62,11 +58,9 @@ void add_link_params(ParamTable<P>& t, const LinkDefaults& d) {
     t.count("link.width", &P::link_width, 1, kWidestLink, d.width, "lanes of a physical link",
             "PCI Express Base Specification 6.0, 7.5.3.6")
         .in_powers_of_two();
-    t.time("link.latency", &P::link_latency, 1_ps, 10_us, d.latency,
-           "device to root complex, one way", d.latency_source);
-    t.count("link.bandwidth", &P::link_bandwidth, 0, 10'000'000, d.bandwidth,
-            "device to root complex without a physical link, headers included; 0: no limit",
-            d.bandwidth_source, Unit::Bandwidth);
+    t.timing("link.latency", &P::link_latency, "device to root complex, one way");
+    t.timing("link.bandwidth", &P::link_bandwidth,
+             "device to root complex without a physical link, headers included; 0: no limit");
     t.count("max_payload", &P::max_payload, 64, 4096, 256,
             "largest write; writes never cross a 4-KiB page",
             "PCI Express Base Specification 7.5.3.4: common Max_Payload_Size of servers",

@@ -30,26 +30,18 @@ CreditLimits PcieParams::advertised() const {
 const ParamTable<PcieParams>& pcie_param_table() {
     static const ParamTable<PcieParams> table = [] {
         ParamTable<PcieParams> t{"pcie"};
-        t.time("cpu.latency", &PcieParams::cpu_latency, 1_ps, 10_us, 20_ns,
-               "One way from the root complex to the CPUs.",
-               "modelling choice within the 189 ns of an ENQCMD round trip (accel-datapath, raw "
-               "data)");
-        t.count("cpu.bandwidth", &PcieParams::cpu_bandwidth, 0, 10'000'000, 0,
-                "Rate to the CPUs; 0: no limit.", "modelling choice: completions are small",
-                Unit::Bandwidth);
-        t.time("device.latency", &PcieParams::device_latency, 1_ps, 10_us, 10_ns,
-               "One way from the root complex to a device, and of credits back to it.",
-               "0 to 20 ns: an integrated endpoint has no physical link; modelling choice");
-        t.count("device.bandwidth", &PcieParams::device_bandwidth, 0, 10'000'000, 0,
-                "Rate to a device without a physical link; 0: no limit.",
-                "modelling choice: the device's own rate limits", Unit::Bandwidth);
+        t.timing("cpu.latency", &PcieParams::cpu_latency,
+                 "One way from the root complex to the CPUs.");
+        t.timing("cpu.bandwidth", &PcieParams::cpu_bandwidth, "Rate to the CPUs; 0: no limit.");
+        t.timing("device.latency", &PcieParams::device_latency,
+                 "One way from the root complex to a device, and of credits back to it.");
+        t.timing("device.bandwidth", &PcieParams::device_bandwidth,
+                 "Rate to a device without a physical link; 0: no limit.");
         add_credits(t);
-        t.time("iommu.latency", &PcieParams::iommu_latency, 1_ps, 10_us, 5_ns,
-               "One way from the root complex to a remapping unit.",
-               "modelling choice: both are one unit of the die");
-        t.count("iommu.bandwidth", &PcieParams::iommu_bandwidth, 0, 10'000'000, 0,
-                "Rate to a remapping unit; 0: no limit.",
-                "modelling choice: devices and memory limit", Unit::Bandwidth);
+        t.timing("iommu.latency", &PcieParams::iommu_latency,
+                 "One way from the root complex to a remapping unit.");
+        t.timing("iommu.bandwidth", &PcieParams::iommu_bandwidth,
+                 "Rate to a remapping unit; 0: no limit.");
         t.count("iommu.credits", &PcieParams::iommu_credits, 1, 65536, 1024,
                 "Requests sent to a remapping unit that it has not finished taking in.",
                 "modelling choice: as many as the unit's own slots");

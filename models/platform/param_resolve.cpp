@@ -22,18 +22,14 @@ const ParamTable<sim::DispatcherParams>& scheduler_param_table() {
                 "modelling choice: deepest call chain of the software models with room to spare",
                 Unit::Bytes)
             .in_multiples_of(kPageSize);
-        t.time("wake_latency", &DispatcherParams::wake_latency, 1_ps, 1_ms, 1500_ns,
-               "wake-up of a sleeping task until it runs on a free CPU",
-               "Linux sched/wakeup to switch-in on an idle core, 1 to 2 us (modelling choice)");
-        t.time("lock_handover", &DispatcherParams::lock_handover, 1_ps, 1_ms, 60_ns,
-               "release of a contended lock until its next owner goes on",
-               "modelling choice: one cache-line transfer between cores of a socket");
-        t.time("context_switch", &DispatcherParams::context_switch, 1_ps, 1_ms, 1200_ns,
-               "a CPU changes from one task to another",
-               "lmbench lat_ctx on current servers, 1 to 2 us (modelling choice)");
-        t.time("time_slice", &DispatcherParams::time_slice, 1_us, 1000_ms, 3_ms,
-               "how long a task keeps its CPU while another waits for it",
-               "Linux CFS sched_min_granularity, 3 ms on small machines");
+        t.timing("wake_latency", &DispatcherParams::wake_latency,
+                 "wake-up of a sleeping task until it runs on a free CPU");
+        t.timing("lock_handover", &DispatcherParams::lock_handover,
+                 "release of a contended lock until its next owner goes on");
+        t.timing("context_switch", &DispatcherParams::context_switch,
+                 "a CPU changes from one task to another");
+        t.timing("time_slice", &DispatcherParams::time_slice,
+                 "how long a task keeps its CPU while another waits for it");
         return t;
     }();
     return table;
@@ -47,6 +43,25 @@ const std::vector<const ParamTableBase*>& param_tables() {
         &vm::vm_param_table(),     &IoasidParams::table(),
         &scheduler_param_table(),  &requester::requester_param_table()};
     return tables;
+}
+
+std::vector<ParamOverride> timing_overrides(const TimingProfile& profile) {
+    std::vector<ParamOverride> overrides;
+    for (const TimingValue& value : profile.values) {
+        for (const ParamTableBase* table : param_tables()) {
+            const ParamInfo* const info =
+                table->owner() == value.component ? table->find(value.path) : nullptr;
+            if (info == nullptr) {
+                continue;
+            }
+            std::uint64_t number = 0;
+            SIM_CHECK(parse_param(*info, value.value, number) && info->allows(number),
+                      "the timing profile {} has {} for {}.{}", profile.name, value.value,
+                      value.component, value.path);
+            overrides.push_back({std::string(value.component), std::string(value.path), number});
+        }
+    }
+    return overrides;
 }
 
 }  // namespace ioasim::platform

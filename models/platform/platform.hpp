@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/exec_context.hpp"
+#include "core/base/timing_profile.hpp"
 #include "core/sim/simulation.hpp"
 #include "models/platform/config.hpp"
 
@@ -15,6 +16,8 @@ namespace ioasim::platform {
 
 // The parameter tables of every kind of component, for schema, validation and `--set`.
 const std::vector<const ParamTableBase*>& param_tables();
+// What they become on the machine of a timing profile.
+std::vector<ParamOverride> timing_overrides(const TimingProfile& profile);
 
 // Problems that need knowledge of the models ("an SPID step under profile mainline"); empty: fine.
 // `where` names the part of the configuration ("devices[0].workqueues[1].size").

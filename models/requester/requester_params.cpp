@@ -6,14 +6,10 @@ namespace {
 
 void add_engine(ParamTable<RequesterParams>& t) {
     using P = RequesterParams;
-    t.time("dma_engine.latency", &P::engine_latency, 0_ps, 100_us, 122_ns,
-           "traffic through the DMA engine: from a block's begin to its first request",
-           "546 ns against 413 ns as a command, for 64 bytes (Neugebauer et al., SIGCOMM'18, raw "
-           "data), less what dma_engine.bandwidth takes");
-    t.count("dma_engine.bandwidth", &P::engine_bandwidth, 0, 10'000'000, 6400,
-            "rate from the DMA engine into the device's own memory; 0: no limit",
-            "512 and 2048 bytes take 706 and 1133 ns (Neugebauer et al., SIGCOMM'18, raw data)",
-            Unit::Bandwidth);
+    t.timing("dma_engine.latency", &P::engine_latency,
+             "traffic through the DMA engine: from a block's begin to its first request");
+    t.timing("dma_engine.bandwidth", &P::engine_bandwidth,
+             "rate from the DMA engine into the device's own memory; 0: no limit");
     t.count("dma_engine.outstanding", &P::engine_outstanding, 1, 1024, 36,
             "blocks that the DMA engine has under way at most",
             "65.6 million reads a second of 546 ns each (Neugebauer et al., SIGCOMM'18, raw data)");
@@ -25,8 +21,7 @@ const ParamTable<RequesterParams>& requester_param_table() {
     static const ParamTable<RequesterParams> table = [] {
         using P = RequesterParams;
         ParamTable<P> t{"requester"};
-        pcie::add_link_params(t, {4, 16, 32'000, "as 16 lanes of 16 GT/s", 10_ns,
-                                  "modelling choice: as an integrated endpoint", 64});
+        pcie::add_link_params(t, {4, 16, 64});
         t.count("max_read_request", &P::max_read_request, 128, 4096, 512,
                 "largest read request that firmware allows; software may change it",
                 "PCI Express Base Specification 7.5.3.4: default of Max_Read_Request_Size",
@@ -34,28 +29,23 @@ const ParamTable<RequesterParams>& requester_param_table() {
             .in_powers_of_two();
         t.count("tags", &P::tags, 1, 1024, 32, "read requests outstanding at a time",
                 "PCI Express Base Specification 2.2.6.2: 5-bit tags");
-        t.time("completion_timeout", &P::completion_timeout, 50_us, 50_ms, 1_ms,
-               "a read that is not answered for so long is given up, unless software chose a range",
-               "PCI Express Base Specification 7.5.3.16: default range 50 us to 50 ms");
-        t.time("tag_quarantine", &P::tag_quarantine, 0_ps, 10'000_ms, 50_ms,
-               "the tag of a read that was given up is not used again for so long, unless its "
-               "completion comes",
-               "modelling choice: the longest default completion timeout; PCI Express Base "
-               "Specification 2.8 leaves it open");
-        t.time("register_access", &P::register_access, 1_ps, 10_us, 20_ns,
-               "register read: arrival to completion", "modelling choice: on-die register file");
-        t.time("reset", &P::reset_time, 1_ns, 100_ms, 100_ms,
-               "function-level reset: from its order until the function answers again",
-               "PCI Express Base Specification 6.6.2: at most 100 ms");
+        t.timing(
+            "completion_timeout", &P::completion_timeout,
+            "a read that is not answered for so long is given up, unless software chose a range");
+        t.timing("tag_quarantine", &P::tag_quarantine,
+                 "the tag of a read that was given up is not used again for so long, unless its "
+                 "completion comes");
+        t.timing("register_access", &P::register_access, "register read: arrival to completion");
+        t.timing("reset", &P::reset_time,
+                 "function-level reset: from its order until the function answers again");
         t.count("atc.entries", &P::atc_entries, 1, 65536, 64, "translations in the device TLB",
                 "modelling choice: fully associative, the least recently used one goes");
         t.count("atc.translations", &P::atc_translations, 1, 8, 1,
                 "translations that one request asks for at most",
                 "PCI Express Base Specification 10.2.2: 8 bytes each, within the read completion "
                 "boundary");
-        t.time("atc.invalidation", &P::atc_invalidation, 0_ps, 10_us, 20_ns,
-               "invalidation request: arrival until the entries are gone",
-               "modelling choice: a look-up of the whole device TLB");
+        t.timing("atc.invalidation", &P::atc_invalidation,
+                 "invalidation request: arrival until the entries are gone");
         t.flag("atc.global", &P::atc_global, true, "the Global Invalidate bit is understood",
                "PCI Express Base Specification 10.5.1.2");
         t.count("pasid.width", &P::pasid_width, 1, 20, 20, "bits of PASIDs that the function sends",

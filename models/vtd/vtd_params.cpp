@@ -172,8 +172,8 @@ void add_caches(ParamTable<VtdParams>& t) {
     t.count("iotlb.largest_level", &VtdParams::iotlb_largest_level, 1, 3, 3,
             "Largest page that one entry holds: 1 4 KiB, 2 2 MiB, 3 1 GiB. Larger ones are cut.",
             "VT-d specification 6.2.4 (fracturing is allowed)");
-    t.count("first_stage_cache.entries", &VtdParams::first_stage_entries, 0, 65536, 0,
-            "First-stage paging-structure entries cached of each level; 0: none.", kNoFigure);
+    t.timing("first_stage_cache.entries", &VtdParams::first_stage_entries,
+             "First-stage paging-structure entries cached of each level; 0: none.");
     t.count("first_stage_cache.ways", &VtdParams::first_stage_ways, 0, 65536, 4,
             "Associativity of the first-stage paging-structure caches; 0: no cache.", kNoFigure);
     t.count("second_stage_cache.entries", &VtdParams::second_stage_entries, 0, 65536, 0,
@@ -212,11 +212,10 @@ void add_queues(ParamTable<VtdParams>& t) {
     t.count("invalidation.itags", &VtdParams::itags, 1, 32, 32,
             "Device-TLB invalidations under way at a time, over all devices.",
             "PCIe base specification 10.3.1: 32 tags");
-    t.time("invalidation.timeout", &VtdParams::device_tlb_timeout, 1_ns, 1'000'000_ms, 90'000_ms,
-           "From a device-TLB invalidation to its time-out.",
-           "PCIe base specification 10.3.1, implementation note: 1 minute, +50 %, -0 %");
-    t.time("page_request.handling", &VtdParams::page_request_handling, 0_ps, 100_us, 20_ns,
-           "From the check of a page request to the write of its descriptor.", "modelling choice");
+    t.timing("invalidation.timeout", &VtdParams::device_tlb_timeout,
+             "From a device-TLB invalidation to its time-out.");
+    t.timing("page_request.handling", &VtdParams::page_request_handling,
+             "From the check of a page request to the write of its descriptor.");
     t.count("page_request.writes", &VtdParams::page_request_writes, 1, 64, 4,
             "Page-request descriptors on their way to memory at a time.", "modelling choice");
     t.flag("faults.compression", &VtdParams::fault_compression, false,
@@ -259,40 +258,29 @@ const ParamTable<VtdParams>& vtd_param_table() {
         t.count("requests", &VtdParams::requests, 4, 65536, 1024,
                 "Requests of devices inside the unit at a time; the root complex waits beyond.",
                 "modelling choice: above the read buffers of all devices of a platform");
-        t.time("iotlb.lookup", &VtdParams::iotlb_lookup, 0_ps, 1_us, 2_ns, "A look-up that hits.",
-               "IOMMU on against off: same median, mean + 2.7 ns (Neugebauer et al., SIGCOMM'18)");
+        t.timing("iotlb.lookup", &VtdParams::iotlb_lookup, "A look-up that hits.");
         t.flag("in_order", &VtdParams::in_order, false,
                "Reads and writes of a function leave the unit in order of arrival: what hits the "
                "IOTLB waits for what misses.",
                "VT-d specification leaves it open; random reads with some misses slow down as if "
                "so (Neugebauer et al., SIGCOMM'18, raw data)");
-        t.time("walk.setup", &VtdParams::walk_setup, 0_ps, 10_us, 0_ps,
-               "From a miss to the first read of its walk, beyond the look-up.",
-               "modelling choice; 65 ns a page beside its reads (Fast & Safe IO Memory "
-               "Protection, SOSP'24, fit)");
-        t.time("walk.step", &VtdParams::walk_step, 0_ps, 1_us, 2_ns,
-               "From the data of one walk read to the next read.",
-               "modelling choice: the memory read dominates a walk step");
-        t.time("register.access", &VtdParams::register_access, 0_ps, 100_us, 20_ns,
-               "From a register read to its completion.", "modelling choice");
-        t.time("command", &VtdParams::command, 1_ps, 10_ms, 100_ns,
-               "From a global command to its status bit.", "modelling choice");
-        t.time("invalidation.descriptor", &VtdParams::invalidation, 0_ps, 1_ms, 150_ns,
-               "From a fetched invalidation descriptor to its effect.",
-               "share of a synchronous unmap of about 2130 cycles (rIOMMU, ASPLOS'15, table 1)");
-        t.time("memory_link.latency", &VtdParams::memory_link_latency, 1_ps, 10_us, 42500_ps,
-               "One way between the unit and memory.",
-               "197 ns for a walk read (Fast & Safe IO Memory Protection, SOSP'24, fit) less the "
-               "memory latency, halved");
-        t.count("memory_link.bandwidth", &VtdParams::memory_link_bandwidth, 0, 10'000'000, 0,
-                "Rate of the link to memory; 0: no limit.",
-                "modelling choice: the memory's own rate limits", Unit::Bandwidth);
-        t.time("fabric_link.latency", &VtdParams::fabric_link_latency, 1_ps, 10_us, 5_ns,
-               "One way from the unit to the root complex.",
-               "modelling choice: both are one unit of the die");
-        t.count("fabric_link.bandwidth", &VtdParams::fabric_link_bandwidth, 0, 10'000'000, 0,
-                "Rate of the link to the root complex; 0: no limit.",
-                "modelling choice: devices and memory limit", Unit::Bandwidth);
+        t.timing("walk.setup", &VtdParams::walk_setup,
+                 "From a miss to the first read of its walk, beyond the look-up.");
+        t.timing("walk.step", &VtdParams::walk_step,
+                 "From the data of one walk read to the next read.");
+        t.timing("register.access", &VtdParams::register_access,
+                 "From a register read to its completion.");
+        t.timing("command", &VtdParams::command, "From a global command to its status bit.");
+        t.timing("invalidation.descriptor", &VtdParams::invalidation,
+                 "From a fetched invalidation descriptor to its effect.");
+        t.timing("memory_link.latency", &VtdParams::memory_link_latency,
+                 "One way between the unit and memory.");
+        t.timing("memory_link.bandwidth", &VtdParams::memory_link_bandwidth,
+                 "Rate of the link to memory; 0: no limit.");
+        t.timing("fabric_link.latency", &VtdParams::fabric_link_latency,
+                 "One way from the unit to the root complex.");
+        t.timing("fabric_link.bandwidth", &VtdParams::fabric_link_bandwidth,
+                 "Rate of the link to the root complex; 0: no limit.");
         return t;
     }();
     return table;

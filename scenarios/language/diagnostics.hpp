@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/words.hpp"
+
 namespace ioasim::scenario {
 
 enum class Code : std::uint16_t {
@@ -154,15 +156,5 @@ std::string render(const Diagnostics& diagnostics, const SourceSet& sources, boo
                    std::size_t limit = 100);
 // One message without a source text, for problems of the command line.
 std::string render_plain(Code code, std::string_view text, std::string_view help);
-
-// The candidate that was most likely meant, or nothing: small edit distance, other case, or the
-// last part of a dotted name.
-std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
-// `did you mean "x"?`, or the list of candidates while it is short enough to read.
-std::string suggest(std::string_view word, const std::vector<std::string>& candidates);
-// "a, b or c", each in quotes.
-std::string quoted_list(const std::vector<std::string>& words, std::size_t limit = 12);
-// Text in double quotes, shortened, control characters escaped.
-std::string quoted(std::string_view text);
 
 }  // namespace ioasim::scenario

@@ -39,6 +39,8 @@ struct Verdict {
     std::size_t expectations = 0;  // judged
     std::vector<SeenFinding> findings;
     std::uint64_t findings_total = 0;
+    // How each step that ran ended: "vm1/vcpu0/app[3]", "-EFAULT".
+    std::vector<std::pair<std::string, std::string>> steps;
 };
 
 // What the runner knows at the end.

@@ -37,6 +37,8 @@ void Judge::judge_steps(Verdict& verdict) const {
         if (step == nullptr) {
             continue;
         }
+        verdict.steps.emplace_back(fmt::format("{}[{}]", key.first, key.second),
+                                   errno_name(seen.result));
         const bool judged =
             std::any_of(scenario_.expectations.begin(), scenario_.expectations.end(),
                         [&k = key](const Expectation& e) {

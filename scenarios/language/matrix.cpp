@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "core/base/units.hpp"
 #include "scenarios/language/compose.hpp"
-#include "scenarios/language/units.hpp"
 
 namespace ioasim::scenario {
 namespace {

@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include "core/base/bits.hpp"
+#include "core/base/units.hpp"
 #include "scenarios/language/compose.hpp"
 #include "scenarios/language/read_steps.hpp"
-#include "scenarios/language/units.hpp"
 
 namespace ioasim::scenario {
 namespace {

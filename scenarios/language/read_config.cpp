@@ -4,9 +4,11 @@
 
 #include <fmt/format.h>
 
+#include "core/base/timing_profile.hpp"
+#include "core/base/units.hpp"
 #include "core/ioasid/switch_table.hpp"
+#include "models/platform/platform.hpp"
 #include "scenarios/language/read_steps.hpp"
-#include "scenarios/language/units.hpp"
 
 namespace ioasim::scenario {
 namespace {
@@ -30,6 +32,7 @@ public:
         }
         vms();
         names();
+        timing(platform == nullptr ? nullptr : platform->get("timing"));
         read_model_params(r_, config_);
         words();
         programs();
@@ -43,6 +46,15 @@ public:
     }
 
 private:
+    // The defaults of the parameter tables are the first profile; what the scenario says comes on
+    // top.
+    void timing(const Node* name) {
+        const TimingProfile* const profile = find_timing_profile(text_of(name));
+        if (profile != nullptr && profile != &timing_profiles().front()) {
+            config_.params = platform::timing_overrides(*profile);
+        }
+    }
+
     void iommus(const Node* list) {
         for (const Node& item : items_of(list)) {
             config_.iommus.push_back({text_of(item.get("name")),

@@ -4,9 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "core/base/units.hpp"
 #include "core/trace/catalogue.hpp"
 #include "scenarios/language/reading.hpp"
-#include "scenarios/language/units.hpp"
 
 namespace ioasim::scenario {
 namespace {

@@ -4,9 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "core/base/units.hpp"
 #include "scenarios/language/compose.hpp"
 #include "scenarios/language/step_places.hpp"
-#include "scenarios/language/units.hpp"
 
 namespace ioasim::scenario {
 namespace {

@@ -5,7 +5,8 @@
 
 #include <fmt/format.h>
 
-#include "scenarios/language/units.hpp"
+#include "core/base/timing_profile.hpp"
+#include "core/base/units.hpp"
 
 namespace ioasim::scenario {
 
@@ -91,40 +92,6 @@ bool Reading::known(const Node& node, const std::string& pointer, const char* wh
     report(code, node.place, pointer, fmt::format("there is no {} {}", what, quoted(node.text)),
            names.empty() ? fmt::format("the scenario has no {}", what) : suggest(node.text, names));
     return false;
-}
-
-std::string param_text(const ParamInfo& info, std::uint64_t value) {
-    switch (info.unit) {
-        case Unit::Count:
-            return std::to_string(value);
-        case Unit::Bytes:
-            return size_text(value);
-        case Unit::Time:
-            return time_text(value);
-        case Unit::Bandwidth:
-            return bandwidth_text(value);
-        case Unit::Flag:
-            return value != 0 ? "true" : "false";
-        case Unit::Choice:
-            return value < info.choices.size() ? info.choices[value] : "?";
-        case Unit::Bits:
-            return fmt::format("{:#x}", value);
-    }
-    return {};
-}
-
-std::string param_range(const ParamInfo& info) {
-    switch (info.unit) {
-        case Unit::Flag:
-            return "true or false";
-        case Unit::Choice:
-            return quoted_list(info.choices);
-        default:
-            return fmt::format(
-                "{}..{}{}{}", param_text(info, info.low), param_text(info, info.high),
-                info.power_of_two ? ", a power of two" : "",
-                info.multiple > 1 ? ", a multiple of " + param_text(info, info.multiple) : "");
-    }
 }
 
 namespace {

@@ -128,10 +128,6 @@ Loaded load(const std::string& path, const Vocabulary& vocabulary, const LoadOpt
 Loaded load_tree(const std::string& path, SourceSet sources, Node document,
                  const Vocabulary& vocabulary, const LoadOptions& options);
 
-// A parameter's value as people write it: "64", "200ns", "4KiB", "on".
-std::string param_text(const ParamInfo& info, std::uint64_t value);
-// Type, range and units of a parameter, as words.
-std::string param_range(const ParamInfo& info);
 // Members of platform.params for the schema.
 struct SchemaParameter;
 

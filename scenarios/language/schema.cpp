@@ -6,7 +6,7 @@
 
 #include "core/base/result.hpp"
 #include "core/base/time.hpp"
-#include "scenarios/language/units.hpp"
+#include "core/base/units.hpp"
 
 namespace ioasim::scenario {
 namespace {

@@ -7,9 +7,9 @@
 
 #include <fmt/format.h>
 
+#include "core/base/units.hpp"
 #include "scenarios/language/repeat.hpp"
 #include "scenarios/language/schema.hpp"
-#include "scenarios/language/units.hpp"
 
 namespace ioasim::scenario {
 namespace {

@@ -1,6 +1,7 @@
 // The one list of what can be written in a scenario.
 #include <deque>
 
+#include "core/base/timing_profile.hpp"
 #include "core/ioasid/switch_table.hpp"
 #include "models/platform/core_call.hpp"
 #include "scenarios/language/schema.hpp"
@@ -123,6 +124,11 @@ const Type& profile_type() {
     return t;
 }
 
+const Type& timing_type() {
+    static const Type& t = choice(timing_profile_names());
+    return t;
+}
+
 const Type& platform_type() {
     const Type& iommu = object(
         "an IOMMU",
@@ -164,6 +170,9 @@ const Type& platform_type() {
          {"iommus", &list(iommu, 0, 16), false, "VT-d units", "[]"},
          {"devices", &list(device, 0, 64), false, "accelerators", "[]"},
          {"ioasid", &ioasid, false, "the host's IOASID core", ""},
+         {"timing", &timing_type(), false,
+          "the machine whose latencies and rates the models have; `ioasim explain profile NAME`",
+          "\"spr\""},
          {"params", &map(any("a value with its unit")), false,
           "parameters of models: \"COMPONENT.PATH\": value; COMPONENT is an instance (\"iommu0\") "
           "or a kind (\"iommu\"); `ioasim params` lists them",

@@ -260,6 +260,27 @@ rm long.jsonl
 asked_to_end INT 130 'bench ioasid: interrupted' bench ioasid
 asked_to_end TERM 143 'bench ioasid: interrupted' bench ioasid
 
+# --- two runs side by side ----------------------------------------------------------------------
+
+run compare short.json --same
+expect "a run is like itself" 0 '0 of '
+run compare short.json --b host.sva.quota=1
+expect "unknown parameters are refused for one side, too" 2 'error[E0'
+run compare short.json --defect-b ioasid.missing_putt
+expect "and unknown defects" 2 'did you mean "ioasid.missing_put"?'
+run compare "$top/scenarios/quickstart/two_vms.json" --defect-b ioasid.reversed_priority
+expect "notifications in the wrong order are a risk" 0 'finding order.'
+run compare "$top/scenarios/quickstart/two_vms.json" --seed 3 --defect-b ioasid.reversed_priority --format json
+cp o first
+run compare "$top/scenarios/quickstart/two_vms.json" --seed 3 --defect-b ioasid.reversed_priority --format json
+verdict "the same comparison, the same bytes" "$(cmp first o 2>&1)"
+run compare "$top/scenarios/quickstart/two_vms.json" --defect-b ioasid.reversed_priority --same
+expect "which may be forbidden" 1 'differ; --all'
+run compare short.json missing.json
+expect "a file that is not there" 2 'missing.json'
+run compare short.json short.json short.json
+expect "three are too many" 2 'help: `ioasim compare --help`'
+
 # --- what the other verbs say -------------------------------------------------------------------
 
 run conform ioasid

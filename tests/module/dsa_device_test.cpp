@@ -105,9 +105,11 @@ TEST_CASE("dsa device: a command is active until its latency has passed, to the 
     };
     const TimePs start = 1_us;
     arrive(start, pcie::TlpKind::MemWrite, dsa::reg::kCmd, {0, 0, 0x30, 0});  // drain all
-    arrive(start + params.command - 1_ps, pcie::TlpKind::MemRead, dsa::reg::kCmdsts, {});
-    arrive(start + params.command, pcie::TlpKind::MemRead, dsa::reg::kCmdsts, {});
-    arrive(start + params.command + 1_ps, pcie::TlpKind::MemRead, dsa::reg::kCmdsts, {});
+    // A write counts from its arrival, a read is answered after the register access.
+    const TimePs looks = start + params.command - params.register_access;
+    arrive(looks - 1_ps, pcie::TlpKind::MemRead, dsa::reg::kCmdsts, {});
+    arrive(looks, pcie::TlpKind::MemRead, dsa::reg::kCmdsts, {});
+    arrive(looks + 1_ps, pcie::TlpKind::MemRead, dsa::reg::kCmdsts, {});
     simulation.run();
     // Registers are read before the end of the same instant is looked at.
     CHECK(answers.active == std::vector<bool>{true, true, false});

@@ -52,6 +52,7 @@ MemoryParams params_with(std::uint64_t bandwidth) {
     params.latency = 100_ns;
     params.link_latency = 40_ns;
     params.bandwidth = bandwidth;
+    params.llc_bytes = 0;
     return params;
 }
 

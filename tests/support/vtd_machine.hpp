@@ -54,6 +54,7 @@ struct MachineParams {
     MachineParams() {
         memory.bandwidth = 0;
         memory.latency = 100_ns;
+        memory.llc_bytes = 0;
         memory.link_latency = 40_ns;
         vtd.memory_link_latency = 30_ns;
     }

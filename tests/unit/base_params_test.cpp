@@ -10,7 +10,7 @@ enum class Policy : std::uint8_t { Lru, Random };
 
 struct CacheParams {
     std::uint64_t entries = 0;
-    TimePs latency;
+    std::uint64_t latency = 0;
     bool enabled = false;
     Policy policy = Policy::Lru;
 };
@@ -18,7 +18,8 @@ struct CacheParams {
 ParamTable<CacheParams> cache_table() {
     ParamTable<CacheParams> table{"cache"};
     table.count("entries", &CacheParams::entries, 1, 64, 8, "how many", "modelling choice")
-        .time("latency", &CacheParams::latency, 1_ps, 1_us, 5_ns, "how long", "modelling choice")
+        .count("latency", &CacheParams::latency, 1, 1'000'000, 5'000, "how long",
+               "modelling choice", Unit::Time)
         .flag("enabled", &CacheParams::enabled, true, "whether", "modelling choice")
         .choice("policy", &CacheParams::policy, {"lru", "random"}, Policy::Random, "who goes",
                 "modelling choice");
@@ -30,7 +31,7 @@ ParamTable<CacheParams> cache_table() {
 TEST_CASE("params: defaults fill every member") {
     const CacheParams params = cache_table().defaults();
     CHECK(params.entries == 8);
-    CHECK(params.latency == 5_ns);
+    CHECK(params.latency == 5'000);
     CHECK(params.enabled);
     CHECK(params.policy == Policy::Random);
 }
@@ -39,7 +40,7 @@ TEST_CASE("params: a value is set by path and read back by index") {
     const auto table = cache_table();
     CacheParams params = table.defaults();
     CHECK(table.set(params, "latency", 7'000));
-    CHECK(params.latency == 7_ns);
+    CHECK(params.latency == 7'000);
     CHECK(table.set(params, "policy", 0));
     CHECK(params.policy == Policy::Lru);
     CHECK(table.set(params, "enabled", 0));

@@ -162,6 +162,7 @@ TEST_CASE("dsa translation: a stream asks for its next page when it gets there, 
     for (const std::uint64_t ahead : {0, 1}) {
         DsaHarness wide(1);
         wide.params.ats_ahead = ahead;
+        wide.params.ats_issue = 10_ns;
         wide.params.read_buffers = 64;  // a page
         wide.enable_ats();
         wide.bring_up();

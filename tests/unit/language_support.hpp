@@ -90,7 +90,7 @@ private:
 
 struct CacheParams {
     std::uint64_t entries = 0;
-    TimePs read;
+    std::uint64_t read = 0;
 };
 
 inline const ParamTableBase& cache_table() {
@@ -98,8 +98,8 @@ inline const ParamTableBase& cache_table() {
         ParamTable<CacheParams> t{"iommu"};
         t.count("iotlb.entries", &CacheParams::entries, 0, 1024, 64, "entries of the IOTLB",
                 "test");
-        t.time("walk.read", &CacheParams::read, TimePs{1}, TimePs{1'000'000}, TimePs{50'000},
-               "one read of a walk", "test");
+        t.count("walk.read", &CacheParams::read, 1, 1'000'000, 50'000, "one read of a walk", "test",
+                Unit::Time);
         return t;
     }();
     return table;

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "scenarios/language/units.hpp"
+#include "core/base/units.hpp"
 #include "tests/unit/language_support.hpp"
 
 using namespace ioasim;

@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <set>
 
-#include "tools/cli/points/profile.hpp"
+#include <fmt/format.h>
+
+#include "core/base/timing_profile.hpp"
+#include "models/platform/bench_params.hpp"
+#include "models/platform/platform.hpp"
 #include "tools/cli/points/verdict.hpp"
-#include "tools/cli/vocabulary.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -28,29 +31,46 @@ PointResult result_of(const Point& point, const std::vector<double>& simulated) 
     return result;
 }
 
+std::vector<const ParamTableBase*> all_tables() {
+    std::vector<const ParamTableBase*> tables = platform::param_tables();
+    tables.push_back(&platform::bench_param_table());
+    return tables;
+}
+
+const ParamInfo* param_of(const TimingValue& value) {
+    for (const ParamTableBase* table : all_tables()) {
+        if (table->owner() == value.component && table->find(value.path) != nullptr) {
+            return table->find(value.path);
+        }
+    }
+    return nullptr;
+}
+
 }  // namespace
 
-TEST_CASE("profile: every value is one that the parameter's table allows") {
+TEST_CASE("profile: every value has the unit and range of its parameter and lies in it") {
     for (const TimingProfile& profile : timing_profiles()) {
-        std::vector<std::string> problems;
-        const auto overrides = overrides_of(profile, problems);
-        CHECK(problems == std::vector<std::string>{});
-        CHECK(overrides.size() == profile.values.size());
+        for (const TimingValue& value : profile.values) {
+            INFO(profile.name << ": " << value.component << "." << value.path);
+            const ParamInfo* const info = param_of(value);
+            REQUIRE(info != nullptr);
+            CHECK(value.unit == unit_name(info->unit));
+            CHECK(value.range == param_range(*info));
+            std::uint64_t number = 0;
+            REQUIRE(parse_param(*info, value.value, number));
+            CHECK(info->allows(number));
+        }
     }
 }
 
-TEST_CASE("profile: spr has every latency and rate of processors, accelerator, memory and IOMMU") {
-    const TimingProfile* const spr = find_profile("spr");
-    REQUIRE(spr != nullptr);
+TEST_CASE("profile: every latency and rate of the models is in the default profile") {
     std::set<std::string> named;
-    for (const ProfileValue& value : spr->values) {
-        named.insert(value.component + "." + value.path);
+    for (const TimingValue& value : timing_profiles().front().values) {
+        named.insert(fmt::format("{}.{}", value.component, value.path));
     }
-    const std::set<std::string> kinds{"cpu", "device", "memory", "pcie", "iommu"};
-    for (const ParamTableBase* table : program_vocabulary().tables) {
+    for (const ParamTableBase* table : all_tables()) {
         for (const ParamInfo& info : table->params()) {
-            if (kinds.count(table->owner()) != 0 &&
-                (info.unit == Unit::Time || info.unit == Unit::Bandwidth)) {
+            if (info.unit == Unit::Time || info.unit == Unit::Bandwidth) {
                 INFO(table->owner() << "." << info.path);
                 CHECK(named.count(table->owner() + "." + info.path) == 1);
             }

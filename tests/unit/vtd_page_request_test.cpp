@@ -17,7 +17,7 @@ constexpr std::uint64_t kVa = FirstStageBench::kVa;
 constexpr std::uint64_t kSlots = kPageSize / kDescriptorBytes;
 
 VtdParams page_params() {
-    VtdParams params = vtd_param_table().defaults();
+    VtdParams params = ioasim::test::plain_unit();
     params.device_tlb = params.page_requests = true;
     params.page_request_drain = params.stop_markers = true;
     return params;

@@ -87,7 +87,7 @@ TEST_CASE("vtd unit: context and PASID caches save the structure reads of anothe
 }
 
 TEST_CASE("vtd unit: without caches every request walks in full and still finds its page") {
-    VtdParams params = vtd_param_table().defaults();
+    VtdParams params = ioasim::test::plain_unit();
     params.context_entries = params.pasid_entries = params.iotlb_entries = 0;
     FirstStageBench bench{params};
     CHECK(bench.dma_read(kVa) == CplStatus::Success);

@@ -67,10 +67,12 @@ endfunction()
 
 # ioasim_library(<target> <folder> SEES ... INTERFACES ... LINKS ... USES ...): the folder's .cpp
 # files as one static library; its own headers are always visible to it. A folder without sources
-# is a library of headers. LINKS is passed on to whoever links the library, USES is not.
+# is a library of headers. LINKS is passed on to whoever links the library, USES is not, ALSO names
+# sources that the build makes.
 function(ioasim_library target folder)
-    cmake_parse_arguments(ARG "" "" "SEES;INTERFACES;LINKS;USES" ${ARGN})
+    cmake_parse_arguments(ARG "" "" "SEES;INTERFACES;ALSO;LINKS;USES" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.cpp")
+    list(APPEND sources ${ARG_ALSO})
     ioasim_include(${target} SEES ${folder} ${ARG_SEES} INTERFACES ${ARG_INTERFACES})
     if(NOT sources)
         add_library(${target} INTERFACE)

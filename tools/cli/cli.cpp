@@ -14,6 +14,7 @@
 #include "core/base/check.hpp"
 #include "scenarios/language/diagnostics.hpp"
 #include "tools/cli/bench/bench.hpp"
+#include "tools/cli/compare.hpp"
 #include "tools/cli/conform/conform_ioasid.hpp"
 #include "tools/cli/conform/conform_vtd.hpp"
 #include "tools/cli/coverage.hpp"
@@ -54,6 +55,7 @@ struct Values {
     std::vector<std::string> vectors;
     bool strict = false;
     PointsOptions points;
+    CompareOptions compare;
     std::function<int()> verb;
 };
 
@@ -72,7 +74,7 @@ CLI::Option* number_option(CLI::App& app, const std::string& name, Target& targe
                 if (parsed.ec != std::errc() || parsed.ptr != end || value < low || value > high) {
                     throw CLI::ValidationError(name,
                                                fmt::format("{} is no whole number from {} to {}",
-                                                           scenario::quoted(text), low, high));
+                                                           ioasim::quoted(text), low, high));
                 }
                 target = static_cast<std::decay_t<decltype(target)>>(value);
             },
@@ -250,6 +252,40 @@ the last line tells the proofs apart.)");
         [&values] { values.verb = [&values] { return coverage_command(values.coverage); }; });
 }
 
+void add_compare(CLI::App& app, Values& values) {
+    CLI::App& compare =
+        *app.add_subcommand("compare", "two runs side by side: outcome, cost, risk");
+    CompareOptions& o = values.compare;
+    compare.add_option("FILE", o.run.files, "one scenario file or two")->required()->expected(1, 2);
+    number_option(compare, "--seed", o.run.seed, "seed of both runs (default: the scenario's)");
+    set_option(compare, o.run.sets);
+    const auto side = [&compare](const char* name, std::vector<std::string>& target,
+                                 const char* doc) {
+        compare.add_option(name, target, doc)->allow_extra_args(false)->take_all();
+    };
+    side("--a", o.a, "PATH=VALUE: as --set, for the first run");
+    side("--b", o.b, "PATH=VALUE: as --set, for the second run");
+    side("--defect-a", o.defects_a, "a seeded defect of the first run");
+    side("--defect-b", o.defects_b, "a seeded defect of the second run");
+    compare.add_flag("--all", o.all, "what is equal, too");
+    compare.add_flag("--same", o.same, "nothing may differ: else exit code 1");
+    format_option(compare, values);
+    compare.footer(R"(Examples:
+  ioasim compare scenarios/quickstart/two_vms.json --b ioasid.profile=v4
+  ioasim compare scenarios/quickstart/two_vms.json --defect-b ioasid.reversed_priority
+  ioasim compare one.json other.json --seed 7 --format json
+
+Both run with the same seed; whether they pass is an outcome among others. A run that could not be
+carried out has its exit code (2 to 5).)");
+    compare.callback([&values] {
+        values.verb = [&values] {
+            values.compare.run.json = values.format == "json";
+            values.compare.run.no_files = true;
+            return compare_command(values.compare);
+        };
+    });
+}
+
 void add_conform_vtd(CLI::App& conform, Values& values) {
     CLI::App& vtd = *conform.add_subcommand("vtd", "programs and answers of VT-d units");
     RunOptions& o = values.run;
@@ -401,7 +437,7 @@ int explain_parse_error(const CLI::App& app, const CLI::ParseError& error, int a
         const bool known = std::find(options.begin(), options.end(), name) != options.end();
         if (argument.size() > 1 && argument[0] == '-' && argument != "--" && !known &&
             !about_value) {
-            const std::string near = scenario::nearest(name, options);
+            const std::string near = nearest(name, options);
             return usage_error(fmt::format("{} has no option {}", path, name),
                                near.empty() ? fmt::format("`{} --help` lists them", path)
                                             : fmt::format("did you mean {}?", near));
@@ -414,12 +450,11 @@ int explain_parse_error(const CLI::App& app, const CLI::ParseError& error, int a
             ++at;
         }
         if (at < argc) {
-            return usage_error(fmt::format("{} has no verb {}", path, scenario::quoted(argv[at])),
-                               scenario::suggest(argv[at], verbs));
+            return usage_error(fmt::format("{} has no verb {}", path, ioasim::quoted(argv[at])),
+                               suggest(argv[at], verbs));
         }
-        return usage_error(
-            fmt::format("{} wants a verb: {}", path, scenario::quoted_list(verbs, 40)),
-            "`ioasim --help` shows examples");
+        return usage_error(fmt::format("{} wants a verb: {}", path, quoted_list(verbs, 40)),
+                           "`ioasim --help` shows examples");
     }
     return usage_error(fmt::format("{}: {}", path, error.what()),
                        fmt::format("`{} --help` shows what it takes", path));
@@ -433,6 +468,7 @@ int run_verb(int argc, char** argv) {
     app.set_version_flag("--version", std::string("ioasim ") + kVersion);
     app.get_formatter()->column_width(28);
     add_run(app, values);
+    add_compare(app, values);
     add_validate(app, values);
     add_knowledge(app, values);
     add_coverage(app, values);

@@ -124,10 +124,9 @@ private:
             std::sort(paths.begin(), paths.end());
         }
         if (paths.empty()) {
-            print_err(render_plain(
-                scenario::Code::CannotOpen,
-                fmt::format("no scenario under {}", scenario::quoted(options_.scenarios)),
-                "--scenarios names the folder"));
+            print_err(render_plain(scenario::Code::CannotOpen,
+                                   fmt::format("no scenario under {}", quoted(options_.scenarios)),
+                                   "--scenarios names the folder"));
             return false;
         }
         bool good = true;
@@ -236,11 +235,10 @@ private:
             for (const std::string& id : file.cells.front().covers) {
                 const auto row = by_id.find(id);
                 if (row == by_id.end()) {
-                    print_err(
-                        render_plain(scenario::Code::UnknownStep,
-                                     fmt::format("{} covers {}, which is no row of {}", file.path,
-                                                 scenario::quoted(id), options_.rows),
-                                     scenario::suggest(id, ids)));
+                    print_err(render_plain(scenario::Code::UnknownStep,
+                                           fmt::format("{} covers {}, which is no row of {}",
+                                                       file.path, quoted(id), options_.rows),
+                                           suggest(id, ids)));
                     good = false;
                     continue;
                 }
@@ -264,7 +262,7 @@ private:
                 by += " " + file;
             }
             for (const std::string& test : row.tests) {
-                by += fmt::format(" test:{}", scenario::quoted(test));
+                by += fmt::format(" test:{}", quoted(test));
             }
             for (const std::string& file : row.unproved) {
                 by += fmt::format(" ({}: no proof)", file);

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "core/base/units.hpp"
 #include "models/vtd/vtd_fault_layout.hpp"
-#include "scenarios/language/units.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -56,7 +56,7 @@ std::string fault_entry(const std::string& code) {
         return fault_list();
     }
     std::uint64_t number = 0;
-    if (!scenario::parse_address_text(code, number) || number > 0xFF) {
+    if (!parse_address_text(code, number) || number > 0xFF) {
         return {};
     }
     const vtd::FaultReasonInfo* const info = vtd::find_fault(static_cast<std::uint8_t>(number));

@@ -108,14 +108,14 @@ std::string hazard_entry(const std::string& word) {
 std::string switch_entry(const SwitchInfo& info) {
     std::vector<std::string> values(info.values.begin(), info.values.end());
     return fmt::format("switch {}: {}\n  values {}; {}\n  reproduces: {}\n  {}", info.name,
-                       info.doc, scenario::quoted_list(values), switch_values(info),
-                       info.reproduces, kSetSwitches);
+                       info.doc, quoted_list(values), switch_values(info), info.reproduces,
+                       kSetSwitches);
 }
 
 std::string param_entry(const ParamTableBase& table, const ParamInfo& info) {
     return fmt::format("parameter {}.{}: {}\n  default {}, {}\n  source: {}\n", table.owner(),
-                       info.path, info.meaning, scenario::param_text(info, info.initial),
-                       scenario::param_range(info), info.source);
+                       info.path, info.meaning, param_text(info, info.initial), param_range(info),
+                       info.source);
 }
 
 std::string list_of(const std::string& word) {
@@ -212,13 +212,13 @@ std::string near_parameter(const std::string& word) {
             }
         }
     }
-    std::string near = scenario::nearest(word, names);
+    std::string near = nearest(word, names);
     const std::size_t dot = word.find('.');
     if (near.empty() && dot != std::string::npos) {
-        near = scenario::nearest(word.substr(dot + 1), names);
+        near = nearest(word.substr(dot + 1), names);
     }
     return near.empty() ? "`ioasim params` lists them all"
-                        : fmt::format("did you mean {}?", scenario::quoted(whole[near]));
+                        : fmt::format("did you mean {}?", quoted(whole[near]));
 }
 
 }  // namespace
@@ -230,12 +230,11 @@ int schema_command(bool tables) {
 
 int explain_command(const std::string& word, const std::string& code) {
     if (word == "profile") {
-        const TimingProfile* const profile = find_profile(code.empty() ? "spr" : code);
+        const TimingProfile* const profile = find_timing_profile(code.empty() ? "spr" : code);
         print_out(profile == nullptr ? "" : profile_table(*profile));
         if (profile == nullptr) {
-            print_err(render_plain(
-                scenario::Code::Usage,
-                fmt::format("there is no timing profile {}", scenario::quoted(code)), ""));
+            print_err(render_plain(scenario::Code::Usage,
+                                   fmt::format("there is no timing profile {}", quoted(code)), ""));
         }
         return profile == nullptr ? kUsage : kPass;
     }
@@ -244,10 +243,10 @@ int explain_command(const std::string& word, const std::string& code) {
         out = word == "fault" ? fault_entry(code) : std::string();
         print_out(out);
         if (out.empty()) {
-            print_err(render_plain(
-                scenario::Code::Usage,
-                fmt::format("nothing is known about {}", scenario::quoted(word + " " + code)),
-                "`ioasim explain fault` lists the reasons"));
+            print_err(
+                render_plain(scenario::Code::Usage,
+                             fmt::format("nothing is known about {}", quoted(word + " " + code)),
+                             "`ioasim explain fault` lists the reasons"));
         }
         return out.empty() ? kUsage : kPass;
     }
@@ -285,8 +284,8 @@ int explain_command(const std::string& word, const std::string& code) {
     }
     if (out.empty()) {
         print_err(render_plain(scenario::Code::Usage,
-                               fmt::format("nothing is known about {}", scenario::quoted(word)),
-                               scenario::suggest(word, everything())));
+                               fmt::format("nothing is known about {}", quoted(word)),
+                               suggest(word, everything())));
         return kUsage;
     }
     print_out(out);
@@ -305,24 +304,23 @@ int params_command(const std::string& filter, bool json) {
             ++count;
             if (!json) {
                 out += fmt::format("{:<40} {:>10}  {}\n{:>52}  {}; source: {}\n", name,
-                                   scenario::param_text(info, info.initial), info.meaning, "",
-                                   scenario::param_range(info), info.source);
+                                   param_text(info, info.initial), info.meaning, "",
+                                   param_range(info), info.source);
                 continue;
             }
             Node node = Node::object();
             node.set("name", Node::string(name));
-            node.set("default", Node::string(scenario::param_text(info, info.initial)));
-            node.set("range", Node::string(scenario::param_range(info)));
+            node.set("default", Node::string(param_text(info, info.initial)));
+            node.set("range", Node::string(param_range(info)));
             node.set("meaning", Node::string(info.meaning));
             node.set("source", Node::string(info.source));
             out += to_json(node, 0) + "\n";
         }
     }
     if (count == 0) {
-        print_err(
-            render_plain(scenario::Code::Usage,
-                         fmt::format("no parameter has {} in its name", scenario::quoted(filter)),
-                         near_parameter(filter)));
+        print_err(render_plain(scenario::Code::Usage,
+                               fmt::format("no parameter has {} in its name", quoted(filter)),
+                               near_parameter(filter)));
         return kUsage;
     }
     print_out(out);

@@ -78,10 +78,10 @@ std::string check_report(const std::string& request) {
     const std::size_t equals = request.find('=');
     const std::string kind = request.substr(0, equals);
     if (equals == std::string::npos || equals + 1 == request.size()) {
-        return fmt::format("--report wants FORMAT=FILE, not {}", scenario::quoted(request));
+        return fmt::format("--report wants FORMAT=FILE, not {}", quoted(request));
     }
     if (kind != "json" && kind != "junit") {
-        return fmt::format("no report format {}: there are json and junit", scenario::quoted(kind));
+        return fmt::format("no report format {}: there are json and junit", quoted(kind));
     }
     return {};
 }

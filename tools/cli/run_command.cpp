@@ -171,8 +171,8 @@ private:
         for (const std::string& defect : options_.defects) {
             if (std::find(defects.begin(), defects.end(), defect) == defects.end()) {
                 complain(Code::UnknownDefect,
-                         fmt::format("there is no seeded defect {}", scenario::quoted(defect)),
-                         scenario::suggest(defect, defects));
+                         fmt::format("there is no seeded defect {}", quoted(defect)),
+                         suggest(defect, defects));
                 good = false;
             }
         }

@@ -205,7 +205,11 @@ private:
         result_.findings = std::move(verdict.findings);
         result_.findings_total = verdict.findings_total;
         result_.failures = std::move(verdict.failures);
+        for (auto& [name, result] : verdict.steps) {
+            result_.steps.push_back({std::move(name), std::move(result)});
+        }
         result_.details = detail_lines(statistics_->result(), *state_);
+        result_.figures = figures_of(statistics_->result());
         const bool stuck = reason == StopReason::Limit || reason == StopReason::Hang ||
                            reason == StopReason::Deadlock;
         const bool unexpected = stuck && result_.reason != expected_end(job_.scenario);

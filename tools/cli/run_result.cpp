@@ -50,6 +50,30 @@ std::string profile_note(const std::string& profile) {
         profile, what);
 }
 
+Node figures_node(const RunResult& r) {
+    Node list = Node::array();
+    for (const RunFigure& figure : r.figures) {
+        Node item = Node::object();
+        item.set("aspect", Node::string(figure.aspect));
+        item.set("name", Node::string(figure.name));
+        item.set("time", Node::boolean_of(figure.time));
+        item.set("value", Node::number(figure.value));
+        list.items.push_back(std::move(item));
+    }
+    return list;
+}
+
+Node steps_node(const RunResult& r) {
+    Node list = Node::array();
+    for (const StepEnd& step : r.steps) {
+        Node item = Node::object();
+        item.set("name", Node::string(step.name));
+        item.set("result", Node::string(step.result));
+        list.items.push_back(std::move(item));
+    }
+    return list;
+}
+
 }  // namespace
 
 int worse(int a, int b) {
@@ -145,6 +169,8 @@ Node to_node(const RunResult& r) {
     node.set("folder", Node::string(r.folder));
     node.set("files", texts(r.files));
     node.set("details", texts(r.details));
+    node.set("figures", figures_node(r));
+    node.set("steps", steps_node(r));
     node.set("reproduce", Node::string(r.reproduce));
     return node;
 }
@@ -191,6 +217,14 @@ bool from_text(const std::string& text, RunResult& r) {
     r.folder = text_of(node.get("folder"));
     r.files = texts_of(node.get("files"));
     r.details = texts_of(node.get("details"));
+    for (const Node& item : scenario::items_of(node.get("figures"))) {
+        r.figures.push_back({text_of(item.get("aspect")), text_of(item.get("name")),
+                             scenario::boolean_value(item.get("time"), false),
+                             integer_of(item.get("value"), 0)});
+    }
+    for (const Node& item : scenario::items_of(node.get("steps"))) {
+        r.steps.push_back({text_of(item.get("name")), text_of(item.get("result"))});
+    }
     r.reproduce = text_of(node.get("reproduce"));
     return true;
 }

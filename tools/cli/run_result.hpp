@@ -8,6 +8,7 @@
 
 #include "scenarios/language/json_tree.hpp"
 #include "scenarios/language/judge.hpp"
+#include "tools/cli/figures.hpp"
 
 namespace ioasim::tools {
 
@@ -30,6 +31,12 @@ inline bool by_signal(int code) {
 
 // The worst of several: signals, then 3, 4, 5, 2, 1, 0.
 int worse(int a, int b);
+
+// How a step of a program ended: "vm1/vcpu0/app[3]", "-EFAULT".
+struct StepEnd {
+    std::string name;
+    std::string result;
+};
 
 struct RunResult {
     std::string file;
@@ -54,6 +61,8 @@ struct RunResult {
     std::string folder;                    // of the results; empty: none
     std::vector<std::string> files;
     std::vector<std::string> details;  // lines of the summary between head and expectations
+    std::vector<RunFigure> figures;
+    std::vector<StepEnd> steps;
     std::string purpose;
     std::string reproduce;
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/base/defects.hpp"
+#include "core/base/timing_profile.hpp"
 #include "models/platform/platform.hpp"
 #include "traces/checkers.hpp"
 #include "traces/explain.hpp"
@@ -58,9 +59,9 @@ std::string parameter_schema(const ParamInfo& info) {
             type = R"("type": "string")";
             break;
     }
-    const std::string text = fmt::format("{}; default {}, {}. Source: {}", info.meaning,
-                                         scenario::param_text(info, info.initial),
-                                         scenario::param_range(info), info.source);
+    const std::string text =
+        fmt::format("{}; default {}, {}. Source: {}", info.meaning, param_text(info, info.initial),
+                    param_range(info), info.source);
     return fmt::format(R"({{{}, "description": {}}})", type, scenario::json_quote(text));
 }
 

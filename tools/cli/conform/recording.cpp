@@ -303,7 +303,7 @@ json array_of(const json& object, const char* key) {
 
 void refuse_choice(const std::string& what, const std::string& value,
                    const std::vector<std::string>& choices) {
-    const std::string near = scenario::nearest(value, choices);
+    const std::string near = nearest(value, choices);
     throw RecordingError(Code::NotAChoice,
                          fmt::format("unknown {} \"{}\"{}", what, value.substr(0, 60),
                                      near.empty() ? "" : fmt::format("; is it \"{}\"?", near)));

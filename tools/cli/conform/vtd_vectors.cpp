@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "core/base/units.hpp"
 #include "scenarios/language/schema.hpp"
-#include "scenarios/language/units.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -105,9 +105,8 @@ const std::map<std::string, Type>& operation_types() {
 
 std::uint64_t number_of(const Node* node) {
     bool out_of_range = false;
-    return node->is(Node::Kind::Number)
-               ? scenario::parse_integer_text(node->text, out_of_range).value
-               : scenario::parse_quantity_text(node->text).value;
+    return node->is(Node::Kind::Number) ? parse_integer_text(node->text, out_of_range).value
+                                        : parse_quantity_text(node->text).value;
 }
 
 class Translator {
@@ -164,8 +163,8 @@ private:
                 names.push_back(name);
             }
             report(Code::NotAChoice, op->place,
-                   fmt::format("there is no operation {}", scenario::quoted(op->text)),
-                   scenario::suggest(op->text, names));
+                   fmt::format("there is no operation {}", quoted(op->text)),
+                   suggest(op->text, names));
             return;
         }
         const std::size_t before = diagnostics_.error_count();
@@ -306,8 +305,7 @@ private:
         params.set(fmt::format("{}.ecap.raw", kUnit), bits("ecap"));
         params.set(fmt::format("{}.cap.host_address_width", kUnit), *header_.get("haw"));
         const Place ram = header_.get("ram")->place;
-        params.set("memory.low_bytes",
-                   Node::string(scenario::size_text(number_of(header_.get("ram"))), ram));
+        params.set("memory.low_bytes", Node::string(size_text(number_of(header_.get("ram"))), ram));
         params.set("memory.high_bytes", Node::string("0B", ram));
         return params;
     }

@@ -4,11 +4,12 @@
 
 #include <fmt/format.h>
 
+#include "core/base/timing_profile.hpp"
+#include "models/platform/platform.hpp"
 #include "scenarios/language/scenario.hpp"
 #include "tools/cli/outputs.hpp"
 #include "tools/cli/points/experiments.hpp"
 #include "tools/cli/points/points_report.hpp"
-#include "tools/cli/points/profile.hpp"
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
@@ -36,8 +37,8 @@ bool choose(const PointFile& file, const std::vector<std::string>& rows,
         if (std::find(names.begin(), names.end(), row) == names.end()) {
             std::sort(names.begin(), names.end());
             names.erase(std::unique(names.begin(), names.end()), names.end());
-            complain(Code::Usage, fmt::format("{} has no row {}", file.path, scenario::quoted(row)),
-                     scenario::suggest(row, names));
+            complain(Code::Usage, fmt::format("{} has no row {}", file.path, quoted(row)),
+                     suggest(row, names));
             return false;
         }
     }
@@ -111,22 +112,14 @@ bool read_params(const PointsOptions& options, ExperimentOptions& how) {
 }
 
 bool read_profile(const std::string& name, platform::Topology topology, ExperimentOptions& how) {
-    const TimingProfile* const profile = find_profile(name);
+    const TimingProfile* const profile = find_timing_profile(name);
     if (profile == nullptr) {
-        std::vector<std::string> names;
-        for (const TimingProfile& one : timing_profiles()) {
-            names.push_back(one.name);
-        }
-        complain(Code::Usage, fmt::format("there is no timing profile {}", scenario::quoted(name)),
-                 scenario::suggest(name, names));
+        complain(Code::Usage, fmt::format("there is no timing profile {}", quoted(name)),
+                 suggest(name, timing_profile_names()));
         return false;
     }
-    std::vector<std::string> problems;
-    how.params[topology].profile = overrides_of(*profile, problems);
-    for (const std::string& problem : problems) {
-        print_err(problem + "\n");
-    }
-    return problems.empty();
+    how.params[topology].profile = platform::timing_overrides(*profile);
+    return true;
 }
 
 // Each topology has a profile of its own, unless one is named for all.

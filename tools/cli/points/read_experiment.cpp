@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "core/base/units.hpp"
 #include "models/platform/experiment_patterns.hpp"
-#include "scenarios/language/units.hpp"
 #include "tools/cli/points/point.hpp"
 
 namespace ioasim::tools {
@@ -33,7 +33,7 @@ void complain(Diagnostics& diagnostics, Code code, const Node& node, std::string
 std::uint64_t integer(const Node& node, Diagnostics& diagnostics, const std::string& name,
                       std::uint64_t most) {
     bool out_of_range = false;
-    const auto result = scenario::parse_integer_text(node.text, out_of_range);
+    const auto result = parse_integer_text(node.text, out_of_range);
     if (!node.is(Node::Kind::Number) || !result.ok()) {
         complain(diagnostics, node.is(Node::Kind::Number) ? Code::NotInteger : Code::WrongType,
                  node, fmt::format("\"{}\" takes an integer", name));
@@ -88,9 +88,8 @@ E chosen(const Node& node, Diagnostics& d, const std::string& name, const Choice
         }
         names.emplace_back(word);
     }
-    complain(d, Code::NotAChoice, node,
-             fmt::format("\"{}\" cannot be {}", name, scenario::quoted(node.text)),
-             scenario::suggest(node.text, names));
+    complain(d, Code::NotAChoice, node, fmt::format("\"{}\" cannot be {}", name, quoted(node.text)),
+             suggest(node.text, names));
     return choices.front().second;
 }
 template <class T, class E>
@@ -119,8 +118,8 @@ void read_fields(const Node& node, const Fields<T>& fields, const char* what, T&
         }
         if (!known) {
             diagnostics.add({Code::UnknownKey, member.place,
-                             fmt::format("{} has no field {}", what, scenario::quoted(member.key)),
-                             scenario::suggest(member.key, names), "", false});
+                             fmt::format("{} has no field {}", what, quoted(member.key)),
+                             suggest(member.key, names), "", false});
         }
     }
 }

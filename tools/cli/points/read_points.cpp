@@ -37,7 +37,7 @@ public:
         }
         if (format->text != kFormat) {
             complain(Code::Version, *format,
-                     fmt::format("the format {} is unknown", scenario::quoted(format->text)),
+                     fmt::format("the format {} is unknown", quoted(format->text)),
                      fmt::format("this program reads \"{}\"", kFormat));
             return false;
         }
@@ -70,10 +70,9 @@ private:
     void keys(const Node& node, const std::vector<std::string>& known, const char* what) {
         for (const scenario::Member& member : node.members) {
             if (std::find(known.begin(), known.end(), member.key) == known.end()) {
-                diagnostics_.add(
-                    {Code::UnknownKey, member.place,
-                     fmt::format("{} has no key {}", what, scenario::quoted(member.key)),
-                     scenario::suggest(member.key, known), "", false});
+                diagnostics_.add({Code::UnknownKey, member.place,
+                                  fmt::format("{} has no key {}", what, quoted(member.key)),
+                                  suggest(member.key, known), "", false});
             }
         }
     }
@@ -138,7 +137,7 @@ private:
                 scenario::Member* const next = at->find(key);
                 if (next == nullptr) {
                     complain(Code::UnknownField, name,
-                             fmt::format("the experiment has no {}", scenario::quoted(key)));
+                             fmt::format("the experiment has no {}", quoted(key)));
                     return;
                 }
                 at = &next->value;
@@ -172,8 +171,8 @@ private:
             complain(Code::MissingKey, node, "the point has no \"metric\"");
         } else if (!names.empty()) {
             complain(Code::NotAChoice, *metric,
-                     fmt::format("\"metric\" cannot be {}", scenario::quoted(metric->text)),
-                     scenario::suggest(metric->text, names));
+                     fmt::format("\"metric\" cannot be {}", quoted(metric->text)),
+                     suggest(metric->text, names));
         }
         if (node.get("baseline") != nullptr) {
             const std::string combine = text(node, "combine");

@@ -1,4 +1,4 @@
-#include "scenarios/language/units.hpp"
+#include "core/base/units.hpp"
 
 #include <array>
 #include <charconv>
@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
-#include "scenarios/language/diagnostics.hpp"
+#include "core/base/words.hpp"
 
-namespace ioasim::scenario {
+namespace ioasim {
 namespace {
 
 struct UnitName {
@@ -266,4 +266,4 @@ std::string bandwidth_text(std::uint64_t value) {
     return with_unit(value, kBandwidth);
 }
 
-}  // namespace ioasim::scenario
+}  // namespace ioasim

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace ioasim::scenario {
+namespace ioasim {
 
 struct UnitResult {
     std::uint64_t value = 0;
@@ -32,4 +32,4 @@ std::string time_text(std::uint64_t ps);
 std::string size_text(std::uint64_t bytes);
 std::string bandwidth_text(std::uint64_t bytes_per_us);
 
-}  // namespace ioasim::scenario
+}  // namespace ioasim

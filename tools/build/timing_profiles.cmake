@@ -1,0 +1,48 @@
+# Timing profiles are data files that the program carries: this makes the definition of
+# timing_profiles() (core/base/timing_profile.hpp) from them.
+
+# ioasim_timing_profiles(<result> FOLDER <folder> NAMES <names...>): the path of the source made.
+function(ioasim_timing_profiles result)
+    cmake_parse_arguments(ARG "" "FOLDER" "NAMES" ${ARGN})
+    set(out "${PROJECT_BINARY_DIR}/timing_profiles.cpp")
+    string(CONCAT code "// Made by the build from core/base/profiles.\n"
+                  "#include \"core/base/timing_profile.hpp\"\n\n"
+                  "namespace ioasim {\n\nconst std::vector<TimingProfile>& timing_profiles() {\n"
+                  "    static const std::vector<TimingProfile> all{\n")
+    foreach(name IN LISTS ARG_NAMES)
+        set(file "${ARG_FOLDER}/${name}.json")
+        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+        file(READ "${file}" text)
+        string(JSON profile GET "${text}" profile)
+        string(JSON machine GET "${text}" machine)
+        string(JSON list GET "${text}" parameters)
+        string(JSON count LENGTH "${list}")
+        string(APPEND code "        {\"${profile}\", R\"x(${machine})x\", {\n")
+        math(EXPR last "${count} - 1")
+        foreach(at RANGE ${last})
+            string(JSON one GET "${list}" ${at})
+            ioasim_timing_value(row "${one}")
+            string(APPEND code "${row}")
+        endforeach()
+        string(APPEND code "        }},\n")
+    endforeach()
+    string(APPEND code "    };\n    return all;\n}\n\n}  // namespace ioasim\n")
+    file(CONFIGURE OUTPUT "${out}" CONTENT "${code}" @ONLY)
+    set(${result} "${out}" PARENT_SCOPE)
+endfunction()
+
+function(ioasim_timing_value result one)
+    foreach(field name unit range value source)
+        string(JSON ${field} GET "${one}" ${field})
+    endforeach()
+    string(JSON rows GET "${one}" rows)
+    string(REGEX REPLACE "[^A-Z0-9]+" " " rows "${rows}")
+    string(STRIP "${rows}" rows)
+    string(FIND "${name}" "." dot)
+    string(SUBSTRING "${name}" 0 ${dot} component)
+    math(EXPR dot "${dot} + 1")
+    string(SUBSTRING "${name}" ${dot} -1 path)
+    set(row "            {\"${component}\", \"${path}\", \"${unit}\", \"${range}\", ")
+    string(APPEND row "\"${value}\", R\"x(${source})x\", \"${rows}\"},\n")
+    set(${result} "${row}" PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,26 @@
+// `ioasim compare A.json B.json`: two scenarios, or one under two policies, run with the same seed
+// and put side by side: outcome, cost and risk.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tools/cli/options.hpp"
+
+namespace ioasim::tools {
+
+struct CompareOptions {
+    RunOptions run;              // one file or two; what holds for both sides
+    std::vector<std::string> a;  // PATH=VALUE of one side
+    std::vector<std::string> b;
+    std::vector<std::string> defects_a;
+    std::vector<std::string> defects_b;
+    bool all = false;   // what is equal, too
+    bool same = false;  // the caller wants no difference
+};
+
+// Exit code: that of the worse run when one could not be carried out; 1 when something differs and
+// nothing may; else 0.
+int compare_command(const CompareOptions& options);
+
+}  // namespace ioasim::tools
