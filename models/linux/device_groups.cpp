@@ -79,9 +79,9 @@ DeviceGroup::Member& DeviceGroups::member(const Device& device) {
 }
 
 void DeviceGroups::tell(ExecContext& ctx, const DeviceGroup::Member& member) {
-    kernel_.emit(ctx, trace::DriverBound{kernel_.intern(member.device->name()),
-                                         kernel_.intern(driver_word(member.driver)),
-                                         member.dma_bits});
+    kernel_.emit(ctx,
+                 trace::DriverBound{kernel_.intern(member.device->name()),
+                                    kernel_.intern(driver_word(member.driver)), member.dma_bits});
 }
 
 Errno DeviceGroups::bind_driver(ExecContext& ctx, Device& device, DriverKind driver,
@@ -147,9 +147,8 @@ void DeviceGroups::add_regions(const DeviceGroup& group, const DeviceGroup::Memb
     if (by_mask && member.dma_bits < kAddressBits) {
         out.insert(above(member.dma_bits), touch);
     }
-    const bool by_aperture =
-        (limits == AddressLimits::DmaMask && !probes.has(kApertureUnread)) ||
-        probes.has(kListFollowsAttachment);
+    const bool by_aperture = (limits == AddressLimits::DmaMask && !probes.has(kApertureUnread)) ||
+                             probes.has(kListFollowsAttachment);
     if (by_aperture && group.domain != nullptr && group.domain->aperture().last != kLastIova) {
         out.insert({group.domain->aperture().last + 1, kLastIova, RegionType::Reserved}, touch);
     }

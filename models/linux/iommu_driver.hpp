@@ -1,9 +1,10 @@
 // The VT-d driver of a kernel for one remapping unit, real or virtual: finds out what the unit can
 // do, builds root, context, PASID directory and PASID tables in memory, and keeps the unit's caches
-// in step through the invalidation queue. Requests without PASID go by the entry of PASID 0. VT-d specification chapters 3, 6, 9; the order of
-// teardown is that of table 28 and of Linux's intel_pasid_tear_down_entry. Leaves out: legacy mode,
-// interrupt remapping, super pages, domains of the DMA API, the page-request queue (context
-// entries have PRE = 0), fault events (the records stay as the unit wrote them), suspend.
+// in step through the invalidation queue. Requests without PASID go by the entry of PASID 0. VT-d
+// specification chapters 3, 6, 9; the order of teardown is that of table 28 and of Linux's
+// intel_pasid_tear_down_entry. Leaves out: legacy mode, interrupt remapping, super pages, domains
+// of the DMA API, the page-request queue (context entries have PRE = 0), fault events (the records
+// stay as the unit wrote them), suspend.
 #pragma once
 
 #include <cstdint>

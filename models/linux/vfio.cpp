@@ -70,9 +70,8 @@ void Vfio::close_all(ExecContext& ctx, Process& process) {
 // --- groups -------------------------------------------------------------------------------------
 
 Vfio::GroupFile* Vfio::file_of(const DeviceGroup& group) {
-    const auto found = std::find_if(groups_.begin(), groups_.end(), [&group](const GroupFile& f) {
-        return f.group == &group;
-    });
+    const auto found = std::find_if(groups_.begin(), groups_.end(),
+                                    [&group](const GroupFile& f) { return f.group == &group; });
     return found == groups_.end() ? nullptr : &*found;
 }
 

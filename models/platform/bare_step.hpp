@@ -97,7 +97,7 @@ enum class BareValue : std::uint8_t {
     Buffer,
     Variable,  // receives an ID
     Group,     // of devices
-    Site,  // of a fault
+    Site,      // of a fault
     True,
 };
 

@@ -85,8 +85,8 @@ private:
         const platform::BareSpec* bare = nullptr;
         for (const platform::BareSpec& spec : platform::bare_specs()) {
             if (subject == nullptr && (subject = item.get(spec.key)) != nullptr) {
-                step.kind = spec.family == platform::StepFamily::Bare ? StepKind::Bare
-                                                                      : StepKind::User;
+                step.kind =
+                    spec.family == platform::StepFamily::Bare ? StepKind::Bare : StepKind::User;
                 bare = &spec;
                 key = spec.key;
             }
