@@ -144,17 +144,22 @@ const Type& platform_type() {
                  "shared: entries that ENQCMD may fill (default: all)", ""},
                 {"priority", &integer(1, 15), false, "weight against other workqueues of its group",
                  "10"}});
-    const Type& device =
-        object("a device",
-               {{"name", &component_name("the name of a device"), true, "its name", ""},
-                {"iommu", &text("the name of an IOMMU", 1), true, "the IOMMU it sits behind", ""},
-                {"rid", &text("a requester id (\"00:01.0\")", 1), false,
-                 "requester id (default: in order of listing)", ""},
-                {"ats", &boolean(), false, "the device has a TLB of its own (ATS)", "false"},
-                {"engines", &integer(1, 8), false, "engines", "1"},
-                {"kind", &choice({"dsa", "requester"}), false,
-                 "an accelerator, or a function that bare programs drive as they like", "\"dsa\""},
-                {"workqueues", &list(workqueue, 1, 8), false, "dsa: its workqueues", ""}});
+    const Type& device = object(
+        "a device",
+        {{"name", &component_name("the name of a device"), true, "its name", ""},
+         {"iommu", &text("the name of an IOMMU", 1), true, "the IOMMU it sits behind", ""},
+         {"rid", &text("a requester id (\"00:01.0\")", 1), false,
+          "requester id (default: in order of listing)", ""},
+         {"ats", &boolean(), false, "the device has a TLB of its own (ATS)", "false"},
+         {"engines", &integer(1, 8), false, "engines", "1"},
+         {"kind", &choice({"dsa", "requester"}), false,
+          "an accelerator, or a function that bare programs drive as they like", "\"dsa\""},
+         {"workqueues", &list(workqueue, 1, 8), false, "dsa: its workqueues", ""},
+         {"group", &component_name("the name of a group"), false,
+          "IOMMU group: functions that the fabric does not keep apart (default: its name)", ""},
+         {"address_bits", &integer(12, 64), false,
+          "bits of an address that the bus above it passes on", "64"},
+         {"firmware", &firmware_type(), false, "what firmware says of it", "{}"}});
     const Type& ioasid =
         object("the IOASID core",
                {{"profile", &profile_type(), false, "which documented variant of the IOASID core",

@@ -270,9 +270,10 @@ run compare short.json --defect-b ioasid.missing_putt
 expect "and unknown defects" 2 'did you mean "ioasid.missing_put"?'
 run compare "$top/scenarios/quickstart/two_vms.json" --defect-b ioasid.reversed_priority
 expect "notifications in the wrong order are a risk" 0 'finding order.'
-run compare "$top/scenarios/quickstart/two_vms.json" --seed 3 --defect-b ioasid.reversed_priority --format json
+two="$top/scenarios/quickstart/two_vms.json"
+run compare "$two" --seed 3 --defect-b ioasid.reversed_priority --format json
 cp o first
-run compare "$top/scenarios/quickstart/two_vms.json" --seed 3 --defect-b ioasid.reversed_priority --format json
+run compare "$two" --seed 3 --defect-b ioasid.reversed_priority --format json
 verdict "the same comparison, the same bytes" "$(cmp first o 2>&1)"
 run compare "$top/scenarios/quickstart/two_vms.json" --defect-b ioasid.reversed_priority --same
 expect "which may be forbidden" 1 'differ; --all'

@@ -18,15 +18,6 @@ namespace {
 using scenario::Code;
 using scenario::Node;
 
-struct Row {
-    std::string aspect;
-    std::string name;
-    std::string a;
-    std::string b;
-    std::string change;  // "+3", "1.6 times"
-    bool differs() const { return a != b; }
-};
-
 struct Side {
     std::string label;
     RunResult result;
@@ -65,7 +56,7 @@ std::uint64_t count_of(const std::map<std::string, std::uint64_t>& counts, const
 
 class Comparison {
 public:
-    Comparison(const Side& a, const Side& b) : a_(a.result), b_(b.result) {
+    Comparison(const RunResult& a, const RunResult& b) : a_(a), b_(b) {
         text("outcome", "verdict", a_.verdict(), b_.verdict());
         text("outcome", "ended by", a_.reason, b_.reason);
         text("outcome", "IOASID core", a_.profile, b_.profile);
@@ -77,15 +68,11 @@ public:
             number(a_.figures[i], b_.figures[i]);
         }
         findings();
-        std::stable_sort(rows_.begin(), rows_.end(), [](const Row& x, const Row& y) {
+        std::stable_sort(rows_.begin(), rows_.end(), [](const CompareRow& x, const CompareRow& y) {
             return rank(x.aspect) < rank(y.aspect);
         });
     }
-    const std::vector<Row>& rows() const { return rows_; }
-    std::size_t differing() const {
-        return static_cast<std::size_t>(
-            std::count_if(rows_.begin(), rows_.end(), [](const Row& r) { return r.differs(); }));
-    }
+    std::vector<CompareRow> take() { return std::move(rows_); }
 
 private:
     static int rank(const std::string& aspect) {
@@ -143,19 +130,26 @@ private:
 
     const RunResult& a_;
     const RunResult& b_;
-    std::vector<Row> rows_;
+    std::vector<CompareRow> rows_;
 };
 
 std::string cut(const std::string& text, std::size_t most) {
     return text.size() <= most ? text : text.substr(0, most - 3) + "...";
 }
 
-std::string table(const Comparison& comparison, const Side& a, const Side& b, bool all) {
+using Rows = std::vector<CompareRow>;
+
+std::size_t differing(const Rows& rows) {
+    return static_cast<std::size_t>(
+        std::count_if(rows.begin(), rows.end(), [](const CompareRow& r) { return r.differs(); }));
+}
+
+std::string table(const Rows& rows, const Side& a, const Side& b, bool all) {
     constexpr std::size_t kName = 44;
     constexpr std::size_t kValue = 18;
     std::string out = fmt::format("A: {}\nB: {}\n", a.label, b.label);
     std::string aspect;
-    for (const Row& row : comparison.rows()) {
+    for (const CompareRow& row : rows) {
         if (!all && !row.differs()) {
             continue;
         }
@@ -168,8 +162,8 @@ std::string table(const Comparison& comparison, const Side& a, const Side& b, bo
                            cut(row.a, kValue), kValue, cut(row.b, kValue), kValue,
                            row.change.empty() ? "" : "  " + row.change);
     }
-    const std::size_t same = comparison.rows().size() - comparison.differing();
-    out += fmt::format("{} of {} differ{}\n", comparison.differing(), comparison.rows().size(),
+    const std::size_t same = rows.size() - differing(rows);
+    out += fmt::format("{} of {} differ{}\n", differing(rows), rows.size(),
                        same != 0 && !all ? "; --all shows the others" : "");
     return out;
 }
@@ -183,12 +177,12 @@ Node side_node(const Side& side) {
     return node;
 }
 
-std::string json(const Comparison& comparison, const Side& a, const Side& b) {
+std::string json(const Rows& rows, const Side& a, const Side& b) {
     Node node = Node::object();
     node.set("a", side_node(a));
     node.set("b", side_node(b));
-    Node rows = Node::array();
-    for (const Row& row : comparison.rows()) {
+    Node list = Node::array();
+    for (const CompareRow& row : rows) {
         Node item = Node::object();
         item.set("aspect", Node::string(row.aspect));
         item.set("name", Node::string(row.name));
@@ -196,9 +190,9 @@ std::string json(const Comparison& comparison, const Side& a, const Side& b) {
         item.set("b", Node::string(row.b));
         item.set("change", Node::string(row.change));
         item.set("differs", Node::boolean_of(row.differs()));
-        rows.items.push_back(std::move(item));
+        list.items.push_back(std::move(item));
     }
-    node.set("rows", std::move(rows));
+    node.set("rows", std::move(list));
     return to_json(node, 0) + "\n";
 }
 
@@ -260,6 +254,10 @@ bool carried_out(const RunResult& result) {
 }
 
 }  // namespace
+
+std::vector<CompareRow> compare(const RunResult& a, const RunResult& b) {
+    return Comparison(a, b).take();
+}
 
 int compare_command(const CompareOptions& o) {
     const std::string& file_a = o.run.files.front();

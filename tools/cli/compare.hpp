@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tools/cli/options.hpp"
+#include "tools/cli/run_result.hpp"
 
 namespace ioasim::tools {
 
@@ -18,6 +19,16 @@ struct CompareOptions {
     bool all = false;   // what is equal, too
     bool same = false;  // the caller wants no difference
 };
+
+struct CompareRow {
+    std::string aspect;  // "outcome", "cost", "risk": in this order
+    std::string name;
+    std::string a;
+    std::string b;
+    std::string change;  // "+3", "+5.1 %", "31.5 times"
+    bool differs() const { return a != b; }
+};
+std::vector<CompareRow> compare(const RunResult& a, const RunResult& b);
 
 // Exit code: that of the worse run when one could not be carried out; 1 when something differs and
 // nothing may; else 0.
