@@ -114,7 +114,8 @@ Errno DeviceGroups::unbind_driver(ExecContext& ctx, Device& device) {
     if (self.driver == DriverKind::None) {
         return Errno::Enodev;
     }
-    if (self.driver == DriverKind::Vfio && group_of(device).domain != nullptr) {
+    const bool used = self.driver == DriverKind::Vfio && group_of(device).domain != nullptr;
+    if (used || !device.setup().for_users) {
         return Errno::Ebusy;
     }
     self.driver = DriverKind::None;

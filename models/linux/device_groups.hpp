@@ -60,7 +60,7 @@ public:
     // dma_bits: what a host driver sets. -EBUSY: the device has a driver, or a user has the group
     // and the driver is the host's; -EINVAL: no such width.
     Errno bind_driver(ExecContext& ctx, Device& device, DriverKind driver, unsigned dma_bits);
-    // -ENODEV: it has none; -EBUSY: a user has the group of a device that vfio drives.
+    // -ENODEV: it has none; -EBUSY: vfio's, and a user has the group; or an accelerator's own.
     Errno unbind_driver(ExecContext& ctx, Device& device);
     // No member has a host driver.
     bool viable(const DeviceGroup& group) const;

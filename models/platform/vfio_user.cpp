@@ -10,10 +10,6 @@
 namespace ioasim::platform {
 namespace {
 
-// A driver in user space polls its function and gives up; functions answer within microseconds.
-constexpr TimePs kPoll{50'000};
-constexpr TimePs kPatience{2'000'000'000};
-
 std::string or_none(const std::string& text) {
     return text.empty() ? "none" : text;
 }
@@ -317,13 +313,13 @@ StepOutcome VfioUser::dma(ExecContext& ctx, const BareStep& step) {
     static_cast<void>(write(ctx, reg::kGo, 4, 1));
     // The first read comes behind the write of GO; the last one, behind the device's own writes.
     std::uint64_t status = 0;
-    const TimePs deadline = ctx.now() + kPatience;
+    const TimePs deadline = ctx.now() + kernel_.params().completion_timeout;
     static_cast<void>(read(ctx, reg::kStatus, 4, status));
     while (requester::state_of(status) == requester::State::Busy) {
         if (ctx.now() >= deadline) {
             return outcome(Errno::Etimedout);
         }
-        ctx.spend(kPoll);
+        ctx.spend(kernel_.params().completion_poll);
         static_cast<void>(read(ctx, reg::kStatus, 4, status));
     }
     return judge(ctx, step, status);

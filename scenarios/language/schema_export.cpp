@@ -204,8 +204,8 @@ private:
     std::string model_parameters() const {
         std::string out;
         for (const SchemaParameter& p : parameters_) {
-            out +=
-                fmt::format("{}{}: {}", out.empty() ? "" : ", ", json_quote(p.pattern), p.schema);
+            out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", json_quote(p.pattern),
+                               or_reference(p.schema));
         }
         return fmt::format(
             R"({{"type": "object", "patternProperties": {{{}}}, "additionalProperties": false}})",

@@ -215,3 +215,18 @@ TEST_CASE("root complex: a memory request over a border of pages is dropped unan
     CHECK(m.log.count("memory.access") == 1);
     CHECK(m.device.got.empty());
 }
+
+TEST_CASE("root complex: a request with more address bits than the bus has ends at the port") {
+    VtdMachine m;
+    m.rc.limit_addresses(m.device_port, kPage + 0xFFF);
+    m.device.at(kStart, plain(TlpKind::MemWrite, kPage + 0xFF8));
+    m.device.at(kStart, plain(TlpKind::MemRead, kPage + 0x1000));
+    m.device.at(kStart, plain(TlpKind::MemWrite, kPage + 0x1000));
+    m.device.at(kStart, plain(TlpKind::MemWrite, ~std::uint64_t{0} - 7));
+    CHECK(m.sim.run() == sim::StopReason::Idle);
+    CHECK(m.log.count("pcie.address_limit") == 3);
+    CHECK(m.log.count("vtd.request") == 1);
+    CHECK(m.log.count("memory.access") == 1);
+    REQUIRE(m.device.got.size() == 1);
+    CHECK(m.device.got[0].second.status == CplStatus::UnsupportedRequest);
+}
