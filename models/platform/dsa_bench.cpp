@@ -75,15 +75,13 @@ PlatformConfig DsaBench::platform(const Experiment& e) {
         config.iommus.push_back({"iommu1", 1});
         config.params.push_back({"memory", "node1.bytes", kFarBytes});
     }
-    if (e.translation == TranslationBy::Svm) {
-        config.params.push_back({"iommu", "cap.device_tlb", 1});
-    }
+    config.params.push_back({"iommu", "cap.device_tlb", 1});
     std::size_t index = 0;
     for (const DeviceShape& shape : device_shapes(e)) {
         DeviceConfig device;
         device.name = device_name(index);
         device.iommu = unit_name(e, index++);
-        device.ats = e.translation == TranslationBy::Svm;
+        device.ats = true;
         device.engines = 0;
         for (const GroupShape& group : shape.groups) {
             device.engines += group.engines;

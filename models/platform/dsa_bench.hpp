@@ -63,7 +63,7 @@ private:
     void make_contexts();
     void make_entries(HarnessSpace& space, std::size_t index, std::size_t device);
     void enable_units();
-    bool device_tlbs() const { return experiment_.translation == TranslationBy::Svm; }
+    bool device_tlbs() const { return true; }
     dsa::WqConfig queue_config(const QueueShape& queue, std::size_t owner);
     void configure(std::size_t device);
     void make_guest();
