@@ -58,7 +58,12 @@ public:
     void on_interrupt_message(std::uint8_t, std::uint64_t address, std::uint32_t data) override {
         ++waiting_[{address, data}];
         ++came_[{address, data}];
+        if (on_message) {
+            on_message(address, data);
+        }
     }
+    // Software that sleeps for messages.
+    std::function<void(std::uint64_t address, std::uint32_t data)> on_message;
     // Since power on, asked for or not.
     std::uint64_t came(std::uint64_t address, std::uint32_t data) const {
         const auto found = came_.find({address, data});
@@ -98,6 +103,8 @@ struct BareWorld {
     std::function<void(const std::string& name, int cpu,
                        const std::function<void(ExecContext&)>& body)>
         spawn{};
+    // An interrupt handler wakes whoever sleeps there.
+    std::function<void(WaitQueue& queue)> wake{};
 };
 
 std::unique_ptr<ProgramActor> make_bare_actor(BareWorld& world, const ProgramConfig& program);

@@ -102,6 +102,7 @@ void DsaActor::aim(BenchSlot& slot, BenchOp op, const BenchBuffers& buffers) {
     d.pasid = submit_by_ == SubmitBy::Enqcmds ? space_.pasid().value() : 0;
     d.flags = dsa::flag::kRecordAddressValid | dsa::flag::kRequestRecord;
     d.record = slot.record;
+    d.flags |= e_.block_on_fault && op != BenchOp::Noop ? dsa::flag::kBlockOnFault : 0;
     slot.buffers = buffers;
     slot.members = 1;
     if (op == BenchOp::Noop) {
@@ -210,7 +211,7 @@ void DsaActor::make_room(BenchQueue& queue) {
 void DsaActor::submit(BenchSlot& slot) {
     BenchQueue& queue = *slot.queue;
     if (e_.driver == DriverKind::KernelDmaApi) {
-        ctx_.spend(bench_param_table().defaults().dma_map);
+        ctx_.spend(bench_.params().dma_map);
     }
     make_room(queue);
     if (e_.fence == FenceUse::Sfence) {
@@ -236,20 +237,30 @@ void DsaActor::submit(BenchSlot& slot) {
               static_cast<int>(result.outcome));
 }
 
-void DsaActor::await_record(std::uint64_t record) {
-    if (e_.poll == PollBy::SleepPoll) {
-        WaitQueue timer{"timer"};
-        ctx_.wait_until(timer, ctx_.now() + bench_param_table().defaults().sleep);
+// The kernel thread gives its processor up, the timer's interrupt wakes it.
+void DsaActor::sleep() {
+    WaitQueue timer{"timer"};
+    ctx_.spend(bench_.scheduler().context_switch);
+    ctx_.wait_until(timer, ctx_.now() + bench_.params().sleep);
+    ctx_.spend(bench_.processor().interrupt + bench_.scheduler().wake_latency);
+}
+
+std::uint8_t DsaActor::await_status(std::uint64_t record) {
+    if (e_.poll == PollBy::SleepPoll || e_.driver == DriverKind::KernelSleepPoll) {
+        sleep();
     }
-    const std::uint8_t status = cpus_.spin_while_zero(
+    return cpus_.spin_while_zero(
         ctx_, Hpa{record}, e_.poll == PollBy::Umwait ? cpu::SpinBy::Umwait : cpu::SpinBy::Loop);
+}
+
+void DsaActor::await_record(std::uint64_t record) {
+    const std::uint8_t status = await_status(record);
     if (status != static_cast<std::uint8_t>(dsa::Status::Success) && problem_.empty()) {
         problem_ = fmt::format("a descriptor ends with status {:#x}", status);
     }
 }
 
-void DsaActor::wait(BenchSlot& slot) {
-    await_record(space_.physical(slot.record));
+void DsaActor::forget(const BenchSlot& slot) {
     auto& pending = slot.queue->pending;
     const auto mine =
         std::find_if(pending.begin(), pending.end(),
@@ -257,13 +268,27 @@ void DsaActor::wait(BenchSlot& slot) {
     if (mine != pending.end()) {
         pending.erase(mine);
     }
+}
+
+TimePs DsaActor::wait_fault(BenchSlot& slot) {
+    const std::uint8_t status = await_status(space_.physical(slot.record));
+    if ((status & dsa::kStatusMask) != static_cast<std::uint8_t>(dsa::Status::PageFault)) {
+        problem_ = fmt::format("a descriptor ends with status {:#x} instead of a fault", status);
+    }
+    forget(slot);
+    return ctx_.now();
+}
+
+void DsaActor::wait(BenchSlot& slot) {
+    await_record(space_.physical(slot.record));
+    forget(slot);
     if (e_.driver == DriverKind::KernelDmaApi) {
-        ctx_.spend(bench_param_table().defaults().dma_unmap);
+        ctx_.spend(bench_.params().dma_unmap);
     }
 }
 
 void DsaActor::work(BenchOp op, const BenchBuffers& buffers) {
-    const BenchParams params = bench_param_table().defaults();
+    const BenchParams& params = bench_.params();
     std::vector<std::uint8_t> a(kCopyStep);
     std::vector<std::uint8_t> b(kCopyStep);
     for (std::uint64_t done = 0; done < buffers.bytes; done += kCopyStep) {

@@ -70,6 +70,8 @@ public:
     void flush(const BenchSlot& slot);
     void submit(BenchSlot& slot);
     void wait(BenchSlot& slot);
+    // Until a record with a page fault is there; when that was.
+    TimePs wait_fault(BenchSlot& slot);
     TimePs timestamp() { return cpus_.timestamp(ctx_); }
     // A core does the operation.
     void work(BenchOp op, const BenchBuffers& buffers);
@@ -80,7 +82,10 @@ public:
 private:
     void place(const BenchBuffers& buffers);
     void make_room(BenchQueue& queue);
+    std::uint8_t await_status(std::uint64_t record);
     void await_record(std::uint64_t record);
+    void forget(const BenchSlot& slot);
+    void sleep();
     void store_templates(std::uint64_t at, const dsa::Descriptor& descriptor);
 
     DsaBench& bench_;

@@ -11,7 +11,6 @@
 #include "tools/cli/points/profile.hpp"
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/terminal.hpp"
-#include "tools/cli/vocabulary.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -72,17 +71,6 @@ int one_file(const std::string& path, const PointsOptions& options, const Experi
     return passed ? kPass : kFailed;
 }
 
-// A parameter of a kind of component.
-const ParamInfo* param_of(const std::string& component, const std::string& path) {
-    for (const ParamTableBase* table : program_vocabulary().tables) {
-        const ParamInfo* const info = table->owner() == component ? table->find(path) : nullptr;
-        if (info != nullptr) {
-            return info;
-        }
-    }
-    return nullptr;
-}
-
 bool read_params(const PointsOptions& options, ExperimentOptions& how) {
     for (const std::string& text : options.params) {
         const std::size_t dot = text.find('.');
@@ -93,7 +81,7 @@ bool read_params(const PointsOptions& options, ExperimentOptions& how) {
         }
         const std::string component = text.substr(0, dot);
         const std::string path = text.substr(dot + 1, equals - dot - 1);
-        const ParamInfo* const info = param_of(component, path);
+        const ParamInfo* const info = find_point_param(component, path);
         std::uint64_t value = 0;
         if (info == nullptr || !parse_param(*info, text.substr(equals + 1), value) ||
             !info->allows(value)) {
@@ -122,7 +110,9 @@ bool read_profile(const std::string& name, platform::Topology topology, Experime
         return false;
     }
     std::vector<std::string> problems;
-    how.params[topology].profile = overrides_of(*profile, problems);
+    auto& all = how.params[topology].profile;
+    const auto own = overrides_of(*profile, problems);
+    all.insert(all.end(), own.begin(), own.end());
     for (const std::string& problem : problems) {
         print_err(problem + "\n");
     }
@@ -136,6 +126,7 @@ bool read_profiles(const PointsOptions& options, ExperimentOptions& how) {
     };
     return read_profile(named("spr"), platform::Topology::IntegratedDsa, how) &&
            read_profile(named("spr"), platform::Topology::Software, how) &&
+           read_profile("linux-host", platform::Topology::Software, how) &&
            read_profile(named("discrete-nic"), platform::Topology::DiscreteNic, how);
 }
 

@@ -7,6 +7,7 @@
 #include "scenarios/language/json_tree.hpp"
 #include "scenarios/language/scenario.hpp"
 #include "scenarios/language/units.hpp"
+#include "models/platform/bench_params.hpp"
 #include "tools/cli/points/profile_data.hpp"
 #include "tools/cli/vocabulary.hpp"
 
@@ -52,18 +53,20 @@ TimingProfile parsed(const char* name, const char* data) {
     return profile;
 }
 
-const ParamInfo* find_param(const ProfileValue& value) {
-    for (const ParamTableBase* table : program_vocabulary().tables) {
-        if (table->owner() == value.component) {
-            if (const ParamInfo* const info = table->find(value.path)) {
+}  // namespace
+
+const ParamInfo* find_point_param(const std::string& component, const std::string& path) {
+    std::vector<const ParamTableBase*> tables = program_vocabulary().tables;
+    tables.push_back(&platform::bench_param_table());
+    for (const ParamTableBase* table : tables) {
+        if (table->owner() == component) {
+            if (const ParamInfo* const info = table->find(path)) {
                 return info;
             }
         }
     }
     return nullptr;
 }
-
-}  // namespace
 
 const std::vector<TimingProfile>& timing_profiles() {
     static const std::vector<TimingProfile> all = [] {
@@ -136,7 +139,7 @@ std::vector<platform::ParamOverride> overrides_of(const TimingProfile& profile,
     std::vector<platform::ParamOverride> overrides;
     for (const ProfileValue& value : profile.values) {
         const std::string name = value.component + "." + value.path;
-        const ParamInfo* const info = find_param(value);
+        const ParamInfo* const info = find_point_param(value.component, value.path);
         std::uint64_t number = 0;
         if (info == nullptr) {
             problems.push_back(name + ": there is no such parameter");

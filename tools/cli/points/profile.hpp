@@ -31,6 +31,9 @@ struct TimingProfile {
 // The default is the first.
 const std::vector<TimingProfile>& timing_profiles();
 const TimingProfile* find_profile(const std::string& name);
+// A parameter of a kind of component, or of what experiments' software costs ("software"); nullptr:
+// there is none.
+const ParamInfo* find_point_param(const std::string& component, const std::string& path);
 // What parameters of the models become. `problems` gets a line for whatever the tables refuse.
 std::vector<platform::ParamOverride> overrides_of(const TimingProfile& profile,
                                                   std::vector<std::string>& problems);

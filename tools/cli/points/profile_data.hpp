@@ -10,6 +10,6 @@ struct ProfileData {
     const char* name;
     const char* text;
 };
-extern const std::array<ProfileData, 2> kProfileData;
+extern const std::array<ProfileData, 3> kProfileData;
 
 }  // namespace ioasim::tools
