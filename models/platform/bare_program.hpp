@@ -15,6 +15,7 @@
 #include "core/base/exec_context.hpp"
 #include "core/trace/recorder.hpp"
 #include "models/cpu/cpu_if.hpp"
+#include "models/memory/memory_if.hpp"
 #include "models/platform/config.hpp"
 #include "models/platform/program.hpp"
 
@@ -105,6 +106,8 @@ struct BareWorld {
         spawn{};
     // An interrupt handler wakes whoever sleeps there.
     std::function<void(WaitQueue& queue)> wake{};
+    // What the processors see of memory, for a bench that prepares it.
+    memory::PhysicalMemory* memory = nullptr;
 };
 
 std::unique_ptr<ProgramActor> make_bare_actor(BareWorld& world, const ProgramConfig& program);

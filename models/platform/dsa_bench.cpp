@@ -26,6 +26,8 @@ constexpr std::uint64_t kDataBytes = std::uint64_t{200} << 30U;
 constexpr std::uint64_t kTablesBase = 0x100'0000;
 constexpr std::uint64_t kTablesBytes = 0x4000'0000;
 constexpr std::uint32_t kFirstPasid = 1;
+// Forced hits of device TLBs: all that an address space has lies in one page.
+constexpr std::uint64_t kLargestPage = std::uint64_t{1} << 30U;
 // Outstanding page requests that software lets a device have.
 constexpr std::uint64_t kPageRequests = 32;
 // Guest PASIDs differ from the host's, so that a translation left out does not go unnoticed.
@@ -78,6 +80,12 @@ PlatformConfig DsaBench::platform(const Experiment& e) {
         config.params.push_back({"memory", "node1.bytes", kFarBytes});
     }
     config.params.push_back({"iommu", "cap.device_tlb", 1});
+    if (e.devtlb == DevTlbUse::Hit) {
+        config.params.push_back({"iommu", "ats.pass_through_level", 3});
+    }
+    if (e.ddio_bytes != 0) {
+        config.params.push_back({"memory", "llc.device_bytes", e.ddio_bytes / 64 * 64});
+    }
     if (e.block_on_fault) {
         config.params.push_back({"iommu", "cap.page_requests", 1});
         config.params.push_back({"iommu", "cap.page_request_drain", 1});
@@ -109,6 +117,7 @@ DsaBench::DsaBench(Harness& harness)
       params_(resolve(bench_param_table(), harness.config, "software")),
       scheduler_(resolve(scheduler_param_table(), harness.config, "scheduler")),
       processor_(resolve(cpu::cpu_param_table(), harness.config, "cpu")),
+      prepared_(*harness.world.memory),
       builder_(harness.world.is_memory, harness.world.is_poisoned),
       memory_(kDataBase, kDataBytes),
       far_(far_memory(harness.series.front())) {
@@ -223,7 +232,8 @@ void DsaBench::make_spaces() {
         }
         spaces_.push_back(std::make_unique<HarnessSpace>(
             builder_, memory_, table, first ? guest : "",
-            Pasid{kFirstPasid + static_cast<std::uint32_t>(i)}, experiment_.page_size));
+            Pasid{kFirstPasid + static_cast<std::uint32_t>(i)},
+            experiment_.devtlb == DevTlbUse::Hit ? kLargestPage : experiment_.page_size));
     }
 }
 

@@ -17,6 +17,7 @@
 #include "models/platform/bench_params.hpp"
 #include "models/platform/experiment_patterns.hpp"
 #include "models/platform/harness_space.hpp"
+#include "models/platform/prepared_memory.hpp"
 
 namespace ioasim::platform {
 
@@ -45,6 +46,8 @@ public:
     const sim::DispatcherParams& scheduler() const { return scheduler_; }
     const cpu::CpuParams& processor() const { return processor_; }
     BareDriver& unit() { return units_.front(); }
+    // Memory as it is made ready, in no time.
+    PreparedMemory& prepared() { return prepared_; }
     Rid rid() const { return harness_.world.units.at("dsa0").rid; }
     const Experiment& experiment() const { return experiment_; }
     Harness& harness() { return harness_; }
@@ -84,6 +87,7 @@ private:
     const BenchParams params_;
     const sim::DispatcherParams scheduler_;
     const cpu::CpuParams processor_;
+    PreparedMemory prepared_;
     BareBuilder builder_;
     HarnessMemory memory_;
     HarnessMemory far_;

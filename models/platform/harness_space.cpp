@@ -8,6 +8,7 @@
 namespace ioasim::platform {
 namespace {
 
+constexpr std::uint64_t kLargePage = std::uint64_t{2} << 20U;
 // Where user memory lies: canonical, and nothing like a physical address.
 constexpr std::uint64_t kUserOffset = 0x7000'0000'0000;
 
@@ -48,8 +49,20 @@ std::uint64_t HarnessSpace::whole(std::uint64_t bytes) const {
 }
 
 std::uint64_t HarnessSpace::region(ExecContext& ctx, std::uint64_t bytes, HarnessMemory& memory) {
-    const std::uint64_t at = memory.take(whole(bytes), page_size_) + offset_;
-    map(ctx, at, bytes);
+    if (page_size_ <= kLargePage) {
+        const std::uint64_t at = memory.take(whole(bytes), page_size_) + offset_;
+        map(ctx, at, bytes);
+        return at;
+    }
+    // Regions share the largest pages.
+    Rest& rest = rests_[&memory];
+    const std::uint64_t wanted = (bytes + kPageSize - 1) / kPageSize * kPageSize;
+    if (rest.bytes < wanted) {
+        rest = {memory.take(whole(wanted), page_size_) + offset_, whole(wanted)};
+        map(ctx, rest.at, rest.bytes);
+    }
+    const std::uint64_t at = rest.at;
+    rest = {at + wanted, rest.bytes - wanted};
     return at;
 }
 

@@ -61,6 +61,11 @@ private:
     Pasid pasid_;
     std::uint64_t page_size_;
     std::uint64_t offset_;
+    struct Rest {
+        std::uint64_t at = 0;
+        std::uint64_t bytes = 0;
+    };
+    std::map<HarnessMemory*, Rest> rests_;  // of the largest pages, not given out yet
 };
 
 }  // namespace ioasim::platform

@@ -91,7 +91,7 @@ struct Platform::Impl {
     std::unique_ptr<KernelObjects> objects;
     std::map<std::string, Guest> guests;
     std::optional<ProgramWorld> world;
-    BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+    BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
     std::vector<std::unique_ptr<ProgramActor>> actors;
     BareSoftware software;
 };
@@ -303,6 +303,7 @@ void Platform::Impl::build_bare_world() {
         options.cpu = cpu;
         dispatcher.spawn(options, sim::Simulation::now() + TimePs{1}, body);
     };
+    bare.memory = &hardware.memory().cached();
     bare.wake = [this](WaitQueue& queue) { dispatcher.wake_all(queue); };
     const bool used = std::any_of(config.programs.begin(), config.programs.end(),
                                   [](const ProgramConfig& p) { return p.on == kBare; });
