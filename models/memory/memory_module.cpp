@@ -249,8 +249,7 @@ TimePs MemoryModule::effect_of(TimePs now, const Held& held) const {
         const std::uint64_t mine = held.request.address.value();
         return at < mine + held.request.size && mine < at + before.request.size;
     };
-    const bool waits =
-        write || std::any_of(stream->second.begin(), stream->second.end(), overlaps);
+    const bool waits = write || std::any_of(stream->second.begin(), stream->second.end(), overlaps);
     return waits ? std::max(own, stream->second.back().effect) : own;
 }
 
@@ -304,7 +303,8 @@ void MemoryModule::dump(sim::StateDump& out) const {
     out.line(fmt::format(
         "{} requests under way, {} await the other socket, {} reads and {} writes served, {} by "
         "the last-level cache, {} pages held, {} lines poisoned",
-        inbox_.size(), effects_.size(), reads_, writes_, hits_, bytes_.pages(), bytes_.poisoned_lines()));
+        inbox_.size(), effects_.size(), reads_, writes_, hits_, bytes_.pages(),
+        bytes_.poisoned_lines()));
 }
 
 }  // namespace ioasim::memory

@@ -2,13 +2,13 @@
 //
 // Requests are served in order of arrival (time, client rank, sequence) and take effect when they
 // arrive: arrival at the controller is the point of global order, the latency is the way to the
-// data and back. The rate delays responses, not the order of one socket. Accesses of devices are told as
-// memory.access at that same moment. Each channel is a server with its share of the rate: what lies
-// in it waits for what came before, whoever sent it. What a last-level cache holds comes from there
-// and leaves the channels alone (cached_memory.hpp). A client belongs to a socket; memory of the
-// other one lies behind the link between them, and a device's write there takes effect when that
-// socket has answered, with whatever the device wrote after it: the socket of the device keeps the
-// order. Left out: banks, refresh, the CPUs' share.
+// data and back. The rate delays responses, not the order of one socket. Accesses of devices are
+// told as memory.access at that same moment. Each channel is a server with its share of the rate:
+// what lies in it waits for what came before, whoever sent it. What a last-level cache holds comes
+// from there and leaves the channels alone (cached_memory.hpp). A client belongs to a socket;
+// memory of the other one lies behind the link between them, and a device's write there takes
+// effect when that socket has answered, with whatever the device wrote after it: the socket of the
+// device keeps the order. Left out: banks, refresh, the CPUs' share.
 #pragma once
 
 #include <array>

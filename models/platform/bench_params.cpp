@@ -40,6 +40,9 @@ void add_kernel_paths(ParamTable<BenchParams>& t) {
 const ParamTable<BenchParams>& bench_param_table() {
     static const ParamTable<BenchParams> table = [] {
         ParamTable<BenchParams> t{"software"};
+        t.count("core_clock", &BenchParams::core_clock, 100, 100'000, 3200,
+                "MHz at which the costs of cores and software are given",
+                "the cores whose copies fix cpu.block (DSA-2LM, USENIX ATC 2025, test bed)");
         t.time("dma_api.map", &BenchParams::dma_map, 0_ps, 1_ms, 44_ns,
                "mapping and preparing a descriptor through the DMA API",
                "half of the 88 ns that the API adds to a 4-KiB copy (DSA-2LM, USENIX ATC 2025)");

@@ -7,11 +7,12 @@
 namespace ioasim::platform {
 
 struct BenchParams {
-    TimePs dma_map;       // before a submission through the DMA API
-    TimePs dma_unmap;     // after its completion
-    TimePs sleep;         // of a kernel thread that sleeps, then polls
-    TimePs crc_line;      // a core's checksum of a line
-    TimePs compare_line;  // a core's comparison of two lines
+    std::uint64_t core_clock = 0;  // MHz at which the costs of cores and software are given
+    TimePs dma_map;                // before a submission through the DMA API
+    TimePs dma_unmap;              // after its completion
+    TimePs sleep;                  // of a kernel thread that sleeps, then polls
+    TimePs crc_line;               // a core's checksum of a line
+    TimePs compare_line;           // a core's comparison of two lines
     // Faults of processors and devices.
     TimePs exception;   // into the kernel and back
     TimePs page_cache;  // a page that is there: finding and mapping it

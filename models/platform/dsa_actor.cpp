@@ -73,11 +73,12 @@ std::vector<BenchBuffers> DsaActor::make_buffers(BenchOp op, std::uint64_t bytes
     const std::uint64_t operands = op == BenchOp::Dualcast ? 3 : has_second(op) ? 2 : 1;
     const bool remote = e_.numa == NumaUse::DstRemote && has_second(op);
     const std::uint64_t local = remote ? 1 : operands;
-    const std::uint64_t near = space_.region(bench_.prepared().ctx(), pairs * local * block + kHeapHeader);
-    const std::uint64_t far =
-        remote ? space_.region(bench_.prepared().ctx(), pairs * (operands - 1) * block + kHeapHeader,
-                               bench_.destination_memory())
-               : 0;
+    const std::uint64_t near =
+        space_.region(bench_.prepared().ctx(), pairs * local * block + kHeapHeader);
+    const std::uint64_t far = remote ? space_.region(bench_.prepared().ctx(),
+                                                     pairs * (operands - 1) * block + kHeapHeader,
+                                                     bench_.destination_memory())
+                                     : 0;
     const std::uint64_t skip = pages ? 0 : kHeapHeader;
     for (std::uint64_t i = 0; i < pairs; ++i) {
         BenchBuffers& b = all[i];
@@ -387,6 +388,23 @@ void DsaActor::forget(const BenchSlot& slot) {
                      [&](const BenchQueue::Pending& p) { return p.ticket == slot.ticket; });
     if (mine != pending.end()) {
         pending.erase(mine);
+    }
+}
+
+void DsaActor::wait_last(BenchSlot& slot) {
+    wait(slot);
+    auto& pending = slot.queue->pending;
+    while (!pending.empty() && pending.front().ticket < slot.ticket) {
+        pending.pop_front();
+    }
+}
+
+void DsaActor::finish(BenchSlot& slot) {
+    const auto& pending = slot.queue->pending;
+    if (std::any_of(pending.begin(), pending.end(), [&](const BenchQueue::Pending& p) {
+            return p.ticket == slot.ticket && p.record == space_.physical(slot.record);
+        })) {
+        wait(slot);
     }
 }
 

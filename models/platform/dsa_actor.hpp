@@ -95,6 +95,11 @@ public:
     void wait(BenchSlot& slot);
     // Until a record with a page fault is there; when that was.
     TimePs wait_fault(BenchSlot& slot);
+    // Waits for the last of several. A workqueue is served in order: what lay before it in the same
+    // one has left it.
+    void wait_last(BenchSlot& slot);
+    // Before a slot is used again: nobody may have waited for it.
+    void finish(BenchSlot& slot);
     TimePs timestamp() { return cpus_.timestamp(ctx_); }
     // A core does the operation.
     void work(BenchOp op, const BenchBuffers& buffers);

@@ -100,7 +100,4 @@ private:
     cpu::Vmcs vmcs_;
 };
 
-// The shape of the devices: the experiment's own, or the same for each.
-std::vector<DeviceShape> device_shapes(const Experiment& experiment);
-
 }  // namespace ioasim::platform

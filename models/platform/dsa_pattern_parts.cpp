@@ -131,14 +131,18 @@ void loop_burst(DsaActor& actor, const Queues& queues, BenchPart& part, const Lo
     TimePs before = part.start = actor.timestamp();
     for (bool enough = false; !enough;) {
         for (BenchSlot& slot : slots) {
+            actor.finish(slot);
             refresh(actor, slot);
             actor.submit(slot);
         }
         for (BenchSlot& slot : slots) {
-            if (e.wait == WaitFor::All || &slot == &slots.back()) {
+            if (e.wait == WaitFor::All) {
                 actor.wait(slot);
             }
             count(part, slot);
+        }
+        if (e.wait == WaitFor::Last) {
+            actor.wait_last(slots.back());
         }
         const TimePs now = part.end = actor.ctx().now();
         enough = end.stop ? end.stop() : convergence.enough(now - before);

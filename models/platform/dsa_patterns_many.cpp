@@ -75,14 +75,17 @@ void run_split(Harness& harness) {
             for (Transfer& slots : transfers) {
                 refresh(actor, slots, e.size_bytes);
                 for (BenchSlot& slot : slots) {
+                    actor.finish(slot);
                     actor.rebuild(slot, free);
                     actor.submit(slot);
                 }
             }
             for (Transfer& slots : transfers) {
                 for (BenchSlot& slot : slots) {
-                    if (e.wait == WaitFor::All || &slots == &transfers.back()) {
+                    if (e.wait == WaitFor::All) {
                         actor.wait(slot);
+                    } else if (&slots == &transfers.back()) {
+                        actor.wait_last(slot);
                     }
                 }
             }

@@ -8,6 +8,7 @@
 #include "core/base/locks.hpp"
 #include "core/sim/simulation.hpp"
 #include "models/platform/bare_program.hpp"
+#include "models/platform/core_clock.hpp"
 #include "models/platform/dsa_bench.hpp"
 #include "models/platform/dsa_patterns.hpp"
 #include "models/platform/nic_patterns.hpp"
@@ -95,6 +96,10 @@ std::vector<Measurement> carry_out(const std::vector<Experiment>& series,
     }
     PlatformConfig config = pattern->platform(first);
     config.params.insert(config.params.begin(), params.profile.begin(), params.profile.end());
+    if (first.cpu_mhz != 0) {
+        const auto clocked = at_core_clock(config, first.cpu_mhz);
+        config.params.insert(config.params.end(), clocked.begin(), clocked.end());
+    }
     config.params.insert(config.params.end(), params.last.begin(), params.last.end());
     Platform platform(sim, config, [&](ExecContext& ctx, BareWorld& world) {
         Harness harness(world, ctx, series, config);

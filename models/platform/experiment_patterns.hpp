@@ -39,11 +39,14 @@ public:
     ExecContext& ctx;
     // More than one: the values of a sequence, which one machine carries out in turn.
     const std::vector<Experiment>& series;
-    const PlatformConfig& config;  // with all parameters
+    const PlatformConfig& config;      // with all parameters
     std::vector<Measurement> results;  // of each; of `shared`: of each client
     // What listens to the run's events lives as long as the run.
     std::vector<std::shared_ptr<trace::Listener>> listeners;
 };
+
+// The accelerators: the experiment's own, or the same shape for each.
+std::vector<DeviceShape> device_shapes(const Experiment& experiment);
 
 struct PatternSpec {
     const char* name;

@@ -20,7 +20,8 @@ private:
     void read_bytes(ExecContext& ctx, std::uint64_t pa, void* out, std::size_t size) override;
     void write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in, std::size_t size) override;
     std::uint64_t mmio_read(ExecContext& ctx, std::uint64_t pa, unsigned size) override;
-    void mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t value, unsigned size) override;
+    void mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t value,
+                    unsigned size) override;
 
     memory::PhysicalMemory& memory_;
     LockMonitor monitor_;

@@ -237,8 +237,8 @@ void run_io_page_fault(Harness& harness) {
     DsaActor actor(bench, harness.ctx, 0);
     std::vector<BenchSlot> slots = actor.make_slots(1);
     slots[0].queue = bench.queues().front();
-    const std::uint64_t bytes = std::min<std::uint64_t>(std::max<std::uint64_t>(e.size_bytes, 8),
-                                                        kPageSize);
+    const std::uint64_t bytes =
+        std::min<std::uint64_t>(std::max<std::uint64_t>(e.size_bytes, 8), kPageSize);
     const std::uint64_t pages = actor.space().reserve(e.iterations * kPageSize);
     const std::uint64_t target = actor.space().region(harness.ctx, 2 * kPageSize);
     for (std::uint64_t i = 0; i < e.iterations; ++i) {
@@ -377,11 +377,13 @@ void run_primitive(Harness& harness) {
         machine.bring_up();
         faults(machine, FaultBacking::Memory, bench.page_cache);
     } else if (e.primitive == "context_switch") {
-        ping_pong(harness, [](ExecContext&) {}, false);
+        ping_pong(
+            harness, [](ExecContext&) {}, false);
     } else if (e.primitive == "pipe_1B") {
         // write() on one side, the other's read() returns.
         const TimePs calls = (kernel.syscall + bench.pipe) * 2;
-        ping_pong(harness, [calls](ExecContext& ctx) { ctx.spend(calls); }, true);
+        ping_pong(
+            harness, [calls](ExecContext& ctx) { ctx.spend(calls); }, true);
     } else {
         for (std::uint64_t i = 0; i < e.iterations; ++i) {
             const TimePs start = harness.ctx.now();

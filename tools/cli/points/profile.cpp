@@ -4,10 +4,10 @@
 
 #include <fmt/format.h>
 
+#include "models/platform/bench_params.hpp"
 #include "scenarios/language/json_tree.hpp"
 #include "scenarios/language/scenario.hpp"
 #include "scenarios/language/units.hpp"
-#include "models/platform/bench_params.hpp"
 #include "tools/cli/points/profile_data.hpp"
 #include "tools/cli/vocabulary.hpp"
 
