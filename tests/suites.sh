@@ -19,7 +19,11 @@ suite_module() { run_tests "$build/module_tests"; }
 suite_timing() { run_tests "$build/timing_tests"; }
 
 # Does hardware as it was measured take as long here, row by row?
-suite_points() { each_case case_points < "$top/tests/timing/points/rows.txt"; }
+# And does every field of an experiment change what it says, every wrong one end with its place?
+suite_points() {
+    each_case case_points < "$top/tests/timing/points/rows.txt"
+    run_script "$top/tests/timing/points/check_fields.py"
+}
 case_points() {
     "$IOASIM" bench points "$top/tests/timing/points/calibration.json" --row "$1"
 }

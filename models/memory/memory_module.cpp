@@ -227,25 +227,84 @@ TimePs MemoryModule::finish(TimePs now, std::size_t client_node, const MemReques
     return ready;
 }
 
+bool MemoryModule::remote(const Held& held) const {
+    return caches_.node_of(held.request.address) != clients_.at(held.port).node &&
+           !probes_.has(kOneSocket);
+}
+
+// A write to the other socket waits for its answer, a later one of the same device for those
+// before it; a read for what it would otherwise overtake in the same lines.
+TimePs MemoryModule::effect_of(TimePs now, const Held& held) const {
+    if (!held.request.origin || probes_.has(kAcknowledgementIgnored)) {
+        return now;
+    }
+    const bool write = held.request.op == MemOp::Write;
+    const TimePs own = write && remote(held) ? held.ready : now;
+    const auto stream = held_.find({held.port, held.request.origin->rid.value()});
+    if (stream == held_.end()) {
+        return own;
+    }
+    const auto overlaps = [&held](const Held& before) {
+        const std::uint64_t at = before.request.address.value();
+        const std::uint64_t mine = held.request.address.value();
+        return at < mine + held.request.size && mine < at + before.request.size;
+    };
+    const bool waits = write || std::any_of(stream->second.begin(), stream->second.end(), overlaps);
+    return waits ? std::max(own, stream->second.back().effect) : own;
+}
+
+void MemoryModule::take(TimePs now, sim::Arrival<MemRequest> arrival) {
+    Held held;
+    held.port = arrival.port;
+    held.request = std::move(arrival.message);
+    held.residence = look_up(held.request);
+    held.ready = finish(now, clients_.at(held.port).node, held.request, held.residence);
+    held.effect = effect_of(now, held);
+    if (held.effect <= now) {
+        take_effect(now, held);
+        return;
+    }
+    if (!remote(held)) {
+        probes_.hit(kHeldBehindOtherSocket);
+    }
+    const Stream stream{held.port, held.request.origin->rid.value()};
+    effects_.schedule(held.effect, held.port, stream);
+    held_[stream].push_back(std::move(held));
+}
+
+void MemoryModule::take_effect(TimePs now, const Held& held) {
+    MemResponse response = serve(held.request, held.residence);
+    const TimePs ready = std::max(held.ready, held.effect);
+    if (probes_.has(kOneAtATime)) {
+        std::fill(free_at_.begin(), free_at_.end(), ready);
+    }
+    clients_.at(held.port).responses.send(now, ready, std::move(response));
+}
+
 void MemoryModule::advance(TimePs now) {
-    while (inbox_.due(now)) {
-        const sim::Arrival<MemRequest> arrival = inbox_.pop();
-        const Residence residence = look_up(arrival.message);
-        MemResponse response = serve(arrival.message, residence);
-        Client& client = clients_.at(arrival.port);
-        const TimePs ready = finish(now, client.node, arrival.message, residence);
-        if (probes_.has(kOneAtATime)) {
-            std::fill(free_at_.begin(), free_at_.end(), ready);
+    for (;;) {
+        if (effects_.due(now)) {
+            const auto stream = held_.find(effects_.pop());
+            const Held held = std::move(stream->second.front());
+            stream->second.pop_front();
+            if (stream->second.empty()) {
+                held_.erase(stream);
+            }
+            take_effect(now, held);
+        } else if (inbox_.due(now)) {
+            take(now, inbox_.pop());
+        } else {
+            return;
         }
-        client.responses.send(now, ready, std::move(response));
     }
 }
 
 void MemoryModule::dump(sim::StateDump& out) const {
     out.line(fmt::format(
-        "{} requests under way, {} reads and {} writes served, {} by the last-level "
-        "cache, {} pages held, {} lines poisoned",
-        inbox_.size(), reads_, writes_, hits_, bytes_.pages(), bytes_.poisoned_lines()));
+        "{} requests under way, {} await the other socket, {} reads and {} writes served, {} by "
+        "the last-level cache, {} pages held, {} lines poisoned",
+        inbox_.size(), effects_.size(), reads_, writes_, hits_, bytes_.pages(),
+        bytes_.poisoned_lines()));
 }
 
 }  // namespace ioasim::memory

@@ -2,15 +2,19 @@
 //
 // Requests are served in order of arrival (time, client rank, sequence) and take effect when they
 // arrive: arrival at the controller is the point of global order, the latency is the way to the
-// data and back. The rate delays responses, not the order. Accesses of devices are told as
-// memory.access at that same moment. Each channel is a server with its share of the rate: what lies
-// in it waits for what came before, whoever sent it. What a last-level cache holds comes from there
-// and leaves the channels alone (cached_memory.hpp). A client belongs to a socket; memory of the
-// other one lies behind the link between them. Left out: banks, refresh, the CPUs' share.
+// data and back. The rate delays responses, not the order of one socket. Accesses of devices are
+// told as memory.access at that same moment. Each channel is a server with its share of the rate:
+// what lies in it waits for what came before, whoever sent it. What a last-level cache holds comes
+// from there and leaves the channels alone (cached_memory.hpp). A client belongs to a socket;
+// memory of the other one lies behind the link between them, and a device's write there takes
+// effect when that socket has answered, with whatever the device wrote after it: the socket of the
+// device keeps the order. Left out: banks, refresh, the CPUs' share.
 #pragma once
 
 #include <array>
+#include <deque>
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +22,7 @@
 #include "core/base/defects.hpp"
 #include "core/sim/inbox.hpp"
 #include "core/sim/module.hpp"
+#include "core/sim/timeline.hpp"
 #include "models/memory/cached_memory.hpp"
 #include "models/memory/memory_if.hpp"
 #include "models/memory/memory_params.hpp"
@@ -69,9 +74,11 @@ public:
     const SocketCaches& caches() const { return caches_; }
 
     void advance(TimePs now) override;
-    std::optional<TimePs> next_wakeup() const override { return inbox_.next(); }
+    std::optional<TimePs> next_wakeup() const override {
+        return sim::earliest(inbox_.next(), effects_.next());
+    }
     void dump(sim::StateDump& out) const override;
-    bool busy() const override { return inbox_.size() != 0; }
+    bool busy() const override { return inbox_.size() != 0 || !effects_.empty(); }
 
 private:
     struct Client {
@@ -86,6 +93,21 @@ private:
         std::vector<CacheLines> written_back;
     };
 
+    // A request of a device that takes effect later than it arrived.
+    struct Held {
+        std::uint32_t port = 0;
+        MemRequest request;
+        Residence residence;
+        TimePs ready;   // when its own access is over
+        TimePs effect;  // not before
+    };
+    // Of one device behind one client: what it wrote, in order.
+    using Stream = std::pair<std::uint32_t, std::uint16_t>;
+
+    void take(TimePs now, sim::Arrival<MemRequest> arrival);
+    void take_effect(TimePs now, const Held& held);
+    TimePs effect_of(TimePs now, const Held& held) const;
+    bool remote(const Held& held) const;
     MemResponse serve(const MemRequest& request, const Residence& residence);
     void read(const MemRequest& request, MemResponse& response);
     void write(const MemRequest& request);
@@ -105,6 +127,8 @@ private:
     SocketCaches caches_;
     CachedMemory cached_;
     sim::Inbox<MemRequest> inbox_;
+    std::map<Stream, std::deque<Held>> held_;  // none is empty
+    sim::Timeline<Stream> effects_;            // one for each that is held
     std::vector<Client> clients_;
     std::vector<TimePs> free_at_;          // by socket and channel
     std::array<TimePs, 2> cache_free_at_;  // by socket

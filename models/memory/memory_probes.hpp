@@ -26,10 +26,15 @@ inline const Defect kCacheKeepsLine{"memory.cache_keeps_line",
                                     "it to memory"};
 inline const Defect kOneSocket{"memory.one_socket",
                                "memory of the other socket is as near as one's own"};
+inline const Defect kAcknowledgementIgnored{"memory.acknowledgement_ignored",
+                                            "a write to the other socket takes effect before that "
+                                            "socket has answered, and so does what follows it"};
 
 inline const Mark kPartlyCached{"memory.partly_cached",
                                 "some lines of a request came from the last-level cache"};
 inline const Mark kOtherSocket{"memory.other_socket", "a request went to the other socket"};
+inline const Mark kHeldBehindOtherSocket{"memory.held_behind_other_socket",
+                                         "a write waited for an earlier one to the other socket"};
 inline const Mark kPoisonRead{"memory.poison_read", "a request met a poisoned line"};
 inline const Mark kPoisonHealed{"memory.poison_healed", "a poisoned line was written as a whole"};
 inline const Mark kChannelsCrossed{"memory.channels_crossed",

@@ -56,6 +56,8 @@ public:
     std::uint64_t entry_address(ExecContext& ctx, const std::string& table, std::uint64_t address,
                                 unsigned level);
 
+    // Where a page table begins.
+    std::uint64_t root_of(const std::string& table) const { return tables_.at(table).root; }
     bool has_root(const std::string& unit) const { return roots_.count(unit) != 0; }
     bool scalable(const std::string& unit) const { return roots_.at(unit).scalable; }
     // The value of RTADDR.

@@ -302,6 +302,30 @@ BareResult BareDriver::sync(ExecContext& ctx, TimePs timeout) {
     return {};
 }
 
+BareResult BareDriver::submit_sync(ExecContext& ctx,
+                                   const std::vector<vtd::Descriptor>& descriptors) {
+    const std::uint32_t mine = ++waits_;
+    std::vector<vtd::Descriptor> all = descriptors;
+    all.push_back(vtd::wait_with_status(Hpa{status_}, mine));
+    const std::uint64_t bytes = wide_ ? vtd::kDescriptorBytes : vtd::kDescriptorBytes / 2;
+    if (queue_base_ == 0 || (all.size() + 1) * bytes > queue_bytes_) {
+        return problem(Errno::Einval, "a queue with room", "there is none");
+    }
+    for (const vtd::Descriptor& d : all) {
+        ctx.write_bytes(queue_base_ + tail_, d.data(), bytes);
+        tail_ = (tail_ + bytes) % queue_bytes_;
+    }
+    write(ctx, reg::kIqt, tail_, 8);
+    while (ctx.load(status_, 4) != mine) {
+        const std::uint64_t faults = read(ctx, reg::kFsts);
+        if ((faults & (vtd::fsts::kIqe | vtd::fsts::kIte)) != 0) {
+            return problem(Errno::Eio, "the queue runs up to this wait",
+                           fmt::format("FSTS {:#x}", faults));
+        }
+    }
+    return {};
+}
+
 // --- faults ---
 
 vtd::FaultRecord BareDriver::wanted_fault(const BareStep& step) const {

@@ -25,6 +25,9 @@ public:
     BareResult invalidate(ExecContext& ctx, const BareStep& step);
     // A wait descriptor, until its status is there.
     BareResult sync(ExecContext& ctx, TimePs timeout);
+    // Descriptors and a wait behind them in one go, then polls its status and FSTS, as Linux's
+    // qi_submit_sync does.
+    BareResult submit_sync(ExecContext& ctx, const std::vector<vtd::Descriptor>& descriptors);
     // A recorded fault must be so; it is cleared.
     BareResult fault(ExecContext& ctx, const BareStep& step);
     BareResult no_fault(ExecContext& ctx);

@@ -15,6 +15,7 @@
 #include "core/base/exec_context.hpp"
 #include "core/trace/recorder.hpp"
 #include "models/cpu/cpu_if.hpp"
+#include "models/memory/memory_if.hpp"
 #include "models/platform/config.hpp"
 #include "models/platform/program.hpp"
 
@@ -58,7 +59,12 @@ public:
     void on_interrupt_message(std::uint8_t, std::uint64_t address, std::uint32_t data) override {
         ++waiting_[{address, data}];
         ++came_[{address, data}];
+        if (on_message) {
+            on_message(address, data);
+        }
     }
+    // Software that sleeps for messages.
+    std::function<void(std::uint64_t address, std::uint32_t data)> on_message;
     // Since power on, asked for or not.
     std::uint64_t came(std::uint64_t address, std::uint32_t data) const {
         const auto found = came_.find({address, data});
@@ -98,6 +104,10 @@ struct BareWorld {
     std::function<void(const std::string& name, int cpu,
                        const std::function<void(ExecContext&)>& body)>
         spawn{};
+    // An interrupt handler wakes whoever sleeps there.
+    std::function<void(WaitQueue& queue)> wake{};
+    // What the processors see of memory, for a bench that prepares it.
+    memory::PhysicalMemory* memory = nullptr;
 };
 
 std::unique_ptr<ProgramActor> make_bare_actor(BareWorld& world, const ProgramConfig& program);

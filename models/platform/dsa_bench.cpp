@@ -26,6 +26,10 @@ constexpr std::uint64_t kDataBytes = std::uint64_t{200} << 30U;
 constexpr std::uint64_t kTablesBase = 0x100'0000;
 constexpr std::uint64_t kTablesBytes = 0x4000'0000;
 constexpr std::uint32_t kFirstPasid = 1;
+// Forced hits of device TLBs: all that an address space has lies in one page.
+constexpr std::uint64_t kLargestPage = std::uint64_t{1} << 30U;
+// Outstanding page requests that software lets a device have.
+constexpr std::uint64_t kPageRequests = 32;
 // Guest PASIDs differ from the host's, so that a translation left out does not go unnoticed.
 constexpr std::uint32_t kGuestPasidDistance = 100;
 
@@ -75,15 +79,23 @@ PlatformConfig DsaBench::platform(const Experiment& e) {
         config.iommus.push_back({"iommu1", 1});
         config.params.push_back({"memory", "node1.bytes", kFarBytes});
     }
-    if (e.translation == TranslationBy::Svm) {
-        config.params.push_back({"iommu", "cap.device_tlb", 1});
+    config.params.push_back({"iommu", "cap.device_tlb", 1});
+    if (e.devtlb == DevTlbUse::Hit) {
+        config.params.push_back({"iommu", "ats.pass_through_level", 3});
+    }
+    if (e.ddio_bytes != 0) {
+        config.params.push_back({"memory", "llc.device_bytes", e.ddio_bytes / 64 * 64});
+    }
+    if (e.block_on_fault) {
+        config.params.push_back({"iommu", "cap.page_requests", 1});
+        config.params.push_back({"iommu", "cap.page_request_drain", 1});
     }
     std::size_t index = 0;
     for (const DeviceShape& shape : device_shapes(e)) {
         DeviceConfig device;
         device.name = device_name(index);
         device.iommu = unit_name(e, index++);
-        device.ats = e.translation == TranslationBy::Svm;
+        device.ats = true;
         device.engines = 0;
         for (const GroupShape& group : shape.groups) {
             device.engines += group.engines;
@@ -102,6 +114,10 @@ DsaBench::DsaBench(Harness& harness)
     : harness_(harness),
       experiment_(harness.series.front()),
       ctx_(harness.ctx),
+      params_(resolve(bench_param_table(), harness.config, "software")),
+      scheduler_(resolve(scheduler_param_table(), harness.config, "scheduler")),
+      processor_(resolve(cpu::cpu_param_table(), harness.config, "cpu")),
+      prepared_(*harness.world.memory),
       builder_(harness.world.is_memory, harness.world.is_poisoned),
       memory_(kDataBase, kDataBytes),
       far_(far_memory(harness.series.front())) {
@@ -216,7 +232,8 @@ void DsaBench::make_spaces() {
         }
         spaces_.push_back(std::make_unique<HarnessSpace>(
             builder_, memory_, table, first ? guest : "",
-            Pasid{kFirstPasid + static_cast<std::uint32_t>(i)}, experiment_.page_size));
+            Pasid{kFirstPasid + static_cast<std::uint32_t>(i)},
+            experiment_.devtlb == DevTlbUse::Hit ? kLargestPage : experiment_.page_size));
     }
 }
 
@@ -224,10 +241,12 @@ void DsaBench::make_contexts() {
     for (std::size_t d = 0; d < device_shapes(experiment_).size(); ++d) {
         devices_.push_back({device_name(d), {}});
         const BareUnit& unit = harness_.world.units.at(device_name(d));
+        const std::uint64_t blocks = experiment_.block_on_fault ? 1 : 0;
         must(builder_.context(ctx_,
                               step_of(BareKind::Context, {{"", unit.rid.value()},
                                                           {"pasids", 1},
-                                                          {"device_tlb", device_tlbs() ? 1U : 0U},
+                                                          {"device_tlb", 1},
+                                                          {"page_requests", blocks},
                                                           {"rid_pasid", 0}}),
                               unit_name(experiment_, d)),
              "context entry");
@@ -265,7 +284,13 @@ void DsaBench::make_entries(HarnessSpace& space, std::size_t index, std::size_t 
 
 void DsaBench::enable_units() {
     for (BareDriver& unit : units_) {
-        must(unit.enable(ctx_, step_of(BareKind::Enable, {})), "the remapping unit");
+        BareStep step = step_of(BareKind::Enable, {});
+        if (experiment_.block_on_fault) {
+            step.numbers["page_requests"] = 0;
+        }
+        const BareResult result = unit.enable(ctx_, step);
+        must(result, "the remapping unit");
+        page_requests_ = result.value;
     }
 }
 
@@ -329,16 +354,21 @@ dsa::WqConfig DsaBench::queue_config(const QueueShape& queue, std::size_t owner)
     config.priority = 10;
     config.pasid_enable = queue.shared || !physical();
     config.pasid = queue.shared || physical() ? 0 : space(owner).pasid().value();
+    config.block_on_fault = experiment_.block_on_fault;
     config.privileged = !queue.shared && experiment_.driver != DriverKind::User;
     return config;
 }
 
 void DsaBench::configure(std::size_t index) {
     const BareUnit& unit = harness_.world.units.at(device_name(index));
-    if (device_tlbs()) {
-        ctx_.mmio_write(unit.configuration + pcie::config::kPasidCtl,
-                        pcie::config::kPasidEnable | pcie::config::kPasidPrivileged, 2);
-        ctx_.mmio_write(unit.configuration + pcie::config::kAtsCtl, pcie::config::kAtsEnable, 2);
+    // Linux leaves ATS on whatever the domain is, pass-through too, when a unit has scalable mode.
+    namespace config = pcie::config;
+    ctx_.mmio_write(unit.configuration + config::kPasidCtl,
+                    config::kPasidEnable | config::kPasidPrivileged, 2);
+    ctx_.mmio_write(unit.configuration + config::kAtsCtl, config::kAtsEnable, 2);
+    if (experiment_.block_on_fault) {
+        ctx_.mmio_write(unit.configuration + config::kPriAllocation, kPageRequests, 4);
+        ctx_.mmio_write(unit.configuration + config::kPriCtl, config::kPriEnable, 2);
     }
     DeviceRegisters registers(ctx_, unit.registers);
     const auto offsets = dsa::decode_offsets(registers.read(reg::kOffsets, 8));
@@ -357,10 +387,10 @@ void DsaBench::configure(std::size_t index) {
         devices_.at(index).groups.emplace_back();
         for (const QueueShape& queue : group.queues) {
             const std::size_t place = devices_.at(index).groups.back().size();
-            dsa::WqConfig config = queue_config(queue, owner_of(experiment_, index, g, place));
-            config.max_transfer_shift = gencap.max_transfer_shift;
-            config.max_batch_shift = gencap.max_batch_shift;
-            const dsa::WqcfgDwords dwords = dsa::encode(config);
+            dsa::WqConfig wanted = queue_config(queue, owner_of(experiment_, index, g, place));
+            wanted.max_transfer_shift = gencap.max_transfer_shift;
+            wanted.max_batch_shift = gencap.max_batch_shift;
+            const dsa::WqcfgDwords dwords = dsa::encode(wanted);
             for (std::uint64_t i = 0; i < 4; ++i) {
                 registers.write(dsa::wqcfg_address(offsets.wqcfg, wq, stride, i), dwords.at(i), 4);
             }

@@ -8,12 +8,16 @@
 #include <string>
 #include <vector>
 
+#include "core/sim/dispatcher.hpp"
 #include "models/cpu/cpu_if.hpp"
+#include "models/cpu/cpu_params.hpp"
 #include "models/dsa/dsa_layout.hpp"
 #include "models/platform/bare_driver.hpp"
 #include "models/platform/bare_program.hpp"
+#include "models/platform/bench_params.hpp"
 #include "models/platform/experiment_patterns.hpp"
 #include "models/platform/harness_space.hpp"
+#include "models/platform/prepared_memory.hpp"
 
 namespace ioasim::platform {
 
@@ -37,6 +41,14 @@ public:
     static PlatformConfig platform(const Experiment& experiment);
 
     void bring_up();
+    const BenchParams& params() const { return params_; }
+    // What sleeping and interrupts cost a kernel.
+    const sim::DispatcherParams& scheduler() const { return scheduler_; }
+    const cpu::CpuParams& processor() const { return processor_; }
+    BareDriver& unit() { return units_.front(); }
+    // Memory as it is made ready, in no time.
+    PreparedMemory& prepared() { return prepared_; }
+    Rid rid() const { return harness_.world.units.at("dsa0").rid; }
     const Experiment& experiment() const { return experiment_; }
     Harness& harness() { return harness_; }
     cpu::TimedInstructions& cpus() { return *harness_.world.cpus; }
@@ -49,6 +61,8 @@ public:
     std::vector<BenchQueue*> queues();
     // Where destinations lie: the other node's memory when the experiment says so.
     HarnessMemory& destination_memory();
+    // Where the remapping unit queues page requests.
+    std::uint64_t page_request_queue() const { return page_requests_; }
     // The device's own counter of hits in its device TLBs.
     void count_device_tlb_hits(std::uint32_t device);
     std::uint64_t device_tlb_hits(std::uint32_t device);
@@ -63,7 +77,6 @@ private:
     void make_contexts();
     void make_entries(HarnessSpace& space, std::size_t index, std::size_t device);
     void enable_units();
-    bool device_tlbs() const { return experiment_.translation == TranslationBy::Svm; }
     dsa::WqConfig queue_config(const QueueShape& queue, std::size_t owner);
     void configure(std::size_t device);
     void make_guest();
@@ -71,18 +84,20 @@ private:
     Harness& harness_;
     const Experiment& experiment_;
     ExecContext& ctx_;
+    const BenchParams params_;
+    const sim::DispatcherParams scheduler_;
+    const cpu::CpuParams processor_;
+    PreparedMemory prepared_;
     BareBuilder builder_;
     HarnessMemory memory_;
     HarnessMemory far_;
     std::vector<BareDriver> units_;
+    std::uint64_t page_requests_ = 0;  // the first unit's queue
     std::vector<Device> devices_;
     std::vector<std::unique_ptr<HarnessSpace>> spaces_;
     std::vector<cpu::CpuState> states_;
     std::vector<std::uint64_t> pasid_msrs_;
     cpu::Vmcs vmcs_;
 };
-
-// The shape of the devices: the experiment's own, or the same for each.
-std::vector<DeviceShape> device_shapes(const Experiment& experiment);
 
 }  // namespace ioasim::platform

@@ -8,9 +8,7 @@ namespace {
 constexpr std::uint64_t kConvergedPerMille = 5;
 // Results of the first repetitions are never the last word.
 constexpr std::uint64_t kStep = 20;
-// A window that moves more than this and whose rounds repeat goes on by calculation.
-constexpr std::uint64_t kLongBytes = std::uint64_t{192} << 20U;
-constexpr std::uint64_t kSettledRounds = 3;
+constexpr std::uint64_t kSameInARow = 20;
 
 bool close(std::uint64_t a, std::uint64_t b) {
     const std::uint64_t off = a > b ? a - b : b - a;
@@ -35,32 +33,18 @@ void merge(std::vector<BenchPart>& parts, Measurement& into) {
     into.elapsed = end - start;
 }
 
-// The rounds of a long window: once they take the same time, the rest takes as long.
-class Rounds {
-public:
-    Rounds(std::uint64_t slots, std::uint64_t bytes, std::uint64_t iterations)
-        : slots_(slots),
-          long_(iterations != ~std::uint64_t{0} && bytes * iterations > kLongBytes) {}
-    // After operation `done` ended; the time that one operation takes, once it stands.
-    std::optional<TimePs> settled(std::uint64_t done, TimePs now) {
-        if (!long_ || done % slots_ != 0) {
-            return std::nullopt;
-        }
-        const std::uint64_t took = (now - last_).ps();
-        same_ = done > slots_ && close(took, took_) ? same_ + 1 : 0;
-        took_ = took;
-        last_ = now;
-        return same_ >= kSettledRounds ? std::optional<TimePs>(TimePs{took / slots_})
-                                       : std::nullopt;
-    }
+void count(BenchPart& part, const BenchSlot& slot) {
+    part.measured.operations += slot.members;
+    part.measured.bytes += slot.members * slot.buffers.bytes;
+    ++part.results;
+}
 
-private:
-    std::uint64_t slots_;
-    bool long_;
-    TimePs last_;
-    std::uint64_t took_ = 0;
-    std::uint64_t same_ = 0;
-};
+// The next use of a slot: other operands, out of the caches, templates.
+void refresh(DsaActor& actor, BenchSlot& slot) {
+    actor.renew(slot);
+    actor.flush(slot);
+    actor.rebuild(slot, actor.experiment().rebuild == RebuildWhen::Untimed);
+}
 
 }  // namespace
 
@@ -77,6 +61,14 @@ bool Convergence::enough(TimePs took) {
     return close(first, sums_[n - 1] - first);
 }
 
+std::uint64_t Repetitions::ended(TimePs took) {
+    same_ = took == took_ ? same_ + 1 : 0;
+    took_ = took;
+    const std::uint64_t stands_for = same_ < kSameInARow ? 1 : left_;
+    left_ -= std::min(left_, stands_for);
+    return stands_for;
+}
+
 void run_submitters(Harness& harness, DsaBench& bench,
                     const std::function<void(DsaActor&, BenchPart&)>& code) {
     const std::uint32_t count = std::max(bench.experiment().submitters, 1U);
@@ -86,56 +78,23 @@ void run_submitters(Harness& harness, DsaBench& bench,
         bodies.emplace_back([&, i](ExecContext& ctx) {
             DsaActor actor(bench, ctx, 0);
             code(actor, parts[i]);
-            parts[i].measured.problem = actor.problem();
+            if (parts[i].measured.problem.empty()) {
+                parts[i].measured.problem = actor.problem();
+            }
         });
     }
     harness.run_together(bodies);
     merge(parts, harness.results.front());
 }
 
-std::uint64_t pairs_for(const Experiment& e, std::uint64_t slots) {
-    switch (e.layout) {
-        case BufferLayout::Same:
-            return 1;
-        case BufferLayout::Page:
-            return std::max({e.buffer_count, slots, std::uint64_t{1}});
-        default:
-            return std::max(slots, std::uint64_t{1});
+void loop_window(DsaActor& actor, const Queues& queues, BenchPart& part, const LoopEnd& end) {
+    const Experiment& e = actor.experiment();
+    const std::uint64_t iterations = end.iterations(e);
+    std::vector<BenchSlot> slots =
+        actor.slots_for(queues, std::max(e.queue_depth, 1U), std::max(e.batch_size, 1U));
+    for (BenchSlot& slot : slots) {
+        actor.flush(slot);
     }
-}
-
-std::vector<BenchSlot> window_slots(DsaBench& bench, DsaActor& actor, std::uint64_t count,
-                                    std::uint64_t members) {
-    const Experiment& e = bench.experiment();
-    std::vector<BenchSlot> slots = actor.make_slots(count);
-    const std::vector<BenchBuffers> buffers =
-        actor.make_buffers(e.op, e.size_bytes, pairs_for(e, count), e.layout);
-    const std::vector<BenchQueue*> queues = bench.queues();
-    for (std::size_t i = 0; i < count; ++i) {
-        slots[i].queue = queues[i % queues.size()];
-        actor.aim_batch(slots[i], e.op, buffers[i % buffers.size()], members);
-    }
-    return slots;
-}
-
-void renew(DsaBench& bench, DsaActor& actor, BenchSlot& slot) {
-    const Experiment& e = bench.experiment();
-    if (e.layout == BufferLayout::Fresh && e.size_bytes != 0) {
-        const std::uint64_t members = std::max<std::uint64_t>(slot.members, 1);
-        const auto buffers = actor.make_buffers(e.op, e.size_bytes, members, e.layout);
-        actor.aim_batch(slot, e.op, buffers.front(), members);
-        for (std::size_t i = 0; i < slot.list.size() && slot.members > 1; ++i) {
-            slot.list[i].source = buffers[i].source;
-            slot.list[i].destination = buffers[i].destination;
-        }
-    }
-}
-
-void run_slots(const Experiment& e, DsaActor& actor, std::vector<BenchSlot>& slots,
-               std::uint64_t iterations, BenchPart& part, const std::function<bool()>& stop) {
-    const std::uint64_t members = slots.front().members;
-    const std::uint64_t bytes = members * slots.front().buffers.bytes;
-    Rounds rounds(slots.size(), bytes, iterations);
     std::uint64_t submitted = 0;
     part.start = actor.timestamp();
     for (BenchSlot& slot : slots) {
@@ -150,26 +109,131 @@ void run_slots(const Experiment& e, DsaActor& actor, std::vector<BenchSlot>& slo
     for (std::uint64_t done = 1; done <= iterations; ++done) {
         BenchSlot& slot = slots[(done - 1) % slots.size()];
         actor.wait(slot);
-        part.measured.operations += members;
-        part.measured.bytes += bytes;
+        count(part, slot);
         part.end = actor.ctx().now();
-        if (stop && stop()) {
-            return;
-        }
-        if (const auto each = rounds.settled(done, part.end)) {
-            const std::uint64_t left = iterations - done;
-            part.measured.operations += left * members;
-            part.measured.bytes += left * bytes;
-            part.end += *each * left;
+        if (end.stop && end.stop()) {
             return;
         }
         if (submitted < iterations) {
-            actor.rebuild(slot);
+            refresh(actor, slot);
             actor.submit(slot);
             ++submitted;
         }
     }
     part.end = actor.timestamp();
+}
+
+void loop_burst(DsaActor& actor, const Queues& queues, BenchPart& part, const LoopEnd& end) {
+    const Experiment& e = actor.experiment();
+    std::vector<BenchSlot> slots =
+        actor.slots_for(queues, std::max(e.burst, 1U), std::max(e.batch_size, 1U));
+    Convergence convergence(end.iterations(e));
+    TimePs before = part.start = actor.timestamp();
+    for (bool enough = false; !enough;) {
+        for (BenchSlot& slot : slots) {
+            actor.finish(slot);
+            refresh(actor, slot);
+            actor.submit(slot);
+        }
+        for (BenchSlot& slot : slots) {
+            if (e.wait == WaitFor::All) {
+                actor.wait(slot);
+            }
+            count(part, slot);
+        }
+        if (e.wait == WaitFor::Last) {
+            actor.wait_last(slots.back());
+        }
+        const TimePs now = part.end = actor.ctx().now();
+        enough = end.stop ? end.stop() : convergence.enough(now - before);
+        before = now;
+    }
+    part.end = actor.timestamp();
+}
+
+TimePs timed(DsaActor& actor, BenchSlot& slot) {
+    const Experiment& e = actor.experiment();
+    const TimePs start = actor.timestamp();
+    TimePs submitted = start;
+    if (e.rebuild == RebuildWhen::Timed) {
+        actor.rebuild(slot);
+    }
+    actor.submit(slot);
+    if (e.span != SpanOf::Total) {
+        submitted = actor.timestamp();
+    }
+    actor.wait(slot);
+    const TimePs end = actor.timestamp();
+    return e.span == SpanOf::Submit ? submitted - start
+           : e.span == SpanOf::Wait ? end - submitted
+                                    : end - start;
+}
+
+void loop_single(DsaActor& actor, const Queues& queues, std::uint64_t members, BenchPart& part,
+                 const LoopEnd& end) {
+    const Experiment& e = actor.experiment();
+    BenchSlot slot = actor.slots_for(queues, 1, members).front();
+    Convergence convergence(end.iterations(e));
+    for (std::uint64_t i = 0;; ++i) {
+        slot.queue = queues.empty() ? nullptr : queues[i % queues.size()];
+        actor.renew(slot);
+        actor.flush(slot);
+        if (e.rebuild == RebuildWhen::Untimed) {
+            actor.rebuild(slot);
+        }
+        const TimePs start = actor.ctx().now();
+        const TimePs took = timed(actor, slot);
+        if (i < e.warmup) {
+            continue;
+        }
+        part.start = part.measured.samples.empty() ? start : part.start;
+        part.end = actor.ctx().now();
+        part.measured.samples.push_back(took);
+        count(part, slot);
+        if (end.stop ? end.stop() : convergence.enough(took)) {
+            return;
+        }
+    }
+}
+
+void loop_pipeline(DsaActor& actor, const Queues& queues, BenchPart& part, const LoopEnd& end) {
+    const Experiment& e = actor.experiment();
+    const std::uint64_t iterations = end.iterations(e);
+    std::vector<BenchSlot> slots =
+        actor.slots_for(queues, std::max(e.outstanding, 1U), std::max(e.batch_size, 1U));
+    const auto fill = [&] {
+        for (BenchSlot& slot : slots) {
+            refresh(actor, slot);
+            actor.submit(slot);
+        }
+    };
+    fill();
+    for (BenchSlot& slot : slots) {
+        actor.wait(slot);
+    }
+    part.start = actor.timestamp();
+    fill();
+    part.start = e.clock_start == ClockStart::AfterFill ? actor.timestamp() : part.start;
+    Convergence convergence(iterations);
+    TimePs before = part.start;
+    for (std::uint64_t i = 0;; ++i) {
+        BenchSlot& slot = slots[i % slots.size()];
+        actor.wait(slot);
+        count(part, slot);
+        part.end = actor.ctx().now();
+        if (end.stop && end.stop()) {
+            return;
+        }
+        // Batches end in turns of all that are outstanding.
+        if ((i + 1) % slots.size() == 0) {
+            if (!end.stop && (convergence.enough(part.end - before) || i + 1 >= iterations)) {
+                return;
+            }
+            before = part.end;
+        }
+        refresh(actor, slot);
+        actor.submit(slot);
+    }
 }
 
 }  // namespace ioasim::platform

@@ -9,22 +9,49 @@
 namespace ioasim::platform {
 namespace {
 
-// The descriptors of one transfer, cut over the devices.
-std::vector<BenchSlot> cut(DsaBench& bench, DsaActor& actor, const Experiment& e,
-                           std::uint32_t split) {
-    const std::vector<BenchQueue*> queues = bench.queues();
-    std::vector<BenchSlot> slots = actor.make_slots(split);
-    const BenchBuffers whole = actor.make_buffers(e.op, e.size_bytes, 1, e.layout).front();
-    const std::uint64_t part = e.size_bytes / split;
-    for (std::uint32_t i = 0; i < split; ++i) {
-        BenchBuffers own = whole;
-        own.source += i * part;
-        own.destination += i * part;
-        own.bytes = i + 1 == split ? e.size_bytes - i * part : part;
-        slots[i].queue = queues[i % queues.size()];
-        actor.aim(slots[i], e.op, own);
+// One workqueue of each device.
+Queues first_queues(DsaBench& bench) {
+    Queues queues;
+    for (std::uint32_t d = 0; d < device_shapes(bench.experiment()).size(); ++d) {
+        queues.push_back(&bench.queue(d, 0, 0));
     }
+    return queues;
+}
+
+// The descriptors of one transfer, cut over the devices.
+using Transfer = std::vector<BenchSlot>;
+
+void aim_transfer(DsaActor& actor, Transfer& slots, const BenchBuffers& whole) {
+    const std::uint64_t part = whole.bytes / slots.size();
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+        BenchBuffers own = whole;
+        for (std::uint64_t* const at : {&own.source, &own.destination, &own.destination2}) {
+            *at += *at == 0 ? 0 : i * part;
+        }
+        own.bytes = i + 1 == slots.size() ? whole.bytes - i * part : part;
+        actor.aim(slots[i], actor.experiment().op, own);
+    }
+}
+
+Transfer cut(DsaActor& actor, const Queues& queues, std::uint64_t bytes, std::uint64_t split) {
+    const Experiment& e = actor.experiment();
+    Transfer slots = actor.make_slots(split);
+    for (std::uint64_t i = 0; i < split; ++i) {
+        slots[i].queue = queues[i % queues.size()];
+    }
+    aim_transfer(actor, slots, actor.make_buffers(e.op, bytes, 1, e.layout).front());
     return slots;
+}
+
+// Pages that were never used, where the layout wants them; out of the caches; templates.
+void refresh(DsaActor& actor, Transfer& slots, std::uint64_t bytes) {
+    const Experiment& e = actor.experiment();
+    if (e.layout == BufferLayout::Fresh) {
+        aim_transfer(actor, slots, actor.make_buffers(e.op, bytes, 1, e.layout).front());
+    }
+    for (BenchSlot& slot : slots) {
+        actor.flush(slot);
+    }
 }
 
 }  // namespace
@@ -32,37 +59,43 @@ std::vector<BenchSlot> cut(DsaBench& bench, DsaActor& actor, const Experiment& e
 void run_split(Harness& harness) {
     DsaBench bench(harness);
     bench.bring_up();
+    const Queues queues = first_queues(bench);
     run_submitters(harness, bench, [&](DsaActor& actor, BenchPart& part) {
         const Experiment& e = bench.experiment();
-        const std::uint32_t burst = std::max(e.burst, 1U);
-        std::vector<std::vector<BenchSlot>> transfers;
-        for (std::uint32_t i = 0; i < burst; ++i) {
-            transfers.push_back(cut(bench, actor, e, e.devices));
+        const bool free = e.rebuild == RebuildWhen::Untimed;
+        std::vector<Transfer> transfers;
+        for (std::uint32_t i = 0; i < std::max(e.burst, 1U); ++i) {
+            transfers.push_back(cut(actor, queues, e.size_bytes, queues.size()));
         }
-        // The first repetition begins with idle devices like every other.
-        Convergence convergence(e.iterations, burst > 1 ? 2 : 40);
+        Repetitions repetitions(e.iterations);
+        Measurement& m = part.measured;
         part.start = actor.timestamp();
-        for (bool enough = false; !enough;) {
+        while (!repetitions.over()) {
             const TimePs start = actor.timestamp();
-            for (auto& slots : transfers) {
+            for (Transfer& slots : transfers) {
+                refresh(actor, slots, e.size_bytes);
                 for (BenchSlot& slot : slots) {
-                    actor.rebuild(slot);
+                    actor.finish(slot);
+                    actor.rebuild(slot, free);
                     actor.submit(slot);
                 }
             }
-            for (auto& slots : transfers) {
+            for (Transfer& slots : transfers) {
                 for (BenchSlot& slot : slots) {
-                    if (e.wait == WaitFor::All || &slots == &transfers.back()) {
+                    if (e.wait == WaitFor::All) {
                         actor.wait(slot);
+                    } else if (&slots == &transfers.back()) {
+                        actor.wait_last(slot);
                     }
-                    part.measured.bytes += slot.buffers.bytes;
                 }
-                ++part.measured.operations;
             }
-            part.measured.samples.push_back(actor.timestamp() - start);
-            enough = convergence.enough(part.measured.samples.back());
+            const TimePs took = actor.timestamp() - start;
+            const std::uint64_t times = repetitions.ended(took);
+            m.samples.push_back(took);
+            m.operations += times * transfers.size();
+            m.bytes += times * transfers.size() * e.size_bytes;
+            part.end = actor.ctx().now() + took * (times - 1);
         }
-        part.end = actor.ctx().now();
     });
 }
 
@@ -77,18 +110,17 @@ struct PageLists {
     bool small_on_cpu = false;
 };
 
-PageLists make_lists(DsaBench& bench, DsaActor& actor, const Experiment& e) {
+PageLists make_lists(DsaActor& actor, const Queues& queues) {
+    const Experiment& e = actor.experiment();
     PageLists lists;
-    const std::vector<BenchQueue*> queues = bench.queues();
     lists.huge_on_cpu = e.executor == Executor::Cpu;
     lists.small_on_cpu =
         e.small_executor.value_or(e.executor == Executor::Dsa ? Executor::Dsa : Executor::Cpu) ==
         Executor::Cpu;
-    Experiment transfer = e;
-    transfer.size_bytes = e.huge.size_bytes != 0 ? e.huge.size_bytes : e.size_bytes;
+    const std::uint64_t huge = e.huge.size_bytes != 0 ? e.huge.size_bytes : e.size_bytes;
     for (std::uint64_t i = 0; i < e.huge.count; ++i) {
         lists.huge.push_back(
-            cut(bench, actor, transfer, lists.huge_on_cpu ? 1 : std::max(e.huge.split, 1U)));
+            cut(actor, queues, huge, lists.huge_on_cpu ? 1 : std::max(e.huge.split, 1U)));
     }
     const std::uint64_t size = e.small.size_bytes != 0 ? e.small.size_bytes : kPageSize;
     lists.pages = actor.make_buffers(e.op, size, e.small.count, BufferLayout::Page);
@@ -99,8 +131,7 @@ PageLists make_lists(DsaBench& bench, DsaActor& actor, const Experiment& e) {
         batches[d].queue = queues[d];
         actor.aim_batch(batches[d], e.op, lists.pages[d * share], mine);
         for (std::size_t i = 0; i < batches[d].list.size(); ++i) {
-            batches[d].list[i].source = lists.pages[d * share + i].source;
-            batches[d].list[i].destination = lists.pages[d * share + i].destination;
+            actor.aim_member(batches[d], i, lists.pages[d * share + i]);
         }
         lists.batches.push_back(batches[d]);
     }
@@ -116,6 +147,7 @@ void run_lists(DsaActor& actor, const Experiment& e, PageLists& lists, BenchPart
         submitted.push_back(&slot);
     };
     for (auto& slots : lists.huge) {
+        refresh(actor, slots, e.huge.size_bytes != 0 ? e.huge.size_bytes : e.size_bytes);
         for (BenchSlot& slot : slots) {
             lists.huge_on_cpu ? actor.work(e.op, slot.buffers) : submit(slot);
             part.measured.bytes += slot.buffers.bytes;
@@ -142,43 +174,68 @@ void run_lists(DsaActor& actor, const Experiment& e, PageLists& lists, BenchPart
 void run_page_list(Harness& harness) {
     DsaBench bench(harness);
     bench.bring_up();
+    const Queues queues = first_queues(bench);
     run_submitters(harness, bench, [&](DsaActor& actor, BenchPart& part) {
         const Experiment& e = bench.experiment();
-        PageLists lists = make_lists(bench, actor, e);
-        Convergence convergence(e.iterations);
+        // A core's share is told apart below: descriptors go to the devices.
+        Experiment mine = e;
+        mine.executor = Executor::Mixed;
+        DsaActor submitter(bench, actor.ctx(), 0, mine);
+        PageLists lists = make_lists(actor, queues);
+        Repetitions repetitions(e.iterations);
         part.start = actor.timestamp();
-        for (bool enough = false; !enough;) {
+        while (!repetitions.over()) {
+            const Measurement before = part.measured;
             const TimePs start = actor.timestamp();
-            run_lists(actor, e, lists, part);
-            part.measured.samples.push_back(actor.timestamp() - start);
-            enough = convergence.enough(part.measured.samples.back());
+            run_lists(submitter, e, lists, part);
+            const TimePs took = actor.timestamp() - start;
+            const std::uint64_t more = repetitions.ended(took) - 1;
+            Measurement& m = part.measured;
+            m.samples.push_back(took);
+            m.operations += more * (m.operations - before.operations);
+            m.bytes += more * (m.bytes - before.bytes);
+            part.end = actor.ctx().now() + took * more;
         }
-        part.end = actor.ctx().now();
+        part.measured.problem = submitter.problem();
     });
 }
 
 namespace {
 
-// Results that a measured client wants; large transfers say as much with fewer.
+// Results that a measured client wants.
 constexpr std::uint64_t kClientResults = 1000;
-constexpr std::uint64_t kClientBytes = std::uint64_t{128} << 20U;
+
+// What this client does, as an experiment of its own.
+Experiment of_client(const Experiment& e, const ClientShape& client) {
+    Experiment mine = e;
+    mine.pattern = client.pattern;
+    mine.op = client.op;
+    mine.size_bytes = client.size_bytes;
+    mine.queue_depth = client.queue_depth;
+    mine.batch_size = client.batch_size;
+    mine.burst = client.burst;
+    mine.outstanding = client.outstanding;
+    mine.submit = client.submit;
+    return mine;
+}
 
 void run_client(DsaBench& bench, ExecContext& ctx, std::size_t index, BenchPart& part,
-                const std::function<bool()>& over) {
-    const Experiment& e = bench.experiment();
-    const ClientShape& client = e.clients[index];
-    DsaActor actor(bench, ctx, index);
-    actor.submit_with(client.submit);
-    const std::uint64_t depth = std::max({client.queue_depth, client.burst, client.outstanding});
-    std::vector<BenchSlot> slots = actor.make_slots(depth);
-    const auto buffers =
-        actor.make_buffers(client.op, client.size_bytes, pairs_for(e, depth), e.layout);
-    for (std::uint64_t s = 0; s < depth; ++s) {
-        slots[s].queue = &bench.queue(client.device, client.group, client.queue);
-        actor.aim_batch(slots[s], client.op, buffers[s % buffers.size()], client.batch_size);
-        actor.rebuild(slots[s]);
+                const LoopEnd& end) {
+    const ClientShape& client = bench.experiment().clients[index];
+    const Experiment mine = of_client(bench.experiment(), client);
+    DsaActor actor(bench, ctx, index, mine);
+    const Queues queues{&bench.queue(client.device, client.group, client.queue)};
+    if (client.pattern == "burst") {
+        loop_burst(actor, queues, part, end);
+    } else if (client.pattern == "single") {
+        loop_single(actor, queues, 1, part, end);
+    } else if (client.pattern == "batch") {
+        loop_single(actor, queues, std::max(client.batch_size, 1U), part, end);
+    } else if (client.pattern == "batch_pipeline") {
+        loop_pipeline(actor, queues, part, end);
+    } else {
+        loop_window(actor, queues, part, end);
     }
-    run_slots(e, actor, slots, ~std::uint64_t{0}, part, over);
     part.measured.problem = actor.problem();
 }
 
@@ -189,19 +246,17 @@ void run_shared(Harness& harness) {
     bench.bring_up();
     const Experiment& e = bench.experiment();
     std::vector<BenchPart> parts(e.clients.size());
-    const auto over = [&] {
+    const LoopEnd end{[&] {
         for (std::size_t i = 0; i < parts.size(); ++i) {
-            const Measurement& m = parts[i].measured;
-            if (e.clients[i].measured && m.operations < kClientResults && m.bytes < kClientBytes) {
+            if (e.clients[i].measured && parts[i].results < kClientResults) {
                 return false;
             }
         }
         return true;
-    };
+    }};
     std::vector<std::function<void(ExecContext&)>> bodies;
     for (std::size_t i = 0; i < e.clients.size(); ++i) {
-        bodies.emplace_back(
-            [&, i](ExecContext& ctx) { run_client(bench, ctx, i, parts[i], over); });
+        bodies.emplace_back([&, i](ExecContext& ctx) { run_client(bench, ctx, i, parts[i], end); });
     }
     harness.run_together(bodies);
     harness.results.resize(parts.size());

@@ -8,15 +8,17 @@
 #include "core/base/locks.hpp"
 #include "core/sim/simulation.hpp"
 #include "models/platform/bare_program.hpp"
+#include "models/platform/core_clock.hpp"
 #include "models/platform/dsa_bench.hpp"
 #include "models/platform/dsa_patterns.hpp"
 #include "models/platform/nic_patterns.hpp"
 #include "models/platform/platform.hpp"
+#include "models/platform/software_patterns.hpp"
 
 namespace ioasim::platform {
 namespace {
 
-constexpr std::array<PatternSpec, 11> kPatterns{{
+constexpr std::array<PatternSpec, 16> kPatterns{{
     {"window", Topology::IntegratedDsa, &DsaBench::platform, &run_window},
     {"burst", Topology::IntegratedDsa, &DsaBench::platform, &run_burst},
     {"single", Topology::IntegratedDsa, &DsaBench::platform, &run_single},
@@ -28,6 +30,11 @@ constexpr std::array<PatternSpec, 11> kPatterns{{
     {"trace", Topology::IntegratedDsa, &DsaBench::platform, &run_trace},
     {"dma_read", Topology::DiscreteNic, &nic_platform, &run_dma_read},
     {"dma_stream", Topology::DiscreteNic, &nic_platform, &run_dma_stream},
+    {"invalidate", Topology::Software, &software_platform, &run_invalidate},
+    {"io_page_fault", Topology::Software, &software_platform, &run_io_page_fault},
+    {"cpu_page_fault", Topology::Software, &software_platform, &run_cpu_page_fault},
+    {"vmexit", Topology::Software, &software_platform, &run_vmexit},
+    {"primitive", Topology::Software, &software_platform, &run_primitive},
 }};
 
 std::vector<Measurement> refused(std::size_t count, const std::string& why) {
@@ -82,17 +89,23 @@ std::vector<Measurement> carry_out(const std::vector<Experiment>& series,
     sim::SimulationOptions options;
     options.limit = TimePs::max() - TimePs{1};
     std::vector<Measurement> results;
+    std::vector<std::shared_ptr<trace::Listener>> listeners;
     sim::Simulation sim(options);
     if (prepare) {
         prepare(sim);
     }
     PlatformConfig config = pattern->platform(first);
     config.params.insert(config.params.begin(), params.profile.begin(), params.profile.end());
+    if (first.cpu_mhz != 0) {
+        const auto clocked = at_core_clock(config, first.cpu_mhz);
+        config.params.insert(config.params.end(), clocked.begin(), clocked.end());
+    }
     config.params.insert(config.params.end(), params.last.begin(), params.last.end());
     Platform platform(sim, config, [&](ExecContext& ctx, BareWorld& world) {
-        Harness harness(world, ctx, series);
+        Harness harness(world, ctx, series, config);
         pattern->run(harness);
         results = std::move(harness.results);
+        listeners = std::move(harness.listeners);
         sim.request_stop(sim::StopReason::Requested);
     });
     const sim::StopReason reason = sim.run();

@@ -6,11 +6,13 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/base/exec_context.hpp"
 #include "core/sim/simulation.hpp"
+#include "core/trace/recorder.hpp"
 #include "models/platform/config.hpp"
 #include "models/platform/experiment.hpp"
 
@@ -21,8 +23,13 @@ struct BareWorld;  // bare_program.hpp: registers of all components, instruction
 // What the software of an experiment has: the machine, its task on processor 0, and more tasks.
 class Harness {
 public:
-    Harness(BareWorld& bare, ExecContext& context, const std::vector<Experiment>& experiments)
-        : world(bare), ctx(context), series(experiments), results(experiments.size()) {}
+    Harness(BareWorld& bare, ExecContext& context, const std::vector<Experiment>& experiments,
+            const PlatformConfig& configuration)
+        : world(bare),
+          ctx(context),
+          series(experiments),
+          config(configuration),
+          results(experiments.size()) {}
 
     // Runs each body on a processor of its own, the first on the caller's, and returns when all
     // have ended.
@@ -32,8 +39,14 @@ public:
     ExecContext& ctx;
     // More than one: the values of a sequence, which one machine carries out in turn.
     const std::vector<Experiment>& series;
+    const PlatformConfig& config;      // with all parameters
     std::vector<Measurement> results;  // of each; of `shared`: of each client
+    // What listens to the run's events lives as long as the run.
+    std::vector<std::shared_ptr<trace::Listener>> listeners;
 };
+
+// The accelerators: the experiment's own, or the same shape for each.
+std::vector<DeviceShape> device_shapes(const Experiment& experiment);
 
 struct PatternSpec {
     const char* name;

@@ -42,10 +42,18 @@ public:
         return region(ctx, bytes, memory_);
     }
     std::uint64_t region(ExecContext& ctx, std::uint64_t bytes, HarnessMemory& memory);
+    // Addresses of whole pages that nothing is mapped at yet; map() does.
+    std::uint64_t reserve(std::uint64_t bytes, std::uint64_t alignment = kPageSize);
+    void map(ExecContext& ctx, std::uint64_t address, std::uint64_t bytes);
+    void unmap(ExecContext& ctx, std::uint64_t address, std::uint64_t bytes);
+    // The page table, as a processor's CR3 has it.
+    std::uint64_t root() const { return builder_.root_of(table_); }
     std::uint64_t physical(std::uint64_t address) const { return address - offset_; }
     std::uint64_t page_size() const { return page_size_; }
 
 private:
+    std::uint64_t whole(std::uint64_t bytes) const;
+
     BareBuilder& builder_;
     HarnessMemory& memory_;
     std::string table_;
@@ -53,6 +61,11 @@ private:
     Pasid pasid_;
     std::uint64_t page_size_;
     std::uint64_t offset_;
+    struct Rest {
+        std::uint64_t at = 0;
+        std::uint64_t bytes = 0;
+    };
+    std::map<HarnessMemory*, Rest> rests_;  // of the largest pages, not given out yet
 };
 
 }  // namespace ioasim::platform

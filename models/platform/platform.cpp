@@ -103,7 +103,7 @@ struct Platform::Impl {
     std::unique_ptr<KernelObjects> objects;
     std::map<std::string, Guest> guests;
     std::optional<ProgramWorld> world;
-    BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+    BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
     std::vector<std::unique_ptr<ProgramActor>> actors;
     BareSoftware software;
 };
@@ -321,6 +321,8 @@ void Platform::Impl::build_bare_world() {
         options.cpu = cpu;
         dispatcher.spawn(options, sim::Simulation::now() + TimePs{1}, body);
     };
+    bare.memory = &hardware.memory().cached();
+    bare.wake = [this](WaitQueue& queue) { dispatcher.wake_all(queue); };
     const bool used = std::any_of(config.programs.begin(), config.programs.end(),
                                   [](const ProgramConfig& p) { return p.on == kBare; });
     if (bare_only()) {

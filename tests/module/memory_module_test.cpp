@@ -352,3 +352,84 @@ TEST_CASE("memory module: the other socket's memory is two ways further, its lin
     CHECK(far.got[0].first == kMiss);
     CHECK(far.got[1].first == kMiss + 120_ns + 64_ns);  // the other direction is free
 }
+
+namespace {
+
+MemRequest with_origin(MemRequest request, std::uint16_t rid) {
+    request.origin = MemOrigin{Rid{rid}, Pasid{kInvalidIoasid}, 0};
+    return request;
+}
+
+MemoryParams two_sockets() {
+    MemoryParams params = params_with(0);
+    params.node1_bytes = 1U << 20U;
+    params.socket_latency = 60_ns;
+    params.socket_bandwidth = 0;
+    return params;
+}
+// From the arrival of a write at the device's socket to the other one's answer.
+constexpr TimePs kAnswer{220'000};
+const TimePs kArrival = kStart + kWay;
+
+// When the memory at `address` has its value for everybody.
+TimePs seen_at(CacheBench& b, std::uint64_t address) {
+    TimePs at;
+    b.memory.on_device_access = [&](const MemRequest& request) {
+        at = request.address.value() == address ? b.memory.now() : at;
+    };
+    b.sim.run();
+    return at;
+}
+
+}  // namespace
+
+TEST_CASE("memory module: a device's write to the other socket takes effect with its answer") {
+    CacheBench b{two_sockets()};
+    const std::uint64_t remote = node1_base(two_sockets()).value();
+    Client client(b.sim, "client", b.memory);
+    client.at(kStart, with_origin(device_write(remote, 64), 8));
+    CHECK(seen_at(b, remote) == kArrival + kAnswer);
+    CHECK(client.got.at(0).first == kArrival + kAnswer + 40_ns);
+}
+
+TEST_CASE("memory module: a write behind one to the other socket takes effect after it") {
+    CacheBench b{two_sockets()};
+    const std::uint64_t remote = node1_base(two_sockets()).value();
+    Client client(b.sim, "client", b.memory);
+    client.at(kStart, with_origin(device_write(remote, 64), 8));
+    client.at(kStart, with_origin(device_write(0x1000, 64), 8));
+    CHECK(seen_at(b, 0x1000) == kArrival + kAnswer);
+}
+
+TEST_CASE("memory module: another device's writes do not wait for the other socket") {
+    CacheBench b{two_sockets()};
+    const std::uint64_t remote = node1_base(two_sockets()).value();
+    Client client(b.sim, "client", b.memory);
+    client.at(kStart, with_origin(device_write(remote, 64), 8));
+    client.at(kStart, with_origin(device_write(0x1000, 64), 16));
+    CHECK(seen_at(b, 0x1000) == kArrival);
+}
+
+TEST_CASE("memory module: writes to the other socket are under way together") {
+    CacheBench b{two_sockets()};
+    const std::uint64_t remote = node1_base(two_sockets()).value();
+    Client client(b.sim, "client", b.memory);
+    client.at(kStart, with_origin(device_write(remote, 64), 8));
+    client.at(kStart + 50_ns, with_origin(device_write(remote + 64, 64), 8));
+    CHECK(seen_at(b, remote + 64) == kArrival + 50_ns + kAnswer);
+}
+
+TEST_CASE("memory module: a device reads what it wrote, and passes what it did not") {
+    CacheBench b{two_sockets()};
+    const std::uint64_t remote = node1_base(two_sockets()).value();
+    Client client(b.sim, "client", b.memory);
+    client.at(kStart, with_origin(device_write(remote, 64), 8));
+    client.at(kStart, with_origin(read_of(remote + 32, 8, 1), 8));
+    client.at(kStart, with_origin(read_of(0x1000, 8, 2), 8));
+    b.sim.run();
+    REQUIRE(client.got.size() == 3);
+    CHECK(client.got[0].second.tag == 2);
+    CHECK(client.got[0].first == kMiss);
+    CHECK(client.got[2].second.tag == 1);
+    CHECK(value_of(client.got[2].second) == 0x0101010101010101);
+}

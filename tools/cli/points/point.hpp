@@ -68,5 +68,8 @@ bool read_points(const std::string& path, scenario::SourceSet& sources,
 // An experiment object; every unknown field or value is a diagnostic.
 platform::Experiment read_experiment(const scenario::Node& node,
                                      scenario::Diagnostics& diagnostics);
+// What its fields must be together.
+void check_experiment(const scenario::Node& node, const platform::Experiment& experiment,
+                      scenario::Diagnostics& diagnostics);
 
 }  // namespace ioasim::tools

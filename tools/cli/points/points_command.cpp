@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/base/timing_profile.hpp"
+#include "models/platform/bench_params.hpp"
 #include "models/platform/platform.hpp"
 #include "scenarios/language/scenario.hpp"
 #include "tools/cli/outputs.hpp"
@@ -73,9 +74,11 @@ int one_file(const std::string& path, const PointsOptions& options, const Experi
     return passed ? kPass : kFailed;
 }
 
-// A parameter of a kind of component.
+// A parameter of a kind of component, or of what the software of experiments costs ("software").
 const ParamInfo* param_of(const std::string& component, const std::string& path) {
-    for (const ParamTableBase* table : program_vocabulary().tables) {
+    std::vector<const ParamTableBase*> tables = program_vocabulary().tables;
+    tables.push_back(&platform::bench_param_table());
+    for (const ParamTableBase* table : tables) {
         const ParamInfo* const info = table->owner() == component ? table->find(path) : nullptr;
         if (info != nullptr) {
             return info;

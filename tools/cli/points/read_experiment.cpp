@@ -1,6 +1,7 @@
 // An experiment object, field by field. One table names the fields; whatever it does not name is
 // refused, so that no field of a file is left unheeded.
 #include <charconv>
+#include <cmath>
 #include <functional>
 
 #include <fmt/format.h>
@@ -48,6 +49,7 @@ std::uint64_t integer(const Node& node, Diagnostics& diagnostics, const std::str
 }
 
 constexpr std::uint64_t kMost64 = ~std::uint64_t{0};
+constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 40U;
 
 template <class T, class N>
 Field<T> number(const char* name, N T::*member, std::uint64_t most = 0) {
@@ -213,7 +215,7 @@ ClientShape read_client(const Node& node, Diagnostics& diagnostics) {
                                           {"batch", "batch"},
                                           {"batch_pipeline", "batch_pipeline"}}),
         choice("op", &ClientShape::op, kOps),
-        number("size_bytes", &ClientShape::size_bytes),
+        number("size_bytes", &ClientShape::size_bytes, kMostBytes),
         number("queue_depth", &ClientShape::queue_depth, 65536),
         number("batch_size", &ClientShape::batch_size, 1024),
         number("burst", &ClientShape::burst, 65536),
@@ -245,7 +247,7 @@ const Fields<TraceShape>& step_fields() {
                    ops.emplace_back("batch", BenchOp::Batch);
                    return ops;
                }()),
-        number("size_bytes", &TraceShape::size_bytes),
+        number("size_bytes", &TraceShape::size_bytes, kMostBytes),
         text("src", &TraceShape::source),
         text("src2", &TraceShape::source2),
         text("dst", &TraceShape::destination),
@@ -288,9 +290,10 @@ SequenceShape read_sequence(const Node& node, Diagnostics& diagnostics) {
 }
 
 PageListPart read_part(const Node& node, Diagnostics& diagnostics) {
-    static const Fields<PageListPart> fields{number("count", &PageListPart::count),
-                                             number("size_bytes", &PageListPart::size_bytes),
-                                             number("split", &PageListPart::split, 64)};
+    static const Fields<PageListPart> fields{
+        number("count", &PageListPart::count, kMostBytes),
+        number("size_bytes", &PageListPart::size_bytes, kMostBytes),
+        number("split", &PageListPart::split, 64)};
     PageListPart part;
     read_fields(node, fields, "a part of a page list", part, diagnostics);
     return part;
@@ -301,7 +304,7 @@ std::uint64_t milli(const Node& node, Diagnostics& d, const char* name) {
     double value = 0;
     const char* const end = node.text.data() + node.text.size();
     if (!node.is(Node::Kind::Number) || std::from_chars(node.text.data(), end, value).ptr != end ||
-        value < 0 || value > 1e6) {
+        !std::isfinite(value) || value < 0 || value > 1e6) {
         complain(d, Code::WrongType, node, fmt::format("\"{}\" takes a number", name));
         return 0;
     }
@@ -449,9 +452,27 @@ Fields<X> clock_fields() {
          }}};
 }
 
+// "pcie_gen3_x8": generations 1 to 6, widths of the specification.
+void read_link(const Node& node, X& out, Diagnostics& d) {
+    Choices<std::string> links;
+    static const std::vector<std::string> names = [] {
+        std::vector<std::string> all;
+        for (int generation = 1; generation <= 6; ++generation) {
+            for (const int width : {1, 2, 4, 8, 16}) {
+                all.push_back(fmt::format("pcie_gen{}_x{}", generation, width));
+            }
+        }
+        return all;
+    }();
+    for (const std::string& name : names) {
+        links.emplace_back(name.c_str(), name);
+    }
+    out.link = chosen(node, d, "link", links);
+}
+
 Fields<X> other_fields() {
     return {
-        choice<X, std::string>("link", &X::link, {{"pcie_gen3_x8", "pcie_gen3_x8"}}),
+        {"link", [](const Node& node, X& out, Diagnostics& d) { read_link(node, out, d); }},
         choice("path", &X::path,
                Choices<DmaPath>{{"direct", DmaPath::Direct}, {"dma_engine", DmaPath::DmaEngine}}),
         number("read_bytes", &X::read_bytes, 4096),
@@ -506,6 +527,9 @@ Experiment read_experiment(const Node& node, Diagnostics& diagnostics) {
     read_fields(node, experiment_fields(), "an experiment", experiment, diagnostics);
     if (node.is(Node::Kind::Object) && node.get("pattern") == nullptr) {
         complain(diagnostics, Code::MissingKey, node, "the experiment has no \"pattern\"");
+    }
+    if (!diagnostics.has_errors()) {
+        check_experiment(node, experiment, diagnostics);
     }
     return experiment;
 }

@@ -55,6 +55,9 @@ public:
             }
         }
         if (const Node* const omitted = root.get("omitted")) {
+            if (!omitted->is(Node::Kind::Array)) {
+                complain(Code::WrongType, *omitted, "\"omitted\" is a list");
+            }
             for (const Node& node : omitted->items) {
                 out.omitted.push_back(text(node, "row"));
             }
@@ -88,8 +91,10 @@ private:
         }
         double value = 0;
         const char* const end = node.text.data() + node.text.size();
-        if (!node.is(Node::Kind::Number) ||
-            std::from_chars(node.text.data(), end, value).ptr != end) {
+        const auto read = node.is(Node::Kind::Number)
+                              ? std::from_chars(node.text.data(), end, value)
+                              : std::from_chars_result{};
+        if (read.ptr != end || read.ec != std::errc{} || !std::isfinite(value)) {
             complain(Code::WrongType, node, fmt::format("{} is a number", what));
             return std::nullopt;
         }
@@ -190,6 +195,31 @@ private:
         }
     }
 
+    // The client that a value of x selects.
+    std::size_t client(const Node& value, const platform::Experiment& experiment) {
+        const double index = number(value, "a client").value_or(0);
+        const auto clients = static_cast<double>(experiment.clients.size());
+        if (index < 0 || index != std::floor(index) || index >= std::max(clients, 1.0)) {
+            complain(Code::OutOfRange, value, "there is no such client");
+            return 0;
+        }
+        return static_cast<std::size_t>(index);
+    }
+
+    // [low, high]; null: no bound.
+    void read_range(const Node& range, PointValue& out) {
+        if (range.is(Node::Kind::Null)) {
+            return;
+        }
+        if (!range.is(Node::Kind::Array) || range.items.size() != 2) {
+            complain(Code::ListLength, range, "a range has two bounds");
+            return;
+        }
+        out.has_range = true;
+        out.low = number(range.items[0], "a bound");
+        out.high = number(range.items[1], "a bound");
+    }
+
     void read_values(const Node& node, const Node& experiment, const Node& x, Point& point) {
         const Node* const name = x.get("name");
         const Node* const values = x.get("values");
@@ -200,6 +230,9 @@ private:
         point.x_name = name->text;
         point.by_client = name->text == "client";
         const std::size_t count = values->items.size();
+        if (count == 0) {
+            complain(Code::ListLength, *values, "\"x\" has values");
+        }
         const Node* const measured = list(node, "measured", count);
         const Node* const ranges = list(node, "measured_range", count);
         if (measured == nullptr && ranges == nullptr) {
@@ -223,7 +256,7 @@ private:
                 out.experiment = at(experiment, *name, value, out.text);
             }
             if (point.by_client) {
-                out.client = static_cast<std::size_t>(number(value, "a client").value_or(0));
+                out.client = client(value, out.experiment);
             }
             if (baseline != nullptr) {
                 out.baseline_text = to_json(*baseline, 0);
@@ -232,10 +265,11 @@ private:
             if (measured != nullptr) {
                 out.measured = number(measured->items[i], "a measured value");
             }
-            if (ranges != nullptr && ranges->items[i].items.size() == 2) {
-                out.has_range = true;
-                out.low = number(ranges->items[i].items[0], "a bound");
-                out.high = number(ranges->items[i].items[1], "a bound");
+            if (ranges != nullptr) {
+                read_range(ranges->items[i], out);
+            }
+            if (!out.measured && !out.low && !out.high) {
+                complain(Code::MissingKey, value, "nothing was measured at this value");
             }
             point.values.push_back(std::move(out));
         }
@@ -280,11 +314,16 @@ private:
                      "a point has \"id\", \"row\", \"experiment\", \"x\" and \"tolerance\"");
             return false;
         }
-        point.tolerance = number(*tolerance, "\"tolerance\"").value_or(0);
+        point.tolerance = number(*tolerance, "\"tolerance\"").value_or(-1);
+        if (point.tolerance < 0) {
+            complain(Code::OutOfRange, *tolerance, "\"tolerance\" is 0 or more");
+        }
         read_metric(node, point);
         read_values(node, *experiment, *x, point);
         if (const Node* const offset = node.get("free_offset_ns")) {
-            if (offset->items.size() == 2) {
+            if (offset->items.size() != 2) {
+                complain(Code::ListLength, *offset, "\"free_offset_ns\" has two bounds");
+            } else {
                 point.free_offset = {number(offset->items[0], "a bound").value_or(0),
                                      number(offset->items[1], "a bound").value_or(0)};
             }
