@@ -11,6 +11,16 @@ void add_entries(ParamTable<P>& t) {
     t.time("entry.exception", &P::exception, 0_ps, 10_us, 490_ns,
            "exception of a user program, handled and returned",
            "lmbench protection fault on a Xeon 8575C: Asterinas benchmark data");
+    t.time(
+        "entry.interrupt", &P::interrupt, 0_ps, 10_us, 500_ns,
+        "from the start of an interrupt handler's thread to its first line",
+        "modelling choice: an interrupt and its threaded half cost about what an exception does");
+    t.time("mm.minor_fault", &P::minor_fault, 0_ps, 100_us, 500_ns,
+           "bringing in an anonymous page: allocation, clearing, accounting; without the entry",
+           "modelling choice: a page fault of about 1 us less the exception's 490 ns");
+    t.time("mm.major_fault", &P::major_fault, 0_ps, 100_ms, 80_us,
+           "bringing in a page that storage has",
+           "modelling choice: a 4-KiB read of NVMe flash, 70 to 100 us");
     t.time("entry.wrmsr", &P::wrmsr, 0_ps, 10_us, 50_ns, "write of IA32_PASID",
            "modelling choice: 100 cycles, the order of serialising MSR writes");
 }
@@ -38,6 +48,34 @@ void add_drivers(ParamTable<P>& t) {
     t.time("idxd.timeout", &P::idxd_timeout, 1_us, 100'000_ms, 2_ms,
            "when the driver gives up on a device command",
            "modelling choice: longer than a healthy drain, within default run limits");
+}
+
+void add_sva(ParamTable<P>& t) {
+    t.flag("sva.system_set", &P::sva_system_set, false,
+           "one set for the PASIDs of all processes, taken before units are probed; when the pool "
+           "is smaller, scalable mode stays off",
+           "VT-d patch of the IOASID series (system set); its review: every user makes its own");
+    t.count("sva.system_quota", &P::sva_system_quota, 1, 0x400000, 0x8000, "quota of that set",
+            "PID_MAX_DEFAULT of Linux");
+    t.flag("sva.posted_form", &P::sva_posted_form, false,
+           "bind as in the sixth posting of the series that removed the handle list: no test for "
+           "the same mm, and -EBUSY of the look-up goes on to attach",
+           "iommu: Remove sva handle list, v6 02/10, and its review");
+    t.time("sva.publish", &P::sva_publish, 0_ps, 10_ms, 0_ps,
+           "from the live PASID entry to the published handle",
+           "modelling choice: a preempted task; 0 unless the window is looked into");
+    t.count("iopf.queue_size", &P::prq_size_code, 0, 7, 5,
+            "PQA.PQS: the page-request queue has 4 KiB << PQS", "Linux intel/prq.c: PRQ_ORDER");
+    t.count("iopf.allocation", &P::pri_allocation, 1, 512, 32,
+            "outstanding page requests that a function may have", "Linux intel/iommu.c: PRQ_DEPTH");
+    t.time("iopf.report", &P::iopf_report, 0_ps, 1_ms, 300_ns,
+           "one descriptor of the page-request queue in the interrupt thread",
+           "modelling choice: look-ups of device and handle under two locks");
+    t.count("iopf.workers", &P::iopf_workers, 1, 8, 2, "groups of a unit that are handled at once",
+            "modelling choice: an unbound workqueue on few processors");
+    t.count("iopf.failure_code", &P::iopf_failure_code, 2, 15, 2,
+            "response code of FAILURE: what the driver writes, any unused code counts as failure",
+            "Linux writes its own number as it is; PCI Express 10.4.2.2 has 15");
 }
 
 void add_vm_host(ParamTable<P>& t) {
@@ -101,6 +139,7 @@ const ParamTable<KernelParams>& kernel_param_table() {
         ParamTable<P> t{"kernel"};
         add_entries(t);
         add_drivers(t);
+        add_sva(t);
         add_vm_host(t);
         add_user(t);
         return t;

@@ -177,20 +177,23 @@ void Platform::Impl::build_host() {
     kernel.memory_bytes = hardware.low_memory_bytes() - kKernelBase;
     host = std::make_unique<os::Kernel>(deps, kernel,
                                         resolve(os::kernel_param_table(), config, "host"));
+    hardware.cpus().set_interrupt_sink(host->interrupts());
     for (std::size_t i = 0; i < config.iommus.size(); ++i) {
         host->add_iommu(config.iommus[i].name, iommu_registers(i));
     }
     for (std::size_t i = 0; i < config.devices.size(); ++i) {
         const DeviceConfig& device = config.devices[i];
-        if (device.kind != DeviceKind::Dsa) {
-            continue;  // no driver knows it
-        }
         os::DeviceSetup setup;
         setup.name = device.name;
         setup.iommu = host->find_iommu(device.iommu);
         setup.rid = rid_of(device, i);
         setup.ats = device.ats;
+        setup.grouped = device.group;
         setup.configuration = kConfigurationWindow + pcie::ecam_offset(rid_of(device, i), 0);
+        if (device.kind != DeviceKind::Dsa) {
+            host->add_device(std::move(setup));  // bus and unit know it, no driver does
+            continue;
+        }
         setup.engines = device.engines;
         setup.registers = device_registers(i);
         setup.portals = device_portals(i);

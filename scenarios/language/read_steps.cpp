@@ -28,7 +28,7 @@ constexpr StepName kSteps[] = {
     {"unbind", StepKind::Unbind}, {"submit", StepKind::Submit}, {"wait", StepKind::Wait},
     {"sleep", StepKind::Sleep},   {"spend", StepKind::Spend},   {"exit", StepKind::Exit},
     {"kill", StepKind::Kill},     {"unplug", StepKind::Unplug}, {"open", StepKind::Open},
-    {"close", StepKind::Close},
+    {"close", StepKind::Close},   {"mmap", StepKind::Mmap},     {"munmap", StepKind::Munmap},
 };
 
 class StepReader {
@@ -168,10 +168,15 @@ private:
                 if (subject.is(Node::Kind::Boolean) && !subject.boolean) {
                     r_.report(Code::NotAChoice, subject.place, pointer, "\"exit\" is true");
                 }
+                step.close_files = boolean_value(item.get("close_files"), true);
                 return;
             case StepKind::Kill:
-                r_.known(subject, pointer, "virtual machine", words_.vms, Code::UnknownComponent);
+                victim(subject, pointer);
                 step.target = text_of(&subject);
+                return;
+            case StepKind::Mmap:
+            case StepKind::Munmap:
+                mapping(item, subject, pointer, step);
                 return;
             case StepKind::Unplug:
                 r_.known(subject, pointer, "device", words_.devices, Code::UnknownComponent);
@@ -236,9 +241,45 @@ private:
         if (const Node* pasid = node.get("pasid")) {
             step.id = id(*pasid, pointer + "/pasid");
         }
+        step.block_on_fault = boolean_value(node.get("block_on_fault"), false);
+        if (const Node* source = node.get("source")) {
+            known_mapping(*source, pointer + "/source");
+            step.source = text_of(source);
+        }
+        if (const Node* destination = node.get("destination")) {
+            known_mapping(*destination, pointer + "/destination");
+            step.destination = text_of(destination);
+        }
         if (const Node* to = node.get("to")) {
             workqueue(*to, pointer + "/to", step);
         }
+    }
+
+    void victim(const Node& node, const std::string& pointer) {
+        std::vector<std::string> names = words_.vms;
+        for (const std::string& program : words_.programs) {
+            if (program.rfind("host/", 0) == 0 && program.rfind("host/kernel/", 0) != 0) {
+                names.push_back(program);
+            }
+        }
+        r_.known(node, pointer, "virtual machine or process", names, Code::UnknownComponent);
+    }
+
+    void mapping(const Node& item, const Node& subject, const std::string& pointer, Step& step) {
+        step.target = text_of(&subject);
+        if (step.kind == StepKind::Munmap) {
+            known_mapping(subject, pointer);
+            return;
+        }
+        mappings_.push_back(step.target);
+        step.size = size_of(item.get("size"), kPageSize);
+        step.populate = boolean_value(item.get("populate"), true);
+        step.writable = boolean_value(item.get("writable"), true);
+        step.on_storage = boolean_value(item.get("on_storage"), false);
+    }
+
+    void known_mapping(const Node& node, const std::string& pointer) {
+        r_.known(node, pointer, "mapping", mappings_, Code::UnknownComponent);
     }
 
     // "dsa0/wq0"
@@ -316,12 +357,16 @@ private:
                 r_.known(node, pointer, "lock", words_.locks, Code::UnknownComponent);
                 break;
             case CallSubject::Mm:
-                if (kind == platform::CallKind::MmExit) {
+                if (kind == platform::CallKind::MmExit || kind == platform::CallKind::MmGrab ||
+                    kind == platform::CallKind::MmDrop) {
                     r_.known(node, pointer, "address space", words_.mms, Code::UnknownComponent);
                 }
                 break;
             case CallSubject::Group:
                 group_path(node, pointer);
+                break;
+            case CallSubject::Device:
+                r_.known(node, pointer, "device", words_.devices, Code::UnknownComponent);
                 break;
             case CallSubject::Site:
                 r_.known(node, pointer, "fault site", fault_sites(), Code::UnknownComponent);
@@ -361,6 +406,9 @@ private:
         if (argument.arg == CallArg::Mm && by_mm) {
             r_.known(value, pointer, "address space", words_.mms, Code::UnknownComponent);
         }
+        if (argument.arg == CallArg::Device) {
+            r_.known(value, pointer, "device", words_.devices, Code::UnknownComponent);
+        }
         if (argument.arg == CallArg::Process) {
             r_.known(value, pointer, "program", words_.programs, Code::UnknownComponent);
         }
@@ -390,6 +438,7 @@ private:
     StepPlace place_;
     std::set<std::string> variables_;
     std::vector<std::string> page_tables_;  // of a bare program
+    std::vector<std::string> mappings_;     // of a process
 };
 
 void collect_from(const Node* list, bool kernel, StepWords& words) {
@@ -402,7 +451,9 @@ void collect_from(const Node* list, bool kernel, StepWords& words) {
             if (spec.subject == CallSubject::NewSet) {
                 words.sets.push_back(text_of(subject));
             }
-            if (spec.subject == CallSubject::Mm && spec.kind != platform::CallKind::MmExit) {
+            if (spec.subject == CallSubject::Mm && spec.kind != platform::CallKind::MmExit &&
+                spec.kind != platform::CallKind::MmGrab &&
+                spec.kind != platform::CallKind::MmDrop) {
                 words.mms.push_back(text_of(subject));
             }
             // Who makes a set, opens the file or asks for an ID has an address space, or means one.

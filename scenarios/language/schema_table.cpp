@@ -138,17 +138,20 @@ const Type& platform_type() {
                  "shared: entries that ENQCMD may fill (default: all)", ""},
                 {"priority", &integer(1, 15), false, "weight against other workqueues of its group",
                  "10"}});
-    const Type& device =
-        object("a device",
-               {{"name", &component_name("the name of a device"), true, "its name", ""},
-                {"iommu", &text("the name of an IOMMU", 1), true, "the IOMMU it sits behind", ""},
-                {"rid", &text("a requester id (\"00:01.0\")", 1), false,
-                 "requester id (default: in order of listing)", ""},
-                {"ats", &boolean(), false, "the device has a TLB of its own (ATS)", "false"},
-                {"engines", &integer(1, 8), false, "engines", "1"},
-                {"kind", &choice({"dsa", "requester"}), false,
-                 "an accelerator, or a function that bare programs drive as they like", "\"dsa\""},
-                {"workqueues", &list(workqueue, 1, 8), false, "dsa: its workqueues", ""}});
+    const Type& device = object(
+        "a device",
+        {{"name", &component_name("the name of a device"), true, "its name", ""},
+         {"iommu", &text("the name of an IOMMU", 1), true, "the IOMMU it sits behind", ""},
+         {"rid", &text("a requester id (\"00:01.0\")", 1), false,
+          "requester id (default: in order of listing)", ""},
+         {"ats", &boolean(), false,
+          "the device has a TLB of its own (ATS); page requests too where the IOMMU takes them",
+          "false"},
+         {"group", &boolean(), false, "the kernel has an IOMMU group for it", "true"},
+         {"engines", &integer(1, 8), false, "engines", "1"},
+         {"kind", &choice({"dsa", "requester"}), false,
+          "an accelerator, or a function that bare programs drive as they like", "\"dsa\""},
+         {"workqueues", &list(workqueue, 1, 8), false, "dsa: its workqueues", ""}});
     const Type& ioasid =
         object("the IOASID core",
                {{"profile", &profile_type(), false, "which documented variant of the IOASID core",
@@ -275,16 +278,22 @@ const Type& make_step_type() {
     const Type& variable = name("a variable", "_");
     const Type& completions = choice({"completions"});
     const Type& queue = text("a workqueue (\"dsa0/wq0\")", 1);
-    const Type& submit =
-        object("a submission",
-               {{"to", &queue, true, "device and workqueue", ""},
-                {"pasid", &id_type(), true, "the address space of the descriptors", ""},
-                {"op", &choice({"memmove", "noop"}), false, "operation", "\"memmove\""},
-                {"size", &size(1, 1ULL << 31U), false, "bytes of one descriptor", "\"4KiB\""},
-                {"count", &integer(1, 10'000'000), false, "descriptors", "1"},
-                {"pattern", &integer(0, 255), false, "first byte of the source data", "0"},
-                {"wait", &boolean(), false, "wait for all completion records before the next step",
-                 "true"}});
+    const Type& mapping = name("the name of a mapping", "_");
+    const Type& submit = object(
+        "a submission",
+        {{"to", &queue, true, "device and workqueue", ""},
+         {"pasid", &id_type(), true, "the address space of the descriptors", ""},
+         {"op", &choice({"memmove", "noop"}), false, "operation", "\"memmove\""},
+         {"size", &size(1, 1ULL << 31U), false, "bytes of one descriptor", "\"4KiB\""},
+         {"count", &integer(1, 10'000'000), false, "descriptors", "1"},
+         {"pattern", &integer(0, 255), false, "first byte of the source data", "0"},
+         {"source", &mapping, false,
+          "a mapping to read from, as it is (default: a fresh buffer, filled)", ""},
+         {"destination", &mapping, false, "a mapping to write to (default: a fresh buffer)", ""},
+         {"block_on_fault", &boolean(), false,
+          "the device waits for pages that it lacks and asks for them", "false"},
+         {"wait", &boolean(), false, "wait for all completion records before the next step",
+          "true"}});
     step.cases = {
         {"alloc",
          &variable,
@@ -318,11 +327,26 @@ const Type& make_step_type() {
            ""}}},
         {"sleep", &time(1, 1000 * kSecond), "let this time pass", {}},
         {"spend", &time(1, 1000 * kSecond), "keep the CPU busy for this time", {}},
-        {"exit", &boolean(), "the process ends here (true)", {}},
+        {"exit",
+         &boolean(),
+         "the process ends here (true)",
+         {{"close_files", &boolean(), false,
+           "host: the program closes what it has open; false: its kernel does, behind the address "
+           "space",
+           "true"}}},
         {"kill",
-         &text("the name of a virtual machine", 1),
-         "kill the VMM process of this virtual machine",
+         &text("the name of a virtual machine, or of a program", 1),
+         "kill the VMM process of this virtual machine, or this process of the host",
          {}},
+        {"mmap",
+         &mapping,
+         "host: map anonymous memory under this name",
+         {{"size", &size(1, 1ULL << 31U), false, "bytes", "\"4KiB\""},
+          {"populate", &boolean(), false, "all pages at once; else when they are touched", "true"},
+          {"writable", &boolean(), false, "it may be written", "true"},
+          {"on_storage", &boolean(), false, "a page that is missing is read from storage first",
+           "false"}}},
+        {"munmap", &mapping, "unmap it; the name then leads to freed memory", {}},
         {"unplug",
          &device,
          "VMM: take an assigned device away from the running virtual machine",

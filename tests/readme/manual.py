@@ -21,7 +21,7 @@ KERNEL = {
     "blocks": [{"name": "vdcm"}], "works": [{"name": "drain", "steps": [{"spend": "1us"}]}],
     "allocators": [{"name": "vcmd"}], "locks": [{"name": "mutex"}],
 }
-PROCESS_STEPS = ("bind", "unbind", "submit", "wait", "open", "close")
+PROCESS_STEPS = ("bind", "unbind", "submit", "wait", "open", "close", "mmap", "munmap")
 
 
 def place(step):
