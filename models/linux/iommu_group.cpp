@@ -110,6 +110,16 @@ PasidDomain* IommuGroup::domain_at(Pasid pasid) const {
     return found == slots_.end() ? nullptr : found->second.domain;
 }
 
+std::vector<Pasid> IommuGroup::pasids_of(const Process& process) const {
+    std::vector<Pasid> found;
+    for (const auto& [pasid, slot] : slots_) {
+        if (slot.domain != nullptr && slot.domain->process == &process) {
+            found.emplace_back(pasid);
+        }
+    }
+    return found;
+}
+
 std::shared_ptr<AttachHandle> IommuGroup::new_handle() {
     if (kernel_.probes().fails(kHandleAllocation)) {
         return nullptr;

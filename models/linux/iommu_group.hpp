@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/base/exec_context.hpp"
 #include "core/base/result.hpp"
@@ -36,6 +37,8 @@ public:
 
     // The domain published under the PASID, or null.
     PasidDomain* domain_at(Pasid pasid) const;
+    // PASIDs under which SVA domains of this process are published.
+    std::vector<Pasid> pasids_of(const Process& process) const;
     std::shared_ptr<AttachHandle> new_handle();
     std::size_t size() const { return slots_.size(); }
 

@@ -196,6 +196,17 @@ Errno Kernel::mm_grab(ExecContext& ctx, Process& process) {
         return Errno::Esrch;
     }
     ++process.mm_count;
+    ++process.mm_grabs;
+    return Errno::Ok;
+}
+
+Errno Kernel::mm_ungrab(ExecContext& ctx, Process& process) {
+    ctx.spend(params_.syscall);
+    if (process.mm_grabs == 0) {
+        return Errno::Esrch;
+    }
+    --process.mm_grabs;
+    mm_drop(ctx, process);
     return Errno::Ok;
 }
 

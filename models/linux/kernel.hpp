@@ -92,6 +92,8 @@ public:
     // mmgrab and mmdrop: the structure of the address space, with its PASID, stays. `may_wait`:
     // until the IDs are reclaimed.
     Errno mm_grab(ExecContext& ctx, Process& process);
+    // -ESRCH: nobody grabbed it.
+    Errno mm_ungrab(ExecContext& ctx, Process& process);
     void mm_drop(ExecContext& ctx, Process& process, bool may_wait = true);
     // munmap of a whole mapping.
     Errno unmap(ExecContext& ctx, Process& process, std::uint64_t address);

@@ -30,6 +30,7 @@ struct Process {
     bool pasid_activated = false;
     std::optional<Pasid> pasid;  // of the mm: from the first bind to the last mmdrop
     std::vector<Ioasid> ids;     // that it allocated and did not free
+    std::uint32_t mm_grabs = 0;  // of them those that mm_grab took
     std::uint32_t mm_count = 1;  // references on the mm_struct: its users together, domains, others
     IoasidSet* set = nullptr;    // made at the first allocation
     std::map<std::string, std::uint64_t> portals;  // "dsa0/0": virtual address of a mapped portal

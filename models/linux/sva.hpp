@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/exec_context.hpp"
@@ -120,6 +121,7 @@ private:
     static bool has(const Binding& binding, const Device& device);
     std::vector<Device*> devices_of(const Binding& binding) const;
     std::vector<std::shared_ptr<Binding>> bindings_of_process(const Process& process) const;
+    std::vector<std::pair<Device*, Pasid>> attachments_of(const Process& process) const;
     // Posted driver: a guest bind goes on with an ID that is being freed.
     bool ignores_refused_get(const Binding& binding) const;
     Errno add_binding(ExecContext& ctx, std::shared_ptr<Binding> binding, Device& device,

@@ -20,6 +20,7 @@
 #include "models/platform/param_resolve.hpp"
 #include "models/platform/program.hpp"
 #include "models/vm/virtual_machine.hpp"
+#include "models/vtd/vtd_params.hpp"
 
 namespace ioasim::platform {
 
@@ -43,6 +44,12 @@ sim::DispatcherParams dispatcher_params(const PlatformConfig& config) {
     sim::DispatcherParams params = resolve(scheduler_param_table(), config, "scheduler");
     params.cpus = config.cpus;
     params.pool = config.programs.size() + config.vms.size() + kServiceTasks;
+    // A unit that takes page requests has a thread and workers.
+    const os::KernelParams host = resolve(os::kernel_param_table(), config, "host");
+    for (const IommuConfig& iommu : config.iommus) {
+        const vtd::VtdParams unit = resolve(vtd::vtd_param_table(), config, iommu.name);
+        params.pool += unit.page_requests ? 1 + host.iopf_workers : 0;
+    }
     return params;
 }
 

@@ -74,11 +74,8 @@ StepOutcome of_mm(ExecContext& ctx, os::Kernel& kernel, const CoreCall& call) {
     if (process == nullptr) {
         return outcome(Errno::Esrch);
     }
-    if (call.kind == K::MmGrab) {
-        return outcome(kernel.mm_grab(ctx, *process));
-    }
-    kernel.mm_drop(ctx, *process);
-    return {};
+    return outcome(call.kind == K::MmGrab ? kernel.mm_grab(ctx, *process)
+                                          : kernel.mm_ungrab(ctx, *process));
 }
 
 StepOutcome remove_from_faults(ExecContext& ctx, os::Device* device) {

@@ -31,7 +31,8 @@ TEST_CASE("attach handle: the same mm and device again is the same handle with o
     REQUIRE(app.bind(host.dsa0()) == Errno::Ok);
     const auto first = *host.dsa0().group()->handle_get(host.ctx, app.pasid(), DomainType::Sva);
     REQUIRE(app.bind(host.dsa0()) == Errno::Ok);
-    CHECK(*host.dsa0().group()->handle_get(host.ctx, app.pasid(), DomainType::Sva) == first);
+    const auto again = *host.dsa0().group()->handle_get(host.ctx, app.pasid(), DomainType::Sva);
+    CHECK(again.get() == first.get());
     CHECK(first->users == 2);
     CHECK(first->domain->users == 1);
     CHECK(host.log.count("vtd.pasid_entry_set") == 1);
