@@ -36,6 +36,7 @@ IommuDriver& Kernel::add_iommu(const std::string& name, std::uint64_t registers)
 Device& Kernel::add_device(DeviceSetup setup) {
     SIM_CHECK(find_device(setup.name) == nullptr, "device {} twice in {}", setup.name, name());
     devices_.push_back(std::make_unique<Device>(*this, std::move(setup)));
+    device_groups_.add(*devices_.back());
     return *devices_.back();
 }
 
@@ -159,6 +160,7 @@ void Kernel::exit_process(ExecContext& ctx, Process& process, const std::string&
         exit_mm(ctx, process);
         exit_files(ctx, process);
     }
+    vfio_.close_all(ctx, process);  // behind the address space: pins hold its pages
     mm_drop(ctx, process);
     emit(ctx, trace::ProcessExit{intern(process.name), intern(cause)});
 }
@@ -278,7 +280,19 @@ void Kernel::set_owner(const ExecContext& ctx, const std::string& owner,
     }
 }
 
+void Kernel::unpin_page(ExecContext& ctx, std::uint64_t page) {
+    if (pins_.unpin(page)) {
+        set_owner(ctx, "", page, kPageSize);
+        free_pages(page);
+    }
+}
+
 DomainId Kernel::alloc_domain_id() {
+    if (!free_dids_.empty()) {
+        const DomainId did = free_dids_.back();
+        free_dids_.pop_back();
+        return did;
+    }
     SIM_CHECK(next_did_ != 0, "{} is out of domain ids", name());
     return DomainId{next_did_++};
 }

@@ -1,8 +1,8 @@
 // The address space of a process: 4-level x86 page tables in simulated memory, written by stores
 // and walked by loads, with a TLB in front of the walk. Buffers are anonymous memory, populated at
 // once, or page by page when the CPU or a device touches them; device pages are mapped as they are.
-// A mapping that goes is flushed from secondary TLBs (mmu notifiers) before its pages are freed.
-// Leaves out: unmapping parts, copy on write, swapping, huge pages, ASLR.
+// A mapping that goes is flushed from secondary TLBs (mmu notifiers) before its pages are freed;
+// pinned pages outlive it. Leaves out: unmapping parts, copy on write, swapping, huge pages, ASLR.
 #pragma once
 
 #include <cstdint>
@@ -64,6 +64,8 @@ public:
     Result<std::uint64_t> map(ExecContext& ctx, const Request& request);
     Result<std::uint64_t> map_device(ExecContext& ctx, std::uint64_t machine_address,
                                      std::uint64_t bytes);
+    // Takes the pages of a device mapping away from the process (zap); accesses fault from then on.
+    void unmap_device(ExecContext& ctx, std::uint64_t address);
 
     // The whole mapping that begins there: entries, then `invalidate`, then pages. -EINVAL: none.
     Errno unmap(ExecContext& ctx, std::uint64_t address, const Invalidate& invalidate);

@@ -34,6 +34,7 @@ struct Process {
     std::uint32_t mm_count = 1;  // references on the mm_struct: its users together, domains, others
     IoasidSet* set = nullptr;    // made at the first allocation
     std::map<std::string, std::uint64_t> portals;  // "dsa0/0": virtual address of a mapped portal
+    std::uint64_t locked_pages = 0;                // that VFIO pinned
     bool killed = false;                           // operations end with -EINTR
 };
 

@@ -41,15 +41,30 @@ struct WorkqueueConfig {
 // An accelerator, or a function that bare programs drive as they like.
 enum class DeviceKind : std::uint8_t { Dsa, Requester };
 
+// What firmware says of a device: addresses that it needs or that are taken, by the words of sysfs
+// ("direct", "direct-relaxable", "reserved", "msi", "software-msi"), and how far the bus reaches.
+struct RegionConfig {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    std::string type;
+};
+struct FirmwareConfig {
+    std::vector<RegionConfig> regions;
+    std::uint32_t address_bits = 64;
+};
+
 struct DeviceConfig {
     std::string name;
     DeviceKind kind = DeviceKind::Dsa;
     std::string iommu;
     std::optional<Rid> rid;  // none: assigned in order of listing
     bool ats = false;
-    bool group = true;  // false: the kernel has no IOMMU group for it
+    bool grouped = true;  // false: the kernel has no IOMMU group for it
     std::uint32_t engines = 1;
     std::vector<WorkqueueConfig> workqueues;
+    std::string group;                // the IOMMU group; empty: one of its own
+    std::uint32_t address_bits = 64;  // that the bus above it passes on
+    FirmwareConfig firmware;
 };
 
 // The requester id of the device at this position.
@@ -81,7 +96,8 @@ enum class StepKind : std::uint8_t {
     Exit,    // the process ends here
     Kill,    // kill the VM's VMM process `target`, or the process of a program
     Call,    // `call`
-    Bare,    // `bare`
+    Bare,    // `bare`, of a bare program
+    User,    // `bare`, of a process that uses VFIO
     Unplug,  // take `device` away from the VM
     Open,    // `device`/`workqueue` for the address space of PASID `id`
     Close,

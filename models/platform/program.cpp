@@ -4,6 +4,7 @@
 
 #include "core/trace/run_events.hpp"
 #include "models/dsa/dsa_layout.hpp"
+#include "models/platform/vfio_user.hpp"
 
 namespace ioasim::platform {
 namespace {
@@ -29,6 +30,7 @@ public:
           kernel_(kernel),
           process_(kernel.create_process(name)),
           queue_(kernel, process_),
+          vfio_(world.recorder, kernel, process_),
           name_(name),
           to_host_(std::move(to_host)),
           inside_(inside) {}
@@ -91,6 +93,7 @@ private:
     os::Kernel& kernel_;
     os::Process& process_;
     os::UserQueue queue_;
+    VfioUser vfio_;
     std::string name_;
     MachineToHost to_host_;
     vm::VirtualMachine* inside_;
@@ -232,6 +235,8 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
         case StepKind::Exit:
             closes_files_ = step.close_files;
             return {};
+        case StepKind::User:
+            return vfio_.perform(ctx, step.bare, index, variables_);
         default:
             break;
     }
@@ -433,6 +438,7 @@ std::string step_name(const Step& step) {
         case StepKind::Munmap:
             return "munmap";
         case StepKind::Bare:
+        case StepKind::User:
             return bare_spec(step.bare.kind).key;
         case StepKind::Absent:
             return "absent";

@@ -45,6 +45,7 @@ bool exists_in(StepKind kind, StepPlace place) {
         case StepKind::Close:
         case StepKind::Mmap:
         case StepKind::Munmap:
+        case StepKind::User:
             return place == StepPlace::HostProcess;
         case StepKind::Call:
             return place != StepPlace::Vcpu;

@@ -223,7 +223,7 @@ TEST_CASE("system set: taken before units are probed; without it there are no PA
         KernelParams params = kernel_param_table().defaults();
         params.sva_system_set = true;
         params.sva_system_quota = 0x8000;
-        Host host({}, {}, {}, params, capacity);
+        Host host({}, {}, {}, params, {}, capacity);
         REQUIRE(host.boot_result == Errno::Ok);
         Process& app = host.process("host/app");
         const auto id = host.kernel->sva().mm_pasid(host.ctx, app, host.dsa0(), 1, 0xFFFFF);
