@@ -74,7 +74,7 @@ Errno IoPageFaults::report(ExecContext& ctx, Device& device, const vtd::PageRequ
                                                  kernel_.intern("no_memory")});
             return Errno::Enomem;
         }
-        partials_[&device].push_back(request);
+        partials_[device.rid().value()].push_back(request);
         return Errno::Ok;
     }
     auto group = std::make_shared<Group>();
@@ -104,7 +104,7 @@ Errno IoPageFaults::report(ExecContext& ctx, Device& device, const vtd::PageRequ
 }
 
 std::vector<vtd::PageRequest> IoPageFaults::take_partials(Device& device, std::uint16_t group) {
-    std::vector<vtd::PageRequest>& all = partials_[&device];
+    std::vector<vtd::PageRequest>& all = partials_[device.rid().value()];
     std::vector<vtd::PageRequest> taken;
     const auto of_group = [group](const vtd::PageRequest& page) { return page.group == group; };
     std::copy_if(all.begin(), all.end(), std::back_inserter(taken), of_group);
@@ -113,8 +113,9 @@ std::vector<vtd::PageRequest> IoPageFaults::take_partials(Device& device, std::u
 }
 
 void IoPageFaults::discard_partials(ExecContext& ctx) {
-    for (auto& [device, pages] : partials_) {
-        if (!pages.empty()) {
+    for (auto& [rid, pages] : partials_) {
+        const Device* const device = kernel_.find_device(unit_, Rid{rid});
+        if (!pages.empty() && device != nullptr) {
             kernel_.emit(ctx, trace::IopfDropped{kernel_.intern(device->name()),
                                                  static_cast<std::uint32_t>(pages.size()),
                                                  kernel_.intern("overflow")});
@@ -124,7 +125,7 @@ void IoPageFaults::discard_partials(ExecContext& ctx) {
 }
 
 std::size_t IoPageFaults::partials(const Device& device) const {
-    const auto found = partials_.find(const_cast<Device*>(&device));
+    const auto found = partials_.find(device.rid().value());
     return found == partials_.end() ? 0 : found->second.size();
 }
 
@@ -149,7 +150,7 @@ void IoPageFaults::respond(ExecContext& ctx, Group& group, IopfCode code, const 
 }
 
 void IoPageFaults::remove_device(ExecContext& ctx, Device& device) {
-    std::vector<vtd::PageRequest>& pages = partials_[&device];
+    std::vector<vtd::PageRequest>& pages = partials_[device.rid().value()];
     if (!pages.empty()) {
         kernel_.emit(ctx, trace::IopfDropped{kernel_.intern(device.name()),
                                              static_cast<std::uint32_t>(pages.size()),

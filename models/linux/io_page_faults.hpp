@@ -68,9 +68,9 @@ private:
 
     Kernel& kernel_;
     IommuDriver& unit_;
-    std::map<Device*, std::vector<vtd::PageRequest>> partials_;
-    std::deque<std::shared_ptr<Group>> queue_;     // accepted, not begun
-    std::vector<std::shared_ptr<Group>> pending_;  // accepted, not ended
+    std::map<std::uint16_t, std::vector<vtd::PageRequest>> partials_;  // by requester id
+    std::deque<std::shared_ptr<Group>> queue_;                         // accepted, not begun
+    std::vector<std::shared_ptr<Group>> pending_;                      // accepted, not ended
     WaitQueue work_;
     WaitQueue idle_;
 };
