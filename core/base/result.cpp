@@ -6,7 +6,7 @@
 namespace ioasim {
 namespace {
 
-constexpr std::array<std::pair<Errno, std::string_view>, 27> kNames{{
+constexpr std::array<std::pair<Errno, std::string_view>, 28> kNames{{
     {Errno::Ok, "0"},
     {Errno::Eperm, "-EPERM"},
     {Errno::Enoent, "-ENOENT"},
@@ -30,6 +30,7 @@ constexpr std::array<std::pair<Errno, std::string_view>, 27> kNames{{
     {Errno::Edeadlk, "-EDEADLK"},
     {Errno::Enodata, "-ENODATA"},
     {Errno::Etime, "-ETIME"},
+    {Errno::Eoverflow, "-EOVERFLOW"},
     {Errno::Eopnotsupp, "-EOPNOTSUPP"},
     {Errno::Etimedout, "-ETIMEDOUT"},
     {Errno::Ecanceled, "-ECANCELED"},

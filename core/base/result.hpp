@@ -34,6 +34,7 @@ enum class Errno : std::int32_t {
     Edeadlk = 35,
     Enodata = 61,
     Etime = 62,
+    Eoverflow = 75,
     Eopnotsupp = 95,
     Etimedout = 110,
     Ecanceled = 125,

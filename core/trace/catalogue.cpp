@@ -8,6 +8,7 @@
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
+#include "core/trace/sva_events.hpp"
 #include "core/trace/vfio_events.hpp"
 #include "core/trace/vtd_events.hpp"
 
@@ -37,7 +38,9 @@ const std::vector<const EventInfo*>& catalogue() {
         LockAcquire, LockRelease, LockStatistics, SchedRun, SchedIdle, StepResult, StepMismatch,
         KvmBind, KvmUnbind, KvmFree, KvmTableWrite, KvmKick, VmEntry, VmExit, VmCreate, VmDestroy,
         VmDeviceRemoved, VirtualCommand, GuestPasidEntry, VdcmBind, VdcmUnbind, VdcmFree, SvaBind,
-        SvaUnbind, ProcessStart, ProcessExit, CpuPasid, CpuEnqcmd, CpuMachineCheck, RequesterStart,
+        SvaUnbind, IommuAttach, IommuDetach, IommuHandleGet, SvaHandle, SvaDomain, MmRelease,
+        MmInvalidate, MmDrop, IopfGroup, IopfFault, IopfResponse, IopfDropped, IopfDrain,
+        ProcessStart, ProcessExit, CpuPasid, CpuEnqcmd, CpuMachineCheck, RequesterStart,
         RequesterDone, RequesterTraffic, RequesterTrafficDone, RequesterInvalidation,
         RequesterPageGroup, RequesterPageAnswer, PcieConfigWrite, PcieFunctionReset, PcieMalformed,
         PcieUnsupported, PcieStall, PcieResume, PcieLost, VtdPasidEntrySet, VtdPasidEntryClear,

@@ -1,7 +1,9 @@
 #include "models/linux/device.hpp"
 
+#include <algorithm>
 #include <utility>
 
+#include "models/linux/iommu_group.hpp"
 #include "models/linux/kernel.hpp"
 
 namespace ioasim::os {
@@ -14,11 +16,21 @@ Device::Device(Kernel& kernel, DeviceSetup setup)
       command_lock_(SimLock::Kind::Mutex, kernel.name() + "/" + setup_.name + "/command_lock",
                     kernel.name() + "/idxd_command_lock") {
     SIM_CHECK(setup_.iommu != nullptr, "{} is behind no IOMMU", setup_.name);
+    if (setup_.grouped) {
+        group_ = std::make_unique<IommuGroup>(kernel, *this);
+    }
     for (const QueueSetup& queue : setup_.queues) {
         queue_locks_.push_back(std::make_unique<SimLock>(
             SimLock::Kind::Mutex, kernel.name() + "/" + setup_.name + "/" + queue.name + "/wq_lock",
             kernel.name() + "/idxd_wq_lock"));
     }
+}
+
+Device::~Device() = default;
+
+std::uint32_t Device::max_pasids() const {
+    const std::uint32_t unit = setup_.iommu->max_pasids();
+    return std::min(unit, 1U << pasid_bits_);
 }
 
 Result<std::uint32_t> Device::queue(const std::string& name) const {
@@ -90,6 +102,9 @@ Errno Device::bring_up(ExecContext& ctx) {
         configure_queue(ctx, i);
     }
     error = command(ctx, dsa::Command::EnableDevice, 0);
+    if (max_pasids() == 0) {
+        return error;  // shared queues need PASIDs, and a dedicated one gets its own when opened
+    }
     for (std::uint32_t i = 0; i < setup_.queues.size() && error == Errno::Ok; ++i) {
         error = command(ctx, dsa::Command::EnableWq, i);
     }
@@ -133,6 +148,7 @@ dsa::WqConfig Device::queue_config(ExecContext& ctx, std::uint32_t index) {
     config.dedicated = !setup.shared;
     config.priority = setup.priority;
     config.pasid_enable = setup.shared;  // a dedicated queue gets its PASID when it is opened
+    config.block_on_fault = page_requests_;
     config.max_transfer_shift = gencap.max_transfer_shift;
     config.max_batch_shift = gencap.max_batch_shift;
     return config;

@@ -18,6 +18,7 @@
 namespace ioasim::os {
 
 class IommuDriver;
+class IommuGroup;
 class Kernel;
 
 struct QueueSetup {
@@ -44,6 +45,7 @@ struct DeviceSetup {
     std::uint64_t portals = 0;    // BAR2, machine physical
     std::vector<QueueSetup> queues;
     std::uint64_t configuration = 0;  // its page of configuration space, machine physical
+    bool grouped = true;              // false: no IOMMU group (its unit is not probed for it)
     // No driver of this kernel knows the function: it is there for user space, which maps `bar0`.
     bool for_users = false;
     std::uint64_t bar0 = 0;
@@ -55,11 +57,18 @@ struct DeviceSetup {
 class Device {
 public:
     Device(Kernel& kernel, DeviceSetup setup);
+    ~Device();
 
     const std::string& name() const { return setup_.name; }
     Rid rid() const { return setup_.rid; }
     bool ats() const { return setup_.ats; }
     IommuDriver& iommu() const { return *setup_.iommu; }
+    IommuGroup* group() const { return group_.get(); }
+    // PASIDs 0 to below this are usable with it: what its capability and its unit's have in common.
+    std::uint32_t max_pasids() const;
+    bool page_requests() const { return page_requests_; }
+    void set_page_requests(bool on) { page_requests_ = on; }
+    void set_pasid_bits(unsigned bits) { pasid_bits_ = bits; }
     const DeviceSetup& setup() const { return setup_; }
     // Index of a queue by name, or -ENODEV.
     Result<std::uint32_t> queue(const std::string& name) const;
@@ -94,6 +103,9 @@ private:
     std::uint64_t queue_config_ = 0;  // offset of WQCFG in BAR0, from the OFFSETS register
     std::uint64_t group_config_ = 0;
     unsigned size_code_ = 0;  // of a WQCFG
+    std::unique_ptr<IommuGroup> group_;
+    bool page_requests_ = false;
+    unsigned pasid_bits_ = 20;  // width of its PASID capability
 };
 
 }  // namespace ioasim::os

@@ -19,13 +19,24 @@ public:
     }
     void spawn(const std::string& name, MachinePort* port,
                std::function<void(ExecContext&)> body) override {
+        start(name, port, std::move(body), false);
+    }
+    void spawn_service(const std::string& name, MachinePort* port,
+                       std::function<void(ExecContext&)> body) override {
+        start(name, port, std::move(body), true);
+    }
+    void wake_all(WaitQueue& queue) override { dispatcher_.wake_all(queue); }
+
+private:
+    void start(const std::string& name, MachinePort* port, std::function<void(ExecContext&)> body,
+               bool service) {
         sim::TaskOptions options;
         options.name = name;
         options.port = port;
+        options.service = service;
         dispatcher_.spawn(options, sim::Simulation::now() + TimePs{1}, std::move(body));
     }
 
-private:
     sim::Dispatcher& dispatcher_;
 };
 

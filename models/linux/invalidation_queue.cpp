@@ -45,7 +45,8 @@ void InvalidationQueue::put(ExecContext& ctx, const vtd::Descriptor& descriptor)
     tail_ = (tail_ + 1) % entries_;
 }
 
-Errno InvalidationQueue::submit(ExecContext& ctx, const std::vector<vtd::Descriptor>& descriptors) {
+Errno InvalidationQueue::submit(ExecContext& ctx, const std::vector<vtd::Descriptor>& descriptors,
+                                bool page_drain) {
     SIM_CHECK(ring_ != 0, "invalidation before the queue exists");
     if (descriptors.size() + 2 > entries_) {
         return Errno::E2big;
@@ -66,7 +67,7 @@ Errno InvalidationQueue::submit(ExecContext& ctx, const std::vector<vtd::Descrip
         put(ctx, descriptor);
     }
     const std::uint64_t status = status_ + tail_ * 4;
-    const vtd::Descriptor wait = vtd::wait_with_status(Hpa{status}, kDone);
+    const vtd::Descriptor wait = vtd::wait_with_status(Hpa{status}, kDone, page_drain);
     ctx.store(status, kInUse, 4);
     put(ctx, wait);
     ctx.mmio_write(registers_ + vtd::reg::kIqt, tail_ * vtd::kDescriptorBytes, 8);

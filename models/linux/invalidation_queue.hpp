@@ -22,7 +22,9 @@ public:
     Errno prepare(ExecContext& ctx);
     // Queues the descriptors and a wait behind them, and returns when its status arrived. -EINVAL:
     // a descriptor was refused (IQE), -EIO: a device TLB did not answer (ITE), -ETIMEDOUT.
-    Errno submit(ExecContext& ctx, const std::vector<vtd::Descriptor>& descriptors);
+    // With `page_drain` that wait also waits for page requests and responses (VT-d 7.10).
+    Errno submit(ExecContext& ctx, const std::vector<vtd::Descriptor>& descriptors,
+                 bool page_drain = false);
 
 private:
     Errno wait_status(ExecContext& ctx, std::uint64_t status, const vtd::Descriptor& wait);

@@ -10,6 +10,7 @@
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
+#include "models/linux/page_request_service.hpp"
 #include "models/pcie/config_layout.hpp"
 
 namespace ioasim::os {
@@ -40,6 +41,8 @@ IommuDriver::IommuDriver(Kernel& kernel, std::string name, std::uint64_t registe
       page_answers_(name_ + "/page_answers"),
       queue_(kernel, name_, registers) {}
 
+IommuDriver::~IommuDriver() = default;
+
 std::uint64_t IommuDriver::read(ExecContext& ctx, std::uint32_t offset, unsigned size) {
     return ctx.mmio_read(registers_ + offset, size);
 }
@@ -65,8 +68,9 @@ Errno IommuDriver::command(ExecContext& ctx, std::uint32_t bit, bool on, std::ui
     return Errno::Ok;
 }
 
-Errno IommuDriver::probe(ExecContext& ctx) {
+Errno IommuDriver::probe(ExecContext& ctx, bool scalable) {
     Frame frame{ctx, "iommu_probe"};
+    scalable_ = scalable;
     cap_ = read(ctx, reg::kCap, 8);
     ecap_ = read(ctx, reg::kEcap, 8);
     const bool usable = vtd::ecap::kQi.get(ecap_) != 0 && vtd::ecap::kSmts.get(ecap_) != 0 &&
@@ -86,6 +90,10 @@ Errno IommuDriver::probe(ExecContext& ctx) {
     if (error == Errno::Ok) {
         error = set_root_table(ctx);
     }
+    if (error == Errno::Ok && scalable_ && vtd::ecap::kPrs.get(ecap_) != 0 && !kernel_.is_guest()) {
+        page_requests_ = std::make_unique<PageRequestService>(kernel_, *this);
+        error = page_requests_->start(ctx);
+    }
     if (error == Errno::Ok) {
         error = command(ctx, vtd::gcmd::kTe, true, vtd::gcmd::kTe);
     }
@@ -94,7 +102,10 @@ Errno IommuDriver::probe(ExecContext& ctx) {
 }
 
 Errno IommuDriver::set_root_table(ExecContext& ctx) {
-    write(ctx, reg::kRtaddr, vtd::rtaddr::make(Hpa{root_}, vtd::TableMode::Scalable), 8);
+    write(ctx, reg::kRtaddr,
+          vtd::rtaddr::make(Hpa{root_},
+                            scalable_ ? vtd::TableMode::Scalable : vtd::TableMode::Legacy),
+          8);
     const Errno error = command(ctx, vtd::gcmd::kSrtp, true, vtd::gcmd::kSrtp);
     if (error != Errno::Ok || vtd::cap::kEsrtps.get(cap_) != 0) {
         return error;  // with ESRTPS the unit flushed its caches itself
@@ -137,8 +148,40 @@ Result<std::uint64_t> IommuDriver::context_entry(ExecContext& ctx, Rid rid) {
     return vtd::context_entry_address(Hpa{entry & vtd::kTableAddress}, rid).value();
 }
 
-Errno IommuDriver::attach(ExecContext& ctx, const Device& device) {
+// Legacy mode: a context table a bus, pass-through for every function.
+Errno IommuDriver::attach_legacy(ExecContext& ctx, const Device& device) {
+    const std::uint64_t root = vtd::root_entry_address(Hpa{root_}, device.rid()).value();
+    std::uint64_t entry = ctx.load(root, 8);
+    if ((entry & 1U) == 0) {
+        const auto page = kernel_.alloc_pages(ctx);
+        if (!page) {
+            return page.error();
+        }
+        entry = *page | 1U;
+        ctx.store(root, entry, 8);
+    }
+    vtd::LegacyContextEntry context;
+    context.present = true;
+    context.type = vtd::LegacyType::PassThrough;
+    // Pass-through: the largest width that the unit supports (VT-d 9.3).
+    const std::uint64_t widths = vtd::cap::kSagaw.get(cap_);
+    while (widths >> (context.aw + 1U) != 0) {
+        ++context.aw;
+    }
+    context.did = DomainId{1};
+    const vtd::LegacyContextQwords words = vtd::encode(context);
+    const std::uint64_t address =
+        vtd::legacy_context_entry_address(Hpa{entry & vtd::kTableAddress}, device.rid()).value();
+    ctx.store(address + 8, words[1], 8);
+    ctx.store(address, words[0], 8);
+    return Errno::Ok;
+}
+
+Errno IommuDriver::attach(ExecContext& ctx, Device& device) {
     SIM_CHECK(ready_, "{} attached to {} before it was probed", device.name(), name_);
+    if (!scalable_) {
+        return attach_legacy(ctx, device);
+    }
     const unsigned bits = std::max(13U, pasid_bits());
     const std::uint64_t bytes = (std::uint64_t{1} << (bits - 6)) * vtd::kDirectoryEntryBytes;
     const auto directory = kernel_.alloc_pages(ctx, std::max<std::uint64_t>(1, bytes / kPageSize));
@@ -153,6 +196,7 @@ Errno IommuDriver::attach(ExecContext& ctx, const Device& device) {
     vtd::ContextEntry entry;
     entry.present = true;
     entry.dte = device.ats();
+    entry.pre = device.ats() && page_requests_ != nullptr;
     entry.paside = true;
     entry.pdts = static_cast<std::uint8_t>(bits - 13);
     entry.directory = Hpa{*directory};
@@ -170,18 +214,31 @@ Errno IommuDriver::attach(ExecContext& ctx, const Device& device) {
             return error;
         }
     }
-    enable_device_tlb(ctx, device);
+    enable_device(ctx, device);
     return Errno::Ok;
 }
 
-// PASIDs first: their controls are locked while ATS is enabled (PCI Express 10.5.1.3).
-void IommuDriver::enable_device_tlb(ExecContext& ctx, const Device& device) {
+// PASIDs first: their controls are locked while ATS is enabled (PCI Express 10.5.1.3). Then page
+// requests, reset beforehand, and ATS last, as Linux's iommu_enable_pci_caps.
+void IommuDriver::enable_device(ExecContext& ctx, Device& device) {
+    namespace config = pcie::config;
     const std::uint64_t configuration = device.setup().configuration;
-    if (!device.ats() || configuration == 0) {
+    if (configuration == 0) {
         return;
     }
-    ctx.mmio_write(configuration + pcie::config::kPasidCtl, pcie::config::kPasidEnable, 2);
-    ctx.mmio_write(configuration + pcie::config::kAtsCtl, pcie::config::kAtsEnable, 2);
+    const std::uint64_t capability = ctx.mmio_read(configuration + config::kPasidCap, 2);
+    device.set_pasid_bits(static_cast<unsigned>(vtd::Field{12, 8}.get(capability)));
+    if (!device.ats()) {
+        return;
+    }
+    ctx.mmio_write(configuration + config::kPasidCtl, config::kPasidEnable, 2);
+    if (page_requests_ != nullptr) {
+        ctx.mmio_write(configuration + config::kPriCtl, config::kPriReset, 2);
+        ctx.mmio_write(configuration + config::kPriAllocation, kernel_.params().pri_allocation, 4);
+        ctx.mmio_write(configuration + config::kPriCtl, config::kPriEnable, 2);
+        device.set_page_requests(true);
+    }
+    ctx.mmio_write(configuration + config::kAtsCtl, config::kAtsEnable, 2);
 }
 
 // --- PASID entries ------------------------------------------------------------------------------
@@ -310,6 +367,18 @@ Errno IommuDriver::set_nested(ExecContext& ctx, const Device& device, Pasid pasi
     return install(ctx, device, pasid, entry, space);
 }
 
+Errno IommuDriver::set_second_stage(ExecContext& ctx, const Device& device, Pasid pasid,
+                                    const SecondStage& stage, const std::string& space) {
+    vtd::PasidEntry entry;
+    entry.present = true;
+    entry.aw = vtd::kAddressWidth48;
+    entry.pgtt = vtd::TranslationType::SecondStage;
+    entry.second_stage = Hpa{stage.root};
+    entry.did = stage.did;
+    entry.pwsnp = vtd::ecap::kSmpwcs.get(ecap_) != 0;
+    return install(ctx, device, pasid, entry, space);
+}
+
 bool IommuDriver::knows(DomainId did) const {
     const unsigned bits = 4 + 2 * static_cast<unsigned>(vtd::cap::kNd.get(cap_));
     return did.value() >> bits == 0;
@@ -373,6 +442,45 @@ Errno IommuDriver::teardown(ExecContext& ctx, const Device& device, Pasid pasid,
                             TableLock hold) {
     Frame frame{ctx, "pasid_entry_teardown"};
     std::optional<LockGuard> guard{std::in_place, ctx, lock_};
+    const Errno cleared = clear_entry(ctx, device, pasid, fpd, hold, guard);
+    if (cleared == Errno::Enoent && !forget_disabled(ctx, device, pasid)) {
+        return cleared;
+    }
+    if (hold == TableLock::ForTables) {
+        guard.reset();
+    }
+    const Errno drained = drain_page_requests(ctx, device, pasid);
+    if (cleared == Errno::Enoent) {
+        return drained;
+    }
+    tell_space(ctx, device, pasid, "");
+    return cleared != Errno::Ok ? cleared : drained;
+}
+
+// An entry that exit_mm disabled (disable_entry) is told from one that nobody made by its FPD.
+bool IommuDriver::forget_disabled(ExecContext& ctx, const Device& device, Pasid pasid) {
+    const auto address = entry_address(ctx, device, pasid, false);
+    if (!address || vtd::pasid_entry::kFpd.get(ctx.load(*address, 8)) == 0) {
+        return false;
+    }
+    ctx.store(*address, 0, 8);
+    return true;
+}
+
+Errno IommuDriver::disable_entry(ExecContext& ctx, const Device& device, Pasid pasid) {
+    Frame frame{ctx, "pasid_entry_disable"};
+    const bool fpd = !kernel_.probes().has(kReleaseWithoutFpd);
+    std::optional<LockGuard> guard{std::in_place, ctx, lock_};
+    const Errno error = clear_entry(ctx, device, pasid, fpd, TableLock::ForTables, guard);
+    if (error != Errno::Enoent) {
+        tell_space(ctx, device, pasid, "");
+    }
+    return error;
+}
+
+// With `guard` held; without Throughout it is let go while caches are flushed.
+Errno IommuDriver::clear_entry(ExecContext& ctx, const Device& device, Pasid pasid, bool fpd,
+                               TableLock hold, std::optional<LockGuard>& guard) {
     const auto address = entry_address(ctx, device, pasid, false);
     if (!address) {
         return address.error();
@@ -399,12 +507,7 @@ Errno IommuDriver::teardown(ExecContext& ctx, const Device& device, Pasid pasid,
         ctx.store(*address + i * 8, 0, 8);
     }
     ctx.store(*address, vtd::pasid_entry::kFpd.make(fpd ? 1 : 0), 8);
-    if (hold == TableLock::ForTables) {
-        guard.reset();
-    }
-    const Errno drained = drain_page_requests(ctx);
-    tell_space(ctx, device, pasid, "");
-    return flushed != Errno::Ok ? flushed : drained;
+    return flushed;
 }
 
 Errno IommuDriver::flush_after_clear(ExecContext& ctx, const Device& device, Pasid pasid,
@@ -431,14 +534,42 @@ Errno IommuDriver::flush_after_clear(ExecContext& ctx, const Device& device, Pas
     return queue_.submit(ctx, descriptors);
 }
 
-Errno IommuDriver::drain_page_requests(ExecContext& ctx) {
+Errno IommuDriver::drain_page_requests(ExecContext& ctx, const Device& device, Pasid pasid) {
     if (ctx.atomic()) {
         // Waits asleep for the answers of the function, so whoever calls it must be able to sleep.
         static_cast<void>(ctx.wait_until(page_answers_, ctx.now() + kernel_.params().iommu_poll));
     }
-    // No function has page requests enabled, so nothing can wait in the page-request queue: a fence
+    if (page_requests_ != nullptr && device.page_requests()) {
+        return page_requests_->drain(ctx, device, pasid);
+    }
+    // The function asks for no pages, so nothing can wait in the page-request queue: a fence
     // behind all earlier invalidations is what remains of the drain sequence (VT-d 7.10).
     return queue_.submit(ctx, {vtd::wait_barrier()});
+}
+
+// The smallest naturally aligned block of pages that holds the range, as a power of two.
+Errno IommuDriver::flush_range(ExecContext& ctx, const Device& device, Pasid pasid,
+                               std::uint64_t address, std::uint64_t bytes) {
+    const std::uint64_t first = address / kPageSize;
+    const std::uint64_t last = (address + bytes - 1) / kPageSize;
+    unsigned mask = 0;
+    while (first >> mask != last >> mask) {
+        ++mask;
+    }
+    const bool by_page = vtd::cap::kPsi.get(cap_) != 0 && mask <= vtd::cap::kMamv.get(cap_);
+    if (!by_page) {
+        return flush_pasid(ctx, device, pasid);
+    }
+    const std::uint64_t base = (first >> mask << mask) * kPageSize;
+    std::vector<vtd::Descriptor> descriptors{vtd::pasid_iotlb_invalidate(
+        vtd::PasidIotlbGranularity::Page, kFirstStageDid, pasid, base, mask)};
+    if (device.ats()) {
+        const std::uint64_t ones =
+            mask == 0 ? 0 : ((std::uint64_t{1} << (mask - 1)) - 1) * kPageSize;
+        descriptors.push_back(
+            vtd::pasid_device_tlb_invalidate(device.rid(), pasid, base | ones, mask != 0));
+    }
+    return queue_.submit(ctx, descriptors);
 }
 
 Errno IommuDriver::flush_pasid(ExecContext& ctx, const Device& device, Pasid pasid) {

@@ -2,13 +2,14 @@
 // do, builds root, context, PASID directory and PASID tables in memory, and keeps the unit's caches
 // in step through the invalidation queue. Requests without PASID go by the entry of PASID 0. VT-d
 // specification chapters 3, 6, 9; the order of teardown is that of table 28 and of Linux's
-// intel_pasid_tear_down_entry. Leaves out: legacy mode, interrupt remapping, super pages, domains
-// of the DMA API, the page-request queue (context entries have PRE = 0), fault events (the records
-// stay as the unit wrote them), suspend.
+// intel_pasid_tear_down_entry. Leaves out: interrupt remapping, super pages, domains of the
+// DMA API, fault events (the records stay as the unit wrote them), suspend. Page requests:
+// page_request_service.hpp.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ namespace ioasim::os {
 
 class Device;
 class Kernel;
+class PageRequestService;
 
 // A second-stage page table with the domain id that its translations are tagged with.
 struct SecondStage {
@@ -45,12 +47,14 @@ struct SecondStageFormat {
 class IommuDriver {
 public:
     IommuDriver(Kernel& kernel, std::string name, std::uint64_t registers);
+    ~IommuDriver();
 
     // Probes, builds the root table, enables queued invalidation and translation.
-    // -ENODEV: the unit lacks scalable mode, queued invalidation or PASIDs.
-    Errno probe(ExecContext& ctx);
+    // -ENODEV: the unit lacks scalable mode, queued invalidation or PASIDs. Not `scalable`: legacy
+    // mode; devices pass through untranslated and have no PASIDs.
+    Errno probe(ExecContext& ctx, bool scalable = true);
     // Gives the function a PASID directory and makes its context entry present.
-    Errno attach(ExecContext& ctx, const Device& device);
+    Errno attach(ExecContext& ctx, Device& device);
 
     // PASID entries. `space` names the address space for ownership events. -EBUSY: it is present.
     // Nested: -EINVAL without the capability, -ENOSPC for a domain id that the unit does not have.
@@ -58,6 +62,8 @@ public:
                           std::uint64_t page_table, const std::string& space);
     Errno set_nested(ExecContext& ctx, const Device& device, Pasid pasid, Gpa page_table,
                      const SecondStage& stage2, const std::string& space);
+    Errno set_second_stage(ExecContext& ctx, const Device& device, Pasid pasid,
+                           const SecondStage& stage, const std::string& space);
     // Requests of the function without PASID; -EBUSY: they go somewhere already.
     Errno set_second_stage(ExecContext& ctx, const Device& device, const SecondStage& stage2,
                            const std::string& space);
@@ -76,6 +82,12 @@ public:
     };
     Errno teardown(ExecContext& ctx, const Device& device, Pasid pasid, bool fpd,
                    TableLock hold = TableLock::ForTables);
+    // The first half of that: not present, fault processing disabled, caches invalidated. Page
+    // requests are not drained: teardown() of such an entry does.
+    Errno disable_entry(ExecContext& ctx, const Device& device, Pasid pasid);
+    // First-stage translations of a range changed: page-selective where the unit can.
+    Errno flush_range(ExecContext& ctx, const Device& device, Pasid pasid, std::uint64_t address,
+                      std::uint64_t bytes);
     // First-stage translations of a PASID changed (all of it).
     Errno flush_pasid(ExecContext& ctx, const Device& device, Pasid pasid);
     // The PASID entry as it is in memory.
@@ -87,9 +99,19 @@ public:
     bool caching_mode() const { return vtd::cap::kCm.get(cap_) != 0; }
     std::uint64_t cap() const { return cap_; }
     std::uint64_t ecap() const { return ecap_; }
+    // PASIDs 0 to below this are the unit's; 0 in legacy mode.
+    std::uint32_t max_pasids() const { return scalable_ ? 1U << pasid_bits() : 0; }
+    // Null: the unit takes no page requests.
+    PageRequestService* page_requests() { return page_requests_.get(); }
+    InvalidationQueue& queue() { return queue_; }
 
 private:
-    void enable_device_tlb(ExecContext& ctx, const Device& device);
+    void enable_device(ExecContext& ctx, Device& device);
+    Errno attach_legacy(ExecContext& ctx, const Device& device);
+    Errno start_page_requests(ExecContext& ctx);
+    Errno clear_entry(ExecContext& ctx, const Device& device, Pasid pasid, bool fpd, TableLock hold,
+                      std::optional<LockGuard>& guard);
+    bool forget_disabled(ExecContext& ctx, const Device& device, Pasid pasid);
     std::uint64_t read(ExecContext& ctx, std::uint32_t offset, unsigned size);
     void write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, unsigned size);
     // Writes GCMD with `bit` changed and polls GSTS for `status`.
@@ -107,7 +129,7 @@ private:
                   const std::string& space);
     Errno flush_after_clear(ExecContext& ctx, const Device& device, Pasid pasid,
                             const vtd::PasidEntry& old);
-    Errno drain_page_requests(ExecContext& ctx);
+    Errno drain_page_requests(ExecContext& ctx, const Device& device, Pasid pasid);
     void tell_entry(ExecContext& ctx, const Device& device, Pasid pasid,
                     const vtd::PasidEntry& entry);
     void tell_space(ExecContext& ctx, const Device& device, Pasid pasid, const std::string& space);
@@ -122,6 +144,8 @@ private:
     std::uint64_t ecap_ = 0;
     std::uint64_t root_ = 0;
     bool ready_ = false;
+    bool scalable_ = false;
+    std::unique_ptr<PageRequestService> page_requests_;
     std::map<std::uint16_t, std::uint64_t> directories_;  // by RID
 };
 

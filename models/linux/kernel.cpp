@@ -7,6 +7,7 @@
 #include "core/trace/device_events.hpp"
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
+#include "core/trace/sva_events.hpp"
 #include "models/linux/linux_probes.hpp"
 #include "models/linux/vcmd_allocator.hpp"
 #include "models/linux/vm_host.hpp"
@@ -20,6 +21,7 @@ Kernel::Kernel(const KernelDeps& deps, const KernelConfig& config, const KernelP
       pages_(config.memory_base, config.memory_bytes),
       boot_lock_(SimLock::Kind::Mutex, config.name + "/boot_lock"),
       work_lock_(SimLock::Kind::Mutex, config.name + "/work_lock"),
+      interrupts_(deps.scheduler),
       sva_(std::make_unique<Sva>(*this)) {}
 
 Kernel::~Kernel() = default;
@@ -64,6 +66,11 @@ Device* Kernel::find_device(const std::string& name) {
     return find_in(devices_, [&name](const Device& d) { return d.name() == name; });
 }
 
+Device* Kernel::find_device(const IommuDriver& unit, Rid rid) {
+    return find_in(devices_,
+                   [&](const Device& d) { return &d.iommu() == &unit && d.rid() == rid; });
+}
+
 IommuDriver* Kernel::find_iommu(const std::string& name) {
     return find_in(iommus_, [&name](const IommuDriver& i) { return i.name() == name; });
 }
@@ -93,18 +100,9 @@ Errno Kernel::boot_locked(ExecContext& ctx) {
                                  config_.memory_bytes});
         set_owner(ctx, config_.name, config_.memory_base, config_.memory_bytes);
     }
-    for (const auto& iommu : iommus_) {
-        const Errno error = iommu->probe(ctx);
-        if (error != Errno::Ok) {
-            return error;
-        }
-        if (vcmd_ == nullptr && iommu->has_virtual_commands()) {
-            vcmd_ = std::make_unique<VcmdAllocator>(*this, *iommu);
-            const Errno refused = ioasid().register_allocator(ctx, *vcmd_);
-            if (refused != Errno::Ok) {
-                return refused;
-            }
-        }
+    const Errno units = boot_units(ctx);
+    if (units != Errno::Ok) {
+        return units;
     }
     for (const auto& device : devices_) {
         Errno error = device->iommu().attach(ctx, *device);
@@ -118,6 +116,26 @@ Errno Kernel::boot_locked(ExecContext& ctx) {
     return sva_->start(ctx);
 }
 
+Errno Kernel::boot_units(ExecContext& ctx) {
+    // Without the set for host SVA there is no scalable mode, and everything else goes on.
+    const bool scalable =
+        sva_->reserve_system_set(ctx) == Errno::Ok || probes().has(kScalableWithoutSet);
+    for (const auto& iommu : iommus_) {
+        const Errno error = iommu->probe(ctx, scalable);
+        if (error != Errno::Ok) {
+            return error;
+        }
+        if (vcmd_ == nullptr && iommu->has_virtual_commands()) {
+            vcmd_ = std::make_unique<VcmdAllocator>(*this, *iommu);
+            const Errno refused = ioasid().register_allocator(ctx, *vcmd_);
+            if (refused != Errno::Ok) {
+                return refused;
+            }
+        }
+    }
+    return Errno::Ok;
+}
+
 // --- processes ----------------------------------------------------------------------------------
 
 Errno Kernel::start_process(ExecContext& ctx, Process& process) {
@@ -129,19 +147,85 @@ Errno Kernel::start_process(ExecContext& ctx, Process& process) {
     return error;
 }
 
-void Kernel::exit_process(ExecContext& ctx, Process& process, const std::string& cause) {
+void Kernel::exit_process(ExecContext& ctx, Process& process, const std::string& cause,
+                          ExitOrder order) {
     if (!process.mm.alive()) {
         return;
     }
     ctx.spend(params_.syscall);
-    workqueue_files_.close_all(ctx, process);
-    sva_->release(ctx, process);
+    if (order == ExitOrder::FilesFirst) {
+        exit_files(ctx, process);
+        exit_mm(ctx, process);
+    } else {
+        exit_mm(ctx, process);
+        exit_files(ctx, process);
+    }
+    vfio_.close_all(ctx, process);  // behind the address space: pins hold its pages
+    mm_drop(ctx, process);
+    emit(ctx, trace::ProcessExit{intern(process.name), intern(cause)});
+}
+
+void Kernel::exit_mm(ExecContext& ctx, Process& process) {
+    Frame frame{ctx, "exit_mm"};
+    sva_->mm_release(ctx, process);
     if (process.pasid_activated) {
         load_pasid(ctx, Pasid{}, false);
     }
     process.mm.destroy(ctx);
-    vfio_.close_all(ctx, process);  // files go behind the address space: pins hold its pages
-    emit(ctx, trace::ProcessExit{intern(process.name), intern(cause)});
+    if (probes().has(kPasidFreedAtExit)) {
+        sva_->mm_gone(ctx, process, true);
+    }
+}
+
+void Kernel::exit_files(ExecContext& ctx, Process& process) {
+    Frame frame{ctx, "exit_files"};
+    workqueue_files_.close_all(ctx, process);
+    sva_->unbind_process(ctx, process);
+}
+
+Errno Kernel::kill(ExecContext& ctx, Process& process) {
+    ctx.spend(params_.syscall);
+    if (!process.mm.alive()) {
+        return Errno::Esrch;
+    }
+    process.killed = true;
+    return Errno::Ok;
+}
+
+Errno Kernel::mm_grab(ExecContext& ctx, Process& process) {
+    ctx.spend(params_.syscall);
+    if (process.mm_count == 0) {
+        return Errno::Esrch;
+    }
+    ++process.mm_count;
+    ++process.mm_grabs;
+    return Errno::Ok;
+}
+
+Errno Kernel::mm_ungrab(ExecContext& ctx, Process& process) {
+    ctx.spend(params_.syscall);
+    if (process.mm_grabs == 0) {
+        return Errno::Esrch;
+    }
+    --process.mm_grabs;
+    mm_drop(ctx, process);
+    return Errno::Ok;
+}
+
+void Kernel::mm_drop(ExecContext& ctx, Process& process, bool may_wait) {
+    SIM_CHECK(process.mm_count > 0, "the mm of {} is dropped once too often", process.name);
+    if (--process.mm_count == 0) {
+        sva_->mm_gone(ctx, process, may_wait);
+        emit(ctx, trace::MmDrop{intern(process.name)});
+    }
+}
+
+Errno Kernel::unmap(ExecContext& ctx, Process& process, std::uint64_t address) {
+    ctx.spend(params_.syscall);
+    Frame frame{ctx, "munmap"};
+    return process.mm.unmap(ctx, address, [&](std::uint64_t first, std::uint64_t bytes) {
+        sva_->mm_invalidate(ctx, process, first, bytes);
+    });
 }
 
 void Kernel::power_off() {

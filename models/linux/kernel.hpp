@@ -21,7 +21,9 @@
 #include "models/cpu/cpu_if.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/device_groups.hpp"
+#include "models/linux/interrupts.hpp"
 #include "models/linux/iommu_driver.hpp"
+#include "models/linux/iommu_group.hpp"
 #include "models/linux/kernel_params.hpp"
 #include "models/linux/page_allocator.hpp"
 #include "models/linux/page_pins.hpp"
@@ -82,14 +84,30 @@ public:
     Errno boot(ExecContext& ctx);
     bool booted() const { return booted_; }
     Errno start_process(ExecContext& ctx, Process& process);
-    // Closes devices (unbind), frees the set, unmaps everything. `cause`: "exit", "killed".
-    void exit_process(ExecContext& ctx, Process& process, const std::string& cause);
+    // FilesFirst: the program closes its devices (unbind) before it ends. MmFirst: do_exit of a
+    // process that did not: exit_mm, with the release of mmu notifiers, then exit_files. The mm's
+    // IDs go back with its last reference. `cause`: "exit", "killed".
+    enum class ExitOrder : std::uint8_t { FilesFirst, MmFirst };
+    void exit_process(ExecContext& ctx, Process& process, const std::string& cause,
+                      ExitOrder order = ExitOrder::FilesFirst);
+    // Ends the process at its next step. -ESRCH: it has ended.
+    Errno kill(ExecContext& ctx, Process& process);
+    // mmgrab and mmdrop: the structure of the address space, with its PASID, stays. `may_wait`:
+    // until the IDs are reclaimed.
+    Errno mm_grab(ExecContext& ctx, Process& process);
+    // -ESRCH: nobody grabbed it.
+    Errno mm_ungrab(ExecContext& ctx, Process& process);
+    void mm_drop(ExecContext& ctx, Process& process, bool may_wait = true);
+    // munmap of a whole mapping.
+    Errno unmap(ExecContext& ctx, Process& process, std::uint64_t address);
     // The machine stops (its VM is gone): every process counts as killed.
     void power_off();
     // Puts a PASID into the thread's IA32_PASID.
     void load_pasid(ExecContext& ctx, Pasid pasid, bool valid);
 
     Device* find_device(const std::string& name);
+    Device* find_device(const IommuDriver& unit, Rid rid);
+    const std::vector<std::unique_ptr<Device>>& devices() const { return devices_; }
     IommuDriver* find_iommu(const std::string& name);
     Process* find_process(const std::string& name);
 
@@ -120,6 +138,7 @@ public:
     DomainId alloc_domain_id();
     void free_domain_id(DomainId did) { free_dids_.push_back(did); }
     std::uint64_t next_token() { return ++last_token_; }
+    std::uint64_t next_handle() { return ++last_handle_; }
     MachinePort* task_port() const { return deps_.port; }
 
     const std::string& name() const { return config_.name; }
@@ -132,12 +151,16 @@ public:
     PageAllocator& pages() { return pages_; }
     PagePins& pins() { return pins_; }
     Sva& sva() { return *sva_; }
+    Interrupts& interrupts() { return interrupts_; }
     WorkqueueFiles& workqueue_files() { return workqueue_files_; }
     DeviceGroups& device_groups() { return device_groups_; }
     Vfio& vfio() { return vfio_; }
 
 private:
     Errno boot_locked(ExecContext& ctx);
+    Errno boot_units(ExecContext& ctx);
+    void exit_mm(ExecContext& ctx, Process& process);
+    void exit_files(ExecContext& ctx, Process& process);
 
     KernelDeps deps_;
     KernelConfig config_;
@@ -148,6 +171,7 @@ private:
     SimLock work_lock_;  // without a worker task: one runner at a time
     bool booted_ = false;
     Errno boot_result_ = Errno::Ok;
+    Interrupts interrupts_;
     std::vector<std::unique_ptr<IommuDriver>> iommus_;
     std::vector<std::unique_ptr<Device>> devices_;
     std::vector<std::unique_ptr<Process>> processes_;
@@ -158,6 +182,7 @@ private:
     Vfio vfio_{*this};
     std::unique_ptr<VcmdAllocator> vcmd_;
     std::uint64_t last_token_ = 0;
+    std::uint64_t last_handle_ = 0;
     std::vector<DomainId> free_dids_;
     std::uint16_t next_did_ = 2;  // 0 is reserved (caching mode), 1 is for first-stage entries
 };

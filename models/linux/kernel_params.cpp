@@ -8,6 +8,11 @@ using P = KernelParams;
 void add_entries(ParamTable<P>& t) {
     t.timing("entry.syscall", &P::syscall, "system call, entry and exit");
     t.timing("entry.exception", &P::exception, "exception of a user program, handled and returned");
+    t.timing("entry.interrupt", &P::interrupt,
+             "from the start of an interrupt handler's thread to its first line");
+    t.timing("mm.minor_fault", &P::minor_fault,
+             "bringing in an anonymous page: allocation, clearing, accounting; without the entry");
+    t.timing("mm.major_fault", &P::major_fault, "bringing in a page that storage has");
     t.timing("entry.wrmsr", &P::wrmsr, "write of IA32_PASID");
 }
 
@@ -27,6 +32,31 @@ void add_drivers(ParamTable<P>& t) {
             "default PASID quota of Linux VFIO of that time (pasid_quota)");
     t.timing("idxd.poll", &P::idxd_poll, "pause between two reads of CMDSTS");
     t.timing("idxd.timeout", &P::idxd_timeout, "when the driver gives up on a device command");
+}
+
+void add_sva(ParamTable<P>& t) {
+    t.flag("sva.system_set", &P::sva_system_set, false,
+           "one set for the PASIDs of all processes, taken before units are probed; when the pool "
+           "is smaller, scalable mode stays off",
+           "VT-d patch of the IOASID series (system set); its review: every user makes its own");
+    t.count("sva.system_quota", &P::sva_system_quota, 1, 0x400000, 0x8000, "quota of that set",
+            "PID_MAX_DEFAULT of Linux");
+    t.flag("sva.posted_form", &P::sva_posted_form, false,
+           "bind as in the sixth posting of the series that removed the handle list: no test for "
+           "the same mm, and -EBUSY of the look-up goes on to attach",
+           "iommu: Remove sva handle list, v6 02/10, and its review");
+    t.timing("sva.publish", &P::sva_publish, "from the live PASID entry to the published handle");
+    t.count("iopf.queue_size", &P::prq_size_code, 0, 7, 5,
+            "PQA.PQS: the page-request queue has 4 KiB << PQS", "Linux intel/prq.c: PRQ_ORDER");
+    t.count("iopf.allocation", &P::pri_allocation, 1, 512, 32,
+            "outstanding page requests that a function may have", "Linux intel/iommu.c: PRQ_DEPTH");
+    t.timing("iopf.report", &P::iopf_report,
+             "one descriptor of the page-request queue in the interrupt thread");
+    t.count("iopf.workers", &P::iopf_workers, 1, 8, 2, "groups of a unit that are handled at once",
+            "modelling choice: an unbound workqueue on few processors");
+    t.count("iopf.failure_code", &P::iopf_failure_code, 2, 15, 2,
+            "response code of FAILURE: what the driver writes, any unused code counts as failure",
+            "Linux writes its own number as it is; PCI Express 10.4.2.2 has 15");
 }
 
 void add_vm_host(ParamTable<P>& t) {
@@ -100,6 +130,7 @@ const ParamTable<KernelParams>& kernel_param_table() {
         ParamTable<P> t{"kernel"};
         add_entries(t);
         add_drivers(t);
+        add_sva(t);
         add_vm_host(t);
         add_vfio(t);
         add_user(t);

@@ -16,6 +16,9 @@ struct KernelParams {
     TimePs syscall;
     TimePs exception;
     TimePs wrmsr;
+    TimePs interrupt;
+    TimePs minor_fault;
+    TimePs major_fault;
     // IOMMU driver
     std::uint64_t qi_size_code;
     std::uint64_t prq_size_code;
@@ -24,6 +27,15 @@ struct KernelParams {
     TimePs sva_bind;
     TimePs sva_unbind;
     std::uint64_t set_quota;
+    // shared virtual addressing, I/O page faults
+    bool sva_system_set = false;
+    std::uint64_t sva_system_quota;
+    bool sva_posted_form = false;
+    TimePs sva_publish;
+    std::uint64_t pri_allocation;
+    TimePs iopf_report;
+    std::uint64_t iopf_workers;
+    std::uint64_t iopf_failure_code;
     // idxd driver
     TimePs idxd_poll;
     TimePs idxd_timeout;

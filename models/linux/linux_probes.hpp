@@ -48,6 +48,68 @@ inline const Defect kQueuePutBeforeClear{
     "idxd.put_before_clear",
     "closing a dedicated workqueue drops the reference on its PASID before the queue is cleared"};
 
+inline const Defect kNoSameMmTest{
+    "sva.no_same_mm_test", "bind takes a handle that it finds for the same mm's without looking"};
+inline const Defect kBareDomainLooksFree{
+    "iommu.bare_domain_looks_free",
+    "the look-up of attach handles finds nothing where a domain stands without a handle"};
+inline const Defect kHandleTypeIgnored{"iommu.handle_type_ignored",
+                                       "the look-up of attach handles returns any type of domain"};
+inline const Defect kFirstUnbindTearsDown{"sva.first_unbind_tears_down",
+                                          "unbind detaches although the handle has further users"};
+inline const Defect kPublishedFirst{"sva.published_first",
+                                    "an attach handle is published before the PASID entry is live"};
+inline const Defect kSlotKept{
+    "sva.slot_kept", "an attach that fails leaves its reservation in the group's PASID array"};
+inline const Defect kNoWidthTest{
+    "sva.no_width_test", "bind does not compare the mm's PASID with what the device can send"};
+inline const Defect kPasidFreedAtExit{
+    "sva.pasid_freed_at_exit", "exit_mm gives the PASID back although the mm_struct is still held"};
+inline const Defect kScalableWithoutSet{
+    "linux.scalable_without_set",
+    "units run in scalable mode although the set for host processes was refused"};
+inline const Defect kNoReleaseNotifier{
+    "mm.no_release_notifier", "exit_mm frees the address space without telling the IOMMU driver"};
+inline const Defect kReleaseWithoutFpd{
+    "linux.release_without_fpd",
+    "the release of an mmu notifier clears the PASID entry and leaves fault processing on"};
+inline const Defect kNoSecondaryInvalidation{"mm.no_secondary_invalidation",
+                                             "munmap flushes no IOTLB and no device TLB"};
+inline const Defect kOneDeviceInvalidated{
+    "mm.one_device_invalidated", "munmap flushes only the first device of the address space"};
+inline const Defect kPagesFreedFirst{
+    "mm.pages_freed_first", "munmap frees the pages before it flushes IOTLB and device TLB"};
+inline const Defect kFaultIgnoresRights{
+    "mm.fault_ignores_rights", "an I/O page fault for writing is granted in a read-only mapping"};
+inline const Defect kPendingClearedLate{
+    "prq.pending_cleared_late",
+    "the page-request thread clears the pending bit behind its run instead of before"};
+inline const Defect kStopMarkerAnswered{"prq.stop_marker_answered",
+                                        "a stop marker is taken for a page request"};
+inline const Defect kPartialsSurviveOverflow{
+    "prq.partials_survive_overflow",
+    "half collected groups are kept when the page-request queue has overflown"};
+inline const Defect kNoPageRequestDrain{"prq.no_drain", "unbind waits for no page request"};
+inline const Defect kFaultWorkNotFlushed{
+    "iopf.work_not_flushed", "the drain of a PASID does not wait for faults that are handled"};
+inline const Defect kErrorNotSticky{"iopf.error_not_sticky",
+                                    "later pages of a group are tried, and the last one decides"};
+inline const Defect kRefusalUnanswered{
+    "iopf.refusal_unanswered", "a group that its handler refuses is dropped without an answer"};
+inline const Defect kAnsweredTwice{
+    "iopf.answered_twice", "a group that was answered is answered again when its handler ends"};
+
+inline const FaultSite kSlotAllocation{"iommu.pasid_slot",
+                                       "memory for a slot of a PASID array (-ENOMEM)"};
+inline const FaultSite kHandleAllocation{"sva.handle", "memory for an attach handle (-ENOMEM)"};
+inline const FaultSite kDomainAllocation{"sva.domain", "memory for an SVA domain (-ENOMEM)"};
+inline const FaultSite kIommuMmAllocation{"sva.iommu_mm",
+                                          "memory for an mm's PASID data (-ENOMEM)"};
+inline const FaultSite kPartialAllocation{"iopf.partial",
+                                          "memory for one page of a group (-ENOMEM)"};
+inline const FaultSite kGroupAllocation{"iopf.group", "memory for a page request group (FAILURE)"};
+inline const FaultSite kHandlerRefusal{"iopf.handler",
+                                       "the fault handler refuses a group (-EBUSY: FAILURE)"};
 inline const FaultSite kPageAllocation{"linux.alloc_pages", "a kernel page allocation (-ENOMEM)"};
 
 }  // namespace ioasim::os

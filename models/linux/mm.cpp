@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include "models/cpu/mmu_if.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/linux_probes.hpp"
 #include "models/linux/vfio_probes.hpp"
 #include "models/vtd/vtd_layout.hpp"
 
@@ -25,7 +27,11 @@ std::uint64_t pages_of(std::uint64_t bytes) {
 }  // namespace
 
 Mm::Mm(Kernel& kernel, std::string owner, std::uint64_t token)
-    : kernel_(kernel), owner_(std::move(owner)), token_(token), next_address_(kFirstUserAddress) {}
+    : kernel_(kernel),
+      owner_(std::move(owner)),
+      token_(token),
+      lock_(SimLock::Kind::Mutex, owner_ + "/mmap_lock", kernel.name() + "/mmap_lock"),
+      next_address_(kFirstUserAddress) {}
 
 Errno Mm::create(ExecContext& ctx) {
     SIM_CHECK(root_ == 0, "address space {} exists", owner_);
@@ -41,6 +47,7 @@ void Mm::destroy(ExecContext& ctx) {
     if (root_ == 0) {
         return;
     }
+    LockGuard guard{ctx, lock_};
     free_tables(ctx, root_, kLevels);
     root_ = 0;
     tlb_.clear();
@@ -55,7 +62,7 @@ void Mm::destroy(ExecContext& ctx) {
 void Mm::release_pages(ExecContext& ctx, const Mapping& mapping) {
     std::vector<std::uint64_t> gone;
     for (const std::uint64_t page : mapping.pages) {
-        if (kernel_.probes().has(kUnpinnedAtExit) || !kernel_.pins().leave(page)) {
+        if (page != 0 && (kernel_.probes().has(kUnpinnedAtExit) || !kernel_.pins().leave(page))) {
             gone.push_back(page);
         }
     }
@@ -124,8 +131,10 @@ Result<std::uint64_t> Mm::add_mapping(ExecContext& ctx, Mapping mapping, std::ui
     next_address_ += (mapping.pages.size() + 1) * kPageSize;
     Errno error = Errno::Ok;
     for (std::size_t i = 0; i < mapping.pages.size() && error == Errno::Ok; ++i) {
-        error = install(ctx, mapping.address + i * kPageSize,
-                        vtd::fs::leaf(mapping.pages[i], true, true) | flags);
+        if (mapping.pages[i] != 0) {
+            error = install(ctx, mapping.address + i * kPageSize,
+                            vtd::fs::leaf(mapping.pages[i], mapping.writable, true) | flags);
+        }
     }
     const std::uint64_t address = mapping.address;
     // A mapping that ran out of table pages stays known, so that its pages go with the process.
@@ -136,11 +145,18 @@ Result<std::uint64_t> Mm::add_mapping(ExecContext& ctx, Mapping mapping, std::ui
     return address;
 }
 
-Result<std::uint64_t> Mm::map_anonymous(ExecContext& ctx, std::uint64_t bytes) {
-    SIM_CHECK(root_ != 0 && bytes > 0, "mapping of {} bytes in {}", bytes, owner_);
+Result<std::uint64_t> Mm::map(ExecContext& ctx, const Request& request) {
+    SIM_CHECK(root_ != 0 && request.bytes > 0, "mapping of {} bytes in {}", request.bytes, owner_);
+    LockGuard guard{ctx, lock_};
     Mapping mapping;
-    mapping.bytes = bytes;
-    for (std::uint64_t i = 0; i < pages_of(bytes); ++i) {
+    mapping.bytes = request.bytes;
+    mapping.writable = request.writable;
+    mapping.on_storage = request.on_storage;
+    if (!request.populate) {
+        mapping.pages.assign(pages_of(request.bytes), 0);
+        return add_mapping(ctx, std::move(mapping), kTouched);
+    }
+    for (std::uint64_t i = 0; i < pages_of(request.bytes); ++i) {
         const auto page = kernel_.alloc_pages(ctx);
         if (!page) {
             free_all(mapping.pages);
@@ -152,10 +168,91 @@ Result<std::uint64_t> Mm::map_anonymous(ExecContext& ctx, std::uint64_t bytes) {
     return add_mapping(ctx, std::move(mapping), kTouched);
 }
 
+// The pages live until nobody translates to them any more: page table, then the CPU's TLB, then the
+// TLBs of devices, then the free list.
+Errno Mm::unmap(ExecContext& ctx, std::uint64_t address, const Invalidate& invalidate) {
+    LockGuard guard{ctx, lock_};
+    const auto found = mappings_.find(address);
+    if (root_ == 0 || found == mappings_.end() || found->second.device) {
+        return Errno::Einval;
+    }
+    const Mapping gone = std::move(found->second);
+    mappings_.erase(found);
+    for (std::size_t i = 0; i < gone.pages.size(); ++i) {
+        if (gone.pages[i] != 0) {
+            const Errno cleared = install(ctx, address + i * kPageSize, 0);
+            SIM_CHECK(cleared == Errno::Ok, "no table for a page of {}", owner_);
+        }
+        tlb_.erase(address + i * kPageSize);
+    }
+    if (kernel_.probes().has(kPagesFreedFirst)) {
+        release_pages(ctx, gone);
+        invalidate(address, gone.pages.size() * kPageSize);
+        return Errno::Ok;
+    }
+    invalidate(address, gone.pages.size() * kPageSize);
+    release_pages(ctx, gone);
+    return Errno::Ok;
+}
+
+// --- faults -------------------------------------------------------------------------------------
+
+const char* name_of(Mm::Fault fault) {
+    constexpr const char* kNames[] = {"present",  "minor",     "major",  "no_mapping",
+                                      "no_right", "no_memory", "exiting"};
+    return kNames[static_cast<std::size_t>(fault)];
+}
+
+Mm::Mapping* Mm::mapping_of(std::uint64_t address) {
+    auto after = mappings_.upper_bound(address);
+    if (after == mappings_.begin()) {
+        return nullptr;
+    }
+    Mapping& mapping = std::prev(after)->second;
+    return address - mapping.address < mapping.pages.size() * kPageSize ? &mapping : nullptr;
+}
+
+Mm::Fault Mm::handle_fault(ExecContext& ctx, std::uint64_t address, bool write, bool execute) {
+    LockGuard guard{ctx, lock_};
+    return fault_locked(ctx, address, write, execute);
+}
+
+Mm::Fault Mm::fault_locked(ExecContext& ctx, std::uint64_t address, bool write, bool execute) {
+    if (root_ == 0) {
+        return Fault::Exiting;  // mm_users is 0: mmget_not_zero fails
+    }
+    Mapping* const mapping = mapping_of(address);
+    if (mapping == nullptr) {
+        return Fault::NoMapping;
+    }
+    if ((write && !mapping->writable && !kernel_.probes().has(kFaultIgnoresRights)) || execute) {
+        return Fault::NoRight;
+    }
+    std::uint64_t& page = mapping->pages.at((address - mapping->address) / kPageSize);
+    if (page != 0) {
+        return Fault::Present;
+    }
+    ctx.spend(mapping->on_storage ? kernel_.params().major_fault : kernel_.params().minor_fault);
+    const auto fresh = kernel_.alloc_pages(ctx);
+    if (!fresh) {
+        return Fault::NoMemory;
+    }
+    const std::uint64_t leaf = vtd::fs::leaf(*fresh, mapping->writable, true) | kTouched;
+    kernel_.set_owner(ctx, owner_, *fresh, kPageSize);
+    if (install(ctx, address & ~(kPageSize - 1), leaf) != Errno::Ok) {
+        kernel_.set_owner(ctx, "", *fresh, kPageSize);
+        kernel_.free_pages(*fresh);
+        return Fault::NoMemory;
+    }
+    page = *fresh;
+    return mapping->on_storage ? Fault::Major : Fault::Minor;
+}
+
 Result<std::uint64_t> Mm::map_device(ExecContext& ctx, std::uint64_t machine_address,
                                      std::uint64_t bytes) {
     SIM_CHECK(root_ != 0 && machine_address % kPageSize == 0, "device mapping at {:#x} in {}",
               machine_address, owner_);
+    LockGuard guard{ctx, lock_};
     Mapping mapping;
     mapping.bytes = bytes;
     mapping.device = true;
@@ -184,9 +281,21 @@ Result<std::uint64_t> Mm::translate(ExecContext& ctx, std::uint64_t address, boo
     if (cached != tlb_.end() && (cached->second.write || !write)) {
         return cached->second.page + (address - page);
     }
-    const auto found = walk(ctx, address, write);
+    auto found = walk(ctx, address, write);
     if (!found) {
-        return found;
+        // #PF: pages of a mapping that was not populated come when they are touched.
+        Mapping* const mapping = mapping_of(address);
+        if (mapping == nullptr || mapping->device || (write && !mapping->writable)) {
+            return found;
+        }
+        ctx.spend(kernel_.params().exception);
+        if (handle_fault(ctx, address, write, false) > Fault::Major) {
+            return found;
+        }
+        found = walk(ctx, address, write);
+        if (!found) {
+            return found;
+        }
     }
     tlb_[page] = {*found, write};
     return *found + (address - page);

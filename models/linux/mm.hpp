@@ -1,11 +1,12 @@
 // The address space of a process: 4-level x86 page tables in simulated memory, written by stores
 // and walked by loads, with a TLB in front of the walk. Buffers are anonymous memory, populated at
-// once; device pages are mapped as they are. Mappings live until the address space ends, so a PASID
-// bound to it never outlives a page; pinned pages outlive them. Leaves out: unmapping of buffers,
-// copy on write, swapping, huge pages, ASLR.
+// once, or page by page when the CPU or a device touches them; device pages are mapped as they are.
+// A mapping that goes is flushed from secondary TLBs (mmu notifiers) before its pages are freed;
+// pinned pages outlive it. Leaves out: unmapping parts, copy on write, swapping, huge pages, ASLR.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -24,8 +25,28 @@ public:
         std::uint64_t address = 0;  // virtual
         std::uint64_t bytes = 0;
         bool device = false;
-        std::vector<std::uint64_t> pages;  // machine physical, one per 4 KiB
+        bool writable = true;
+        bool on_storage = false;           // a page that is missing has to be read first
+        std::vector<std::uint64_t> pages;  // machine physical, one per 4 KiB; 0: not there yet
     };
+    struct Request {
+        std::uint64_t bytes = 0;
+        bool populate = true;
+        bool writable = true;
+        bool on_storage = false;
+    };
+    // What a fault came to (handle_mm_fault); up to Major the page is there.
+    enum class Fault : std::uint8_t {
+        Present,
+        Minor,
+        Major,
+        NoMapping,
+        NoRight,
+        NoMemory,
+        Exiting
+    };
+    // Tells the users of a range in other TLBs that its translations went.
+    using Invalidate = std::function<void(std::uint64_t address, std::uint64_t bytes)>;
 
     // `owner` is the address space's name in ownership events ("host/app"); `token` its identity
     // for IOASID sets.
@@ -35,11 +56,21 @@ public:
     // Unmaps everything and gives the pages back.
     void destroy(ExecContext& ctx);
 
-    Result<std::uint64_t> map_anonymous(ExecContext& ctx, std::uint64_t bytes);
+    Result<std::uint64_t> map_anonymous(ExecContext& ctx, std::uint64_t bytes) {
+        Request request;
+        request.bytes = bytes;
+        return map(ctx, request);
+    }
+    Result<std::uint64_t> map(ExecContext& ctx, const Request& request);
     Result<std::uint64_t> map_device(ExecContext& ctx, std::uint64_t machine_address,
                                      std::uint64_t bytes);
     // Takes the pages of a device mapping away from the process (zap); accesses fault from then on.
     void unmap_device(ExecContext& ctx, std::uint64_t address);
+
+    // The whole mapping that begins there: entries, then `invalidate`, then pages. -EINVAL: none.
+    Errno unmap(ExecContext& ctx, std::uint64_t address, const Invalidate& invalidate);
+    // Makes the page present if the mapping allows the access.
+    Fault handle_fault(ExecContext& ctx, std::uint64_t address, bool write, bool execute);
 
     // What the MMU does for an access of the process; -EFAULT without a mapping or the right.
     Result<std::uint64_t> translate(ExecContext& ctx, std::uint64_t address, bool write);
@@ -55,6 +86,8 @@ public:
 
 private:
     Result<std::uint64_t> next_table(ExecContext& ctx, std::uint64_t entry_address);
+    Fault fault_locked(ExecContext& ctx, std::uint64_t address, bool write, bool execute);
+    Mapping* mapping_of(std::uint64_t address);
     Errno install(ExecContext& ctx, std::uint64_t address, std::uint64_t leaf);
     Result<std::uint64_t> walk(ExecContext& ctx, std::uint64_t address, bool write);
     Result<std::uint64_t> add_mapping(ExecContext& ctx, Mapping mapping, std::uint64_t flags);
@@ -65,6 +98,7 @@ private:
     Kernel& kernel_;
     std::string owner_;
     std::uint64_t token_;
+    SimLock lock_;  // mmap_lock
     std::uint64_t root_ = 0;
     std::uint64_t next_address_;
     std::map<std::uint64_t, Mapping> mappings_;
@@ -76,5 +110,7 @@ private:
     };
     std::map<std::uint64_t, Translation> tlb_;
 };
+
+const char* name_of(Mm::Fault fault);
 
 }  // namespace ioasim::os

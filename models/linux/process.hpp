@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/base/types.hpp"
 #include "models/linux/mm.hpp"
@@ -27,8 +28,11 @@ struct Process {
     Mm mm;
     // The kernel loads IA32_PASID at the thread's first ENQCMD (#GP), once.
     bool pasid_activated = false;
-    std::optional<Pasid> pasid;                    // of the mm: set by the first bind
-    IoasidSet* set = nullptr;                      // made at the first allocation
+    std::optional<Pasid> pasid;  // of the mm: from the first bind to the last mmdrop
+    std::vector<Ioasid> ids;     // that it allocated and did not free
+    std::uint32_t mm_grabs = 0;  // of them those that mm_grab took
+    std::uint32_t mm_count = 1;  // references on the mm_struct: its users together, domains, others
+    IoasidSet* set = nullptr;    // made at the first allocation
     std::map<std::string, std::uint64_t> portals;  // "dsa0/0": virtual address of a mapped portal
     std::uint64_t locked_pages = 0;                // that VFIO pinned
     bool killed = false;                           // operations end with -EINTR

@@ -18,6 +18,11 @@ public:
     // Starts a helper task of the kernel as soon as possible.
     virtual void spawn(const std::string& name, MachinePort* port,
                        std::function<void(ExecContext&)> body) = 0;
+    // The same for a task that may sleep for ever.
+    virtual void spawn_service(const std::string& name, MachinePort* port,
+                               std::function<void(ExecContext&)> body) = 0;
+    // An interrupt wakes software.
+    virtual void wake_all(WaitQueue& queue) = 0;
 };
 
 }  // namespace ioasim::os

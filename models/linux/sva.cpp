@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/trace/software_events.hpp"
+#include "core/trace/sva_events.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
@@ -14,11 +15,11 @@ namespace ioasim::os {
 using Binding = SvaBinding;
 using State = SvaBinding::State;
 
-SvaBinding::SvaBinding(Sva& sva, Kernel& kernel, Ioasid ioasid, IoasidSet* owner_set,
-                       std::string owner)
-    : id(ioasid),
+SvaBinding::SvaBinding(Sva& sva, Kernel& kernel, DomainType kind, Ioasid ioasid,
+                       IoasidSet* owner_set, std::string owner)
+    : PasidDomain(kind, std::move(owner)),
+      id(ioasid),
       set(owner_set),
-      space(std::move(owner)),
       done(fmt::format("{}/unbind of PASID {}", kernel.name(), ioasid.value())),
       free_work("iommu.free", ioasid, sva, *this, &Sva::on_free_work),
       teardown_work("iommu.teardown", ioasid, sva, *this, &Sva::on_teardown_work) {}
@@ -47,6 +48,13 @@ Errno Sva::start(ExecContext& ctx) {
 
 Result<IoasidSet*> Sva::set_of(ExecContext& ctx, Process& process) {
     if (process.set == nullptr) {
+        if (kernel_.params().sva_system_set && core_.switches().managed_sets) {
+            if (system_set_ == nullptr) {
+                return Errno::Enospc;
+            }
+            process.set = system_set_;
+            return process.set;
+        }
         if (!core_.switches().managed_sets) {
             process.set = core_.declare_set(process.name);
             return process.set;
@@ -72,6 +80,7 @@ Result<Ioasid> Sva::alloc(ExecContext& ctx, Process& process, std::uint32_t min,
     if (!is_valid(id)) {
         return Errno::Enospc;  // ioasid_alloc tells no cause
     }
+    process.ids.push_back(id);
     return id;
 }
 
@@ -83,6 +92,10 @@ Errno Sva::free(ExecContext& ctx, Process& process, Ioasid id) {
     // ioasid_free returns nothing and refuses in silence: the program learns the reason from find.
     const Errno error = core_.find(ctx, process.set, id).error();
     core_.free(ctx, process.set, id);
+    process.ids.erase(std::remove(process.ids.begin(), process.ids.end(), id), process.ids.end());
+    if (error == Errno::Ok && process.pasid == Pasid{id.value()}) {
+        process.pasid.reset();
+    }
     kernel_.run_deferred(ctx);
     return error;
 }
@@ -96,11 +109,26 @@ bool Sva::is_bound(const Process& process, Ioasid id) const {
 }
 
 bool Sva::is_bound_to(const Process& process, const Device& device, Ioasid id) const {
-    return is_bound(process, id) && bindings_.at(id.value())->has(device);
+    return is_bound(process, id) && has(*bindings_.at(id.value()), device);
 }
 
 bool Sva::entry_live(Ioasid id) const {
     return bindings_.count(id.value()) != 0;
+}
+
+bool Sva::has(const Binding& binding, const Device& device) {
+    return device.group() != nullptr &&
+           device.group()->domain_at(Pasid{binding.id.value()}) == &binding;
+}
+
+std::vector<Device*> Sva::devices_of(const Binding& binding) const {
+    std::vector<Device*> attached;
+    for (const auto& device : kernel_.devices()) {
+        if (has(binding, *device)) {
+            attached.push_back(device.get());
+        }
+    }
+    return attached;
 }
 
 Errno Sva::bind(ExecContext& ctx, Process& process, Device& device, Ioasid id) {
@@ -119,26 +147,101 @@ Errno Sva::bind(ExecContext& ctx, Process& process, Device& device, Ioasid id) {
     return error;
 }
 
-Errno Sva::bind_locked(ExecContext& ctx, Process& process, Device& device, Ioasid id) {
-    if (process.set == nullptr) {
-        return Errno::Enoent;
-    }
-    const auto found = core_.find(ctx, process.set, id);
-    if (!found) {
-        return found.error();
-    }
-    const auto existing = bindings_.find(id.value());
-    if (existing != bindings_.end()) {
-        Binding& binding = *existing->second;
-        if (binding.process != &process || binding.state != State::Live || binding.has(device)) {
+void Sva::tell_handle(ExecContext& ctx, const Process& process, const AttachHandle& handle) {
+    kernel_.emit(
+        ctx, trace::SvaHandle{kernel_.intern(process.name), kernel_.intern(handle.device->name()),
+                              handle.pasid, handle.serial, handle.users});
+}
+
+// The look-up of iommu_sva_bind_device: a handle to share, an error, or null: nothing is there.
+Result<std::shared_ptr<AttachHandle>> Sva::shared_handle(ExecContext& ctx, Process& process,
+                                                         IommuGroup& group, Pasid pasid) {
+    const bool posted = kernel_.params().sva_posted_form || kernel_.probes().has(kNoSameMmTest);
+    const auto found = group.handle_get(ctx, pasid, DomainType::Sva);
+    if (found) {
+        if ((*found)->domain->process != &process && !posted) {
             return Errno::Ebusy;
         }
-        return add_device(ctx, binding, device);
+        return found;
     }
-    auto binding = std::make_shared<Binding>(*this, kernel_, id, process.set, process.name);
+    if (found.error() != Errno::Enoent && !kernel_.params().sva_posted_form) {
+        return found.error();
+    }
+    return std::shared_ptr<AttachHandle>{};
+}
+
+Errno Sva::bind_locked(ExecContext& ctx, Process& process, Device& device, Ioasid id) {
+    if (device.group() == nullptr) {
+        return Errno::Enodev;
+    }
+    if (process.set == nullptr || !process.mm.alive()) {
+        return Errno::Enoent;
+    }
+    const auto owned = core_.find(ctx, process.set, id);
+    if (!owned) {
+        return owned.error();
+    }
+    if (id.value() >= device.max_pasids() && !kernel_.probes().has(kNoWidthTest)) {
+        return Errno::Eoverflow;
+    }
+    const auto existing = bindings_.find(id.value());
+    if (existing != bindings_.end() &&
+        (existing->second->process != &process || existing->second->state != State::Live)) {
+        return Errno::Ebusy;
+    }
+    const auto known = shared_handle(ctx, process, *device.group(), Pasid{id.value()});
+    if (!known) {
+        return known.error();
+    }
+    if (*known != nullptr) {
+        ++(*known)->users;
+        tell_handle(ctx, process, **known);
+        return Errno::Ok;
+    }
+    const std::shared_ptr<AttachHandle> handle = device.group()->new_handle();
+    if (handle == nullptr) {
+        return Errno::Enomem;
+    }
+    const Errno error = bind_new(ctx, process, device, id, handle);
+    if (error == Errno::Ok) {
+        handle->users = 1;
+        tell_handle(ctx, process, *handle);
+    }
+    return error;
+}
+
+// An SVA domain of the mm serves further devices; without one a new domain is made.
+Errno Sva::bind_new(ExecContext& ctx, Process& process, Device& device, Ioasid id,
+                    const std::shared_ptr<AttachHandle>& handle) {
+    const auto existing = bindings_.find(id.value());
+    if (existing != bindings_.end()) {
+        return attach(ctx, *existing->second, device, handle);
+    }
+    if (kernel_.probes().fails(kDomainAllocation)) {
+        return Errno::Enomem;
+    }
+    auto binding =
+        std::make_shared<Binding>(*this, kernel_, DomainType::Sva, id, process.set, process.name);
     binding->process = &process;
     binding->first_stage = process.mm.root();
-    return add_binding(ctx, std::move(binding), device);
+    const Errno error = add_binding(ctx, std::move(binding), device, handle);
+    if (error == Errno::Ok) {
+        ++process.mm_count;  // mmgrab: the structure stays, not the pages
+    }
+    return error;
+}
+
+// What a caller of unbind holds: the binding and its handle at this device.
+Result<std::shared_ptr<AttachHandle>> Sva::held_handle(ExecContext& ctx, const Process& process,
+                                                       Device& device, Ioasid id) {
+    if (device.group() == nullptr) {
+        return Errno::Enoent;
+    }
+    const auto handle = device.group()->handle_get(ctx, Pasid{id.value()}, DomainType::Sva);
+    if (!handle || ((*handle)->domain->process != &process && !kernel_.params().sva_posted_form)) {
+        return Errno::Enoent;
+    }
+    return handle;
 }
 
 Errno Sva::unbind(ExecContext& ctx, Process& process, Device& device, Ioasid id) {
@@ -147,39 +250,28 @@ Errno Sva::unbind(ExecContext& ctx, Process& process, Device& device, Ioasid id)
     std::shared_ptr<Binding> binding;
     {
         LockGuard guard{ctx, lock_};
+        const auto handle = held_handle(ctx, process, device, id);
+        if (!handle) {
+            return handle.error();
+        }
         const auto found = bindings_.find(id.value());
-        if (found == bindings_.end() || found->second->process != &process ||
-            !found->second->has(device)) {
-            return Errno::Enoent;
+        const bool shared = (*handle)->users > 1 && !kernel_.probes().has(kFirstUnbindTearsDown);
+        if (shared || found == bindings_.end() || !has(*found->second, device)) {
+            --(*handle)->users;
+            tell_handle(ctx, process, **handle);
+            return Errno::Ok;
         }
         binding = found->second;
         if (binding->state != State::Live) {
             return Errno::Ebusy;
         }
+        (*handle)->users = 0;
+        tell_handle(ctx, process, **handle);
     }
     const Errno error = remove_device(ctx, *binding, device);
-    if (process.pasid == Pasid{id.value()} && !is_bound(process, id)) {
-        process.pasid.reset();
-    }
     kernel_.emit(ctx, trace::SvaUnbind{kernel_.intern(process.name), kernel_.intern(device.name()),
                                        Pasid{id.value()}});
     return error;
-}
-
-void Sva::release(ExecContext& ctx, Process& process) {
-    std::vector<std::shared_ptr<Binding>> mine;
-    for (const auto& [id, binding] : bindings_) {
-        if (binding->process == &process) {
-            mine.push_back(binding);
-        }
-    }
-    for (const auto& binding : mine) {
-        unbind_every_device(ctx, *binding);
-    }
-    if (process.set != nullptr && core_.switches().managed_sets) {
-        free_set(ctx, *process.set);
-        process.set = nullptr;
-    }
 }
 
 Errno Sva::free_set(ExecContext& ctx, IoasidSet& set) {
@@ -190,144 +282,6 @@ Errno Sva::free_set(ExecContext& ctx, IoasidSet& set) {
         core_.set_free(ctx, &set);  // with IDs left: the last reclaim destroys it
     }
     return error;
-}
-
-// --- guest page tables --------------------------------------------------------------------------
-
-Errno Sva::bind_gpasid(ExecContext& ctx, const GuestBind& request) {
-    ctx.spend(kernel_.params().sva_bind);
-    Frame frame{ctx, "bind_gpasid"};
-    Ioasid id = core_.find_by_spid(ctx, request.set, request.spid, true, vfio_);
-    if (!is_valid(id)) {
-        id = request.id;
-        const auto known = core_.find(ctx, request.set, id);
-        if (!known) {
-            return known.error();
-        }
-        const Errno refused = core_.get(ctx, request.set, id, vfio_);
-        if (refused != Errno::Ok) {
-            return refused;
-        }
-    }
-    Errno error = Errno::Ok;
-    {
-        LockGuard guard{ctx, lock_};
-        error = bind_gpasid_locked(ctx, request, id);
-    }
-    core_.put(ctx, request.set, id, vfio_);
-    kernel_.emit(
-        ctx, trace::SvaBind{kernel_.intern(request.space), kernel_.intern(request.device->name()),
-                            Pasid{id.value()}, error});
-    return error;
-}
-
-Errno Sva::bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid id) {
-    const auto existing = bindings_.find(id.value());
-    if (existing != bindings_.end()) {
-        Binding& binding = *existing->second;
-        const bool same = binding.process == nullptr && binding.spid == request.spid;
-        if (!same || binding.state != State::Live || binding.has(*request.device)) {
-            return Errno::Ebusy;
-        }
-        return add_device(ctx, binding, *request.device);
-    }
-    auto made = std::make_shared<Binding>(*this, kernel_, id, request.set, request.space);
-    made->spid = request.spid;
-    made->first_stage = request.page_table.value();
-    made->stage2 = request.stage2;
-    const std::shared_ptr<Binding> binding = made;
-    Errno error = add_binding(ctx, std::move(made), *request.device);
-    if (error != Errno::Ok) {
-        return error;
-    }
-    // The entry is live: now the CPUs may learn the translation (BIND).
-    error = core_.attach_spid(ctx, request.set, id, request.spid);
-    if (error != Errno::Ok) {
-        tear_down_entries(ctx, *binding);
-        finish(ctx, *binding);
-        return error;
-    }
-    binding->spid_attached = true;
-    return Errno::Ok;
-}
-
-Errno Sva::unbind_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid spid) {
-    ctx.spend(kernel_.params().sva_unbind);
-    Frame frame{ctx, "unbind_gpasid"};
-    const Ioasid id = core_.find_by_spid(ctx, &set, spid, true, vfio_);
-    if (!is_valid(id)) {
-        return Errno::Enoent;
-    }
-    std::shared_ptr<Binding> binding;
-    {
-        LockGuard guard{ctx, lock_};
-        const auto found = bindings_.find(id.value());
-        if (found != bindings_.end()) {
-            binding = found->second;
-        }
-    }
-    Errno error = Errno::Enoent;
-    if (binding != nullptr) {
-        error = !binding->has(device) ? Errno::Ok : Errno::Ebusy;
-        if (binding->has(device) && binding->state == State::Live) {
-            // The temporary reference goes first, so that the last put is the IOMMU's.
-            core_.put(ctx, binding->set, id, vfio_);
-            error = remove_device(ctx, *binding, device);
-            kernel_.emit(ctx, trace::SvaUnbind{kernel_.intern(binding->space),
-                                               kernel_.intern(device.name()), Pasid{id.value()}});
-            return error;
-        }
-    }
-    core_.put(ctx, nullptr, id, vfio_);
-    return error;
-}
-
-Errno Sva::flush_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid spid) {
-    const Ioasid id = core_.find_by_spid(ctx, &set, spid, true, vfio_);
-    if (!is_valid(id)) {
-        return Errno::Enoent;
-    }
-    const Errno error = device.iommu().flush_pasid(ctx, device, Pasid{id.value()});
-    core_.put(ctx, &set, id, vfio_);
-    return error;
-}
-
-std::vector<std::shared_ptr<SvaBinding>> Sva::bound_in(const IoasidSet& set) const {
-    std::vector<std::shared_ptr<Binding>> bound;
-    for (const auto& [id, binding] : bindings_) {
-        if (binding->set == &set) {
-            bound.push_back(binding);
-        }
-    }
-    return bound;
-}
-
-void Sva::unbind_device(ExecContext& ctx, IoasidSet& set, Device& device) {
-    for (const std::shared_ptr<Binding>& binding : bound_in(set)) {
-        if (!binding->has(device)) {
-            continue;
-        }
-        const Errno error = remove_device(ctx, *binding, device);
-        if (error == Errno::Ebusy) {  // a free or another unbind in progress tears it down
-            static_cast<void>(kernel_.wait_for_work(ctx, binding->done,
-                                                    [&] { return binding->state == State::Dead; }));
-        }
-        kernel_.emit(ctx,
-                     trace::SvaUnbind{kernel_.intern(binding->space), kernel_.intern(device.name()),
-                                      Pasid{binding->id.value()}});
-    }
-}
-
-void Sva::unbind_all(ExecContext& ctx, IoasidSet& set) {
-    for (const std::shared_ptr<Binding>& binding : bound_in(set)) {
-        unbind_every_device(ctx, *binding);
-    }
-}
-
-std::size_t Sva::bindings_of(const IoasidSet& set) const {
-    return static_cast<std::size_t>(
-        std::count_if(bindings_.begin(), bindings_.end(),
-                      [&set](const auto& item) { return item.second->set == &set; }));
 }
 
 // --- the common life cycle ----------------------------------------------------------------------
@@ -342,12 +296,38 @@ Errno Sva::set_entry(ExecContext& ctx, const Binding& binding, Device& device) {
                                      binding.space);
 }
 
-Errno Sva::add_device(ExecContext& ctx, Binding& binding, Device& device) {
-    const Errno error = set_entry(ctx, binding, device);
-    if (error == Errno::Ok) {
-        binding.devices.push_back(&device);
+// iommu_attach_device_pasid: reserved first, published last.
+Errno Sva::attach(ExecContext& ctx, Binding& binding, Device& device,
+                  std::shared_ptr<AttachHandle> handle) {
+    IommuGroup& group = *device.group();
+    const Pasid pasid{binding.id.value()};
+    Errno error = group.reserve(ctx, pasid);
+    if (error != Errno::Ok) {
+        return error;
     }
-    return error;
+    if (kernel_.probes().has(kPublishedFirst)) {
+        group.publish(ctx, pasid, binding, handle);
+    }
+    error = set_entry(ctx, binding, device);
+    if (error != Errno::Ok) {
+        if (!kernel_.probes().has(kSlotKept)) {
+            group.erase(ctx, pasid);
+        }
+        return error;
+    }
+    ctx.spend(kernel_.params().sva_publish);
+    if (!kernel_.probes().has(kPublishedFirst)) {
+        group.publish(ctx, pasid, binding, std::move(handle));
+    }
+    tell_users(ctx, binding);
+    return Errno::Ok;
+}
+
+void Sva::tell_users(ExecContext& ctx, const Binding& binding) {
+    if (binding.process != nullptr) {
+        kernel_.emit(ctx, trace::SvaDomain{kernel_.intern(binding.space), Pasid{binding.id.value()},
+                                           binding.users});
+    }
 }
 
 bool Sva::ignores_refused_get(const Binding& binding) const {
@@ -356,13 +336,14 @@ bool Sva::ignores_refused_get(const Binding& binding) const {
 }
 
 // First device: reference, PASID entry, private data. Undone in reverse order on failure.
-Errno Sva::add_binding(ExecContext& ctx, std::shared_ptr<Binding> binding, Device& device) {
+Errno Sva::add_binding(ExecContext& ctx, std::shared_ptr<Binding> binding, Device& device,
+                       std::shared_ptr<AttachHandle> handle) {
     const bool counted = core_.switches().reference_counts;
     Errno error = counted ? core_.get(ctx, binding->set, binding->id, holder_) : Errno::Ok;
     if (error != Errno::Ok && !ignores_refused_get(*binding)) {
         return error;
     }
-    error = add_device(ctx, *binding, device);
+    error = attach(ctx, *binding, device, std::move(handle));
     if (error == Errno::Ok) {
         error = core_.attach_data(ctx, binding->set, binding->id, binding.get());
     }
@@ -388,22 +369,27 @@ Errno Sva::remove_device(ExecContext& ctx, Binding& binding, Device& device) {
         if (binding.state != State::Live) {
             return Errno::Ebusy;
         }
-        if (!binding.has(device)) {
+        if (!has(binding, device)) {
             return Errno::Enoent;  // somebody else unbound it during the drain
         }
-        if (binding.devices.size() > 1 && !kernel_.probes().has(kUnbindOfOneIsAll)) {
-            binding.devices.erase(
-                std::find(binding.devices.begin(), binding.devices.end(), &device));
-            return device.iommu().teardown(ctx, device, Pasid{binding.id.value()}, false);
+        if (binding.users > 1 && !kernel_.probes().has(kUnbindOfOneIsAll)) {
+            return detach(ctx, binding, device, IommuDriver::TableLock::ForTables);
         }
         binding.state = State::Unbinding;
     }
     return quiesce(ctx, binding);
 }
 
+Errno Sva::detach(ExecContext& ctx, Binding& binding, Device& device, IommuDriver::TableLock hold) {
+    const Pasid pasid{binding.id.value()};
+    const Errno error = device.iommu().teardown(ctx, device, pasid, binding.fpd, hold);
+    device.group()->erase(ctx, pasid);
+    tell_users(ctx, binding);
+    return error;
+}
+
 void Sva::unbind_every_device(ExecContext& ctx, Binding& binding) {
-    const std::vector<Device*> devices = binding.devices;
-    for (Device* device : devices) {
+    for (Device* device : devices_of(binding)) {
         // -EBUSY: a free in progress tears it down; wait for that below.
         static_cast<void>(remove_device(ctx, binding, *device));
     }
@@ -439,15 +425,14 @@ void Sva::tear_down_entries(ExecContext& ctx, Binding& binding) {
                                             kernel_.probes().has(kDrainUnderSpinlock));
     const auto hold =
         throughout ? IommuDriver::TableLock::Throughout : IommuDriver::TableLock::ForTables;
-    for (Device* device : binding.devices) {
-        const Errno error =
-            device->iommu().teardown(ctx, *device, Pasid{binding.id.value()}, binding.fpd, hold);
+    const std::vector<Device*> devices = devices_of(binding);
+    for (Device* device : devices) {
+        const Errno error = detach(ctx, binding, *device, hold);
         binding.result = error != Errno::Ok ? error : binding.result;
-        if (device != binding.devices.front() && kernel_.probes().has(kPutPerDevice)) {
+        if (device != devices.front() && kernel_.probes().has(kPutPerDevice)) {
             core_.put(ctx, binding.set, binding.id, holder_);
         }
     }
-    binding.devices.clear();
 }
 
 // W1: the FREE handler queued it, outside of the allocator lock.
@@ -483,6 +468,9 @@ void Sva::finish(ExecContext& ctx, Binding& binding) {
     core_.detach_data(ctx, binding.id);
     if (core_.switches().reference_counts && !kernel_.probes().has(kMissingPut)) {
         core_.put(ctx, binding.set, binding.id, holder_);
+    }
+    if (binding.process != nullptr) {
+        kernel_.mm_drop(ctx, *binding.process, false);
     }
     binding.state = State::Dead;
     bindings_.erase(binding.id.value());

@@ -5,25 +5,32 @@
 // Orderly unbind and free of an ID in use follow "Decisions" of the design: UNBIND first, then (in
 // ordered work) the PASID entry, caches, page requests, put. The IOMMU's block sits on the global
 // chain; its FREE handler only queues work.
-// Leaves out: mmu notifiers (mappings never end before their process), attach handles, page-request
-// service.
+//
+// A process's bind is iommu_sva_bind_device: one PASID an mm, one handle for each (group, PASID)
+// with a count of binds, one SVA domain for all devices. Handles stand in the groups' PASID arrays
+// and in no list beside (iommu_group.hpp). The mm's structure is held by each domain, and its PASID
+// goes back to the pool with the last reference on it, not at unbind.
+// Leaves out: several SVA domains for one mm (drivers that refuse each other's).
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/exec_context.hpp"
 #include "core/base/result.hpp"
 #include "core/ioasid/ioasid.hpp"
+#include "models/linux/attach_handle.hpp"
 #include "models/linux/iommu_driver.hpp"
 
 namespace ioasim::os {
 
 class Device;
 class IommuBlock;
+class IommuGroup;
 class Kernel;
 struct Process;
 struct SvaBinding;
@@ -37,14 +44,31 @@ public:
     Errno start(ExecContext& ctx);
 
     // --- processes of this kernel ---------------------------------------------------------------
+    // The set of all processes (parameter sva.system_set), taken before units are probed. -ENOSPC:
+    // the pool is smaller; the kernel then runs without PASIDs.
+    Errno reserve_system_set(ExecContext& ctx);
     // From the process's own set, which the first call makes; IDs in [min, max].
     Result<Ioasid> alloc(ExecContext& ctx, Process& process, std::uint32_t min, std::uint32_t max);
     Errno free(ExecContext& ctx, Process& process, Ioasid id);
-    // -ENOENT unknown, -EACCES not of the process's set, -EBUSY bound already or being freed.
+    // The PASID of the mm, allocated for the first device. -ENODEV no group, -EOVERFLOW the mm's
+    // PASID is too wide for the device, -ENOMEM, -ENOSPC the device has no PASIDs or none is free.
+    Result<Ioasid> mm_pasid(ExecContext& ctx, Process& process, const Device& device,
+                            std::uint32_t min, std::uint32_t max);
+    // -ENODEV no group, -ENOENT unknown ID, -EACCES not of the process's set, -EOVERFLOW too wide,
+    // -EBUSY the slot has another mm's handle, another domain or none, or the ID is being freed,
+    // -ENOMEM. The same mm and device again: one user more.
     Errno bind(ExecContext& ctx, Process& process, Device& device, Ioasid id);
+    // One user less; the last one detaches. -ENOENT: not bound.
     Errno unbind(ExecContext& ctx, Process& process, Device& device, Ioasid id);
-    // Everything that the process is bound to, then its set. Part of process exit.
-    void release(ExecContext& ctx, Process& process);
+    // exit_mmap: every PASID entry of the address space is disabled; bindings stay.
+    void mm_release(ExecContext& ctx, Process& process);
+    // Mappings went from the page table: flushes every attached device, before pages are freed.
+    void mm_invalidate(ExecContext& ctx, Process& process, std::uint64_t address,
+                       std::uint64_t bytes);
+    // exit_files: everything that the process is bound to.
+    void unbind_process(ExecContext& ctx, Process& process);
+    // The last mmdrop: its IDs go back. `may_wait`: until they are reclaimed.
+    void mm_gone(ExecContext& ctx, Process& process, bool may_wait);
     bool is_bound(const Process& process, Ioasid id) const;
 
     // --- guest page tables (VFIO nested) --------------------------------------------------------
@@ -83,10 +107,25 @@ private:
     Errno bind_locked(ExecContext& ctx, Process& process, Device& device, Ioasid id);
     Errno bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid id);
     Errno set_entry(ExecContext& ctx, const Binding& binding, Device& device);
-    Errno add_device(ExecContext& ctx, Binding& binding, Device& device);
+    Result<std::shared_ptr<AttachHandle>> shared_handle(ExecContext& ctx, Process& process,
+                                                        IommuGroup& group, Pasid pasid);
+    Result<std::shared_ptr<AttachHandle>> held_handle(ExecContext& ctx, const Process& process,
+                                                      Device& device, Ioasid id);
+    Errno bind_new(ExecContext& ctx, Process& process, Device& device, Ioasid id,
+                   const std::shared_ptr<AttachHandle>& handle);
+    Errno attach(ExecContext& ctx, Binding& binding, Device& device,
+                 std::shared_ptr<AttachHandle> handle);
+    Errno detach(ExecContext& ctx, Binding& binding, Device& device, IommuDriver::TableLock hold);
+    void tell_handle(ExecContext& ctx, const Process& process, const AttachHandle& handle);
+    void tell_users(ExecContext& ctx, const Binding& binding);
+    static bool has(const Binding& binding, const Device& device);
+    std::vector<Device*> devices_of(const Binding& binding) const;
+    std::vector<std::shared_ptr<Binding>> bindings_of_process(const Process& process) const;
+    std::vector<std::pair<Device*, Pasid>> attachments_of(const Process& process) const;
     // Posted driver: a guest bind goes on with an ID that is being freed.
     bool ignores_refused_get(const Binding& binding) const;
-    Errno add_binding(ExecContext& ctx, std::shared_ptr<Binding> binding, Device& device);
+    Errno add_binding(ExecContext& ctx, std::shared_ptr<Binding> binding, Device& device,
+                      std::shared_ptr<AttachHandle> handle);
     Errno remove_device(ExecContext& ctx, Binding& binding, Device& device);
     void unbind_every_device(ExecContext& ctx, Binding& binding);
     std::vector<std::shared_ptr<Binding>> bound_in(const IoasidSet& set) const;
@@ -106,6 +145,7 @@ private:
     WaitQueue reclaim_wait_;
     trace::Name holder_;
     trace::Name vfio_;
+    IoasidSet* system_set_ = nullptr;
     std::map<std::uint32_t, std::shared_ptr<Binding>> bindings_;  // by ID
     std::vector<std::shared_ptr<Binding>> retired_;  // ended; their work items may still be queued
 };

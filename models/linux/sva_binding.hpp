@@ -1,17 +1,18 @@
-// One live PASID of one address space: what sva.cpp keeps for it, and the work items of its end.
+// One live PASID of one address space: the domain that group slots lead to (an SVA domain, or guest
+// page tables), and the work items of its end. Which devices it is attached to stands in the PASID
+// arrays of their groups and nowhere else.
 #pragma once
 
-#include <algorithm>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "core/ioasid/ioasid.hpp"
+#include "models/linux/attach_handle.hpp"
 #include "models/linux/sva.hpp"
 
 namespace ioasim::os {
 
-struct SvaBinding : std::enable_shared_from_this<SvaBinding> {
+struct SvaBinding : PasidDomain, std::enable_shared_from_this<SvaBinding> {
     enum class State : std::uint8_t { Live, Unbinding, Dead };
 
     // A work item that may run until the ordered workqueue says it is done with it.
@@ -37,22 +38,17 @@ struct SvaBinding : std::enable_shared_from_this<SvaBinding> {
         bool running_ = false;
     };
 
-    SvaBinding(Sva& sva, Kernel& kernel, Ioasid ioasid, IoasidSet* owner_set, std::string owner);
+    SvaBinding(Sva& sva, Kernel& kernel, DomainType kind, Ioasid ioasid, IoasidSet* owner_set,
+               std::string owner);
 
-    bool has(const Device& device) const {
-        return std::find(devices.begin(), devices.end(), &device) != devices.end();
-    }
     bool idle() const { return free_work.idle() && teardown_work.idle(); }
 
     Ioasid id;
     IoasidSet* set;
-    std::string space;           // owner of the address space, for ownership events
-    Process* process = nullptr;  // null: guest page tables
     Spid spid = kNoSpid;
     bool spid_attached = false;
     std::uint64_t first_stage = 0;  // machine physical, or guest physical
     const SecondStage* stage2 = nullptr;
-    std::vector<Device*> devices;  // with a live PASID entry
     State state = State::Live;
     bool fpd = false;
     Errno result = Errno::Ok;

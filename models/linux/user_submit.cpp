@@ -87,17 +87,21 @@ Errno UserQueue::make_rings(ExecContext& ctx) {
 Errno UserQueue::make_buffers(ExecContext& ctx, const SubmitRequest& request,
                               SubmitReport& report) {
     const std::uint64_t bytes = std::max<std::uint64_t>(1, request.size);
-    const auto source = process_.mm.map_anonymous(ctx, bytes);
+    const auto buffer = [&](std::uint64_t given) {
+        return given != 0 ? Result<std::uint64_t>(given) : process_.mm.map_anonymous(ctx, bytes);
+    };
+    const auto source = buffer(request.source_buffer);
     if (!source) {
         return source.error();
     }
-    const auto destination = process_.mm.map_anonymous(ctx, bytes);
+    const auto destination = buffer(request.destination_buffer);
     if (!destination) {
         return destination.error();
     }
     report.source = *source;
     report.destination = *destination;
-    return fill_source(ctx, request, *source);
+    // A mapping holds what it holds.
+    return request.source_buffer != 0 ? Errno::Ok : fill_source(ctx, request, *source);
 }
 
 Errno UserQueue::fill_source(ExecContext& ctx, const SubmitRequest& request,
@@ -153,6 +157,9 @@ Errno UserQueue::submit_one(ExecContext& ctx, const SubmitRequest& request, std:
     const std::uint64_t place = descriptors_ + slot * kDescriptorBytes;
     dsa::Descriptor descriptor;
     descriptor.flags = dsa::flag::kRecordAddressValid | dsa::flag::kRequestRecord;
+    if (request.block_on_fault) {
+        descriptor.flags |= dsa::flag::kBlockOnFault;
+    }
     descriptor.opcode = request.opcode;
     descriptor.record = record;
     if (has_buffers(request.opcode)) {

@@ -30,6 +30,10 @@ struct SubmitRequest {
     std::uint64_t count = 1;
     // Byte i of the source is pattern + i + 37 * (i / 4096), modulo 256.
     std::uint64_t pattern = 0;
+    // Mappings of the process to use as buffers; 0: fresh ones.
+    std::uint64_t source_buffer = 0;
+    std::uint64_t destination_buffer = 0;
+    bool block_on_fault = false;
     bool wait = true;
     TimePs timeout;  // for all completions; 0: the parameter
 };

@@ -59,6 +59,7 @@ struct DeviceConfig {
     std::string iommu;
     std::optional<Rid> rid;  // none: assigned in order of listing
     bool ats = false;
+    bool grouped = true;  // false: the kernel has no IOMMU group for it
     std::uint32_t engines = 1;
     std::vector<WorkqueueConfig> workqueues;
     std::string group;                // the IOMMU group; empty: one of its own
@@ -93,13 +94,15 @@ enum class StepKind : std::uint8_t {
     Sleep,   // let `duration` pass
     Spend,   // keep the CPU for `duration`
     Exit,    // the process ends here
-    Kill,    // kill the VM's VMM process `target`
+    Kill,    // kill the VM's VMM process `target`, or the process of a program
     Call,    // `call`
     Bare,    // `bare`, of a bare program
     User,    // `bare`, of a process that uses VFIO
     Unplug,  // take `device` away from the VM
     Open,    // `device`/`workqueue` for the address space of PASID `id`
     Close,
+    Mmap,  // a mapping of `size` under the name `target`
+    Munmap,
     Absent,  // not in this cell
 };
 
@@ -117,7 +120,14 @@ struct Step {
     std::optional<PasidRange> range;
     std::uint64_t data = 0;  // Alloc by a kernel thread: private data
     bool wait = true;        // Submit: wait for the completions before the next step
-    TimePs duration;         // Sleep, Spend; Wait: timeout (0: none)
+    std::string source;      // Submit: mappings to use instead of fresh buffers
+    std::string destination;
+    bool block_on_fault = false;  // Submit: the device may ask for pages
+    bool populate = true;         // Mmap: all pages at once
+    bool writable = true;
+    bool on_storage = false;
+    bool close_files = true;  // Exit: the program closes what it has open
+    TimePs duration;          // Sleep, Spend; Wait: timeout (0: none)
     CoreCall call;
     BareStep bare;
     // The wanted result; any other is a failed expectation. Unset: must succeed.

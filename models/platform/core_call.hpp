@@ -66,6 +66,14 @@ enum class CallKind : std::uint8_t {
     DevAlloc,
     DevFree,
     DevIoctl,
+    // PASID arrays of groups, references on address spaces, faults of devices
+    AttachDomain,
+    DetachDomain,
+    HandleGet,
+    HandleUse,
+    MmGrab,
+    MmDrop,
+    IopfRemove,
     // what surrounds them
     MmExit,
     FailNext,
@@ -89,7 +97,8 @@ enum class CallSubject : std::uint8_t {
     Group,  // a path of the cgroup hierarchy ("/vms/vm1")
     Site,   // a fault site by name
     Lock,
-    Name,  // of a signal
+    Device,
+    Name,  // of a signal, of a handle
     True,
 };
 
@@ -117,6 +126,10 @@ enum class CallArg : std::uint8_t {
     Flags,
     Min,
     Max,
+    Device,
+    Domain,
+    Bare,
+    As,
 };
 
 enum class CallValue : std::uint8_t { Number, Flag, Name, Choice, Id, NumberOrName };

@@ -100,6 +100,14 @@ public:
             case K::DevFree:
             case K::DevIoctl:
                 return device();
+            case K::AttachDomain:
+            case K::DetachDomain:
+            case K::HandleGet:
+            case K::HandleUse:
+            case K::MmGrab:
+            case K::MmDrop:
+            case K::IopfRemove:
+                return perform_sva_call(ctx_, objects_, call_, Pasid{id_.value()});
             case K::MmExit:
             case K::FailNext:
             case K::Lock:

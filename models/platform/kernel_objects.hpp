@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/exec_context.hpp"
@@ -63,6 +64,7 @@ public:
     KernelObjects& operator=(const KernelObjects&) = delete;
 
     IoasidCore& core() { return core_; }
+    os::Kernel& kernel() { return kernel_; }
     trace::Recorder& recorder() { return recorder_; }
     // Shared by kernel threads, blocks and work, as a kernel's globals are.
     Variables& globals() { return globals_; }
@@ -87,6 +89,15 @@ public:
 
     os::CgroupFiles* cgroups() { return cgroups_.get(); }
     IoasidDevice& device() { return device_; }
+
+    // Attach handles that kernel code holds pointers to, by name.
+    void name_handle(const std::string& name, std::shared_ptr<os::AttachHandle> handle) {
+        handles_[name] = std::move(handle);
+    }
+    os::AttachHandle* handle(const std::string& name) const {
+        const auto found = handles_.find(name);
+        return found == handles_.end() ? nullptr : found->second.get();
+    }
 
     // Runs steps of a block or a work item; every step ends with a program.step event of `script`.
     void run_script(ExecContext& ctx, const std::string& script, const std::vector<Step>& steps,
@@ -115,6 +126,7 @@ private:
     std::map<std::string, std::unique_ptr<ScriptAllocator>> allocators_;
     std::map<std::string, std::unique_ptr<SimLock>> locks_;
     std::map<std::string, std::unique_ptr<Flag>> flags_;
+    std::map<std::string, std::shared_ptr<os::AttachHandle>> handles_;
     std::unique_ptr<os::CgroupFiles> cgroups_;
     IoasidDevice device_;
 };
@@ -123,6 +135,9 @@ private:
 // one that returns nothing found, -ENOENT; of a number below zero, -ERANGE.
 StepOutcome perform_call(ExecContext& ctx, KernelObjects& objects, const CoreCall& call,
                          const Caller& caller);
+// Those of them that act on PASID arrays, address spaces and fault queues.
+StepOutcome perform_sva_call(ExecContext& ctx, KernelObjects& objects, const CoreCall& call,
+                             Pasid pasid);
 // alloc and free of kernel code, which name a set.
 StepOutcome perform_alloc(ExecContext& ctx, KernelObjects& objects, const Step& step,
                           const Caller& caller);

@@ -21,6 +21,7 @@
 #include "models/platform/program.hpp"
 #include "models/requester/requester_layout.hpp"
 #include "models/vm/virtual_machine.hpp"
+#include "models/vtd/vtd_params.hpp"
 
 namespace ioasim::platform {
 
@@ -44,6 +45,12 @@ sim::DispatcherParams dispatcher_params(const PlatformConfig& config) {
     sim::DispatcherParams params = resolve(scheduler_param_table(), config, "scheduler");
     params.cpus = config.cpus;
     params.pool = config.programs.size() + config.vms.size() + kServiceTasks;
+    // A unit that takes page requests has a thread and workers.
+    const os::KernelParams host = resolve(os::kernel_param_table(), config, "host");
+    for (const IommuConfig& iommu : config.iommus) {
+        const vtd::VtdParams unit = resolve(vtd::vtd_param_table(), config, iommu.name);
+        params.pool += unit.page_requests ? 1 + host.iopf_workers : 0;
+    }
     return params;
 }
 
@@ -189,6 +196,7 @@ void Platform::Impl::build_host() {
     kernel.memory_bytes = hardware.low_memory_bytes() - kKernelBase;
     host = std::make_unique<os::Kernel>(deps, kernel,
                                         resolve(os::kernel_param_table(), config, "host"));
+    hardware.cpus().set_interrupt_sink(host->interrupts());
     for (std::size_t i = 0; i < config.iommus.size(); ++i) {
         host->add_iommu(config.iommus[i].name, iommu_registers(i));
     }
@@ -199,6 +207,7 @@ void Platform::Impl::build_host() {
         setup.iommu = host->find_iommu(device.iommu);
         setup.rid = rid_of(device, i);
         setup.ats = device.ats;
+        setup.grouped = device.grouped;
         setup.configuration = kConfigurationWindow + pcie::ecam_offset(rid_of(device, i), 0);
         setup.group = device.group;
         setup.firmware = firmware_of(device.firmware);

@@ -55,12 +55,16 @@ public:
         for (const auto& [index, report] : reports_) {
             kept_[index] = {keep(report.source), keep(report.destination)};
         }
-        if (alive() && process_.mm.alive()) {
+        const bool machine_runs = on_host() ? true : alive();
+        if (machine_runs && process_.mm.alive()) {
             if (on_host() && world_.objects.cgroups() != nullptr) {
                 // exit_mm comes first: what follows runs in a task without users of its mm.
                 world_.objects.cgroups()->mm_without_users(process_.mm.token());
             }
-            kernel_.exit_process(ctx, process_, "exit");
+            const bool closes = closes_files_ && !process_.killed;
+            kernel_.exit_process(
+                ctx, process_, process_.killed ? "killed" : "exit",
+                closes ? os::Kernel::ExitOrder::FilesFirst : os::Kernel::ExitOrder::MmFirst);
         }
         leave_cgroup(world_, name_);
     }
@@ -80,6 +84,9 @@ private:
     StepOutcome bind(ExecContext& ctx, const Step& step);
     StepOutcome submit(ExecContext& ctx, const Step& step, std::size_t index);
     StepOutcome file(ExecContext& ctx, const Step& step);
+    StepOutcome map(ExecContext& ctx, const Step& step);
+    StepOutcome unmap(ExecContext& ctx, const Step& step);
+    std::uint64_t mapped(const std::string& name) const;
     std::vector<std::uint8_t> keep(std::uint64_t address) const;
 
     ProgramWorld& world_;
@@ -93,6 +100,8 @@ private:
     Variables variables_;
     std::map<std::size_t, os::SubmitReport> reports_;
     std::map<std::size_t, KeptBuffers> kept_;
+    std::map<std::string, std::uint64_t> mappings_;
+    bool closes_files_ = true;
 };
 
 StepOutcome ProcessActor::bind(ExecContext& ctx, const Step& step) {
@@ -102,9 +111,10 @@ StepOutcome ProcessActor::bind(ExecContext& ctx, const Step& step) {
     }
     std::optional<Ioasid> id = variables_.get(step.id);
     if (!id) {
-        // Native SVA: the first bind of an address space allocates its PASID.
+        // Native SVA: the PASID of the address space, which its first bind allocates.
         const PasidRange range = step.range.value_or(PasidRange{});
-        const Result<Ioasid> fresh = kernel_.sva().alloc(ctx, process_, range.min, range.max);
+        const Result<Ioasid> fresh =
+            kernel_.sva().mm_pasid(ctx, process_, *device, range.min, range.max);
         if (!fresh) {
             return outcome(fresh.error());
         }
@@ -137,7 +147,10 @@ StepOutcome ProcessActor::submit(ExecContext& ctx, const Step& step, std::size_t
     request.pattern = step.pattern;
     request.wait = step.wait;
     request.timeout = step.duration;
+    request.block_on_fault = step.block_on_fault;
     os::SubmitReport& report = reports_[index];
+    request.source_buffer = mapped(step.source);
+    request.destination_buffer = mapped(step.destination);
     const Errno error = queue_.submit(ctx, request, report);
     return {error, report.completed};
 }
@@ -155,6 +168,40 @@ StepOutcome ProcessActor::file(ExecContext& ctx, const Step& step) {
     }
     const std::optional<Ioasid> id = variables_.get(step.id);
     return outcome(id ? files.open(ctx, process_, *device, *queue, *id) : Errno::Enoent);
+}
+
+std::uint64_t ProcessActor::mapped(const std::string& name) const {
+    const auto found = mappings_.find(name);
+    return found == mappings_.end() ? 0 : found->second;
+}
+
+StepOutcome ProcessActor::map(ExecContext& ctx, const Step& step) {
+    ctx.spend(kernel_.params().syscall);
+    os::Mm::Request request;
+    request.bytes = step.size;
+    request.populate = step.populate;
+    request.writable = step.writable;
+    request.on_storage = step.on_storage;
+    const Result<std::uint64_t> address = process_.mm.map(ctx, request);
+    if (!address) {
+        return outcome(address.error());
+    }
+    mappings_[step.target] = *address;
+    return {Errno::Ok, *address};
+}
+
+// The name stays, as a stale pointer does.
+StepOutcome ProcessActor::unmap(ExecContext& ctx, const Step& step) {
+    return outcome(kernel_.unmap(ctx, process_, mapped(step.target)));
+}
+
+StepOutcome kill(ExecContext& ctx, ProgramWorld& world, const std::string& target) {
+    const auto vm = world.vms.find(target);
+    if (vm != world.vms.end()) {
+        return outcome(vm->second->kill(ctx));
+    }
+    os::Process* const process = world.host.find_process(target);
+    return outcome(process == nullptr ? Errno::Esrch : world.host.kill(ctx, *process));
 }
 
 StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_t index) {
@@ -179,10 +226,15 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
             const Errno error = queue_.wait_all(ctx, step.duration, report);
             return {error, report.completed};
         }
-        case StepKind::Kill: {
-            const auto target = world_.vms.find(step.target);
-            return outcome(target == world_.vms.end() ? Errno::Esrch : target->second->kill(ctx));
-        }
+        case StepKind::Kill:
+            return kill(ctx, world_, step.target);
+        case StepKind::Mmap:
+            return map(ctx, step);
+        case StepKind::Munmap:
+            return unmap(ctx, step);
+        case StepKind::Exit:
+            closes_files_ = step.close_files;
+            return {};
         case StepKind::User:
             return vfio_.perform(ctx, step.bare, index, variables_);
         default:
@@ -249,12 +301,14 @@ public:
             return outcome(id);
         }
         if (step.kind == StepKind::Kill) {
-            const auto target = world_.vms.find(step.target);
-            return outcome(target == world_.vms.end() ? Errno::Esrch : target->second->kill(ctx));
+            return kill(ctx, world_, step.target);
         }
         if (step.kind == StepKind::Free && step.set.empty()) {
             const std::optional<Ioasid> id = variables_.get(step.id);
             return outcome(id ? machine_.vmm_free(ctx, *id) : Errno::Enoent);
+        }
+        if (step.kind == StepKind::Exit) {
+            return {};
         }
         if (step.kind == StepKind::Unplug) {
             return outcome(machine_.vmm_unplug(ctx, step.device));
@@ -301,11 +355,10 @@ public:
                 return perform_alloc(ctx, world_.objects, step, caller_);
             case StepKind::Free:
                 return perform_free(ctx, world_.objects, step, caller_);
-            case StepKind::Kill: {
-                const auto target = world_.vms.find(step.target);
-                return outcome(target == world_.vms.end() ? Errno::Esrch
-                                                          : target->second->kill(ctx));
-            }
+            case StepKind::Kill:
+                return kill(ctx, world_, step.target);
+            case StepKind::Exit:
+                return {};
             default:
                 return perform_call(ctx, world_.objects, step.call, caller_);
         }
@@ -380,6 +433,10 @@ std::string step_name(const Step& step) {
             return "open";
         case StepKind::Close:
             return "close";
+        case StepKind::Mmap:
+            return "mmap";
+        case StepKind::Munmap:
+            return "munmap";
         case StepKind::Bare:
         case StepKind::User:
             return bare_spec(step.bare.kind).key;
@@ -414,7 +471,7 @@ void run_program(ExecContext& ctx, trace::Recorder& recorder, const ProgramConfi
             sleep(ctx, actor, step.duration);
         } else if (step.kind == StepKind::Spend) {
             ctx.spend(step.duration);
-        } else if (step.kind != StepKind::Exit) {
+        } else {
             result = actor.perform(ctx, step, i);
         }
         recorder.emit(ctx.source(), trace::StepResult{name, static_cast<std::uint32_t>(i),

@@ -236,9 +236,8 @@ void add_ats(ParamTable<VtdParams>& t) {
     t.count("ats.translations", &VtdParams::ats_translations, 1, 16, 8,
             "Most entries of one translation completion.",
             "VT-d specification 4.1.2 (left to hardware)");
-    t.count("ats.pass_through_level", &VtdParams::pass_through_level, 1, 3, 3,
-            "Page that a completion tells under pass-through: 1 4 KiB, 2 2 MiB, 3 1 GiB.",
-            "VT-d specification 4.1.2 (largest page recommended)");
+    t.timing("ats.pass_through_level", &VtdParams::pass_through_level,
+             "Page that a completion tells under pass-through: 1 4 KiB, 2 2 MiB, 3 1 GiB.");
 }
 
 }  // namespace

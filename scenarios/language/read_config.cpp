@@ -78,6 +78,7 @@ private:
             }
             device.iommu = text_of(item.get("iommu"));
             device.ats = boolean_value(item.get("ats"), false);
+            device.grouped = boolean_value(item.get("grouped"), true);
             device.engines = static_cast<std::uint32_t>(integer_of(item.get("engines"), 1));
             if (const Node* iommu = item.get("iommu")) {
                 r_.known(*iommu, pointer + "/iommu", "IOMMU", iommu_names_, Code::UnknownComponent);
@@ -120,7 +121,7 @@ private:
 
     // A test requester has none of what makes an accelerator.
     void requester(const Node& item, const std::string& pointer) {
-        for (const char* key : {"workqueues", "engines", "ats"}) {
+        for (const char* key : {"workqueues", "engines"}) {
             if (const Node* node = item.get(key)) {
                 r_.report(Code::UnknownKey, node->place, pointer_join(pointer, key),
                           fmt::format("a requester has no {}", quoted(key)));
@@ -308,15 +309,43 @@ private:
     void bare_alone() {
         std::size_t index = 0;
         for (const platform::ProgramConfig& program : config_.programs) {
-            if (program.on == platform::kBare && !config_.without_kernel()) {
+            if (program.on == platform::kBare && !config_.without_kernel() &&
+                !drives_requesters(program)) {
                 const Node& item = items_of(r_.root.get("programs"))[index];
                 r_.report(Code::Platform, item.get("on")->place,
                           pointer_join(pointer_join("/programs", index), "on"),
-                          "a bare program owns the machine: it cannot run beside a kernel");
+                          "a bare program owns the machine: beside a kernel it can only drive test "
+                          "requesters");
                 return;
             }
             ++index;
         }
+    }
+
+    // Registers, configuration space and DMA of test requesters, and nothing else.
+    bool drives_requesters(const platform::ProgramConfig& program) const {
+        const auto of_requester = [this](const platform::Step& step) {
+            if (step.kind != platform::StepKind::Bare) {
+                return true;  // sleep, spend, exit
+            }
+            const std::vector<std::string>& names = words_.requesters;
+            const std::string of = step.bare.name("of");
+            switch (step.bare.kind) {
+                case platform::BareKind::Dma:
+                case platform::BareKind::DmaWait:
+                    return true;
+                case platform::BareKind::MmioWrite:
+                case platform::BareKind::MmioRead:
+                case platform::BareKind::MmioPoll:
+                case platform::BareKind::ConfigWrite:
+                case platform::BareKind::ConfigRead:
+                case platform::BareKind::ConfigPoll:
+                    return std::find(names.begin(), names.end(), of) != names.end();
+                default:
+                    return false;
+            }
+        };
+        return std::all_of(program.steps.begin(), program.steps.end(), of_requester);
     }
 
     void bare_options(const Node& item, const std::string& pointer, StepPlace place,
@@ -407,6 +436,7 @@ private:
         }
         words_.sets = words_.vms;
         words_.sets.emplace_back("host");
+        words_.sets.emplace_back("host/sva");  // of all processes, where that is so
         // A process's set bears its name.
         for (const Node& program : items_of(r_.root.get("programs"))) {
             if (text_of(program.get("on")) == "host") {

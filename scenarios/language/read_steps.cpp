@@ -28,7 +28,7 @@ constexpr StepName kSteps[] = {
     {"unbind", StepKind::Unbind}, {"submit", StepKind::Submit}, {"wait", StepKind::Wait},
     {"sleep", StepKind::Sleep},   {"spend", StepKind::Spend},   {"exit", StepKind::Exit},
     {"kill", StepKind::Kill},     {"unplug", StepKind::Unplug}, {"open", StepKind::Open},
-    {"close", StepKind::Close},
+    {"close", StepKind::Close},   {"mmap", StepKind::Mmap},     {"munmap", StepKind::Munmap},
 };
 
 class StepReader {
@@ -172,10 +172,15 @@ private:
                 if (subject.is(Node::Kind::Boolean) && !subject.boolean) {
                     r_.report(Code::NotAChoice, subject.place, pointer, "\"exit\" is true");
                 }
+                step.close_files = boolean_value(item.get("close_files"), true);
                 return;
             case StepKind::Kill:
-                r_.known(subject, pointer, "virtual machine", words_.vms, Code::UnknownComponent);
+                victim(subject, pointer);
                 step.target = text_of(&subject);
+                return;
+            case StepKind::Mmap:
+            case StepKind::Munmap:
+                mapping(item, subject, pointer, step);
                 return;
             case StepKind::Unplug:
                 r_.known(subject, pointer, "device", words_.devices, Code::UnknownComponent);
@@ -240,9 +245,45 @@ private:
         if (const Node* pasid = node.get("pasid")) {
             step.id = id(*pasid, pointer + "/pasid");
         }
+        step.block_on_fault = boolean_value(node.get("block_on_fault"), false);
+        if (const Node* source = node.get("source")) {
+            known_mapping(*source, pointer + "/source");
+            step.source = text_of(source);
+        }
+        if (const Node* destination = node.get("destination")) {
+            known_mapping(*destination, pointer + "/destination");
+            step.destination = text_of(destination);
+        }
         if (const Node* to = node.get("to")) {
             workqueue(*to, pointer + "/to", step);
         }
+    }
+
+    void victim(const Node& node, const std::string& pointer) {
+        std::vector<std::string> names = words_.vms;
+        for (const std::string& program : words_.programs) {
+            if (program.rfind("host/", 0) == 0 && program.rfind("host/kernel/", 0) != 0) {
+                names.push_back(program);
+            }
+        }
+        r_.known(node, pointer, "virtual machine or process", names, Code::UnknownComponent);
+    }
+
+    void mapping(const Node& item, const Node& subject, const std::string& pointer, Step& step) {
+        step.target = text_of(&subject);
+        if (step.kind == StepKind::Munmap) {
+            known_mapping(subject, pointer);
+            return;
+        }
+        mappings_.push_back(step.target);
+        step.size = size_of(item.get("size"), kPageSize);
+        step.populate = boolean_value(item.get("populate"), true);
+        step.writable = boolean_value(item.get("writable"), true);
+        step.on_storage = boolean_value(item.get("on_storage"), false);
+    }
+
+    void known_mapping(const Node& node, const std::string& pointer) {
+        r_.known(node, pointer, "mapping", mappings_, Code::UnknownComponent);
     }
 
     // "dsa0/wq0"
@@ -320,12 +361,16 @@ private:
                 r_.known(node, pointer, "lock", words_.locks, Code::UnknownComponent);
                 break;
             case CallSubject::Mm:
-                if (kind == platform::CallKind::MmExit) {
+                if (kind == platform::CallKind::MmExit || kind == platform::CallKind::MmGrab ||
+                    kind == platform::CallKind::MmDrop) {
                     r_.known(node, pointer, "address space", words_.mms, Code::UnknownComponent);
                 }
                 break;
             case CallSubject::Group:
                 group_path(node, pointer);
+                break;
+            case CallSubject::Device:
+                r_.known(node, pointer, "device", words_.devices, Code::UnknownComponent);
                 break;
             case CallSubject::Site:
                 r_.known(node, pointer, "fault site", fault_sites(), Code::UnknownComponent);
@@ -365,6 +410,9 @@ private:
         if (argument.arg == CallArg::Mm && by_mm) {
             r_.known(value, pointer, "address space", words_.mms, Code::UnknownComponent);
         }
+        if (argument.arg == CallArg::Device) {
+            r_.known(value, pointer, "device", words_.devices, Code::UnknownComponent);
+        }
         if (argument.arg == CallArg::Process) {
             r_.known(value, pointer, "program", words_.programs, Code::UnknownComponent);
         }
@@ -394,6 +442,7 @@ private:
     StepPlace place_;
     std::set<std::string> variables_;
     MadeNames made_;
+    std::vector<std::string> mappings_;  // of a process
 };
 
 void collect_from(const Node* list, bool kernel, StepWords& words) {
@@ -406,7 +455,9 @@ void collect_from(const Node* list, bool kernel, StepWords& words) {
             if (spec.subject == CallSubject::NewSet) {
                 words.sets.push_back(text_of(subject));
             }
-            if (spec.subject == CallSubject::Mm && spec.kind != platform::CallKind::MmExit) {
+            if (spec.subject == CallSubject::Mm && spec.kind != platform::CallKind::MmExit &&
+                spec.kind != platform::CallKind::MmGrab &&
+                spec.kind != platform::CallKind::MmDrop) {
                 words.mms.push_back(text_of(subject));
             }
             // Who makes a set, opens the file or asks for an ID has an address space, or means one.
@@ -483,92 +534,6 @@ platform::PasidRange read_range(Reading& reading, const Node* node, const std::s
 std::vector<Step> read_steps(Reading& reading, const StepWords& words, const Node* list,
                              const std::string& pointer, StepPlace place) {
     return StepReader(reading, words, place).read(list, pointer);
-}
-
-void read_kernel_names(Reading& reading, StepWords& words) {
-    const Node* kernel = reading.root.get("kernel");
-    words.locks.emplace_back("allocator");
-    if (kernel == nullptr) {
-        return;
-    }
-    const auto names = [kernel](const char* key, std::vector<std::string>& out) {
-        const std::vector<std::string> found = item_names(kernel->get(key));
-        out.insert(out.end(), found.begin(), found.end());
-    };
-    names("blocks", words.blocks);
-    names("works", words.works);
-    names("allocators", words.allocators);
-    names("locks", words.locks);
-}
-
-namespace {
-
-int priority_of(const Node* node) {
-    if (node == nullptr) {
-        return 0;
-    }
-    if (node->is(Node::Kind::Number)) {
-        return static_cast<int>(integer_of(node, 0));
-    }
-    const char* const names[] = {"LAST", "DEVICE", "IOMMU", "CPU"};
-    const auto* const found = std::find(std::begin(names), std::end(names), text_of(node));
-    return static_cast<int>(found - std::begin(names)) % 4;
-}
-
-platform::BlockConfig read_block(Reading& reading, const StepWords& words, const Node& item,
-                                 const std::string& pointer) {
-    platform::BlockConfig block;
-    block.name = text_of(item.get("name"));
-    block.priority = priority_of(item.get("priority"));
-    block.cost = time_of(item.get("cost"), TimePs{});
-    if (const Node* on = item.get("on")) {
-        for (const auto& member : on->members) {
-            block.on[member.key] = read_steps(reading, words, &member.value,
-                                              pointer + "/on/" + member.key, StepPlace::Script);
-        }
-    }
-    if (const Node* returns = item.get("returns")) {
-        for (const auto& member : returns->members) {
-            block.returns[member.key] = text_of(&member.value);
-        }
-    }
-    return block;
-}
-
-}  // namespace
-
-platform::KernelCodeConfig read_kernel_code(Reading& reading, const StepWords& words) {
-    platform::KernelCodeConfig code;
-    const Node* kernel = reading.root.get("kernel");
-    if (kernel == nullptr) {
-        return code;
-    }
-    std::size_t index = 0;
-    for (const Node& item : items_of(kernel->get("blocks"))) {
-        code.blocks.push_back(
-            read_block(reading, words, item, pointer_join("/kernel/blocks", index++)));
-    }
-    index = 0;
-    for (const Node& item : items_of(kernel->get("works"))) {
-        code.works.push_back(
-            {text_of(item.get("name")),
-             read_steps(reading, words, item.get("steps"),
-                        pointer_join("/kernel/works", index++) + "/steps", StepPlace::Script)});
-    }
-    for (const Node& item : items_of(kernel->get("allocators"))) {
-        platform::AllocatorConfig allocator;
-        allocator.name = text_of(item.get("name"));
-        allocator.functions = text_of(item.get("functions"), allocator.name);
-        allocator.cost = time_of(item.get("cost"), TimePs{});
-        for (const Node& number : items_of(item.get("gives"))) {
-            allocator.gives.push_back(static_cast<std::uint32_t>(integer_of(&number, 0)));
-        }
-        code.allocators.push_back(std::move(allocator));
-    }
-    for (const Node& item : items_of(kernel->get("locks"))) {
-        code.locks.push_back({text_of(item.get("name")), text_of(item.get("kind")) == "mutex"});
-    }
-    return code;
 }
 
 }  // namespace ioasim::scenario

@@ -71,6 +71,9 @@ const Type& matrix_type();
 const Type& firmware_type();
 // The steps of bare programs and of VFIO users, from the platform's table of them.
 std::vector<Case> bare_cases();
+// Mappings of a process, and what a submission may say of them.
+std::vector<Case> mapping_cases();
+std::vector<Field> submission_mappings();
 
 // Every key of `node` against `type`; messages go to `diagnostics`.
 void validate(const Node& node, const Type& type, const std::string& pointer,

@@ -150,7 +150,8 @@ const Type& platform_type() {
          {"iommu", &text("the name of an IOMMU", 1), true, "the IOMMU it sits behind", ""},
          {"rid", &text("a requester id (\"00:01.0\")", 1), false,
           "requester id (default: in order of listing)", ""},
-         {"ats", &boolean(), false, "the device has a TLB of its own (ATS)", "false"},
+         {"ats", &boolean(), false, "it has a TLB of its own (ATS), page requests too", "false"},
+         {"grouped", &boolean(), false, "the kernel has an IOMMU group for it", "true"},
          {"engines", &integer(1, 8), false, "engines", "1"},
          {"kind", &choice({"dsa", "requester"}), false,
           "an accelerator, or a function that bare programs drive as they like", "\"dsa\""},
@@ -281,6 +282,11 @@ const Type& condition_type() {
     return t;
 }
 
+template <class T>
+void append(std::vector<T>& list, std::vector<T> more) {
+    list.insert(list.end(), more.begin(), more.end());
+}
+
 const Type& make_step_type() {
     Type& step = make(Kind::Cases, "a step");
     step.definition = "step";
@@ -289,16 +295,16 @@ const Type& make_step_type() {
     const Type& variable = name("a variable", "_");
     const Type& completions = choice({"completions"});
     const Type& queue = text("a workqueue (\"dsa0/wq0\")", 1);
-    const Type& submit =
-        object("a submission",
-               {{"to", &queue, true, "device and workqueue", ""},
-                {"pasid", &id_type(), true, "the address space of the descriptors", ""},
-                {"op", &choice({"memmove", "noop"}), false, "operation", "\"memmove\""},
-                {"size", &size(1, 1ULL << 31U), false, "bytes of one descriptor", "\"4KiB\""},
-                {"count", &integer(1, 10'000'000), false, "descriptors", "1"},
-                {"pattern", &integer(0, 255), false, "first byte of the source data", "0"},
-                {"wait", &boolean(), false, "wait for all completion records before the next step",
-                 "true"}});
+    Type& submit = make(Kind::Object, "a submission");
+    submit.fields = {{"to", &queue, true, "device and workqueue", ""},
+                     {"pasid", &id_type(), true, "the address space of the descriptors", ""},
+                     {"op", &choice({"memmove", "noop"}), false, "operation", "\"memmove\""},
+                     {"size", &size(1, 1ULL << 31U), false, "bytes of one descriptor", "\"4KiB\""},
+                     {"count", &integer(1, 10'000'000), false, "descriptors", "1"},
+                     {"pattern", &integer(0, 255), false, "first byte of the source data", "0"},
+                     {"wait", &boolean(), false,
+                      "wait for all completion records before the next step", "true"}};
+    append(submit.fields, submission_mappings());
     step.cases = {
         {"alloc",
          &variable,
@@ -332,21 +338,18 @@ const Type& make_step_type() {
            ""}}},
         {"sleep", &time(1, 1000 * kSecond), "let this time pass", {}},
         {"spend", &time(1, 1000 * kSecond), "keep the CPU busy for this time", {}},
-        {"exit", &boolean(), "the process ends here (true)", {}},
-        {"kill",
-         &text("the name of a virtual machine", 1),
-         "kill the VMM process of this virtual machine",
-         {}},
+        {"exit",
+         &boolean(),
+         "the process ends here (true)",
+         {{"close_files", &boolean(), false, "first it closes what it has open (host)", "true"}}},
+        {"kill", &text("a virtual machine or a program", 1), "kill its VMM, or this process", {}},
         {"unplug",
          &device,
          "VMM: take an assigned device away from the running virtual machine",
          {}}};
-    for (Case& call : call_cases()) {
-        step.cases.push_back(std::move(call));
-    }
-    for (Case& bare : bare_cases()) {
-        step.cases.push_back(std::move(bare));
-    }
+    append(step.cases, call_cases());
+    append(step.cases, mapping_cases());
+    append(step.cases, bare_cases());
     step.fields = {{"error", &wanted_error(), false,
                     "the error number this step must end with (default: it must succeed); "
                     "\"any\": whatever comes, expectations judge it",

@@ -43,6 +43,8 @@ bool exists_in(StepKind kind, StepPlace place) {
             return place == StepPlace::Vmm;
         case StepKind::Open:
         case StepKind::Close:
+        case StepKind::Mmap:
+        case StepKind::Munmap:
         case StepKind::User:
             return place == StepPlace::HostProcess;
         case StepKind::Call:

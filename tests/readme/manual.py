@@ -21,7 +21,7 @@ KERNEL = {
     "blocks": [{"name": "vdcm"}], "works": [{"name": "drain", "steps": [{"spend": "1us"}]}],
     "allocators": [{"name": "vcmd"}], "locks": [{"name": "mutex"}],
 }
-PROCESS_STEPS = ("bind", "unbind", "submit", "wait", "open", "close")
+PROCESS_STEPS = ("bind", "unbind", "submit", "wait", "open", "close", "mmap", "munmap")
 
 
 def place(step):
@@ -33,6 +33,7 @@ def scenario(steps, expect, on="vm1/vmm"):
     """One in which the steps and expectations of the manual have a meaning."""
     first = [{"alloc": "A", "set": "vm1"}] if on == "host/kernel" else [{"alloc": "A"}]
     first += [{"set_alloc": "S", "token": 1}] if on == "host/kernel" else []
+    first += [{"mmap": "buf"}] if on == "host" else []
     return {
         "version": 1, "name": "snippet", "purpose": "of the manual", "platform": PLATFORM,
         "vms": [{"name": "vm1"}], "kernel": KERNEL,

@@ -122,6 +122,7 @@ public:
     int submissions = 0;
     std::uint64_t ia32_pasid = 0;
     int ipis = 0;
+    std::uint64_t& hardware_register(std::uint64_t pa) { return registers_[pa]; }
     std::function<cpu::EnqResult(const cpu::CpuState&, Hpa, const cpu::Descriptor64&)> on_enqcmd;
 
 private:
@@ -149,6 +150,9 @@ private:
             case vtd::reg::kFsts:
                 registers_[pa] &= ~value;
                 serve(base);
+                break;
+            case vtd::reg::kPrs:
+                registers_[pa] &= ~value;
                 break;
             case vtd::reg::kIqt:
                 registers_[pa] = value;
@@ -206,6 +210,14 @@ public:
     void spawn(const std::string&, MachinePort*, std::function<void(ExecContext&)> body) override {
         spawned.push_back(std::move(body));
     }
+    // Services never end: a test calls what they would do.
+    void spawn_service(const std::string&, MachinePort*,
+                       std::function<void(ExecContext&)>) override {
+        ++services;
+    }
+    void wake_all(WaitQueue&) override { ++wakes; }
+    int services = 0;
+    int wakes = 0;
     std::vector<std::function<void(ExecContext&)>> spawned;
 };
 
@@ -260,7 +272,7 @@ struct Host {
     explicit Host(const std::vector<const Defect*>& defects = {}, Switches switches = {},
                   std::function<void(FakeMachine&, KernelConfig&)> adjust = {},
                   const KernelParams& params = kernel_param_table().defaults(),
-                  const std::function<void(Kernel&)>& more = {}) {
+                  const std::function<void(Kernel&)>& more = {}, std::uint32_t capacity = 0) {
         recorder.source("host/test");
         recorder.begin_software();  // events in the order in which the code emits them
         for (const Defect* defect : defects) {
@@ -268,6 +280,9 @@ struct Host {
         }
         core = std::make_unique<IoasidCore>("host", IoasidParams::zero_time(), switches, recorder,
                                             probes);
+        if (capacity != 0) {
+            core->install_capacity(ctx, capacity);
+        }
         KernelConfig config{"host", kMemoryBase, std::uint64_t{64} << 20U, false, false};
         if (adjust) {
             adjust(machine, config);

@@ -63,6 +63,16 @@ TEST_CASE("profile: every value has the unit and range of its parameter and lies
     }
 }
 
+TEST_CASE("profile: what the default profile has is the default of its parameter") {
+    for (const TimingValue& value : timing_profiles().front().values) {
+        INFO(value.component << "." << value.path);
+        const ParamInfo* const info = param_of(value);
+        REQUIRE(info != nullptr);
+        CHECK(value.value == param_text(*info, info->initial));
+        CHECK(value.source == info->source);
+    }
+}
+
 TEST_CASE("profile: every latency and rate of the models is in the default profile") {
     std::set<std::string> named;
     for (const TimingValue& value : timing_profiles().front().values) {

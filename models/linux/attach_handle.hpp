@@ -1,0 +1,44 @@
+// What stands in a slot of a group's PASID array (Linux: struct iommu_domain, struct
+// iommu_attach_handle, struct iommu_sva). The handle lives from attach to detach: a pointer to it
+// is good only as long as its holder keeps the two from running.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "core/base/types.hpp"
+
+namespace ioasim::os {
+
+class Device;
+struct Process;
+
+enum class DomainType : std::uint8_t { Any, Sva, Nested, Unmanaged };
+
+inline const char* name_of(DomainType type) {
+    constexpr const char* kNames[] = {"any", "sva", "nested", "unmanaged"};
+    return kNames[static_cast<std::size_t>(type)];
+}
+
+// One I/O address space that PASIDs of devices may lead to.
+struct PasidDomain {
+    PasidDomain(DomainType kind, std::string address_space)
+        : type(kind), space(std::move(address_space)) {}
+
+    DomainType type;
+    std::string space;           // owner of the address space, for events
+    Process* process = nullptr;  // SVA: whose page tables
+    std::uint32_t users = 0;     // devices that it is attached to
+};
+
+struct AttachHandle {
+    std::uint64_t serial = 0;  // no two of a run are equal
+    PasidDomain* domain = nullptr;
+    Device* device = nullptr;
+    Pasid pasid;
+    std::uint32_t users = 0;  // SVA: binds of the same address space and device
+    bool attached = false;    // false: detached, whoever uses it now uses freed memory
+};
+
+}  // namespace ioasim::os

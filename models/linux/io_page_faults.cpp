@@ -1,0 +1,230 @@
+#include "models/linux/io_page_faults.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/trace/ioasid_events.hpp"
+#include "core/trace/sva_events.hpp"
+#include "models/linux/device.hpp"
+#include "models/linux/kernel.hpp"
+#include "models/linux/linux_probes.hpp"
+
+namespace ioasim::os {
+namespace {
+
+const char* name_of(IopfCode code) {
+    switch (code) {
+        case IopfCode::Success:
+            return "success";
+        case IopfCode::Invalid:
+            return "invalid";
+        case IopfCode::Failure:
+            return "failure";
+    }
+    return "?";
+}
+
+}  // namespace
+
+IoPageFaults::IoPageFaults(Kernel& kernel, IommuDriver& unit)
+    : kernel_(kernel),
+      unit_(unit),
+      work_(kernel.name() + "/iopf-" + unit.name()),
+      idle_(kernel.name() + "/iopf-" + unit.name() + " idle") {}
+
+void IoPageFaults::start_workers() {
+    for (std::uint64_t i = 0; i < kernel_.params().iopf_workers; ++i) {
+        kernel_.scheduler().spawn_service(
+            fmt::format("{}/kworker/iopf-{}-{}", kernel_.name(), unit_.name(), i),
+            kernel_.task_port(), [this](ExecContext& ctx) {
+                while (true) {
+                    while (!run_one(ctx)) {
+                        ctx.wait(work_);
+                    }
+                }
+            });
+    }
+}
+
+// --- report -------------------------------------------------------------------------------------
+
+// Null: nobody handles faults of this PASID.
+std::shared_ptr<AttachHandle> IoPageFaults::handle_of(ExecContext& ctx, Device& device,
+                                                      const vtd::PageRequest& request) {
+    if (!request.has_pasid || device.group() == nullptr) {
+        return nullptr;
+    }
+    const auto handle = device.group()->handle_get(ctx, request.pasid, DomainType::Any);
+    return handle && (*handle)->domain->type == DomainType::Sva ? *handle : nullptr;
+}
+
+Errno IoPageFaults::report(ExecContext& ctx, Device& device, const vtd::PageRequest& request) {
+    Frame frame{ctx, "report_device_fault"};
+    const std::shared_ptr<AttachHandle> handle = handle_of(ctx, device, request);
+    if (handle == nullptr) {
+        if (request.last) {
+            static_cast<void>(take_partials(device, request.group));
+            answer(ctx, device.name(), request, IopfCode::Invalid, "no_handle");
+        }
+        return Errno::Einval;
+    }
+    if (!request.last) {
+        if (kernel_.probes().fails(kPartialAllocation)) {
+            kernel_.emit(ctx, trace::IopfDropped{kernel_.intern(device.name()), 1,
+                                                 kernel_.intern("no_memory")});
+            return Errno::Enomem;
+        }
+        partials_[device.rid().value()].push_back(request);
+        return Errno::Ok;
+    }
+    auto group = std::make_shared<Group>();
+    group->device = &device;
+    group->handle = handle;
+    group->pages = take_partials(device, request.group);
+    const bool mixed = std::any_of(
+        group->pages.begin(), group->pages.end(),
+        [&request](const vtd::PageRequest& page) { return page.pasid != request.pasid; });
+    group->pages.push_back(request);
+    kernel_.emit(ctx, trace::IopfGroup{kernel_.intern(device.name()), request.pasid, request.group,
+                                       static_cast<std::uint32_t>(group->pages.size()), mixed});
+    if (kernel_.probes().fails(kGroupAllocation)) {
+        respond(ctx, *group, IopfCode::Failure, "no_memory");
+        return Errno::Ok;
+    }
+    if (kernel_.probes().fails(kHandlerRefusal)) {
+        if (!kernel_.probes().has(kRefusalUnanswered)) {
+            respond(ctx, *group, IopfCode::Failure, "refused");
+        }
+        return Errno::Ok;
+    }
+    pending_.push_back(group);
+    queue_.push_back(std::move(group));
+    ctx.wake_one(work_);
+    return Errno::Ok;
+}
+
+std::vector<vtd::PageRequest> IoPageFaults::take_partials(Device& device, std::uint16_t group) {
+    std::vector<vtd::PageRequest>& all = partials_[device.rid().value()];
+    std::vector<vtd::PageRequest> taken;
+    const auto of_group = [group](const vtd::PageRequest& page) { return page.group == group; };
+    std::copy_if(all.begin(), all.end(), std::back_inserter(taken), of_group);
+    all.erase(std::remove_if(all.begin(), all.end(), of_group), all.end());
+    return taken;
+}
+
+void IoPageFaults::discard_partials(ExecContext& ctx) {
+    for (auto& [rid, pages] : partials_) {
+        const Device* const device = kernel_.find_device(unit_, Rid{rid});
+        if (!pages.empty() && device != nullptr) {
+            kernel_.emit(ctx, trace::IopfDropped{kernel_.intern(device->name()),
+                                                 static_cast<std::uint32_t>(pages.size()),
+                                                 kernel_.intern("overflow")});
+        }
+        pages.clear();
+    }
+}
+
+std::size_t IoPageFaults::partials(const Device& device) const {
+    const auto found = partials_.find(device.rid().value());
+    return found == partials_.end() ? 0 : found->second.size();
+}
+
+// --- answers ------------------------------------------------------------------------------------
+
+void IoPageFaults::answer(ExecContext& ctx, const std::string& device, const vtd::PageRequest& last,
+                          IopfCode code, const char* why) {
+    kernel_.emit(ctx, trace::IopfResponse{kernel_.intern(device), last.pasid, last.group,
+                                          kernel_.intern(name_of(code)), kernel_.intern(why)});
+    const auto wire = code == IopfCode::Failure
+                          ? static_cast<vtd::PageResponse>(kernel_.params().iopf_failure_code)
+                          : static_cast<vtd::PageResponse>(code);
+    static_cast<void>(unit_.queue().submit(
+        ctx, {vtd::page_group_response(last.rid, last.group, wire, last.has_pasid, last.pasid)}));
+}
+
+void IoPageFaults::respond(ExecContext& ctx, Group& group, IopfCode code, const char* why) {
+    if (std::exchange(group.answered, true) && !kernel_.probes().has(kAnsweredTwice)) {
+        return;
+    }
+    answer(ctx, group.device->name(), group.last(), code, why);
+}
+
+void IoPageFaults::remove_device(ExecContext& ctx, Device& device) {
+    std::vector<vtd::PageRequest>& pages = partials_[device.rid().value()];
+    if (!pages.empty()) {
+        kernel_.emit(ctx, trace::IopfDropped{kernel_.intern(device.name()),
+                                             static_cast<std::uint32_t>(pages.size()),
+                                             kernel_.intern("removed")});
+    }
+    pages.clear();
+    const std::vector<std::shared_ptr<Group>> left = pending_;
+    for (const auto& group : left) {
+        if (group->device == &device) {
+            respond(ctx, *group, IopfCode::Invalid, "removed");
+        }
+    }
+}
+
+// --- handling -----------------------------------------------------------------------------------
+
+bool IoPageFaults::run_one(ExecContext& ctx) {
+    if (queue_.empty()) {
+        return false;
+    }
+    const std::shared_ptr<Group> group = queue_.front();
+    queue_.pop_front();
+    handle(ctx, *group);
+    pending_.erase(std::remove(pending_.begin(), pending_.end(), group), pending_.end());
+    ctx.wake_all(idle_);
+    return true;
+}
+
+void IoPageFaults::handle(ExecContext& ctx, Group& group) {
+    Frame frame{ctx, "iommu_sva_handle_iopf"};
+    IopfCode code = IopfCode::Success;
+    const char* why = "present";
+    for (const vtd::PageRequest& page : group.pages) {
+        if (code != IopfCode::Success && !kernel_.probes().has(kErrorNotSticky)) {
+            break;
+        }
+        code = fix(ctx, group, page, why);
+    }
+    respond(ctx, group, code, why);
+}
+
+IopfCode IoPageFaults::fix(ExecContext& ctx, Group& group, const vtd::PageRequest& page,
+                           const char*& why) {
+    if (!group.handle->attached) {
+        // The drain of unbind waits for this very work: a handle is never gone before.
+        kernel_.emit(ctx, trace::IoasidHazard{
+                              kernel_.intern(kernel_.name()), trace::IoasidHazardKind::FreedObject,
+                              kernel_.intern(ctx.name()), kernel_.intern("attach_handle"),
+                              kernel_.intern(ctx.call_chain())});
+        why = "detached";
+        return IopfCode::Invalid;
+    }
+    Process& process = *group.handle->domain->process;
+    const Mm::Fault fault = process.mm.handle_fault(ctx, page.address, page.write, page.execute);
+    why = name_of(fault);
+    kernel_.emit(ctx, trace::IopfFault{kernel_.intern(process.name), Iova{page.address}, page.write,
+                                       kernel_.intern(why)});
+    return fault <= Mm::Fault::Major ? IopfCode::Success : IopfCode::Invalid;
+}
+
+Errno IoPageFaults::flush(ExecContext& ctx, TimePs deadline) {
+    if (kernel_.probes().has(kFaultWorkNotFlushed)) {
+        return Errno::Ok;
+    }
+    const std::vector<std::shared_ptr<Group>> before = pending_;
+    for (const auto& group : before) {
+        while (std::find(pending_.begin(), pending_.end(), group) != pending_.end()) {
+            if (ctx.now() >= deadline) {
+                return Errno::Etimedout;
+            }
+            ctx.wait_until(idle_, std::min(deadline, ctx.now() + kernel_.params().flush_poll));
+        }
+    }
+    return Errno::Ok;
+}
+
+}  // namespace ioasim::os

@@ -1,0 +1,61 @@
+// Memory that a process maps by name, as keys and types of the language.
+#include <deque>
+#include <utility>
+
+#include "scenarios/language/schema.hpp"
+
+namespace ioasim::scenario {
+namespace {
+
+using Kind = Type::Kind;
+
+Type& make(Kind kind, std::string what) {
+    static std::deque<Type> all;
+    all.emplace_back();
+    all.back().kind = kind;
+    all.back().what = std::move(what);
+    return all.back();
+}
+
+const Type& mapping_name() {
+    Type& t = make(Kind::Name, "the name of a mapping");
+    t.charset = "_";
+    return t;
+}
+const Type& boolean() {
+    static const Type& t = make(Kind::Boolean, "true or false");
+    return t;
+}
+const Type& bytes() {
+    Type& t = make(Kind::Size, "a size (\"4KiB\")");
+    t.low = 1;
+    t.high = 1ULL << 31U;
+    return t;
+}
+
+}  // namespace
+
+std::vector<Case> mapping_cases() {
+    return {
+        {"mmap",
+         &mapping_name(),
+         "host: map anonymous memory under this name",
+         {{"size", &bytes(), false, "bytes", "\"4KiB\""},
+          {"populate", &boolean(), false, "all pages at once; else when they are touched", "true"},
+          {"writable", &boolean(), false, "it may be written", "true"},
+          {"on_storage", &boolean(), false, "a page that is missing is read from storage first",
+           "false"}}},
+        {"munmap", &mapping_name(), "unmap it; the name then leads to freed memory", {}},
+    };
+}
+
+std::vector<Field> submission_mappings() {
+    return {{"source", &mapping_name(), false,
+             "a mapping to read from, as it is (default: a fresh buffer, filled)", ""},
+            {"destination", &mapping_name(), false,
+             "a mapping to write to (default: a fresh buffer)", ""},
+            {"block_on_fault", &boolean(), false,
+             "the device waits for pages that it lacks and asks for them", "false"}};
+}
+
+}  // namespace ioasim::scenario
