@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <iterator>
 
+#include "core/base/units.hpp"
 #include "scenarios/language/compose.hpp"
 #include "scenarios/language/read_steps.hpp"
 #include "scenarios/language/step_places.hpp"
-#include "scenarios/language/units.hpp"
 
 namespace ioasim::scenario {
 
