@@ -47,6 +47,12 @@ const ParamTable<CpuParams>& cpu_param_table() {
         t.time("clflushopt", &CpuParams::flush, 0_ps, 10_us, 4_ns,
                "CLFLUSHOPT: each line that leaves the caches",
                "modelling choice: as a line that copying software writes");
+        t.time("wbinvd", &CpuParams::wbinvd, 0_ps, 100_ms, 50_us,
+               "WBINVD: looking through caches in which nothing is",
+               "modelling choice: 32768 lines of a 2-MiB cache at about a cycle each, and the wait "
+               "for external caches");
+        t.time("wbinvd.line", &CpuParams::wbinvd_line, 0_ps, 10_us, 4_ns,
+               "WBINVD: each line that leaves the caches", "modelling choice: as CLFLUSHOPT");
         t.time(
             "completion", &CpuParams::completion, 0_ps, 10_us, 40_ns,
             "a completion back at the core until the instruction retires",

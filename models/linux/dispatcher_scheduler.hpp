@@ -19,7 +19,13 @@ public:
     }
     void spawn(const std::string& name, MachinePort* port,
                std::function<void(ExecContext&)> body) override {
+        spawn_on(-1, name, port, std::move(body));
+    }
+    void move(ExecContext& ctx, std::size_t cpu) override { dispatcher_.move(ctx, cpu); }
+    void spawn_on(int cpu, const std::string& name, MachinePort* port,
+                  std::function<void(ExecContext&)> body) override {
         sim::TaskOptions options;
+        options.cpu = cpu;
         options.name = name;
         options.port = port;
         dispatcher_.spawn(options, sim::Simulation::now() + TimePs{1}, std::move(body));

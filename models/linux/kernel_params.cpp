@@ -63,6 +63,14 @@ void add_vm_host(ParamTable<P>& t) {
     t.time("kvm.late_clear_poll", &P::late_clear_poll, 1_ps, 1_ms, 500_ns,
            "poll of the delayed clean-up that the defect kvm.late_clear starts",
            "modelling choice: shorter than a teardown");
+    t.flag(
+        "kvm.wbinvd_exit", &P::wbinvd_exit, true,
+        "the processors can make WBINVD of a guest exit; otherwise it executes in the guest, and "
+        "KVM writes back a processor that a vCPU leaves",
+        "Intel SDM vol. 3, secondary processor-based controls, bit 6");
+    t.time("kvm.zap", &P::kvm_zap, 0_ps, 100_us, 20_ns,
+           "taking away the mapping of a guest page, when all are built anew",
+           "modelling choice: an entry of a page table and its bookkeeping");
     t.time("work.poll", &P::flush_poll, 1_ns, 1_ms, 10_us,
            "longest sleep of a task that waits for deferred work before it looks again",
            "modelling choice: the worker wakes it earlier");

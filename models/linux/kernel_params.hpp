@@ -32,6 +32,8 @@ struct KernelParams {
     TimePs kick_poll;
     TimePs kick_timeout;
     TimePs late_clear_poll;
+    bool wbinvd_exit = true;
+    TimePs kvm_zap;
     // waiting for other tasks' work
     TimePs flush_poll;
     TimePs flush_timeout;

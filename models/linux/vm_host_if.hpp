@@ -18,6 +18,8 @@ class IoasidSet;
 
 namespace ioasim::os {
 
+class KvmVfio;
+
 // A vCPU as KVM sees it.
 class VcpuControl {
 public:
@@ -72,6 +74,13 @@ public:
     // --- KVM ------------------------------------------------------------------------------------
     virtual void add_vcpu(VcpuControl& vcpu) = 0;
     virtual const cpu::Vmcs& vmcs() const = 0;
+    // The kvm-vfio device of the VM.
+    virtual KvmVfio& kvm_vfio() = 0;
+    // The vCPU's thread runs on this processor from now on.
+    virtual void vcpu_load(const VcpuControl& vcpu, std::size_t cpu) = 0;
+    // WBINVD of a guest exits; what KVM does then.
+    virtual bool wbinvd_exits() const = 0;
+    virtual void guest_wbinvd(ExecContext& ctx, const VcpuControl& vcpu) = 0;
     // VM exit 72 or 73: true when the translation is there now and the instruction can run again.
     virtual bool resolve_pasid_miss(ExecContext& ctx, Spid gpasid) = 0;
 };

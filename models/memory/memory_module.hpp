@@ -5,8 +5,10 @@
 // data and back. The rate delays responses, not the order. Accesses of devices are told as
 // memory.access at that same moment. Each channel is a server with its share of the rate: what lies
 // in it waits for what came before, whoever sent it. What a last-level cache holds comes from there
-// and leaves the channels alone (cached_memory.hpp). A client belongs to a socket; memory of the
-// other one lies behind the link between them. Left out: banks, refresh, the CPUs' share.
+// and leaves the channels alone (cached_memory.hpp). A request that is not snooped asks no cache at
+// all: it has the bytes of memory, and what processors hold stays (processor_caches.hpp). A client
+// belongs to a socket; memory of the other one lies behind the link between them. Left out: banks,
+// refresh, the CPUs' share.
 #pragma once
 
 #include <array>
@@ -83,10 +85,14 @@ private:
         std::uint64_t hits = 0;      // lines served by the cache
         std::uint64_t channels = 0;  // bytes that memory's channels move for it
         bool whole = false;          // all of it
+        CacheFlush own;              // what the processors' own caches had of it
         std::vector<CacheLines> written_back;
     };
 
     MemResponse serve(const MemRequest& request, const Residence& residence);
+    bool snoops(const MemRequest& request) const;
+    void put(const MemRequest& request, const std::uint8_t* data, std::size_t size);
+    void get(const MemRequest& request, std::uint8_t* data, std::size_t size) const;
     void read(const MemRequest& request, MemResponse& response);
     void write(const MemRequest& request);
     void swap(const MemRequest& request, MemResponse& response);
@@ -103,6 +109,7 @@ private:
     Probes& probes_;
     SparseMemory bytes_;
     SocketCaches caches_;
+    ProcessorCaches own_;  // of the processors
     CachedMemory cached_;
     sim::Inbox<MemRequest> inbox_;
     std::vector<Client> clients_;

@@ -29,6 +29,23 @@ void add_cache(ParamTable<MemoryParams>& t) {
            "Intel Data Direct I/O technology: write allocation by default");
 }
 
+void add_snooping(ParamTable<MemoryParams>& t) {
+    t.count("processor_cache.bytes", &MemoryParams::processor_cache_bytes, 0,
+            std::uint64_t{1} << 30U, 0,
+            "What each processor's own cache holds, with data; 0: none, and every access is "
+            "coherent, snooped or not.",
+            "modelling choice: only accesses without snooping can tell", Unit::Bytes)
+        .in_multiples_of(kCacheLineBytes);
+    t.time("snoop.latency", &MemoryParams::snoop_latency, 0_ps, 10_us, 15_ns,
+           "What asking the processors' caches adds: contained in the latencies of memory and "
+           "last-level cache, so a request that is not snooped takes so much less.",
+           "assumed: a look-up of the snoop filter beside the last-level cache, 10 to 20 ns");
+    t.time("snoop.modified", &MemoryParams::snoop_modified, 0_ps, 10_us, 40_ns,
+           "Beside it, when a processor has the newest bytes and must give them.",
+           "assumed: a line from another core takes 40 to 60 ns longer than one of the last-level "
+           "cache on mesh processors");
+}
+
 void add_sockets(ParamTable<MemoryParams>& t) {
     t.count("node1.bytes", &MemoryParams::node1_bytes, 0, std::uint64_t{1} << 45U, 0,
             "Memory of a second socket, behind that of the first; 0: there is one socket.",
@@ -78,6 +95,7 @@ const ParamTable<MemoryParams>& memory_param_table() {
         t.count("queue", &MemoryParams::queue, 1024, 1U << 24U, 65536,
                 "Requests under way at most; clients stay below it.", "modelling choice");
         add_cache(t);
+        add_snooping(t);
         add_sockets(t);
         return t;
     }();

@@ -98,6 +98,9 @@ struct BareWorld {
     std::function<void(const std::string& name, int cpu,
                        const std::function<void(ExecContext&)>& body)>
         spawn{};
+    std::uint64_t processors = 1;
+    // The task goes on on another processor.
+    std::function<void(ExecContext&, std::size_t cpu)> move{};
 };
 
 std::unique_ptr<ProgramActor> make_bare_actor(BareWorld& world, const ProgramConfig& program);

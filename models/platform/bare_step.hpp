@@ -15,6 +15,8 @@ enum class BareKind : std::uint8_t {
     Check,
     MemoryPoll,
     Flush,
+    Wbinvd,
+    RunOn,
     MmioWrite,  // registers
     MmioRead,
     MmioPoll,

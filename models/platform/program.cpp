@@ -220,7 +220,7 @@ std::vector<std::uint8_t> ProcessActor::keep(std::uint64_t address) const {
         if (!page) {
             return {};
         }
-        world_.memory->read(*page, &bytes[at], std::min<std::size_t>(kPageSize, bytes.size() - at));
+        world_.memory->look(*page, &bytes[at], std::min<std::size_t>(kPageSize, bytes.size() - at));
     }
     return bytes;
 }

@@ -98,6 +98,7 @@ public:
     }
     bool movdir64b(ExecContext&, Hpa, const cpu::Descriptor64&) override { return true; }
     void clflushopt(ExecContext&, Hpa) override {}
+    void wbinvd(ExecContext&) override { ++wbinvds; }
     std::uint64_t pasid_msr(const ExecContext&) const override { return ia32_pasid; }
     void set_pasid_msr(ExecContext&, std::uint64_t value) override { ia32_pasid = value; }
     void send_ipi(ExecContext&, std::size_t) override { ++ipis; }
@@ -121,6 +122,7 @@ public:
     int submissions = 0;
     std::uint64_t ia32_pasid = 0;
     int ipis = 0;
+    int wbinvds = 0;
     std::function<cpu::EnqResult(const cpu::CpuState&, Hpa, const cpu::Descriptor64&)> on_enqcmd;
 
 private:
@@ -203,6 +205,13 @@ public:
     void spawn(const std::string&, MachinePort*, std::function<void(ExecContext&)> body) override {
         spawned.push_back(std::move(body));
     }
+    void spawn_on(int cpu, const std::string&, MachinePort*,
+                  std::function<void(ExecContext&)> body) override {
+        pinned.push_back(cpu);
+        spawned.push_back(std::move(body));
+    }
+    void move(ExecContext&, std::size_t) override {}
+    std::vector<int> pinned;
     std::vector<std::function<void(ExecContext&)>> spawned;
 };
 
