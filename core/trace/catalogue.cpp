@@ -8,6 +8,7 @@
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
+#include "core/trace/vfio_events.hpp"
 #include "core/trace/vtd_events.hpp"
 
 namespace ioasim::trace {
@@ -43,7 +44,8 @@ const std::vector<const EventInfo*>& catalogue() {
         VtdRequest, VtdTranslated, VtdTranslationCompletion, VtdTranslationEntry,
         VtdTranslatedRequest, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill, VtdDrop,
         VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdDescriptor, VtdQueueStop,
-        VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse>();
+        VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse, DriverBound,
+        VfioAttach, VfioDetach, VfioMap, VfioUnmap, VfioRelease, PcieAddressLimit>();
     return all;
 }
 
