@@ -9,6 +9,7 @@
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
+#include "core/trace/vfio_events.hpp"
 #include "core/trace/vtd_events.hpp"
 
 namespace ioasim::trace {
@@ -31,21 +32,23 @@ const std::vector<const EventInfo*>& catalogue() {
         DsaEnqueue, DsaDispatch, DsaAccess, DsaFault, DsaComplete, DsaWqState, DsaBatchEntry,
         DsaBatchEntryDone, DsaLog, DsaLookup, DsaHalt, MemoryOwner, MemoryAccess, PasidSpace,
         MemoryPoison, MemoryError, MemoryUnsnooped, CpuWbinvd, CoherencyAttach, CoherencyDetach,
-        KvmFile, KvmNoncoherent, KvmWbinvd, IoasidCapacity, IoasidSetAlloc, IoasidSetQuota,
-        IoasidSetFree, IoasidAlloc, IoasidGet, IoasidPut, IoasidStateChange, IoasidFreeCall,
-        IoasidBind, IoasidUnbind, IoasidFree, IoasidHandler, IoasidHandlerDone, IoasidReclaim,
-        IoasidWork, IoasidRefused, IoasidHazard, IoasidCharge, RunStart, RunEnd, RunPool,
-        RunFinding, RunDefect, LockAcquire, LockRelease, LockStatistics, SchedRun, SchedIdle,
-        StepResult, StepMismatch, KvmBind, KvmUnbind, KvmFree, KvmTableWrite, KvmKick, VmEntry,
-        VmExit, VmCreate, VmDestroy, VmDeviceRemoved, VirtualCommand, GuestPasidEntry, VdcmBind,
-        VdcmUnbind, VdcmFree, SvaBind, SvaUnbind, ProcessStart, ProcessExit, CpuPasid, CpuEnqcmd,
-        CpuMachineCheck, RequesterStart, RequesterDone, RequesterTraffic, RequesterTrafficDone,
-        RequesterInvalidation, RequesterPageGroup, RequesterPageAnswer, PcieConfigWrite,
-        PcieFunctionReset, PcieMalformed, PcieUnsupported, PcieStall, PcieResume, PcieLost,
-        VtdPasidEntrySet, VtdPasidEntryClear, VtdRequest, VtdTranslated, VtdTranslationCompletion,
-        VtdTranslationEntry, VtdTranslatedRequest, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill,
-        VtdDrop, VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdDescriptor,
-        VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse>();
+        VfioDevice, KvmFile, KvmNoncoherent, KvmWbinvd, IoasidCapacity, IoasidSetAlloc,
+        IoasidSetQuota, IoasidSetFree, IoasidAlloc, IoasidGet, IoasidPut, IoasidStateChange,
+        IoasidFreeCall, IoasidBind, IoasidUnbind, IoasidFree, IoasidHandler, IoasidHandlerDone,
+        IoasidReclaim, IoasidWork, IoasidRefused, IoasidHazard, IoasidCharge, RunStart, RunEnd,
+        RunPool, RunFinding, RunDefect, LockAcquire, LockRelease, LockStatistics, SchedRun,
+        SchedIdle, StepResult, StepMismatch, KvmBind, KvmUnbind, KvmFree, KvmTableWrite, KvmKick,
+        VmEntry, VmExit, VmCreate, VmDestroy, VmDeviceRemoved, VirtualCommand, GuestPasidEntry,
+        VdcmBind, VdcmUnbind, VdcmFree, SvaBind, SvaUnbind, ProcessStart, ProcessExit, CpuPasid,
+        CpuEnqcmd, CpuMachineCheck, RequesterStart, RequesterDone, RequesterTraffic,
+        RequesterTrafficDone, RequesterInvalidation, RequesterPageGroup, RequesterPageAnswer,
+        PcieConfigWrite, PcieFunctionReset, PcieMalformed, PcieUnsupported, PcieStall, PcieResume,
+        PcieLost, VtdPasidEntrySet, VtdPasidEntryClear, VtdRequest, VtdTranslated,
+        VtdTranslationCompletion, VtdTranslationEntry, VtdTranslatedRequest, VtdWalkRead,
+        VtdWalkUpdate, VtdFault, VtdFill, VtdDrop, VtdInvalidation, VtdInvWait, VtdDevTlbRequest,
+        VtdDevTlbDone, VtdDescriptor, VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq,
+        VtdPageRequest, VtdPageResponse, DriverBound, VfioAttach, VfioDetach, VfioMap, VfioUnmap,
+        VfioRelease, PcieAddressLimit>();
     return all;
 }
 

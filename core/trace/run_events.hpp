@@ -93,7 +93,7 @@ struct StepResult {
 
 struct StepMismatch {
     static constexpr EventName kName{"program.mismatch", Category::Software,
-                                     "A step of a bare program found something else than it "
+                                     "A step found something else than it "
                                      "expects; the step itself ends with an error after it."};
     Name program;
     std::uint32_t index = 0;  // of the step

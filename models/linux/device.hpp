@@ -13,6 +13,7 @@
 #include "core/base/result.hpp"
 #include "core/base/types.hpp"
 #include "models/dsa/dsa_layout.hpp"
+#include "models/linux/reserved_regions.hpp"
 
 namespace ioasim::os {
 
@@ -27,6 +28,12 @@ struct QueueSetup {
     std::uint32_t priority = 10;
 };
 
+// What firmware tells the kernel about a function (ACPI: RMRR structures, _DMA or IORT).
+struct FirmwareTable {
+    std::vector<ReservedRegion> regions{};
+    unsigned address_bits = 64;  // of DMA addresses that get as far as the remapping unit
+};
+
 struct DeviceSetup {
     std::string name;  // "dsa0"
     IommuDriver* iommu = nullptr;
@@ -37,6 +44,12 @@ struct DeviceSetup {
     std::uint64_t portals = 0;    // BAR2, machine physical
     std::vector<QueueSetup> queues;
     std::uint64_t configuration = 0;  // its page of configuration space, machine physical
+    // No driver of this kernel knows the function: it is there for user space, which maps `bar0`.
+    bool for_users = false;
+    std::uint64_t bar0 = 0;
+    std::uint64_t bar0_bytes = 0;
+    std::string group;  // of functions that the fabric does not keep apart; empty: one of its own
+    FirmwareTable firmware{};
 };
 
 class Device {

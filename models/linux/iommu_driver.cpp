@@ -21,6 +21,10 @@ namespace reg = vtd::reg;
 // FLPT_DEFAULT_DID).
 constexpr DomainId kFirstStageDid{1};
 
+// Of the entry that requests without PASID go by (RID_PASID of the context entries).
+constexpr Pasid kRidPasid{0};
+constexpr Pasid kNoPasid{kInvalidIoasid};  // in events
+
 bool uses_second_stage(const vtd::PasidEntry& entry) {
     return entry.pgtt == vtd::TranslationType::SecondStage ||
            entry.pgtt == vtd::TranslationType::Nested;
@@ -188,7 +192,7 @@ Result<std::uint64_t> IommuDriver::entry_address(ExecContext& ctx, const Device&
     if (directory == directories_.end()) {
         return Errno::Enodev;
     }
-    if (pasid.value() == 0 || pasid.value() >> pasid_bits() != 0) {
+    if (pasid.value() >> pasid_bits() != 0) {
         return Errno::Einval;
     }
     const std::uint64_t slot = vtd::directory_entry_address(Hpa{directory->second}, pasid).value();
@@ -237,7 +241,8 @@ void IommuDriver::tell_entry(ExecContext& ctx, const Device& device, Pasid pasid
 void IommuDriver::tell_space(ExecContext& ctx, const Device& device, Pasid pasid,
                              const std::string& space) {
     if (!kernel_.is_guest()) {  // a guest's numbers mean nothing on the real bus
-        kernel_.emit(ctx, trace::PasidSpace{device.rid(), pasid, kernel_.intern(space)});
+        kernel_.emit(ctx, trace::PasidSpace{device.rid(), pasid == kRidPasid ? kNoPasid : pasid,
+                                            kernel_.intern(space)});
     }
 }
 
@@ -272,6 +277,9 @@ Errno IommuDriver::flush_new_entry(ExecContext& ctx, Pasid pasid, DomainId did) 
 
 Errno IommuDriver::set_first_stage(ExecContext& ctx, const Device& device, Pasid pasid,
                                    std::uint64_t page_table, const std::string& space) {
+    if (pasid == kRidPasid) {
+        return Errno::Einval;
+    }
     vtd::PasidEntry entry;
     entry.present = true;
     // Means nothing to the first stage, but is reserved in a unit without a second one.
@@ -285,11 +293,10 @@ Errno IommuDriver::set_first_stage(ExecContext& ctx, const Device& device, Pasid
 
 Errno IommuDriver::set_nested(ExecContext& ctx, const Device& device, Pasid pasid, Gpa page_table,
                               const SecondStage& stage2, const std::string& space) {
-    if (vtd::ecap::kNest.get(ecap_) == 0 || stage2.root == 0) {
+    if (vtd::ecap::kNest.get(ecap_) == 0 || stage2.root == 0 || pasid == kRidPasid) {
         return Errno::Einval;
     }
-    const unsigned did_bits = 4 + 2 * static_cast<unsigned>(vtd::cap::kNd.get(cap_));
-    if (stage2.did.value() >> did_bits != 0) {
+    if (!knows(stage2.did)) {
         return Errno::Enospc;  // more domains than the unit can tell apart
     }
     vtd::PasidEntry entry;
@@ -301,6 +308,65 @@ Errno IommuDriver::set_nested(ExecContext& ctx, const Device& device, Pasid pasi
     entry.pwsnp = vtd::ecap::kSmpwcs.get(ecap_) != 0;
     entry.first_stage = page_table.value();
     return install(ctx, device, pasid, entry, space);
+}
+
+bool IommuDriver::knows(DomainId did) const {
+    const unsigned bits = 4 + 2 * static_cast<unsigned>(vtd::cap::kNd.get(cap_));
+    return did.value() >> bits == 0;
+}
+
+SecondStageFormat IommuDriver::second_stage_format() const {
+    const std::uint64_t widths = vtd::cap::kSagaw.get(cap_);
+    for (const std::uint8_t aw :
+         {vtd::kAddressWidth57, vtd::kAddressWidth48, vtd::kAddressWidth39}) {
+        if ((widths >> aw & 1U) != 0 && vtd::ecap::kSsts.get(ecap_) != 0) {
+            const unsigned taken = static_cast<unsigned>(vtd::cap::kMgaw.get(cap_)) + 1;
+            return {2U + aw, aw, bit_mask(std::min(30U + 9U * aw, taken) - 1, 0)};
+        }
+    }
+    return {};
+}
+
+Errno IommuDriver::set_second_stage(ExecContext& ctx, const Device& device,
+                                    const SecondStage& stage2, const std::string& space) {
+    if (!knows(stage2.did)) {
+        return Errno::Enospc;
+    }
+    vtd::PasidEntry entry;
+    entry.present = true;
+    entry.aw = second_stage_format().aw;
+    entry.pgtt = vtd::TranslationType::SecondStage;
+    entry.second_stage = Hpa{stage2.root};
+    entry.did = stage2.did;
+    entry.pwsnp = vtd::ecap::kSmpwcs.get(ecap_) != 0;
+    return install(ctx, device, kRidPasid, entry, space);
+}
+
+Errno IommuDriver::clear_second_stage(ExecContext& ctx, const Device& device) {
+    return teardown(ctx, device, kRidPasid, false);
+}
+
+Errno IommuDriver::flush_second_stage(ExecContext& ctx, DomainId did, const IovaRange& range,
+                                      const std::vector<Device*>& devices) {
+    // The smallest aligned block of 2^mask pages that holds the range.
+    const std::uint64_t first = range.first / kPageSize;
+    const std::uint64_t last = range.last / kPageSize;
+    unsigned mask = 0;
+    while (first >> mask != last >> mask) {
+        ++mask;
+    }
+    const bool by_pages = vtd::cap::kPsi.get(cap_) != 0 && mask <= vtd::cap::kMamv.get(cap_);
+    std::vector<vtd::Descriptor> descriptors{
+        by_pages ? vtd::iotlb_invalidate(vtd::IotlbGranularity::Page, did,
+                                         (first >> mask << mask) * kPageSize, mask)
+                 : vtd::iotlb_invalidate(vtd::IotlbGranularity::Domain, did)};
+    for (const Device* device : devices) {
+        if (device->ats() && &device->iommu() == this) {
+            descriptors.push_back(
+                vtd::device_tlb_invalidate(device->rid(), vtd::kWholeAddressSpace, true));
+        }
+    }
+    return queue_.submit(ctx, descriptors);
 }
 
 Errno IommuDriver::teardown(ExecContext& ctx, const Device& device, Pasid pasid, bool fpd,
@@ -357,7 +423,10 @@ Errno IommuDriver::flush_after_clear(ExecContext& ctx, const Device& device, Pas
     }
     if (device.ats()) {
         descriptors.push_back(
-            vtd::pasid_device_tlb_invalidate(device.rid(), pasid, vtd::kWholeAddressSpace, true));
+            pasid == kRidPasid
+                ? vtd::device_tlb_invalidate(device.rid(), vtd::kWholeAddressSpace, true)
+                : vtd::pasid_device_tlb_invalidate(device.rid(), pasid, vtd::kWholeAddressSpace,
+                                                   true));
     }
     return queue_.submit(ctx, descriptors);
 }

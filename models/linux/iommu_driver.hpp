@@ -1,8 +1,8 @@
 // The VT-d driver of a kernel for one remapping unit, real or virtual: finds out what the unit can
 // do, builds root, context, PASID directory and PASID tables in memory, and keeps the unit's caches
-// in step through the invalidation queue. VT-d specification chapters 3, 6, 9; the order of
+// in step through the invalidation queue. Requests without PASID go by the entry of PASID 0. VT-d specification chapters 3, 6, 9; the order of
 // teardown is that of table 28 and of Linux's intel_pasid_tear_down_entry. Leaves out: legacy mode,
-// interrupt remapping, super pages, RID_PASID domains (DMA API), the page-request queue (context
+// interrupt remapping, super pages, domains of the DMA API, the page-request queue (context
 // entries have PRE = 0), fault events (the records stay as the unit wrote them), suspend.
 #pragma once
 
@@ -15,6 +15,7 @@
 #include "core/base/exec_context.hpp"
 #include "core/base/result.hpp"
 #include "models/linux/invalidation_queue.hpp"
+#include "models/linux/reserved_regions.hpp"
 #include "models/vtd/vtd_layout.hpp"
 
 namespace ioasim::os {
@@ -27,6 +28,17 @@ struct SecondStage {
     std::uint64_t root = 0;  // machine physical; 0: none
     DomainId did;
     std::vector<std::uint64_t> tables;  // every table page, for release
+};
+
+// What a unit walks as a second stage: levels, the code of PASID entries, the last input address.
+struct SecondStageFormat {
+    unsigned levels = 0;  // 0: none
+    std::uint8_t aw = 0;
+    std::uint64_t last = 0;
+
+    bool operator==(const SecondStageFormat& o) const {
+        return levels == o.levels && last == o.last;
+    }
 };
 
 class IommuDriver {
@@ -45,6 +57,16 @@ public:
                           std::uint64_t page_table, const std::string& space);
     Errno set_nested(ExecContext& ctx, const Device& device, Pasid pasid, Gpa page_table,
                      const SecondStage& stage2, const std::string& space);
+    // Requests of the function without PASID; -EBUSY: they go somewhere already.
+    Errno set_second_stage(ExecContext& ctx, const Device& device, const SecondStage& stage2,
+                           const std::string& space);
+    Errno clear_second_stage(ExecContext& ctx, const Device& device);
+    // Translations of a domain in [range] changed; `devices` are those that may have them in a TLB.
+    Errno flush_second_stage(ExecContext& ctx, DomainId did, const IovaRange& range,
+                             const std::vector<Device*>& devices);
+    // The widest table that the unit offers (CAP.SAGAW), as far as it takes addresses (CAP.MGAW).
+    SecondStageFormat second_stage_format() const;
+    bool remaps_interrupts() const { return vtd::ecap::kIr.get(ecap_) != 0; }
     // Not present, caches invalidated, page requests drained. With `fpd` the entry keeps fault
     // processing disabled.
     enum class TableLock : std::uint8_t {
@@ -74,6 +96,7 @@ private:
     Errno set_root_table(ExecContext& ctx);
     Errno flush_everything(ExecContext& ctx);
     Errno flush_new_entry(ExecContext& ctx, Pasid pasid, DomainId did);
+    bool knows(DomainId did) const;
     // Address of the function's context entry; makes the context table if there is none.
     Result<std::uint64_t> context_entry(ExecContext& ctx, Rid rid);
     unsigned pasid_bits() const;

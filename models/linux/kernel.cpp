@@ -34,6 +34,7 @@ IommuDriver& Kernel::add_iommu(const std::string& name, std::uint64_t registers)
 Device& Kernel::add_device(DeviceSetup setup) {
     SIM_CHECK(find_device(setup.name) == nullptr, "device {} twice in {}", setup.name, name());
     devices_.push_back(std::make_unique<Device>(*this, std::move(setup)));
+    device_groups_.add(*devices_.back());
     return *devices_.back();
 }
 
@@ -139,6 +140,7 @@ void Kernel::exit_process(ExecContext& ctx, Process& process, const std::string&
         load_pasid(ctx, Pasid{}, false);
     }
     process.mm.destroy(ctx);
+    vfio_.close_all(ctx, process);  // files go behind the address space: pins hold its pages
     emit(ctx, trace::ProcessExit{intern(process.name), intern(cause)});
 }
 
@@ -194,7 +196,19 @@ void Kernel::set_owner(const ExecContext& ctx, const std::string& owner,
     }
 }
 
+void Kernel::unpin_page(ExecContext& ctx, std::uint64_t page) {
+    if (pins_.unpin(page)) {
+        set_owner(ctx, "", page, kPageSize);
+        free_pages(page);
+    }
+}
+
 DomainId Kernel::alloc_domain_id() {
+    if (!free_dids_.empty()) {
+        const DomainId did = free_dids_.back();
+        free_dids_.pop_back();
+        return did;
+    }
     SIM_CHECK(next_did_ != 0, "{} is out of domain ids", name());
     return DomainId{next_did_++};
 }

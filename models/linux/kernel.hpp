@@ -20,12 +20,15 @@
 #include "core/trace/recorder.hpp"
 #include "models/cpu/cpu_if.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/device_groups.hpp"
 #include "models/linux/iommu_driver.hpp"
 #include "models/linux/kernel_params.hpp"
 #include "models/linux/page_allocator.hpp"
+#include "models/linux/page_pins.hpp"
 #include "models/linux/process.hpp"
 #include "models/linux/scheduler_if.hpp"
 #include "models/linux/sva.hpp"
+#include "models/linux/vfio.hpp"
 #include "models/linux/vm_host_if.hpp"
 #include "models/linux/workqueue_file.hpp"
 
@@ -112,7 +115,10 @@ public:
         deps_.recorder.emit(ctx.source(), event);
     }
     trace::Name intern(const std::string& text) { return deps_.recorder.name(text); }
+    // A pin less; the page goes back with the last one when its owner has left it.
+    void unpin_page(ExecContext& ctx, std::uint64_t page);
     DomainId alloc_domain_id();
+    void free_domain_id(DomainId did) { free_dids_.push_back(did); }
     std::uint64_t next_token() { return ++last_token_; }
     MachinePort* task_port() const { return deps_.port; }
 
@@ -124,8 +130,11 @@ public:
     cpu::Instructions& instructions() { return deps_.instructions; }
     TaskScheduler& scheduler() { return deps_.scheduler; }
     PageAllocator& pages() { return pages_; }
+    PagePins& pins() { return pins_; }
     Sva& sva() { return *sva_; }
     WorkqueueFiles& workqueue_files() { return workqueue_files_; }
+    DeviceGroups& device_groups() { return device_groups_; }
+    Vfio& vfio() { return vfio_; }
 
 private:
     Errno boot_locked(ExecContext& ctx);
@@ -134,6 +143,7 @@ private:
     KernelConfig config_;
     KernelParams params_;
     PageAllocator pages_;
+    PagePins pins_;
     SimLock boot_lock_;
     SimLock work_lock_;  // without a worker task: one runner at a time
     bool booted_ = false;
@@ -144,8 +154,11 @@ private:
     std::vector<std::unique_ptr<VmHost>> vms_;
     std::unique_ptr<Sva> sva_;
     WorkqueueFiles workqueue_files_{*this};
+    DeviceGroups device_groups_{*this};
+    Vfio vfio_{*this};
     std::unique_ptr<VcmdAllocator> vcmd_;
     std::uint64_t last_token_ = 0;
+    std::vector<DomainId> free_dids_;
     std::uint16_t next_did_ = 2;  // 0 is reserved (caching mode), 1 is for first-stage entries
 };
 

@@ -79,6 +79,29 @@ void add_vm_host(ParamTable<P>& t) {
            "modelling choice: above a healthy teardown and drain, within default run limits");
 }
 
+void add_vfio(ParamTable<P>& t) {
+    t.choice("iommu.address_limits", &P::address_limits, {"firmware", "dma_mask", "none"},
+             AddressLimits::Firmware,
+             "where the list of reserved regions gets the end of a bus from: a region that the "
+             "firmware's table tells; what is above the device's dma_mask and beyond the aperture "
+             "it is attached to; nowhere",
+             "review of the RFC \"Reserved regions for IOVAs beyond dma_mask and iommu aperture\" "
+             "(2020); that RFC; Linux as it is");
+    t.count("vfio.iova_range_version", &P::iova_range_version, 1, 2, 1,
+            "version of the capability that tells usable ranges",
+            "VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE is version 1; patch 3 of that RFC made it 2");
+    t.count("vfio.dma_entry_limit", &P::dma_entry_limit, 1, 1U << 24U, 65535,
+            "mappings that a container may hold",
+            "module parameter dma_entry_limit of vfio_iommu_type1");
+    t.count("vfio.memlock", &P::memlock_pages, 0, 1U << 30U, 0,
+            "pages that a process may pin; 0: no limit, as with CAP_IPC_LOCK",
+            "RLIMIT_MEMLOCK; modelling choice: VMMs are given the capability or a large limit");
+    t.flag("vfio.unsafe_interrupts", &P::unsafe_interrupts, true,
+           "devices may be attached although their unit remaps no interrupts",
+           "module parameter allow_unsafe_interrupts of vfio_iommu_type1, there off; modelling "
+           "choice: units here have no interrupt remapping");
+}
+
 void add_user(ParamTable<P>& t) {
     t.time("user.descriptor", &P::descriptor_build, 0_ps, 10_us, 15_ns,
            "building a 64-byte descriptor, fence included",
@@ -110,6 +133,7 @@ const ParamTable<KernelParams>& kernel_param_table() {
         add_entries(t);
         add_drivers(t);
         add_vm_host(t);
+        add_vfio(t);
         add_user(t);
         return t;
     }();

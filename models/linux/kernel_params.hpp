@@ -8,6 +8,9 @@
 
 namespace ioasim::os {
 
+// Who says which I/O virtual addresses end before the IOMMU (device_groups.hpp).
+enum class AddressLimits : std::uint8_t { Firmware, DmaMask, None };
+
 struct KernelParams {
     // entries into the kernel
     TimePs syscall;
@@ -26,6 +29,12 @@ struct KernelParams {
     TimePs idxd_timeout;
     // VDCM
     bool drain_on_free = false;
+    // VFIO
+    AddressLimits address_limits = AddressLimits::Firmware;
+    std::uint64_t iova_range_version;
+    std::uint64_t dma_entry_limit;
+    std::uint64_t memlock_pages;
+    bool unsafe_interrupts = true;
     // KVM
     bool register_first = true;
     TimePs kick_send;

@@ -6,6 +6,7 @@
 
 #include "models/cpu/mmu_if.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/vfio_probes.hpp"
 #include "models/vtd/vtd_layout.hpp"
 
 namespace ioasim::os {
@@ -52,8 +53,25 @@ void Mm::destroy(ExecContext& ctx) {
 }
 
 void Mm::release_pages(ExecContext& ctx, const Mapping& mapping) {
-    kernel_.set_owner(ctx, "", mapping.pages);
-    free_all(mapping.pages);
+    std::vector<std::uint64_t> gone;
+    for (const std::uint64_t page : mapping.pages) {
+        if (kernel_.probes().has(kUnpinnedAtExit) || !kernel_.pins().leave(page)) {
+            gone.push_back(page);
+        }
+    }
+    kernel_.set_owner(ctx, "", gone);
+    free_all(gone);
+}
+
+void Mm::unmap_device(ExecContext& ctx, std::uint64_t address) {
+    const auto found = mappings_.find(address);
+    SIM_CHECK(found != mappings_.end() && found->second.device, "no device is mapped at {:#x}",
+              address);
+    for (std::uint64_t i = 0; i < found->second.pages.size(); ++i) {
+        static_cast<void>(install(ctx, address + i * kPageSize, 0));
+        tlb_.erase(address + i * kPageSize);
+    }
+    mappings_.erase(found);
 }
 
 void Mm::free_all(const std::vector<std::uint64_t>& pages) {

@@ -1,7 +1,7 @@
 // The address space of a process: 4-level x86 page tables in simulated memory, written by stores
 // and walked by loads, with a TLB in front of the walk. Buffers are anonymous memory, populated at
 // once; device pages are mapped as they are. Mappings live until the address space ends, so a PASID
-// bound to it never outlives a page. Leaves out: unmapping alone, copy on write, swapping, huge
+// bound to it never outlives a page; pinned pages outlive them. Leaves out: unmapping of buffers, copy on write, swapping, huge
 // pages, ASLR.
 #pragma once
 
@@ -38,6 +38,8 @@ public:
     Result<std::uint64_t> map_anonymous(ExecContext& ctx, std::uint64_t bytes);
     Result<std::uint64_t> map_device(ExecContext& ctx, std::uint64_t machine_address,
                                      std::uint64_t bytes);
+    // Takes the pages of a device mapping away from the process (zap); accesses fault from then on.
+    void unmap_device(ExecContext& ctx, std::uint64_t address);
 
     // What the MMU does for an access of the process; -EFAULT without a mapping or the right.
     Result<std::uint64_t> translate(ExecContext& ctx, std::uint64_t address, bool write);

@@ -30,6 +30,7 @@ struct Process {
     std::optional<Pasid> pasid;                    // of the mm: set by the first bind
     IoasidSet* set = nullptr;                      // made at the first allocation
     std::map<std::string, std::uint64_t> portals;  // "dsa0/0": virtual address of a mapped portal
+    std::uint64_t locked_pages = 0;                // that VFIO pinned
     bool killed = false;                           // operations end with -EINTR
 };
 

@@ -19,6 +19,9 @@ inline const Defect kLinkIgnoresOrder{
 inline const Defect kRateOfOneLane{"pcie.rate_of_one_lane",
                                    "a link has the rate of one lane, however wide it is"};
 
+inline const Defect kBusLimitIgnored{
+    "pcie.bus_limit_ignored", "a root port passes on addresses that its bus does not have bits for"};
+
 inline const FaultSite kCompletionLost{"pcie.completion_lost",
                                        "a completion for a device does not reach it"};
 
@@ -27,6 +30,9 @@ inline const Mark kUnclaimedAddress{"pcie.unclaimed_address",
 inline const Mark kOrphanCompletion{"pcie.orphan_completion",
                                     "a completion for a requester id that no function has"};
 inline const Mark kCreditWait{"pcie.credit_wait", "a request waited for a credit of its unit"};
+
+inline const Mark kBeyondTheBus{"pcie.beyond_the_bus",
+                                "a root port refused a request beyond its bus's addresses"};
 
 inline const Mark kCreditStall{"pcie.credit_stall",
                                "a class of transactions waited for credits of a link"};

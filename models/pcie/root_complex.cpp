@@ -4,6 +4,7 @@
 
 #include "core/sim/simulation.hpp"
 #include "core/trace/device_events.hpp"
+#include "core/trace/vfio_events.hpp"
 #include "models/pcie/config_layout.hpp"
 #include "models/pcie/pcie_layout.hpp"
 #include "models/pcie/pcie_probes.hpp"
@@ -187,7 +188,25 @@ void RootComplex::from_device(TimePs now, PortId from, Tlp tlp) {
         left(now, from, tlp);
         return;
     }
+    if (beyond_the_bus(port, tlp)) {
+        probes_.hit(kBeyondTheBus);
+        emit(trace::PcieAddressLimit{tlp.requester, Iova{tlp.address}, tlp.length,
+                                     tlp.kind == TlpKind::MemWrite});
+        left(now, from, tlp);
+        if (!is_posted(tlp.kind)) {
+            send_down(now, from, make_completion(tlp, CplStatus::UnsupportedRequest));
+        }
+        return;
+    }
     send_up(now, from, *ports_[port.iommu]->up, std::move(tlp));
+}
+
+bool RootComplex::beyond_the_bus(const Port& port, const Tlp& tlp) const {
+    const bool addressed = tlp.kind == TlpKind::MemRead || tlp.kind == TlpKind::MemWrite ||
+                           tlp.kind == TlpKind::AtsRequest;
+    const std::uint64_t end = tlp.length == 0 ? tlp.address : tlp.address + tlp.length - 1;
+    return addressed && (tlp.address > port.last || end > port.last) &&
+           !probes_.has(kBusLimitIgnored);
 }
 
 // A memory request that crosses a 4-KiB border; a receiver that looks drops it (2.2.7, 2.3).

@@ -10,6 +10,9 @@
 // done. Completions without data order nothing and go directly. A transaction of a device occupies
 // its port until it is on its way to the unit; then its credits go back.
 //
+// The bus above a device may have fewer address bits than the IOMMU takes: its port refuses requests
+// with addresses beyond them, and the unit never sees them.
+//
 // A window of the CPUs' addresses is the functions' configuration space (7.2.2): an access becomes
 // a configuration request of type 0 to the function whose page it hits. Left out: peer to peer,
 // switches, error messages.
@@ -53,6 +56,9 @@ public:
     // One more function behind a device's port.
     void add_function(PortId device, Rid rid) { routes_.add_function(device, rid); }
 
+    // The last address that the device's port passes on.
+    void limit_addresses(PortId device, std::uint64_t last) { ports_.at(device)->last = last; }
+
     // With nothing under way every credit of every link to a device must be back.
     void check_quiet() const;
 
@@ -89,6 +95,7 @@ private:
         std::unique_ptr<Upward> up;      // units
         TlpLink* from_device = nullptr;  // the device's own link
         bool configurable = false;
+        std::uint64_t last = ~std::uint64_t{0};  // address of a device's request
     };
 
     // A returned credit matters only while something waits for it.
@@ -110,6 +117,7 @@ private:
     void from_iommu(TimePs now, PortId from, Tlp tlp);
     void refuse(TimePs now, PortId from, const Tlp& tlp);
     bool malformed(const Tlp& tlp) const;
+    bool beyond_the_bus(const Port& port, const Tlp& tlp) const;
     bool loses(const Tlp& tlp);
     void send_down(TimePs now, PortId to, Tlp tlp);
     void send_up(TimePs now, PortId from, Upward& up, Tlp tlp);

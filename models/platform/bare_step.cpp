@@ -5,6 +5,7 @@
 
 #include "core/base/check.hpp"
 #include "models/platform/bare_accelerator.hpp"
+#include "models/platform/vfio_user.hpp"
 
 namespace ioasim::platform {
 namespace {
@@ -410,6 +411,9 @@ const std::vector<BareSpec>& bare_specs() {
             all.push_back(std::move(spec));
         }
         for (BareSpec& spec : builder_specs()) {
+            all.push_back(std::move(spec));
+        }
+        for (BareSpec& spec : vfio_specs()) {
             all.push_back(std::move(spec));
         }
         return all;

@@ -1,6 +1,7 @@
 // The steps of bare programs: software without a kernel under it, which programs the hardware
-// itself as a driver's unit test would. One table names each step with its arguments; the scenario
-// language derives its steps from it and `BareProgram` performs them.
+// itself as a driver's unit test would; and those of processes that use VFIO (vfio_steps.cpp). One
+// table names each step with its arguments; the scenario language derives its steps from it,
+// `BareProgram` and `VfioUser` perform them.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +51,29 @@ enum class BareKind : std::uint8_t {
     Enqueue,
     Poison,  // from outside
     Fail,
+    DriverBind,  // the administrator of a host
+    DriverUnbind,
+    ReservedRegions,
+    ContainerOpen,  // a process that uses VFIO
+    ContainerClose,
+    GroupJoin,
+    GroupLeave,
+    IommuSet,
+    IommuInfo,
+    DmaMap,
+    DmaUnmap,
+    PasidRequest,
+    PasidRelease,
+    DeviceOpen,
+    DeviceClose,
+    DeviceDma,
+    DeviceTraffic,
+    Buffer,
+    BufferCheck,
 };
+
+// Whose steps these are.
+enum class StepFamily : std::uint8_t { Bare, Process };
 
 // What a value looks like in a scenario.
 enum class BareValue : std::uint8_t {
@@ -70,6 +93,12 @@ enum class BareValue : std::uint8_t {
     Function,        // the name of a device, or a requester id
     NewTable,        // names a page table from here on
     Table,
+    NewContainer,  // and so on
+    Container,
+    NewBuffer,
+    Buffer,
+    Variable,  // receives an ID
+    Group,     // of devices
     Site,  // of a fault
     True,
 };
@@ -91,6 +120,7 @@ struct BareSpec {
     BareArgSpec subject;  // its key is empty
     std::vector<BareArgSpec> args;
     const char* doc;
+    StepFamily family = StepFamily::Bare;
 };
 
 const std::vector<BareSpec>& bare_specs();

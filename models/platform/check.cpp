@@ -45,6 +45,16 @@ void check_devices(const PlatformConfig& config, Problems& problems) {
     }
     for (std::size_t d = 0; d < config.devices.size(); ++d) {
         for (std::size_t before = 0; before < d; ++before) {
+            const DeviceConfig& first = config.devices[before];
+            const DeviceConfig& device = config.devices[d];
+            const std::string& group = first.group.empty() ? first.name : first.group;
+            if (group == (device.group.empty() ? device.name : device.group) &&
+                first.iommu != device.iommu) {
+                problems.push_back({fmt::format("platform.devices[{}].group", d),
+                                    fmt::format("group {} would be behind {} and {}: one group has "
+                                                "one unit",
+                                                group, first.iommu, device.iommu)});
+            }
             const Rid rid = rid_of(config.devices[d], d);
             if (rid == rid_of(config.devices[before], before)) {
                 problems.push_back({fmt::format("platform.devices[{}]", d),

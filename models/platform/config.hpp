@@ -41,6 +41,18 @@ struct WorkqueueConfig {
 // An accelerator, or a function that bare programs drive as they like.
 enum class DeviceKind : std::uint8_t { Dsa, Requester };
 
+// What firmware says of a device: addresses that it needs or that are taken, by the words of sysfs
+// ("direct", "direct-relaxable", "reserved", "msi", "software-msi"), and how far the bus reaches.
+struct RegionConfig {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    std::string type;
+};
+struct FirmwareConfig {
+    std::vector<RegionConfig> regions;
+    std::uint32_t address_bits = 64;
+};
+
 struct DeviceConfig {
     std::string name;
     DeviceKind kind = DeviceKind::Dsa;
@@ -49,6 +61,9 @@ struct DeviceConfig {
     bool ats = false;
     std::uint32_t engines = 1;
     std::vector<WorkqueueConfig> workqueues;
+    std::string group;                // the IOMMU group; empty: one of its own
+    std::uint32_t address_bits = 64;  // that the bus above it passes on
+    FirmwareConfig firmware;
 };
 
 // The requester id of the device at this position.
@@ -80,7 +95,8 @@ enum class StepKind : std::uint8_t {
     Exit,    // the process ends here
     Kill,    // kill the VM's VMM process `target`
     Call,    // `call`
-    Bare,    // `bare`
+    Bare,    // `bare`, of a bare program
+    User,    // `bare`, of a process that uses VFIO
     Unplug,  // take `device` away from the VM
     Open,    // `device`/`workqueue` for the address space of PASID `id`
     Close,

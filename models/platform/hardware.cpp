@@ -27,6 +27,11 @@ dsa::DsaConfig device_config(const DeviceConfig& device, std::size_t index) {
     return config;
 }
 
+// That the bus above the device passes on.
+std::uint64_t last_address(const DeviceConfig& device) {
+    return ~std::uint64_t{0} >> (64U - device.address_bits);
+}
+
 requester::RequesterConfig requester_config(const DeviceConfig& device, std::size_t index) {
     return {device.name, rid_of(device, index), {device_registers(index), requester::kBar0Bytes}};
 }
@@ -134,6 +139,7 @@ void Hardware::connect(const PlatformConfig& config) {
             const pcie::PortId port = rc.add_device(iommu, identity.rid, {identity.bar0},
                                                     device.name, requesters_[i]->link_params());
             rc.has_configuration(port);
+            rc.limit_addresses(port, last_address(device));
             attach(*requesters_[i], port);
         } else {
             const dsa::DsaConfig identity = device_config(device, i);
@@ -141,6 +147,7 @@ void Hardware::connect(const PlatformConfig& config) {
                 rc.add_device(iommu, identity.rid, {identity.bar0, identity.bar2}, device.name,
                               devices_[i]->link_params());
             rc.has_configuration(port);
+            rc.limit_addresses(port, last_address(device));
             attach(*devices_[i], port);
         }
     }

@@ -19,6 +19,7 @@
 #include "models/platform/hardware.hpp"
 #include "models/platform/param_resolve.hpp"
 #include "models/platform/program.hpp"
+#include "models/requester/requester_layout.hpp"
 #include "models/vm/virtual_machine.hpp"
 
 namespace ioasim::platform {
@@ -51,6 +52,17 @@ std::pair<std::string, std::string> split_place(const std::string& on) {
     const std::size_t slash = on.find('/');
     return slash == std::string::npos ? std::pair{on, std::string{}}
                                       : std::pair{on.substr(0, slash), on.substr(slash + 1)};
+}
+
+os::FirmwareTable firmware_of(const FirmwareConfig& config) {
+    os::FirmwareTable table;
+    table.address_bits = config.address_bits;
+    for (const RegionConfig& region : config.regions) {
+        os::ReservedRegion out{region.first, region.last, os::RegionType::Reserved};
+        SIM_CHECK(os::parse_region_type(region.type, out.type), "unknown type {}", region.type);
+        table.regions.push_back(out);
+    }
+    return table;
 }
 
 struct Guest {
@@ -182,15 +194,21 @@ void Platform::Impl::build_host() {
     }
     for (std::size_t i = 0; i < config.devices.size(); ++i) {
         const DeviceConfig& device = config.devices[i];
-        if (device.kind != DeviceKind::Dsa) {
-            continue;  // no driver knows it
-        }
         os::DeviceSetup setup;
         setup.name = device.name;
         setup.iommu = host->find_iommu(device.iommu);
         setup.rid = rid_of(device, i);
         setup.ats = device.ats;
         setup.configuration = kConfigurationWindow + pcie::ecam_offset(rid_of(device, i), 0);
+        setup.group = device.group;
+        setup.firmware = firmware_of(device.firmware);
+        if (device.kind == DeviceKind::Requester) {
+            setup.for_users = true;
+            setup.bar0 = device_registers(i);
+            setup.bar0_bytes = requester::kBar0Bytes;
+            host->add_device(std::move(setup));
+            continue;
+        }
         setup.engines = device.engines;
         setup.registers = device_registers(i);
         setup.portals = device_portals(i);

@@ -4,6 +4,7 @@
 
 #include "core/trace/run_events.hpp"
 #include "models/dsa/dsa_layout.hpp"
+#include "models/platform/vfio_user.hpp"
 
 namespace ioasim::platform {
 namespace {
@@ -29,6 +30,7 @@ public:
           kernel_(kernel),
           process_(kernel.create_process(name)),
           queue_(kernel, process_),
+          vfio_(world.recorder, kernel, process_),
           name_(name),
           to_host_(std::move(to_host)),
           inside_(inside) {}
@@ -84,6 +86,7 @@ private:
     os::Kernel& kernel_;
     os::Process& process_;
     os::UserQueue queue_;
+    VfioUser vfio_;
     std::string name_;
     MachineToHost to_host_;
     vm::VirtualMachine* inside_;
@@ -180,6 +183,8 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
             const auto target = world_.vms.find(step.target);
             return outcome(target == world_.vms.end() ? Errno::Esrch : target->second->kill(ctx));
         }
+        case StepKind::User:
+            return vfio_.perform(ctx, step.bare, index, variables_);
         default:
             break;
     }
@@ -376,6 +381,7 @@ std::string step_name(const Step& step) {
         case StepKind::Close:
             return "close";
         case StepKind::Bare:
+        case StepKind::User:
             return bare_spec(step.bare.kind).key;
         case StepKind::Absent:
             return "absent";

@@ -20,13 +20,13 @@ class BareReader {
 public:
     BareReader(Reading& reading, const StepWords& words, const Node& item,
                const platform::BareSpec& spec, const std::string& pointer,
-               std::vector<std::string>& page_tables)
+               MadeNames& made)
         : r_(reading),
           words_(words),
           item_(item),
           spec_(spec),
           pointer_(pointer),
-          page_tables_(page_tables) {
+          made_(made) {
         step_.kind = spec.kind;
     }
 
@@ -39,7 +39,7 @@ public:
         }
         together();
         if (!new_table_.empty()) {
-            page_tables_.push_back(new_table_);
+            made_.page_tables.push_back(new_table_);
         }
         return std::move(step_);
     }
@@ -103,16 +103,38 @@ private:
                 step_.names[arg.key] = new_table_;
                 break;
             case BareValue::Table:
-                r_.known(node, at, "page table", page_tables_, Code::UnknownVariable);
+                r_.known(node, at, "page table", made_.page_tables, Code::UnknownVariable);
                 step_.names[arg.key] = text_of(&node);
                 break;
             case BareValue::Site:
                 r_.known(node, at, "fault site", fault_sites(), Code::UnknownComponent);
                 step_.names[arg.key] = text_of(&node);
                 break;
-            case BareValue::Choice:
-            case BareValue::Text:
+            default:
                 step_.names[arg.key] = text_of(&node);
+                of_a_process(node, at, arg.value);
+        }
+    }
+
+    // Names of files and buffers that a process has.
+    void of_a_process(const Node& node, const std::string& at, BareValue value) {
+        switch (value) {
+            case BareValue::NewContainer:
+                made_.containers.push_back(text_of(&node));
+                break;
+            case BareValue::Container:
+                r_.known(node, at, "container", made_.containers, Code::UnknownVariable);
+                break;
+            case BareValue::NewBuffer:
+                made_.buffers.push_back(text_of(&node));
+                break;
+            case BareValue::Buffer:
+                r_.known(node, at, "buffer", made_.buffers, Code::UnknownVariable);
+                break;
+            case BareValue::Group:
+                r_.known(node, at, "group", words_.groups, Code::UnknownComponent);
+                break;
+            default:
                 break;
         }
     }
@@ -219,7 +241,8 @@ private:
                       pointer_join(pointer_, "levels"), "a first stage has 4 or 5 levels");
         }
         if (!new_table_.empty() &&
-            std::find(page_tables_.begin(), page_tables_.end(), new_table_) != page_tables_.end()) {
+            std::find(made_.page_tables.begin(), made_.page_tables.end(), new_table_) !=
+                made_.page_tables.end()) {
             r_.report(Code::NameTaken, item_.get(spec_.key)->place,
                       pointer_join(pointer_, spec_.key),
                       fmt::format("a second page table {}", quoted(new_table_)));
@@ -294,10 +317,11 @@ private:
         page_size();
         value_fits();
         tables_and_queue();
-        if (step_.kind == BareKind::Dma && !step_.has("size") && !step_.has("data")) {
+        const bool dma = step_.kind == BareKind::Dma || step_.kind == BareKind::DeviceDma;
+        if (dma && !step_.has("size") && !step_.has("data")) {
             missing("a transfer needs a \"size\" or \"data\"");
         }
-        if (step_.kind == BareKind::Dma && step_.has("size") && step_.has("data") &&
+        if (dma && step_.has("size") && step_.has("data") &&
             step_.bytes.at("data").size() != step_.number("size")) {
             r_.report(Code::OutOfRange, item_.get("size")->place, pointer_join(pointer_, "size"),
                       fmt::format("\"data\" has {} bytes", step_.bytes.at("data").size()));
@@ -384,7 +408,7 @@ private:
     const Node& item_;
     const platform::BareSpec& spec_;
     const std::string& pointer_;
-    std::vector<std::string>& page_tables_;
+    MadeNames& made_;
     std::string new_table_;
     unsigned access_size_ = 0;  // of a register or memory, in bytes
     BareStep step_;
@@ -394,8 +418,8 @@ private:
 
 BareStep read_bare_step(Reading& reading, const StepWords& words, const Node& item,
                         const platform::BareSpec& spec, const std::string& pointer,
-                        std::vector<std::string>& page_tables) {
-    return BareReader(reading, words, item, spec, pointer, page_tables).read();
+                        MadeNames& made) {
+    return BareReader(reading, words, item, spec, pointer, made).read();
 }
 
 }  // namespace ioasim::scenario

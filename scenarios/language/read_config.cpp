@@ -71,6 +71,7 @@ private:
                 r_.known(*iommu, pointer + "/iommu", "IOMMU", iommu_names_, Code::UnknownComponent);
             }
             rid(item.get("rid"), pointer + "/rid", device);
+            addresses(item, pointer, device);
             std::size_t number = 0;
             for (const Node& wq : items_of(item.get("workqueues"))) {
                 workqueue(wq, pointer_join(pointer + "/workqueues", number++), device);
@@ -79,6 +80,30 @@ private:
             config_.devices.push_back(std::move(device));
         }
         device_names_ = item_names(list);
+    }
+
+    // Which addresses reach the IOMMU, and what firmware says of that.
+    void addresses(const Node& item, const std::string& pointer, platform::DeviceConfig& device) {
+        device.group = text_of(item.get("group"));
+        device.address_bits =
+            static_cast<std::uint32_t>(integer_of(item.get("address_bits"), device.address_bits));
+        const Node* const firmware = item.get("firmware");
+        if (firmware == nullptr) {
+            return;
+        }
+        device.firmware.address_bits = static_cast<std::uint32_t>(
+            integer_of(firmware->get("address_bits"), device.firmware.address_bits));
+        std::size_t index = 0;
+        for (const Node& region : items_of(firmware->get("regions"))) {
+            const std::string at = pointer_join(pointer + "/firmware/regions", index++);
+            const std::uint64_t first = quantity_of(region.get("first"), 0);
+            const std::uint64_t last = quantity_of(region.get("last"), 0);
+            if (first > last || first % kPageSize != 0 || (last + 1) % kPageSize != 0) {
+                r_.report(Code::OutOfRange, region.place, at,
+                          "a region is whole pages: \"first\" begins one, \"last\" ends one");
+            }
+            device.firmware.regions.push_back({first, last, text_of(region.get("type"))});
+        }
     }
 
     // A test requester has none of what makes an accelerator.
@@ -358,6 +383,7 @@ private:
         for (std::size_t i = 0; i < config_.devices.size(); ++i) {
             const platform::DeviceConfig& device = config_.devices[i];
             words_.functions[device.name] = platform::rid_of(device, i);
+            words_.groups.push_back(device.group.empty() ? device.name : device.group);
             if (device.kind == platform::DeviceKind::Requester) {
                 words_.requesters.push_back(device.name);
             } else {

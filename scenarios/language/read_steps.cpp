@@ -85,7 +85,8 @@ private:
         const platform::BareSpec* bare = nullptr;
         for (const platform::BareSpec& spec : platform::bare_specs()) {
             if (subject == nullptr && (subject = item.get(spec.key)) != nullptr) {
-                step.kind = StepKind::Bare;
+                step.kind = spec.family == platform::StepFamily::Bare ? StepKind::Bare
+                                                                      : StepKind::User;
                 bare = &spec;
                 key = spec.key;
             }
@@ -99,7 +100,10 @@ private:
             return false;
         }
         if (bare != nullptr) {
-            step.bare = read_bare_step(r_, words_, item, *bare, at, page_tables_);
+            step.bare = read_bare_step(r_, words_, item, *bare, at, made_);
+            if (step.bare.has("into")) {
+                variables_.insert(step.bare.name("into"));
+            }
         } else if (step.kind == StepKind::Call) {
             call(item, *subject, pointer_join(at, key), at, step.call);
         } else {
@@ -389,7 +393,7 @@ private:
     const StepWords& words_;
     StepPlace place_;
     std::set<std::string> variables_;
-    std::vector<std::string> page_tables_;  // of a bare program
+    MadeNames made_;
 };
 
 void collect_from(const Node* list, bool kernel, StepWords& words) {

@@ -29,6 +29,7 @@ struct StepWords {
     std::vector<std::string> requesters;
     std::vector<std::string> accelerators;
     std::map<std::string, Rid> functions;  // of devices by name
+    std::vector<std::string> groups;       // of devices
     std::vector<std::string> workqueues;   // "dsa0/wq0"
     std::vector<std::string> sets;
     std::vector<std::string> blocks;
@@ -49,10 +50,17 @@ std::vector<platform::Step> read_steps(Reading& reading, const StepWords& words,
 // Names of all fault sites.
 std::vector<std::string> fault_sites();
 
-// The arguments of a step of a bare program. `page_tables` are those of earlier steps.
+// What earlier steps of a program made and named.
+struct MadeNames {
+    std::vector<std::string> page_tables;
+    std::vector<std::string> containers;
+    std::vector<std::string> buffers;
+};
+
+// The arguments of a step of a bare program or of a VFIO user; what it makes goes into `made`.
 platform::BareStep read_bare_step(Reading& reading, const StepWords& words, const Node& item,
                                   const platform::BareSpec& spec, const std::string& pointer,
-                                  std::vector<std::string>& page_tables);
+                                  MadeNames& made);
 
 // Kernel code may ask for an empty range (min above max).
 platform::PasidRange read_range(Reading& reading, const Node* node, const std::string& pointer,

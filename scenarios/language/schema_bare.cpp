@@ -1,4 +1,4 @@
-// The steps of bare programs as keys and types of the language.
+// The steps of bare programs and of VFIO users as keys and types of the language.
 #include <deque>
 
 #include "models/platform/bare_step.hpp"
@@ -61,6 +61,12 @@ const Type& type_of(const BareArgSpec& arg) {
         case BareValue::Function:
         case BareValue::NewTable:
         case BareValue::Table:
+        case BareValue::NewContainer:
+        case BareValue::Container:
+        case BareValue::NewBuffer:
+        case BareValue::Buffer:
+        case BareValue::Variable:
+        case BareValue::Group:
         case BareValue::Site: {
             Type& t = make(Kind::Text, "a name");
             t.low = 1;
@@ -75,7 +81,11 @@ const Type& type_of(const BareArgSpec& arg) {
 std::vector<Case> bare_cases() {
     std::vector<Case> cases;
     for (const platform::BareSpec& spec : platform::bare_specs()) {
-        Case one{spec.key, &type_of(spec.subject), std::string("bare program: ") + spec.doc, {}};
+        const bool bare = spec.family == platform::StepFamily::Bare;
+        Case one{spec.key,
+                 &type_of(spec.subject),
+                 std::string(bare ? "bare program: " : "host process: ") + spec.doc,
+                 {}};
         for (const BareArgSpec& arg : spec.args) {
             one.options.push_back({arg.key, &type_of(arg), arg.required, arg.doc, arg.initial});
         }

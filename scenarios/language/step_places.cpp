@@ -43,6 +43,7 @@ bool exists_in(StepKind kind, StepPlace place) {
             return place == StepPlace::Vmm;
         case StepKind::Open:
         case StepKind::Close:
+        case StepKind::User:
             return place == StepPlace::HostProcess;
         case StepKind::Call:
             return place != StepPlace::Vcpu;

@@ -114,6 +114,7 @@ public:
                          vtd::ecap::kPasid.make(1) | vtd::ecap::kPss.make(19) |
                          vtd::ecap::kFsts.make(1) | vtd::ecap::kSsts.make(1) |
                          vtd::ecap::kNest.make(1) | vtd::ecap::kSmpwcs.make(1);
+    std::map<std::uint64_t, std::uint64_t> cap_at;  // of units that differ, by their registers
     bool queue_hangs = false;
     bool refuse_next = false;  // the next descriptor that is no wait: IQE
     bool command_hangs = false;
@@ -131,8 +132,10 @@ private:
 
     std::uint64_t unit_read(std::uint64_t pa) {
         switch (pa % vtd::kRegisterBytes) {
-            case vtd::reg::kCap:
-                return cap;
+            case vtd::reg::kCap: {
+                const auto own = cap_at.find(pa - vtd::reg::kCap);
+                return own == cap_at.end() ? cap : own->second;
+            }
             case vtd::reg::kEcap:
                 return ecap;
             default:
@@ -265,7 +268,8 @@ inline TimePs no_time() {
 struct Host {
     explicit Host(const std::vector<const Defect*>& defects = {}, Switches switches = {},
                   std::function<void(FakeMachine&, KernelConfig&)> adjust = {},
-                  const KernelParams& params = kernel_param_table().defaults()) {
+                  const KernelParams& params = kernel_param_table().defaults(),
+                  const std::function<void(Kernel&)>& more = {}) {
         recorder.source("host/test");
         recorder.begin_software();  // events in the order in which the code emits them
         for (const Defect* defect : defects) {
@@ -282,6 +286,9 @@ struct Host {
         IommuDriver& unit = kernel->add_iommu("iommu0", kUnit0);
         kernel->add_device({"dsa0", &unit, Rid{8}, false, 1, kDsa0, kPortals0, {{"wq0"}}});
         kernel->add_device({"dsa1", &unit, Rid{16}, true, 1, kDsa1, kPortals1, {{"wq0"}}});
+        if (more) {
+            more(*kernel);
+        }
         boot_result = kernel->boot(ctx);
     }
     Device& dsa0() { return *kernel->find_device("dsa0"); }

@@ -1,0 +1,70 @@
+// The files of VFIO that processes have open: containers, groups, devices. A group is open once and
+// in one container; closing the last file of a container releases it. A process's device file gives
+// it the function's registers and the right to bus mastering, both only as long as it is open.
+// Leaves out: interrupts of the device, its configuration space for users, reset at open and close.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/exec_context.hpp"
+#include "core/base/result.hpp"
+#include "models/linux/vfio_container.hpp"
+
+namespace ioasim::os {
+
+class Vfio {
+public:
+    explicit Vfio(Kernel& kernel) : kernel_(kernel) {}
+
+    // -EEXIST: the process calls another container so.
+    Errno open(ExecContext& ctx, Process& process, const std::string& name);
+    // Closes the container's devices and groups, then its own file. -EBADF.
+    Errno close(ExecContext& ctx, Process& process, const std::string& name);
+    VfioContainer* container(const Process& process, const std::string& name);
+
+    // Opens the group and puts it into the container. In this order: -EBADF no such container,
+    // -ENODEV no device of the group belongs to vfio, -EBUSY another process has it open, -EINVAL
+    // it is in a container; what attach says.
+    Errno join(ExecContext& ctx, Process& process, const std::string& container,
+               DeviceGroup& group);
+    // -EBADF the process does not have it open, -EBUSY a device of it is open.
+    Errno leave(ExecContext& ctx, Process& process, DeviceGroup& group);
+
+    // -EBADF the process does not have the group open; -EINVAL the group is in no container with a
+    // backend, or is not viable; -ENODEV the device does not belong to vfio; -EBUSY it is open.
+    Errno open_device(ExecContext& ctx, Process& process, Device& device);
+    Errno close_device(ExecContext& ctx, Process& process, Device& device);
+    // Where the process has the registers; -EBADF.
+    Result<std::uint64_t> registers(const Process& process, const Device& device) const;
+
+    // The process ends; its address space is gone already.
+    void close_all(ExecContext& ctx, Process& process);
+
+private:
+    // In order of opening.
+    struct GroupFile {
+        DeviceGroup* group = nullptr;
+        Process* process = nullptr;
+        VfioContainer* container = nullptr;
+    };
+    struct DeviceFile {
+        Device* device = nullptr;
+        Process* process = nullptr;
+        std::uint64_t registers = 0;  // virtual
+    };
+    GroupFile* file_of(const DeviceGroup& group);
+    bool device_open(const DeviceGroup& group) const;
+    Errno may_open(const Process& process, Device& device);
+    void set_bus_master(ExecContext& ctx, const Device& device, bool on);
+    void close_file(ExecContext& ctx, const DeviceFile& file);
+    void release(ExecContext& ctx, VfioContainer& container);
+
+    Kernel& kernel_;
+    std::vector<std::unique_ptr<VfioContainer>> containers_;
+    std::vector<GroupFile> groups_;
+    std::vector<DeviceFile> devices_;
+};
+
+}  // namespace ioasim::os
