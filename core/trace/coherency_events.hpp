@@ -52,6 +52,17 @@ struct CoherencyDetach {
     IOASIM_FIELDS(space, device, domain, gone)
 };
 
+struct VfioDevice {
+    static constexpr EventName kName{
+        "vfio.device", Category::Software,
+        "The file of a device: it was opened or closed, bound to /dev/iommu, or its driver was "
+        "called to open or close the device."};
+    Name device;
+    Name state;
+    Name vm;  // whose it is, as far as the driver knows
+    IOASIM_FIELDS(device, state, vm)
+};
+
 struct KvmFile {
     static constexpr EventName kName{
         "kvm.file", Category::Software,

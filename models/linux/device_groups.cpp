@@ -42,6 +42,12 @@ bool DeviceGroup::has(DriverKind driver) const {
                        [driver](const Member& member) { return member.driver == driver; });
 }
 
+const DeviceGroup::Member* DeviceGroup::find(const Device& device) const {
+    const auto found = std::find_if(members.begin(), members.end(),
+                                    [&](const Member& member) { return member.device == &device; });
+    return found == members.end() ? nullptr : &*found;
+}
+
 void DeviceGroups::add(Device& device) {
     const std::string& wanted = device.setup().group;
     const std::string name = wanted.empty() ? device.name() : wanted;
@@ -79,13 +85,13 @@ DeviceGroup::Member& DeviceGroups::member(const Device& device) {
 }
 
 void DeviceGroups::tell(ExecContext& ctx, const DeviceGroup::Member& member) {
-    kernel_.emit(ctx, trace::DriverBound{kernel_.intern(member.device->name()),
-                                         kernel_.intern(driver_word(member.driver)),
-                                         member.dma_bits});
+    kernel_.emit(ctx,
+                 trace::DriverBound{kernel_.intern(member.device->name()),
+                                    kernel_.intern(driver_word(member.driver)), member.dma_bits});
 }
 
 Errno DeviceGroups::bind_driver(ExecContext& ctx, Device& device, DriverKind driver,
-                                unsigned dma_bits) {
+                                unsigned dma_bits, bool needs_kvm) {
     ctx.spend(kernel_.params().syscall);
     Frame frame{ctx, "driver_probe"};
     if (dma_bits == 0 || dma_bits > kAddressBits) {
@@ -97,6 +103,7 @@ Errno DeviceGroups::bind_driver(ExecContext& ctx, Device& device, DriverKind dri
         return Errno::Ebusy;
     }
     self.driver = driver;
+    self.needs_kvm = needs_kvm;
     const unsigned limit = device.setup().firmware.address_bits;
     if (limit < kAddressBits) {
         self.dma_bits = limit;
@@ -147,9 +154,8 @@ void DeviceGroups::add_regions(const DeviceGroup& group, const DeviceGroup::Memb
     if (by_mask && member.dma_bits < kAddressBits) {
         out.insert(above(member.dma_bits), touch);
     }
-    const bool by_aperture =
-        (limits == AddressLimits::DmaMask && !probes.has(kApertureUnread)) ||
-        probes.has(kListFollowsAttachment);
+    const bool by_aperture = (limits == AddressLimits::DmaMask && !probes.has(kApertureUnread)) ||
+                             probes.has(kListFollowsAttachment);
     if (by_aperture && group.domain != nullptr && group.domain->aperture().last != kLastIova) {
         out.insert({group.domain->aperture().last + 1, kLastIova, RegionType::Reserved}, touch);
     }

@@ -1,9 +1,10 @@
 // The VT-d driver of a kernel for one remapping unit, real or virtual: finds out what the unit can
 // do, builds root, context, PASID directory and PASID tables in memory, and keeps the unit's caches
-// in step through the invalidation queue. Requests without PASID go by the entry of PASID 0. VT-d specification chapters 3, 6, 9; the order of
-// teardown is that of table 28 and of Linux's intel_pasid_tear_down_entry. Leaves out: legacy mode,
-// interrupt remapping, super pages, domains of the DMA API, the page-request queue (context
-// entries have PRE = 0), fault events (the records stay as the unit wrote them), suspend.
+// in step through the invalidation queue. Requests without PASID go by the entry of PASID 0. VT-d
+// specification chapters 3, 6, 9; the order of teardown is that of table 28 and of Linux's
+// intel_pasid_tear_down_entry. Leaves out: legacy mode, interrupt remapping, super pages, domains
+// of the DMA API, the page-request queue (context entries have PRE = 0), fault events (the records
+// stay as the unit wrote them), suspend.
 #pragma once
 
 #include <cstdint>
@@ -66,6 +67,7 @@ public:
                              const std::vector<Device*>& devices);
     // The widest table that the unit offers (CAP.SAGAW), as far as it takes addresses (CAP.MGAW).
     SecondStageFormat second_stage_format() const;
+    bool forces_snooping() const { return vtd::ecap::kSc.get(ecap_) != 0; }
     bool remaps_interrupts() const { return vtd::ecap::kIr.get(ecap_) != 0; }
     // Not present, caches invalidated, page requests drained. With `fpd` the entry keeps fault
     // processing disabled.

@@ -23,10 +23,9 @@ bool IommuSpace::enforces_coherency() const {
 }
 
 void IommuSpace::tell(ExecContext& ctx, const DeviceGroup& group, bool made, Errno error) const {
-    const auto in =
-        std::find_if(domains_.begin(), domains_.end(), [&](const Domain& domain) {
-            return domain.get() == group.domain;
-        });
+    const auto in = std::find_if(domains_.begin(), domains_.end(), [&](const Domain& domain) {
+        return domain.get() == group.domain;
+    });
     const auto index = static_cast<std::uint32_t>(in - domains_.begin());
     const bool enforced = in != domains_.end() && (*in)->enforces_coherency();
     for (const DeviceGroup::Member& member : group.members) {

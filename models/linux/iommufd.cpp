@@ -62,8 +62,14 @@ Errno Iommufd::close(ExecContext& ctx, const std::string& name) {
     return Errno::Ok;
 }
 
+bool IommuFile::held() const {
+    return open_ || devices_ != 0 || kvm_ != nullptr ||
+           std::any_of(spaces_.begin(), spaces_.end(),
+                       [](const auto& space) { return space->used(); });
+}
+
 void Iommufd::release(IommuFile& file) {
-    if (file.open_ || file.devices_ != 0) {
+    if (file.held()) {
         return;
     }
     files_.erase(std::find_if(files_.begin(), files_.end(),
@@ -115,7 +121,7 @@ void Iommufd::tell(ExecContext& ctx, const DeviceFile& file, const char* state) 
 
 Errno Iommufd::open_device(ExecContext& ctx, const std::string& owner, Device& device) {
     ctx.spend(kernel_.params().syscall);
-    if (!kernel_.device_groups().group_of(device).driven_by(device, DriverKind::Vfio)) {
+    if (kernel_.device_groups().group_of(device).find(device)->driver != DriverKind::Vfio) {
         return Errno::Enodev;
     }
     if (device_file(device) != nullptr) {
@@ -200,7 +206,8 @@ Errno Iommufd::check_attach(const DeviceFile& device, const IommuSpace* space) {
             return Errno::Einval;  // one I/O address space for all of a group
         }
     }
-    const bool needs = group.needs_kvm(*device.device) && !kernel_.probes().has(kOpenWithoutKvm);
+    const bool needs =
+        group.find(*device.device)->needs_kvm && !kernel_.probes().has(kOpenWithoutKvm);
     return needs && space->kvm() == nullptr ? Errno::Esrch : Errno::Ok;
 }
 
@@ -273,9 +280,9 @@ void Iommufd::close_all(ExecContext& ctx, const std::string& owner) {
             static_cast<void>(close_device(ctx, owner, *devices_[i].device));
         }
     }
-    files_.erase(std::remove_if(files_.begin(), files_.end(),
-                                [&](const auto& f) { return !f->open_ && f->devices_ == 0; }),
-                 files_.end());
+    files_.erase(
+        std::remove_if(files_.begin(), files_.end(), [](const auto& f) { return !f->held(); }),
+        files_.end());
 }
 
 }  // namespace ioasim::os

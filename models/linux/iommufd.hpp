@@ -81,7 +81,8 @@ private:
     std::map<std::uint64_t, std::vector<std::uint64_t>> mappings_;
 };
 
-// One open of /dev/iommu. It lives until its descriptor is closed and no device is bound to it.
+// One open of /dev/iommu. It lives until its descriptor is closed and neither a device nor KVM
+// holds it.
 class IommuFile final : public KvmFile {
 public:
     IommuFile(std::string owner, std::string name)
@@ -91,6 +92,8 @@ public:
     void set_kvm(KvmVfio* kvm) override { kvm_ = kvm; }
     KvmVfio* kvm() const { return kvm_; }
     const std::string& owner() const { return owner_; }
+    // By its descriptor, by devices or by KVM.
+    bool held() const;
 
 private:
     friend class Iommufd;

@@ -72,6 +72,10 @@ Process* Kernel::find_process(const std::string& name) {
     return find_in(processes_, [&name](const Process& p) { return p.name == name; });
 }
 
+VmHost* Kernel::find_vm(const std::string& name) {
+    return find_in(vms_, [&name](const VmHost& vm) { return vm.name() == name; });
+}
+
 // --- boot ---------------------------------------------------------------------------------------
 
 Errno Kernel::boot(ExecContext& ctx) {
@@ -140,6 +144,7 @@ void Kernel::exit_process(ExecContext& ctx, Process& process, const std::string&
         load_pasid(ctx, Pasid{}, false);
     }
     process.mm.destroy(ctx);
+    iommufd_.close_all(ctx, process.name);
     vfio_.close_all(ctx, process);  // files go behind the address space: pins hold its pages
     emit(ctx, trace::ProcessExit{intern(process.name), intern(cause)});
 }

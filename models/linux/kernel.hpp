@@ -22,6 +22,7 @@
 #include "models/linux/device.hpp"
 #include "models/linux/device_groups.hpp"
 #include "models/linux/iommu_driver.hpp"
+#include "models/linux/iommufd.hpp"
 #include "models/linux/kernel_params.hpp"
 #include "models/linux/page_allocator.hpp"
 #include "models/linux/page_pins.hpp"
@@ -92,6 +93,7 @@ public:
     Device* find_device(const std::string& name);
     IommuDriver* find_iommu(const std::string& name);
     Process* find_process(const std::string& name);
+    VmHost* find_vm(const std::string& name);
 
     // --- services for the parts of the kernel -------------------------------------------------
 
@@ -135,6 +137,7 @@ public:
     WorkqueueFiles& workqueue_files() { return workqueue_files_; }
     DeviceGroups& device_groups() { return device_groups_; }
     Vfio& vfio() { return vfio_; }
+    Iommufd& iommufd() { return iommufd_; }
 
 private:
     Errno boot_locked(ExecContext& ctx);
@@ -156,6 +159,7 @@ private:
     WorkqueueFiles workqueue_files_{*this};
     DeviceGroups device_groups_{*this};
     Vfio vfio_{*this};
+    Iommufd iommufd_{*this};
     std::unique_ptr<VcmdAllocator> vcmd_;
     std::uint64_t last_token_ = 0;
     std::vector<DomainId> free_dids_;

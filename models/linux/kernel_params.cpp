@@ -71,6 +71,14 @@ void add_vm_host(ParamTable<P>& t) {
     t.time("kvm.zap", &P::kvm_zap, 0_ps, 100_us, 20_ns,
            "taking away the mapping of a guest page, when all are built anew",
            "modelling choice: an entry of a page table and its bookkeeping");
+    t.flag("iommufd.one_answer_for_all", &P::coherency_one_for_all, false,
+           "with one device of an I/O address space whose unit cannot force snooping no unit does; "
+           "otherwise each does where it can",
+           "proposal and reply on the linux-iommu list, June 2021 (/dev/ioasid)");
+    t.flag("iommufd.promise_kept", &P::coherency_promise, false,
+           "once KVM was told that DMA is coherent, an attach that would change that is refused; "
+           "otherwise KVM is asked again",
+           "the same discussion: tracking or blocking of changes");
     t.time("work.poll", &P::flush_poll, 1_ns, 1_ms, 10_us,
            "longest sleep of a task that waits for deferred work before it looks again",
            "modelling choice: the worker wakes it earlier");

@@ -1,8 +1,8 @@
 // The address space of a process: 4-level x86 page tables in simulated memory, written by stores
 // and walked by loads, with a TLB in front of the walk. Buffers are anonymous memory, populated at
 // once; device pages are mapped as they are. Mappings live until the address space ends, so a PASID
-// bound to it never outlives a page; pinned pages outlive them. Leaves out: unmapping of buffers, copy on write, swapping, huge
-// pages, ASLR.
+// bound to it never outlives a page; pinned pages outlive them. Leaves out: unmapping of buffers,
+// copy on write, swapping, huge pages, ASLR.
 #pragma once
 
 #include <cstdint>

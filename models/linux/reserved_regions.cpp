@@ -33,8 +33,8 @@ const char* region_word(RegionType type) {
 }
 
 bool parse_region_type(const std::string& word, RegionType& out) {
-    for (const RegionType type : {RegionType::Direct, RegionType::DirectRelaxable,
-                                  RegionType::Reserved, RegionType::Msi}) {
+    for (const RegionType type :
+         {RegionType::Direct, RegionType::DirectRelaxable, RegionType::Reserved, RegionType::Msi}) {
         if (word == region_word(type)) {
             out = type;
             return true;
@@ -48,9 +48,8 @@ void ReservedRegions::insert(const ReservedRegion& region, Touch touch) {
     const auto behind = [](const ReservedRegion& fresh, const ReservedRegion& old) {
         return fresh.first < old.first || (fresh.first == old.first && fresh.type <= old.type);
     };
-    const auto place =
-        std::find_if(list_.begin(), list_.end(),
-                     [&](const ReservedRegion& old) { return behind(region, old); });
+    const auto place = std::find_if(list_.begin(), list_.end(),
+                                    [&](const ReservedRegion& old) { return behind(region, old); });
     list_.insert(place, region);
     std::vector<ReservedRegion> merged;
     for (const ReservedRegion& next : list_) {

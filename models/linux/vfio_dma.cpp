@@ -74,8 +74,7 @@ Errno VfioContainer::map(ExecContext& ctx, const VfioMapRequest& request) {
 Errno VfioContainer::pin(ExecContext& ctx, const VfioMapRequest& request, Mapping& mapping) {
     const std::uint64_t limit = kernel_.params().memlock_pages;
     for (std::uint64_t at = 0; at < request.size; at += kPageSize) {
-        const auto page =
-            process_.mm.translate(ctx, request.vaddr + at, mapping.access.write);
+        const auto page = process_.mm.translate(ctx, request.vaddr + at, mapping.access.write);
         if (!page) {
             return page.error();
         }

@@ -100,8 +100,7 @@ bool decode_info(const std::vector<std::uint8_t>& bytes, VfioInfo& out) {
             out.ranges_version = static_cast<std::uint16_t>(get(bytes, at + 2, 2));
             read_ranges(bytes, at, out);
         } else if (id == kVfioCapDmaAvail) {
-            out.dma_available =
-                static_cast<std::uint32_t>(get(bytes, at + kCapHeaderBytes, 4));
+            out.dma_available = static_cast<std::uint32_t>(get(bytes, at + kCapHeaderBytes, 4));
         }
         at = static_cast<std::uint32_t>(get(bytes, at + 4, 4));
     }

@@ -34,33 +34,34 @@ inline const Defect kDetachKeepsEntry{
 
 inline const Defect kApertureIgnored{
     "vfio.aperture_ignored", "the usable ranges of a container do not end with the aperture"};
-inline const Defect kReservedIgnored{
-    "vfio.reserved_ignored", "the usable ranges of a container have no holes"};
-inline const Defect kRelaxableExcluded{
-    "vfio.relaxable_excluded", "relaxable regions are holes in the usable ranges, too"};
-inline const Defect kMapsAnywhere{
-    "vfio.maps_anywhere", "a mapping is not compared with the usable ranges"};
+inline const Defect kReservedIgnored{"vfio.reserved_ignored",
+                                     "the usable ranges of a container have no holes"};
+inline const Defect kRelaxableExcluded{"vfio.relaxable_excluded",
+                                       "relaxable regions are holes in the usable ranges, too"};
+inline const Defect kMapsAnywhere{"vfio.maps_anywhere",
+                                  "a mapping is not compared with the usable ranges"};
 inline const Defect kConflictIgnored{
     "vfio.conflict_ignored",
     "a joining group's apertures and regions are not compared with the mappings there are"};
 inline const Defect kAttachHalfDone{
-    "vfio.attach_half_done", "an attach that fails leaves the usable ranges as it had worked on them"};
-inline const Defect kHoleStays{
-    "vfio.hole_stays", "the usable ranges are not recomputed when a group leaves"};
+    "vfio.attach_half_done",
+    "an attach that fails leaves the usable ranges as it had worked on them"};
+inline const Defect kHoleStays{"vfio.hole_stays",
+                               "the usable ranges are not recomputed when a group leaves"};
 inline const Defect kCreditsFirst{
     "vfio.credits_first", "a mapping without credit is refused before the overlap is looked for"};
 inline const Defect kVersionFixed{
     "vfio.version_bumped", "the capability of IOVA ranges says version 2, whatever was chosen"};
-inline const Defect kUnmapKeepsPins{
-    "vfio.unmap_keeps_pins", "the pages of a mapping that goes stay pinned"};
-inline const Defect kCloseKeepsIoasids{
-    "vfio.close_keeps_ioasids", "closing a container frees none of its IOASIDs"};
-inline const Defect kCloseKeepsBusMaster{
-    "vfio.close_keeps_bus_master", "a device whose file is closed may still do DMA"};
+inline const Defect kUnmapKeepsPins{"vfio.unmap_keeps_pins",
+                                    "the pages of a mapping that goes stay pinned"};
+inline const Defect kCloseKeepsIoasids{"vfio.close_keeps_ioasids",
+                                       "closing a container frees none of its IOASIDs"};
+inline const Defect kCloseKeepsBusMaster{"vfio.close_keeps_bus_master",
+                                         "a device whose file is closed may still do DMA"};
 inline const Defect kUnpinnedAtExit{
     "vfio.exit_ignores_pins",
     "the pages of a process that ends are given back although a device reaches them"};
-inline const Defect kMixedGroup{
-    "vfio.mixed_group", "a group is viable although one of its devices has a host driver"};
+inline const Defect kMixedGroup{"vfio.mixed_group",
+                                "a group is viable although one of its devices has a host driver"};
 
 }  // namespace ioasim::os

@@ -35,6 +35,7 @@ public:
         kvm_.add_vcpu(vcpu);
         coherency_.add_vcpu(vcpu);
     }
+    const std::vector<std::uint64_t>& ram() const override { return pages_; }
     KvmVfio& kvm_vfio() override { return kvm_vfio_; }
     void vcpu_load(const VcpuControl& vcpu, std::size_t cpu) override {
         coherency_.load(vcpu, cpu);

@@ -55,6 +55,9 @@ public:
     // Pages of the VM, mapped at 0..bytes in the second stage that its devices use.
     virtual Result<std::vector<Hpa>> map_memory(ExecContext& ctx, std::uint64_t bytes) = 0;
 
+    // The pages, in the order of guest physical addresses.
+    virtual const std::vector<std::uint64_t>& ram() const = 0;
+
     // --- /dev/ioasid ----------------------------------------------------------------------------
     virtual Result<Ioasid> alloc_ioasid(ExecContext& ctx, std::uint32_t min, std::uint32_t max) = 0;
     virtual Errno free_ioasid(ExecContext& ctx, Ioasid id) = 0;

@@ -20,7 +20,8 @@ inline const Defect kRateOfOneLane{"pcie.rate_of_one_lane",
                                    "a link has the rate of one lane, however wide it is"};
 
 inline const Defect kBusLimitIgnored{
-    "pcie.bus_limit_ignored", "a root port passes on addresses that its bus does not have bits for"};
+    "pcie.bus_limit_ignored",
+    "a root port passes on addresses that its bus does not have bits for"};
 
 inline const FaultSite kCompletionLost{"pcie.completion_lost",
                                        "a completion for a device does not reach it"};

@@ -10,8 +10,8 @@
 // done. Completions without data order nothing and go directly. A transaction of a device occupies
 // its port until it is on its way to the unit; then its credits go back.
 //
-// The bus above a device may have fewer address bits than the IOMMU takes: its port refuses requests
-// with addresses beyond them, and the unit never sees them.
+// The bus above a device may have fewer address bits than the IOMMU takes: its port refuses
+// requests with addresses beyond them, and the unit never sees them.
 //
 // A window of the CPUs' addresses is the functions' configuration space (7.2.2): an access becomes
 // a configuration request of type 0 to the function whose page it hits. Left out: peer to peer,

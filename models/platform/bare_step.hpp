@@ -70,10 +70,26 @@ enum class BareKind : std::uint8_t {
     DeviceTraffic,
     Buffer,
     BufferCheck,
+    IommuOpen,  // a process that uses /dev/iommu
+    IommuClose,
+    SpaceAlloc,
+    SpaceDestroy,
+    SpaceMap,
+    SpaceUnmap,
+    LeafCheck,
+    CdevOpen,
+    CdevClose,
+    IommuBind,
+    SpaceAttach,
+    SpaceDetach,
+    KvmDevice,  // and tells KVM
+    KvmAdd,
+    KvmRemove,
 };
 
 // Whose steps these are.
-enum class StepFamily : std::uint8_t { Bare, Process };
+// Machine: of bare programs, and of kernels for programs on a processor of theirs.
+enum class StepFamily : std::uint8_t { Bare, Process, Machine };
 
 // What a value looks like in a scenario.
 enum class BareValue : std::uint8_t {
@@ -99,7 +115,7 @@ enum class BareValue : std::uint8_t {
     Buffer,
     Variable,  // receives an ID
     Group,     // of devices
-    Site,  // of a fault
+    Site,      // of a fault
     True,
 };
 

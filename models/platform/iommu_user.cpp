@@ -268,10 +268,10 @@ StepOutcome perform_machine_step(ExecContext& ctx, os::Kernel& kernel, const Bar
     }
     const std::size_t at = static_cast<std::size_t>(
         std::mismatch(bytes.begin(), bytes.end(), found.begin()).first - bytes.begin());
-    kernel.emit(ctx, trace::StepMismatch{
-                         kernel.intern(ctx.name()), 0,
-                         kernel.intern(fmt::format("byte {} is {:#04x}", at, bytes[at])),
-                         kernel.intern(fmt::format("{:#04x}", found[at]))});
+    kernel.emit(ctx,
+                trace::StepMismatch{kernel.intern(ctx.name()), 0,
+                                    kernel.intern(fmt::format("byte {} is {:#04x}", at, bytes[at])),
+                                    kernel.intern(fmt::format("{:#04x}", found[at]))});
     return {Errno::Eio, 0};
 }
 

@@ -22,10 +22,10 @@ std::string or_none(const std::string& text) {
 
 StepOutcome VfioUser::mismatch(ExecContext& ctx, const std::string& expected,
                                const std::string& found) {
-    recorder_.emit(ctx.source(),
-                   trace::StepMismatch{recorder_.name(process_.name),
-                                       static_cast<std::uint32_t>(index_),
-                                       recorder_.name(expected), recorder_.name(found)});
+    recorder_.emit(
+        ctx.source(),
+        trace::StepMismatch{recorder_.name(process_.name), static_cast<std::uint32_t>(index_),
+                            recorder_.name(expected), recorder_.name(found)});
     return {Errno::Eio, 0};
 }
 
@@ -91,9 +91,9 @@ StepOutcome VfioUser::administer(ExecContext& ctx, const BareStep& step) {
     if (vfio && !device->setup().for_users) {
         return outcome(Errno::Enodev);  // an accelerator's registers are the kernel's own
     }
-    return outcome(all.bind_driver(ctx, *device,
-                                   vfio ? os::DriverKind::Vfio : os::DriverKind::Host,
-                                   static_cast<unsigned>(step.number("dma_bits", 64))));
+    return outcome(all.bind_driver(ctx, *device, vfio ? os::DriverKind::Vfio : os::DriverKind::Host,
+                                   static_cast<unsigned>(step.number("dma_bits", 64)),
+                                   step.number("needs_kvm") != 0));
 }
 
 // --- files --------------------------------------------------------------------------------------
@@ -111,10 +111,10 @@ StepOutcome VfioUser::groups(ExecContext& ctx, const BareStep& step) {
         os::VfioContainer* const container = vfio.container(process_, name);
         const bool nesting = step.name("type") == "nesting";
         using Backend = os::VfioContainer::Backend;
-        return outcome(container == nullptr
-                           ? Errno::Ebadf
-                           : container->set_backend(ctx, nesting ? Backend::Nesting
-                                                                 : Backend::Type1));
+        return outcome(
+            container == nullptr
+                ? Errno::Ebadf
+                : container->set_backend(ctx, nesting ? Backend::Nesting : Backend::Type1));
     }
     os::DeviceGroup* const group = kernel_.device_groups().find(name);
     SIM_CHECK(group != nullptr, "no group {}", name);
@@ -347,7 +347,8 @@ StepOutcome VfioUser::judge(ExecContext& ctx, const BareStep& step, std::uint64_
         for (std::size_t i = 0; i < 4 && at + i < data->second.size(); ++i) {
             const auto came = static_cast<std::uint8_t>(word >> (8 * i));
             if (came != data->second[at + i]) {
-                return mismatch(ctx, fmt::format("byte {} is {:#04x}", at + i, data->second[at + i]),
+                return mismatch(ctx,
+                                fmt::format("byte {} is {:#04x}", at + i, data->second[at + i]),
                                 fmt::format("{:#04x}", came));
             }
         }
@@ -380,12 +381,12 @@ StepOutcome VfioUser::buffer_check(ExecContext& ctx, const BareStep& step) {
     }
     const auto [want, have] = std::mismatch(wanted.begin(), wanted.end(), found.begin());
     if (want != wanted.end()) {
-        return mismatch(ctx,
-                        fmt::format("byte {} is {:#04x}", step.number("offset") +
-                                                              static_cast<std::uint64_t>(
-                                                                  want - wanted.begin()),
-                                    *want),
-                        fmt::format("{:#04x}", *have));
+        return mismatch(
+            ctx,
+            fmt::format("byte {} is {:#04x}",
+                        step.number("offset") + static_cast<std::uint64_t>(want - wanted.begin()),
+                        *want),
+            fmt::format("{:#04x}", *have));
     }
     return {};
 }

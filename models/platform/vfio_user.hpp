@@ -58,7 +58,7 @@ private:
     os::Process& process_;
     std::size_t index_ = 0;
     std::map<std::string, UserBuffer> buffers_;
-    std::uint64_t info_page_ = 0;   // where GET_INFO writes to
+    std::uint64_t info_page_ = 0;  // where GET_INFO writes to
     std::uint64_t registers_ = 0;  // of the function that the step is about
 };
 

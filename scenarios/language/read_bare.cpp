@@ -19,14 +19,8 @@ using platform::BareValue;
 class BareReader {
 public:
     BareReader(Reading& reading, const StepWords& words, const Node& item,
-               const platform::BareSpec& spec, const std::string& pointer,
-               MadeNames& made)
-        : r_(reading),
-          words_(words),
-          item_(item),
-          spec_(spec),
-          pointer_(pointer),
-          made_(made) {
+               const platform::BareSpec& spec, const std::string& pointer, MadeNames& made)
+        : r_(reading), words_(words), item_(item), spec_(spec), pointer_(pointer), made_(made) {
         step_.kind = spec.kind;
     }
 
@@ -240,9 +234,8 @@ private:
             r_.report(Code::OutOfRange, item_.get("levels")->place,
                       pointer_join(pointer_, "levels"), "a first stage has 4 or 5 levels");
         }
-        if (!new_table_.empty() &&
-            std::find(made_.page_tables.begin(), made_.page_tables.end(), new_table_) !=
-                made_.page_tables.end()) {
+        if (!new_table_.empty() && std::find(made_.page_tables.begin(), made_.page_tables.end(),
+                                             new_table_) != made_.page_tables.end()) {
             r_.report(Code::NameTaken, item_.get(spec_.key)->place,
                       pointer_join(pointer_, spec_.key),
                       fmt::format("a second page table {}", quoted(new_table_)));

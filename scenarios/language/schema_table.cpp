@@ -139,35 +139,34 @@ const Type& platform_type() {
                 {"priority", &integer(1, 15), false, "weight against other workqueues of its group",
                  "10"}});
     const Type& address = make(Kind::Quantity, "a number (12, \"0x1000\", \"4KiB\")");
-    const Type& region = object(
-        "a region",
-        {{"first", &address, true, "its first address", ""},
-         {"last", &address, true, "its last address", ""},
-         {"type", &choice({"direct", "direct-relaxable", "reserved", "msi", "software-msi"}), true,
-          "what it is, in the words of sysfs", ""}});
+    const Type& region =
+        object("a region",
+               {{"first", &address, true, "its first address", ""},
+                {"last", &address, true, "its last address", ""},
+                {"type", &choice({"direct", "direct-relaxable", "reserved", "msi", "software-msi"}),
+                 true, "what it is, in the words of sysfs", ""}});
     const Type& firmware =
         object("what firmware says of a device",
                {{"regions", &list(region, 0, 64), false,
                  "I/O virtual addresses that it needs (RMRR) or that are taken", "[]"},
                 {"address_bits", &integer(12, 64), false,
                  "bits of a DMA address that come as far as the IOMMU (_DMA, IORT)", "64"}});
-    const Type& device =
-        object("a device",
-               {{"name", &component_name("the name of a device"), true, "its name", ""},
-                {"iommu", &text("the name of an IOMMU", 1), true, "the IOMMU it sits behind", ""},
-                {"rid", &text("a requester id (\"00:01.0\")", 1), false,
-                 "requester id (default: in order of listing)", ""},
-                {"ats", &boolean(), false, "the device has a TLB of its own (ATS)", "false"},
-                {"engines", &integer(1, 8), false, "engines", "1"},
-                {"kind", &choice({"dsa", "requester"}), false,
-                 "an accelerator, or a function that bare programs drive as they like", "\"dsa\""},
-                {"workqueues", &list(workqueue, 1, 8), false, "dsa: its workqueues", ""},
-                {"group", &component_name("the name of a group"), false,
-                 "IOMMU group: functions that the fabric does not keep apart (default: its name)",
-                 ""},
-                {"address_bits", &integer(12, 64), false,
-                 "bits of an address that the bus above it passes on", "64"},
-                {"firmware", &firmware, false, "what firmware says of it", "{}"}});
+    const Type& device = object(
+        "a device",
+        {{"name", &component_name("the name of a device"), true, "its name", ""},
+         {"iommu", &text("the name of an IOMMU", 1), true, "the IOMMU it sits behind", ""},
+         {"rid", &text("a requester id (\"00:01.0\")", 1), false,
+          "requester id (default: in order of listing)", ""},
+         {"ats", &boolean(), false, "the device has a TLB of its own (ATS)", "false"},
+         {"engines", &integer(1, 8), false, "engines", "1"},
+         {"kind", &choice({"dsa", "requester"}), false,
+          "an accelerator, or a function that bare programs drive as they like", "\"dsa\""},
+         {"workqueues", &list(workqueue, 1, 8), false, "dsa: its workqueues", ""},
+         {"group", &component_name("the name of a group"), false,
+          "IOMMU group: functions that the fabric does not keep apart (default: its name)", ""},
+         {"address_bits", &integer(12, 64), false,
+          "bits of an address that the bus above it passes on", "64"},
+         {"firmware", &firmware, false, "what firmware says of it", "{}"}});
     const Type& ioasid =
         object("the IOASID core",
                {{"profile", &profile_type(), false, "which documented variant of the IOASID core",

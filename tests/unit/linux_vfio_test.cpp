@@ -15,8 +15,8 @@ constexpr std::uint64_t k48Bits = 0xFFFF'FFFF'FFFF;
 constexpr std::uint64_t k39Bits = 0x7F'FFFF'FFFF;
 
 std::uint64_t widths(std::uint64_t sagaw, std::uint64_t bits) {
-    return vtd::cap::kSagaw.make(sagaw) | vtd::cap::kMgaw.make(bits - 1) |
-           vtd::cap::kPsi.make(1) | vtd::cap::kMamv.make(18);
+    return vtd::cap::kSagaw.make(sagaw) | vtd::cap::kMgaw.make(bits - 1) | vtd::cap::kPsi.make(1) |
+           vtd::cap::kMamv.make(18);
 }
 
 // Two units: iommu0 walks four levels (48 bits), iommu1 three (39). Functions for user space:
@@ -24,19 +24,19 @@ std::uint64_t widths(std::uint64_t sagaw, std::uint64_t bits) {
 struct Vfios {
     explicit Vfios(FirmwareTable nic1_firmware = {}, KernelParams params = defaults(),
                    const std::vector<const Defect*>& defects = {})
-        : host(defects, {},
-               [](FakeMachine& machine, KernelConfig&) {
-                   machine.cap |= widths(4, 48);
-                   machine.cap_at[kUnit1] =
-                       (machine.cap & ~widths(15, 64)) | widths(2, 39);
-               },
-               params,
-               [&](Kernel& kernel) {
-                   IommuDriver& second = kernel.add_iommu("iommu1", kUnit1);
-                   add(kernel, "nic0", *kernel.find_iommu("iommu0"), 0x20, {});
-                   add(kernel, "nic1", *kernel.find_iommu("iommu0"), 0x28, nic1_firmware);
-                   add(kernel, "nic2", second, 0x30, {});
-               }),
+        : host(
+              defects, {},
+              [](FakeMachine& machine, KernelConfig&) {
+                  machine.cap |= widths(4, 48);
+                  machine.cap_at[kUnit1] = (machine.cap & ~widths(15, 64)) | widths(2, 39);
+              },
+              params,
+              [&](Kernel& kernel) {
+                  IommuDriver& second = kernel.add_iommu("iommu1", kUnit1);
+                  add(kernel, "nic0", *kernel.find_iommu("iommu0"), 0x20, {});
+                  add(kernel, "nic1", *kernel.find_iommu("iommu0"), 0x28, nic1_firmware);
+                  add(kernel, "nic2", second, 0x30, {});
+              }),
           app(host.process("host/app")) {
         for (const char* name : {"nic0", "nic1", "nic2"}) {
             REQUIRE(groups().bind_driver(host.ctx, device(name), DriverKind::Vfio, 64) ==
@@ -159,8 +159,9 @@ TEST_CASE("vfio: unmap flushes the smallest aligned block of pages that holds th
     REQUIRE(v.unmap(0x3000, 2 * kPageSize).ok());
     REQUIRE(v.flushes() == 1);
     const vtd::Descriptor& flush = v.host.machine.descriptors.front();
-    CHECK(flush == vtd::iotlb_invalidate(vtd::IotlbGranularity::Page, v.container->domain(0).table().did,
-                                         0, 3));  // pages 3 and 4: aligned to 8
+    CHECK(flush == vtd::iotlb_invalidate(vtd::IotlbGranularity::Page,
+                                         v.container->domain(0).table().did, 0,
+                                         3));  // pages 3 and 4: aligned to 8
 }
 
 TEST_CASE("vfio: the entry of requests without PASID leads to the domain until detach") {
@@ -176,13 +177,13 @@ TEST_CASE("vfio: the entry of requests without PASID leads to the domain until d
     CHECK(v.container->domain(0).translate(v.host.ctx, 0x1004).value() ==
           v.app.mm.translate(v.host.ctx, v.buffer, false).value() + 4);
     REQUIRE(v.vfio().close(v.host.ctx, v.app, "C") == Errno::Ok);
-    CHECK_FALSE(
-        v.host.unit().read_entry(v.host.ctx, v.device("nic0"), Pasid{0}).value().present);
+    CHECK_FALSE(v.host.unit().read_entry(v.host.ctx, v.device("nic0"), Pasid{0}).value().present);
     CHECK(v.flushes(vtd::InvalidationType::PasidCache) == 1);
     CHECK(v.host.kernel->pins().pages() == 0);
 }
 
-TEST_CASE("vfio: groups behind equal units share a domain, others get their own with all mappings") {
+TEST_CASE(
+    "vfio: groups behind equal units share a domain, others get their own with all mappings") {
     Vfios v;
     v.ready();
     REQUIRE(v.map(0x1000) == Errno::Ok);
