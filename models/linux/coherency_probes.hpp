@@ -25,6 +25,8 @@ inline const Defect kPromiseForgotten{
 inline const Defect kDomainsMixed{
     "iommufd.domains_mixed",
     "a device whose unit can force snooping shares a page table that does not"};
+inline const Defect kGroupInPart{
+    "iommufd.group_in_part", "an attach takes the first device of a group and leaves the others"};
 inline const Defect kCloseTakesObjects{"iommufd.close_takes_objects",
                                        "closing /dev/iommu detaches devices that are still open"};
 inline const Defect kOpenCallsDriver{

@@ -9,6 +9,20 @@
 #include "models/linux/kernel.hpp"
 
 namespace ioasim::os {
+namespace {
+
+// Those that are in it.
+void detach_members(ExecContext& ctx, IommuDomain& domain, DeviceGroup& group) {
+    for (const DeviceGroup::Member& member : group.members) {
+        const auto& in = domain.devices();
+        if (std::find(in.begin(), in.end(), member.device) != in.end()) {
+            domain.detach(ctx, *member.device);
+        }
+    }
+    group.domain = nullptr;
+}
+
+}  // namespace
 
 IommuSpace::IommuSpace(Kernel& kernel, IommuFile& file, std::string name, SnoopWish wish)
     : kernel_(kernel), file_(file), name_(std::move(name)), wish_(wish) {}
@@ -55,17 +69,18 @@ bool IommuSpace::wants_snoop(const DeviceGroup& group) const {
 }
 
 Errno IommuSpace::attach_members(ExecContext& ctx, IommuDomain& domain, DeviceGroup& group) {
-    for (std::size_t i = 0; i < group.members.size(); ++i) {
-        const Errno error = domain.attach(ctx, *group.members[i].device);
-        if (error != Errno::Ok) {
-            while (i-- > 0) {
-                domain.detach(ctx, *group.members[i].device);
-            }
-            return error;
+    Errno error = Errno::Ok;
+    for (const DeviceGroup::Member& member : group.members) {
+        error = domain.attach(ctx, *member.device);
+        if (error != Errno::Ok || kernel_.probes().has(kGroupInPart)) {
+            break;
         }
     }
     group.domain = &domain;
-    return Errno::Ok;
+    if (error != Errno::Ok) {
+        detach_members(ctx, domain, group);
+    }
+    return error;
 }
 
 Errno IommuSpace::attach_new(ExecContext& ctx, DeviceGroup& group, bool snoop) {
@@ -83,10 +98,7 @@ Errno IommuSpace::attach_new(ExecContext& ctx, DeviceGroup& group, bool snoop) {
     }
     if (error != Errno::Ok) {
         if (group.domain == &fresh) {
-            for (const DeviceGroup::Member& member : group.members) {
-                fresh.detach(ctx, *member.device);
-            }
-            group.domain = nullptr;
+            detach_members(ctx, fresh, group);
         }
         fresh.destroy();
         domains_.pop_back();
@@ -105,10 +117,7 @@ Errno IommuSpace::give_up_snooping(ExecContext& ctx) {
         const IommuDomain* const before = group->domain;
         const auto in = std::find_if(domains_.begin(), domains_.end(),
                                      [&](const Domain& d) { return d.get() == before; });
-        for (const DeviceGroup::Member& member : group->members) {
-            (*in)->detach(ctx, *member.device);
-        }
-        group->domain = nullptr;
+        detach_members(ctx, **in, *group);
         if ((*in)->devices().empty()) {
             old.push_back(std::move(*in));
             domains_.erase(in);
@@ -177,13 +186,12 @@ void IommuSpace::detach(ExecContext& ctx, DeviceGroup& group) {
     SIM_CHECK(in != domains_.end(), "group {} is in no domain of {}", group.name, name_);
     const auto index = static_cast<std::uint32_t>(in - domains_.begin());
     IommuDomain& domain = **in;
+    detach_members(ctx, domain, group);
     for (const DeviceGroup::Member& member : group.members) {
-        domain.detach(ctx, *member.device);
         kernel_.emit(ctx, trace::CoherencyDetach{kernel_.intern(name_),
                                                  kernel_.intern(member.device->name()), index,
                                                  domain.devices().empty()});
     }
-    group.domain = nullptr;
     groups_.erase(std::find(groups_.begin(), groups_.end(), &group));
     if (domain.devices().empty()) {
         remove_domain(&domain);

@@ -127,11 +127,10 @@ Errno Iommufd::open_device(ExecContext& ctx, const std::string& owner, Device& d
     if (device_file(device) != nullptr) {
         return Errno::Ebusy;
     }
-    devices_.push_back({&device, owner, nullptr, nullptr});
+    devices_.push_back({&device, owner, nullptr, nullptr, 0});
     tell(ctx, devices_.back(), "file_open");
     if (kernel_.probes().has(kOpenCallsDriver)) {
-        kernel_.vfio().set_bus_master(ctx, device, true);
-        tell(ctx, devices_.back(), "driver_open");
+        open_in_driver(ctx, devices_.back());
     }
     return Errno::Ok;
 }
@@ -229,8 +228,7 @@ Errno Iommufd::attach(ExecContext& ctx, Device& device, const std::string& name)
     if (error == Errno::Ok) {
         opened->space = to;
         // KVM knows by now: no DMA comes before the answer that it makes necessary.
-        kernel_.vfio().set_bus_master(ctx, device, true);
-        tell(ctx, *opened, "driver_open");
+        open_in_driver(ctx, *opened);
     }
     return error;
 }
@@ -248,12 +246,42 @@ Errno Iommufd::detach(ExecContext& ctx, Device& device) {
     return Errno::Ok;
 }
 
+// The user's process has the registers from here on, and the function may be a bus master.
+void Iommufd::open_in_driver(ExecContext& ctx, DeviceFile& device) {
+    const DeviceSetup& setup = device.device->setup();
+    Process* const process = kernel_.find_process(device.owner);
+    if (process != nullptr && device.registers == 0) {
+        const auto mapped = process->mm.map_device(ctx, setup.bar0, setup.bar0_bytes);
+        device.registers = mapped ? *mapped : 0;
+    }
+    kernel_.vfio().set_bus_master(ctx, *device.device, true);
+    tell(ctx, device, "driver_open");
+}
+
+void Iommufd::close_in_driver(ExecContext& ctx, DeviceFile& device) {
+    kernel_.vfio().set_bus_master(ctx, *device.device, false);
+    Process* const process = kernel_.find_process(device.owner);
+    if (process != nullptr && process->mm.alive() && device.registers != 0) {
+        process->mm.unmap_device(ctx, device.registers);
+    }
+    device.registers = 0;
+    tell(ctx, device, "driver_closed");
+}
+
+Result<std::uint64_t> Iommufd::registers(const std::string& owner, const Device& device) const {
+    for (const DeviceFile& file : devices_) {
+        if (file.device == &device && file.owner == owner && file.registers != 0) {
+            return file.registers;
+        }
+    }
+    return Errno::Ebadf;
+}
+
 void Iommufd::leave(ExecContext& ctx, DeviceFile& device) {
     if (device.space == nullptr) {
         return;
     }
-    kernel_.vfio().set_bus_master(ctx, *device.device, false);
-    tell(ctx, device, "driver_closed");
+    close_in_driver(ctx, device);
     IommuSpace* const space = device.space;
     device.space = nullptr;
     DeviceGroup& group = kernel_.device_groups().group_of(*device.device);

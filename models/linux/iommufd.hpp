@@ -137,6 +137,9 @@ public:
     // -EINVAL: not attached.
     Errno detach(ExecContext& ctx, Device& device);
 
+    // Where the owner's process has the registers; -EBADF.
+    Result<std::uint64_t> registers(const std::string& owner, const Device& device) const;
+
     void close_all(ExecContext& ctx, const std::string& owner);
 
 private:
@@ -145,7 +148,10 @@ private:
         std::string owner;
         IommuFile* file = nullptr;  // bound to
         IommuSpace* space = nullptr;
+        std::uint64_t registers = 0;  // virtual, while its driver has it open
     };
+    void open_in_driver(ExecContext& ctx, DeviceFile& device);
+    void close_in_driver(ExecContext& ctx, DeviceFile& device);
     DeviceFile* device_file(const Device& device);
     IommuFile* owner_of(const DeviceGroup& group);
     std::size_t attached(const DeviceGroup& group) const;

@@ -152,6 +152,7 @@ std::vector<BareSpec> use() {
           {"iova", V::Number, true, "first address"},
           {"size", V::Number, false, "bytes (default: those of \"data\")", "", {}, 1, kLongestDma},
           {"data", V::Bytes, false, "write: the bytes; read: what must have come"},
+          {"no_snoop", V::Flag, false, "the device asks for no snooping", "false"},
           {"expect",
            V::Choice,
            false,

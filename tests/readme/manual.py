@@ -71,6 +71,7 @@ def snippets(text, ioasim):
     shown = [("step", s) for s in rows(text, "Programs and steps")]
     shown += [("call", s) for s in rows(text, "Kernel code")]
     shown += [("bare", s) for s in rows(text, "Bare programs")]
+    shown += [("iommu", s) for s in rows(text, "Processes that use /dev/iommu")]
     shown += [("expectation", s) for s in rows(text, "Expectations")]
     shown.append(("step", re.search(r"`(\{\"free\".*?\"error\".*?\})`", text).group(1)))
     for kind, snippet in shown:
@@ -84,6 +85,10 @@ def snippets(text, ioasim):
             document = scenario([], [value])
         elif kind == "bare":
             document = bare_scenario(value)
+        elif kind == "iommu":
+            document = bare_scenario(value)
+            document["programs"] = [{"on": "host", "process": "shown", "steps": [value]}]
+            document["vms"] = [{"name": "vm1"}]
         else:
             on = "host/kernel" if kind == "call" else place(value)
             document = scenario([value], [{"invariants": "hold"}], on)

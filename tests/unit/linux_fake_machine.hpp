@@ -115,6 +115,7 @@ public:
                          vtd::ecap::kFsts.make(1) | vtd::ecap::kSsts.make(1) |
                          vtd::ecap::kNest.make(1) | vtd::ecap::kSmpwcs.make(1);
     std::map<std::uint64_t, std::uint64_t> cap_at;  // of units that differ, by their registers
+    std::map<std::uint64_t, std::uint64_t> ecap_at;
     bool queue_hangs = false;
     bool refuse_next = false;  // the next descriptor that is no wait: IQE
     bool command_hangs = false;
@@ -136,8 +137,10 @@ private:
                 const auto own = cap_at.find(pa - vtd::reg::kCap);
                 return own == cap_at.end() ? cap : own->second;
             }
-            case vtd::reg::kEcap:
-                return ecap;
+            case vtd::reg::kEcap: {
+                const auto own = ecap_at.find(pa - vtd::reg::kEcap);
+                return own == ecap_at.end() ? ecap : own->second;
+            }
             default:
                 return registers_[pa];
         }
