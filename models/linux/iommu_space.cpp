@@ -84,7 +84,9 @@ Errno IommuSpace::attach_members(ExecContext& ctx, IommuDomain& domain, DeviceGr
 }
 
 Errno IommuSpace::attach_new(ExecContext& ctx, DeviceGroup& group, bool snoop) {
-    domains_.push_back(std::make_unique<IommuDomain>(kernel_, group.unit(), file_.owner()));
+    // Whose memory it is meant to reach: the VM's, once KVM knows of it.
+    const std::string& whose = kvm() == nullptr ? file_.owner() : kvm()->vm();
+    domains_.push_back(std::make_unique<IommuDomain>(kernel_, group.unit(), whose));
     IommuDomain& fresh = *domains_.back();
     Errno error = fresh.create(ctx);
     if (error == Errno::Ok) {
