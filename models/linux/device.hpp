@@ -48,7 +48,7 @@ struct DeviceSetup {
     bool for_users = false;
     std::uint64_t bar0 = 0;
     std::uint64_t bar0_bytes = 0;
-    std::string group;  // of functions that the fabric does not keep apart; empty: one of its own
+    std::string group{};  // of functions that the fabric does not keep apart; empty: one of its own
     FirmwareTable firmware{};
 };
 

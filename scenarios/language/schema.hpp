@@ -67,7 +67,9 @@ const Type& scenario_type();
 const Type& repeat_type();
 const Type& params_type();
 const Type& matrix_type();
-// The steps of bare programs, from the platform's table of them.
+// What firmware tells of a device.
+const Type& firmware_type();
+// The steps of bare programs and of VFIO users, from the platform's table of them.
 std::vector<Case> bare_cases();
 
 // Every key of `node` against `type`; messages go to `diagnostics`.

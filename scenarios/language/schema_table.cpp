@@ -138,19 +138,6 @@ const Type& platform_type() {
                  "shared: entries that ENQCMD may fill (default: all)", ""},
                 {"priority", &integer(1, 15), false, "weight against other workqueues of its group",
                  "10"}});
-    const Type& address = make(Kind::Quantity, "a number (12, \"0x1000\", \"4KiB\")");
-    const Type& region =
-        object("a region",
-               {{"first", &address, true, "its first address", ""},
-                {"last", &address, true, "its last address", ""},
-                {"type", &choice({"direct", "direct-relaxable", "reserved", "msi", "software-msi"}),
-                 true, "what it is, in the words of sysfs", ""}});
-    const Type& firmware =
-        object("what firmware says of a device",
-               {{"regions", &list(region, 0, 64), false,
-                 "I/O virtual addresses that it needs (RMRR) or that are taken", "[]"},
-                {"address_bits", &integer(12, 64), false,
-                 "bits of a DMA address that come as far as the IOMMU (_DMA, IORT)", "64"}});
     const Type& device = object(
         "a device",
         {{"name", &component_name("the name of a device"), true, "its name", ""},
@@ -166,7 +153,7 @@ const Type& platform_type() {
           "IOMMU group: functions that the fabric does not keep apart (default: its name)", ""},
          {"address_bits", &integer(12, 64), false,
           "bits of an address that the bus above it passes on", "64"},
-         {"firmware", &firmware, false, "what firmware says of it", "{}"}});
+         {"firmware", &firmware_type(), false, "what firmware says of it", "{}"}});
     const Type& ioasid =
         object("the IOASID core",
                {{"profile", &profile_type(), false, "which documented variant of the IOASID core",

@@ -58,6 +58,19 @@ def bare_scenario(step):
     }
 
 
+def vfio_scenario(step):
+    """A process of one step that has opened a container and has a buffer."""
+    first = [] if "container_open" in step else [{"container_open": "C"}]
+    first += [] if "buffer" in step else [{"buffer": "B", "size": "4KiB"}]
+    devices = [{"name": "nic0", "kind": "requester", "iommu": "iommu0"}] + PLATFORM["devices"]
+    return {
+        "version": 1, "name": "snippet", "purpose": "of the manual",
+        "platform": {"iommus": PLATFORM["iommus"], "devices": devices},
+        "programs": [{"on": "host", "process": "shown", "steps": first + [step]}],
+        "expect": [{"ends": "idle"}],
+    }
+
+
 def rows(text, heading):
     """First cells of the tables below a heading: the forms shown there."""
     section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
@@ -70,6 +83,7 @@ def snippets(text, ioasim):
     bad = 0
     shown = [("step", s) for s in rows(text, "Programs and steps")]
     shown += [("call", s) for s in rows(text, "Kernel code")]
+    shown += [("vfio", s) for s in rows(text, "Devices of processes (VFIO)")]
     shown += [("bare", s) for s in rows(text, "Bare programs")]
     shown += [("iommu", s) for s in rows(text, "Processes that use /dev/iommu")]
     shown += [("expectation", s) for s in rows(text, "Expectations")]
@@ -89,6 +103,8 @@ def snippets(text, ioasim):
             document = bare_scenario(value)
             document["programs"] = [{"on": "host", "process": "shown", "steps": [value]}]
             document["vms"] = [{"name": "vm1"}]
+        elif kind == "vfio":
+            document = vfio_scenario(value)
         else:
             on = "host/kernel" if kind == "call" else place(value)
             document = scenario([value], [{"invariants": "hold"}], on)
