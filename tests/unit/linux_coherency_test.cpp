@@ -78,7 +78,8 @@ struct Units {
 };
 
 struct OneDomain {
-    explicit OneDomain(const std::string& device) : domain(*u.host.kernel, unit(device), "vmm") {
+    explicit OneDomain(const std::string& device, const std::vector<const Defect*>& defects = {})
+        : u(kernel_param_table().defaults(), defects), domain(*u.host.kernel, unit(device), "vmm") {
         REQUIRE(domain.create(u.host.ctx) == Errno::Ok);
         REQUIRE(domain.attach(u.host.ctx, u.device(device)) == Errno::Ok);
     }
@@ -108,6 +109,15 @@ TEST_CASE("coherency: with a mapping there forcing is refused, and nothing chang
     CHECK(*d.domain.leaf_entry(d.u.host.ctx, kIova) == *before);
     CHECK(d.domain.unmap(d.u.host.ctx, kIova, kPageSize) == Errno::Ok);
     CHECK(d.domain.enforce_coherency() == Errno::Ok);
+}
+
+TEST_CASE("coherency: a driver that forces over mappings leaves leaves without SNP") {
+    OneDomain d{"able", {&kEnforceAfterMapping}};
+    CHECK(d.domain.map(d.u.host.ctx, kIova, {0x20'0000}, {}) == Errno::Ok);
+    CHECK(d.domain.enforce_coherency() == Errno::Ok);
+    const auto leaf = d.domain.leaf_entry(d.u.host.ctx, kIova);
+    REQUIRE(leaf);
+    CHECK((*leaf & vtd::ss::kSnoop) == 0);
 }
 
 TEST_CASE("coherency: a unit without snoop control refuses, and its devices cannot join later") {
