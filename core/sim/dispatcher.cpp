@@ -126,6 +126,7 @@ public:
     bool queued = false;  // in Impl::ready: it gets a CPU before anything else
     TimePs deadline = TimePs::max();
 
+    void move_to(int where);
     void serve_interrupt();
     void serve_while_blocked();
     bool serving_while_blocked = false;
@@ -211,6 +212,16 @@ void Task::spend(TimePs cost) {
         if (now() >= end) {
             return;
         }
+    }
+}
+
+void Task::move_to(int where) {
+    options.cpu = where;
+    if (cpu != where) {
+        impl.release_cpu(*this);
+        state = TaskState::WaitsForCpu;
+        impl.schedule(*this, now() + TimePs{1});
+        switch_out();
     }
 }
 
@@ -523,6 +534,10 @@ void Dispatcher::wake_all(WaitQueue& queue) {
     while (!queue.empty()) {
         wake_one(queue);
     }
+}
+
+void Dispatcher::move(ExecContext& ctx, std::size_t cpu) {
+    static_cast<Task&>(ctx).move_to(static_cast<int>(cpu));
 }
 
 int Dispatcher::cpu_of(const ExecContext& ctx) const {

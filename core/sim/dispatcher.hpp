@@ -68,6 +68,8 @@ public:
     void wake_all(WaitQueue& queue);
     // The CPU that the context runs on now, or -1.
     int cpu_of(const ExecContext& ctx) const;
+    // The task, which runs, goes on on this CPU and on no other from now on.
+    void move(ExecContext& ctx, std::size_t cpu);
     // Since when it has had that CPU.
     TimePs on_cpu_since(const ExecContext& ctx) const;
     // At most one; before time runs.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/trace/ats_events.hpp"
+#include "core/trace/coherency_events.hpp"
 #include "core/trace/device_events.hpp"
 #include "core/trace/dsa_events.hpp"
 #include "core/trace/ioasid_events.hpp"
@@ -31,24 +32,25 @@ const std::vector<const EventInfo*>& catalogue() {
     static const std::vector<const EventInfo*> all = collect<
         DsaEnqueue, DsaDispatch, DsaAccess, DsaFault, DsaComplete, DsaWqState, DsaBatchEntry,
         DsaBatchEntryDone, DsaLog, DsaLookup, DsaHalt, MemoryOwner, MemoryAccess, PasidSpace,
-        MemoryPoison, MemoryError, IoasidCapacity, IoasidSetAlloc, IoasidSetQuota, IoasidSetFree,
-        IoasidAlloc, IoasidGet, IoasidPut, IoasidStateChange, IoasidFreeCall, IoasidBind,
-        IoasidUnbind, IoasidFree, IoasidHandler, IoasidHandlerDone, IoasidReclaim, IoasidWork,
-        IoasidRefused, IoasidHazard, IoasidCharge, RunStart, RunEnd, RunPool, RunFinding, RunDefect,
-        LockAcquire, LockRelease, LockStatistics, SchedRun, SchedIdle, StepResult, StepMismatch,
-        KvmBind, KvmUnbind, KvmFree, KvmTableWrite, KvmKick, VmEntry, VmExit, VmCreate, VmDestroy,
-        VmDeviceRemoved, VirtualCommand, GuestPasidEntry, VdcmBind, VdcmUnbind, VdcmFree, SvaBind,
-        SvaUnbind, IommuAttach, IommuDetach, IommuHandleGet, SvaHandle, SvaDomain, MmRelease,
-        MmInvalidate, MmDrop, IopfGroup, IopfFault, IopfResponse, IopfDropped, IopfDrain,
-        ProcessStart, ProcessExit, CpuPasid, CpuEnqcmd, CpuMachineCheck, RequesterStart,
-        RequesterDone, RequesterTraffic, RequesterTrafficDone, RequesterInvalidation,
-        RequesterPageGroup, RequesterPageAnswer, PcieConfigWrite, PcieFunctionReset, PcieMalformed,
-        PcieUnsupported, PcieStall, PcieResume, PcieLost, VtdPasidEntrySet, VtdPasidEntryClear,
-        VtdRequest, VtdTranslated, VtdTranslationCompletion, VtdTranslationEntry,
-        VtdTranslatedRequest, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill, VtdDrop,
-        VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdDescriptor, VtdQueueStop,
-        VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse, DriverBound,
-        VfioAttach, VfioDetach, VfioMap, VfioUnmap, VfioRelease, PcieAddressLimit>();
+        MemoryPoison, MemoryError, MemoryUnsnooped, CpuWbinvd, CoherencyAttach, CoherencyDetach,
+        VfioDevice, KvmFile, KvmNoncoherent, KvmWbinvd, IoasidCapacity, IoasidSetAlloc,
+        IoasidSetQuota, IoasidSetFree, IoasidAlloc, IoasidGet, IoasidPut, IoasidStateChange,
+        IoasidFreeCall, IoasidBind, IoasidUnbind, IoasidFree, IoasidHandler, IoasidHandlerDone,
+        IoasidReclaim, IoasidWork, IoasidRefused, IoasidHazard, IoasidCharge, RunStart, RunEnd,
+        RunPool, RunFinding, RunDefect, LockAcquire, LockRelease, LockStatistics, SchedRun,
+        SchedIdle, StepResult, StepMismatch, KvmBind, KvmUnbind, KvmFree, KvmTableWrite, KvmKick,
+        VmEntry, VmExit, VmCreate, VmDestroy, VmDeviceRemoved, VirtualCommand, GuestPasidEntry,
+        VdcmBind, VdcmUnbind, VdcmFree, SvaBind, SvaUnbind, IommuAttach, IommuDetach,
+        IommuHandleGet, SvaHandle, SvaDomain, MmRelease, MmInvalidate, MmDrop, IopfGroup, IopfFault,
+        IopfResponse, IopfDropped, IopfDrain, ProcessStart, ProcessExit, CpuPasid, CpuEnqcmd,
+        CpuMachineCheck, RequesterStart, RequesterDone, RequesterTraffic, RequesterTrafficDone,
+        RequesterInvalidation, RequesterPageGroup, RequesterPageAnswer, PcieConfigWrite,
+        PcieFunctionReset, PcieMalformed, PcieUnsupported, PcieStall, PcieResume, PcieLost,
+        VtdPasidEntrySet, VtdPasidEntryClear, VtdRequest, VtdTranslated, VtdTranslationCompletion,
+        VtdTranslationEntry, VtdTranslatedRequest, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill,
+        VtdDrop, VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdDescriptor,
+        VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse,
+        DriverBound, VfioAttach, VfioDetach, VfioMap, VfioUnmap, VfioRelease, PcieAddressLimit>();
     return all;
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/base/bits.hpp"
 #include "core/sim/simulation.hpp"
+#include "core/trace/coherency_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "models/cpu/cpu_probes.hpp"
 #include "models/pcie/pcie_layout.hpp"
@@ -60,6 +61,7 @@ CpuComplex::CpuComplex(sim::Simulation& simulation, const std::string& name,
     : Module(simulation, name),
       params_(params),
       memory_(memory),
+      own_caches_(memory.has_processor_caches()),
       dispatcher_(dispatcher),
       probes_(simulation.probes()),
       inbox_(*this, kInboxCapacity),
@@ -74,11 +76,34 @@ CpuComplex::~CpuComplex() = default;
 
 // --- cached accesses ---
 
+std::size_t CpuComplex::number_of(const ExecContext& ctx) const {
+    const int cpu = dispatcher_.cpu_of(ctx);
+    return cpu < 0 ? 0 : static_cast<std::size_t>(cpu);
+}
+
+void CpuComplex::read_memory(const ExecContext& ctx, std::uint64_t pa, void* out,
+                             std::size_t size) {
+    if (own_caches_) {
+        memory_.load(number_of(ctx), Hpa{pa}, out, size);
+    } else {
+        memory_.read(Hpa{pa}, out, size);
+    }
+}
+
+void CpuComplex::write_memory(const ExecContext& ctx, std::uint64_t pa, const void* in,
+                              std::size_t size) {
+    if (own_caches_) {
+        memory_.store(number_of(ctx), Hpa{pa}, in, size);
+    } else {
+        memory_.write(Hpa{pa}, in, size);
+    }
+}
+
 std::uint64_t CpuComplex::load(ExecContext& ctx, std::uint64_t pa, unsigned size) {
     std::array<std::uint8_t, 8> bytes{};
     SIM_CHECK(size <= bytes.size() && pa % size == 0, "load of {} bytes at {:#x}", size, pa);
     SIM_CHECK(memory_.contains(Hpa{pa}, size), "{} loads from {:#x}: no memory", ctx.name(), pa);
-    memory_.read(Hpa{pa}, bytes.data(), size);
+    read_memory(ctx, pa, bytes.data(), size);
     if (memory_.poisoned(Hpa{pa}, size)) {
         machine_check(ctx, pa, bytes.data(), size);
     }
@@ -93,14 +118,14 @@ void CpuComplex::store(ExecContext& ctx, std::uint64_t pa, std::uint64_t value, 
     for (unsigned i = 0; i < size; ++i) {
         bytes[i] = static_cast<std::uint8_t>(value >> (8 * i));
     }
-    memory_.write(Hpa{pa}, bytes.data(), size);
+    write_memory(ctx, pa, bytes.data(), size);
     ctx.spend(params_.load);
 }
 
 void CpuComplex::read_bytes(ExecContext& ctx, std::uint64_t pa, void* out, std::size_t size) {
     SIM_CHECK(memory_.contains(Hpa{pa}, size), "{} reads {:#x}: no memory", ctx.name(), pa);
     const TimePs cost = block_cost(pa, size);
-    memory_.read(Hpa{pa}, out, size);
+    read_memory(ctx, pa, out, size);
     if (memory_.poisoned(Hpa{pa}, size)) {
         machine_check(ctx, pa, static_cast<std::uint8_t*>(out), size);
     }
@@ -110,7 +135,7 @@ void CpuComplex::read_bytes(ExecContext& ctx, std::uint64_t pa, void* out, std::
 void CpuComplex::write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in, std::size_t size) {
     SIM_CHECK(memory_.contains(Hpa{pa}, size), "{} writes {:#x}: no memory", ctx.name(), pa);
     const TimePs cost = block_cost(pa, size);
-    memory_.write(Hpa{pa}, in, size);
+    write_memory(ctx, pa, in, size);
     ctx.spend(cost);
 }
 
@@ -234,13 +259,13 @@ std::uint8_t CpuComplex::spin_while_zero(ExecContext& ctx, Hpa byte, SpinBy by) 
     const TimePs start = ctx.now();
     Processor& processor = processor_of(ctx);
     std::uint8_t value = 0;
-    memory_.read(byte, &value, 1);
+    read_memory(ctx, byte.value(), &value, 1);
     bool waited = false;
     while (value == 0) {
         waited = true;
         processor.watched_line = byte.value() / kLineBytes;
         ctx.stall(processor.watched);
-        memory_.read(byte, &value, 1);
+        read_memory(ctx, byte.value(), &value, 1);
     }
     // Whoever wrote the byte took the line away from this processor's caches.
     TimePs seen = ctx.now();
@@ -273,6 +298,16 @@ void CpuComplex::clflushopt(ExecContext& ctx, Hpa address) {
         memory_.flush(address, 1);
     }
     ctx.spend(params_.flush);
+}
+
+void CpuComplex::wbinvd(ExecContext& ctx) {
+    const OneInstruction instruction(ctx);
+    memory::CacheFlush flushed;
+    if (!probes_.has(kWbinvdIgnored)) {
+        flushed = memory_.flush_all(number_of(ctx));
+    }
+    emit(trace::CpuWbinvd{processor_of(ctx).name, flushed.lines, flushed.modified});
+    ctx.spend(params_.wbinvd + params_.wbinvd_line * flushed.lines);
 }
 
 // --- ENQCMD, ENQCMDS ---

@@ -4,9 +4,9 @@
 // Cached accesses take effect at the instant of the call and cost time; uncached reads and ENQCMD
 // stall the processor until their completion is here, so a processor has at most one non-posted
 // request outstanding; uncached writes and MOVDIR64B are posted. Intel SDM vol. 2 and 3.
-// Lines that are read or written enter the last-level cache (models/memory), CLFLUSHOPT takes them
-// out. Left out: the processors' own caches, store buffers (a missing fence cannot be observed),
-// local APICs.
+// Lines that are read or written enter the last-level cache and, where memory has them, the caches
+// of the processor that executes (models/memory); CLFLUSHOPT takes them out, WBINVD all of one's
+// own. Left out: store buffers (a missing fence cannot be observed), local APICs.
 #pragma once
 
 #include <map>
@@ -66,6 +66,7 @@ public:
     // A device wrote there: processors that look at one of these lines see it.
     void memory_written(Hpa address, std::uint64_t bytes);
     void clflushopt(ExecContext& ctx, Hpa address) override;
+    void wbinvd(ExecContext& ctx) override;
     std::uint64_t pasid_msr(const ExecContext& ctx) const override;
     void set_pasid_msr(ExecContext& ctx, std::uint64_t value) override;
 
@@ -108,6 +109,10 @@ private:
     void machine_check(const ExecContext& ctx, std::uint64_t pa, std::uint8_t* out,
                        std::size_t size);
     Processor& processor_of(const ExecContext& ctx) const;
+    // Its number; 0 for a context that runs outside of the dispatcher.
+    std::size_t number_of(const ExecContext& ctx) const;
+    void read_memory(const ExecContext& ctx, std::uint64_t pa, void* out, std::size_t size);
+    void write_memory(const ExecContext& ctx, std::uint64_t pa, const void* in, std::size_t size);
     TimePs block_cost(std::uint64_t pa, std::size_t size) const;
     pcie::Tlp make_request(pcie::TlpKind kind, std::uint64_t address, std::uint32_t length) const;
     void send(ExecContext& ctx, pcie::Tlp tlp);
@@ -123,6 +128,7 @@ private:
 
     CpuParams params_;
     memory::PhysicalMemory& memory_;
+    const bool own_caches_;  // it matters which processor loads and stores
     sim::Dispatcher& dispatcher_;
     Probes& probes_;
     sim::Inbox<pcie::Tlp> inbox_;

@@ -69,6 +69,9 @@ public:
     virtual bool movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64& data) = 0;
     // The line of memory that holds this address leaves all caches.
     virtual void clflushopt(ExecContext& ctx, Hpa address) = 0;
+    // Modified lines of the executing processor's own caches go to memory, and all lines leave
+    // them. Privileged; nobody else's caches are touched.
+    virtual void wbinvd(ExecContext& ctx) = 0;
 
     // RDMSR and WRMSR of IA32_PASID on the logical processor that executes; their cost is the
     // caller's. In a guest too: nothing intercepts the register.

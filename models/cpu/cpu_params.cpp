@@ -28,6 +28,10 @@ const ParamTable<CpuParams>& cpu_param_table() {
         t.timing("umwait.wake", &CpuParams::umwait_wake,
                  "UMWAIT (C0.1): a store to the monitored line to the next instruction");
         t.timing("clflushopt", &CpuParams::flush, "CLFLUSHOPT: each line that leaves the caches");
+        t.timing("wbinvd", &CpuParams::wbinvd,
+                 "WBINVD: looking through caches in which nothing is");
+        t.timing("wbinvd.line", &CpuParams::wbinvd_line,
+                 "WBINVD: each line that leaves the caches");
         t.timing("completion", &CpuParams::completion,
                  "a completion back at the core until the instruction retires");
         t.timing("pasid_translation", &CpuParams::pasid_translation,

@@ -23,6 +23,8 @@ struct CpuParams {
     TimePs poll_fetch;         // a line that a device wrote, into the processor
     TimePs umwait_wake;        // from the store to the monitored line to the next instruction
     TimePs flush;              // CLFLUSHOPT: each line
+    TimePs wbinvd;             // WBINVD of empty caches
+    TimePs wbinvd_line;        // and each line that they hold
     TimePs completion;         // uncore to core: the instruction retires
     TimePs pasid_translation;  // VMX PASID translation: two cached memory reads
     TimePs interrupt;          // MSI at the CPU complex to the sink

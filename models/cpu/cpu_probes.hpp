@@ -22,6 +22,8 @@ inline const Defect kOneDirectory{"cpu.one_directory",
                                   "PASID translation takes the low directory whatever bit 19 says"};
 inline const Defect kFlushIgnored{"cpu.flush_ignored",
                                   "CLFLUSHOPT leaves the line in the last-level cache"};
+inline const Defect kWbinvdIgnored{"cpu.wbinvd_ignored",
+                                   "WBINVD leaves the processor's caches as they are"};
 
 inline const Mark kEnqcmdRetried{"cpu.enqcmd_retried", "A DMWr was answered with retry."};
 inline const Mark kEnqcmdNoPortal{"cpu.enqcmd_no_portal",

@@ -42,6 +42,12 @@ bool DeviceGroup::has(DriverKind driver) const {
                        [driver](const Member& member) { return member.driver == driver; });
 }
 
+const DeviceGroup::Member* DeviceGroup::find(const Device& device) const {
+    const auto found = std::find_if(members.begin(), members.end(),
+                                    [&](const Member& member) { return member.device == &device; });
+    return found == members.end() ? nullptr : &*found;
+}
+
 void DeviceGroups::add(Device& device) {
     const std::string& wanted = device.setup().group;
     const std::string name = wanted.empty() ? device.name() : wanted;
@@ -85,7 +91,7 @@ void DeviceGroups::tell(ExecContext& ctx, const DeviceGroup::Member& member) {
 }
 
 Errno DeviceGroups::bind_driver(ExecContext& ctx, Device& device, DriverKind driver,
-                                unsigned dma_bits) {
+                                unsigned dma_bits, bool needs_kvm) {
     ctx.spend(kernel_.params().syscall);
     Frame frame{ctx, "driver_probe"};
     if (dma_bits == 0 || dma_bits > kAddressBits) {
@@ -97,6 +103,7 @@ Errno DeviceGroups::bind_driver(ExecContext& ctx, Device& device, DriverKind dri
         return Errno::Ebusy;
     }
     self.driver = driver;
+    self.needs_kvm = needs_kvm;
     const unsigned limit = device.setup().firmware.address_bits;
     if (limit < kAddressBits) {
         self.dma_bits = limit;

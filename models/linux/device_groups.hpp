@@ -39,6 +39,7 @@ struct DeviceGroup {
         Device* device = nullptr;
         DriverKind driver = DriverKind::None;
         unsigned dma_bits = 32;  // of dma_mask, as the PCI core sets it
+        bool needs_kvm = false;  // the vfio driver serves devices of VMs only
     };
     std::string name;
     std::vector<Member> members;
@@ -46,6 +47,8 @@ struct DeviceGroup {
 
     IommuDriver& unit() const;
     bool has(DriverKind driver) const;
+    const Member* find(const Device& device) const;
+    bool contains(const Device& device) const { return find(device) != nullptr; }
 };
 
 class DeviceGroups {
@@ -59,7 +62,8 @@ public:
 
     // dma_bits: what a host driver sets. -EBUSY: the device has a driver, or a user has the group
     // and the driver is the host's; -EINVAL: no such width.
-    Errno bind_driver(ExecContext& ctx, Device& device, DriverKind driver, unsigned dma_bits);
+    Errno bind_driver(ExecContext& ctx, Device& device, DriverKind driver, unsigned dma_bits,
+                      bool needs_kvm = false);
     // -ENODEV: it has none; -EBUSY: vfio's, and a user has the group; or an accelerator's own.
     Errno unbind_driver(ExecContext& ctx, Device& device);
     // No member has a host driver.

@@ -19,18 +19,24 @@ public:
     }
     void spawn(const std::string& name, MachinePort* port,
                std::function<void(ExecContext&)> body) override {
-        start(name, port, std::move(body), false);
+        start(-1, name, port, std::move(body), false);
+    }
+    void spawn_on(int cpu, const std::string& name, MachinePort* port,
+                  std::function<void(ExecContext&)> body) override {
+        start(cpu, name, port, std::move(body), false);
     }
     void spawn_service(const std::string& name, MachinePort* port,
                        std::function<void(ExecContext&)> body) override {
-        start(name, port, std::move(body), true);
+        start(-1, name, port, std::move(body), true);
     }
     void wake_all(WaitQueue& queue) override { dispatcher_.wake_all(queue); }
+    void move(ExecContext& ctx, std::size_t cpu) override { dispatcher_.move(ctx, cpu); }
 
 private:
-    void start(const std::string& name, MachinePort* port, std::function<void(ExecContext&)> body,
-               bool service) {
+    void start(int cpu, const std::string& name, MachinePort* port,
+               std::function<void(ExecContext&)> body, bool service) {
         sim::TaskOptions options;
+        options.cpu = cpu;
         options.name = name;
         options.port = port;
         options.service = service;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "models/linux/coherency_probes.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/vfio_probes.hpp"
@@ -47,7 +48,7 @@ Errno IommuDomain::attach(ExecContext& ctx, Device& device) {
     if (locked) {
         return Errno::Eperm;
     }
-    if (!fits(device.iommu())) {
+    if (!fits(device.iommu()) || (snoop_ && !device.iommu().forces_snooping())) {
         return Errno::Einval;
     }
     const Errno error = device.iommu().set_second_stage(ctx, device, table_, space_);
@@ -66,6 +67,17 @@ void IommuDomain::detach(ExecContext& ctx, Device& device) {
         // Whatever the unit answers to the invalidations: the entry is not present any more.
         static_cast<void>(device.iommu().clear_second_stage(ctx, device));
     }
+}
+
+Errno IommuDomain::enforce_coherency() {
+    const bool able = std::all_of(devices_.begin(), devices_.end(), [](const Device* device) {
+        return device->iommu().forces_snooping();
+    });
+    if (!able || (mapped_ != 0 && !snoop_ && !kernel_.probes().has(kEnforceAfterMapping))) {
+        return Errno::Einval;
+    }
+    snoop_ = true;
+    return Errno::Ok;
 }
 
 Result<std::uint64_t> IommuDomain::leaf(ExecContext& ctx, std::uint64_t iova, bool allocate) {
@@ -119,7 +131,10 @@ Errno IommuDomain::map(ExecContext& ctx, std::uint64_t iova,
             clear(ctx, iova, i * kPageSize);
             return at.error();
         }
-        ctx.store(*at, vtd::ss::leaf(Hpa{pages[i]}, access.read, access.write), 8);
+        const std::uint64_t snoop =
+            snoop_ && !kernel_.probes().has(kSnoopBitMissing) ? vtd::ss::kSnoop : 0;
+        ctx.store(*at, vtd::ss::leaf(Hpa{pages[i]}, access.read, access.write) | snoop, 8);
+        ++mapped_;
     }
     // Nothing was present before and units do not cache that, unless they are virtual ones.
     const IovaRange range{iova, iova + pages.size() * kPageSize - 1};
@@ -130,6 +145,7 @@ void IommuDomain::clear(ExecContext& ctx, std::uint64_t iova, std::uint64_t byte
     for (std::uint64_t at = iova; at < iova + bytes; at += kPageSize) {
         const auto entry = leaf(ctx, at, false);
         if (entry) {
+            mapped_ -= ctx.load(*entry, 8) != 0 ? 1 : 0;
             ctx.store(*entry, 0, 8);
         }
     }
@@ -144,16 +160,24 @@ Errno IommuDomain::unmap(ExecContext& ctx, std::uint64_t iova, std::uint64_t byt
     return flush(ctx, {iova, iova + bytes - 1}, [](const IommuDriver&) { return true; });
 }
 
-Result<std::uint64_t> IommuDomain::translate(ExecContext& ctx, std::uint64_t iova) const {
-    std::uint64_t table = table_.root;
+Result<std::uint64_t> IommuDomain::leaf_entry(ExecContext& ctx, std::uint64_t iova) const {
+    std::uint64_t entry = table_.root;
     for (unsigned level = format_.levels; level > 0; --level) {
-        const std::uint64_t entry = ctx.load(table + vtd::page_table_offset(iova, level), 8);
+        const std::uint64_t table = entry & vtd::kPageTableAddress;
+        entry = ctx.load(table + vtd::page_table_offset(iova, level), 8);
         if (entry == 0) {
             return Errno::Enoent;
         }
-        table = entry & vtd::kPageTableAddress;
     }
-    return table + iova % kPageSize;
+    return entry;
+}
+
+Result<std::uint64_t> IommuDomain::translate(ExecContext& ctx, std::uint64_t iova) const {
+    const auto entry = leaf_entry(ctx, iova);
+    if (!entry) {
+        return entry;
+    }
+    return (*entry & vtd::kPageTableAddress) + iova % kPageSize;
 }
 
 }  // namespace ioasim::os

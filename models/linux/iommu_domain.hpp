@@ -37,8 +37,14 @@ public:
     bool fits(const IommuDriver& unit) const { return unit.second_stage_format() == format_; }
     const std::vector<Device*>& devices() const { return devices_; }
 
+    // From now on every access of its devices is snooped, whatever they ask for (SNP of each leaf);
+    // for good. -EINVAL, and nothing changes: a unit cannot, or something is mapped.
+    Errno enforce_coherency();
+    bool enforces_coherency() const { return snoop_; }
+
     // -EPERM: firmware needs addresses of the device mapped one to one (RMRR); -EINVAL: another
-    // format; -EBUSY: it is attached elsewhere.
+    // format, or its unit cannot force snooping as the domain does; -EBUSY: it is attached
+    // elsewhere.
     Errno attach(ExecContext& ctx, Device& device);
     void detach(ExecContext& ctx, Device& device);
 
@@ -50,6 +56,9 @@ public:
     Errno unmap(ExecContext& ctx, std::uint64_t iova, std::uint64_t bytes);
     // As software sees the table; -ENOENT.
     Result<std::uint64_t> translate(ExecContext& ctx, std::uint64_t iova) const;
+
+    // The leaf itself; -ENOENT.
+    Result<std::uint64_t> leaf_entry(ExecContext& ctx, std::uint64_t iova) const;
 
     const SecondStage& table() const { return table_; }
 
@@ -65,6 +74,8 @@ private:
     SecondStageFormat format_;
     SecondStage table_;
     std::vector<Device*> devices_;
+    bool snoop_ = false;
+    std::uint64_t mapped_ = 0;  // leaves
 };
 
 }  // namespace ioasim::os

@@ -73,6 +73,7 @@ public:
                              const std::vector<Device*>& devices);
     // The widest table that the unit offers (CAP.SAGAW), as far as it takes addresses (CAP.MGAW).
     SecondStageFormat second_stage_format() const;
+    bool forces_snooping() const { return vtd::ecap::kSc.get(ecap_) != 0; }
     bool remaps_interrupts() const { return vtd::ecap::kIr.get(ecap_) != 0; }
     // Not present, caches invalidated, page requests drained. With `fpd` the entry keeps fault
     // processing disabled.

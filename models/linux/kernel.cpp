@@ -79,6 +79,10 @@ Process* Kernel::find_process(const std::string& name) {
     return find_in(processes_, [&name](const Process& p) { return p.name == name; });
 }
 
+VmHost* Kernel::find_vm(const std::string& name) {
+    return find_in(vms_, [&name](const VmHost& vm) { return vm.name() == name; });
+}
+
 // --- boot ---------------------------------------------------------------------------------------
 
 Errno Kernel::boot(ExecContext& ctx) {
@@ -160,6 +164,7 @@ void Kernel::exit_process(ExecContext& ctx, Process& process, const std::string&
         exit_mm(ctx, process);
         exit_files(ctx, process);
     }
+    iommufd_.close_all(ctx, process.name);
     vfio_.close_all(ctx, process);  // behind the address space: pins hold its pages
     mm_drop(ctx, process);
     emit(ctx, trace::ProcessExit{intern(process.name), intern(cause)});

@@ -24,6 +24,7 @@
 #include "models/linux/interrupts.hpp"
 #include "models/linux/iommu_driver.hpp"
 #include "models/linux/iommu_group.hpp"
+#include "models/linux/iommufd.hpp"
 #include "models/linux/kernel_params.hpp"
 #include "models/linux/page_allocator.hpp"
 #include "models/linux/page_pins.hpp"
@@ -110,6 +111,7 @@ public:
     const std::vector<std::unique_ptr<Device>>& devices() const { return devices_; }
     IommuDriver* find_iommu(const std::string& name);
     Process* find_process(const std::string& name);
+    VmHost* find_vm(const std::string& name);
 
     // --- services for the parts of the kernel -------------------------------------------------
 
@@ -155,6 +157,7 @@ public:
     WorkqueueFiles& workqueue_files() { return workqueue_files_; }
     DeviceGroups& device_groups() { return device_groups_; }
     Vfio& vfio() { return vfio_; }
+    Iommufd& iommufd() { return iommufd_; }
 
 private:
     Errno boot_locked(ExecContext& ctx);
@@ -180,6 +183,7 @@ private:
     WorkqueueFiles workqueue_files_{*this};
     DeviceGroups device_groups_{*this};
     Vfio vfio_{*this};
+    Iommufd iommufd_{*this};
     std::unique_ptr<VcmdAllocator> vcmd_;
     std::uint64_t last_token_ = 0;
     std::uint64_t last_handle_ = 0;

@@ -77,6 +77,21 @@ void add_vm_host(ParamTable<P>& t) {
              "when KVM stops waiting for a vCPU (real code waits for ever)");
     t.timing("kvm.late_clear_poll", &P::late_clear_poll,
              "poll of the delayed clean-up that the defect kvm.late_clear starts");
+    t.flag(
+        "kvm.wbinvd_exit", &P::wbinvd_exit, true,
+        "the processors can make WBINVD of a guest exit; otherwise it executes in the guest, and "
+        "KVM writes back a processor that a vCPU leaves",
+        "Intel SDM vol. 3, secondary processor-based controls, bit 6");
+    t.timing("kvm.zap", &P::kvm_zap,
+             "taking away the mapping of a guest page, when all are built anew");
+    t.flag("iommufd.one_answer_for_all", &P::coherency_one_for_all, false,
+           "with one device of an I/O address space whose unit cannot force snooping no unit does; "
+           "otherwise each does where it can",
+           "proposal and reply on the linux-iommu list, June 2021 (/dev/ioasid)");
+    t.flag("iommufd.promise_kept", &P::coherency_promise, false,
+           "once KVM was told that DMA is coherent, an attach that would change that is refused; "
+           "otherwise KVM is asked again",
+           "the same discussion: tracking or blocking of changes");
     t.timing("work.poll", &P::flush_poll,
              "longest sleep of a task that waits for deferred work before it looks again");
     t.timing("work.timeout", &P::flush_timeout,

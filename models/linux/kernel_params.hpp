@@ -53,6 +53,10 @@ struct KernelParams {
     TimePs kick_poll;
     TimePs kick_timeout;
     TimePs late_clear_poll;
+    bool wbinvd_exit = true;
+    TimePs kvm_zap;
+    bool coherency_one_for_all = false;
+    bool coherency_promise = false;
     // waiting for other tasks' work
     TimePs flush_poll;
     TimePs flush_timeout;

@@ -23,6 +23,12 @@ public:
                                std::function<void(ExecContext&)> body) = 0;
     // An interrupt wakes software.
     virtual void wake_all(WaitQueue& queue) = 0;
+    // The same on one processor, as a function call from another one is: it waits for the slice of
+    // whatever runs there.
+    virtual void spawn_on(int cpu, const std::string& name, MachinePort* port,
+                          std::function<void(ExecContext&)> body) = 0;
+    // The task, which runs, goes on on this processor (sched_setaffinity of oneself).
+    virtual void move(ExecContext& ctx, std::size_t cpu) = 0;
 };
 
 }  // namespace ioasim::os

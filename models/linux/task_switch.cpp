@@ -5,6 +5,9 @@
 namespace ioasim::os {
 
 void ExtendedStateSwitch::switch_in(std::size_t cpu, const ExecContext& task) {
+    if (on_switch_in) {
+        on_switch_in(cpu, task);
+    }
     if (probes_.has(kSwitchKeepsPasid)) {
         return;
     }

@@ -3,6 +3,7 @@
 // (0) is what every new task starts with (Linux: xsave component 10, Documentation/arch/x86/sva).
 #pragma once
 
+#include <functional>
 #include <map>
 
 #include "core/base/defects.hpp"
@@ -15,6 +16,9 @@ class ExtendedStateSwitch final : public sim::TaskSwitch {
 public:
     ExtendedStateSwitch(cpu::ExtendedState& processors, Probes& probes)
         : processors_(processors), probes_(probes) {}
+
+    // Told of every task that gets a processor (KVM's preempt notifiers).
+    std::function<void(std::size_t cpu, const ExecContext& task)> on_switch_in;
 
     void switch_in(std::size_t cpu, const ExecContext& task) override;
     void switch_out(std::size_t cpu, const ExecContext& task, bool ended) override;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/linux/coherency_probes.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/vfio_probes.hpp"
@@ -115,6 +116,30 @@ Errno Vfio::leave(ExecContext& ctx, Process& process, DeviceGroup& group) {
     return Errno::Ok;
 }
 
+VfioContainer* Vfio::container_of(const DeviceGroup& group) {
+    const GroupFile* const file = file_of(group);
+    return file == nullptr ? nullptr : file->container;
+}
+
+KvmFile* Vfio::kvm_file(DeviceGroup& group) {
+    if (file_of(group) == nullptr) {
+        return nullptr;
+    }
+    auto& link = links_[&group];
+    if (link == nullptr) {
+        link = std::make_unique<VfioGroupLink>(*this, group);
+    }
+    return link.get();
+}
+
+bool VfioGroupLink::enforces_coherency() const {
+    if (vfio_.kernel().probes().has(kGroupLinkIgnored)) {
+        return group_.domain == nullptr || group_.domain->enforces_coherency();
+    }
+    const VfioContainer* const container = vfio_.container_of(group_);
+    return container == nullptr || container->enforces_coherency();
+}
+
 // --- devices ------------------------------------------------------------------------------------
 
 Errno Vfio::may_open(const Process& process, Device& device) {
@@ -134,7 +159,13 @@ Errno Vfio::may_open(const Process& process, Device& device) {
     }
     const bool open = std::any_of(devices_.begin(), devices_.end(),
                                   [&](const DeviceFile& f) { return f.device == &device; });
-    return open ? Errno::Ebusy : Errno::Ok;
+    if (open) {
+        return Errno::Ebusy;
+    }
+    const auto link = links_.find(&group);
+    const bool known = link != links_.end() && link->second->kvm() != nullptr;
+    return member->needs_kvm && !known && !kernel_.probes().has(kOpenWithoutKvm) ? Errno::Esrch
+                                                                                 : Errno::Ok;
 }
 
 Errno Vfio::open_device(ExecContext& ctx, Process& process, Device& device) {

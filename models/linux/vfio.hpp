@@ -4,19 +4,39 @@
 // Leaves out: interrupts of the device, its configuration space for users, reset at open and close.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/base/exec_context.hpp"
 #include "core/base/result.hpp"
+#include "models/linux/kvm_vfio.hpp"
 #include "models/linux/vfio_container.hpp"
 
 namespace ioasim::os {
 
+class Vfio;
+
+// What KVM sees of an open group: the answer of all of its container.
+class VfioGroupLink final : public KvmFile {
+public:
+    VfioGroupLink(Vfio& vfio, DeviceGroup& group) : vfio_(vfio), group_(group) {}
+    const std::string& file_name() const override { return group_.name; }
+    bool enforces_coherency() const override;
+    void set_kvm(KvmVfio* kvm) override { kvm_ = kvm; }
+    KvmVfio* kvm() const { return kvm_; }
+
+private:
+    Vfio& vfio_;
+    DeviceGroup& group_;
+    KvmVfio* kvm_ = nullptr;
+};
+
 class Vfio {
 public:
     explicit Vfio(Kernel& kernel) : kernel_(kernel) {}
+    Kernel& kernel() { return kernel_; }
 
     // -EEXIST: the process calls another container so.
     Errno open(ExecContext& ctx, Process& process, const std::string& name);
@@ -33,11 +53,18 @@ public:
     Errno leave(ExecContext& ctx, Process& process, DeviceGroup& group);
 
     // -EBADF the process does not have the group open; -EINVAL the group is in no container with a
-    // backend, or is not viable; -ENODEV the device does not belong to vfio; -EBUSY it is open.
+    // backend, or is not viable; -ENODEV the device does not belong to vfio; -EBUSY it is open;
+    // -ESRCH its driver needs a VM, and KVM was not told of the group.
     Errno open_device(ExecContext& ctx, Process& process, Device& device);
     Errno close_device(ExecContext& ctx, Process& process, Device& device);
     // Where the process has the registers; -EBADF.
     Result<std::uint64_t> registers(const Process& process, const Device& device) const;
+
+    // The container that an open group is in; null.
+    VfioContainer* container_of(const DeviceGroup& group);
+    // Null: the group is not open.
+    KvmFile* kvm_file(DeviceGroup& group);
+    void set_bus_master(ExecContext& ctx, const Device& device, bool on);
 
     // The process ends; its address space is gone already.
     void close_all(ExecContext& ctx, Process& process);
@@ -57,7 +84,6 @@ private:
     GroupFile* file_of(const DeviceGroup& group);
     bool device_open(const DeviceGroup& group) const;
     Errno may_open(const Process& process, Device& device);
-    void set_bus_master(ExecContext& ctx, const Device& device, bool on);
     void close_file(ExecContext& ctx, const DeviceFile& file);
     void release(ExecContext& ctx, VfioContainer& container);
 
@@ -65,6 +91,8 @@ private:
     std::vector<std::unique_ptr<VfioContainer>> containers_;
     std::vector<GroupFile> groups_;
     std::vector<DeviceFile> devices_;
+    // Made when KVM is told of a group for the first time; it may outlive the group's file.
+    std::map<const DeviceGroup*, std::unique_ptr<VfioGroupLink>> links_;
 };
 
 }  // namespace ioasim::os

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/trace/vfio_events.hpp"
+#include "models/linux/coherency_probes.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/vfio_probes.hpp"
@@ -17,6 +18,11 @@ VfioContainer::VfioContainer(Kernel& kernel, Process& process, std::string name)
       lock_(SimLock::Kind::Mutex, name_ + "/vfio_iommu_lock", kernel.name() + "/vfio_iommu_lock") {}
 
 VfioContainer::~VfioContainer() = default;
+
+bool VfioContainer::enforces_coherency() const {
+    return std::all_of(domains_.begin(), domains_.end(),
+                       [](const Domain& domain) { return domain->enforces_coherency(); });
+}
 
 // --- joining and leaving ------------------------------------------------------------------------
 
@@ -127,6 +133,7 @@ Errno VfioContainer::attach_group(ExecContext& ctx, DeviceGroup& group, IovaRang
         error = attach_devices(ctx, fresh, group);
     }
     if (error == Errno::Ok) {
+        static_cast<void>(fresh.enforce_coherency());  // where the unit cannot, none is forced
         error = fit(fresh.aperture(), kernel_.device_groups().reserved(group), ranges);
     }
     if (error == Errno::Ok && !group.unit().remaps_interrupts() &&
@@ -184,7 +191,9 @@ Errno VfioContainer::exclude(const ReservedRegions& reserved, IovaRanges& ranges
 
 Errno VfioContainer::settle(ExecContext& ctx, DeviceGroup& group) {
     for (std::size_t i = 0; i + 1 < domains_.size(); ++i) {
-        if (!domains_[i]->fits(group.unit())) {
+        const bool other =
+            domains_[i]->enforces_coherency() != domains_.back()->enforces_coherency();
+        if (!domains_[i]->fits(group.unit()) || (other && !kernel_.probes().has(kDomainsMixed))) {
             continue;
         }
         detach_devices(ctx, group);

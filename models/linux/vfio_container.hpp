@@ -2,11 +2,12 @@
 // process's memory mapped and pinned in it, and the IOASIDs that it asked for. Linux
 // drivers/vfio/vfio.c and vfio_iommu_type1.c of about 5.10, PASIDs as in the vSVA series of 2020.
 //
-// Groups whose units walk the same tables share a domain, others get one of their own; every
-// mapping is in every domain. The usable ranges are the intersection of the apertures minus what
-// the groups reserve and is not relaxable. An attach works on a copy of them and replaces them only
-// when all of it succeeded. vfio_container.cpp has groups and life, vfio_dma.cpp mappings and
-// queries. Leaves out: mediated devices, dirty logging, mappings of another process, no-IOMMU mode.
+// Groups whose units walk the same tables and force snooping, or do not, share a domain (where a
+// unit can, it always does); others get one of their own; every mapping is in every domain. The
+// usable ranges are the intersection of the apertures minus what the groups reserve and is not
+// relaxable. An attach works on a copy of them and replaces them only when all of it succeeded.
+// vfio_container.cpp has groups and life, vfio_dma.cpp mappings and queries. Leaves out: mediated
+// devices, dirty logging, mappings of another process, no-IOMMU mode.
 #pragma once
 
 #include <cstdint>
@@ -81,6 +82,8 @@ public:
     const IovaRanges& usable() const { return usable_; }
     std::size_t domains() const { return domains_.size(); }
     const IommuDomain& domain(std::size_t index) const { return *domains_.at(index); }
+    // Every page table forces snooping (VFIO_DMA_CC_IOMMU); none: nothing says otherwise.
+    bool enforces_coherency() const;
     std::size_t mappings() const { return mappings_.size(); }
     std::uint64_t pinned_pages() const { return pinned_; }
 

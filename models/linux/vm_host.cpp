@@ -11,7 +11,12 @@
 namespace ioasim::os {
 
 KernelVmHost::KernelVmHost(Kernel& kernel, const VmSetup& setup)
-    : kernel_(kernel), setup_(setup), token_(kernel.next_token()), kvm_(kernel, setup.name) {
+    : kernel_(kernel),
+      setup_(setup),
+      token_(kernel.next_token()),
+      kvm_(kernel, setup.name),
+      coherency_(kernel, setup.name),
+      kvm_vfio_(kernel, setup.name, coherency_) {
     for (const std::string& device : setup.devices) {
         Device* known = kernel.find_device(device);
         SIM_CHECK(known != nullptr, "{} is given {}, which {} does not have", setup.name, device,
@@ -84,6 +89,7 @@ Errno KernelVmHost::release(ExecContext& ctx) {
         kernel_.ioasid().unregister_notifier_mm(ctx, token_, *block);
     }
     registered_.clear();
+    kvm_vfio_.release(ctx);
     kvm_.stop(ctx, set);
     if (set == nullptr || kernel_.sva().bindings_of(*set) == 0) {
         free_memory(ctx);  // otherwise a PASID entry still leads there: the pages stay lost
@@ -138,6 +144,7 @@ Result<std::vector<Hpa>> KernelVmHost::map_memory(ExecContext& ctx, std::uint64_
         return root.error();
     }
     stage2_.root = *root;
+    coherency_.set_pages(pages_.size());
     kernel_.emit(ctx, trace::RunPool{kernel_.intern(setup_.name + "/memory"),
                                      kernel_.intern("memory"), bytes});
     return pages;

@@ -9,6 +9,7 @@
 
 #include "models/linux/kernel.hpp"
 #include "models/linux/kvm.hpp"
+#include "models/linux/kvm_vfio.hpp"
 #include "models/linux/vdcm.hpp"
 
 namespace ioasim::os {
@@ -30,7 +31,19 @@ public:
     Errno unbind_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) override;
     Errno invalidate_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) override;
     Result<Hpa> portal(const std::string& device, std::uint32_t queue) override;
-    void add_vcpu(VcpuControl& vcpu) override { kvm_.add_vcpu(vcpu); }
+    void add_vcpu(VcpuControl& vcpu) override {
+        kvm_.add_vcpu(vcpu);
+        coherency_.add_vcpu(vcpu);
+    }
+    const std::vector<std::uint64_t>& ram() const override { return pages_; }
+    KvmVfio& kvm_vfio() override { return kvm_vfio_; }
+    void vcpu_load(const VcpuControl& vcpu, std::size_t cpu) override {
+        coherency_.load(vcpu, cpu);
+    }
+    bool wbinvd_exits() const override { return kernel_.params().wbinvd_exit; }
+    void guest_wbinvd(ExecContext& ctx, const VcpuControl& vcpu) override {
+        coherency_.wbinvd(ctx, vcpu);
+    }
     const cpu::Vmcs& vmcs() const override { return kvm_.vmcs(); }
     bool resolve_pasid_miss(ExecContext& ctx, Spid gpasid) override;
     IoasidSet* set() const override { return set_; }
@@ -47,6 +60,8 @@ private:
     VmSetup setup_;
     std::uint64_t token_;  // the VMM's mm
     Kvm kvm_;
+    KvmCoherency coherency_;
+    KvmVfio kvm_vfio_;
     std::vector<std::unique_ptr<Vdcm>> vdcms_;
     std::vector<NotifierBlock*> registered_;
     std::set<const Device*> removed_;

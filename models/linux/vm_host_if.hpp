@@ -18,6 +18,8 @@ class IoasidSet;
 
 namespace ioasim::os {
 
+class KvmVfio;
+
 // A vCPU as KVM sees it.
 class VcpuControl {
 public:
@@ -53,6 +55,9 @@ public:
     // Pages of the VM, mapped at 0..bytes in the second stage that its devices use.
     virtual Result<std::vector<Hpa>> map_memory(ExecContext& ctx, std::uint64_t bytes) = 0;
 
+    // The pages, in the order of guest physical addresses.
+    virtual const std::vector<std::uint64_t>& ram() const = 0;
+
     // --- /dev/ioasid ----------------------------------------------------------------------------
     virtual Result<Ioasid> alloc_ioasid(ExecContext& ctx, std::uint32_t min, std::uint32_t max) = 0;
     virtual Errno free_ioasid(ExecContext& ctx, Ioasid id) = 0;
@@ -72,6 +77,13 @@ public:
     // --- KVM ------------------------------------------------------------------------------------
     virtual void add_vcpu(VcpuControl& vcpu) = 0;
     virtual const cpu::Vmcs& vmcs() const = 0;
+    // The kvm-vfio device of the VM.
+    virtual KvmVfio& kvm_vfio() = 0;
+    // The vCPU's thread runs on this processor from now on.
+    virtual void vcpu_load(const VcpuControl& vcpu, std::size_t cpu) = 0;
+    // WBINVD of a guest exits; what KVM does then.
+    virtual bool wbinvd_exits() const = 0;
+    virtual void guest_wbinvd(ExecContext& ctx, const VcpuControl& vcpu) = 0;
     // VM exit 72 or 73: true when the translation is there now and the instruction can run again.
     virtual bool resolve_pasid_miss(ExecContext& ctx, Spid gpasid) = 0;
 };

@@ -16,13 +16,43 @@ void CachedMemory::fill(Hpa address, std::size_t size, bool written) const {
     }
 }
 
+void CachedMemory::look(Hpa address, void* out, std::size_t size) const {
+    if (own_.present()) {
+        own_.snoop(address, out, size);
+    } else {
+        bytes_.read(address, out, size);
+    }
+}
+
 void CachedMemory::read(Hpa address, void* out, std::size_t size) const {
-    bytes_.read(address, out, size);
+    look(address, out, size);
     fill(address, size, false);
 }
 
 void CachedMemory::write(Hpa address, const void* in, std::size_t size) {
-    bytes_.write(address, in, size);
+    if (own_.present()) {
+        own_.overwrite(address, in, size);
+    } else {
+        bytes_.write(address, in, size);
+    }
+    fill(address, size, true);
+}
+
+void CachedMemory::load(std::size_t processor, Hpa address, void* out, std::size_t size) {
+    if (!own_.present()) {
+        read(address, out, size);
+        return;
+    }
+    own_.read(processor, address, out, size);
+    fill(address, size, false);
+}
+
+void CachedMemory::store(std::size_t processor, Hpa address, const void* in, std::size_t size) {
+    if (!own_.present()) {
+        write(address, in, size);
+        return;
+    }
+    own_.write(processor, address, in, size);
     fill(address, size, true);
 }
 
@@ -34,6 +64,9 @@ bool CachedMemory::cached(Hpa address, std::size_t size) const {
 void CachedMemory::flush(Hpa address, std::size_t size) {
     std::vector<CacheLines> written_back;
     caches_.of(address).drop(address, size, written_back);
+    if (own_.present()) {
+        own_.flush(address, size);
+    }
 }
 
 }  // namespace ioasim::memory

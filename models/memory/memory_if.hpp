@@ -10,6 +10,12 @@
 
 namespace ioasim::memory {
 
+// Lines that left a cache, and how many of them were newer than memory.
+struct CacheFlush {
+    std::uint64_t lines = 0;
+    std::uint64_t modified = 0;
+};
+
 // Real bytes at host physical addresses. Reads of memory never written return zeros.
 class PhysicalMemory {
 public:
@@ -29,6 +35,24 @@ public:
         static_cast<void>(address);
         static_cast<void>(size);
         return true;
+    }
+    // As read(), and nothing is different afterwards.
+    virtual void look(Hpa address, void* out, std::size_t size) const { read(address, out, size); }
+
+    // Processors have caches of their own: it matters which of them loads and stores.
+    virtual bool has_processor_caches() const { return false; }
+    virtual void load(std::size_t processor, Hpa address, void* out, std::size_t size) {
+        static_cast<void>(processor);
+        read(address, out, size);
+    }
+    virtual void store(std::size_t processor, Hpa address, const void* in, std::size_t size) {
+        static_cast<void>(processor);
+        write(address, in, size);
+    }
+    // WBINVD: everything leaves this processor's caches.
+    virtual CacheFlush flush_all(std::size_t processor) {
+        static_cast<void>(processor);
+        return {};
     }
     // CLFLUSH, CLFLUSHOPT: the lines that the range touches leave all caches.
     virtual void flush(Hpa address, std::size_t size) {
@@ -56,11 +80,11 @@ struct MemOrigin {
 struct MemRequest {
     MemOp op = MemOp::Read;
     Hpa address;
-    std::uint32_t size = 0;          // bytes; at most 4096
-    std::uint64_t tag = 0;           // returned in the response
-    std::vector<std::uint8_t> data;  // writes
-    bool poisoned = false;           // writes: the data is known to be wrong
-    bool snooped = true;             // caches of the CPUs are asked; nothing depends on it
+    std::uint32_t size = 0;                          // bytes; at most 4096
+    std::uint64_t tag = 0;                           // returned in the response
+    std::vector<std::uint8_t> data;                  // writes
+    bool poisoned = false;                           // writes: the data is known to be wrong
+    bool snooped = true;                             // the processors' caches are asked
     Destination destination = Destination::Default;  // writes
     std::optional<MemOrigin> origin;  // none: the platform's own access (a walk, a queue)
 };

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/sim/simulation.hpp"
+#include "core/trace/coherency_events.hpp"
 #include "core/trace/device_events.hpp"
 #include "models/memory/memory_probes.hpp"
 
@@ -27,7 +28,8 @@ MemoryModule::MemoryModule(sim::Simulation& simulation, const std::string& name,
       probes_(simulation.probes()),
       bytes_(memory_ranges(params)),
       caches_(params),
-      cached_(bytes_, caches_),
+      own_(params.processor_cache_bytes, bytes_, probes_),
+      cached_(bytes_, caches_, own_),
       inbox_(*this, params.queue),
       free_at_(2 * params.channels),
       in_cache_(recorder().name("llc")),
@@ -45,10 +47,33 @@ void MemoryModule::poison(Hpa address, std::size_t size) {
     emit(trace::MemoryPoison{address, size});
 }
 
+// --- bytes --------------------------------------------------------------------------------------
+
+bool MemoryModule::snoops(const MemRequest& request) const {
+    return (request.snooped || probes_.has(kNoSnoopIgnored)) &&
+           !(request.origin && probes_.has(kNothingSnooped));
+}
+
+void MemoryModule::get(const MemRequest& request, std::uint8_t* data, std::size_t size) const {
+    if (own_.present() && snoops(request)) {
+        own_.snoop(request.address, data, size);
+    } else {
+        bytes_.read(request.address, data, size);
+    }
+}
+
+void MemoryModule::put(const MemRequest& request, const std::uint8_t* data, std::size_t size) {
+    if (own_.present() && snoops(request)) {
+        own_.overwrite(request.address, data, size);
+    } else {
+        bytes_.write(request.address, data, size);
+    }
+}
+
 void MemoryModule::read(const MemRequest& request, MemResponse& response) {
     ++reads_;
     response.data.resize(request.size);
-    bytes_.read(request.address, response.data.data(), request.size);
+    get(request, response.data.data(), request.size);
 }
 
 void MemoryModule::write(const MemRequest& request) {
@@ -56,7 +81,7 @@ void MemoryModule::write(const MemRequest& request) {
     SIM_CHECK(request.data.size() == request.size, "write of {} bytes carries {}", request.size,
               request.data.size());
     const std::size_t poisoned = bytes_.poisoned_lines();
-    bytes_.write(request.address, request.data.data(), request.size);
+    put(request, request.data.data(), request.size);
     if (bytes_.poisoned_lines() != poisoned) {
         probes_.hit(kPoisonHealed);
     }
@@ -70,10 +95,10 @@ void MemoryModule::swap(const MemRequest& request, MemResponse& response) {
     SIM_CHECK(request.size == kSwapBytes && request.data.size() == 2 * kSwapBytes,
               "compare-and-swap of {} bytes carries {}", request.size, request.data.size());
     response.data.resize(kSwapBytes);
-    bytes_.read(request.address, response.data.data(), kSwapBytes);
+    get(request, response.data.data(), kSwapBytes);
     if (response.status == MemStatus::Ok &&
         std::equal(response.data.begin(), response.data.end(), request.data.begin())) {
-        bytes_.write(request.address, request.data.data() + kSwapBytes, kSwapBytes);
+        put(request, request.data.data() + kSwapBytes, kSwapBytes);
     }
 }
 
@@ -87,8 +112,14 @@ bool MemoryModule::into_cache(const MemRequest& request) const {
 MemoryModule::Residence MemoryModule::look_up(const MemRequest& request) {
     Residence r;
     r.channels = request.size;
+    if (!bytes_.contains(request.address, request.size)) {
+        return r;
+    }
+    if (own_.present()) {
+        r.own = own_.held(request.address, request.size);
+    }
     LastLevelCache& cache = caches_.of(request.address);
-    if (!cache.present() || !bytes_.contains(request.address, request.size)) {
+    if (!cache.present() || !snoops(request)) {
         return r;
     }
     const Hpa at = request.address;
@@ -147,6 +178,11 @@ MemResponse MemoryModule::serve(const MemRequest& request, const Residence& resi
             break;
     }
     if (request.origin) {
+        if (residence.own.lines != 0 && !snoops(request)) {
+            emit(trace::MemoryUnsnooped{request.origin->rid, request.address, request.size,
+                                        request.op != MemOp::Read, residence.own.lines,
+                                        residence.own.modified});
+        }
         if (on_device_access) {
             on_device_access(request);
         }
@@ -220,7 +256,13 @@ TimePs MemoryModule::finish(TimePs now, std::size_t client_node, const MemReques
         const auto lines = static_cast<std::uint64_t>(__builtin_popcountll(back.lines));
         transfer(begin, Hpa{back.page}, lines * kCacheLineBytes);
     }
-    ready += residence.whole ? params_.llc_latency : params_.latency;
+    const TimePs latency = residence.whole ? params_.llc_latency : params_.latency;
+    if (snoops(request) || probes_.has(kSnoopFree)) {
+        const bool asked = residence.own.modified != 0 && !probes_.has(kSnoopFree);
+        ready += latency + (asked ? params_.snoop_modified : TimePs{});
+    } else {
+        ready += latency - std::min(latency, params_.snoop_latency);
+    }
     if (remote) {
         ready = cross(ready, home, read ? request.size : 0) + params_.socket_latency;
     }

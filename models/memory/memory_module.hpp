@@ -5,10 +5,12 @@
 // data and back. The rate delays responses, not the order of one socket. Accesses of devices are
 // told as memory.access at that same moment. Each channel is a server with its share of the rate:
 // what lies in it waits for what came before, whoever sent it. What a last-level cache holds comes
-// from there and leaves the channels alone (cached_memory.hpp). A client belongs to a socket;
-// memory of the other one lies behind the link between them, and a device's write there takes
-// effect when that socket has answered, with whatever the device wrote after it: the socket of the
-// device keeps the order. Left out: banks, refresh, the CPUs' share.
+// from there and leaves the channels alone (cached_memory.hpp). A request that is not snooped asks
+// no cache at all: it has the bytes of memory, and what processors hold stays
+// (processor_caches.hpp). A client belongs to a socket; memory of the other one lies behind the
+// link between them, and a device's write there takes effect when that socket has answered, with
+// whatever the device wrote after it: the socket of the device keeps the order. Left out: banks,
+// refresh, the CPUs' share.
 #pragma once
 
 #include <array>
@@ -90,6 +92,7 @@ private:
         std::uint64_t hits = 0;      // lines served by the cache
         std::uint64_t channels = 0;  // bytes that memory's channels move for it
         bool whole = false;          // all of it
+        CacheFlush own;              // what the processors' own caches had of it
         std::vector<CacheLines> written_back;
     };
 
@@ -109,6 +112,9 @@ private:
     TimePs effect_of(TimePs now, const Held& held) const;
     bool remote(const Held& held) const;
     MemResponse serve(const MemRequest& request, const Residence& residence);
+    bool snoops(const MemRequest& request) const;
+    void put(const MemRequest& request, const std::uint8_t* data, std::size_t size);
+    void get(const MemRequest& request, std::uint8_t* data, std::size_t size) const;
     void read(const MemRequest& request, MemResponse& response);
     void write(const MemRequest& request);
     void swap(const MemRequest& request, MemResponse& response);
@@ -125,6 +131,7 @@ private:
     Probes& probes_;
     SparseMemory bytes_;
     SocketCaches caches_;
+    ProcessorCaches own_;  // of the processors
     CachedMemory cached_;
     sim::Inbox<MemRequest> inbox_;
     std::map<Stream, std::deque<Held>> held_;  // none is empty

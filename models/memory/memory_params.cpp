@@ -24,6 +24,20 @@ void add_cache(ParamTable<MemoryParams>& t) {
            "Intel Data Direct I/O technology: write allocation by default");
 }
 
+void add_snooping(ParamTable<MemoryParams>& t) {
+    t.count("processor_cache.bytes", &MemoryParams::processor_cache_bytes, 0,
+            std::uint64_t{1} << 30U, 0,
+            "What each processor's own cache holds, with data; 0: none, and every access is "
+            "coherent, snooped or not.",
+            "modelling choice: only accesses without snooping can tell", Unit::Bytes)
+        .in_multiples_of(kCacheLineBytes);
+    t.timing("snoop.latency", &MemoryParams::snoop_latency,
+             "What asking the processors' caches adds: contained in the latencies of memory and "
+             "last-level cache, so a request that is not snooped takes so much less.");
+    t.timing("snoop.modified", &MemoryParams::snoop_modified,
+             "Beside it, when a processor has the newest bytes and must give them.");
+}
+
 void add_sockets(ParamTable<MemoryParams>& t) {
     t.count("node1.bytes", &MemoryParams::node1_bytes, 0, std::uint64_t{1} << 45U, 0,
             "Memory of a second socket, behind that of the first; 0: there is one socket.",
@@ -63,6 +77,7 @@ const ParamTable<MemoryParams>& memory_param_table() {
         t.count("queue", &MemoryParams::queue, 1024, 1U << 24U, 65536,
                 "Requests under way at most; clients stay below it.", "modelling choice");
         add_cache(t);
+        add_snooping(t);
         add_sockets(t);
         return t;
     }();

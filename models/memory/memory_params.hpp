@@ -24,6 +24,9 @@ struct MemoryParams {
     TimePs llc_latency;
     std::uint64_t llc_bandwidth = 0;
     bool llc_device_writes = false;
+    std::uint64_t processor_cache_bytes = 0;  // of each processor
+    TimePs snoop_latency;
+    TimePs snoop_modified;
     TimePs socket_latency;
     std::uint64_t socket_bandwidth = 0;
 };

@@ -29,7 +29,17 @@ inline const Defect kOneSocket{"memory.one_socket",
 inline const Defect kAcknowledgementIgnored{"memory.acknowledgement_ignored",
                                             "a write to the other socket takes effect before that "
                                             "socket has answered, and so does what follows it"};
+inline const Defect kWriteBackLost{"memory.write_back_lost",
+                                   "a modified line that leaves a processor's cache is dropped"};
+inline const Defect kNoSnoopIgnored{"memory.no_snoop_ignored",
+                                    "every access of a device is snooped, whatever it asks for"};
+inline const Defect kNothingSnooped{"memory.nothing_snooped",
+                                    "no access of a device is snooped, whatever it asks for"};
+inline const Defect kSnoopFree{"memory.snoop_free",
+                               "an access that is snooped takes as long as one that is not"};
 
+inline const Mark kLineEvicted{"memory.line_evicted",
+                               "a processor's cache was full: a line of it had to go"};
 inline const Mark kPartlyCached{"memory.partly_cached",
                                 "some lines of a request came from the last-level cache"};
 inline const Mark kOtherSocket{"memory.other_socket", "a request went to the other socket"};

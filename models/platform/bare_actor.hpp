@@ -57,6 +57,11 @@ private:
                 return memory_poll(step);
             case BareKind::Flush:
                 return flush(step);
+            case BareKind::Wbinvd:
+                world_.cpus->wbinvd(*ctx_);
+                return {};
+            case BareKind::RunOn:
+                return run_on(step);
             case BareKind::MmioWrite:
             case BareKind::ConfigWrite:
                 return mmio_write(step);
@@ -89,6 +94,14 @@ private:
                 return built(step);
         }
         return {Errno::Einval, 0};
+    }
+
+    StepOutcome run_on(const BareStep& step) {
+        if (step.number("") >= world_.processors) {
+            return mismatch("a processor", "there are fewer", Errno::Einval);
+        }
+        world_.move(*ctx_, step.number(""));
+        return {};
     }
 
     StepOutcome mismatch(const std::string& expected, const std::string& found,

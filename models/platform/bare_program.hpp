@@ -108,6 +108,9 @@ struct BareWorld {
     std::function<void(WaitQueue& queue)> wake{};
     // What the processors see of memory, for a bench that prepares it.
     memory::PhysicalMemory* memory = nullptr;
+    std::uint64_t processors = 1;
+    // The task goes on on another processor.
+    std::function<void(ExecContext&, std::size_t cpu)> move{};
 };
 
 std::unique_ptr<ProgramActor> make_bare_actor(BareWorld& world, const ProgramConfig& program);

@@ -5,6 +5,7 @@
 
 #include "core/base/check.hpp"
 #include "models/platform/bare_accelerator.hpp"
+#include "models/platform/iommu_user.hpp"
 #include "models/platform/vfio_user.hpp"
 
 namespace ioasim::platform {
@@ -335,6 +336,16 @@ const std::vector<BareSpec>& bare_specs() {
                1,
                1ULL << 30U}},
              "CLFLUSHOPT: lines leave the caches"},
+            {"wbinvd",
+             BareKind::Wbinvd,
+             subject(V::True, "true"),
+             {},
+             "WBINVD: modified lines of this processor's caches go to memory, all leave them"},
+            {"run_on",
+             BareKind::RunOn,
+             subject(V::Number, "a processor"),
+             {},
+             "the program goes on on this processor"},
             {"mmio_write",
              BareKind::MmioWrite,
              subject(V::Register, "a register by name, or an offset"),
@@ -405,6 +416,16 @@ const std::vector<BareSpec>& bare_specs() {
         }
         for (BareSpec& spec : vfio_specs()) {
             all.push_back(std::move(spec));
+        }
+        for (BareSpec& spec : iommu_user_specs()) {
+            all.push_back(std::move(spec));
+        }
+        for (BareSpec& spec : all) {
+            const BareKind kind = spec.kind;
+            if (kind == BareKind::Store || kind == BareKind::Check || kind == BareKind::Wbinvd ||
+                kind == BareKind::RunOn) {
+                spec.family = StepFamily::Machine;
+            }
         }
         return all;
     }();

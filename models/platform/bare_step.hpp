@@ -16,6 +16,8 @@ enum class BareKind : std::uint8_t {
     Check,
     MemoryPoll,
     Flush,
+    Wbinvd,
+    RunOn,
     MmioWrite,  // registers
     MmioRead,
     MmioPoll,
@@ -68,10 +70,26 @@ enum class BareKind : std::uint8_t {
     DeviceTraffic,
     Buffer,
     BufferCheck,
+    IommuOpen,  // a process that uses /dev/iommu
+    IommuClose,
+    SpaceAlloc,
+    SpaceDestroy,
+    SpaceMap,
+    SpaceUnmap,
+    LeafCheck,
+    CdevOpen,
+    CdevClose,
+    IommuBind,
+    SpaceAttach,
+    SpaceDetach,
+    KvmDevice,  // and tells KVM
+    KvmAdd,
+    KvmRemove,
 };
 
 // Whose steps these are.
-enum class StepFamily : std::uint8_t { Bare, Process };
+// Machine: of bare programs, and of kernels for programs on a processor of theirs.
+enum class StepFamily : std::uint8_t { Bare, Process, Machine };
 
 // What a value looks like in a scenario.
 enum class BareValue : std::uint8_t {

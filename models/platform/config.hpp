@@ -89,17 +89,18 @@ enum class StepKind : std::uint8_t {
     Free,   // give the PASID back
     Bind,   // bind the process's address space to `device` under PASID `id`
     Unbind,
-    Submit,  // `count` descriptors `op` of `size` bytes to `device`/`workqueue`
-    Wait,    // until every submitted descriptor has a completion record (or `timeout`)
-    Sleep,   // let `duration` pass
-    Spend,   // keep the CPU for `duration`
-    Exit,    // the process ends here
-    Kill,    // kill the VM's VMM process `target`, or the process of a program
-    Call,    // `call`
-    Bare,    // `bare`, of a bare program
-    User,    // `bare`, of a process that uses VFIO
-    Unplug,  // take `device` away from the VM
-    Open,    // `device`/`workqueue` for the address space of PASID `id`
+    Submit,   // `count` descriptors `op` of `size` bytes to `device`/`workqueue`
+    Wait,     // until every submitted descriptor has a completion record (or `timeout`)
+    Sleep,    // let `duration` pass
+    Spend,    // keep the CPU for `duration`
+    Exit,     // the process ends here
+    Kill,     // kill the VM's VMM process `target`, or the process of a program
+    Call,     // `call`
+    Bare,     // `bare`, of a bare program
+    Machine,  // `bare`, executed by the kernel under the program
+    User,     // `bare`, of a process that uses VFIO
+    Unplug,   // take `device` away from the VM
+    Open,     // `device`/`workqueue` for the address space of PASID `id`
     Close,
     Mmap,  // a mapping of `size` under the name `target`
     Munmap,

@@ -39,10 +39,12 @@ void NicBench::begin() {
              "root table");
         must(builder_.context(ctx_, step_of(BareKind::Context, {{"", nic_.rid.value()}}), kUnit),
              "context entry");
-        must(builder_.pasid_entry(ctx_, step_of(BareKind::PasidEntry,
-                                                {{"", 0}, {"by", nic_.rid.value()}, {"did", 1}},
-                                                {{"second", kTable}})),
-             "PASID entry");
+        must(
+            builder_.pasid_entry(
+                ctx_, step_of(BareKind::PasidEntry,
+                              {{"", 0}, {"by", nic_.rid.value()}, {"did", 1}, {"snooped_walks", 1}},
+                              {{"second", kTable}})),
+            "PASID entry");
     }
 }
 

@@ -332,6 +332,8 @@ void Platform::Impl::build_bare_world() {
     };
     bare.memory = &hardware.memory().cached();
     bare.wake = [this](WaitQueue& queue) { dispatcher.wake_all(queue); };
+    bare.processors = config.cpus;
+    bare.move = [this](ExecContext& ctx, std::size_t cpu) { dispatcher.move(ctx, cpu); };
     const bool used = std::any_of(config.programs.begin(), config.programs.end(),
                                   [](const ProgramConfig& p) { return p.on == kBare; });
     if (bare_only()) {
@@ -360,9 +362,16 @@ void Platform::Impl::build_programs() {
         return;
     }
     objects = std::make_unique<KernelObjects>(*host, sim.recorder(), config);
-    world.emplace(ProgramWorld{sim.recorder(), *host, *objects, {}, &hardware.memory().bytes()});
+    world.emplace(ProgramWorld{sim.recorder(), *host, *objects, {}, &hardware.memory().cached()});
     for (auto& [name, guest] : guests) {
         world->vms[name] = guest.machine.get();
+    }
+    if (!guests.empty()) {
+        task_switch.on_switch_in = [this](std::size_t cpu, const ExecContext& task) {
+            for (auto& [name, guest] : guests) {
+                guest.machine->scheduled(cpu, task);
+            }
+        };
     }
     for (const ProgramConfig& program : config.programs) {
         const auto [place, part] = split_place(program.on);

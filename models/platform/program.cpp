@@ -4,6 +4,7 @@
 
 #include "core/trace/run_events.hpp"
 #include "models/dsa/dsa_layout.hpp"
+#include "models/platform/iommu_user.hpp"
 #include "models/platform/vfio_user.hpp"
 
 namespace ioasim::platform {
@@ -31,6 +32,7 @@ public:
           process_(kernel.create_process(name)),
           queue_(kernel, process_),
           vfio_(world.recorder, kernel, process_),
+          iommu_(world.recorder, kernel, name),
           name_(name),
           to_host_(std::move(to_host)),
           inside_(inside) {}
@@ -94,6 +96,7 @@ private:
     os::Process& process_;
     os::UserQueue queue_;
     VfioUser vfio_;
+    IommuUser iommu_;
     std::string name_;
     MachineToHost to_host_;
     vm::VirtualMachine* inside_;
@@ -236,7 +239,17 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
             closes_files_ = step.close_files;
             return {};
         case StepKind::User:
-            return vfio_.perform(ctx, step.bare, index, variables_);
+            return is_iommu_user_step(step.bare.kind)
+                       ? iommu_.perform(ctx, step.bare, index)
+                       : vfio_.perform(ctx, step.bare, index, variables_);
+        case StepKind::Machine:
+            return perform_machine_step(ctx, kernel_, step.bare, [&](std::size_t cpu) {
+                if (on_host()) {
+                    kernel_.scheduler().move(ctx, cpu);
+                } else {
+                    inside_->move_vcpu(ctx, cpu);
+                }
+            });
         default:
             break;
     }
@@ -277,7 +290,7 @@ std::vector<std::uint8_t> ProcessActor::keep(std::uint64_t address) const {
         if (!page) {
             return {};
         }
-        world_.memory->read(*page, &bytes[at], std::min<std::size_t>(kPageSize, bytes.size() - at));
+        world_.memory->look(*page, &bytes[at], std::min<std::size_t>(kPageSize, bytes.size() - at));
     }
     return bytes;
 }
@@ -439,6 +452,7 @@ std::string step_name(const Step& step) {
             return "munmap";
         case StepKind::Bare:
         case StepKind::User:
+        case StepKind::Machine:
             return bare_spec(step.bare.kind).key;
         case StepKind::Absent:
             return "absent";

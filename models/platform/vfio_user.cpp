@@ -88,7 +88,8 @@ StepOutcome VfioUser::administer(ExecContext& ctx, const BareStep& step) {
         return outcome(Errno::Enodev);  // an accelerator's registers are the kernel's own
     }
     return outcome(all.bind_driver(ctx, *device, vfio ? os::DriverKind::Vfio : os::DriverKind::Host,
-                                   static_cast<unsigned>(step.number("dma_bits", 64))));
+                                   static_cast<unsigned>(step.number("dma_bits", 64)),
+                                   step.number("needs_kvm") != 0));
 }
 
 // --- files --------------------------------------------------------------------------------------
@@ -260,7 +261,10 @@ Errno VfioUser::write(ExecContext& ctx, std::uint32_t offset, unsigned size, std
 Errno VfioUser::find_registers(const BareStep& step) {
     const os::Device* const device = kernel_.find_device(step.name("by"));
     SIM_CHECK(device != nullptr, "no device {}", step.name("by"));
-    const auto registers = kernel_.vfio().registers(process_, *device);
+    auto registers = kernel_.vfio().registers(process_, *device);
+    if (!registers) {
+        registers = kernel_.iommufd().registers(process_.name, *device);
+    }
     registers_ = registers ? *registers : 0;
     return registers.error();
 }
@@ -302,7 +306,8 @@ StepOutcome VfioUser::dma(ExecContext& ctx, const BareStep& step) {
     static_cast<void>(write(ctx, reg::kRequester, 4, 0));
     static_cast<void>(write(ctx, reg::kRequest, 4,
                             static_cast<std::uint64_t>(is_write ? requester::Operation::Write
-                                                                : requester::Operation::Read)));
+                                                                : requester::Operation::Read) |
+                                (step.number("no_snoop") != 0 ? requester::request::kNoSnoop : 0)));
     for (std::uint32_t at = 0; is_write && at < have; at += 4) {
         std::uint64_t word = 0;
         for (std::uint32_t i = 0; i < 4 && at + i < have; ++i) {

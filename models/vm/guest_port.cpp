@@ -173,4 +173,14 @@ void GuestInstructions::clflushopt(ExecContext& ctx, Hpa address) {
     host_.clflushopt(ctx, target.hpa);
 }
 
+void GuestInstructions::wbinvd(ExecContext& ctx) {
+    if (!machine_.host.wbinvd_exits()) {
+        host_.wbinvd(ctx);
+        return;
+    }
+    Vcpu& vcpu = machine_.vcpu_of(ctx);
+    vcpu.exit_to_host(ctx, "wbinvd", machine_.params.kernel_exit,
+                      [&](ExecContext& host) { machine_.host.guest_wbinvd(host, vcpu); });
+}
+
 }  // namespace ioasim::vm

@@ -59,6 +59,8 @@ public:
                            const cpu::Descriptor64& descriptor) override;
     bool movdir64b(ExecContext& ctx, Hpa destination, const cpu::Descriptor64& data) override;
     void clflushopt(ExecContext& ctx, Hpa address) override;
+    // Leaves the guest where the processors let it, and KVM decides; else executes.
+    void wbinvd(ExecContext& ctx) override;
     std::uint64_t pasid_msr(const ExecContext& ctx) const override { return host_.pasid_msr(ctx); }
     void set_pasid_msr(ExecContext& ctx, std::uint64_t value) override {
         host_.set_pasid_msr(ctx, value);

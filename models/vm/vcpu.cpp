@@ -52,6 +52,20 @@ void Vcpu::enter(ExecContext& ctx) {
     in_guest_ = true;
     entered_ = ctx.now();
     recorder_.emit(ctx.source(), trace::VmEntry{trace_name_});
+    if (const int cpu = scheduler_.cpu_of(ctx); cpu >= 0) {
+        scheduled(static_cast<std::size_t>(cpu));
+    }
+}
+
+void Vcpu::scheduled(std::size_t cpu) {
+    if (in_guest_ && on_load_) {
+        on_load_(cpu);
+    }
+}
+
+void Vcpu::move(ExecContext& ctx, std::size_t cpu) {
+    exit_to_host(ctx, "preempted", TimePs{},
+                 [this, cpu](ExecContext& host) { scheduler_.move(host, cpu); });
 }
 
 void Vcpu::leave(ExecContext& ctx, const char* reason) {

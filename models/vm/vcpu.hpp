@@ -35,6 +35,12 @@ public:
     void exit_to_host(ExecContext& ctx, const char* reason, TimePs handling,
                       const std::function<void(ExecContext&)>& handler);
     void on_interrupt(ExecContext& ctx) override;
+    // Told each time the vCPU's thread begins to run on a processor in guest mode.
+    void on_load(std::function<void(std::size_t cpu)> told) { on_load_ = std::move(told); }
+    // The scheduler gave its thread a processor.
+    void scheduled(std::size_t cpu);
+    // The VMM moves the thread to another processor.
+    void move(ExecContext& ctx, std::size_t cpu);
 
     SimLock& lock() { return lock_; }
     bool running() const { return ctx_ != nullptr; }
@@ -57,6 +63,7 @@ private:
     SimLock lock_;
     ExecContext* ctx_ = nullptr;
     bool in_guest_ = false;
+    std::function<void(std::size_t)> on_load_;
     TimePs entered_;
     // IA32_PASID while the other one executes: no field of the VMCS holds it.
     std::uint64_t host_pasid_msr_ = 0;

@@ -53,7 +53,9 @@ struct VirtualMachine::Impl {
             vcpus.push_back(std::make_unique<Vcpu>(fmt::format("{}/vcpu{}", config.name, i), params,
                                                    deps.recorder, deps.scheduler, deps.instructions,
                                                    deps.apics, deps.host_port, port));
-            deps.host.add_vcpu(*vcpus.back());
+            Vcpu& vcpu = *vcpus.back();
+            deps.host.add_vcpu(vcpu);
+            vcpu.on_load([this, &vcpu](std::size_t cpu) { deps.host.vcpu_load(vcpu, cpu); });
         }
     }
 
@@ -199,6 +201,18 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
     recorder.emit(ctx.source(),
                   trace::VmDestroy{recorder.name(config_.name), recorder.name(cause)});
     return error;
+}
+
+void VirtualMachine::scheduled(std::size_t cpu, const ExecContext& task) {
+    for (const auto& vcpu : impl_->vcpus) {
+        if (vcpu->runs(task)) {
+            vcpu->scheduled(cpu);
+        }
+    }
+}
+
+void VirtualMachine::move_vcpu(ExecContext& ctx, std::size_t cpu) {
+    impl_->machine.vcpu_of(ctx).move(ctx, cpu);
 }
 
 // --- the VMM's own program ----------------------------------------------------------------------

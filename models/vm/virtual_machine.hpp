@@ -98,6 +98,11 @@ public:
     // asked.
     Errno vmm_unplug(ExecContext& ctx, const std::string& device);
 
+    // The scheduler gave a task a processor; it may be a vCPU's.
+    void scheduled(std::size_t cpu, const ExecContext& task);
+    // From guest code: its vCPU's thread goes on on another processor.
+    void move_vcpu(ExecContext& ctx, std::size_t cpu);
+
     const std::string& name() const { return config_.name; }
     bool alive() const;
     // For looking at guest memory after a run.

@@ -116,6 +116,7 @@ void PageRequestQueue::step(TimePs now, const WalkAction& action) {
     read.op = memory::MemOp::Read;
     read.address = action.address;
     read.size = action.size;
+    read.snooped = action.snooped;
     read.tag = kWalkTag << kTagShift;
     port_.send_memory(now + params_.walk_step, std::move(read));
 }

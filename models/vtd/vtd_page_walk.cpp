@@ -175,6 +175,7 @@ WalkAction PageWalk::read_first_stage(Hpa address) {
     action.table = table_of(WalkTable::Fs1, fs_level_);
     action.address = address;
     action.size = static_cast<std::uint32_t>(kPageTableEntryBytes);
+    action.snooped = entry_.pwsnp;
     return action;
 }
 
@@ -300,6 +301,7 @@ WalkAction PageWalk::read_second_stage() {
     action.table = table_of(WalkTable::Ss1, ss_level_);
     action.address = ss_entry_address_;
     action.size = static_cast<std::uint32_t>(kPageTableEntryBytes);
+    action.snooped = entry_.pwsnp;
     return action;
 }
 

@@ -42,6 +42,7 @@ struct WalkAction {
     std::uint32_t size = 0;      // Read
     std::uint64_t expected = 0;  // Update
     std::uint64_t desired = 0;
+    bool snooped = true;  // Read; an update is refused where walks are not
 };
 
 // A finished translation, as the IOTLB keeps it.

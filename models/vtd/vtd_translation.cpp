@@ -290,6 +290,7 @@ void RequestPipeline::do_action(TimePs at, std::uint32_t walker, const WalkActio
     memory::MemRequest request;
     request.address = action.address;
     request.tag = (kWalkTag << 32U) | walker;
+    request.snooped = action.snooped;
     if (action.kind == WalkAction::Kind::Read) {
         request.op = memory::MemOp::Read;
         request.size = action.size;

@@ -45,6 +45,7 @@ WalkAction Walk::read(WalkTable table, Hpa address, std::uint64_t size) {
     action.table = table;
     action.address = address;
     action.size = static_cast<std::uint32_t>(size);
+    action.snooped = caps_.coherent;
     return action;
 }
 

@@ -66,6 +66,18 @@ public:
 private:
     bool kernel() const { return place_ == StepPlace::KernelThread || place_ == StepPlace::Script; }
 
+    StepKind kind_of(platform::StepFamily family) const {
+        switch (family) {
+            case platform::StepFamily::Process:
+                return StepKind::User;
+            case platform::StepFamily::Machine:
+                return place_ == StepPlace::Bare ? StepKind::Bare : StepKind::Machine;
+            case platform::StepFamily::Bare:
+                break;
+        }
+        return StepKind::Bare;
+    }
+
     bool one(const Node& item, const std::string& at, Step& step) {
         const Node* subject = nullptr;
         const char* key = nullptr;
@@ -85,8 +97,7 @@ private:
         const platform::BareSpec* bare = nullptr;
         for (const platform::BareSpec& spec : platform::bare_specs()) {
             if (subject == nullptr && (subject = item.get(spec.key)) != nullptr) {
-                step.kind =
-                    spec.family == platform::StepFamily::Bare ? StepKind::Bare : StepKind::User;
+                step.kind = kind_of(spec.family);
                 bare = &spec;
                 key = spec.key;
             }

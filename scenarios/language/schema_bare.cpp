@@ -1,5 +1,6 @@
 // The steps of bare programs and of VFIO users as keys and types of the language.
 #include <deque>
+#include <map>
 
 #include "models/platform/bare_step.hpp"
 #include "scenarios/language/schema.hpp"
@@ -81,11 +82,12 @@ const Type& type_of(const BareArgSpec& arg) {
 std::vector<Case> bare_cases() {
     std::vector<Case> cases;
     for (const platform::BareSpec& spec : platform::bare_specs()) {
-        const bool bare = spec.family == platform::StepFamily::Bare;
-        Case one{spec.key,
-                 &type_of(spec.subject),
-                 std::string(bare ? "bare program: " : "host process: ") + spec.doc,
-                 {}};
+        static const std::map<platform::StepFamily, const char*> kWhose{
+            {platform::StepFamily::Bare, "bare program: "},
+            {platform::StepFamily::Process, "host process: "},
+            {platform::StepFamily::Machine, "bare program, process: "}};
+        Case one{
+            spec.key, &type_of(spec.subject), kWhose.at(spec.family) + std::string(spec.doc), {}};
         for (const BareArgSpec& arg : spec.args) {
             one.options.push_back({arg.key, &type_of(arg), arg.required, arg.doc, arg.initial});
         }

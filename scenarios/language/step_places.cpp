@@ -34,6 +34,7 @@ bool exists_in(StepKind kind, StepPlace place) {
         case StepKind::Unbind:
         case StepKind::Submit:
         case StepKind::Wait:
+        case StepKind::Machine:
             return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
         case StepKind::Exit:
             return place != StepPlace::Script;

@@ -86,6 +86,7 @@ def snippets(text, ioasim):
     shown += [("call", s) for s in rows(text, "Kernel code")]
     shown += [("vfio", s) for s in rows(text, "Devices of processes (VFIO)")]
     shown += [("bare", s) for s in rows(text, "Bare programs")]
+    shown += [("iommu", s) for s in rows(text, "Processes that use /dev/iommu")]
     shown += [("expectation", s) for s in rows(text, "Expectations")]
     shown.append(("step", re.search(r"`(\{\"free\".*?\"error\".*?\})`", text).group(1)))
     for kind, snippet in shown:
@@ -99,6 +100,10 @@ def snippets(text, ioasim):
             document = scenario([], [value])
         elif kind == "bare":
             document = bare_scenario(value)
+        elif kind == "iommu":
+            document = bare_scenario(value)
+            document["programs"] = [{"on": "host", "process": "shown", "steps": [value]}]
+            document["vms"] = [{"name": "vm1"}]
         elif kind == "vfio":
             document = vfio_scenario(value)
         else:

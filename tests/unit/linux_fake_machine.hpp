@@ -98,6 +98,7 @@ public:
     }
     bool movdir64b(ExecContext&, Hpa, const cpu::Descriptor64&) override { return true; }
     void clflushopt(ExecContext&, Hpa) override {}
+    void wbinvd(ExecContext&) override { ++wbinvds; }
     std::uint64_t pasid_msr(const ExecContext&) const override { return ia32_pasid; }
     void set_pasid_msr(ExecContext&, std::uint64_t value) override { ia32_pasid = value; }
     void send_ipi(ExecContext&, std::size_t) override { ++ipis; }
@@ -114,6 +115,7 @@ public:
                          vtd::ecap::kFsts.make(1) | vtd::ecap::kSsts.make(1) |
                          vtd::ecap::kNest.make(1) | vtd::ecap::kSmpwcs.make(1);
     std::map<std::uint64_t, std::uint64_t> cap_at;  // of units that differ, by their registers
+    std::map<std::uint64_t, std::uint64_t> ecap_at;
     bool queue_hangs = false;
     bool refuse_next = false;  // the next descriptor that is no wait: IQE
     bool command_hangs = false;
@@ -123,6 +125,7 @@ public:
     std::uint64_t ia32_pasid = 0;
     int ipis = 0;
     std::uint64_t& hardware_register(std::uint64_t pa) { return registers_[pa]; }
+    int wbinvds = 0;
     std::function<cpu::EnqResult(const cpu::CpuState&, Hpa, const cpu::Descriptor64&)> on_enqcmd;
 
 private:
@@ -135,8 +138,10 @@ private:
                 const auto own = cap_at.find(pa - vtd::reg::kCap);
                 return own == cap_at.end() ? cap : own->second;
             }
-            case vtd::reg::kEcap:
-                return ecap;
+            case vtd::reg::kEcap: {
+                const auto own = ecap_at.find(pa - vtd::reg::kEcap);
+                return own == ecap_at.end() ? ecap : own->second;
+            }
             default:
                 return registers_[pa];
         }
@@ -218,6 +223,13 @@ public:
     void wake_all(WaitQueue&) override { ++wakes; }
     int services = 0;
     int wakes = 0;
+    void spawn_on(int cpu, const std::string&, MachinePort*,
+                  std::function<void(ExecContext&)> body) override {
+        pinned.push_back(cpu);
+        spawned.push_back(std::move(body));
+    }
+    void move(ExecContext&, std::size_t) override {}
+    std::vector<int> pinned;
     std::vector<std::function<void(ExecContext&)>> spawned;
 };
 

@@ -134,7 +134,9 @@ TEST_CASE("cached memory: what a processor reads or writes is cached until it is
     const MemoryParams params = with_cache(16 * kPage);
     SparseMemory bytes(memory_ranges(params));
     SocketCaches caches(params);
-    CachedMemory memory(bytes, caches);
+    Probes probes;
+    ProcessorCaches own(0, bytes, probes);
+    CachedMemory memory(bytes, caches, own);
     std::uint64_t value = 7;
     CHECK_FALSE(memory.cached(Hpa{0x1000}, 8));
     memory.write(Hpa{0x1000}, &value, 8);
@@ -150,7 +152,9 @@ TEST_CASE("cached memory: where there is no last-level cache nothing is far") {
     const MemoryParams params = with_cache(0);
     SparseMemory bytes(memory_ranges(params));
     SocketCaches caches(params);
-    CachedMemory memory(bytes, caches);
+    Probes probes;
+    ProcessorCaches own(0, bytes, probes);
+    CachedMemory memory(bytes, caches, own);
     CHECK(memory.cached(Hpa{0x1000}, 8));
 }
 
@@ -159,7 +163,9 @@ TEST_CASE("socket caches: a line belongs to the cache of its socket") {
     params.node1_bytes = 16 * kPage;
     SparseMemory bytes(memory_ranges(params));
     SocketCaches caches(params);
-    CachedMemory memory(bytes, caches);
+    Probes probes;
+    ProcessorCaches own(0, bytes, probes);
+    CachedMemory memory(bytes, caches, own);
     const Hpa remote = node1_base(params);
     REQUIRE(bytes.contains(remote, 16 * kPage));
     std::uint64_t value = 7;

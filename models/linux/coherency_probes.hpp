@@ -1,0 +1,45 @@
+// Ways to break what the kernel does about non-coherent DMA.
+#pragma once
+
+#include "core/base/defects.hpp"
+
+namespace ioasim::os {
+
+inline const Defect kWbinvdNotHere{
+    "kvm.wbinvd_not_here",
+    "WBINVD of a guest writes back the processors that the vCPU visited, not the one it is on"};
+inline const Defect kVisitsForgotten{"kvm.visits_forgotten",
+                                     "KVM does not note on which processors a vCPU has run"};
+inline const Defect kWbinvdAlwaysEmulated{
+    "kvm.wbinvd_always_emulated",
+    "WBINVD of a guest writes caches back whether DMA is coherent or not"};
+inline const Defect kVoteKept{
+    "kvm.vote_kept", "KVM keeps taking DMA for non-coherent when the last such device has left"};
+
+inline const Defect kKvmNotAskedAgain{
+    "iommufd.kvm_not_asked_again",
+    "KVM's answer is not asked for anew when a device joins or leaves an I/O address space"};
+inline const Defect kPromiseForgotten{
+    "iommufd.promise_forgotten",
+    "a device without forced snooping is attached although KVM was promised coherent DMA"};
+inline const Defect kDomainsMixed{
+    "iommufd.domains_mixed",
+    "a device whose unit can force snooping shares a page table that does not"};
+inline const Defect kGroupInPart{
+    "iommufd.group_in_part", "an attach takes the first device of a group and leaves the others"};
+inline const Defect kCloseTakesObjects{"iommufd.close_takes_objects",
+                                       "closing /dev/iommu detaches devices that are still open"};
+inline const Defect kOpenCallsDriver{
+    "iommufd.open_calls_driver", "opening the file of a device lets its driver start it at once"};
+inline const Defect kOpenWithoutKvm{"vfio.open_without_kvm",
+                                    "a device whose driver needs a VM is opened without one"};
+inline const Defect kGroupLinkIgnored{
+    "vfio.group_answer_for_itself",
+    "a group tells KVM of its own page table, not of all that its container has"};
+inline const Defect kEnforceAfterMapping{
+    "linux.enforce_after_mapping",
+    "a second stage says that it forces snooping although mappings were made without"};
+inline const Defect kSnoopBitMissing{"linux.snoop_bit_missing",
+                                     "leaves of a second stage that forces snooping lack SNP"};
+
+}  // namespace ioasim::os

@@ -1,0 +1,247 @@
+// I/O address spaces of /dev/iommu: which devices share a page table, and who forces snooping.
+#include <algorithm>
+
+#include "core/trace/coherency_events.hpp"
+#include "models/linux/coherency_probes.hpp"
+#include "models/linux/device.hpp"
+#include "models/linux/device_groups.hpp"
+#include "models/linux/iommufd.hpp"
+#include "models/linux/kernel.hpp"
+
+namespace ioasim::os {
+namespace {
+
+// Those that are in it.
+void detach_members(ExecContext& ctx, IommuDomain& domain, DeviceGroup& group) {
+    for (const DeviceGroup::Member& member : group.members) {
+        const auto& in = domain.devices();
+        if (std::find(in.begin(), in.end(), member.device) != in.end()) {
+            domain.detach(ctx, *member.device);
+        }
+    }
+    group.domain = nullptr;
+}
+
+}  // namespace
+
+IommuSpace::IommuSpace(Kernel& kernel, IommuFile& file, std::string name, SnoopWish wish)
+    : kernel_(kernel), file_(file), name_(std::move(name)), wish_(wish) {}
+
+KvmVfio* IommuSpace::kvm() const {
+    return kvm_ != nullptr ? kvm_ : file_.kvm();
+}
+
+bool IommuSpace::enforces_coherency() const {
+    return std::all_of(domains_.begin(), domains_.end(),
+                       [](const Domain& domain) { return domain->enforces_coherency(); });
+}
+
+void IommuSpace::tell(ExecContext& ctx, const DeviceGroup& group, bool made, Errno error) const {
+    const auto in = std::find_if(domains_.begin(), domains_.end(), [&](const Domain& domain) {
+        return domain.get() == group.domain;
+    });
+    const auto index = static_cast<std::uint32_t>(in - domains_.begin());
+    const bool enforced = in != domains_.end() && (*in)->enforces_coherency();
+    for (const DeviceGroup::Member& member : group.members) {
+        kernel_.emit(ctx, trace::CoherencyAttach{kernel_.intern(name_),
+                                                 kernel_.intern(member.device->name()), index,
+                                                 enforced, made, error});
+    }
+}
+
+// The devices behind it changed.
+void IommuSpace::changed(ExecContext& ctx) {
+    if (kvm() != nullptr && !kernel_.probes().has(kKvmNotAskedAgain)) {
+        kvm()->reevaluate(ctx);
+    }
+}
+
+// --- attach -------------------------------------------------------------------------------------
+
+bool IommuSpace::breaks_promise(const DeviceGroup& group) const {
+    return kernel_.params().coherency_promise && !kernel_.probes().has(kPromiseForgotten) &&
+           kvm() != nullptr && !kvm()->noncoherent() && !wants_snoop(group);
+}
+
+bool IommuSpace::wants_snoop(const DeviceGroup& group) const {
+    const bool given_up = kernel_.params().coherency_one_for_all && mixed_;
+    return wish_ != SnoopWish::None && !given_up && group.unit().forces_snooping();
+}
+
+Errno IommuSpace::attach_members(ExecContext& ctx, IommuDomain& domain, DeviceGroup& group) {
+    Errno error = Errno::Ok;
+    for (const DeviceGroup::Member& member : group.members) {
+        error = domain.attach(ctx, *member.device);
+        if (error != Errno::Ok || kernel_.probes().has(kGroupInPart)) {
+            break;
+        }
+    }
+    group.domain = &domain;
+    if (error != Errno::Ok) {
+        detach_members(ctx, domain, group);
+    }
+    return error;
+}
+
+Errno IommuSpace::attach_new(ExecContext& ctx, DeviceGroup& group, bool snoop) {
+    // Whose memory it is meant to reach: the VM's, once KVM knows of it.
+    const std::string& whose = kvm() == nullptr ? file_.owner() : kvm()->vm();
+    domains_.push_back(std::make_unique<IommuDomain>(kernel_, group.unit(), whose));
+    IommuDomain& fresh = *domains_.back();
+    Errno error = fresh.create(ctx);
+    if (error == Errno::Ok) {
+        error = attach_members(ctx, fresh, group);
+    }
+    if (error == Errno::Ok && snoop) {
+        error = fresh.enforce_coherency();  // before the first mapping: leaves hold the bit
+    }
+    for (auto at = mappings_.begin(); error == Errno::Ok && at != mappings_.end(); ++at) {
+        error = fresh.map(ctx, at->first, at->second, {});
+    }
+    if (error != Errno::Ok) {
+        if (group.domain == &fresh) {
+            detach_members(ctx, fresh, group);
+        }
+        fresh.destroy();
+        domains_.pop_back();
+    }
+    return error;
+}
+
+Errno IommuSpace::give_up_snooping(ExecContext& ctx) {
+    mixed_ = true;
+    const std::vector<DeviceGroup*> groups = groups_;
+    std::vector<Domain> old;
+    for (DeviceGroup* group : groups) {
+        if (!group->unit().forces_snooping()) {
+            continue;
+        }
+        const IommuDomain* const before = group->domain;
+        const auto in = std::find_if(domains_.begin(), domains_.end(),
+                                     [&](const Domain& d) { return d.get() == before; });
+        detach_members(ctx, **in, *group);
+        if ((*in)->devices().empty()) {
+            old.push_back(std::move(*in));
+            domains_.erase(in);
+        }
+        const Errno error = place(ctx, *group);
+        if (error != Errno::Ok) {
+            return error;
+        }
+    }
+    for (const Domain& domain : old) {
+        domain->destroy();
+    }
+    return Errno::Ok;
+}
+
+// A domain that there is already, or a new one.
+Errno IommuSpace::place(ExecContext& ctx, DeviceGroup& group) {
+    const bool snoop = wants_snoop(group);
+    for (const Domain& domain : domains_) {
+        const bool other = domain->enforces_coherency() != snoop;
+        if (!domain->fits(group.unit()) || (other && !kernel_.probes().has(kDomainsMixed))) {
+            continue;
+        }
+        const Errno error = attach_members(ctx, *domain, group);
+        if (error != Errno::Einval) {  // which says only that this one does not suit
+            return error;
+        }
+    }
+    return attach_new(ctx, group, snoop);
+}
+
+Errno IommuSpace::attach(ExecContext& ctx, DeviceGroup& group) {
+    Frame frame{ctx, "iommufd_attach"};
+    const bool can = group.unit().forces_snooping();
+    Errno error = wish_ == SnoopWish::Enforce && !can ? Errno::Einval : Errno::Ok;
+    if (error == Errno::Ok && breaks_promise(group)) {
+        error = Errno::Ebusy;
+    }
+    if (error == Errno::Ok && !can && kernel_.params().coherency_one_for_all && !mixed_) {
+        error = give_up_snooping(ctx);
+    }
+    const std::size_t before = domains_.size();
+    if (error == Errno::Ok) {
+        error = place(ctx, group);
+    }
+    tell(ctx, group, domains_.size() != before, error);
+    if (error == Errno::Ok) {
+        groups_.push_back(&group);
+        changed(ctx);
+    }
+    return error;
+}
+
+void IommuSpace::remove_domain(const IommuDomain* domain) {
+    const auto gone = std::find_if(domains_.begin(), domains_.end(),
+                                   [domain](const Domain& d) { return d.get() == domain; });
+    (*gone)->destroy();
+    domains_.erase(gone);
+}
+
+void IommuSpace::detach(ExecContext& ctx, DeviceGroup& group) {
+    Frame frame{ctx, "iommufd_detach"};
+    const auto in = std::find_if(domains_.begin(), domains_.end(), [&](const Domain& domain) {
+        return domain.get() == group.domain;
+    });
+    SIM_CHECK(in != domains_.end(), "group {} is in no domain of {}", group.name, name_);
+    const auto index = static_cast<std::uint32_t>(in - domains_.begin());
+    IommuDomain& domain = **in;
+    detach_members(ctx, domain, group);
+    for (const DeviceGroup::Member& member : group.members) {
+        kernel_.emit(ctx, trace::CoherencyDetach{kernel_.intern(name_),
+                                                 kernel_.intern(member.device->name()), index,
+                                                 domain.devices().empty()});
+    }
+    groups_.erase(std::find(groups_.begin(), groups_.end(), &group));
+    if (domain.devices().empty()) {
+        remove_domain(&domain);
+    }
+    changed(ctx);
+}
+
+// --- mappings -----------------------------------------------------------------------------------
+
+Errno IommuSpace::map(ExecContext& ctx, std::uint64_t iova,
+                      const std::vector<std::uint64_t>& pages) {
+    ctx.spend(kernel_.params().syscall);
+    const std::uint64_t last = iova + pages.size() * kPageSize - 1;
+    const auto overlaps = [&](const auto& mapping) {
+        return mapping.first <= last &&
+               iova <= mapping.first + mapping.second.size() * kPageSize - 1;
+    };
+    if (std::any_of(mappings_.begin(), mappings_.end(), overlaps)) {
+        return Errno::Eexist;
+    }
+    for (const Domain& domain : domains_) {
+        if (iova % kPageSize != 0 || pages.empty() || last > domain->aperture().last) {
+            return Errno::Einval;
+        }
+    }
+    for (const Domain& domain : domains_) {
+        const Errno error = domain->map(ctx, iova, pages, {});
+        if (error != Errno::Ok) {
+            return error;
+        }
+    }
+    mappings_[iova] = pages;
+    return Errno::Ok;
+}
+
+Errno IommuSpace::unmap(ExecContext& ctx, std::uint64_t iova) {
+    ctx.spend(kernel_.params().syscall);
+    const auto found = mappings_.find(iova);
+    if (found == mappings_.end()) {
+        return Errno::Enoent;
+    }
+    Errno result = Errno::Ok;
+    for (const Domain& domain : domains_) {
+        const Errno error = domain->unmap(ctx, iova, found->second.size() * kPageSize);
+        result = result == Errno::Ok ? error : result;
+    }
+    mappings_.erase(found);
+    return result;
+}
+
+}  // namespace ioasim::os

@@ -1,0 +1,316 @@
+#include "models/linux/iommufd.hpp"
+
+#include <algorithm>
+
+#include "core/trace/coherency_events.hpp"
+#include "models/linux/coherency_probes.hpp"
+#include "models/linux/device.hpp"
+#include "models/linux/device_groups.hpp"
+#include "models/linux/kernel.hpp"
+
+namespace ioasim::os {
+
+bool IommuFile::enforces_coherency() const {
+    return std::all_of(spaces_.begin(), spaces_.end(),
+                       [](const auto& space) { return space->enforces_coherency(); });
+}
+
+// --- /dev/iommu ---------------------------------------------------------------------------------
+
+IommuFile* Iommufd::file(const std::string& name) {
+    const auto found = std::find_if(files_.begin(), files_.end(), [&](const auto& each) {
+        return each->open_ && each->name_ == name;
+    });
+    return found == files_.end() ? nullptr : found->get();
+}
+
+IommuSpace* Iommufd::space(const std::string& name) {
+    for (const auto& file : files_) {
+        for (const auto& space : file->spaces_) {
+            if (file->open_ && space->file_name() == name) {
+                return space.get();
+            }
+        }
+    }
+    return nullptr;
+}
+
+Errno Iommufd::open(ExecContext& ctx, const std::string& owner, const std::string& name) {
+    ctx.spend(kernel_.params().syscall);
+    if (file(name) != nullptr) {
+        return Errno::Eexist;
+    }
+    files_.push_back(std::make_unique<IommuFile>(owner, name));
+    return Errno::Ok;
+}
+
+Errno Iommufd::close(ExecContext& ctx, const std::string& name) {
+    ctx.spend(kernel_.params().syscall);
+    IommuFile* const found = file(name);
+    if (found == nullptr) {
+        return Errno::Ebadf;
+    }
+    found->open_ = false;
+    if (kernel_.probes().has(kCloseTakesObjects)) {
+        for (DeviceFile& device : devices_) {
+            if (device.file == found) {
+                leave(ctx, device);
+            }
+        }
+    }
+    release(*found);
+    return Errno::Ok;
+}
+
+bool IommuFile::held() const {
+    return open_ || devices_ != 0 || kvm_ != nullptr ||
+           std::any_of(spaces_.begin(), spaces_.end(),
+                       [](const auto& space) { return space->used(); });
+}
+
+void Iommufd::release(IommuFile& file) {
+    if (file.held()) {
+        return;
+    }
+    files_.erase(std::find_if(files_.begin(), files_.end(),
+                              [&](const auto& each) { return each.get() == &file; }));
+}
+
+Errno Iommufd::alloc_space(ExecContext& ctx, const std::string& file_name, const std::string& name,
+                           SnoopWish wish) {
+    ctx.spend(kernel_.params().syscall);
+    IommuFile* const in = file(file_name);
+    if (in == nullptr) {
+        return Errno::Ebadf;
+    }
+    if (space(name) != nullptr) {
+        return Errno::Eexist;
+    }
+    in->spaces_.push_back(std::make_unique<IommuSpace>(kernel_, *in, name, wish));
+    return Errno::Ok;
+}
+
+Errno Iommufd::destroy_space(ExecContext& ctx, const std::string& name) {
+    ctx.spend(kernel_.params().syscall);
+    IommuSpace* const found = space(name);
+    if (found == nullptr) {
+        return Errno::Enoent;
+    }
+    if (found->used()) {
+        return Errno::Ebusy;
+    }
+    auto& spaces = found->file().spaces_;
+    spaces.erase(std::find_if(spaces.begin(), spaces.end(),
+                              [&](const auto& each) { return each.get() == found; }));
+    return Errno::Ok;
+}
+
+// --- files of devices ---------------------------------------------------------------------------
+
+Iommufd::DeviceFile* Iommufd::device_file(const Device& device) {
+    const auto found = std::find_if(devices_.begin(), devices_.end(),
+                                    [&](const DeviceFile& f) { return f.device == &device; });
+    return found == devices_.end() ? nullptr : &*found;
+}
+
+void Iommufd::tell(ExecContext& ctx, const DeviceFile& file, const char* state) {
+    const KvmVfio* const kvm = file.space == nullptr ? nullptr : file.space->kvm();
+    kernel_.emit(ctx, trace::VfioDevice{kernel_.intern(file.device->name()), kernel_.intern(state),
+                                        kernel_.intern(kvm == nullptr ? "" : kvm->vm())});
+}
+
+Errno Iommufd::open_device(ExecContext& ctx, const std::string& owner, Device& device) {
+    ctx.spend(kernel_.params().syscall);
+    if (kernel_.device_groups().group_of(device).find(device)->driver != DriverKind::Vfio) {
+        return Errno::Enodev;
+    }
+    if (device_file(device) != nullptr) {
+        return Errno::Ebusy;
+    }
+    devices_.push_back({&device, owner, nullptr, nullptr, 0});
+    tell(ctx, devices_.back(), "file_open");
+    if (kernel_.probes().has(kOpenCallsDriver)) {
+        open_in_driver(ctx, devices_.back());
+    }
+    return Errno::Ok;
+}
+
+Errno Iommufd::close_device(ExecContext& ctx, const std::string& owner, Device& device) {
+    ctx.spend(kernel_.params().syscall);
+    DeviceFile* const found = device_file(device);
+    if (found == nullptr || found->owner != owner) {
+        return Errno::Ebadf;
+    }
+    leave(ctx, *found);
+    unbind(*found);
+    tell(ctx, *found, "file_closed");
+    devices_.erase(devices_.begin() + (found - devices_.data()));
+    return Errno::Ok;
+}
+
+IommuFile* Iommufd::owner_of(const DeviceGroup& group) {
+    for (const DeviceFile& file : devices_) {
+        if (file.file != nullptr && &kernel_.device_groups().group_of(*file.device) == &group) {
+            return file.file;
+        }
+    }
+    return nullptr;
+}
+
+// Of a group's devices, how many are attached.
+std::size_t Iommufd::attached(const DeviceGroup& group) const {
+    return static_cast<std::size_t>(
+        std::count_if(devices_.begin(), devices_.end(), [&](const DeviceFile& file) {
+            return file.space != nullptr && group.contains(*file.device);
+        }));
+}
+
+Errno Iommufd::bind(ExecContext& ctx, Device& device, const std::string& name) {
+    ctx.spend(kernel_.params().syscall);
+    DeviceFile* const opened = device_file(device);
+    IommuFile* const to = file(name);
+    if (opened == nullptr || to == nullptr || opened->owner != to->owner()) {
+        return Errno::Ebadf;
+    }
+    if (opened->file != nullptr) {
+        return Errno::Einval;
+    }
+    const DeviceGroup& group = kernel_.device_groups().group_of(device);
+    if (!kernel_.device_groups().viable(group)) {
+        return Errno::Ebusy;
+    }
+    const IommuFile* const owner = owner_of(group);
+    if ((owner != nullptr && owner != to) || (owner == nullptr && group.domain != nullptr)) {
+        return Errno::Eperm;
+    }
+    opened->file = to;
+    ++to->devices_;
+    tell(ctx, *opened, "bound");
+    return Errno::Ok;
+}
+
+Errno Iommufd::check_attach(const DeviceFile& device, const IommuSpace* space) {
+    if (space == nullptr) {
+        return Errno::Enoent;
+    }
+    if (device.file == nullptr || device.file != &space->file()) {
+        return Errno::Einval;
+    }
+    if (device.space != nullptr) {
+        return Errno::Ebusy;
+    }
+    const DeviceGroup& group = kernel_.device_groups().group_of(*device.device);
+    for (const DeviceFile& other : devices_) {
+        if (other.space != nullptr && other.space != space && group.contains(*other.device)) {
+            return Errno::Einval;  // one I/O address space for all of a group
+        }
+    }
+    const bool needs =
+        group.find(*device.device)->needs_kvm && !kernel_.probes().has(kOpenWithoutKvm);
+    return needs && space->kvm() == nullptr ? Errno::Esrch : Errno::Ok;
+}
+
+Errno Iommufd::attach(ExecContext& ctx, Device& device, const std::string& name) {
+    ctx.spend(kernel_.params().syscall);
+    DeviceFile* const opened = device_file(device);
+    if (opened == nullptr) {
+        return Errno::Ebadf;
+    }
+    IommuSpace* const to = space(name);
+    Errno error = check_attach(*opened, to);
+    if (error != Errno::Ok) {
+        return error;
+    }
+    DeviceGroup& group = kernel_.device_groups().group_of(device);
+    if (attached(group) == 0) {
+        error = to->attach(ctx, group);
+    }
+    if (error == Errno::Ok) {
+        opened->space = to;
+        // KVM knows by now: no DMA comes before the answer that it makes necessary.
+        open_in_driver(ctx, *opened);
+    }
+    return error;
+}
+
+Errno Iommufd::detach(ExecContext& ctx, Device& device) {
+    ctx.spend(kernel_.params().syscall);
+    DeviceFile* const opened = device_file(device);
+    if (opened == nullptr) {
+        return Errno::Ebadf;
+    }
+    if (opened->space == nullptr) {
+        return Errno::Einval;
+    }
+    leave(ctx, *opened);
+    return Errno::Ok;
+}
+
+// The user's process has the registers from here on, and the function may be a bus master.
+void Iommufd::open_in_driver(ExecContext& ctx, DeviceFile& device) {
+    const DeviceSetup& setup = device.device->setup();
+    Process* const process = kernel_.find_process(device.owner);
+    if (process != nullptr && device.registers == 0) {
+        const auto mapped = process->mm.map_device(ctx, setup.bar0, setup.bar0_bytes);
+        device.registers = mapped ? *mapped : 0;
+    }
+    kernel_.vfio().set_bus_master(ctx, *device.device, true);
+    tell(ctx, device, "driver_open");
+}
+
+void Iommufd::close_in_driver(ExecContext& ctx, DeviceFile& device) {
+    kernel_.vfio().set_bus_master(ctx, *device.device, false);
+    Process* const process = kernel_.find_process(device.owner);
+    if (process != nullptr && process->mm.alive() && device.registers != 0) {
+        process->mm.unmap_device(ctx, device.registers);
+    }
+    device.registers = 0;
+    tell(ctx, device, "driver_closed");
+}
+
+Result<std::uint64_t> Iommufd::registers(const std::string& owner, const Device& device) const {
+    for (const DeviceFile& file : devices_) {
+        if (file.device == &device && file.owner == owner && file.registers != 0) {
+            return file.registers;
+        }
+    }
+    return Errno::Ebadf;
+}
+
+void Iommufd::leave(ExecContext& ctx, DeviceFile& device) {
+    if (device.space == nullptr) {
+        return;
+    }
+    close_in_driver(ctx, device);
+    IommuSpace* const space = device.space;
+    device.space = nullptr;
+    DeviceGroup& group = kernel_.device_groups().group_of(*device.device);
+    if (attached(group) == 0) {
+        space->detach(ctx, group);
+    }
+}
+
+void Iommufd::unbind(DeviceFile& device) {
+    IommuFile* const from = device.file;
+    device.file = nullptr;
+    if (from != nullptr) {
+        --from->devices_;
+        release(*from);
+    }
+}
+
+void Iommufd::close_all(ExecContext& ctx, const std::string& owner) {
+    for (const auto& file : files_) {
+        file->open_ = file->open_ && file->owner() != owner;
+    }
+    for (std::size_t i = devices_.size(); i-- > 0;) {
+        if (devices_[i].owner == owner) {
+            static_cast<void>(close_device(ctx, owner, *devices_[i].device));
+        }
+    }
+    files_.erase(
+        std::remove_if(files_.begin(), files_.end(), [](const auto& f) { return !f->held(); }),
+        files_.end());
+}
+
+}  // namespace ioasim::os
