@@ -4,21 +4,15 @@
 
 #include "models/platform/bare_step.hpp"
 #include "scenarios/language/schema.hpp"
+#include "scenarios/language/schema_types.hpp"
 
 namespace ioasim::scenario {
 namespace {
 
 using platform::BareArgSpec;
 using platform::BareValue;
+using types::make;
 using Kind = Type::Kind;
-
-Type& make(Kind kind, std::string what) {
-    static std::deque<Type> all;
-    all.emplace_back();
-    all.back().kind = kind;
-    all.back().what = std::move(what);
-    return all.back();
-}
 
 const Type& type_of(const BareArgSpec& arg) {
     constexpr std::uint64_t kLongestTime = 1'000'000'000'000'000;  // 1000 s

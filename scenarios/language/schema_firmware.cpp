@@ -1,20 +1,12 @@
 // What firmware tells of a device, as keys and types of the language.
-#include <deque>
-
 #include "scenarios/language/schema.hpp"
+#include "scenarios/language/schema_types.hpp"
 
 namespace ioasim::scenario {
 namespace {
 
+using types::make;
 using Kind = Type::Kind;
-
-Type& make(Kind kind, std::string what) {
-    static std::deque<Type> all;
-    all.emplace_back();
-    all.back().kind = kind;
-    all.back().what = std::move(what);
-    return all.back();
-}
 
 const Type& region_type() {
     const Type& address = make(Kind::Quantity, "a number (12, \"0x1000\", \"4KiB\")");

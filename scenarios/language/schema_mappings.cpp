@@ -3,19 +3,13 @@
 #include <utility>
 
 #include "scenarios/language/schema.hpp"
+#include "scenarios/language/schema_types.hpp"
 
 namespace ioasim::scenario {
 namespace {
 
+using types::make;
 using Kind = Type::Kind;
-
-Type& make(Kind kind, std::string what) {
-    static std::deque<Type> all;
-    all.emplace_back();
-    all.back().kind = kind;
-    all.back().what = std::move(what);
-    return all.back();
-}
 
 const Type& mapping_name() {
     Type& t = make(Kind::Name, "the name of a mapping");

@@ -1,100 +1,19 @@
 // The one list of what can be written in a scenario.
-#include <deque>
-
 #include "core/base/timing_profile.hpp"
 #include "core/ioasid/switch_table.hpp"
 #include "models/platform/core_call.hpp"
 #include "scenarios/language/schema.hpp"
+#include "scenarios/language/schema_types.hpp"
 
 namespace ioasim::scenario {
 namespace {
 
+using namespace types;
 using Kind = Type::Kind;
 
-constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
 constexpr std::uint64_t kMs = 1'000'000'000;
 constexpr std::uint64_t kSecond = 1000 * kMs;
 constexpr std::uint64_t kDay = 24 * 3600 * kSecond;
-
-// Types live as long as the program; a deque keeps their addresses.
-Type& make(Kind kind, std::string what) {
-    static std::deque<Type> all;
-    all.emplace_back();
-    all.back().kind = kind;
-    all.back().what = std::move(what);
-    return all.back();
-}
-
-const Type& text(std::string what = "a string", std::uint64_t least = 0) {
-    Type& t = make(Kind::Text, std::move(what));
-    t.low = least;
-    return t;
-}
-const Type& name(std::string what, std::string charset) {
-    Type& t = make(Kind::Name, std::move(what));
-    t.charset = std::move(charset);
-    return t;
-}
-const Type& integer(std::uint64_t low, std::uint64_t high = kNoLimit) {
-    Type& t = make(Kind::Integer, "an integer");
-    t.low = low;
-    t.high = high;
-    return t;
-}
-const Type& time(std::uint64_t low, std::uint64_t high) {
-    Type& t = make(Kind::Time, "a time (\"12us\")");
-    t.low = low;
-    t.high = high;
-    return t;
-}
-const Type& size(std::uint64_t low, std::uint64_t high) {
-    Type& t = make(Kind::Size, "a size (\"4KiB\")");
-    t.low = low;
-    t.high = high;
-    return t;
-}
-const Type& boolean() {
-    static const Type& t = make(Kind::Boolean, "true or false");
-    return t;
-}
-const Type& any(std::string what) {
-    return make(Kind::Any, std::move(what));
-}
-const Type& scalar() {
-    static const Type& t = make(Kind::Scalar, "a string, an integer, true or false");
-    return t;
-}
-const Type& choice(std::vector<std::string> choices) {
-    Type& t = make(Kind::Choice, "a string");
-    t.choices = std::move(choices);
-    return t;
-}
-const Type& list(const Type& element, std::uint64_t low = 0, std::uint64_t high = kNoLimit) {
-    Type& t = make(Kind::List, "a list");
-    t.element = &element;
-    t.low = low;
-    t.high = high;
-    return t;
-}
-const Type& map(const Type& element) {
-    Type& t = make(Kind::Map, "an object");
-    t.element = &element;
-    return t;
-}
-const Type& object(std::string what, std::vector<Field> fields) {
-    Type& t = make(Kind::Object, std::move(what));
-    t.fields = std::move(fields);
-    return t;
-}
-const Type& either(std::string what, std::vector<const Type*> types) {
-    Type& t = make(Kind::Either, std::move(what));
-    t.either = std::move(types);
-    return t;
-}
-const Type& error_number() {
-    static const Type& t = make(Kind::Errno, "an error number (\"ENOSPC\", \"0\")");
-    return t;
-}
 
 constexpr const char* kComponentChars = "_-";
 constexpr std::uint64_t kLastPasid = 0xFFFFF;
@@ -121,11 +40,6 @@ const Type& id_range() {
 
 const Type& profile_type() {
     static const Type& t = choice({"spec", "v4", "dcp", "mainline"});
-    return t;
-}
-
-const Type& timing_type() {
-    static const Type& t = choice(timing_profile_names());
     return t;
 }
 
@@ -176,7 +90,7 @@ const Type& platform_type() {
          {"iommus", &list(iommu, 0, 16), false, "VT-d units", "[]"},
          {"devices", &list(device, 0, 64), false, "accelerators", "[]"},
          {"ioasid", &ioasid, false, "the host's IOASID core", ""},
-         {"timing", &timing_type(), false,
+         {"timing", &choice(timing_profile_names()), false,
           "the machine whose latencies and rates the models have; `ioasim explain profile NAME`",
           "\"spr\""},
          {"params", &map(any("a value with its unit")), false,
