@@ -11,7 +11,7 @@ namespace ioasim::scenario::types {
 
 constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
 
-Type& make(Kind kind, std::string what);
+Type& make(Type::Kind kind, std::string what);
 const Type& text(std::string what = "a string", std::uint64_t least = 0);
 const Type& name(std::string what, std::string charset);
 const Type& integer(std::uint64_t low, std::uint64_t high = kNoLimit);
