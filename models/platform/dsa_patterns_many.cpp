@@ -215,16 +215,16 @@ Experiment of_client(const Experiment& e, const ClientShape& client) {
     mine.batch_size = client.batch_size;
     mine.burst = client.burst;
     mine.outstanding = client.outstanding;
-    mine.submit = client.submit;
     return mine;
 }
 
 void run_client(DsaBench& bench, ExecContext& ctx, std::size_t index, BenchPart& part,
                 const LoopEnd& end) {
     const ClientShape& client = bench.experiment().clients[index];
-    const Experiment mine = of_client(bench.experiment(), client);
-    DsaActor actor(bench, ctx, index, mine);
     const Queues queues{&bench.queue(client.device, client.group, client.queue)};
+    Experiment mine = of_client(bench.experiment(), client);
+    mine.submit = client.submit.value_or(submit_to(queues.front()->shape.shared));
+    DsaActor actor(bench, ctx, index, mine);
     if (client.pattern == "burst") {
         loop_burst(actor, queues, part, end);
     } else if (client.pattern == "single") {
@@ -326,9 +326,11 @@ void run_trace(Harness& harness) {
     for (std::uint64_t i = 0; i < std::max<std::uint64_t>(e.repeat, 1); ++i) {
         for (const TraceShape& step : e.trace) {
             DsaActor actor(bench, harness.ctx, step.client);
-            actor.submit_with(step.submit.value_or(e.submit));
             BenchSlot slot = actor.make_slots(1).front();
             slot.queue = &bench.queue(step.device, step.group, step.queue);
+            const bool fits = (e.submit == SubmitBy::Movdir64b) != slot.queue->shape.shared;
+            actor.submit_with(
+                step.submit.value_or(fits ? e.submit : submit_to(slot.queue->shape.shared)));
             aim_trace(actor, pages, step, slot);
             actor.rebuild(slot);
             const std::uint64_t before = bench.device_tlb_hits(step.device);

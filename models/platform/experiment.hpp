@@ -50,6 +50,11 @@ struct DeviceShape {
     std::vector<GroupShape> groups;
 };
 
+// What a workqueue of this kind takes, when an experiment does not say.
+constexpr SubmitBy submit_to(bool shared) {
+    return shared ? SubmitBy::Enqcmd : SubmitBy::Movdir64b;
+}
+
 // An actor of `shared`: a core and an address space of its own.
 struct ClientShape {
     std::uint32_t device = 0;
@@ -62,7 +67,7 @@ struct ClientShape {
     std::uint32_t batch_size = 1;
     std::uint32_t burst = 1;
     std::uint32_t outstanding = 1;
-    SubmitBy submit = SubmitBy::Movdir64b;
+    std::optional<SubmitBy> submit;  // none: as the workqueue takes it
     bool measured = false;
 };
 

@@ -210,6 +210,7 @@ REFUSED = [
     ("a client nobody measures", SHARED, "clients.0.measured", False, "no client is measured"),
     ("a client's queue that is not there", SHARED, "clients.0.wq", 2, "there is no workqueue"),
     ("a dedicated queue of two", SHARED, "clients.1.wq", 0, "one client"),
+    ("the wrong instruction for a queue", WINDOW, "submit", "enqcmd", "dedicated workqueue"),
     ("no steps", TRACE, "trace", [], "no steps"),
     ("a step without an operand", TRACE, "trace.0.src", "", "names the pages"),
     ("a step's queue that is not there", TRACE, "trace.0.wq", [1, 0], "not there"),

@@ -94,6 +94,9 @@ private:
         for (const DeviceShape& device : shapes) {
             shape(device);
         }
+        if (!is("shared") && !is("trace") && e_.config.empty() && e_.executor != Executor::Cpu) {
+            submission("submit", e_.queue, e_.submit);
+        }
         if (is("shared")) {
             clients(shapes);
         } else if (is("trace")) {
@@ -211,9 +214,8 @@ private:
             if (!queue.shared && !taken.insert({c.device, c.group, c.queue}).second) {
                 say(Code::OutOfRange, "clients", "a dedicated workqueue belongs to one client");
             }
-            if (queue.shared == (c.submit == SubmitBy::Movdir64b)) {
-                say(Code::NotAChoice, "clients",
-                    "a dedicated workqueue takes movdir64b, a shared one enqcmd");
+            if (c.submit) {
+                submission("clients", queue, *c.submit);
             }
             transfer("clients", c.op, c.size_bytes, c.batch_size);
             const std::uint64_t depth = std::max({c.queue_depth, c.burst, c.outstanding, 1U});
@@ -230,6 +232,14 @@ private:
         }
     }
 
+    // Others are answered with a retry for ever, or vanish.
+    void submission(const char* field, const QueueShape& queue, SubmitBy by) {
+        if (queue.shared == (by == SubmitBy::Movdir64b)) {
+            say(Code::NotAChoice, field,
+                "a dedicated workqueue takes movdir64b, a shared one enqcmd");
+        }
+    }
+
     void steps(const std::vector<DeviceShape>& shapes) {
         if (e_.trace.empty()) {
             say(Code::MissingKey, "trace", "the trace has no steps");
@@ -241,6 +251,9 @@ private:
                                step.queue < shapes[step.device].groups[step.group].queues.size();
             if (!there) {
                 say(Code::UnknownField, "trace", "a step submits to a workqueue that is not there");
+            } else if (step.submit) {
+                submission("trace", shapes[step.device].groups[step.group].queues[step.queue],
+                           *step.submit);
             }
             step_of(step);
             for (const TraceShape& member : step.members) {

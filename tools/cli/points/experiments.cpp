@@ -11,6 +11,7 @@
 
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +42,8 @@ struct Figures {
     double count = 0;
     std::string problem;
 };
+
+constexpr rlim_t kMostSeconds = 3600;  // of the processor, for an experiment
 
 struct Run {
     std::vector<Experiment> series;
@@ -108,6 +111,9 @@ std::string carried_out(const Run& run, const ExperimentOptions& options) {
     if (::getppid() != parent) {
         _exit(1);
     }
+    // Whatever a file asks for ends.
+    const rlimit most{kMostSeconds, kMostSeconds + 60};
+    ::setrlimit(RLIMIT_CPU, &most);
     const std::string text = carried_out(run, options);
     std::size_t at = 0;
     while (at < text.size()) {
@@ -141,8 +147,11 @@ void finish(Child& child) {
     }
     if (child.run->figures.empty()) {
         child.run->problem =
-            WIFSIGNALED(status) ? fmt::format("the simulator crashed (signal {})", WTERMSIG(status))
-                                : "the simulator ended without a result";
+            WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU
+                ? "it takes more than an hour of processor time"
+            : WIFSIGNALED(status)
+                ? fmt::format("the simulator crashed (signal {})", WTERMSIG(status))
+                : "the simulator ended without a result";
     }
 }
 

@@ -220,7 +220,8 @@ ClientShape read_client(const Node& node, Diagnostics& diagnostics) {
         number("batch_size", &ClientShape::batch_size, 1024),
         number("burst", &ClientShape::burst, 65536),
         number("outstanding", &ClientShape::outstanding, 65536),
-        choice("submit", &ClientShape::submit, kSubmits),
+        {"submit", [](const Node& at, ClientShape& out,
+                      Diagnostics& d) { out.submit = chosen(at, d, "submit", kSubmits); }},
         flag("measured", &ClientShape::measured)};
     ClientShape client;
     read_fields(node, fields, "a client", client, diagnostics);
@@ -527,6 +528,9 @@ Experiment read_experiment(const Node& node, Diagnostics& diagnostics) {
     read_fields(node, experiment_fields(), "an experiment", experiment, diagnostics);
     if (node.is(Node::Kind::Object) && node.get("pattern") == nullptr) {
         complain(diagnostics, Code::MissingKey, node, "the experiment has no \"pattern\"");
+    }
+    if (node.get("submit") == nullptr) {
+        experiment.submit = submit_to(experiment.queue.shared);
     }
     if (!diagnostics.has_errors()) {
         check_experiment(node, experiment, diagnostics);
