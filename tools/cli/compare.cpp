@@ -283,11 +283,10 @@ int compare_command(const CompareOptions& o) {
             print_err(summary_text(bad, false, 60));
             return worse(a.result.status(), b.result.status());
         }
-        const Comparison comparison(a, b);
-        print_out(o.run.json
-                      ? json(comparison, a, b)
-                      : std::string(pairs == 0 ? "" : "\n") + table(comparison, a, b, o.all));
-        code = o.same && comparison.differing() != 0 ? kFailed : code;
+        const Rows rows = compare(a.result, b.result);
+        print_out(o.run.json ? json(rows, a, b)
+                             : std::string(pairs == 0 ? "" : "\n") + table(rows, a, b, o.all));
+        code = o.same && differing(rows) != 0 ? kFailed : code;
         ++pairs;
     }
     if (pairs == 0 && signal_seen() == 0) {
