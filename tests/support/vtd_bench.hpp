@@ -225,8 +225,7 @@ struct FirstStageBench : VtdBench {
     static constexpr std::uint64_t kOther = kVa + 0x10'0000;
     static constexpr DomainId kDid{3};
 
-    explicit FirstStageBench(const vtd::VtdParams& params = plain_unit())
-        : VtdBench(params) {
+    explicit FirstStageBench(const vtd::VtdParams& params = plain_unit()) : VtdBench(params) {
         entry = tables.first_stage(kDid.value());
         target = tables.page();
         other_target = tables.page();
