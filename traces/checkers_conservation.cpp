@@ -1,11 +1,14 @@
 // Conservation: nothing that a device or a kernel took in may get lost or come out twice. Accepted
 // descriptors, page-request groups that want an answer, workqueue slots, quota.
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "core/trace/device_events.hpp"
 #include "core/trace/ioasid_events.hpp"
+#include "core/trace/migration_events.hpp"
+#include "core/trace/software_events.hpp"
 #include "core/trace/vtd_events.hpp"
 #include "traces/checkers.hpp"
 #include "traces/event_text.hpp"
@@ -15,7 +18,8 @@ namespace {
 
 class ConservationChecker final : public Checker {
 public:
-    using Checker::Checker;
+    explicit ConservationChecker(const CheckerContext& context)
+        : Checker(context), killed_(context.recorder.name("killed").value()) {}
     const char* name() const override { return "conservation"; }
     void add_handlers(HandlerTable& table) override {
         using Self = ConservationChecker;
@@ -30,6 +34,9 @@ public:
         on<Self, trace::IoasidSetQuota, &Self::on_set_quota>(table);
         on<Self, trace::IoasidSetFree, &Self::on_set_free>(table);
         on<Self, trace::IoasidAlloc, &Self::on_alloc>(table);
+        on<Self, trace::VdevSubmissionQueued, &Self::on_submission_queued>(table);
+        on<Self, trace::VdevSubmissionResumed, &Self::on_submission_resumed>(table);
+        on<Self, trace::VmDestroy, &Self::on_vm_destroy>(table);
     }
 
     void on_end(TimePs end) override {
@@ -47,6 +54,12 @@ public:
                                    fmt::format("still holds {} descriptors when nothing is left to "
                                                "do",
                                                *occupancy_.find(key)));
+            }
+        }
+        for (const auto& [vm, numbers] : kept_) {
+            for (const std::uint64_t number : numbers) {
+                c_.sink.report_end("conservation.submission_lost", end, submission_name(vm, number),
+                                   "was kept for a device that stood still, and never handed on");
             }
         }
         for (const auto& [group, open] : groups_) {
@@ -110,6 +123,37 @@ private:
             occupancy_[pair_key(IOASIM_U32(record, DsaWqState, device),
                                 IOASIM_U32(record, DsaWqState, wq))] = 0;
         }
+    }
+
+    // --- submissions that the VMM of a virtual device keeps
+    std::string submission_name(std::uint32_t vm, std::uint64_t number) const {
+        return fmt::format("submission {} of {}", number, c_.sink.name(vm));
+    }
+    void on_submission_queued(const trace::EventRecord& record) {
+        kept_[IOASIM_U32(record, VdevSubmissionQueued, vm)].insert(
+            IOASIM_FIELD(record, VdevSubmissionQueued, number));
+    }
+    void on_submission_resumed(const trace::EventRecord& record) {
+        const std::uint32_t vm = IOASIM_U32(record, VdevSubmissionResumed, vm);
+        const std::uint64_t number = IOASIM_FIELD(record, VdevSubmissionResumed, number);
+        if (kept_[vm].erase(number) == 0) {
+            c_.sink.report("conservation.submission_twice", record, submission_name(vm, number),
+                           "was handed to a device a second time");
+        } else if (IOASIM_FIELD(record, VdevSubmissionResumed, result) != 0) {
+            c_.sink.report("conservation.submission_lost", record, submission_name(vm, number),
+                           "was refused and is lost: its guest waits for ever");
+        }
+    }
+    // Nobody waits any more for what a VM that was killed had queued.
+    void on_vm_destroy(const trace::EventRecord& record) {
+        const std::uint32_t vm = IOASIM_U32(record, VmDestroy, vm);
+        if (IOASIM_U32(record, VmDestroy, cause) != killed_) {
+            for (const std::uint64_t number : kept_[vm]) {
+                c_.sink.report("conservation.submission_lost", record, submission_name(vm, number),
+                               "was kept for a device that stood still, and never handed on");
+            }
+        }
+        kept_.erase(vm);
     }
 
     // --- page requests
@@ -235,10 +279,12 @@ private:
         std::uint64_t available = 0;
         bool known = false;
     };
+    std::uint32_t killed_;              // the name
     FlatMap<std::uint32_t> occupancy_;  // (device, wq)
     FlatMap<std::uint32_t> highest_;    // device -> highest accepted number
     std::map<Group, std::uint32_t> groups_;
-    FlatMap<Pool> pools_;                         // kernel
+    std::map<std::uint32_t, std::set<std::uint64_t>> kept_;  // by VM: numbers
+    FlatMap<Pool> pools_;                                    // kernel
     FlatMap<std::vector<std::uint64_t>> quotas_;  // (kernel, set) -> quotas of the living ones
 };
 

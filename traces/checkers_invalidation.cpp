@@ -193,8 +193,8 @@ private:
         if (line.pasid == kNoId) {
             c_.sink.report("invalidation.survived_wait", record, c_.sink.name(line.iommu), text);
         } else {
-            c_.sink.report_id("invalidation.survived_wait", record, c_.facts.host, line.pasid,
-                              text);
+            c_.sink.report_id("invalidation.survived_wait", record, c_.facts.host_of(line.iommu),
+                              line.pasid, text);
         }
     }
 
@@ -224,7 +224,8 @@ private:
             entry_key(IOASIM_U32(record, VtdFill, iommu), IOASIM_U32(record, VtdFill, rid), pasid));
         if (entry != nullptr && entry->gone()) {
             c_.sink.report_id(
-                "invalidation.stale_fill", record, c_.facts.host, pasid,
+                "invalidation.stale_fill", record,
+                c_.facts.host_of(IOASIM_U32(record, VtdFill, iommu)), pasid,
                 fmt::format("a walk of before put something into the {} cache after its "
                             "PASID entry was cleared, flushed and waited for",
                             c_.sink.name(cache)));
@@ -240,7 +241,8 @@ private:
             c_.facts.entries.find(entry_key(IOASIM_U32(record, VtdTranslated, iommu),
                                             IOASIM_U32(record, VtdTranslated, rid), pasid));
         if (entry != nullptr && entry->gone()) {
-            c_.sink.report_id("invalidation.stale_use", record, c_.facts.host, pasid,
+            c_.sink.report_id("invalidation.stale_use", record,
+                              c_.facts.host_of(IOASIM_U32(record, VtdTranslated, iommu)), pasid,
                               fmt::format("address 0x{:x} was translated after its PASID entry was "
                                           "cleared, flushed and waited for",
                                           IOASIM_FIELD(record, VtdTranslated, address)));

@@ -136,7 +136,7 @@ private:
                        inner[outer.size()] == '/';
             };
             const bool fine = inside(owner_text, space_text) ||
-                              (owner != c_.facts.host && inside(space_text, owner_text));
+                              (!c_.facts.is_host(owner) && inside(space_text, owner_text));
             memo = fine ? 2 : 1;
         }
         return memo == 2;
@@ -152,7 +152,9 @@ private:
         if (pasid == kNoId) {
             c_.sink.report(code, record, "request without PASID", text);
         } else {
-            c_.sink.report_id(code, record, c_.facts.host, pasid, text);
+            c_.sink.report_id(code, record,
+                              c_.facts.host_of_function(IOASIM_FIELD(record, MemoryAccess, rid)),
+                              pasid, text);
         }
     }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/trace/ioasid_events.hpp"
+#include "core/trace/migration_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "core/trace/vtd_events.hpp"
 #include "traces/checkers.hpp"
@@ -31,6 +32,7 @@ public:
         on<Self, trace::IoasidWork, &Self::on_work>(table);
         on<Self, trace::VtdPasidEntryClear, &Self::on_entry_clear>(table);
         on<Self, trace::CpuEnqcmd, &Self::on_enqcmd>(table);
+        on<Self, trace::VmMigration, &Self::on_migration>(table);
         on<Self, trace::KvmTableWrite, &Self::on_table_write>(table);
         on<Self, trace::KvmUnbind, &Self::on_kvm_unbind>(table);
     }
@@ -146,10 +148,12 @@ private:
             return;
         }
         const std::uint32_t pasid = IOASIM_U32(record, VtdPasidEntryClear, pasid);
-        const IdFacts* id = c_.facts.hardware_id(pasid);
+        const std::uint32_t kernel =
+            c_.facts.host_of(IOASIM_U32(record, VtdPasidEntryClear, iommu));
+        const IdFacts* id = c_.facts.hardware_id(kernel, pasid);
         if (id != nullptr && id->live && id->entries == 0 &&
             (id->translations != 0 || id->kvm_bound)) {
-            c_.sink.report_id("order.entry_before_cpu", record, c_.facts.host, pasid,
+            c_.sink.report_id("order.entry_before_cpu", record, kernel, pasid,
                               "its PASID entry was cleared while a VM's processors still translate "
                               "to it: submissions of running vCPUs turn into faults");
         }
@@ -168,8 +172,22 @@ private:
         }
     }
 
+    // A virtual machine that moves: from the end of the drain until its vCPUs go on, nothing that
+    // a guest submits may reach a device of the host that it leaves.
+    void on_migration(const trace::EventRecord& record) {
+        const auto phase =
+            static_cast<trace::MigrationPhase>(IOASIM_FIELD(record, VmMigration, phase));
+        const std::uint32_t vm = IOASIM_U32(record, VmMigration, vm);
+        if (phase == trace::MigrationPhase::Drained) {
+            drained_[vm] = 1;
+        } else if (phase == trace::MigrationPhase::Resumed ||
+                   phase == trace::MigrationPhase::Cancelled) {
+            drained_.erase(vm);
+        }
+    }
+
     void on_enqcmd(const trace::EventRecord& record) {
-        if (quiet_.empty()) {
+        if (quiet_.empty() && drained_.empty()) {
             return;
         }
         const auto outcome =
@@ -180,8 +198,15 @@ private:
         const std::uint32_t vm = c_.facts.guest_of_name(IOASIM_U32(record, CpuEnqcmd, cpu));
         const std::uint32_t guest = vm != 0 ? vm : c_.facts.guest_of(record.source);
         const std::uint32_t pasid = IOASIM_U32(record, CpuEnqcmd, pasid);
+        if (guest != 0 && drained_.find(guest) != nullptr &&
+            outcome == trace::EnqcmdOutcome::Accepted) {
+            c_.sink.report_id("order.submit_after_drain", record, c_.facts.host_of(guest), pasid,
+                              fmt::format("a vCPU of {} sent it to a device that had been drained "
+                                          "for the move to another host",
+                                          c_.sink.name(guest)));
+        }
         if (guest != 0 && quiet_.find(pair_key(guest, pasid)) != nullptr) {
-            c_.sink.report_id("order.submit_after_unbind", record, c_.facts.host, pasid,
+            c_.sink.report_id("order.submit_after_unbind", record, c_.facts.host_of(guest), pasid,
                               fmt::format("a vCPU of {} sent it to a device after KVM had finished "
                                           "UNBIND",
                                           c_.sink.name(guest)));
@@ -195,6 +220,7 @@ private:
     FlatMap<Notification> notifications_;  // by kernel
     FlatMap<WorkQueue> work_;              // by kernel
     FlatMap<std::uint32_t> quiet_;         // (vm, ID)
+    FlatMap<std::uint32_t> drained_;       // VMs that move
 };
 
 }  // namespace

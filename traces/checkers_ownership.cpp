@@ -29,7 +29,7 @@ public:
 private:
     // The VM whose ID it is; 0 when it is nobody's, or another kernel's.
     std::uint32_t vm_of(std::uint32_t space, std::uint32_t number) {
-        if (space != c_.facts.host) {
+        if (!c_.facts.is_host(space)) {
             return 0;
         }
         const IdFacts* id = c_.facts.ids.find(space, number);
@@ -125,10 +125,11 @@ private:
     // --- translations of a VM lead to its own IDs only
     // --------------------------------------------
     void translation(const trace::EventRecord& record, std::uint32_t vm, std::uint32_t number) {
-        const IdFacts* id = c_.facts.ids.find(c_.facts.host, number);
+        const std::uint32_t kernel = c_.facts.host_of(vm);
+        const IdFacts* id = c_.facts.ids.find(kernel, number);
         if (id != nullptr && id->live && id->set != vm) {
             c_.sink.report_id(
-                "ownership.foreign_translation", record, c_.facts.host, number,
+                "ownership.foreign_translation", record, kernel, number,
                 fmt::format("belongs to set {}, but {} translates a guest PASID to it",
                             c_.sink.name(id->set), c_.sink.name(vm)));
         }
@@ -154,9 +155,10 @@ private:
             return;
         }
         const std::uint32_t pasid = IOASIM_U32(record, CpuEnqcmd, pasid);
-        const IdFacts* id = c_.facts.hardware_id(pasid);
+        const std::uint32_t kernel = c_.facts.host_of(guest);
+        const IdFacts* id = c_.facts.hardware_id(kernel, pasid);
         if (id != nullptr && id->live && id->set != guest) {
-            c_.sink.report_id("ownership.foreign_submit", record, c_.facts.host, pasid,
+            c_.sink.report_id("ownership.foreign_submit", record, kernel, pasid,
                               fmt::format("belongs to set {}, but a vCPU of {} sent it to a device",
                                           c_.sink.name(id->set), c_.sink.name(guest)));
         }

@@ -28,11 +28,11 @@ public:
 private:
     void on_reclaim(const trace::EventRecord& record) {
         const std::uint32_t kernel = IOASIM_ID_SPACE(c_.facts, record, IoasidReclaim);
-        if (kernel != c_.facts.host) {
+        if (!c_.facts.is_host(kernel)) {
             return;
         }
         const std::uint32_t number = IOASIM_U32(record, IoasidReclaim, ioasid);
-        const IdFacts& id = c_.facts.host_id(number);
+        const IdFacts& id = c_.facts.ids.at(kernel, number);
         const auto complain = [&](const char* code, std::uint64_t count, const char* what) {
             if (count != 0) {
                 c_.sink.report_id(code, record, kernel, number,
@@ -48,23 +48,25 @@ private:
 
     // Allocated once, and in the pool now. (A PASID that the core never gave out is not its
     // concern.)
-    bool is_free(std::uint64_t pasid) {
-        const IdFacts* id = c_.facts.hardware_id(pasid);
+    bool is_free(std::uint32_t kernel, std::uint64_t pasid) {
+        const IdFacts* id = c_.facts.hardware_id(kernel, pasid);
         return id != nullptr && id->ever && !id->live;
     }
 
     void on_entry_set(const trace::EventRecord& record) {
         const std::uint32_t pasid = IOASIM_U32(record, VtdPasidEntrySet, pasid);
-        if (is_free(pasid) && !c_.facts.from_guest(record)) {
-            c_.sink.report_id("use_after_free.pasid_entry", record, c_.facts.host, pasid,
+        const std::uint32_t kernel = c_.facts.host_of(IOASIM_U32(record, VtdPasidEntrySet, iommu));
+        if (is_free(kernel, pasid) && !c_.facts.from_guest(record)) {
+            c_.sink.report_id("use_after_free.pasid_entry", record, kernel, pasid,
                               "a PASID entry was made present for an ID that is free");
         }
     }
 
     void on_fill(const trace::EventRecord& record) {
         const std::uint32_t pasid = IOASIM_U32(record, VtdFill, pasid);
-        if (is_free(pasid)) {
-            c_.sink.report_id("use_after_free.cached", record, c_.facts.host, pasid,
+        const std::uint32_t kernel = c_.facts.host_of(IOASIM_U32(record, VtdFill, iommu));
+        if (is_free(kernel, pasid)) {
+            c_.sink.report_id("use_after_free.cached", record, kernel, pasid,
                               "something was cached for an ID that is free");
         }
     }
@@ -73,25 +75,29 @@ private:
         const std::uint64_t value = IOASIM_FIELD(record, KvmTableWrite, value);
         constexpr std::uint64_t kValid = std::uint64_t{1} << 31U;
         const std::uint32_t pasid = as_u32(value & 0xFFFFFU);
-        if ((value & kValid) != 0 && is_free(pasid)) {
-            c_.sink.report_id("use_after_free.vmcs_table", record, c_.facts.host, pasid,
+        const std::uint32_t kernel = c_.facts.host_of(IOASIM_U32(record, KvmTableWrite, vm));
+        if ((value & kValid) != 0 && is_free(kernel, pasid)) {
+            c_.sink.report_id("use_after_free.vmcs_table", record, kernel, pasid,
                               "a PASID translation entry leads to an ID that is free");
         }
     }
 
     void on_wq_state(const trace::EventRecord& record) {
         const std::uint32_t pasid = IOASIM_U32(record, DsaWqState, pasid);
+        const std::uint32_t kernel = c_.facts.host_of(IOASIM_U32(record, DsaWqState, device));
         if (IOASIM_FIELD(record, DsaWqState, enabled) != 0 &&
-            IOASIM_FIELD(record, DsaWqState, shared) == 0 && is_free(pasid)) {
-            c_.sink.report_id("use_after_free.workqueue", record, c_.facts.host, pasid,
+            IOASIM_FIELD(record, DsaWqState, shared) == 0 && is_free(kernel, pasid)) {
+            c_.sink.report_id("use_after_free.workqueue", record, kernel, pasid,
                               "a dedicated workqueue was enabled with an ID that is free");
         }
     }
 
     void on_access(const trace::EventRecord& record) {
         const std::uint32_t pasid = IOASIM_U32(record, MemoryAccess, pasid);
-        if (is_free(pasid)) {
-            c_.sink.report_id("use_after_free.access", record, c_.facts.host, pasid,
+        const std::uint32_t kernel =
+            c_.facts.host_of_function(IOASIM_FIELD(record, MemoryAccess, rid));
+        if (is_free(kernel, pasid)) {
+            c_.sink.report_id("use_after_free.access", record, kernel, pasid,
                               "a device reached memory under an ID that is free");
         }
     }

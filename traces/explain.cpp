@@ -35,6 +35,16 @@ const std::vector<Explanation>& explanations() {
          "A descriptor ended that was never accepted, or one number was accepted twice.",
          "Device and queue disagree about what is in flight.",
          "A queue slot that was reused before its entry left; numbering that restarts at a reset."},
+        {"conservation.submission_lost",
+         "A submission that a VMM kept while a virtual device stood still reached no device.",
+         "The guest's processor was told that it was accepted: its program waits for ever.",
+         "A queue that does not travel with the device's state; a resubmission before the guest "
+         "PASID is bound."},
+        {"conservation.submission_twice",
+         "A submission that a VMM had kept was handed to a device more than once.",
+         "What is not idempotent is done twice; the record of the second run overwrites memory "
+         "that the guest uses for something else.",
+         "A queue that both sides of a migration work off, or that is not emptied."},
         {"conservation.page_request_answered_twice",
          "A page-request group was answered although none wanted an answer.",
          "The device takes the answer for another group with the same index and retries too early, "
@@ -152,6 +162,11 @@ const std::vector<Explanation>& explanations() {
          "A block registered with the wrong priority; two chains that are called one after the "
          "other "
          "instead of merged."},
+        {"order.submit_after_drain",
+         "A vCPU's submission reached a device behind the drain of a move to another host.",
+         "Its completion comes while memory is copied, or later: the copy may lack the record, and "
+         "the program waits for ever.",
+         "A portal that stays mapped, or is unmapped without waiting for vCPUs inside of ENQCMD."},
         {"order.submit_after_unbind",
          "A vCPU sent an ID to a device after KVM had finished UNBIND for it.",
          "The device drains what is there, then more arrives: the drain proved nothing.",

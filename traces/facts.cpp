@@ -1,6 +1,7 @@
 #include "traces/facts.hpp"
 
 #include "core/trace/device_events.hpp"
+#include "core/trace/migration_events.hpp"
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "core/trace/vtd_events.hpp"
@@ -49,6 +50,9 @@ void Facts::add_first(HandlerTable& table) {
     add<trace::VmCreate, &Facts::on_vm_create>(table, *this);
     add<trace::VmDestroy, &Facts::on_vm_destroy>(table, *this);
     add<trace::RunEnd, &Facts::on_run_end>(table, *this);
+    add<trace::RunHostUnit, &Facts::on_host_unit>(table, *this);
+    add<trace::RunHostFunction, &Facts::on_host_function>(table, *this);
+    add<trace::VmHosted, &Facts::on_vm_hosted>(table, *this);
 }
 
 void Facts::add_last(HandlerTable& table) {
@@ -106,9 +110,10 @@ std::uint32_t Facts::actor_of(SourceId source) {
     }
     if (actor_memo_[at] == 0) {
         std::string_view text = recorder_.source_name(source);
-        constexpr std::string_view kHostPrefix = "host/";
-        if (text.substr(0, kHostPrefix.size()) == kHostPrefix) {
-            text.remove_prefix(kHostPrefix.size());
+        const std::size_t slash = text.find('/');
+        if (slash != std::string_view::npos &&
+            is_host(recorder_.name(text.substr(0, slash)).value())) {
+            text.remove_prefix(slash + 1);
         }
         actor_memo_[at] = 1 + vm_named(text.substr(0, text.find_first_of("/-")));
     }
@@ -128,6 +133,28 @@ void Facts::on_vm_destroy(const trace::EventRecord& record) {
 
 void Facts::on_run_end(const trace::EventRecord& record) {
     run_end_reason = IOASIM_U32(record, RunEnd, reason);
+}
+
+// --- several hosts
+// --------------------------------------------------------------------------------
+
+void Facts::on_host_unit(const trace::EventRecord& record) {
+    const std::uint32_t kernel = IOASIM_U32(record, RunHostUnit, host);
+    part_hosts_[IOASIM_U32(record, RunHostUnit, iommu)] = kernel;
+    if (kernel != host) {
+        other_hosts_[kernel] = 1;
+        actor_memo_.clear();
+    }
+}
+
+void Facts::on_host_function(const trace::EventRecord& record) {
+    const std::uint32_t kernel = IOASIM_U32(record, RunHostFunction, host);
+    part_hosts_[IOASIM_U32(record, RunHostFunction, device)] = kernel;
+    function_hosts_[IOASIM_FIELD(record, RunHostFunction, rid)] = kernel;
+}
+
+void Facts::on_vm_hosted(const trace::EventRecord& record) {
+    part_hosts_[IOASIM_U32(record, VmHosted, vm)] = IOASIM_U32(record, VmHosted, host);
 }
 
 // --- IDs and sets -------------------------------------------------------------------------------
@@ -228,7 +255,7 @@ void Facts::on_entry_set(const trace::EventRecord& record) {
     EntryFacts& entry = entries[entry_key(IOASIM_U32(record, VtdPasidEntrySet, iommu),
                                           IOASIM_U32(record, VtdPasidEntrySet, rid), pasid)];
     if (!entry.present) {
-        ++host_id(pasid).entries;
+        ++ids.at(host_of(IOASIM_U32(record, VtdPasidEntrySet, iommu)), pasid).entries;
     }
     entry = {};
     entry.present = true;
@@ -243,7 +270,7 @@ void Facts::on_entry_clear(const trace::EventRecord& record) {
     EntryFacts& entry = entries[entry_key(IOASIM_U32(record, VtdPasidEntryClear, iommu),
                                           IOASIM_U32(record, VtdPasidEntryClear, rid), pasid)];
     if (entry.present) {
-        drop_one(host_id(pasid).entries);
+        drop_one(ids.at(host_of(IOASIM_U32(record, VtdPasidEntryClear, iommu)), pasid).entries);
         entry.present = false;
     }
 }
@@ -266,7 +293,7 @@ void Facts::on_fill(const trace::EventRecord& record) {
     line.bytes = IOASIM_FIELD(record, VtdFill, bytes);
     line.pgtt = IOASIM_U32(record, VtdFill, pgtt);
     if (line.pasid != kNoId) {
-        ++host_id(line.pasid).lines;
+        ++ids.at(host_of(line.iommu), line.pasid).lines;
     }
     std::uint32_t& index =
         line_index_[line_key(line.iommu, line.cache, line.pasid, line.did, line.address)];
@@ -295,7 +322,7 @@ void Facts::on_drop(const trace::EventRecord& record) {
     }
     Line& line = lines[*index - 1];
     if (pasid != kNoId) {
-        drop_one(host_id(pasid).lines);
+        drop_one(ids.at(host_of(line.iommu), pasid).lines);
     }
     if (--line.count == 0) {
         free_lines_.push_back(*index - 1);
@@ -305,38 +332,42 @@ void Facts::on_drop(const trace::EventRecord& record) {
 
 void Facts::on_table_write(const trace::EventRecord& record) {
     const std::uint64_t value = IOASIM_FIELD(record, KvmTableWrite, value);
-    std::uint32_t& target = translation_target_[pair_key(
-        IOASIM_U32(record, KvmTableWrite, vm), IOASIM_U32(record, KvmTableWrite, guest_pasid))];
-    if (target != 0) {
-        drop_one(host_id(target - 1).translations);
+    const std::uint32_t vm = IOASIM_U32(record, KvmTableWrite, vm);
+    Translation& entry =
+        translations_[pair_key(vm, IOASIM_U32(record, KvmTableWrite, guest_pasid))];
+    if (entry.target != 0) {
+        drop_one(ids.at(entry.kernel, entry.target - 1).translations);
     }
-    target = 0;
+    entry = {host_of(vm), 0};
     if ((value & kValid) != 0) {
-        target = as_u32(value & kPasidMask) + 1;
-        ++host_id(target - 1).translations;
+        entry.target = as_u32(value & kPasidMask) + 1;
+        ++ids.at(entry.kernel, entry.target - 1).translations;
     }
 }
 
 void Facts::on_kvm_bind(const trace::EventRecord& record) {
-    host_id(IOASIM_U32(record, KvmBind, ioasid)).kvm_bound = true;
+    ids.at(host_of(IOASIM_U32(record, KvmBind, vm)), IOASIM_U32(record, KvmBind, ioasid))
+        .kvm_bound = true;
 }
 
 void Facts::on_kvm_unbind(const trace::EventRecord& record) {
-    host_id(IOASIM_U32(record, KvmUnbind, ioasid)).kvm_bound = false;
+    ids.at(host_of(IOASIM_U32(record, KvmUnbind, vm)), IOASIM_U32(record, KvmUnbind, ioasid))
+        .kvm_bound = false;
 }
 
 void Facts::on_wq_state(const trace::EventRecord& record) {
+    const std::uint32_t kernel = host_of(IOASIM_U32(record, DsaWqState, device));
     std::uint32_t& pasid = queue_pasid_[pair_key(IOASIM_U32(record, DsaWqState, device),
                                                  IOASIM_U32(record, DsaWqState, wq))];
     if (pasid != 0) {
-        drop_one(host_id(pasid - 1).queues);
+        drop_one(ids.at(kernel, pasid - 1).queues);
     }
     pasid = 0;
     const std::uint32_t now = IOASIM_U32(record, DsaWqState, pasid);
     if (IOASIM_FIELD(record, DsaWqState, enabled) != 0 &&
         IOASIM_FIELD(record, DsaWqState, shared) == 0 && now != kNoId) {
         pasid = now + 1;
-        ++host_id(now).queues;
+        ++ids.at(kernel, now).queues;
     }
 }
 

@@ -1,8 +1,8 @@
 // What several checkers need to know about the run so far, folded once for all of them: who each ID
 // belongs to, and which pieces of hardware still name it. Integers only; names stay interned.
 //
-// Hardware knows one PASID space, the host's. Events of guest kernels are told apart by their
-// `kernel` field or by their source ("vm1/…"); their IDs live under their own kernel number.
+// Hardware of a host knows one PASID space, that host's. Events of guest kernels are told apart by
+// their `kernel` field or by their source ("vm1/…"); their IDs live under their own kernel number.
 #pragma once
 
 #include <array>
@@ -103,10 +103,22 @@ public:
     bool is_private(std::uint32_t kernel, std::uint32_t set) const {
         return private_sets_.find(pair_key(kernel, set)) != nullptr;
     }
-    IdFacts& host_id(std::uint32_t id) { return ids.at(host, id); }
-    // The ID behind a PASID of hardware; nullptr for none or never seen.
-    IdFacts* hardware_id(std::uint64_t pasid) {
-        return pasid == kNoId ? nullptr : ids.find(host, as_u32(pasid));
+    // The kernel that a unit, a device or a virtual machine belongs to: "host" unless a run with
+    // several hosts told something else.
+    std::uint32_t host_of(std::uint32_t part) const {
+        const std::uint32_t* found = part_hosts_.empty() ? nullptr : part_hosts_.find(part);
+        return found != nullptr ? *found : host;
+    }
+    std::uint32_t host_of_function(std::uint64_t rid) const {
+        const std::uint32_t* found = function_hosts_.empty() ? nullptr : function_hosts_.find(rid);
+        return found != nullptr ? *found : host;
+    }
+    bool is_host(std::uint32_t kernel) const {
+        return kernel == host || other_hosts_.find(kernel) != nullptr;
+    }
+    // The ID of that host behind a PASID of hardware; nullptr for none or never seen.
+    IdFacts* hardware_id(std::uint32_t kernel, std::uint64_t pasid) {
+        return pasid == kNoId ? nullptr : ids.find(kernel, as_u32(pasid));
     }
     bool is_vm(std::uint32_t name) const { return vm_names.find(name) != nullptr; }
     bool is_destroyed(std::uint32_t name) const {
@@ -140,6 +152,9 @@ private:
     void on_vm_create(const trace::EventRecord& record);
     void on_vm_destroy(const trace::EventRecord& record);
     void on_run_end(const trace::EventRecord& record);
+    void on_host_unit(const trace::EventRecord& record);
+    void on_host_function(const trace::EventRecord& record);
+    void on_vm_hosted(const trace::EventRecord& record);
     void on_last_state(const trace::EventRecord& record);
     void on_last_bind(const trace::EventRecord& record);
     void on_last_unbind(const trace::EventRecord& record);
@@ -152,13 +167,20 @@ private:
                                   std::uint32_t did, std::uint64_t address);
 
     trace::Recorder& recorder_;
+    FlatMap<std::uint32_t> part_hosts_;      // name of a unit, device or VM -> kernel
+    FlatMap<std::uint32_t> function_hosts_;  // requester id -> kernel
+    FlatMap<std::uint32_t> other_hosts_;     // kernels beside "host"
     std::uint32_t idle_ = 0;
     std::uint32_t context_cache_ = 0;
     FlatMap<std::uint32_t> private_sets_;  // (kernel, set) -> name of its number space
     FlatMap<std::uint32_t> line_index_;    // line_key -> index + 1
     std::vector<std::uint32_t> free_lines_;
-    FlatMap<std::uint32_t> translation_target_;  // pair_key(vm, guest pasid) -> host ID + 1
-    FlatMap<std::uint32_t> queue_pasid_;         // pair_key(device, wq) -> PASID + 1
+    struct Translation {
+        std::uint32_t kernel = 0;
+        std::uint32_t target = 0;  // host ID + 1
+    };
+    FlatMap<Translation> translations_;   // pair_key(vm, guest pasid)
+    FlatMap<std::uint32_t> queue_pasid_;  // pair_key(device, wq) -> PASID + 1
     // Memos by source and by name: 0 unknown, else name + 1 (of "": no VM).
     std::vector<std::uint32_t> guest_memo_;
     std::vector<std::uint32_t> actor_memo_;

@@ -7,6 +7,7 @@
 #include "core/trace/device_events.hpp"
 #include "core/trace/dsa_events.hpp"
 #include "core/trace/ioasid_events.hpp"
+#include "core/trace/migration_events.hpp"
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "core/trace/sva_events.hpp"
@@ -50,7 +51,9 @@ const std::vector<const EventInfo*>& catalogue() {
         VtdTranslationEntry, VtdTranslatedRequest, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill,
         VtdDrop, VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdDescriptor,
         VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse,
-        DriverBound, VfioAttach, VfioDetach, VfioMap, VfioUnmap, VfioRelease, PcieAddressLimit>();
+        DriverBound, VfioAttach, VfioDetach, VfioMap, VfioUnmap, VfioRelease, PcieAddressLimit,
+        RunHostUnit, RunHostFunction, VmHosted, VdevSubmissionQueued, VdevSubmissionResumed,
+        VmMigration>();
     return all;
 }
 

@@ -6,8 +6,8 @@
 namespace ioasim::os {
 
 Interrupts::Line& Interrupts::request(const std::string& name) {
-    const auto vector = static_cast<std::uint8_t>(kFirstVector + lines_.size());
-    SIM_CHECK(vector >= kFirstVector, "no vector is left for {}", name);
+    const auto vector = static_cast<std::uint8_t>(first_ + lines_.size());
+    SIM_CHECK(vector >= first_, "no vector is left for {}", name);
     return *lines_.emplace(vector, std::make_unique<Line>(vector, name)).first->second;
 }
 

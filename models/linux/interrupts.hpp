@@ -19,7 +19,12 @@ public:
     // Where messages go: the local APICs' window, fixed delivery to processor 0.
     static constexpr std::uint32_t kMessageAddress = 0xFEE0'0000;
 
-    explicit Interrupts(TaskScheduler& scheduler) : scheduler_(scheduler) {}
+    // Above the vectors of exceptions and of the kernel itself.
+    static constexpr std::uint8_t kFirstVector = 0x31;
+
+    // `first`: the lowest vector that this kernel gives out.
+    explicit Interrupts(TaskScheduler& scheduler, std::uint8_t first = kFirstVector)
+        : scheduler_(scheduler), first_(first) {}
 
     class Line {
     public:
@@ -47,9 +52,8 @@ public:
                               std::uint32_t data) override;
 
 private:
-    static constexpr std::uint8_t kFirstVector = 0x31;  // above those of exceptions and the kernel
-
     TaskScheduler& scheduler_;
+    std::uint8_t first_;
     std::map<std::uint8_t, std::unique_ptr<Line>> lines_;
 };
 

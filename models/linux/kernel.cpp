@@ -21,7 +21,7 @@ Kernel::Kernel(const KernelDeps& deps, const KernelConfig& config, const KernelP
       pages_(config.memory_base, config.memory_bytes),
       boot_lock_(SimLock::Kind::Mutex, config.name + "/boot_lock"),
       work_lock_(SimLock::Kind::Mutex, config.name + "/work_lock"),
-      interrupts_(deps.scheduler),
+      interrupts_(deps.scheduler, config.first_vector),
       sva_(std::make_unique<Sva>(*this)) {}
 
 Kernel::~Kernel() = default;

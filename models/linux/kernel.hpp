@@ -47,6 +47,8 @@ struct KernelConfig {
     // Deferred work runs in a worker task that the platform starts with ioasid().worker_loop().
     // Otherwise whoever waits for it runs it: guests (their vCPU is the worker's), plain tests.
     bool worker_task = true;
+    // The lowest of its interrupt vectors, where several kernels share processors.
+    std::uint8_t first_vector = Interrupts::kFirstVector;
 };
 
 struct KernelDeps {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include "core/trace/run_events.hpp"
@@ -14,6 +15,7 @@ KernelVmHost::KernelVmHost(Kernel& kernel, const VmSetup& setup)
     : kernel_(kernel),
       setup_(setup),
       token_(kernel.next_token()),
+      vdcm_holder_(kernel.ioasid().holder("vdcm/" + setup.name)),
       kvm_(kernel, setup.name),
       coherency_(kernel, setup.name),
       kvm_vfio_(kernel, setup.name, coherency_) {
@@ -255,6 +257,52 @@ Errno KernelVmHost::invalidate_gpasid(ExecContext& ctx, const std::string& devic
         return Errno::Enodev;
     }
     return kernel_.sva().flush_gpasid(ctx, *set_, *function, gpasid);
+}
+
+Errno KernelVmHost::drain_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) {
+    ctx.spend(kernel_.params().syscall);
+    Device* function = assigned(device);
+    if (function == nullptr || set_ == nullptr) {
+        return Errno::Enodev;
+    }
+    const Ioasid id = kernel_.ioasid().find_by_spid(ctx, set_, gpasid, true, vdcm_holder_);
+    if (!is_valid(id)) {
+        return Errno::Enoent;
+    }
+    const Errno error = function->drain_pasid(ctx, Pasid{id.value()});
+    kernel_.ioasid().put(ctx, nullptr, id, vdcm_holder_);
+    return error;
+}
+
+Result<Ioasid> KernelVmHost::submit(ExecContext& ctx, const std::string& device,
+                                    std::uint32_t queue, Spid gpasid,
+                                    const cpu::Descriptor64& descriptor) {
+    ctx.spend(kernel_.params().syscall);
+    Device* function = assigned(device);
+    if (function == nullptr || set_ == nullptr || queue >= function->setup().queues.size()) {
+        return Errno::Enodev;
+    }
+    // The reference keeps the number from standing for somebody else before the device has it.
+    const Ioasid id = kernel_.ioasid().find_by_spid(ctx, set_, gpasid, true, vdcm_holder_);
+    if (!is_valid(id)) {
+        return Errno::Enxio;
+    }
+    cpu::Descriptor64 command = descriptor;
+    const std::uint32_t first = id.value();  // bit 31, privilege, stays 0
+    std::memcpy(command.data(), &first, sizeof(first));
+    cpu::CpuState state;
+    state.supervisor = true;
+    const cpu::EnqResult result =
+        kernel_.instructions().enqcmds(ctx, state, Hpa{function->portal(queue)}, command);
+    kernel_.ioasid().put(ctx, nullptr, id, vdcm_holder_);
+    switch (result.outcome) {
+        case cpu::EnqOutcome::Accepted:
+            return id;
+        case cpu::EnqOutcome::Retry:
+            return Errno::Eagain;
+        default:
+            return Errno::Eio;
+    }
 }
 
 Result<Hpa> KernelVmHost::portal(const std::string& device, std::uint32_t queue) {

@@ -30,6 +30,9 @@ public:
                       Gpa page_table) override;
     Errno unbind_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) override;
     Errno invalidate_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) override;
+    Errno drain_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) override;
+    Result<Ioasid> submit(ExecContext& ctx, const std::string& device, std::uint32_t queue,
+                          Spid gpasid, const cpu::Descriptor64& descriptor) override;
     Result<Hpa> portal(const std::string& device, std::uint32_t queue) override;
     void add_vcpu(VcpuControl& vcpu) override {
         kvm_.add_vcpu(vcpu);
@@ -59,6 +62,7 @@ private:
     Kernel& kernel_;
     VmSetup setup_;
     std::uint64_t token_;  // the VMM's mm
+    trace::Name vdcm_holder_;
     Kvm kvm_;
     KvmCoherency coherency_;
     KvmVfio kvm_vfio_;

@@ -70,6 +70,12 @@ public:
     virtual Errno unbind_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) = 0;
     // The guest invalidated first-stage translations of a PASID (all of it).
     virtual Errno invalidate_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) = 0;
+    // Every descriptor of the guest PASID that the device accepted is done. -ENOENT: not bound.
+    virtual Errno drain_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) = 0;
+    // Hands the device a descriptor on the guest's behalf (ENQCMDS, user privilege), under the ID
+    // that the guest PASID stands for. -ENXIO: for none, -EAGAIN: the queue is full.
+    virtual Result<Ioasid> submit(ExecContext& ctx, const std::string& device, std::uint32_t queue,
+                                  Spid gpasid, const cpu::Descriptor64& descriptor) = 0;
     // Host physical address of the portal page that the VM may use; -ENODEV for an unknown queue,
     // -EPERM while KVM's PASID translation is off.
     virtual Result<Hpa> portal(const std::string& device, std::uint32_t queue) = 0;

@@ -115,6 +115,29 @@ void check_vms(const PlatformConfig& config, Problems& problems) {
     }
 }
 
+std::vector<std::size_t> accelerators_of(const PlatformConfig& config, const std::string& host) {
+    std::vector<std::size_t> queues;
+    for (const DeviceConfig& device : config.devices) {
+        if (device.kind == DeviceKind::Dsa && host_of(config, device) == host) {
+            queues.push_back(device.workqueues.size());
+        }
+    }
+    return queues;
+}
+
+// A virtual machine finds the same functions with as many queues wherever it goes.
+void check_hosts(const PlatformConfig& config, Problems& problems) {
+    for (std::size_t i = 0; i < config.hosts.size() && !config.vms.empty(); ++i) {
+        if (accelerators_of(config, config.hosts[i]) != accelerators_of(config, "host")) {
+            problems.push_back(
+                {fmt::format("platform.hosts[{}]", i),
+                 fmt::format("{} and host differ in accelerators or their workqueues: virtual "
+                             "machines could not move between them",
+                             config.hosts[i])});
+        }
+    }
+}
+
 void check_steps(const std::vector<Step>& steps, const std::string& path, const Switches& switches,
                  const std::string& profile, Problems& problems) {
     for (std::size_t s = 0; s < steps.size(); ++s) {
@@ -166,6 +189,7 @@ Problems check(const PlatformConfig& config) {
     check_iommus(config, problems);
     check_links(config, problems);
     check_vms(config, problems);
+    check_hosts(config, problems);
     check_profile(config, problems);
     return problems;
 }

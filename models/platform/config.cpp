@@ -34,6 +34,19 @@ bool PlatformConfig::without_kernel() const {
                                             [](const ProgramConfig& p) { return p.on == kBare; });
 }
 
+std::vector<std::string> host_names(const PlatformConfig& config) {
+    std::vector<std::string> names{"host"};
+    names.insert(names.end(), config.hosts.begin(), config.hosts.end());
+    return names;
+}
+
+const std::string& host_of(const PlatformConfig& config, const DeviceConfig& device) {
+    const auto unit =
+        std::find_if(config.iommus.begin(), config.iommus.end(),
+                     [&device](const IommuConfig& i) { return i.name == device.iommu; });
+    return unit == config.iommus.end() ? config.iommus.front().host : unit->host;
+}
+
 std::map<std::string, const std::vector<Step>*> step_lists(const PlatformConfig& config) {
     return lists_of<const PlatformConfig, const std::vector<Step>>(config);
 }

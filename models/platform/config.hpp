@@ -28,6 +28,7 @@ struct ParamOverride {
 struct IommuConfig {
     std::string name;
     std::uint32_t node = 0;  // the socket that it and its devices belong to
+    std::string host = "host";
 };
 
 struct WorkqueueConfig {
@@ -80,8 +81,9 @@ struct VmConfig {
     std::uint32_t vcpus = 1;
     std::uint64_t quota = 1000;
     std::uint64_t memory_bytes = std::uint64_t{4} << 20U;
-    PasidRange gpasids;  // guest PASIDs (SPIDs) that the VMM hands out
-    PasidRange pasids;   // host IDs that the VMM asks for
+    PasidRange gpasids;         // guest PASIDs (SPIDs) that the VMM hands out
+    PasidRange pasids;          // host IDs that the VMM asks for
+    std::string host = "host";  // where it starts
 };
 
 enum class StepKind : std::uint8_t {
@@ -100,6 +102,7 @@ enum class StepKind : std::uint8_t {
     Machine,  // `bare`, executed by the kernel under the program
     User,     // `bare`, of a process that uses VFIO
     Unplug,   // take `device` away from the VM
+    Migrate,  // move the VM to the host `target`, with host IDs of `range`
     Open,     // `device`/`workqueue` for the address space of PASID `id`
     Close,
     Mmap,  // a mapping of `size` under the name `target`
@@ -185,6 +188,7 @@ struct PlatformConfig {
     // Single switches away from the profile's preset: name, value ("on", "off", a label).
     std::vector<std::pair<std::string, std::string>> ioasid_switches;
     std::uint64_t ioasid_capacity = 0x100000;
+    std::vector<std::string> hosts;  // beside "host"
     std::vector<IommuConfig> iommus;
     std::vector<DeviceConfig> devices;
     std::vector<VmConfig> vms;
@@ -199,6 +203,11 @@ struct PlatformConfig {
     std::uint32_t bystanders = 0;
     std::uint64_t shuffle = 0;
 };
+
+// The names of all hosts, "host" first.
+std::vector<std::string> host_names(const PlatformConfig& config);
+// The host whose kernel owns the device: that of its unit.
+const std::string& host_of(const PlatformConfig& config, const DeviceConfig& device);
 
 // The lists of steps by their names in results: of a program ("host/app"), of a notification block
 // for an event ("kvm/FREE"), of deferred work ("w1").

@@ -9,6 +9,7 @@
 #include "core/ioasid/switch_table.hpp"
 #include "core/sim/dispatcher.hpp"
 #include "core/trace/ioasid_events.hpp"
+#include "core/trace/migration_events.hpp"
 #include "core/trace/run_events.hpp"
 #include "models/linux/dispatcher_scheduler.hpp"
 #include "models/linux/kernel.hpp"
@@ -17,6 +18,7 @@
 #include "models/platform/address_map.hpp"
 #include "models/platform/bare_program.hpp"
 #include "models/platform/hardware.hpp"
+#include "models/platform/host_system.hpp"
 #include "models/platform/param_resolve.hpp"
 #include "models/platform/program.hpp"
 #include "models/requester/requester_layout.hpp"
@@ -44,7 +46,8 @@ constexpr std::uint64_t kServiceTasks = 16;
 sim::DispatcherParams dispatcher_params(const PlatformConfig& config) {
     sim::DispatcherParams params = resolve(scheduler_param_table(), config, "scheduler");
     params.cpus = config.cpus;
-    params.pool = config.programs.size() + config.vms.size() + kServiceTasks;
+    params.pool =
+        config.programs.size() + config.vms.size() + (1 + config.hosts.size()) * kServiceTasks;
     // A unit that takes page requests has a thread and workers.
     const os::KernelParams host = resolve(os::kernel_param_table(), config, "host");
     for (const IommuConfig& iommu : config.iommus) {
@@ -61,17 +64,6 @@ std::pair<std::string, std::string> split_place(const std::string& on) {
                                       : std::pair{on.substr(0, slash), on.substr(slash + 1)};
 }
 
-os::FirmwareTable firmware_of(const FirmwareConfig& config) {
-    os::FirmwareTable table;
-    table.address_bits = config.address_bits;
-    for (const RegionConfig& region : config.regions) {
-        os::ReservedRegion out{region.first, region.last, os::RegionType::Reserved};
-        SIM_CHECK(os::parse_region_type(region.type, out.type), "unknown type {}", region.type);
-        table.regions.push_back(out);
-    }
-    return table;
-}
-
 struct Guest {
     std::unique_ptr<vm::VirtualMachine> machine;
     std::unique_ptr<IoasidCore> ioasid;
@@ -86,11 +78,19 @@ struct Platform::Impl {
     bool bare_only() const { return software || config.without_kernel(); }
 
     void enable_defects();
-    void build_host();
+    void build_hosts();
+    HostSystem& host_named(const std::string& name);
+    bool is_host(const std::string& place) const {
+        return std::any_of(hosts.begin(), hosts.end(),
+                           [&place](const HostSystem& host) { return host.name == place; });
+    }
+    os::Kernel& host() { return *hosts.front().kernel; }
     void build_guest(const VmConfig& config);
+    void add_targets(const VmConfig& vm, vm::VirtualMachine& machine);
     void build_bare_world();
     void build_programs();
     void spawn_software();
+    Errno boot_hosts(ExecContext& ctx);
     void boot(ExecContext& ctx);
     void tell_locks();
     void spawn_program(std::size_t index);
@@ -105,8 +105,8 @@ struct Platform::Impl {
     Hardware hardware;
     os::DispatcherScheduler scheduler;
     os::ExtendedStateSwitch task_switch;
-    std::unique_ptr<IoasidCore> host_ioasid;
-    std::unique_ptr<os::Kernel> host;
+    std::vector<HostSystem> hosts;
+    InterruptFanOut interrupts;
     std::unique_ptr<KernelObjects> objects;
     std::map<std::string, Guest> guests;
     std::optional<ProgramWorld> world;
@@ -134,7 +134,7 @@ Platform::Impl::Impl(sim::Simulation& simulation, const PlatformConfig& configur
     enable_defects();
     build_bare_world();
     if (!bare_only()) {
-        build_host();
+        build_hosts();
         for (const VmConfig& vm : config.vms) {
             build_guest(vm);
         }
@@ -161,11 +161,13 @@ void Platform::Impl::tell_locks() {
                                               stats.held});
         }
     };
-    if (!host_ioasid) {
+    if (hosts.empty()) {
         return;
     }
-    tell(host_ioasid->allocator_lock());
-    tell(host_ioasid->mm_list_lock());
+    for (const HostSystem& host : hosts) {
+        tell(host.ioasid->allocator_lock());
+        tell(host.ioasid->mm_list_lock());
+    }
     for (const auto& [name, lock] : objects->locks()) {
         tell(*lock);
     }
@@ -184,48 +186,21 @@ void Platform::Impl::enable_defects() {
     }
 }
 
-void Platform::Impl::build_host() {
-    host_ioasid =
-        std::make_unique<IoasidCore>("host", resolve(IoasidParams::table(), config, "ioasid"),
-                                     switches, sim.recorder(), sim.probes());
-    const os::KernelDeps deps{sim.recorder(),  sim.probes(), *host_ioasid,
-                              hardware.cpus(), scheduler,    &hardware.cpus()};
-    os::KernelConfig kernel;
-    kernel.name = "host";
-    kernel.memory_base = kKernelBase;
-    kernel.memory_bytes = hardware.low_memory_bytes() - kKernelBase;
-    host = std::make_unique<os::Kernel>(deps, kernel,
-                                        resolve(os::kernel_param_table(), config, "host"));
-    hardware.cpus().set_interrupt_sink(host->interrupts());
-    for (std::size_t i = 0; i < config.iommus.size(); ++i) {
-        host->add_iommu(config.iommus[i].name, iommu_registers(i));
+void Platform::Impl::build_hosts() {
+    const HostParts parts{sim, hardware, scheduler, switches};
+    for (std::size_t i = 0; i < host_names(config).size(); ++i) {
+        hosts.push_back(make_host(parts, config, i));
+        interrupts.add(hosts.back().kernel->interrupts());
     }
-    for (std::size_t i = 0; i < config.devices.size(); ++i) {
-        const DeviceConfig& device = config.devices[i];
-        os::DeviceSetup setup;
-        setup.name = device.name;
-        setup.iommu = host->find_iommu(device.iommu);
-        setup.rid = rid_of(device, i);
-        setup.ats = device.ats;
-        setup.grouped = device.grouped;
-        setup.configuration = kConfigurationWindow + pcie::ecam_offset(rid_of(device, i), 0);
-        setup.group = device.group;
-        setup.firmware = firmware_of(device.firmware);
-        if (device.kind == DeviceKind::Requester) {
-            setup.for_users = true;
-            setup.bar0 = device_registers(i);
-            setup.bar0_bytes = requester::kBar0Bytes;
-            host->add_device(std::move(setup));
-            continue;
-        }
-        setup.engines = device.engines;
-        setup.registers = device_registers(i);
-        setup.portals = device_portals(i);
-        for (const WorkqueueConfig& wq : device.workqueues) {
-            setup.queues.push_back({wq.name, wq.shared, wq.size, wq.threshold, wq.priority});
-        }
-        host->add_device(std::move(setup));
-    }
+    hardware.cpus().set_interrupt_sink(interrupts);
+    tell_hosts(sim.recorder(), config);
+}
+
+HostSystem& Platform::Impl::host_named(const std::string& name) {
+    const auto found = std::find_if(hosts.begin(), hosts.end(),
+                                    [&name](const HostSystem& host) { return host.name == name; });
+    SIM_CHECK(found != hosts.end(), "no host {}", name);
+    return *found;
 }
 
 void Platform::Impl::build_guest(const VmConfig& vm) {
@@ -239,19 +214,21 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     machine.gpasid_max = vm.gpasids.max;
     machine.pasid_min = vm.pasids.min;
     machine.pasid_max = vm.pasids.max;
-    for (const DeviceConfig& device : config.devices) {
-        if (device.kind != DeviceKind::Dsa) {
-            continue;
-        }
-        setup.devices.push_back(device.name);
+    machine.host = vm.host;
+    HostSystem& home = host_named(vm.host);
+    for (const DeviceConfig* device : home.accelerators) {
+        setup.devices.push_back(device->name);
         machine.devices.push_back(
-            {device.name, static_cast<std::uint32_t>(device.workqueues.size())});
+            {device->name, static_cast<std::uint32_t>(device->workqueues.size())});
     }
-    os::VmHost& vm_host = host->create_vm(setup);
+    os::VmHost& vm_host = home.kernel->create_vm(setup);
     guest.machine = std::make_unique<vm::VirtualMachine>(
         vm::VmDeps{sim.recorder(), sim.probes(), vm_host, hardware.cpus(), hardware.cpus(),
                    scheduler, hardware.cpus()},
         machine, resolve(vm::vm_param_table(), config, vm.name));
+    if (!config.hosts.empty()) {
+        add_targets(vm, *guest.machine);
+    }
     guest.ioasid =
         std::make_unique<IoasidCore>(vm.name, resolve(IoasidParams::table(), config, vm.name),
                                      switches, sim.recorder(), sim.probes());
@@ -269,20 +246,36 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     guest.machine->on_death([kernel = guest.kernel.get()] { kernel->power_off(); });
     os::IommuDriver& viommu =
         guest.kernel->add_iommu(vm.name + "/viommu", guest.machine->viommu_base());
-    for (const DeviceConfig& device : config.devices) {
-        if (device.kind != DeviceKind::Dsa) {
-            continue;
-        }
-        const vm::GuestDevice seen = guest.machine->guest_device(device.name);
+    for (const DeviceConfig* device : home.accelerators) {
+        const vm::GuestDevice seen = guest.machine->guest_device(device->name);
         os::DeviceSetup assigned;
-        assigned.name = device.name;
+        assigned.name = device->name;
         assigned.iommu = &viommu;
         assigned.rid = seen.rid;
         assigned.portals = seen.portals.value();
-        for (const WorkqueueConfig& wq : device.workqueues) {
+        for (const WorkqueueConfig& wq : device->workqueues) {
             assigned.queues.push_back({wq.name, wq.shared, wq.size, wq.threshold, wq.priority});
         }
         guest.kernel->add_device(std::move(assigned));
+    }
+}
+
+// Every other host can take the machine: what stands behind its functions there are that host's
+// accelerators, in the order of listing.
+void Platform::Impl::add_targets(const VmConfig& vm, vm::VirtualMachine& machine) {
+    const SourceId source = sim.recorder().source("platform");
+    sim.recorder().emit(
+        source, trace::VmHosted{sim.recorder().name(vm.name), sim.recorder().name(vm.host)});
+    for (HostSystem& host : hosts) {
+        if (host.name == vm.host) {
+            continue;
+        }
+        os::VmSetup setup{vm.name, vm.quota, {}};
+        for (const DeviceConfig* device : host.accelerators) {
+            setup.devices.push_back(device->name);
+        }
+        machine.add_target({host.name, &host.kernel->create_vm(setup), setup.devices, vm.pasids.min,
+                            vm.pasids.max});
     }
 }
 
@@ -361,8 +354,8 @@ void Platform::Impl::build_programs() {
         }
         return;
     }
-    objects = std::make_unique<KernelObjects>(*host, sim.recorder(), config);
-    world.emplace(ProgramWorld{sim.recorder(), *host, *objects, {}, &hardware.memory().cached()});
+    objects = std::make_unique<KernelObjects>(host(), sim.recorder(), config);
+    world.emplace(ProgramWorld{sim.recorder(), host(), *objects, {}, &hardware.memory().cached()});
     for (auto& [name, guest] : guests) {
         world->vms[name] = guest.machine.get();
     }
@@ -384,10 +377,10 @@ void Platform::Impl::build_programs() {
             actors.push_back(make_kernel_thread(*world, name, program.mm));
             continue;
         }
-        if (place == "host") {
+        if (is_host(place)) {
             actors.push_back(make_process_actor(
-                *world, *host, name, [](std::uint64_t pa) { return std::optional<Hpa>(pa); },
-                nullptr));
+                *world, *host_named(place).kernel, name,
+                [](std::uint64_t pa) { return std::optional<Hpa>(pa); }, nullptr));
             continue;
         }
         Guest& guest = guests.at(place);
@@ -422,21 +415,35 @@ void Platform::Impl::spawn_software() {
         }
         return;
     }
-    sim::TaskOptions worker;
-    worker.name = "host/ioasid_wq";
-    worker.port = &hardware.cpus();
-    worker.kind = ContextKind::Worker;
-    worker.service = true;
-    dispatcher.spawn(worker, TimePs{}, [this](ExecContext& ctx) { host_ioasid->worker_loop(ctx); });
+    for (HostSystem& host : hosts) {
+        sim::TaskOptions worker;
+        worker.name = host.name + "/ioasid_wq";
+        worker.port = &hardware.cpus();
+        worker.kind = ContextKind::Worker;
+        worker.service = true;
+        dispatcher.spawn(worker, TimePs{},
+                         [&host](ExecContext& ctx) { host.ioasid->worker_loop(ctx); });
+    }
     sim::TaskOptions options;
     options.name = "host/boot";
     options.port = &hardware.cpus();
     dispatcher.spawn(options, TimePs{}, [this](ExecContext& ctx) { boot(ctx); });
 }
 
+// One host after the other: who boots first is no question of any scenario.
+Errno Platform::Impl::boot_hosts(ExecContext& ctx) {
+    for (HostSystem& host : hosts) {
+        host.ioasid->install_capacity(ctx, static_cast<std::uint32_t>(config.ioasid_capacity));
+        const Errno booted = host.kernel->boot(ctx);
+        if (booted != Errno::Ok) {
+            return booted;
+        }
+    }
+    return Errno::Ok;
+}
+
 void Platform::Impl::boot(ExecContext& ctx) {
-    host_ioasid->install_capacity(ctx, static_cast<std::uint32_t>(config.ioasid_capacity));
-    const Errno booted = host->boot(ctx);
+    const Errno booted = boot_hosts(ctx);
     if (booted != Errno::Ok) {
         // A platform that lacks what the kernel needs: no program gets further than its start.
         for (const ProgramConfig& program : config.programs) {
@@ -460,7 +467,7 @@ void Platform::Impl::spawn_program(std::size_t index) {
     options.name = program.on + "/" + program.process;
     options.port = &hardware.cpus();
     const TimePs at = sim::Simulation::now() + TimePs{1} + program.start;
-    if (place == "host" || place == kBare) {
+    if (is_host(place) || place == kBare) {
         dispatcher.spawn(options, at, [this, index](ExecContext& ctx) {
             run_program(ctx, sim.recorder(), config.programs[index], *actors[index]);
         });

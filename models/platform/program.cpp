@@ -326,6 +326,10 @@ public:
         if (step.kind == StepKind::Unplug) {
             return outcome(machine_.vmm_unplug(ctx, step.device));
         }
+        if (step.kind == StepKind::Migrate) {
+            const PasidRange range = step.range.value_or(pasids_);
+            return outcome(machine_.migrate(ctx, step.target, range.min, range.max));
+        }
         Caller caller;
         caller.name = name_;
         caller.own_set = world_.objects.find_set(machine_.name());
@@ -442,6 +446,8 @@ std::string step_name(const Step& step) {
             return call_spec(step.call.kind).key;
         case StepKind::Unplug:
             return "unplug";
+        case StepKind::Migrate:
+            return "migrate";
         case StepKind::Open:
             return "open";
         case StepKind::Close:

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "core/base/types.hpp"
 
@@ -26,6 +27,18 @@ public:
     // The host ID is gone: so is whatever number stood for it.
     void release_id(Ioasid id);
     std::size_t assigned() const { return ids_.size(); }
+
+    // --- moving to another host: the guest keeps its numbers, the IDs behind them change --------
+    const std::map<std::uint32_t, Ioasid>& ids() const { return ids_; }
+    std::uint32_t next() const { return next_; }
+    const std::set<std::uint32_t>& returned() const { return returned_; }
+    void restore(std::uint32_t next, std::set<std::uint32_t> returned) {
+        next_ = next;
+        returned_ = std::move(returned);
+        ids_.clear();
+    }
+    // What stands behind a number that was handed out elsewhere.
+    void back(std::uint32_t gpasid, Ioasid id) { ids_[gpasid] = id; }
 
 private:
     std::uint32_t next_;  // numbers from here on were never used

@@ -9,19 +9,24 @@ namespace ioasim::vm {
 void GuestMemory::clear() {
     pages_.clear();
     portals_.clear();
+    traps_.clear();
 }
 
 GpaTarget GuestMemory::find(Gpa address) const {
     const std::uint64_t page = address.value() / kPageSize;
     if (page < pages_.size()) {
-        return {GpaKind::Ram, pages_[page] + address.page_offset()};
+        return {GpaKind::Ram, pages_[page] + address.page_offset(), {}};
     }
     if (address.page() == kVirtualIommuBase) {
-        return {GpaKind::VirtualIommu, Hpa{}};
+        return {GpaKind::VirtualIommu, Hpa{}, {}};
     }
     const auto portal = portals_.find(address.page().value());
     if (portal != portals_.end()) {
-        return {GpaKind::Portal, portal->second + address.page_offset()};
+        return {GpaKind::Portal, portal->second + address.page_offset(), {}};
+    }
+    const auto trap = traps_.find(address.page().value());
+    if (trap != traps_.end()) {
+        return {GpaKind::TrappedPortal, Hpa{}, trap->second};
     }
     return {};
 }

@@ -20,11 +20,18 @@ constexpr Gpa kVirtualIommuBase{vtd::kDefaultRegisterBase};
 constexpr Gpa kPortalBase{0xC000'0000};
 constexpr std::uint64_t kMaxGuestMemory = std::uint64_t{2} << 30U;
 
-enum class GpaKind : std::uint8_t { Nothing, Ram, Portal, VirtualIommu };
+enum class GpaKind : std::uint8_t { Nothing, Ram, Portal, TrappedPortal, VirtualIommu };
+
+// A queue of an assigned device, in the order of assignment.
+struct PortalOf {
+    std::uint32_t device = 0;
+    std::uint32_t queue = 0;
+};
 
 struct GpaTarget {
     GpaKind kind = GpaKind::Nothing;
-    Hpa hpa;  // Ram, Portal
+    Hpa hpa;             // Ram, Portal
+    PortalOf trapped{};  // TrappedPortal
 };
 
 class GuestMemory {
@@ -32,7 +39,15 @@ public:
     explicit GuestMemory(std::uint64_t bytes) : bytes_(bytes) {}
 
     void set_ram(std::vector<Hpa> pages) { pages_ = std::move(pages); }
-    void map_portal(Gpa page, Hpa target) { portals_[page.page().value()] = target; }
+    void map_portal(Gpa page, Hpa target) {
+        traps_.erase(page.page().value());
+        portals_[page.page().value()] = target;
+    }
+    // The page is there for the guest, but accesses leave it.
+    void trap_portal(Gpa page, PortalOf portal) {
+        portals_.erase(page.page().value());
+        traps_[page.page().value()] = portal;
+    }
     void unmap_portal(Gpa page) { portals_.erase(page.page().value()); }
     void clear();
 
@@ -47,6 +62,7 @@ private:
     std::uint64_t bytes_;
     std::vector<Hpa> pages_;
     std::map<std::uint64_t, Hpa> portals_;
+    std::map<std::uint64_t, PortalOf> traps_;
 };
 
 }  // namespace ioasim::vm

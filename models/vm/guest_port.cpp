@@ -3,11 +3,22 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/trace/migration_events.hpp"
+
 namespace ioasim::vm {
 namespace {
 
 // The exit of a PASID that the host has just installed is repeated once; more would be a loop.
 constexpr int kEnqueueAttempts = 2;
+
+constexpr std::uint32_t kPasidMask = 0xFFFFF;
+
+// Of ENQCMD: what IA32_PASID holds; without the valid bit a number that nothing is bound to.
+std::uint32_t submitted_pasid(std::uint64_t ia32_pasid) {
+    return (ia32_pasid & cpu::kIa32PasidValid) != 0
+               ? static_cast<std::uint32_t>(ia32_pasid & kPasidMask)
+               : kInvalidIoasid;
+}
 
 }  // namespace
 
@@ -106,16 +117,23 @@ void GuestPort::mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t val
 // --- instructions -------------------------------------------------------------------------------
 
 cpu::EnqResult GuestInstructions::enqueue(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
-                                          std::uint32_t gpasid, const Execute& execute) {
+                                          std::uint32_t gpasid, const cpu::Descriptor64& descriptor,
+                                          const Execute& execute) {
     cpu::EnqResult result{cpu::EnqOutcome::Retry, Pasid{}};
-    const GpaTarget target = machine_.memory.find(Gpa{portal.value()});
+    GpaTarget target = machine_.memory.find(Gpa{portal.value()});
+    while (target.kind == GpaKind::TrappedPortal) {
+        if (trapped(ctx, Gpa{portal.value()}, gpasid, descriptor, result)) {
+            return result;
+        }
+        target = machine_.memory.find(Gpa{portal.value()});
+    }
     if (target.kind != GpaKind::Portal) {
         machine_.violation(ctx);
         return result;  // no enqueue register there
     }
     Vcpu& vcpu = machine_.vcpu_of(ctx);
     cpu::CpuState guest = state;
-    guest.vmcs = &machine_.host.vmcs();
+    guest.vmcs = &machine_.host->vmcs();
     for (int attempt = 0; attempt < kEnqueueAttempts; ++attempt) {
         result = execute(guest, target.hpa);
         const bool missed = result.outcome == cpu::EnqOutcome::ExitEnqcmd ||
@@ -125,7 +143,7 @@ cpu::EnqResult GuestInstructions::enqueue(ExecContext& ctx, const cpu::CpuState&
         }
         bool again = false;
         vcpu.exit_to_host(ctx, "enqcmd_pasid", machine_.params.kernel_exit, [&](ExecContext& host) {
-            again = machine_.alive && machine_.host.resolve_pasid_miss(host, Spid{gpasid});
+            again = machine_.alive && machine_.host->resolve_pasid_miss(host, Spid{gpasid});
         });
         if (!again) {
             break;
@@ -136,9 +154,42 @@ cpu::EnqResult GuestInstructions::enqueue(ExecContext& ctx, const cpu::CpuState&
     return result;
 }
 
+bool GuestInstructions::trapped(ExecContext& ctx, Gpa portal, std::uint32_t gpasid,
+                                const cpu::Descriptor64& descriptor, cpu::EnqResult& result) {
+    bool done = true;
+    result = {cpu::EnqOutcome::GeneralProtection, Pasid{}};
+    machine_.vcpu_of(ctx).exit_to_host(
+        ctx, "portal_trap", machine_.params.user_exit, [&](ExecContext& host) {
+            const GpaTarget now = machine_.memory.find(portal);
+            if (!machine_.alive || now.kind != GpaKind::TrappedPortal) {
+                done = !machine_.alive;
+                return;
+            }
+            const bool bound =
+                gpasid != kInvalidIoasid &&
+                machine_.host->find_spid(host, Spid{gpasid}).value() != kInvalidIoasid;
+            if (!bound) {
+                return;
+            }
+            if (machine_.kept.full()) {
+                result.outcome = cpu::EnqOutcome::Retry;
+                return;
+            }
+            const KeptSubmission& kept =
+                machine_.kept.add({0, now.trapped.device, now.trapped.queue, gpasid, descriptor});
+            machine_.recorder.emit(host.source(),
+                                   trace::VdevSubmissionQueued{
+                                       machine_.recorder.name(machine_.host->name()),
+                                       machine_.recorder.name(machine_.devices.at(kept.device)),
+                                       kept.queue, kept.number, Pasid{gpasid}});
+            result.outcome = cpu::EnqOutcome::Accepted;
+        });
+    return done;
+}
+
 cpu::EnqResult GuestInstructions::enqcmd(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
                                          const cpu::Descriptor64& descriptor) {
-    return enqueue(ctx, state, portal, static_cast<std::uint32_t>(pasid_msr(ctx) & 0xFFFFFU),
+    return enqueue(ctx, state, portal, submitted_pasid(pasid_msr(ctx)), descriptor,
                    [&](const cpu::CpuState& guest, Hpa target) {
                        return host_.enqcmd(ctx, guest, target, descriptor);
                    });
@@ -148,7 +199,7 @@ cpu::EnqResult GuestInstructions::enqcmds(ExecContext& ctx, const cpu::CpuState&
                                           const cpu::Descriptor64& descriptor) {
     std::uint32_t first = 0;
     std::memcpy(&first, descriptor.data(), sizeof(first));
-    return enqueue(ctx, state, portal, first & 0xFFFFFU,
+    return enqueue(ctx, state, portal, first & kPasidMask, descriptor,
                    [&](const cpu::CpuState& guest, Hpa target) {
                        return host_.enqcmds(ctx, guest, target, descriptor);
                    });
@@ -174,13 +225,13 @@ void GuestInstructions::clflushopt(ExecContext& ctx, Hpa address) {
 }
 
 void GuestInstructions::wbinvd(ExecContext& ctx) {
-    if (!machine_.host.wbinvd_exits()) {
+    if (!machine_.host->wbinvd_exits()) {
         host_.wbinvd(ctx);
         return;
     }
     Vcpu& vcpu = machine_.vcpu_of(ctx);
     vcpu.exit_to_host(ctx, "wbinvd", machine_.params.kernel_exit,
-                      [&](ExecContext& host) { machine_.host.guest_wbinvd(host, vcpu); });
+                      [&](ExecContext& host) { machine_.host->guest_wbinvd(host, vcpu); });
 }
 
 }  // namespace ioasim::vm

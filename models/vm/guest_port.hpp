@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/base/exec_context.hpp"
 #include "models/cpu/cpu_if.hpp"
 #include "models/vm/guest_memory.hpp"
+#include "models/vm/kept_submissions.hpp"
 #include "models/vm/vcpu.hpp"
 #include "models/vm/viommu.hpp"
 
@@ -20,11 +22,14 @@ namespace ioasim::vm {
 struct GuestMachine {
     GuestMemory& memory;
     Viommu& viommu;
-    os::VmHost& host;
+    os::VmHost* const& host;  // changes when the VM moves
     const VmParams& params;
     std::vector<std::unique_ptr<Vcpu>>& vcpus;
     // False once the VMM is dead: what traps is not served any more.
     const bool& alive;
+    KeptSubmissions& kept;
+    trace::Recorder& recorder;
+    const std::vector<std::string>& devices;  // as the guest names them
 
     Vcpu& vcpu_of(const ExecContext& ctx) const;
     // An access that hits nothing: the VMM would stop the VM; here it has no effect and reads ones.
@@ -69,7 +74,12 @@ public:
 private:
     using Execute = std::function<cpu::EnqResult(const cpu::CpuState&, Hpa)>;
     cpu::EnqResult enqueue(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
-                           std::uint32_t gpasid, const Execute& execute);
+                           std::uint32_t gpasid, const cpu::Descriptor64& descriptor,
+                           const Execute& execute);
+    // The portal is not mapped: the VMM keeps the descriptor. False: it is mapped meanwhile, the
+    // instruction runs again.
+    bool trapped(ExecContext& ctx, Gpa portal, std::uint32_t gpasid,
+                 const cpu::Descriptor64& descriptor, cpu::EnqResult& result);
 
     GuestMachine machine_;
     cpu::Instructions& host_;

@@ -129,8 +129,8 @@ void PasidShadow::apply(ExecContext& ctx, std::size_t function, std::uint32_t gp
         return;  // a number that the VMM did not hand out is not bound to anything
     }
     // The guest gets no answer to an invalidation: a refusal shows in the host's events only.
-    if (host_.bind_gpasid(ctx, functions_[function].name, *id, Spid{gpasid},
-                          Gpa{entry.first_stage}) == Errno::Ok) {
+    if (host_->bind_gpasid(ctx, functions_[function].name, *id, Spid{gpasid},
+                           Gpa{entry.first_stage}) == Errno::Ok) {
         bound_[key] = {*id, entry.first_stage};
     }
 }
@@ -138,14 +138,42 @@ void PasidShadow::apply(ExecContext& ctx, std::size_t function, std::uint32_t gp
 void PasidShadow::unbind(ExecContext& ctx, Key key) {
     bound_.erase(key);
     // -ENOENT: the host freed the ID meanwhile and cleaned up itself.
-    static_cast<void>(host_.unbind_gpasid(ctx, functions_[key.first].name, Spid{key.second}));
+    static_cast<void>(host_->unbind_gpasid(ctx, functions_[key.first].name, Spid{key.second}));
+}
+
+Errno PasidShadow::drain(ExecContext& ctx) {
+    std::vector<Key> keys;
+    for (const auto& [key, bound] : bound_) {
+        keys.push_back(key);
+    }
+    for (const auto& [function, gpasid] : keys) {
+        const Errno error = host_->drain_gpasid(ctx, functions_[function].name, Spid{gpasid});
+        if (error != Errno::Ok && error != Errno::Enoent) {
+            return error;
+        }
+    }
+    return Errno::Ok;
+}
+
+void PasidShadow::unbind_all(ExecContext& ctx) {
+    while (!bound_.empty()) {
+        unbind(ctx, bound_.begin()->first);
+    }
+}
+
+void PasidShadow::move_to(os::VmHost& host, const std::vector<std::string>& devices) {
+    host_ = &host;
+    bound_.clear();
+    for (std::size_t i = 0; i < functions_.size(); ++i) {
+        functions_[i].name = devices.at(i);
+    }
 }
 
 void PasidShadow::flush(ExecContext& ctx, std::uint32_t gpasid) {
     for (std::size_t function = 0; function < functions_.size(); ++function) {
         if (bound_.count({function, gpasid}) != 0) {
             static_cast<void>(
-                host_.invalidate_gpasid(ctx, functions_[function].name, Spid{gpasid}));
+                host_->invalidate_gpasid(ctx, functions_[function].name, Spid{gpasid}));
         }
     }
 }
@@ -157,7 +185,7 @@ void PasidShadow::flush_all(ExecContext& ctx) {
         keys.push_back(key);
     }
     for (const auto& [function, gpasid] : keys) {
-        static_cast<void>(host_.invalidate_gpasid(ctx, functions_[function].name, Spid{gpasid}));
+        static_cast<void>(host_->invalidate_gpasid(ctx, functions_[function].name, Spid{gpasid}));
     }
 }
 

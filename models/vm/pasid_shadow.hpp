@@ -26,10 +26,11 @@ class PasidShadow {
 public:
     PasidShadow(os::VmHost& host, const GuestMemory& memory, const GpasidPool& pool,
                 std::vector<VirtualFunction> functions)
-        : host_(host), memory_(memory), pool_(pool), functions_(std::move(functions)) {}
+        : host_(&host), memory_(memory), pool_(pool), functions_(std::move(functions)) {}
 
     // The guest's root table, latched by its SRTP command.
     void set_root(Gpa root) { root_ = root; }
+    Gpa root() const { return root_; }
     // One PASID changed on some function, or any may have.
     void sync(ExecContext& ctx, std::uint32_t gpasid);
     void sync_all(ExecContext& ctx);
@@ -37,6 +38,14 @@ public:
     void flush(ExecContext& ctx, std::uint32_t gpasid);
     void flush_all(ExecContext& ctx);
     std::size_t bound() const { return bound_.size(); }
+
+    // --- moving to another host -----------------------------------------------------------------
+    // Every accepted descriptor of what is bound is done.
+    Errno drain(ExecContext& ctx);
+    // Unbinds everything; the guest's tables stay, and sync_all binds what they say again.
+    void unbind_all(ExecContext& ctx);
+    // `devices`: the names that this host has for the functions.
+    void move_to(os::VmHost& host, const std::vector<std::string>& devices);
 
 private:
     struct Bound {
@@ -53,7 +62,7 @@ private:
                const vtd::PasidEntry& entry);
     void unbind(ExecContext& ctx, Key key);
 
-    os::VmHost& host_;
+    os::VmHost* host_;
     const GuestMemory& memory_;
     const GpasidPool& pool_;
     std::vector<VirtualFunction> functions_;

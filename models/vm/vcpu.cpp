@@ -9,9 +9,10 @@ namespace ioasim::vm {
 namespace {
 
 // "vm1/vcpu0" outside of the guest is the VMM's thread "host/vm1-vcpu0".
-Persona host_persona(std::string name, trace::Recorder& recorder, MachinePort& port) {
+Persona host_persona(const std::string& host, std::string name, trace::Recorder& recorder,
+                     MachinePort& port) {
     std::replace(name.begin(), name.end(), '/', '-');
-    name.insert(0, "host/");
+    name.insert(0, host + "/");
     const SourceId source = recorder.source(name);
     return Persona{std::move(name), source, &port, nullptr};
 }
@@ -20,18 +21,20 @@ Persona host_persona(std::string name, trace::Recorder& recorder, MachinePort& p
 
 Vcpu::Vcpu(const std::string& name, const VmParams& params, trace::Recorder& recorder,
            os::TaskScheduler& scheduler, cpu::Instructions& processors, cpu::LocalApics& apics,
-           MachinePort& host_port, MachinePort& guest_port)
+           MachinePort& host_port, MachinePort& guest_port, RunControl& control)
     : name_(name),
       params_(params),
       recorder_(recorder),
       scheduler_(scheduler),
       processors_(processors),
       apics_(apics),
+      host_port_(host_port),
       guest_port_(guest_port),
       trace_name_(recorder.name(name)),
       source_(recorder.source(name)),
-      host_(host_persona(name, recorder, host_port)),
-      lock_(SimLock::Kind::Mutex, name, "vcpu") {}
+      host_(host_persona("host", name, recorder, host_port)),
+      lock_(SimLock::Kind::Mutex, name, "vcpu"),
+      control_(control) {}
 
 bool Vcpu::in_guest_since(TimePs since) const {
     // A task without a CPU is between two instructions: the next one reads the tables anew.
@@ -116,8 +119,35 @@ void Vcpu::exit_to_host(ExecContext& ctx, const char* reason, TimePs handling,
 
 void Vcpu::on_interrupt(ExecContext& ctx) {
     if (in_guest_) {
-        exit_to_host(ctx, "external_interrupt", params_.kernel_exit, [](ExecContext&) {});
+        exit_to_host(ctx, "external_interrupt", params_.kernel_exit, [this](ExecContext& host) {
+            if (control_.stopped) {
+                wait_for_run(host);
+            }
+        });
     }
+}
+
+// --- stopping the virtual machine ---------------------------------------------------------------
+
+void Vcpu::park(ExecContext& ctx) {
+    exit_to_host(ctx, "stopped", params_.kernel_exit,
+                 [this](ExecContext& host) { wait_for_run(host); });
+}
+
+void Vcpu::wait_for_run(ExecContext& host) {
+    parked_ = true;
+    while (control_.stopped) {
+        host.wait(control_.resumed);
+    }
+    parked_ = false;
+}
+
+bool Vcpu::at_rest() const {
+    return ctx_ == nullptr || parked_ || (in_guest_ && !busy_ && scheduler_.cpu_of(*ctx_) < 0);
+}
+
+void Vcpu::move_to(const std::string& host_name) {
+    host_ = host_persona(host_name, name_, recorder_, host_port_);
 }
 
 }  // namespace ioasim::vm

@@ -12,6 +12,7 @@
 #include "models/cpu/cpu_if.hpp"
 #include "models/linux/scheduler_if.hpp"
 #include "models/linux/vm_host_if.hpp"
+#include "models/vm/run_control.hpp"
 #include "models/vm/vm_params.hpp"
 
 namespace ioasim::vm {
@@ -20,7 +21,7 @@ class Vcpu final : public os::VcpuControl, public Interruptible {
 public:
     Vcpu(const std::string& name, const VmParams& params, trace::Recorder& recorder,
          os::TaskScheduler& scheduler, cpu::Instructions& processors, cpu::LocalApics& apics,
-         MachinePort& host_port, MachinePort& guest_port);
+         MachinePort& host_port, MachinePort& guest_port, RunControl& control);
 
     // --- KVM's view -----------------------------------------------------------------------------
     const std::string& name() const override { return name_; }
@@ -42,11 +43,28 @@ public:
     // The VMM moves the thread to another processor.
     void move(ExecContext& ctx, std::size_t cpu);
 
+    // --- stopping the virtual machine -----------------------------------------------------------
+    // From guest code: waits outside of the guest until the machine goes on.
+    void park(ExecContext& ctx);
+    // An access was begun and has not ended.
+    void begin_access() {
+        busy_ = true;
+        ++accesses_;
+    }
+    void end_access() { busy_ = false; }
+    // The access that is under way: a number that never comes again; 0: none.
+    std::uint64_t access() const { return busy_ ? accesses_ : 0; }
+    // Executes no guest code now, and none before it has passed the gate.
+    bool at_rest() const;
+    // Its thread is one of this host's processes from now on.
+    void move_to(const std::string& host_name);
+
     SimLock& lock() { return lock_; }
     bool running() const { return ctx_ != nullptr; }
     bool runs(const ExecContext& ctx) const { return ctx_ == &ctx; }
 
 private:
+    void wait_for_run(ExecContext& host);
     void enter(ExecContext& ctx);
     void leave(ExecContext& ctx, const char* reason);
 
@@ -56,6 +74,7 @@ private:
     os::TaskScheduler& scheduler_;
     cpu::Instructions& processors_;
     cpu::LocalApics& apics_;
+    MachinePort& host_port_;
     MachinePort& guest_port_;
     trace::Name trace_name_;
     SourceId source_;
@@ -63,6 +82,10 @@ private:
     SimLock lock_;
     ExecContext* ctx_ = nullptr;
     bool in_guest_ = false;
+    bool busy_ = false;
+    std::uint64_t accesses_ = 0;
+    bool parked_ = false;
+    RunControl& control_;
     std::function<void(std::size_t)> on_load_;
     TimePs entered_;
     // IA32_PASID while the other one executes: no field of the VMCS holds it.

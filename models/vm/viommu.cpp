@@ -1,5 +1,7 @@
 #include "models/vm/viommu.hpp"
 
+#include <algorithm>
+
 #include "core/trace/software_events.hpp"
 
 namespace ioasim::vm {
@@ -47,7 +49,7 @@ bool plain_register(std::uint32_t offset) {
 Viommu::Viommu(const ViommuConfig& config, os::VmHost& host, const GuestMemory& memory,
                GpasidPool& pool, PasidShadow& shadow, trace::Recorder& recorder)
     : config_(config),
-      host_(host),
+      host_(&host),
       memory_(memory),
       pool_(pool),
       shadow_(shadow),
@@ -74,6 +76,20 @@ void Viommu::set(std::uint32_t offset, std::uint64_t value, unsigned size) {
 std::uint64_t Viommu::read(std::uint32_t offset, unsigned size) const {
     const bool legal = (size == 4 || size == 8) && offset % size == 0;
     return legal ? get(offset, size) : 0;
+}
+
+Errno Viommu::restore(const std::vector<std::uint64_t>& registers) {
+    if (registers.size() != registers_.size()) {
+        return Errno::Einval;
+    }
+    std::copy(registers.begin(), registers.end(), registers_.begin());
+    return Errno::Ok;
+}
+
+void Viommu::move_to(os::VmHost& host, std::uint32_t pasid_min, std::uint32_t pasid_max) {
+    host_ = &host;
+    config_.pasid_min = pasid_min;
+    config_.pasid_max = pasid_max;
 }
 
 void Viommu::write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, unsigned size) {
@@ -149,10 +165,10 @@ void Viommu::on_virtual_command(ExecContext& ctx, std::uint64_t value) {
 std::uint64_t Viommu::allocate_pasid(ExecContext& ctx) {
     namespace v = vtd::vcmd;
     const auto gpasid = pool_.pick([this, &ctx](std::uint32_t candidate) {
-        return host_.find_spid(ctx, Spid{candidate}).value() == kInvalidIoasid;
+        return host_->find_spid(ctx, Spid{candidate}).value() == kInvalidIoasid;
     });
     if (gpasid) {
-        const auto id = host_.alloc_ioasid(ctx, config_.pasid_min, config_.pasid_max);
+        const auto id = host_->alloc_ioasid(ctx, config_.pasid_min, config_.pasid_max);
         if (id) {
             pool_.assign(*gpasid, *id);
             tell_command(ctx, "alloc_pasid", *gpasid, v::kStatusSuccess);
@@ -170,7 +186,7 @@ std::uint64_t Viommu::free_pasid(ExecContext& ctx, std::uint32_t gpasid) {
         tell_command(ctx, "free_pasid", gpasid, v::kStatusNoPasid);
         return v::kStatus.make(v::kStatusNoPasid);
     }
-    static_cast<void>(host_.free_ioasid(ctx, *id));  // always succeeds for an ID of the set
+    static_cast<void>(host_->free_ioasid(ctx, *id));  // always succeeds for an ID of the set
     pool_.release(gpasid);
     tell_command(ctx, "free_pasid", gpasid, v::kStatusSuccess);
     return v::kStatus.make(v::kStatusSuccess);

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/base/exec_context.hpp"
 #include "core/trace/recorder.hpp"
@@ -34,6 +35,13 @@ public:
     std::uint64_t read(std::uint32_t offset, unsigned size) const;
     void write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, unsigned size);
 
+    // --- moving to another host -----------------------------------------------------------------
+    std::vector<std::uint64_t> registers() const { return {registers_.begin(), registers_.end()}; }
+    // -EINVAL: another number of registers.
+    Errno restore(const std::vector<std::uint64_t>& registers);
+    // The host that gives out IDs from now on, and which to ask it for.
+    void move_to(os::VmHost& host, std::uint32_t pasid_min, std::uint32_t pasid_max);
+
 private:
     std::uint64_t get(std::uint32_t offset, unsigned size) const;
     void set(std::uint32_t offset, std::uint64_t value, unsigned size);
@@ -49,7 +57,7 @@ private:
     vtd::QueueError serve(ExecContext& ctx, const vtd::Descriptor& descriptor);
 
     ViommuConfig config_;
-    os::VmHost& host_;
+    os::VmHost* host_;
     const GuestMemory& memory_;
     GpasidPool& pool_;
     PasidShadow& shadow_;

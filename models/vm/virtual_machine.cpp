@@ -7,7 +7,9 @@
 #include "models/dsa/dsa_layout.hpp"
 #include "models/vm/gpasid_pool.hpp"
 #include "models/vm/guest_port.hpp"
+#include "models/vm/migration.hpp"
 #include "models/vm/pasid_shadow.hpp"
+#include "models/vm/stop_gate.hpp"
 #include "models/vm/vcpu.hpp"
 #include "models/vm/viommu.hpp"
 
@@ -19,16 +21,32 @@ Rid guest_rid(std::size_t index) {
     return Rid{static_cast<std::uint16_t>((index + 1) << 3U)};
 }
 
-// Each device's portals start at a place of their own, far enough for any number of queues.
-constexpr std::uint64_t kPortalStride = std::uint64_t{4} << 20U;
-Gpa portal_base(std::size_t index) {
-    return kPortalBase + index * kPortalStride;
+std::vector<std::string> names_of(const VmConfig& config) {
+    std::vector<std::string> names;
+    for (const AssignedDevice& device : config.devices) {
+        names.push_back(device.name);
+    }
+    return names;
 }
 
-std::vector<VirtualFunction> functions_of(const VmConfig& config) {
+std::vector<std::uint32_t> queues_of(const VmConfig& config) {
+    std::vector<std::uint32_t> queues;
+    for (const AssignedDevice& device : config.devices) {
+        queues.push_back(device.queues);
+    }
+    return queues;
+}
+
+VmSite first_site(const VmConfig& config, os::VmHost& host) {
+    return {config.host, &host,
+            config.host_devices.empty() ? names_of(config) : config.host_devices, config.pasid_min,
+            config.pasid_max};
+}
+
+std::vector<VirtualFunction> functions_of(const VmSite& site) {
     std::vector<VirtualFunction> functions;
-    for (std::size_t i = 0; i < config.devices.size(); ++i) {
-        functions.push_back({config.devices[i].name, guest_rid(i)});
+    for (std::size_t i = 0; i < site.devices.size(); ++i) {
+        functions.push_back({site.devices[i], guest_rid(i)});
     }
     return functions;
 }
@@ -36,26 +54,41 @@ std::vector<VirtualFunction> functions_of(const VmConfig& config) {
 }  // namespace
 
 struct VirtualMachine::Impl {
+    MovableMachine movable(std::uint64_t memory_bytes) {
+        return {name,           memory_bytes,   devices, queues, params, deps.recorder, deps.probes,
+                deps.scheduler, deps.host_port, memory,  pool,   shadow, viommu,        kept,
+                control,        vcpus,          site,    host,   alive};
+    }
+
     Impl(const VmDeps& dependencies, const VmConfig& config, const VmParams& parameters)
         : deps(dependencies),
           params(parameters),
+          name(config.name),
+          devices(names_of(config)),
+          queues(queues_of(config)),
+          site(first_site(config, deps.host)),
+          host(site.vm_host),
           memory(config.memory_bytes),
           pool(config.gpasid_min, config.gpasid_max),
-          shadow(deps.host, memory, pool, functions_of(config)),
+          kept(params.kept_submissions),
+          shadow(deps.host, memory, pool, functions_of(site)),
           viommu({config.name, config.pasid_min, config.pasid_max}, deps.host, memory, pool, shadow,
                  deps.recorder),
-          machine{memory, viommu, deps.host, params, vcpus, alive},
+          machine{memory, viommu, host, params, vcpus, alive, kept, deps.recorder, devices},
           port(machine, deps.host_port),
           instructions(machine, deps.instructions),
+          gate(machine, port, control),
+          gate_instructions(machine, instructions, control),
           create_lock(SimLock::Kind::Mutex, config.name + "/create_lock"),
           stopped(config.name + "/vCPUs stopped") {
         for (std::uint32_t i = 0; i < config.vcpus; ++i) {
             vcpus.push_back(std::make_unique<Vcpu>(fmt::format("{}/vcpu{}", config.name, i), params,
                                                    deps.recorder, deps.scheduler, deps.instructions,
-                                                   deps.apics, deps.host_port, port));
+                                                   deps.apics, deps.host_port, gate, control));
             Vcpu& vcpu = *vcpus.back();
-            deps.host.add_vcpu(vcpu);
-            vcpu.on_load([this, &vcpu](std::size_t cpu) { deps.host.vcpu_load(vcpu, cpu); });
+            host->add_vcpu(vcpu);
+            vcpu.move_to(config.host);
+            vcpu.on_load([this, &vcpu](std::size_t cpu) { host->vcpu_load(vcpu, cpu); });
         }
     }
 
@@ -65,14 +98,24 @@ struct VirtualMachine::Impl {
     bool created = false;  // create() ran, whatever came of it
     bool ended = false;
     Errno create_result = Errno::Ok;
+    bool migrating = false;
+    std::string name;
+    std::vector<std::string> devices;  // as the guest names them
+    std::vector<std::uint32_t> queues;
+    VmSite site;
+    os::VmHost* host;  // of the site
     GuestMemory memory;
     GpasidPool pool;
+    KeptSubmissions kept;
+    RunControl control;
     PasidShadow shadow;
     Viommu viommu;
     std::vector<std::unique_ptr<Vcpu>> vcpus;
     GuestMachine machine;
     GuestPort port;
     GuestInstructions instructions;
+    StopGate gate;
+    StopGateInstructions gate_instructions;
     SimLock create_lock;
     WaitQueue stopped;
     std::vector<std::function<void()>> on_death;
@@ -83,15 +126,16 @@ VirtualMachine::VirtualMachine(const VmDeps& deps, const VmConfig& config, const
     SIM_CHECK(config.memory_bytes > kGuestKernelBase && config.memory_bytes <= kMaxGuestMemory &&
                   config.memory_bytes % kPageSize == 0,
               "{}: {} bytes of memory", config.name, config.memory_bytes);
+    targets_.push_back(impl_->site);  // it may come back
 }
 
 VirtualMachine::~VirtualMachine() = default;
 
 MachinePort& VirtualMachine::guest_port() {
-    return impl_->port;
+    return impl_->gate;
 }
 cpu::Instructions& VirtualMachine::guest_instructions() {
-    return impl_->instructions;
+    return impl_->gate_instructions;
 }
 bool VirtualMachine::alive() const {
     return impl_->alive;
@@ -129,25 +173,17 @@ Errno VirtualMachine::create_locked(ExecContext& ctx) {
     Frame frame{ctx, "vm_create"};
     Impl& m = *impl_;
     ctx.spend(m.params.create);
-    const Errno error = m.deps.host.open(ctx);
+    const Errno error = m.host->open(ctx);
     if (error != Errno::Ok) {
         return error;
     }
-    auto pages = m.deps.host.map_memory(ctx, config_.memory_bytes);
+    auto pages = m.host->map_memory(ctx, config_.memory_bytes);
     if (!pages) {
-        static_cast<void>(m.deps.host.release(ctx));
+        static_cast<void>(m.host->release(ctx));
         return pages.error();
     }
     m.memory.set_ram(*pages);
-    for (std::size_t i = 0; i < config_.devices.size(); ++i) {
-        for (std::uint32_t queue = 0; queue < config_.devices[i].queues; ++queue) {
-            const auto portal = m.deps.host.portal(config_.devices[i].name, queue);
-            if (portal) {
-                m.memory.map_portal(
-                    portal_base(i) + dsa::portal_offset(queue, dsa::Portal::LimitedMsix), *portal);
-            }
-        }
-    }
+    map_portals(m.movable(config_.memory_bytes));
     trace::Recorder& recorder = m.deps.recorder;
     recorder.emit(ctx.source(), trace::VmCreate{recorder.name(config_.name), config_.memory_bytes});
     return Errno::Ok;
@@ -183,24 +219,61 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
     for (const auto& callback : m.on_death) {
         callback();
     }
+    m.control.stopped = false;
+    ctx.wake_all(m.control.resumed);
     for (const auto& vcpu : m.vcpus) {
         vcpu->kick(ctx);
     }
     // Guest programs notice at their next operation; until then they may touch guest memory.
     const TimePs deadline = ctx.now() + m.params.kill_timeout;
-    while (std::any_of(m.vcpus.begin(), m.vcpus.end(),
-                       [](const auto& vcpu) { return vcpu->running(); })) {
+    while (m.migrating || std::any_of(m.vcpus.begin(), m.vcpus.end(),
+                                      [](const auto& vcpu) { return vcpu->running(); })) {
         if (ctx.now() >= deadline) {
             return Errno::Etimedout;
         }
         ctx.wait_until(m.stopped, std::min(deadline, ctx.now() + m.params.kill_poll));
     }
-    const Errno error = m.deps.host.release(ctx);
+    const Errno error = m.host->release(ctx);
     m.memory.clear();
     trace::Recorder& recorder = m.deps.recorder;
     recorder.emit(ctx.source(),
                   trace::VmDestroy{recorder.name(config_.name), recorder.name(cause)});
     return error;
+}
+
+Errno VirtualMachine::migrate(ExecContext& ctx, const std::string& host, std::uint32_t pasid_min,
+                              std::uint32_t pasid_max) {
+    Impl& m = *impl_;
+    if (!m.alive) {
+        return Errno::Esrch;
+    }
+    const auto target = std::find_if(targets_.begin(), targets_.end(),
+                                     [&host](const VmSite& site) { return site.host == host; });
+    if (target == targets_.end() || m.site.host == host) {
+        return Errno::Enxio;
+    }
+    if (m.migrating) {
+        return Errno::Ebusy;
+    }
+    m.migrating = true;
+    VmSite to = *target;
+    to.pasid_min = pasid_min;
+    to.pasid_max = pasid_max;
+    const Errno error = Migration{m.movable(config_.memory_bytes), to}.run(ctx);
+    m.migrating = false;
+    ctx.wake_all(m.stopped);
+    return error;
+}
+
+void VirtualMachine::add_target(const VmSite& site) {
+    for (const auto& vcpu : impl_->vcpus) {
+        site.vm_host->add_vcpu(*vcpu);
+    }
+    targets_.push_back(site);
+}
+
+const std::string& VirtualMachine::host() const {
+    return impl_->site.host;
 }
 
 void VirtualMachine::scheduled(std::size_t cpu, const ExecContext& task) {
@@ -221,14 +294,14 @@ Result<Ioasid> VirtualMachine::vmm_alloc(ExecContext& ctx, std::uint32_t min, st
     if (!impl_->alive) {
         return Errno::Esrch;
     }
-    return impl_->deps.host.alloc_ioasid(ctx, min, max);
+    return impl_->host->alloc_ioasid(ctx, min, max);
 }
 
 Errno VirtualMachine::vmm_free(ExecContext& ctx, Ioasid id) {
     if (!impl_->alive) {
         return Errno::Esrch;
     }
-    const Errno error = impl_->deps.host.free_ioasid(ctx, id);
+    const Errno error = impl_->host->free_ioasid(ctx, id);
     if (error == Errno::Ok) {
         impl_->pool.release_id(id);
     }
@@ -247,13 +320,12 @@ Errno VirtualMachine::vmm_unplug(ExecContext& ctx, const std::string& device) {
     }
     const auto index = static_cast<std::size_t>(found - config_.devices.begin());
     for (std::uint32_t queue = 0; queue < found->queues; ++queue) {
-        m.memory.unmap_portal(portal_base(index) +
-                              dsa::portal_offset(queue, dsa::Portal::LimitedMsix));
+        m.memory.unmap_portal(portal_page(index, queue));
     }
     for (const auto& vcpu : m.vcpus) {
         vcpu->kick(ctx);  // none goes on with the old mapping
     }
-    return m.deps.host.remove_device(ctx, device);
+    return m.host->remove_device(ctx, m.site.devices.at(index));
 }
 
 }  // namespace ioasim::vm

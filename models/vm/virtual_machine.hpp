@@ -24,6 +24,7 @@
 #include "models/linux/vm_host_if.hpp"
 #include "models/vm/guest_memory.hpp"
 #include "models/vm/vm_params.hpp"
+#include "models/vm/vm_site.hpp"
 
 namespace ioasim::vm {
 
@@ -41,6 +42,8 @@ struct VmConfig {
     std::uint32_t pasid_min = 1;  // host IDs that the VMM asks for
     std::uint32_t pasid_max = 0xFFFFF;
     std::vector<AssignedDevice> devices;
+    std::string host = "host";  // where it starts, and what the devices are called there
+    std::vector<std::string> host_devices{};
 };
 
 struct VmDeps {
@@ -98,6 +101,15 @@ public:
     // asked.
     Errno vmm_unplug(ExecContext& ctx, const std::string& device);
 
+    // --- live migration -------------------------------------------------------------------------
+    // Another host that can take the machine; its devices stand in the order of assignment.
+    void add_target(const VmSite& site);
+    // -ENXIO: no such host. -EBUSY: under way already. Otherwise as Migration::run.
+    Errno migrate(ExecContext& ctx, const std::string& host, std::uint32_t pasid_min,
+                  std::uint32_t pasid_max);
+    // The host that it is on.
+    const std::string& host() const;
+
     // The scheduler gave a task a processor; it may be a vCPU's.
     void scheduled(std::size_t cpu, const ExecContext& task);
     // From guest code: its vCPU's thread goes on on another processor.
@@ -114,6 +126,7 @@ private:
 
     struct Impl;
     VmConfig config_;
+    std::vector<VmSite> targets_;
     std::unique_ptr<Impl> impl_;
 };
 

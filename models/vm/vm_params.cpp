@@ -15,6 +15,17 @@ const ParamTable<VmParams>& vm_param_table() {
         t.timing("kill_poll", &P::kill_poll,
                  "longest sleep of the one who waits for vCPUs to stop");
         t.timing("kill_timeout", &P::kill_timeout, "when the wait for vCPUs is given up");
+        t.timing("migration.latency", &P::migration_latency,
+                 "one way of the link between the VMMs of two hosts");
+        t.timing("migration.page", &P::migration_page, "a page of 4 KiB on that link");
+        t.timing("migration.poll", &P::migration_poll,
+                 "one turn of the loops in which a VMM waits for vCPUs or a full workqueue");
+        t.count("migration.batch", &P::migration_batch, 1, 4096, 64, "pages in one message",
+                "modelling choice: 256 KiB, the size of a buffer of QEMU's multifd channels is of "
+                "that order");
+        t.count("migration.kept_submissions", &P::kept_submissions, 1, 65536, 128,
+                "submissions that a VMM keeps while its devices stand still",
+                "modelling choice: as many as the largest workqueue of a DSA has entries");
         return t;
     }();
     return table;

@@ -16,6 +16,11 @@ struct VmParams {
     TimePs create;       // VMM start: process, /dev/kvm, memory slots
     TimePs kill_poll;
     TimePs kill_timeout;
+    TimePs migration_latency;  // of the link between two VMMs, one way
+    TimePs migration_page;     // 4 KiB on it
+    TimePs migration_poll;
+    std::uint64_t migration_batch = 0;   // pages in one message
+    std::uint64_t kept_submissions = 0;  // of a device that stands still
 };
 
 const ParamTable<VmParams>& vm_param_table();

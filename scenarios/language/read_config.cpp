@@ -27,6 +27,7 @@ public:
                     integer_of(ioasid->get("capacity"), config_.ioasid_capacity);
                 switches(ioasid->get("switches"));
             }
+            config_.hosts = item_names(platform->get("hosts"));
             iommus(platform->get("iommus"));
             devices(platform->get("devices"));
         }
@@ -55,10 +56,22 @@ private:
         }
     }
 
+    std::string host(const Node& item, const std::string& pointer) {
+        const Node* const node = item.get("host");
+        if (node == nullptr) {
+            return "host";
+        }
+        r_.known(*node, pointer + "/host", "host", platform::host_names(config_),
+                 Code::UnknownComponent);
+        return text_of(node);
+    }
+
     void iommus(const Node* list) {
+        std::size_t index = 0;
         for (const Node& item : items_of(list)) {
             config_.iommus.push_back({text_of(item.get("name")),
-                                      static_cast<std::uint32_t>(integer_of(item.get("node"), 0))});
+                                      static_cast<std::uint32_t>(integer_of(item.get("node"), 0)),
+                                      host(item, pointer_join("/platform/iommus", index++))});
         }
         iommu_names_ = item_names(list);
     }
@@ -210,6 +223,7 @@ private:
             }
             vm.gpasids = read_range(r_, item.get("gpasids"), pointer + "/gpasids");
             vm.pasids = read_range(r_, item.get("pasids"), pointer + "/pasids");
+            vm.host = host(item, pointer);
             config_.vms.push_back(std::move(vm));
         }
     }
@@ -222,6 +236,7 @@ private:
         }
         const Node* platform = r_.root.get("platform");
         if (platform != nullptr) {
+            claim(platform->get("hosts"), "/platform/hosts", "a host", taken);
             claim(platform->get("iommus"), "/platform/iommus", "an IOMMU", taken);
             claim(platform->get("devices"), "/platform/devices", "a device", taken);
         }
@@ -361,7 +376,7 @@ private:
     }
 
     void placed_on(const Node* on, const std::string& pointer) {
-        if (on == nullptr || !on->is(Node::Kind::String) || on->text == "host" ||
+        if (on == nullptr || !on->is(Node::Kind::String) || is_host(on->text) ||
             on->text == "host/kernel" || on->text == platform::kBare) {
             return;
         }
@@ -371,7 +386,8 @@ private:
         const auto found = std::find_if(config_.vms.begin(), config_.vms.end(),
                                         [&vm](const auto& v) { return v.name == vm; });
         if (found == config_.vms.end()) {
-            std::vector<std::string> places{"host", "host/kernel", platform::kBare};
+            std::vector<std::string> places = platform::host_names(config_);
+            places.insert(places.end(), {"host/kernel", platform::kBare});
             for (const platform::VmConfig& v : config_.vms) {
                 places.push_back(v.name + "/vcpu0");
                 places.push_back(v.name + "/vmm");
@@ -401,8 +417,13 @@ private:
         }
     }
 
-    static StepPlace place_of(const std::string& on) {
-        if (on == "host") {
+    bool is_host(const std::string& name) const {
+        const std::vector<std::string> hosts = platform::host_names(config_);
+        return std::find(hosts.begin(), hosts.end(), name) != hosts.end();
+    }
+
+    StepPlace place_of(const std::string& on) const {
+        if (is_host(on)) {
             return StepPlace::HostProcess;
         }
         if (on == "host/kernel") {
@@ -419,6 +440,7 @@ private:
     void words() {
         words_.profile = config_.ioasid_profile;
         words_.vms = item_names(r_.root.get("vms"));
+        words_.hosts = platform::host_names(config_);
         words_.devices = device_names_;
         words_.iommus = iommu_names_;
         for (std::size_t i = 0; i < config_.devices.size(); ++i) {

@@ -24,11 +24,12 @@ struct StepName {
     StepKind kind;
 };
 constexpr StepName kSteps[] = {
-    {"alloc", StepKind::Alloc},   {"free", StepKind::Free},     {"bind", StepKind::Bind},
-    {"unbind", StepKind::Unbind}, {"submit", StepKind::Submit}, {"wait", StepKind::Wait},
-    {"sleep", StepKind::Sleep},   {"spend", StepKind::Spend},   {"exit", StepKind::Exit},
-    {"kill", StepKind::Kill},     {"unplug", StepKind::Unplug}, {"open", StepKind::Open},
-    {"close", StepKind::Close},   {"mmap", StepKind::Mmap},     {"munmap", StepKind::Munmap},
+    {"alloc", StepKind::Alloc},     {"free", StepKind::Free},     {"bind", StepKind::Bind},
+    {"unbind", StepKind::Unbind},   {"submit", StepKind::Submit}, {"wait", StepKind::Wait},
+    {"sleep", StepKind::Sleep},     {"spend", StepKind::Spend},   {"exit", StepKind::Exit},
+    {"kill", StepKind::Kill},       {"unplug", StepKind::Unplug}, {"open", StepKind::Open},
+    {"close", StepKind::Close},     {"mmap", StepKind::Mmap},     {"munmap", StepKind::Munmap},
+    {"migrate", StepKind::Migrate},
 };
 
 class StepReader {
@@ -197,6 +198,10 @@ private:
                 r_.known(subject, pointer, "device", words_.devices, Code::UnknownComponent);
                 step.device = text_of(&subject);
                 return;
+            case StepKind::Migrate:
+                r_.known(subject, pointer, "host", words_.hosts, Code::UnknownComponent);
+                step.target = text_of(&subject);
+                break;
             case StepKind::Open:
             case StepKind::Close:
                 workqueue(subject, pointer, step);

@@ -24,6 +24,7 @@ enum class StepPlace : std::uint8_t {
 struct StepWords {
     std::string profile;
     std::vector<std::string> vms;
+    std::vector<std::string> hosts;
     std::vector<std::string> devices;
     std::vector<std::string> iommus;
     std::vector<std::string> requesters;

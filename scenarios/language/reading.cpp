@@ -119,7 +119,7 @@ std::vector<const ParamTableBase*> tables_of(const Node& document, const Vocabul
         owners = {is_requester(*platform, component) ? "requester" : "device"};
     } else if (has(document.get("vms"))) {
         owners = {"vm", "kernel", "ioasid"};
-    } else if (component == "host") {
+    } else if (component == "host" || (platform != nullptr && has(platform->get("hosts")))) {
         owners = {"kernel"};
     }
     std::vector<const ParamTableBase*> tables;
@@ -138,7 +138,8 @@ std::vector<std::string> component_names(const Node& document, const Vocabulary&
     }
     const Node* platform = document.get("platform");
     for (const Node* list :
-         {platform == nullptr ? nullptr : platform->get("iommus"),
+         {platform == nullptr ? nullptr : platform->get("hosts"),
+          platform == nullptr ? nullptr : platform->get("iommus"),
           platform == nullptr ? nullptr : platform->get("devices"), document.get("vms")}) {
         const std::vector<std::string> more = item_names(list);
         names.insert(names.end(), more.begin(), more.end());

@@ -47,7 +47,11 @@ const Type& platform_type() {
     const Type& iommu = object(
         "an IOMMU",
         {{"name", &component_name("the name of an IOMMU"), true, "its name", ""},
-         {"node", &integer(0, 1), false, "the socket that it and its devices belong to", "0"}});
+         {"node", &integer(0, 1), false, "the socket that it and its devices belong to", "0"},
+         {"host", &text("the name of a host", 1), false,
+          "whose kernel owns it and the devices behind it", "\"host\""}});
+    const Type& host =
+        object("a host", {{"name", &component_name("the name of a host"), true, "its name", ""}});
     const Type& workqueue =
         object("a workqueue",
                {{"name", &component_name("the name of a workqueue"), true, "its name", ""},
@@ -87,6 +91,10 @@ const Type& platform_type() {
     return object(
         "a platform",
         {{"cpus", &integer(1, 256), false, "host CPUs", "4"},
+         {"hosts", &list(host, 0, 3), false,
+          "hosts beside \"host\": each a kernel with its own IOASID core, units, devices and an "
+          "equal part of memory",
+          "[]"},
          {"iommus", &list(iommu, 0, 16), false, "VT-d units", "[]"},
          {"devices", &list(device, 0, 64), false, "accelerators", "[]"},
          {"ioasid", &ioasid, false, "the host's IOASID core", ""},
@@ -109,7 +117,9 @@ const Type& vm_type() {
          {"gpasids", &pasid_range(), false, "guest PASIDs (SPIDs) that its VMM hands out",
           R"({"min": 1, "max": 1048575})"},
          {"pasids", &pasid_range(), false, "host IDs that its VMM asks for",
-          R"({"min": 1, "max": 1048575})"}});
+          R"({"min": 1, "max": 1048575})"},
+         {"host", &text("the name of a host", 1), false, "the host that it starts on",
+          "\"host\""}});
 }
 
 const Type& wanted_error() {
@@ -260,7 +270,11 @@ const Type& make_step_type() {
         {"unplug",
          &device,
          "VMM: take an assigned device away from the running virtual machine",
-         {}}};
+         {}},
+        {"migrate",
+         &text("the name of a host", 1),
+         "VMM: move the running virtual machine to another host",
+         {{"range", &id_range(), false, "host IDs that its VMM asks for there", ""}}}};
     append(step.cases, call_cases());
     append(step.cases, mapping_cases());
     append(step.cases, bare_cases());

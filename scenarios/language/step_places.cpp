@@ -41,6 +41,7 @@ bool exists_in(StepKind kind, StepPlace place) {
         case StepKind::Kill:
             return place != StepPlace::Script && place != StepPlace::Vcpu;
         case StepKind::Unplug:
+        case StepKind::Migrate:
             return place == StepPlace::Vmm;
         case StepKind::Open:
         case StepKind::Close:

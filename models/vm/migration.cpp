@@ -1,0 +1,341 @@
+#include "models/vm/migration.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+
+#include "models/dsa/dsa_layout.hpp"
+#include "models/vm/vm_probes.hpp"
+
+namespace ioasim::vm {
+
+using trace::MigrationPhase;
+
+namespace {
+
+// Each device's portals start at a place of their own, far enough for any number of queues.
+constexpr std::uint64_t kPortalStride = std::uint64_t{4} << 20U;
+
+}  // namespace
+
+Gpa portal_base(std::size_t device) {
+    return kPortalBase + device * kPortalStride;
+}
+
+Gpa portal_page(std::size_t device, std::uint32_t queue) {
+    return portal_base(device) + dsa::portal_offset(queue, dsa::Portal::LimitedMsix);
+}
+
+void map_portals(const MovableMachine& machine) {
+    for (std::size_t device = 0; device < machine.site.devices.size(); ++device) {
+        for (std::uint32_t queue = 0; queue < machine.queues.at(device); ++queue) {
+            const auto portal = machine.host->portal(machine.site.devices[device], queue);
+            if (portal) {
+                machine.memory.map_portal(portal_page(device, queue), *portal);
+            }
+        }
+    }
+}
+
+void Migration::tell(const ExecContext& ctx, MigrationPhase phase, std::uint64_t count) {
+    m_.recorder.emit(ctx.source(), trace::VmMigration{m_.recorder.name(m_.name),
+                                                      m_.recorder.name(to_.host), phase, count});
+}
+
+// --- the other side -----------------------------------------------------------------------------
+
+Errno Migration::on_destination(ExecContext& ctx, std::uint64_t bytes, const Body& body) {
+    WaitQueue arrived{m_.name + "/migration link"};
+    const auto travel = [&](TimePs time) {
+        const TimePs until = ctx.now() + time;
+        while (ctx.now() < until) {
+            ctx.wait_until(arrived, until);
+        }
+    };
+    const std::uint64_t pages = (bytes + kPageSize - 1) / kPageSize;
+    travel(m_.params.migration_latency + m_.params.migration_page * pages);
+    bool done = false;
+    Errno error = Errno::Ok;
+    WaitQueue answered{m_.name + "/migration answer"};
+    m_.scheduler.spawn(to_.host + "/" + m_.name + "-incoming" + std::to_string(++messages_),
+                       &m_.host_port, [&](ExecContext& there) {
+                           error = body(there);
+                           done = true;
+                           there.wake_all(answered);
+                       });
+    while (!done) {
+        ctx.wait(answered);
+    }
+    travel(m_.params.migration_latency);
+    return error;
+}
+
+Errno Migration::prepare(ExecContext& ctx) {
+    return on_destination(ctx, 0, [this](ExecContext& there) {
+        Errno error = to_.vm_host->open(there);
+        if (error == Errno::Ok) {
+            auto pages = to_.vm_host->map_memory(there, m_.memory_bytes);
+            error = pages.error();
+            if (pages) {
+                pages_ = *pages;
+            } else {
+                static_cast<void>(to_.vm_host->release(there));
+            }
+        }
+        return error;
+    });
+}
+
+// --- the source ---------------------------------------------------------------------------------
+
+void Migration::unmap_portals(ExecContext& ctx) {
+    for (std::uint32_t device = 0; device < m_.devices.size(); ++device) {
+        for (std::uint32_t queue = 0; queue < m_.queues.at(device); ++queue) {
+            m_.memory.trap_portal(portal_page(device, queue), {device, queue});
+        }
+    }
+    // Whoever looked the page up before is through with it first.
+    std::vector<std::uint64_t> before;
+    for (const auto& vcpu : m_.vcpus) {
+        before.push_back(vcpu->access());
+        vcpu->kick(ctx);
+    }
+    for (std::size_t i = 0; i < m_.vcpus.size(); ++i) {
+        while (before[i] != 0 && m_.vcpus[i]->access() == before[i]) {
+            ctx.spend(m_.params.migration_poll);
+        }
+    }
+    tell(ctx, MigrationPhase::PortalsUnmapped);
+}
+
+void Migration::drain(ExecContext& ctx) {
+    static_cast<void>(m_.shadow.drain(ctx));  // a device that does not answer told so itself
+    tell(ctx, MigrationPhase::Drained, m_.kept.all().size());
+}
+
+void Migration::stop(ExecContext& ctx) {
+    m_.control.stopped = true;
+    for (const auto& vcpu : m_.vcpus) {
+        vcpu->kick(ctx);
+    }
+    while (m_.alive && !std::all_of(m_.vcpus.begin(), m_.vcpus.end(),
+                                    [](const auto& vcpu) { return vcpu->at_rest(); })) {
+        ctx.spend(m_.params.migration_poll);
+    }
+    tell(ctx, MigrationPhase::Stopped);
+}
+
+MigrationState Migration::save() {
+    MigrationState state;
+    state.registers = m_.viommu.registers();
+    state.root_table = m_.shadow.root().value();
+    state.next_gpasid = m_.pool.next();
+    state.returned.assign(m_.pool.returned().begin(), m_.pool.returned().end());
+    for (const auto& [gpasid, id] : m_.pool.ids()) {
+        state.gpasids.push_back(gpasid);
+    }
+    if (!m_.probes.has(kQueueDropped)) {
+        state.submissions = m_.kept.all();
+    }
+    source_ids_ = m_.pool.ids();
+    return state;
+}
+
+Errno Migration::copy(ExecContext& ctx) {
+    const std::uint64_t batch = m_.params.migration_batch;
+    std::vector<std::uint8_t> bytes;
+    for (std::uint64_t first = 0; first < pages_.size() && m_.alive; first += batch) {
+        const std::uint64_t count = std::min<std::uint64_t>(batch, pages_.size() - first);
+        bytes.resize(count * kPageSize);
+        for (std::uint64_t i = 0; i < count; ++i) {
+            ctx.read_bytes(source_pages_.at(first + i).value(), &bytes[i * kPageSize], kPageSize);
+        }
+        const Errno error = on_destination(ctx, bytes.size(), [&](ExecContext& there) {
+            for (std::uint64_t i = 0; i < count; ++i) {
+                there.write_bytes(pages_.at(first + i).value(), &bytes[i * kPageSize], kPageSize);
+            }
+            return Errno::Ok;
+        });
+        if (error != Errno::Ok) {
+            return error;
+        }
+    }
+    tell(ctx, MigrationPhase::Copied, pages_.size());
+    return Errno::Ok;
+}
+
+void Migration::detach(ExecContext& ctx) {
+    if (m_.probes.has(kSpidsKept)) {
+        return;
+    }
+    const std::size_t bound = m_.shadow.bound();
+    m_.shadow.unbind_all(ctx);
+    for (const auto& [gpasid, id] : source_ids_) {
+        static_cast<void>(m_.host->free_ioasid(ctx, id));
+    }
+    tell(ctx, MigrationPhase::Unbound, bound);
+}
+
+// --- the whole way ------------------------------------------------------------------------------
+
+Errno Migration::run(ExecContext& ctx) {
+    Frame frame{ctx, "migrate"};
+    const VmSite from = m_.site;
+    source_pages_.clear();
+    for (const std::uint64_t page : from.vm_host->ram()) {
+        source_pages_.push_back(Hpa{page});
+    }
+    m_.control.armed = true;
+    const Errno prepared = prepare(ctx);
+    if (prepared != Errno::Ok) {
+        tell(ctx, MigrationPhase::Failed);
+        return m_.alive ? prepared : Errno::Ecanceled;
+    }
+    const Errno error = move(ctx);
+    if (!m_.alive) {
+        // Its queue goes with it; the host that it is on is released by whoever killed it.
+        m_.kept.clear();
+        end_on(ctx, m_.host == to_.vm_host ? from : to_);
+        tell(ctx, MigrationPhase::Cancelled);
+        return Errno::Ecanceled;
+    }
+    if (error == Errno::Ok && !m_.probes.has(kSpidsKept)) {
+        end_on(ctx, from);
+    }
+    return error;
+}
+
+Errno Migration::move(ExecContext& ctx) {
+    const VmSite from = m_.site;
+    if (!m_.probes.has(kPortalLeftMapped)) {
+        unmap_portals(ctx);
+    }
+    drain(ctx);
+    stop(ctx);
+    if (!m_.alive) {
+        return Errno::Ecanceled;
+    }
+    const std::vector<std::uint8_t> state = encode(save());
+    tell(ctx, MigrationPhase::Saved, state.size());
+    Errno error = copy(ctx);
+    if (!m_.alive) {
+        return Errno::Ecanceled;
+    }
+    detach(ctx);
+    if (error == Errno::Ok) {
+        error = on_destination(ctx, state.size(), [&](ExecContext& there) {
+            return take_over(there, to_, pages_, state);
+        });
+    }
+    if (error != Errno::Ok && m_.alive) {
+        tell(ctx, MigrationPhase::Failed);
+        on_destination(ctx, 0, [this](ExecContext& there) { return to_.vm_host->release(there); });
+        static_cast<void>(take_over(ctx, from, source_pages_, state));
+    }
+    return error;
+}
+
+// The VMM of that side ends: its files are closed, and its memory goes back.
+void Migration::end_on(ExecContext& ctx, const VmSite& site) {
+    if (site.host == to_.host) {
+        on_destination(ctx, 0, [&](ExecContext& there) { return site.vm_host->release(there); });
+    } else {
+        static_cast<void>(site.vm_host->release(ctx));
+    }
+}
+
+// --- the destination ----------------------------------------------------------------------------
+
+Errno Migration::take_over(ExecContext& ctx, const VmSite& site, const std::vector<Hpa>& pages,
+                           const std::vector<std::uint8_t>& bytes) {
+    const Result<MigrationState> state = decode(bytes);
+    if (!state) {
+        return state.error();
+    }
+    m_.recorder.emit(ctx.source(),
+                     trace::VmHosted{m_.recorder.name(m_.name), m_.recorder.name(site.host)});
+    m_.memory.set_ram(pages);
+    const Errno loaded = load(ctx, site, *state);
+    if (loaded != Errno::Ok) {
+        return loaded;
+    }
+    tell(ctx, MigrationPhase::Loaded, m_.pool.assigned());
+    const bool early = m_.probes.has(kEnabledBeforeBind);
+    if (early) {
+        resubmit(ctx);
+    }
+    m_.shadow.sync_all(ctx);
+    tell(ctx, MigrationPhase::Bound, m_.shadow.bound());
+    if (!early) {
+        resubmit(ctx);
+    }
+    if (m_.alive) {
+        resume(ctx);
+    }
+    return Errno::Ok;
+}
+
+Errno Migration::load(ExecContext& ctx, const VmSite& site, const MigrationState& state) {
+    m_.site = site;
+    m_.host = site.vm_host;
+    m_.shadow.move_to(*site.vm_host, site.devices);
+    m_.shadow.set_root(Gpa{state.root_table});
+    m_.viommu.move_to(*site.vm_host, site.pasid_min, site.pasid_max);
+    const Errno error = m_.viommu.restore(state.registers);
+    if (error != Errno::Ok) {
+        return error;
+    }
+    m_.pool.restore(state.next_gpasid, {state.returned.begin(), state.returned.end()});
+    m_.kept.restore(state.submissions);
+    for (const std::uint32_t gpasid : state.gpasids) {
+        std::uint32_t min = site.pasid_min;
+        std::uint32_t max = site.pasid_max;
+        if (m_.probes.has(kHostPasidCarried)) {
+            min = max = source_ids_.at(gpasid).value();
+        }
+        const auto id = site.vm_host->alloc_ioasid(ctx, min, max);
+        if (!id) {
+            return id.error();
+        }
+        m_.pool.back(gpasid, *id);
+    }
+    return Errno::Ok;
+}
+
+void Migration::resubmit(ExecContext& ctx) {
+    std::deque<KeptSubmission> queue = m_.kept.all();
+    m_.kept.clear();
+    if (m_.probes.has(kQueueTwice)) {
+        const std::deque<KeptSubmission> again = queue;
+        queue.insert(queue.end(), again.begin(), again.end());
+    }
+    for (const KeptSubmission& kept : queue) {
+        const std::string& device = m_.site.devices.at(kept.device);
+        Result<Ioasid> sent = Errno::Eagain;
+        const TimePs deadline = ctx.now() + m_.params.kill_timeout;
+        while (m_.alive && !sent && sent.error() == Errno::Eagain && ctx.now() < deadline) {
+            sent = m_.host->submit(ctx, device, kept.queue, Spid{kept.gpasid}, kept.descriptor);
+            if (!sent && sent.error() == Errno::Eagain) {
+                ctx.spend(m_.params.migration_poll);
+            }
+        }
+        m_.recorder.emit(
+            ctx.source(),
+            trace::VdevSubmissionResumed{
+                m_.recorder.name(m_.name), m_.recorder.name(device), kept.queue, kept.number,
+                Pasid{kept.gpasid}, Pasid{sent ? (*sent).value() : kInvalidIoasid}, sent.error()});
+    }
+    tell(ctx, MigrationPhase::Resubmitted, queue.size());
+}
+
+void Migration::resume(ExecContext& ctx) {
+    map_portals(m_);
+    for (const auto& vcpu : m_.vcpus) {
+        vcpu->move_to(m_.site.host);
+    }
+    m_.control.stopped = false;
+    tell(ctx, MigrationPhase::Resumed);
+    ctx.wake_all(m_.control.resumed);
+}
+
+}  // namespace ioasim::vm
