@@ -13,7 +13,7 @@
 #include "core/base/exec_context.hpp"
 #include "core/base/result.hpp"
 #include "core/base/types.hpp"
-#include "models/linux/virtual_device_state.hpp"
+#include "models/linux/virtual_device_state_if.hpp"
 
 namespace ioasim::os {
 

@@ -88,6 +88,8 @@ struct Platform::Impl {
     void enable_defects();
     void build_host();
     void build_guest(const VmConfig& config);
+    os::DeviceSetup virtual_function(const Guest& guest, os::IommuDriver& viommu,
+                                     const MdevConfig& mdev) const;
     void build_bare_world();
     void build_programs();
     void spawn_software();
@@ -239,8 +241,12 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     machine.gpasid_max = vm.gpasids.max;
     machine.pasid_min = vm.pasids.min;
     machine.pasid_max = vm.pasids.max;
+    for (const MdevConfig& mdev : vm.mdevs) {
+        setup.mdevs.push_back({mdev.name, mdev.device, mdev.workqueue});
+        machine.devices.push_back({mdev.name, 1, true});
+    }
     for (const DeviceConfig& device : config.devices) {
-        if (device.kind != DeviceKind::Dsa) {
+        if (device.kind != DeviceKind::Dsa || !vm.mdevs.empty()) {
             continue;
         }
         setup.devices.push_back(device.name);
@@ -269,8 +275,11 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     guest.machine->on_death([kernel = guest.kernel.get()] { kernel->power_off(); });
     os::IommuDriver& viommu =
         guest.kernel->add_iommu(vm.name + "/viommu", guest.machine->viommu_base());
+    for (const MdevConfig& mdev : vm.mdevs) {
+        guest.kernel->add_device(virtual_function(guest, viommu, mdev));
+    }
     for (const DeviceConfig& device : config.devices) {
-        if (device.kind != DeviceKind::Dsa) {
+        if (device.kind != DeviceKind::Dsa || !vm.mdevs.empty()) {
             continue;
         }
         const vm::GuestDevice seen = guest.machine->guest_device(device.name);
@@ -284,6 +293,28 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
         }
         guest.kernel->add_device(std::move(assigned));
     }
+}
+
+os::DeviceSetup Platform::Impl::virtual_function(const Guest& guest, os::IommuDriver& viommu,
+                                                 const MdevConfig& mdev) const {
+    const auto parent =
+        std::find_if(config.devices.begin(), config.devices.end(),
+                     [&mdev](const DeviceConfig& d) { return d.name == mdev.device; });
+    const auto queue =
+        std::find_if(parent->workqueues.begin(), parent->workqueues.end(),
+                     [&mdev](const WorkqueueConfig& wq) { return wq.name == mdev.workqueue; });
+    const vm::GuestDevice seen = guest.machine->guest_device(mdev.name);
+    os::DeviceSetup setup;
+    setup.name = mdev.name;
+    setup.iommu = &viommu;
+    setup.rid = seen.rid;
+    setup.engines = parent->engines;
+    setup.registers = seen.registers.value();
+    setup.portals = seen.portals.value();
+    setup.configuration = seen.configuration.value();
+    setup.queues.push_back(
+        {queue->name, queue->shared, queue->size, queue->threshold, queue->priority});
+    return setup;
 }
 
 // What bare programs and the bench around them know of the hardware.
