@@ -167,6 +167,12 @@ const std::vector<Explanation>& explanations() {
          "Its completion comes while memory is copied, or later: the copy may lack the record, and "
          "the program waits for ever.",
          "A portal that stays mapped, or is unmapped without waiting for vCPUs inside of ENQCMD."},
+        {"order.submit_after_quiet",
+         "A descriptor reached a dedicated workqueue that the host had taken from a VM.",
+         "The next owner enables the workqueue: what a vCPU wrote before then works for a "
+         "stranger.",
+         "The portal stayed mapped, vCPUs kept its translation, or nobody waited for posted "
+         "writes."},
         {"order.submit_after_unbind",
          "A vCPU sent an ID to a device after KVM had finished UNBIND for it.",
          "The device drains what is there, then more arrives: the drain proved nothing.",

@@ -11,6 +11,7 @@
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "core/trace/sva_events.hpp"
+#include "core/trace/vdev_events.hpp"
 #include "core/trace/vfio_events.hpp"
 #include "core/trace/vtd_events.hpp"
 
@@ -53,7 +54,7 @@ const std::vector<const EventInfo*>& catalogue() {
         VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse,
         DriverBound, VfioAttach, VfioDetach, VfioMap, VfioUnmap, VfioRelease, PcieAddressLimit,
         RunHostUnit, RunHostFunction, VmHosted, VdevSubmissionQueued, VdevSubmissionResumed,
-        VmMigration>();
+        VmMigration, VdevState, VdevCommand, VdevQueue, VdevPortal, VdevQuiet, VdevTrapped>();
     return all;
 }
 

@@ -68,15 +68,16 @@ enum class MigrationPhase : std::uint8_t {
     Copied,
     Loaded,
     Bound,
+    QueueOff,
     Resubmitted,
     Resumed,
     Failed,
     Cancelled,
 };
 inline constexpr const char* kMigrationPhaseLabels[] = {
-    "precopied", "portals_unmapped", "drained",  "stopped", "saved",
-    "unbound",   "copied",           "loaded",   "bound",   "resubmitted",
-    "resumed",   "failed",           "cancelled"};
+    "precopied",   "portals_unmapped", "drained", "stopped",  "saved",
+    "unbound",     "copied",           "loaded",  "bound",    "queue_off",
+    "resubmitted", "resumed",          "failed",  "cancelled"};
 constexpr Labels labels_of(MigrationPhase) {
     return {kMigrationPhaseLabels, std::size(kMigrationPhaseLabels)};
 }

@@ -47,6 +47,7 @@ struct KernelParams {
     std::uint64_t dma_entry_limit;
     std::uint64_t memlock_pages;
     bool unsafe_interrupts = true;
+    bool ioasid_closed_first = false;
     // KVM
     bool register_first = true;
     TimePs kick_send;

@@ -11,6 +11,7 @@
 #include "models/linux/kvm.hpp"
 #include "models/linux/kvm_vfio.hpp"
 #include "models/linux/vdcm.hpp"
+#include "models/linux/virtual_device.hpp"
 
 namespace ioasim::os {
 
@@ -34,6 +35,8 @@ public:
     Result<Ioasid> submit(ExecContext& ctx, const std::string& device, std::uint32_t queue,
                           Spid gpasid, const cpu::Descriptor64& descriptor) override;
     Result<Hpa> portal(const std::string& device, std::uint32_t queue) override;
+    VirtualDevice* virtual_device(const std::string& device) override;
+    std::uint64_t mm() const override { return token_; }
     void add_vcpu(VcpuControl& vcpu) override {
         kvm_.add_vcpu(vcpu);
         coherency_.add_vcpu(vcpu);
@@ -53,7 +56,9 @@ public:
 
 private:
     Device* assigned(const std::string& device);
+    std::vector<NotifierBlock*> blocks_of(const std::string& device);
     Errno register_notifiers(ExecContext& ctx);
+    void close_devices(ExecContext& ctx);
     // A second-stage table of `level` over pages_[first, first + count); returns its address.
     Result<std::uint64_t> build_second_stage(ExecContext& ctx, unsigned level, std::uint64_t first,
                                              std::uint64_t count);
@@ -67,8 +72,9 @@ private:
     KvmCoherency coherency_;
     KvmVfio kvm_vfio_;
     std::vector<std::unique_ptr<Vdcm>> vdcms_;
+    std::vector<std::unique_ptr<VirtualDevice>> virtual_devices_;
     std::vector<NotifierBlock*> registered_;
-    std::set<const Device*> removed_;
+    std::set<std::string> removed_;
     IoasidSet* set_ = nullptr;
     SecondStage stage2_;
     std::vector<std::uint64_t> pages_;

@@ -19,6 +19,7 @@ class IoasidSet;
 namespace ioasim::os {
 
 class KvmVfio;
+class VirtualDeviceIf;
 
 // A vCPU as KVM sees it.
 class VcpuControl {
@@ -79,6 +80,11 @@ public:
     // Host physical address of the portal page that the VM may use; -ENODEV for an unknown queue,
     // -EPERM while KVM's PASID translation is off.
     virtual Result<Hpa> portal(const std::string& device, std::uint32_t queue) = 0;
+
+    // A mediated device of the VM, or null.
+    virtual VirtualDeviceIf* virtual_device(const std::string& device) = 0;
+    // The VMM's address space, which its vCPU threads have.
+    virtual std::uint64_t mm() const = 0;
 
     // --- KVM ------------------------------------------------------------------------------------
     virtual void add_vcpu(VcpuControl& vcpu) = 0;

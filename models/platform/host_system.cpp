@@ -1,5 +1,6 @@
 #include "models/platform/host_system.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/trace/migration_events.hpp"
@@ -85,6 +86,20 @@ HostSystem make_host(const HostParts& parts, const PlatformConfig& config, std::
         }
     }
     return host;
+}
+
+os::MdevSetup alike(const MdevConfig& mdev, const HostSystem& home, const HostSystem& host) {
+    const auto parent =
+        std::find_if(home.accelerators.begin(), home.accelerators.end(),
+                     [&mdev](const DeviceConfig* device) { return device->name == mdev.device; });
+    const std::vector<WorkqueueConfig>& queues = (*parent)->workqueues;
+    const auto queue =
+        std::find_if(queues.begin(), queues.end(),
+                     [&mdev](const WorkqueueConfig& wq) { return wq.name == mdev.workqueue; });
+    const DeviceConfig& there =
+        *host.accelerators.at(static_cast<std::size_t>(parent - home.accelerators.begin()));
+    return {mdev.name, there.name,
+            there.workqueues.at(static_cast<std::size_t>(queue - queues.begin())).name};
 }
 
 void tell_hosts(trace::Recorder& recorder, const PlatformConfig& config) {

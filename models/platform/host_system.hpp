@@ -34,6 +34,9 @@ struct HostParts {
 };
 // `index`: its position among the names; memory is shared out in equal parts.
 HostSystem make_host(const HostParts& parts, const PlatformConfig& config, std::size_t index);
+// The virtual device of another host: the queue at the same place of the accelerator at the same
+// place.
+os::MdevSetup alike(const MdevConfig& mdev, const HostSystem& home, const HostSystem& host);
 // Where there are several: tells listeners what belongs to whom.
 void tell_hosts(trace::Recorder& recorder, const PlatformConfig& config);
 

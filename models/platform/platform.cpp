@@ -87,6 +87,8 @@ struct Platform::Impl {
     os::Kernel& host() { return *hosts.front().kernel; }
     void build_guest(const VmConfig& config);
     void add_targets(const VmConfig& vm, vm::VirtualMachine& machine);
+    os::DeviceSetup virtual_function(const Guest& guest, os::IommuDriver& viommu,
+                                     const MdevConfig& mdev) const;
     void build_bare_world();
     void build_programs();
     void spawn_software();
@@ -216,7 +218,14 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     machine.pasid_max = vm.pasids.max;
     machine.host = vm.host;
     HostSystem& home = host_named(vm.host);
+    for (const MdevConfig& mdev : vm.mdevs) {
+        setup.mdevs.push_back({mdev.name, mdev.device, mdev.workqueue});
+        machine.devices.push_back({mdev.name, 1, true});
+    }
     for (const DeviceConfig* device : home.accelerators) {
+        if (!vm.mdevs.empty()) {
+            break;
+        }
         setup.devices.push_back(device->name);
         machine.devices.push_back(
             {device->name, static_cast<std::uint32_t>(device->workqueues.size())});
@@ -246,7 +255,13 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     guest.machine->on_death([kernel = guest.kernel.get()] { kernel->power_off(); });
     os::IommuDriver& viommu =
         guest.kernel->add_iommu(vm.name + "/viommu", guest.machine->viommu_base());
+    for (const MdevConfig& mdev : vm.mdevs) {
+        guest.kernel->add_device(virtual_function(guest, viommu, mdev));
+    }
     for (const DeviceConfig* device : home.accelerators) {
+        if (!vm.mdevs.empty()) {
+            break;
+        }
         const vm::GuestDevice seen = guest.machine->guest_device(device->name);
         os::DeviceSetup assigned;
         assigned.name = device->name;
@@ -264,6 +279,7 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
 // accelerators, in the order of listing.
 void Platform::Impl::add_targets(const VmConfig& vm, vm::VirtualMachine& machine) {
     const SourceId source = sim.recorder().source("platform");
+    const HostSystem& home = host_named(vm.host);
     sim.recorder().emit(
         source, trace::VmHosted{sim.recorder().name(vm.name), sim.recorder().name(vm.host)});
     for (HostSystem& host : hosts) {
@@ -271,12 +287,42 @@ void Platform::Impl::add_targets(const VmConfig& vm, vm::VirtualMachine& machine
             continue;
         }
         os::VmSetup setup{vm.name, vm.quota, {}};
-        for (const DeviceConfig* device : host.accelerators) {
-            setup.devices.push_back(device->name);
+        std::vector<std::string> devices;
+        for (const MdevConfig& mdev : vm.mdevs) {
+            setup.mdevs.push_back(alike(mdev, home, host));
+            devices.push_back(mdev.name);
         }
-        machine.add_target({host.name, &host.kernel->create_vm(setup), setup.devices, vm.pasids.min,
-                            vm.pasids.max});
+        for (const DeviceConfig* device : host.accelerators) {
+            if (vm.mdevs.empty()) {
+                setup.devices.push_back(device->name);
+                devices.push_back(device->name);
+            }
+        }
+        machine.add_target(
+            {host.name, &host.kernel->create_vm(setup), devices, vm.pasids.min, vm.pasids.max});
     }
+}
+
+os::DeviceSetup Platform::Impl::virtual_function(const Guest& guest, os::IommuDriver& viommu,
+                                                 const MdevConfig& mdev) const {
+    const auto parent =
+        std::find_if(config.devices.begin(), config.devices.end(),
+                     [&mdev](const DeviceConfig& d) { return d.name == mdev.device; });
+    const auto queue =
+        std::find_if(parent->workqueues.begin(), parent->workqueues.end(),
+                     [&mdev](const WorkqueueConfig& wq) { return wq.name == mdev.workqueue; });
+    const vm::GuestDevice seen = guest.machine->guest_device(mdev.name);
+    os::DeviceSetup setup;
+    setup.name = mdev.name;
+    setup.iommu = &viommu;
+    setup.rid = seen.rid;
+    setup.engines = parent->engines;
+    setup.registers = seen.registers.value();
+    setup.portals = seen.portals.value();
+    setup.configuration = seen.configuration.value();
+    setup.queues.push_back(
+        {queue->name, queue->shared, queue->size, queue->threshold, queue->priority});
+    return setup;
 }
 
 // What bare programs and the bench around them know of the hardware.

@@ -9,24 +9,31 @@ namespace ioasim::vm {
 void GuestMemory::clear() {
     pages_.clear();
     portals_.clear();
-    traps_.clear();
+    kept_.clear();
 }
 
 GpaTarget GuestMemory::find(Gpa address) const {
     const std::uint64_t page = address.value() / kPageSize;
     if (page < pages_.size()) {
-        return {GpaKind::Ram, pages_[page] + address.page_offset(), {}};
+        return {GpaKind::Ram, pages_[page] + address.page_offset()};
     }
     if (address.page() == kVirtualIommuBase) {
-        return {GpaKind::VirtualIommu, Hpa{}, {}};
+        return {GpaKind::VirtualIommu, Hpa{}};
     }
     const auto portal = portals_.find(address.page().value());
     if (portal != portals_.end()) {
-        return {GpaKind::Portal, portal->second + address.page_offset(), {}};
+        return {GpaKind::Portal, portal->second.target + address.page_offset(), 0, 0,
+                portal->second.revocable};
     }
-    const auto trap = traps_.find(address.page().value());
-    if (trap != traps_.end()) {
-        return {GpaKind::TrappedPortal, Hpa{}, trap->second};
+    const auto kept = kept_.find(address.page().value());
+    if (kept != kept_.end()) {
+        return {GpaKind::KeptPortal, Hpa{}, kept->second.device, kept->second.queue};
+    }
+    for (const TrappedRange& range : trapped_) {
+        const std::uint64_t offset = address.value() - range.base.value();
+        if (address.value() >= range.base.value() && offset < range.bytes) {
+            return {range.kind, Hpa{}, range.device, offset};
+        }
     }
     return {};
 }

@@ -86,46 +86,129 @@ void GuestPort::write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in, 
     }
 }
 
+namespace {
+
+bool traps(const GpaTarget& target) {
+    return target.kind == GpaKind::VirtualIommu || target.kind == GpaKind::Registers ||
+           target.kind == GpaKind::Configuration;
+}
+
+}  // namespace
+
+std::uint64_t GuestPort::trapped_read(const GpaTarget& target, std::uint64_t pa, unsigned size) {
+    if (target.kind == GpaKind::VirtualIommu) {
+        return machine_.viommu.read(static_cast<std::uint32_t>(pa % kPageSize), size);
+    }
+    const os::VirtualDeviceIf& device = *machine_.virtual_devices.at(target.device);
+    return target.kind == GpaKind::Registers
+               ? device.read_register(target.offset, size)
+               : device.read_config(static_cast<std::uint32_t>(target.offset), size);
+}
+
+void GuestPort::trapped_write(ExecContext& host, const GpaTarget& target, std::uint64_t pa,
+                              std::uint64_t value, unsigned size) {
+    if (target.kind == GpaKind::VirtualIommu) {
+        machine_.viommu.write(host, static_cast<std::uint32_t>(pa % kPageSize), value, size);
+        return;
+    }
+    os::VirtualDeviceIf& device = *machine_.virtual_devices.at(target.device);
+    if (target.kind == GpaKind::Registers) {
+        device.write_register(host, os::CallingTask{machine_.host->mm()}, target.offset, value,
+                              size);
+    } else {
+        device.write_config(host, static_cast<std::uint32_t>(target.offset), value, size);
+    }
+}
+
 std::uint64_t GuestPort::mmio_read(ExecContext& ctx, std::uint64_t pa, unsigned size) {
     std::uint64_t value = ~std::uint64_t{0} >> (64 - 8 * size);
-    if (machine_.memory.find(Gpa{pa}).kind != GpaKind::VirtualIommu) {
+    const GpaTarget target = machine_.memory.find(Gpa{pa});
+    if (!traps(target)) {
         machine_.violation(ctx);
         return value;
     }
     machine_.vcpu_of(ctx).exit_to_host(ctx, "mmio", machine_.params.user_exit, [&](ExecContext&) {
         if (machine_.alive) {
-            value = machine_.viommu.read(static_cast<std::uint32_t>(pa % kPageSize), size);
+            value = trapped_read(target, pa, size);
         }
     });
     return value;
 }
 
 void GuestPort::mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t value, unsigned size) {
-    if (machine_.memory.find(Gpa{pa}).kind != GpaKind::VirtualIommu) {
+    const GpaTarget target = machine_.memory.find(Gpa{pa});
+    if (!traps(target)) {
         machine_.violation(ctx);
         return;
     }
-    machine_.vcpu_of(ctx).exit_to_host(
-        ctx, "mmio", machine_.params.user_exit, [&](ExecContext& host) {
-            if (machine_.alive) {
-                machine_.viommu.write(host, static_cast<std::uint32_t>(pa % kPageSize), value,
-                                      size);
-            }
-        });
+    machine_.vcpu_of(ctx).exit_to_host(ctx, "mmio", machine_.params.user_exit,
+                                       [&](ExecContext& host) {
+                                           if (machine_.alive) {
+                                               trapped_write(host, target, pa, value, size);
+                                           }
+                                       });
 }
 
 // --- instructions -------------------------------------------------------------------------------
+
+GpaTarget GuestInstructions::portal_target(ExecContext& ctx, Gpa address) {
+    Vcpu& vcpu = machine_.vcpu_of(ctx);
+    if (const auto cached = vcpu.cached_portal(address)) {
+        return {GpaKind::Portal, *cached, 0, 0, true};
+    }
+    GpaTarget target = machine_.memory.find(address);
+    if (target.kind == GpaKind::TrappedPortal) {
+        const auto portal = dsa::decode_portal(target.offset / 64 * 64);
+        vcpu.exit_to_host(ctx, "ept_violation", machine_.params.kernel_exit,
+                          [&](ExecContext& host) {
+                              if (machine_.alive) {
+                                  machine_.virtual_devices.at(target.device)
+                                      ->portal_fault(host, portal->wq, portal->portal);
+                              }
+                          });
+        target = machine_.memory.find(address);
+    }
+    if (target.kind == GpaKind::Portal && target.revocable) {
+        vcpu.cache_portal(address, target.hpa);
+    }
+    return target;
+}
+
+bool GuestInstructions::trapped_submission(ExecContext& ctx, const GpaTarget& target,
+                                           std::uint32_t gpasid,
+                                           const cpu::Descriptor64& descriptor) {
+    const auto portal = dsa::decode_portal(target.offset);
+    if (!portal) {
+        return false;
+    }
+    bool taken = false;
+    machine_.vcpu_of(ctx).exit_to_host(
+        ctx, "mmio", machine_.params.user_exit, [&](ExecContext& host) {
+            if (machine_.alive) {
+                os::VirtualDeviceIf& device = *machine_.virtual_devices.at(target.device);
+                taken =
+                    device.trapped_submission(host, {portal->wq, gpasid, descriptor}) == Errno::Ok;
+            }
+        });
+    return taken;
+}
 
 cpu::EnqResult GuestInstructions::enqueue(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
                                           std::uint32_t gpasid, const cpu::Descriptor64& descriptor,
                                           const Execute& execute) {
     cpu::EnqResult result{cpu::EnqOutcome::Retry, Pasid{}};
-    GpaTarget target = machine_.memory.find(Gpa{portal.value()});
-    while (target.kind == GpaKind::TrappedPortal) {
-        if (trapped(ctx, Gpa{portal.value()}, gpasid, descriptor, result)) {
+    GpaTarget target = portal_target(ctx, Gpa{portal.value()});
+    while (target.kind == GpaKind::KeptPortal) {
+        if (kept(ctx, Gpa{portal.value()}, gpasid, descriptor, result)) {
             return result;
         }
-        target = machine_.memory.find(Gpa{portal.value()});
+        target = portal_target(ctx, Gpa{portal.value()});
+    }
+    if (target.kind == GpaKind::TrappedPortal) {
+        result.outcome = trapped_submission(ctx, target, gpasid, descriptor)
+                             ? cpu::EnqOutcome::Accepted
+                             : cpu::EnqOutcome::Retry;
+        return result;
     }
     if (target.kind != GpaKind::Portal) {
         machine_.violation(ctx);
@@ -154,14 +237,14 @@ cpu::EnqResult GuestInstructions::enqueue(ExecContext& ctx, const cpu::CpuState&
     return result;
 }
 
-bool GuestInstructions::trapped(ExecContext& ctx, Gpa portal, std::uint32_t gpasid,
-                                const cpu::Descriptor64& descriptor, cpu::EnqResult& result) {
+bool GuestInstructions::kept(ExecContext& ctx, Gpa portal, std::uint32_t gpasid,
+                             const cpu::Descriptor64& descriptor, cpu::EnqResult& result) {
     bool done = true;
     result = {cpu::EnqOutcome::GeneralProtection, Pasid{}};
     machine_.vcpu_of(ctx).exit_to_host(
         ctx, "portal_trap", machine_.params.user_exit, [&](ExecContext& host) {
             const GpaTarget now = machine_.memory.find(portal);
-            if (!machine_.alive || now.kind != GpaKind::TrappedPortal) {
+            if (!machine_.alive || now.kind != GpaKind::KeptPortal) {
                 done = !machine_.alive;
                 return;
             }
@@ -176,7 +259,8 @@ bool GuestInstructions::trapped(ExecContext& ctx, Gpa portal, std::uint32_t gpas
                 return;
             }
             const KeptSubmission& kept =
-                machine_.kept.add({0, now.trapped.device, now.trapped.queue, gpasid, descriptor});
+                machine_.kept.add({0, static_cast<std::uint32_t>(now.device),
+                                   static_cast<std::uint32_t>(now.offset), gpasid, descriptor});
             machine_.recorder.emit(host.source(),
                                    trace::VdevSubmissionQueued{
                                        machine_.recorder.name(machine_.host->name()),
@@ -207,7 +291,11 @@ cpu::EnqResult GuestInstructions::enqcmds(ExecContext& ctx, const cpu::CpuState&
 
 bool GuestInstructions::movdir64b(ExecContext& ctx, Hpa destination,
                                   const cpu::Descriptor64& data) {
-    const GpaTarget target = machine_.memory.find(Gpa{destination.value()});
+    const GpaTarget target = portal_target(ctx, Gpa{destination.value()});
+    if (target.kind == GpaKind::TrappedPortal) {
+        static_cast<void>(trapped_submission(ctx, target, 0, data));
+        return true;
+    }
     if (target.kind != GpaKind::Portal && target.kind != GpaKind::Ram) {
         machine_.violation(ctx);
         return true;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <iterator>
 #include <utility>
 
 #include "models/dsa/dsa_layout.hpp"
@@ -91,8 +92,11 @@ Errno Migration::prepare(ExecContext& ctx) {
 void Migration::unmap_portals(ExecContext& ctx) {
     for (std::uint32_t device = 0; device < m_.devices.size(); ++device) {
         for (std::uint32_t queue = 0; queue < m_.queues.at(device); ++queue) {
-            m_.memory.trap_portal(portal_page(device, queue), {device, queue});
+            m_.memory.keep_portal(portal_page(device, queue), {device, queue});
         }
+    }
+    for (os::VirtualDeviceIf* device : virtual_devices()) {
+        static_cast<void>(device->pause(ctx));
     }
     // Whoever looked the page up before is through with it first.
     std::vector<std::uint64_t> before;
@@ -108,8 +112,18 @@ void Migration::unmap_portals(ExecContext& ctx) {
     tell(ctx, MigrationPhase::PortalsUnmapped);
 }
 
+std::vector<os::VirtualDeviceIf*> Migration::virtual_devices() const {
+    std::vector<os::VirtualDeviceIf*> devices;
+    std::copy_if(m_.virtual_devices.begin(), m_.virtual_devices.end(), std::back_inserter(devices),
+                 [](const os::VirtualDeviceIf* device) { return device != nullptr; });
+    return devices;
+}
+
 void Migration::drain(ExecContext& ctx) {
     static_cast<void>(m_.shadow.drain(ctx));  // a device that does not answer told so itself
+    for (os::VirtualDeviceIf* device : virtual_devices()) {
+        static_cast<void>(device->drain(ctx));
+    }
     tell(ctx, MigrationPhase::Drained, m_.kept.all().size());
 }
 
@@ -136,6 +150,12 @@ MigrationState Migration::save() {
     }
     if (!m_.probes.has(kQueueDropped)) {
         state.submissions = m_.kept.all();
+    }
+    for (const os::VirtualDeviceIf* device : virtual_devices()) {
+        state.devices.push_back(device->state());
+        if (m_.probes.has(kQueueDropped)) {
+            state.devices.back().trapped.clear();
+        }
     }
     source_ids_ = m_.pool.ids();
     return state;
@@ -262,12 +282,12 @@ Errno Migration::take_over(ExecContext& ctx, const VmSite& site, const std::vect
     tell(ctx, MigrationPhase::Loaded, m_.pool.assigned());
     const bool early = m_.probes.has(kEnabledBeforeBind);
     if (early) {
-        resubmit(ctx);
+        enable(ctx);
     }
     m_.shadow.sync_all(ctx);
     tell(ctx, MigrationPhase::Bound, m_.shadow.bound());
     if (!early) {
-        resubmit(ctx);
+        enable(ctx);
     }
     if (m_.alive) {
         resume(ctx);
@@ -287,6 +307,17 @@ Errno Migration::load(ExecContext& ctx, const VmSite& site, const MigrationState
     }
     m_.pool.restore(state.next_gpasid, {state.returned.begin(), state.returned.end()});
     m_.kept.restore(state.submissions);
+    m_.serve_devices();
+    std::size_t next = 0;
+    for (os::VirtualDeviceIf* device : virtual_devices()) {
+        const Errno restored = next < state.devices.size()
+                                   ? restore(ctx, *device, state.devices[next])
+                                   : Errno::Einval;
+        ++next;
+        if (restored != Errno::Ok) {
+            return restored;
+        }
+    }
     for (const std::uint32_t gpasid : state.gpasids) {
         std::uint32_t min = site.pasid_min;
         std::uint32_t max = site.pasid_max;
@@ -300,6 +331,23 @@ Errno Migration::load(ExecContext& ctx, const VmSite& site, const MigrationState
         m_.pool.back(gpasid, *id);
     }
     return Errno::Ok;
+}
+
+// The source's own devices are taken back as they were: what UNBIND took away is off.
+Errno Migration::restore(ExecContext& ctx, os::VirtualDeviceIf& device,
+                         const os::VirtualDeviceState& state) {
+    static_cast<void>(device.reset(ctx));
+    return device.restore(ctx, state);
+}
+
+void Migration::enable(ExecContext& ctx) {
+    for (os::VirtualDeviceIf* device : virtual_devices()) {
+        const Errno error = device->resume(ctx, os::CallingTask{m_.host->mm()});
+        if (error != Errno::Ok) {
+            tell(ctx, MigrationPhase::QueueOff, static_cast<std::uint64_t>(error));
+        }
+    }
+    resubmit(ctx);
 }
 
 void Migration::resubmit(ExecContext& ctx) {

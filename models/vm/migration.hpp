@@ -23,6 +23,7 @@
 #include "core/trace/migration_events.hpp"
 #include "core/trace/recorder.hpp"
 #include "models/linux/scheduler_if.hpp"
+#include "models/linux/virtual_device_if.hpp"
 #include "models/vm/gpasid_pool.hpp"
 #include "models/vm/guest_memory.hpp"
 #include "models/vm/kept_submissions.hpp"
@@ -53,6 +54,10 @@ struct MovableMachine {
     KeptSubmissions& kept;
     RunControl& control;
     std::vector<std::unique_ptr<Vcpu>>& vcpus;
+    // By number of the device; null: a whole function.
+    const std::vector<os::VirtualDeviceIf*>& virtual_devices;
+    // Virtual devices are those of the host that serves the machine, with the guest's windows.
+    std::function<void()> serve_devices;
     VmSite& site;       // where it is
     os::VmHost*& host;  // the same
     const bool& alive;
@@ -86,7 +91,12 @@ private:
     Errno take_over(ExecContext& ctx, const VmSite& site, const std::vector<Hpa>& pages,
                     const std::vector<std::uint8_t>& state);
     Errno load(ExecContext& ctx, const VmSite& site, const MigrationState& state);
+    // Devices go on: their own queues under the new host PASIDs, then what was kept.
+    void enable(ExecContext& ctx);
+    static Errno restore(ExecContext& ctx, os::VirtualDeviceIf& device,
+                         const os::VirtualDeviceState& state);
     void resubmit(ExecContext& ctx);
+    std::vector<os::VirtualDeviceIf*> virtual_devices() const;
     void resume(ExecContext& ctx);
     void end_on(ExecContext& ctx, const VmSite& site);
 

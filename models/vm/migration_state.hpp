@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/result.hpp"
+#include "models/linux/virtual_device_state_if.hpp"
 #include "models/vm/kept_submissions.hpp"
 
 namespace ioasim::vm {
@@ -19,6 +20,8 @@ struct MigrationState {
     std::vector<std::uint32_t> returned;     // free again, ascending
     std::vector<std::uint32_t> gpasids;      // handed out, ascending
     std::deque<KeptSubmission> submissions;  // oldest first
+    // Of virtual devices, in the order of assignment.
+    std::vector<os::VirtualDeviceState> devices{};
 };
 
 // Little endian, every list behind its length.

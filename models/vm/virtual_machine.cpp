@@ -5,6 +5,8 @@
 
 #include "core/trace/software_events.hpp"
 #include "models/dsa/dsa_layout.hpp"
+#include "models/linux/virtual_device_if.hpp"
+#include "models/pcie/config_layout.hpp"
 #include "models/vm/gpasid_pool.hpp"
 #include "models/vm/guest_port.hpp"
 #include "models/vm/migration.hpp"
@@ -32,7 +34,7 @@ std::vector<std::string> names_of(const VmConfig& config) {
 std::vector<std::uint32_t> queues_of(const VmConfig& config) {
     std::vector<std::uint32_t> queues;
     for (const AssignedDevice& device : config.devices) {
-        queues.push_back(device.queues);
+        queues.push_back(device.mediated ? 0 : device.queues);  // those that are mapped for good
     }
     return queues;
 }
@@ -43,6 +45,13 @@ VmSite first_site(const VmConfig& config, os::VmHost& host) {
             config.pasid_max};
 }
 
+Gpa register_base(std::size_t index) {
+    return kDeviceRegisterBase + index * dsa::kBar0Bytes;
+}
+Gpa configuration_base(std::size_t index) {
+    return kConfigurationBase + pcie::ecam_offset(guest_rid(index), 0);
+}
+
 std::vector<VirtualFunction> functions_of(const VmSite& site) {
     std::vector<VirtualFunction> functions;
     for (std::size_t i = 0; i < site.devices.size(); ++i) {
@@ -51,13 +60,60 @@ std::vector<VirtualFunction> functions_of(const VmSite& site) {
     return functions;
 }
 
+// Where the pages of a virtual device's queue lie in its guest.
+class GuestPortalWindow final : public os::PortalWindow {
+public:
+    GuestPortalWindow(GuestMemory& memory, Gpa base) : memory_(memory), base_(base) {}
+    void map(std::uint32_t queue, dsa::Portal page, Hpa target) override {
+        memory_.map_portal(base_ + dsa::portal_offset(queue, page), target, true);
+    }
+    void unmap(std::uint32_t queue) override {
+        for (const dsa::Portal page : {dsa::Portal::UnlimitedMsix, dsa::Portal::LimitedMsix,
+                                       dsa::Portal::UnlimitedIms, dsa::Portal::LimitedIms}) {
+            memory_.unmap_portal(base_ + dsa::portal_offset(queue, page));
+        }
+    }
+
+private:
+    GuestMemory& memory_;
+    Gpa base_;
+};
+
 }  // namespace
 
 struct VirtualMachine::Impl {
+    // The host's objects for the virtual devices, with the guest's windows to their portals.
+    void serve_devices() {
+        for (std::size_t i = 0; i < virtual_devices.size(); ++i) {
+            virtual_devices[i] = windows[i] == nullptr ? nullptr : host->virtual_device(devices[i]);
+            if (virtual_devices[i] != nullptr) {
+                virtual_devices[i]->set_window(*windows[i]);
+            }
+        }
+    }
+
     MovableMachine movable(std::uint64_t memory_bytes) {
-        return {name,           memory_bytes,   devices, queues, params, deps.recorder, deps.probes,
-                deps.scheduler, deps.host_port, memory,  pool,   shadow, viommu,        kept,
-                control,        vcpus,          site,    host,   alive};
+        return {name,
+                memory_bytes,
+                devices,
+                queues,
+                params,
+                deps.recorder,
+                deps.probes,
+                deps.scheduler,
+                deps.host_port,
+                memory,
+                pool,
+                shadow,
+                viommu,
+                kept,
+                control,
+                vcpus,
+                virtual_devices,
+                [this] { serve_devices(); },
+                site,
+                host,
+                alive};
     }
 
     Impl(const VmDeps& dependencies, const VmConfig& config, const VmParams& parameters)
@@ -74,7 +130,10 @@ struct VirtualMachine::Impl {
           shadow(deps.host, memory, pool, functions_of(site)),
           viommu({config.name, config.pasid_min, config.pasid_max}, deps.host, memory, pool, shadow,
                  deps.recorder),
-          machine{memory, viommu, host, params, vcpus, alive, kept, deps.recorder, devices},
+          virtual_devices(config.devices.size()),
+          windows(config.devices.size()),
+          machine{memory, viommu, host,          params,  vcpus,
+                  alive,  kept,   deps.recorder, devices, virtual_devices},
           port(machine, deps.host_port),
           instructions(machine, deps.instructions),
           gate(machine, port, control),
@@ -110,7 +169,11 @@ struct VirtualMachine::Impl {
     RunControl control;
     PasidShadow shadow;
     Viommu viommu;
+    void trap_device(const AssignedDevice& device, std::size_t index);
+
     std::vector<std::unique_ptr<Vcpu>> vcpus;
+    std::vector<os::VirtualDeviceIf*> virtual_devices;
+    std::vector<std::unique_ptr<GuestPortalWindow>> windows;
     GuestMachine machine;
     GuestPort port;
     GuestInstructions instructions;
@@ -120,6 +183,14 @@ struct VirtualMachine::Impl {
     WaitQueue stopped;
     std::vector<std::function<void()>> on_death;
 };
+
+void VirtualMachine::Impl::trap_device(const AssignedDevice& device, std::size_t index) {
+    windows[index] = std::make_unique<GuestPortalWindow>(memory, portal_base(index));
+    memory.trap({GpaKind::Registers, register_base(index), dsa::kBar0Bytes, index});
+    memory.trap({GpaKind::Configuration, configuration_base(index), pcie::kConfigBytes, index});
+    memory.trap({GpaKind::TrappedPortal, portal_base(index), device.queues * dsa::kPortalsOfWqBytes,
+                 index});
+}
 
 VirtualMachine::VirtualMachine(const VmDeps& deps, const VmConfig& config, const VmParams& params)
     : config_(config), impl_(std::make_unique<Impl>(deps, config, params)) {
@@ -150,7 +221,10 @@ GuestDevice VirtualMachine::guest_device(const std::string& name) const {
                      [&name](const AssignedDevice& device) { return device.name == name; });
     SIM_CHECK(found != config_.devices.end(), "{} has no device {}", config_.name, name);
     const auto index = static_cast<std::size_t>(found - config_.devices.begin());
-    return {guest_rid(index), portal_base(index)};
+    const GuestDevice whole{guest_rid(index), portal_base(index), Gpa{}, Gpa{}};
+    return found->mediated ? GuestDevice{whole.rid, whole.portals, register_base(index),
+                                         configuration_base(index)}
+                           : whole;
 }
 
 void VirtualMachine::on_death(std::function<void()> callback) {
@@ -183,6 +257,12 @@ Errno VirtualMachine::create_locked(ExecContext& ctx) {
         return pages.error();
     }
     m.memory.set_ram(*pages);
+    for (std::size_t i = 0; i < config_.devices.size(); ++i) {
+        if (config_.devices[i].mediated) {
+            m.trap_device(config_.devices[i], i);
+        }
+    }
+    m.serve_devices();
     map_portals(m.movable(config_.memory_bytes));
     trace::Recorder& recorder = m.deps.recorder;
     recorder.emit(ctx.source(), trace::VmCreate{recorder.name(config_.name), config_.memory_bytes});
@@ -326,6 +406,28 @@ Errno VirtualMachine::vmm_unplug(ExecContext& ctx, const std::string& device) {
         vcpu->kick(ctx);  // none goes on with the old mapping
     }
     return m.host->remove_device(ctx, m.site.devices.at(index));
+}
+
+Errno VirtualMachine::vmm_device(ExecContext& ctx, const std::string& device,
+                                 DeviceRequest request) {
+    if (!impl_->alive) {
+        return Errno::Esrch;
+    }
+    os::VirtualDeviceIf* const mdev = impl_->host->virtual_device(device);
+    if (mdev == nullptr) {
+        return Errno::Enodev;
+    }
+    switch (request) {
+        case DeviceRequest::Reset:
+            return mdev->reset(ctx);
+        case DeviceRequest::Pause:
+            return mdev->pause(ctx);
+        case DeviceRequest::Drain:
+            return mdev->drain(ctx);
+        case DeviceRequest::Resume:
+            return mdev->resume(ctx, os::CallingTask{impl_->host->mm()});
+    }
+    return Errno::Einval;
 }
 
 }  // namespace ioasim::vm

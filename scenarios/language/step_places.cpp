@@ -42,9 +42,14 @@ bool exists_in(StepKind kind, StepPlace place) {
             return place != StepPlace::Script && place != StepPlace::Vcpu;
         case StepKind::Unplug:
         case StepKind::Migrate:
+        case StepKind::Mdev:
             return place == StepPlace::Vmm;
+        case StepKind::Command:
+        case StepKind::QueuePasid:
+            return place == StepPlace::Vcpu;
         case StepKind::Open:
         case StepKind::Close:
+            return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
         case StepKind::Mmap:
         case StepKind::Munmap:
         case StepKind::User:
