@@ -48,7 +48,7 @@ struct VdevSubmissionResumed {
     static constexpr EventName kName{
         "vdev.submission_resumed", Category::Vm,
         "The VMM handed a submission that it kept to a device, under the ID that the guest PASID "
-        "stands for now; or it could not (result), and the submission is lost."};
+        "stands for by then; or it could not (result), and the submission is lost."};
     Name vm;
     Name device;
     std::uint32_t wq = 0;
