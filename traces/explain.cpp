@@ -35,16 +35,6 @@ const std::vector<Explanation>& explanations() {
          "A descriptor ended that was never accepted, or one number was accepted twice.",
          "Device and queue disagree about what is in flight.",
          "A queue slot that was reused before its entry left; numbering that restarts at a reset."},
-        {"conservation.submission_lost",
-         "A submission that a VMM kept while a virtual device stood still reached no device.",
-         "The guest's processor was told that it was accepted: its program waits for ever.",
-         "A queue that does not travel with the device's state; a resubmission before the guest "
-         "PASID is bound."},
-        {"conservation.submission_twice",
-         "A submission that a VMM had kept was handed to a device more than once.",
-         "What is not idempotent is done twice; the record of the second run overwrites memory "
-         "that the guest uses for something else.",
-         "A queue that both sides of a migration work off, or that is not emptied."},
         {"conservation.page_request_answered_twice",
          "A page-request group was answered although none wanted an answer.",
          "The device takes the answer for another group with the same index and retries too early, "
@@ -68,6 +58,16 @@ const std::vector<Explanation>& explanations() {
         {"conservation.quota_exceeded", "A set has more live IDs than its quota.",
          "One tenant takes IDs that others were promised.",
          "The quota is not compared at allocation; IDs that are not counted."},
+        {"conservation.submission_lost",
+         "A submission that a VMM kept while a virtual device stood still reached no device.",
+         "The guest's processor was told that it was accepted: its program waits for ever.",
+         "A queue that does not travel with the device's state; a resubmission before the guest "
+         "PASID is bound."},
+        {"conservation.submission_twice",
+         "A submission that a VMM had kept was handed to a device more than once.",
+         "What is not idempotent is done twice; the record of the second run overwrites memory "
+         "that the guest uses for something else.",
+         "A queue that both sides of a migration work off, or that is not emptied."},
         {"hazard.real_code_breaks",
          "Software did what real code does not survive: a deadlock, sleeping in an atomic handler, "
          "use of freed memory. The simulation went on as if the right variant had been called.",
