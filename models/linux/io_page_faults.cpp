@@ -6,6 +6,8 @@
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/sva_events.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/guest_fault_probes.hpp"
+#include "models/linux/guest_faults.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
 
@@ -58,10 +60,23 @@ std::shared_ptr<AttachHandle> IoPageFaults::handle_of(ExecContext& ctx, Device& 
     return handle && (*handle)->domain->type == DomainType::Sva ? *handle : nullptr;
 }
 
+// Guest page tables stand bare in the group's array. The requester's own array is looked into, so
+// the same number means different things on different functions.
+PasidDomain* IoPageFaults::guest_domain_of(const Device& device, const vtd::PageRequest& request) {
+    if (!request.has_pasid || device.group() == nullptr ||
+        kernel_.probes().has(kGuestFaultsUnrouted)) {
+        return nullptr;
+    }
+    PasidDomain* const domain = device.group()->domain_at(request.pasid);
+    return domain != nullptr && domain->faults != nullptr ? domain : nullptr;
+}
+
 Errno IoPageFaults::report(ExecContext& ctx, Device& device, const vtd::PageRequest& request) {
     Frame frame{ctx, "report_device_fault"};
-    const std::shared_ptr<AttachHandle> handle = handle_of(ctx, device, request);
-    if (handle == nullptr) {
+    PasidDomain* const guest = guest_domain_of(device, request);
+    const std::shared_ptr<AttachHandle> handle =
+        guest == nullptr ? handle_of(ctx, device, request) : nullptr;
+    if (handle == nullptr && guest == nullptr) {
         if (request.last) {
             static_cast<void>(take_partials(device, request.group));
             answer(ctx, device.name(), request, IopfCode::Invalid, "no_handle");
@@ -80,6 +95,7 @@ Errno IoPageFaults::report(ExecContext& ctx, Device& device, const vtd::PageRequ
     auto group = std::make_shared<Group>();
     group->device = &device;
     group->handle = handle;
+    group->guest = guest == nullptr ? nullptr : guest->faults;
     group->pages = take_partials(device, request.group);
     const bool mixed = std::any_of(
         group->pages.begin(), group->pages.end(),
@@ -95,6 +111,10 @@ Errno IoPageFaults::report(ExecContext& ctx, Device& device, const vtd::PageRequ
         if (!kernel_.probes().has(kRefusalUnanswered)) {
             respond(ctx, *group, IopfCode::Failure, "refused");
         }
+        return Errno::Ok;
+    }
+    if (group->guest != nullptr) {
+        deliver(ctx, group);
         return Errno::Ok;
     }
     pending_.push_back(group);
@@ -129,6 +149,56 @@ std::size_t IoPageFaults::partials(const Device& device) const {
     return found == partials_.end() ? 0 : found->second.size();
 }
 
+// --- virtual machines ----------------------------------------------------------------------------
+
+void IoPageFaults::deliver(ExecContext& ctx, const std::shared_ptr<Group>& group) {
+    delivered_.push_back(group);  // before the VMM can answer
+    const Errno error = group->guest->report(
+        ctx, {group->device->name(), group->last().pasid, kNoSpid, group->pages});
+    if (error != Errno::Ok) {
+        delivered_.erase(std::remove(delivered_.begin(), delivered_.end(), group),
+                         delivered_.end());
+        respond(ctx, *group, IopfCode::Invalid,
+                error == Errno::Enospc ? "queue_full" : "no_guest_pasid");
+    }
+}
+
+void IoPageFaults::detach(ExecContext& ctx, const Device& device, Pasid pasid) {
+    const std::vector<std::shared_ptr<Group>> before = delivered_;
+    for (const auto& group : before) {
+        if (group->device != &device || group->last().pasid != pasid ||
+            kernel_.probes().has(kGuestGroupsKept)) {
+            continue;
+        }
+        group->guest->forget(device.name(), pasid);
+        if (!kernel_.probes().has(kLateAnswerTaken)) {
+            delivered_.erase(std::remove(delivered_.begin(), delivered_.end(), group),
+                             delivered_.end());
+        }
+        respond(ctx, *group, IopfCode::Invalid, "detached");
+    }
+}
+
+Errno IoPageFaults::respond_from(ExecContext& ctx, const GuestFaultHandler& handler,
+                                 const Device& device, Pasid pasid, std::uint16_t index,
+                                 IopfCode code) {
+    const auto found =
+        std::find_if(delivered_.begin(), delivered_.end(), [&](const std::shared_ptr<Group>& g) {
+            return g->guest == &handler && g->device == &device && g->last().pasid == pasid &&
+                   g->last().group == index;
+        });
+    if (found == delivered_.end()) {
+        return Errno::Einval;
+    }
+    const std::shared_ptr<Group> group = *found;
+    delivered_.erase(found);
+    if (kernel_.probes().has(kLateAnswerTaken)) {
+        group->answered = false;
+    }
+    respond(ctx, *group, code, "guest");
+    return Errno::Ok;
+}
+
 // --- answers ------------------------------------------------------------------------------------
 
 void IoPageFaults::answer(ExecContext& ctx, const std::string& device, const vtd::PageRequest& last,
@@ -157,7 +227,11 @@ void IoPageFaults::remove_device(ExecContext& ctx, Device& device) {
                                              kernel_.intern("removed")});
     }
     pages.clear();
-    const std::vector<std::shared_ptr<Group>> left = pending_;
+    std::vector<std::shared_ptr<Group>> left = pending_;
+    left.insert(left.end(), delivered_.begin(), delivered_.end());
+    delivered_.erase(std::remove_if(delivered_.begin(), delivered_.end(),
+                                    [&](const auto& group) { return group->device == &device; }),
+                     delivered_.end());
     for (const auto& group : left) {
         if (group->device == &device) {
             respond(ctx, *group, IopfCode::Invalid, "removed");

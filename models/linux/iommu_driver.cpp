@@ -90,7 +90,7 @@ Errno IommuDriver::probe(ExecContext& ctx, bool scalable) {
     if (error == Errno::Ok) {
         error = set_root_table(ctx);
     }
-    if (error == Errno::Ok && scalable_ && vtd::ecap::kPrs.get(ecap_) != 0 && !kernel_.is_guest()) {
+    if (error == Errno::Ok && scalable_ && vtd::ecap::kPrs.get(ecap_) != 0) {
         page_requests_ = std::make_unique<PageRequestService>(kernel_, *this);
         error = page_requests_->start(ctx);
     }
@@ -224,6 +224,8 @@ void IommuDriver::enable_device(ExecContext& ctx, Device& device) {
     namespace config = pcie::config;
     const std::uint64_t configuration = device.setup().configuration;
     if (configuration == 0) {
+        // Assigned: the host has enabled what the function has.
+        device.set_page_requests(device.ats() && page_requests_ != nullptr);
         return;
     }
     const std::uint64_t capability = ctx.mmio_read(configuration + config::kPasidCap, 2);

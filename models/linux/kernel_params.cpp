@@ -121,6 +121,16 @@ void add_vfio(ParamTable<P>& t) {
            "choice: units here have no interrupt remapping");
 }
 
+void add_guest_faults(ParamTable<P>& t) {
+    t.count("vfio.fault_ring", &P::fault_ring, 1, 4096, 64,
+            "page request groups that a VMM has not read yet; more are answered Invalid",
+            "modelling choice: VFIO's fault region of the vSVA series is a few pages");
+    t.timing("vfio.fault", &P::vfio_fault,
+             "copying a page request group to a VMM's fault region and signalling its eventfd");
+    t.timing("kvm.interrupt", &P::kvm_interrupt,
+             "KVM's part of an interrupt that a VMM raises in a vCPU, without the kick");
+}
+
 void add_user(ParamTable<P>& t) {
     t.timing("user.descriptor", &P::descriptor_build,
              "building a 64-byte descriptor, fence included");
@@ -148,6 +158,7 @@ const ParamTable<KernelParams>& kernel_param_table() {
         add_sva(t);
         add_vm_host(t);
         add_vfio(t);
+        add_guest_faults(t);
         add_user(t);
         return t;
     }();

@@ -47,6 +47,8 @@ struct KernelParams {
     std::uint64_t dma_entry_limit;
     std::uint64_t memlock_pages;
     bool unsafe_interrupts = true;
+    std::uint64_t fault_ring;
+    TimePs vfio_fault;
     // KVM
     bool register_first = true;
     TimePs kick_send;
@@ -55,6 +57,7 @@ struct KernelParams {
     TimePs late_clear_poll;
     bool wbinvd_exit = true;
     TimePs kvm_zap;
+    TimePs kvm_interrupt;
     bool coherency_one_for_all = false;
     bool coherency_promise = false;
     // waiting for other tasks' work

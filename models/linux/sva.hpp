@@ -79,7 +79,8 @@ public:
         Spid spid;
         Gpa page_table;
         const SecondStage* stage2 = nullptr;
-        std::string space;  // "vm1"
+        std::string space;                    // "vm1"
+        GuestFaultHandler* faults = nullptr;  // of its page requests
     };
     Errno bind_gpasid(ExecContext& ctx, const GuestBind& request);
     Errno unbind_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid spid);

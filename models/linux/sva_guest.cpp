@@ -61,6 +61,7 @@ Errno Sva::bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid
     made->spid = request.spid;
     made->first_stage = request.page_table.value();
     made->stage2 = request.stage2;
+    made->faults = request.faults;
     const std::shared_ptr<Binding> binding = made;
     Errno error = add_binding(ctx, std::move(made), *request.device, nullptr);
     if (error != Errno::Ok) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "core/trace/guest_fault_events.hpp"
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "models/linux/device.hpp"
@@ -16,7 +17,8 @@ KernelVmHost::KernelVmHost(Kernel& kernel, const VmSetup& setup)
       token_(kernel.next_token()),
       kvm_(kernel, setup.name),
       coherency_(kernel, setup.name),
-      kvm_vfio_(kernel, setup.name, coherency_) {
+      kvm_vfio_(kernel, setup.name, coherency_),
+      faults_(kernel, setup.name) {
     for (const std::string& device : setup.devices) {
         Device* known = kernel.find_device(device);
         SIM_CHECK(known != nullptr, "{} is given {}, which {} does not have", setup.name, device,
@@ -47,6 +49,7 @@ Errno KernelVmHost::open(ExecContext& ctx) {
     SIM_CHECK(!open_, "{} is open", setup_.name);
     ctx.spend(kernel_.params().syscall);
     open_ = true;
+    faults_.open();
     const bool first = kernel_.params().register_first;
     Errno error = kernel_.ioasid().switches().managed_sets ? Errno::Ok : Errno::Eopnotsupp;
     if (error == Errno::Ok && first) {
@@ -89,6 +92,7 @@ Errno KernelVmHost::release(ExecContext& ctx) {
         kernel_.ioasid().unregister_notifier_mm(ctx, token_, *block);
     }
     registered_.clear();
+    faults_.close(ctx);
     kvm_vfio_.release(ctx);
     kvm_.stop(ctx, set);
     if (set == nullptr || kernel_.sva().bindings_of(*set) == 0) {
@@ -236,7 +240,7 @@ Errno KernelVmHost::bind_gpasid(ExecContext& ctx, const std::string& device, Ioa
         return Errno::Einval;
     }
     return kernel_.sva().bind_gpasid(
-        ctx, {set_, function, id, gpasid, page_table, &stage2_, setup_.name});
+        ctx, {set_, function, id, gpasid, page_table, &stage2_, setup_.name, &faults_});
 }
 
 Errno KernelVmHost::unbind_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) {
@@ -266,6 +270,14 @@ Result<Hpa> KernelVmHost::portal(const std::string& device, std::uint32_t queue)
         return Errno::Eperm;
     }
     return Hpa{function->portal(queue)};
+}
+
+void KernelVmHost::raise_interrupt(ExecContext& ctx, VcpuControl& vcpu, std::uint64_t address,
+                                   std::uint32_t data) {
+    ctx.spend(kernel_.params().kvm_interrupt);
+    kernel_.emit(
+        ctx, trace::VmInterrupt{kernel_.intern(vcpu.name()), data & 0xFFU, trace::Hex{address}});
+    vcpu.kick(ctx);
 }
 
 bool KernelVmHost::resolve_pasid_miss(ExecContext& ctx, Spid gpasid) {

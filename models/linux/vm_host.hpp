@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/linux/guest_faults.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/kvm.hpp"
 #include "models/linux/kvm_vfio.hpp"
@@ -44,6 +45,9 @@ public:
     void guest_wbinvd(ExecContext& ctx, const VcpuControl& vcpu) override {
         coherency_.wbinvd(ctx, vcpu);
     }
+    GuestFaultFile* page_faults() override { return &faults_; }
+    void raise_interrupt(ExecContext& ctx, VcpuControl& vcpu, std::uint64_t address,
+                         std::uint32_t data) override;
     const cpu::Vmcs& vmcs() const override { return kvm_.vmcs(); }
     bool resolve_pasid_miss(ExecContext& ctx, Spid gpasid) override;
     IoasidSet* set() const override { return set_; }
@@ -62,6 +66,7 @@ private:
     Kvm kvm_;
     KvmCoherency coherency_;
     KvmVfio kvm_vfio_;
+    GuestFaults faults_;
     std::vector<std::unique_ptr<Vdcm>> vdcms_;
     std::vector<NotifierBlock*> registered_;
     std::set<const Device*> removed_;
