@@ -15,16 +15,17 @@ GuestFaults::GuestFaults(Kernel& kernel, const std::string& vm)
     : kernel_(kernel), vm_(vm), eventfd_(kernel.name() + "/" + vm + " page requests") {}
 
 void GuestFaults::close(ExecContext& ctx) {
-    open_ = false;
+    set_ = nullptr;
     ring_.clear();
     ctx.wake_all(eventfd_);
 }
 
 Errno GuestFaults::report(ExecContext& ctx, GuestFault fault) {
     const vtd::PageRequest last = fault.pages.back();
-    const auto view = kernel_.ioasid().view(Ioasid{fault.pasid.value()});
-    Errno error = view && view->spid != kNoSpid ? Errno::Ok : Errno::Enoent;
-    if (error == Errno::Ok && (!open_ || ring_.size() >= kernel_.params().fault_ring)) {
+    const bool own = set_ != nullptr && set_->is_private();
+    const auto view = kernel_.ioasid().view(Ioasid{fault.pasid.value()}, own ? set_ : nullptr);
+    Errno error = set_ != nullptr && view && view->spid != kNoSpid ? Errno::Ok : Errno::Enoent;
+    if (error == Errno::Ok && ring_.size() >= kernel_.params().fault_ring) {
         error = Errno::Enospc;
     }
     if (error == Errno::Ok) {
@@ -50,10 +51,10 @@ void GuestFaults::forget(const std::string& device, Pasid pasid) {
 }
 
 bool GuestFaults::wait(ExecContext& ctx) {
-    while (open_ && ring_.empty()) {
+    while (set_ != nullptr && ring_.empty()) {
         ctx.wait(eventfd_);
     }
-    return open_;
+    return set_ != nullptr;
 }
 
 std::optional<GuestFault> GuestFaults::read(ExecContext& ctx) {

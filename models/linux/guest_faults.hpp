@@ -9,9 +9,12 @@
 
 #include "models/linux/guest_faults_if.hpp"
 
+namespace ioasim {
+class IoasidSet;
+}
+
 namespace ioasim::os {
 
-class Device;
 class Kernel;
 
 // What the fault core calls for guest page tables (iommu_register_device_fault_handler).
@@ -29,7 +32,7 @@ class GuestFaults final : public GuestFaultHandler, public GuestFaultFile {
 public:
     GuestFaults(Kernel& kernel, const std::string& vm);
 
-    void open() { open_ = true; }
+    void open(const IoasidSet& set) { set_ = &set; }
     void close(ExecContext& ctx);
 
     const std::string& vm() const override { return vm_; }
@@ -47,7 +50,7 @@ private:
     std::string vm_;
     WaitQueue eventfd_;
     std::deque<GuestFault> ring_;
-    bool open_ = false;
+    const IoasidSet* set_ = nullptr;  // of the VM; null: the files are closed
 };
 
 }  // namespace ioasim::os

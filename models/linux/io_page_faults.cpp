@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/trace/guest_fault_events.hpp"
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/sva_events.hpp"
 #include "models/linux/device.hpp"
@@ -32,9 +33,25 @@ IoPageFaults::IoPageFaults(Kernel& kernel, IommuDriver& unit)
     : kernel_(kernel),
       unit_(unit),
       work_(kernel.name() + "/iopf-" + unit.name()),
-      idle_(kernel.name() + "/iopf-" + unit.name() + " idle") {}
+      idle_(kernel.name() + "/iopf-" + unit.name() + " idle"),
+      timers_(kernel.name() + "/iopf-" + unit.name() + " timers") {}
 
 void IoPageFaults::start_workers() {
+    if (kernel_.params().prq_timeout != TimePs{}) {
+        kernel_.scheduler().spawn_service(
+            fmt::format("{}/iopf-timeout-{}", kernel_.name(), unit_.name()), kernel_.task_port(),
+            [this](ExecContext& ctx) {
+                while (true) {
+                    const std::optional<TimePs> next = next_expiry();
+                    if (next) {
+                        static_cast<void>(ctx.wait_until(timers_, *next));
+                    } else {
+                        ctx.wait(timers_);
+                    }
+                    expire(ctx);
+                }
+            });
+    }
     for (std::uint64_t i = 0; i < kernel_.params().iopf_workers; ++i) {
         kernel_.scheduler().spawn_service(
             fmt::format("{}/kworker/iopf-{}-{}", kernel_.name(), unit_.name(), i),
@@ -67,7 +84,15 @@ PasidDomain* IoPageFaults::guest_domain_of(const Device& device, const vtd::Page
         kernel_.probes().has(kGuestFaultsUnrouted)) {
         return nullptr;
     }
-    PasidDomain* const domain = device.group()->domain_at(request.pasid);
+    PasidDomain* domain = device.group()->domain_at(request.pasid);
+    if (kernel_.probes().has(kRoutedByNumber)) {
+        for (const auto& each : kernel_.devices()) {
+            if (each->group() != nullptr && each->group()->domain_at(request.pasid) != nullptr) {
+                domain = each->group()->domain_at(request.pasid);
+                break;
+            }
+        }
+    }
     return domain != nullptr && domain->faults != nullptr ? domain : nullptr;
 }
 
@@ -101,6 +126,7 @@ Errno IoPageFaults::report(ExecContext& ctx, Device& device, const vtd::PageRequ
         group->pages.begin(), group->pages.end(),
         [&request](const vtd::PageRequest& page) { return page.pasid != request.pasid; });
     group->pages.push_back(request);
+    start_timer(*group, ctx);
     kernel_.emit(ctx, trace::IopfGroup{kernel_.intern(device.name()), request.pasid, request.group,
                                        static_cast<std::uint32_t>(group->pages.size()), mixed});
     if (kernel_.probes().fails(kGroupAllocation)) {
@@ -118,6 +144,7 @@ Errno IoPageFaults::report(ExecContext& ctx, Device& device, const vtd::PageRequ
         return Errno::Ok;
     }
     pending_.push_back(group);
+    ctx.wake_all(timers_);
     queue_.push_back(std::move(group));
     ctx.wake_one(work_);
     return Errno::Ok;
@@ -153,6 +180,7 @@ std::size_t IoPageFaults::partials(const Device& device) const {
 
 void IoPageFaults::deliver(ExecContext& ctx, const std::shared_ptr<Group>& group) {
     delivered_.push_back(group);  // before the VMM can answer
+    ctx.wake_all(timers_);
     const Errno error = group->guest->report(
         ctx, {group->device->name(), group->last().pasid, kNoSpid, group->pages});
     if (error != Errno::Ok) {
@@ -197,6 +225,41 @@ Errno IoPageFaults::respond_from(ExecContext& ctx, const GuestFaultHandler& hand
     }
     respond(ctx, *group, code, "guest");
     return Errno::Ok;
+}
+
+// --- time-outs ----------------------------------------------------------------------------------
+
+void IoPageFaults::start_timer(Group& group, ExecContext& ctx) {
+    group.expires = ctx.now() + kernel_.params().prq_timeout;
+}
+
+std::optional<TimePs> IoPageFaults::next_expiry() const {
+    std::optional<TimePs> next;
+    for (const auto* list : {&pending_, &delivered_}) {
+        for (const auto& group : *list) {
+            if (!group->answered && (!next || group->expires < *next)) {
+                next = group->expires;
+            }
+        }
+    }
+    return next;
+}
+
+void IoPageFaults::expire(ExecContext& ctx) {
+    std::vector<std::shared_ptr<Group>> all = pending_;
+    all.insert(all.end(), delivered_.begin(), delivered_.end());
+    for (const auto& group : all) {
+        if (group->answered || group->expires > ctx.now()) {
+            continue;
+        }
+        if (!kernel_.probes().has(kLateAnswerTaken)) {
+            delivered_.erase(std::remove(delivered_.begin(), delivered_.end(), group),
+                             delivered_.end());
+        }
+        kernel_.emit(ctx, trace::IopfTimeout{kernel_.intern(group->device->name()),
+                                             group->last().pasid, group->last().group, ++expired_});
+        respond(ctx, *group, IopfCode::Invalid, "timeout");
+    }
 }
 
 // --- answers ------------------------------------------------------------------------------------

@@ -8,13 +8,16 @@
 //
 // A group of guest page tables goes whole to the handler that VFIO registered for the VM, and waits
 // for the VMM's answer; when the PASID is detached first, the kernel answers it Invalid.
-// Leaves out: time-outs, delivery to user space other than to VMMs.
+// With iommu.prq_timeout a group that nobody has answered by then is answered Invalid, and what its
+// handler says later is refused.
+// Leaves out: delivery to user space other than to VMMs.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,10 +70,14 @@ private:
         GuestFaultHandler* guest = nullptr;
         std::vector<vtd::PageRequest> pages;
         bool answered = false;
+        TimePs expires;
         const vtd::PageRequest& last() const { return pages.back(); }
     };
     std::shared_ptr<AttachHandle> handle_of(ExecContext& ctx, Device& device,
                                             const vtd::PageRequest& request);
+    void start_timer(Group& group, ExecContext& ctx);
+    void expire(ExecContext& ctx);
+    std::optional<TimePs> next_expiry() const;
     PasidDomain* guest_domain_of(const Device& device, const vtd::PageRequest& request);
     void deliver(ExecContext& ctx, const std::shared_ptr<Group>& group);
     std::vector<vtd::PageRequest> take_partials(Device& device, std::uint16_t group);
@@ -86,6 +93,8 @@ private:
     std::vector<std::shared_ptr<Group>> delivered_;                    // to VMMs, not answered
     WaitQueue work_;
     WaitQueue idle_;
+    WaitQueue timers_;
+    std::uint64_t expired_ = 0;
 };
 
 }  // namespace ioasim::os

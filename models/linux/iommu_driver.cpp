@@ -314,16 +314,22 @@ Errno IommuDriver::install(ExecContext& ctx, const Device& device, Pasid pasid,
         if (!address) {
             return address.error();
         }
-        if ((ctx.load(*address, 8) & vtd::pasid_entry::kP.mask()) != 0) {
-            return Errno::Ebusy;
-        }
         const vtd::PasidQwords words = vtd::encode(entry);
+        if ((ctx.load(*address, 8) & vtd::pasid_entry::kP.mask()) != 0) {
+            vtd::PasidQwords known{};
+            ctx.read_bytes(*address, known.data(), sizeof(known));
+            return used_by_others(device, pasid) && known == words ? Errno::Ok : Errno::Ebusy;
+        }
         for (std::size_t i = 3; i-- > 1;) {
             ctx.store(*address + i * 8, words.at(i), 8);
         }
-        tell_space(ctx, device, pasid, space);
+        for (const Device* each : sharing(device)) {
+            tell_space(ctx, *each, pasid, space);
+        }
         ctx.store(*address, words[0], 8);
-        tell_entry(ctx, device, pasid, entry);
+        for (const Device* each : sharing(device)) {
+            tell_entry(ctx, *each, pasid, entry);
+        }
     }
     return caching_mode() ? flush_new_entry(ctx, pasid, entry.did) : Errno::Ok;
 }
@@ -443,6 +449,11 @@ Errno IommuDriver::flush_second_stage(ExecContext& ctx, DomainId did, const Iova
 Errno IommuDriver::teardown(ExecContext& ctx, const Device& device, Pasid pasid, bool fpd,
                             TableLock hold) {
     Frame frame{ctx, "pasid_entry_teardown"};
+    if (used_by_others(device, pasid)) {
+        const Errno flushed = flush_pasid(ctx, device, pasid);
+        const Errno drained = drain_page_requests(ctx, device, pasid);
+        return flushed != Errno::Ok ? flushed : drained;
+    }
     std::optional<LockGuard> guard{std::in_place, ctx, lock_};
     const Errno cleared = clear_entry(ctx, device, pasid, fpd, hold, guard);
     if (cleared == Errno::Enoent && !forget_disabled(ctx, device, pasid)) {
@@ -455,7 +466,9 @@ Errno IommuDriver::teardown(ExecContext& ctx, const Device& device, Pasid pasid,
     if (cleared == Errno::Enoent) {
         return drained;
     }
-    tell_space(ctx, device, pasid, "");
+    for (const Device* each : sharing(device)) {
+        tell_space(ctx, *each, pasid, "");
+    }
     return cleared != Errno::Ok ? cleared : drained;
 }
 
@@ -497,7 +510,9 @@ Errno IommuDriver::clear_entry(ExecContext& ctx, const Device& device, Pasid pas
     gone.present = false;
     gone.fpd = fpd;
     ctx.store(*address, vtd::encode(gone)[0], 8);
-    tell_entry(ctx, device, pasid, gone);
+    for (const Device* each : sharing(device)) {
+        tell_entry(ctx, *each, pasid, gone);
+    }
     if (hold == TableLock::ForTables) {
         guard.reset();
     }
@@ -526,11 +541,14 @@ Errno IommuDriver::flush_after_clear(ExecContext& ctx, const Device& device, Pas
                 ? vtd::iotlb_invalidate(vtd::IotlbGranularity::Domain, old.did)
                 : vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, old.did, pasid));
     }
-    if (device.ats()) {
+    for (const Device* each : sharing(device)) {
+        if (!each->ats()) {
+            continue;
+        }
         descriptors.push_back(
             pasid == kRidPasid
-                ? vtd::device_tlb_invalidate(device.rid(), vtd::kWholeAddressSpace, true)
-                : vtd::pasid_device_tlb_invalidate(device.rid(), pasid, vtd::kWholeAddressSpace,
+                ? vtd::device_tlb_invalidate(each->rid(), vtd::kWholeAddressSpace, true)
+                : vtd::pasid_device_tlb_invalidate(each->rid(), pasid, vtd::kWholeAddressSpace,
                                                    true));
     }
     return queue_.submit(ctx, descriptors);

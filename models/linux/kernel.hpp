@@ -64,6 +64,7 @@ struct VmSetup {
     std::string name;  // "vm1": also the set's name
     std::uint64_t quota = 1000;
     std::vector<std::string> devices;
+    std::vector<std::string> functions{};  // whole ones, which no driver of the host mediates
 };
 
 class Kernel {

@@ -25,6 +25,12 @@ KernelVmHost::KernelVmHost(Kernel& kernel, const VmSetup& setup)
                   kernel.name());
         vdcms_.push_back(std::make_unique<Vdcm>(kernel, *known, setup.name));
     }
+    for (const std::string& function : setup.functions) {
+        Device* known = kernel.find_device(function);
+        SIM_CHECK(known != nullptr, "{} is given {}, which {} does not have", setup.name, function,
+                  kernel.name());
+        functions_.push_back(known);
+    }
     stage2_.did = kernel.alloc_domain_id();
 }
 
@@ -49,23 +55,24 @@ Errno KernelVmHost::open(ExecContext& ctx) {
     SIM_CHECK(!open_, "{} is open", setup_.name);
     ctx.spend(kernel_.params().syscall);
     open_ = true;
-    faults_.open();
+    // With numbers of its own nobody but the IOMMU driver has to hear of them.
+    const bool heard = !own_pasid_space();
     const bool first = kernel_.params().register_first;
     Errno error = kernel_.ioasid().switches().managed_sets ? Errno::Ok : Errno::Eopnotsupp;
-    if (error == Errno::Ok && first) {
+    if (error == Errno::Ok && first && heard) {
         error = register_notifiers(ctx);
     }
-    if (error == Errno::Ok) {
+    if (error == Errno::Ok && heard) {
         error = kvm_.start(ctx);
     }
     if (error == Errno::Ok) {
-        const auto set = kernel_.ioasid().set_alloc(
-            ctx, token_, static_cast<std::uint32_t>(setup_.quota), SetType::Mm, setup_.name);
-        error = set.error();
-        set_ = set ? *set : nullptr;
+        error = make_set(ctx);
     }
-    if (error == Errno::Ok && !first) {
+    if (error == Errno::Ok && !first && heard) {
         error = register_notifiers(ctx);
+    }
+    if (error == Errno::Ok) {
+        error = take_functions(ctx);
     }
     if (error != Errno::Ok) {
         static_cast<void>(release(ctx));
@@ -74,6 +81,48 @@ Errno KernelVmHost::open(ExecContext& ctx) {
     kernel_.emit(ctx, trace::RunPool{kernel_.intern(setup_.name + "/ioasids"),
                                      kernel_.intern("quota"), setup_.quota});
     return Errno::Ok;
+}
+
+Errno KernelVmHost::make_set(ExecContext& ctx) {
+    const auto set =
+        own_pasid_space()
+            ? kernel_.ioasid().set_alloc_private(ctx, token_, SetType::Mm, setup_.name)
+            : kernel_.ioasid().set_alloc(ctx, token_, static_cast<std::uint32_t>(setup_.quota),
+                                         SetType::Mm, setup_.name);
+    if (!set) {
+        return set.error();
+    }
+    set_ = *set;
+    faults_.open(*set_);
+    return Errno::Ok;
+}
+
+// Whole functions: nobody else's process is bound to them. Where a VM has one PASID table, the
+// first function's serves all that are behind the same unit.
+Errno KernelVmHost::take_functions(ExecContext& ctx) {
+    Errno error = Errno::Ok;
+    for (Device* function : functions_) {
+        if (!function->assigned_to().empty()) {
+            return Errno::Ebusy;
+        }
+        function->assign(setup_.name);
+        Device& first = *functions_.front();
+        const bool shares = kernel_.params().pasid_tables == PasidTables::Vm &&
+                            function != &first && &function->iommu() == &first.iommu();
+        if (shares && error == Errno::Ok) {
+            error = function->iommu().share_directory(ctx, *function, first);
+        }
+    }
+    return error;
+}
+
+void KernelVmHost::return_functions(ExecContext& ctx) {
+    for (Device* function : functions_) {
+        if (function->assigned_to() == setup_.name) {
+            static_cast<void>(function->iommu().own_directory(ctx, *function));
+            function->assign("");
+        }
+    }
 }
 
 Errno KernelVmHost::release(ExecContext& ctx) {
@@ -88,6 +137,7 @@ Errno KernelVmHost::release(ExecContext& ctx) {
         kernel_.sva().unbind_all(ctx, *set);
         error = kernel_.sva().free_set(ctx, *set);
     }
+    return_functions(ctx);
     for (NotifierBlock* block : registered_) {
         kernel_.ioasid().unregister_notifier_mm(ctx, token_, *block);
     }
@@ -224,6 +274,11 @@ Device* KernelVmHost::assigned(const std::string& device) {
     for (const auto& vdcm : vdcms_) {
         if (vdcm->device().name() == device && removed_.count(&vdcm->device()) == 0) {
             return &vdcm->device();
+        }
+    }
+    for (Device* function : functions_) {
+        if (function->name() == device && removed_.count(function) == 0) {
+            return function;
         }
     }
     return nullptr;

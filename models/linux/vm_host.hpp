@@ -45,6 +45,9 @@ public:
     void guest_wbinvd(ExecContext& ctx, const VcpuControl& vcpu) override {
         coherency_.wbinvd(ctx, vcpu);
     }
+    bool own_pasid_space() const override {
+        return kernel_.params().pasid_spaces == PasidSpaces::Vm;
+    }
     GuestFaultFile* page_faults() override { return &faults_; }
     void raise_interrupt(ExecContext& ctx, VcpuControl& vcpu, std::uint64_t address,
                          std::uint32_t data) override;
@@ -55,6 +58,9 @@ public:
 private:
     Device* assigned(const std::string& device);
     Errno register_notifiers(ExecContext& ctx);
+    Errno make_set(ExecContext& ctx);
+    Errno take_functions(ExecContext& ctx);
+    void return_functions(ExecContext& ctx);
     // A second-stage table of `level` over pages_[first, first + count); returns its address.
     Result<std::uint64_t> build_second_stage(ExecContext& ctx, unsigned level, std::uint64_t first,
                                              std::uint64_t count);
@@ -69,6 +75,7 @@ private:
     GuestFaults faults_;
     std::vector<std::unique_ptr<Vdcm>> vdcms_;
     std::vector<NotifierBlock*> registered_;
+    std::vector<Device*> functions_;
     std::set<const Device*> removed_;
     IoasidSet* set_ = nullptr;
     SecondStage stage2_;

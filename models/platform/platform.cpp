@@ -51,7 +51,8 @@ sim::DispatcherParams dispatcher_params(const PlatformConfig& config) {
     const os::KernelParams host = resolve(os::kernel_param_table(), config, "host");
     for (const IommuConfig& iommu : config.iommus) {
         const vtd::VtdParams unit = resolve(vtd::vtd_param_table(), config, iommu.name);
-        params.pool += unit.page_requests ? 1 + host.iopf_workers : 0;
+        params.pool +=
+            unit.page_requests ? 1 + host.iopf_workers + (host.prq_timeout != TimePs{} ? 1 : 0) : 0;
     }
     // So has a VM whose virtual unit does, in the VMM and in the guest.
     for (const VmConfig& vm : config.vms) {
@@ -247,12 +248,18 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     machine.pasid_min = vm.pasids.min;
     machine.pasid_max = vm.pasids.max;
     for (const DeviceConfig& device : config.devices) {
-        if (device.kind != DeviceKind::Dsa) {
+        // A queue that several VMs share names address spaces by numbers of the whole system.
+        const bool shared = host->params().pasid_spaces == os::PasidSpaces::System;
+        if (device.kind != DeviceKind::Dsa || !shared) {
             continue;
         }
         setup.devices.push_back(device.name);
         machine.devices.push_back(
             {device.name, static_cast<std::uint32_t>(device.workqueues.size())});
+    }
+    for (const std::string& function : vm.functions) {
+        setup.functions.push_back(function);
+        machine.devices.push_back({function, 0});
     }
     const vm::VmParams params = resolve(vm::vm_param_table(), config, vm.name);
     os::VmHost& vm_host = host->create_vm(setup);
@@ -282,7 +289,11 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     os::IommuDriver& viommu =
         guest.kernel->add_iommu(vm.name + "/viommu", guest.machine->viommu_base());
     for (const DeviceConfig& device : config.devices) {
-        if (device.kind != DeviceKind::Dsa) {
+        const bool function =
+            std::find(vm.functions.begin(), vm.functions.end(), device.name) != vm.functions.end();
+        const bool shared = device.kind == DeviceKind::Dsa &&
+                            host->params().pasid_spaces == os::PasidSpaces::System;
+        if (!shared && !function) {
             continue;
         }
         const vm::GuestDevice seen = guest.machine->guest_device(device.name);
@@ -290,6 +301,7 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
         assigned.name = device.name;
         assigned.iommu = &viommu;
         assigned.rid = seen.rid;
+        assigned.for_users = function;
         assigned.portals = seen.portals.value();
         assigned.ats = device.ats && params.page_requests;
         for (const WorkqueueConfig& wq : device.workqueues) {
