@@ -148,35 +148,6 @@ Result<std::uint64_t> IommuDriver::context_entry(ExecContext& ctx, Rid rid) {
     return vtd::context_entry_address(Hpa{entry & vtd::kTableAddress}, rid).value();
 }
 
-// Legacy mode: a context table a bus, pass-through for every function.
-Errno IommuDriver::attach_legacy(ExecContext& ctx, const Device& device) {
-    const std::uint64_t root = vtd::root_entry_address(Hpa{root_}, device.rid()).value();
-    std::uint64_t entry = ctx.load(root, 8);
-    if ((entry & 1U) == 0) {
-        const auto page = kernel_.alloc_pages(ctx);
-        if (!page) {
-            return page.error();
-        }
-        entry = *page | 1U;
-        ctx.store(root, entry, 8);
-    }
-    vtd::LegacyContextEntry context;
-    context.present = true;
-    context.type = vtd::LegacyType::PassThrough;
-    // Pass-through: the largest width that the unit supports (VT-d 9.3).
-    const std::uint64_t widths = vtd::cap::kSagaw.get(cap_);
-    while (widths >> (context.aw + 1U) != 0) {
-        ++context.aw;
-    }
-    context.did = DomainId{1};
-    const vtd::LegacyContextQwords words = vtd::encode(context);
-    const std::uint64_t address =
-        vtd::legacy_context_entry_address(Hpa{entry & vtd::kTableAddress}, device.rid()).value();
-    ctx.store(address + 8, words[1], 8);
-    ctx.store(address, words[0], 8);
-    return Errno::Ok;
-}
-
 Errno IommuDriver::attach(ExecContext& ctx, Device& device) {
     SIM_CHECK(ready_, "{} attached to {} before it was probed", device.name(), name_);
     if (!scalable_) {

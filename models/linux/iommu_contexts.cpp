@@ -1,4 +1,5 @@
-// PASID tables that several functions go by: one for each VM instead of one for each function.
+// Context entries of other kinds: of legacy mode, and such that lead several functions to one PASID
+// table (one for each VM instead of one for each function).
 #include <utility>
 
 #include "models/linux/device.hpp"
@@ -7,6 +8,35 @@
 #include "models/linux/kernel.hpp"
 
 namespace ioasim::os {
+
+// Legacy mode: a context table a bus, pass-through for every function.
+Errno IommuDriver::attach_legacy(ExecContext& ctx, const Device& device) {
+    const std::uint64_t root = vtd::root_entry_address(Hpa{root_}, device.rid()).value();
+    std::uint64_t entry = ctx.load(root, 8);
+    if ((entry & 1U) == 0) {
+        const auto page = kernel_.alloc_pages(ctx);
+        if (!page) {
+            return page.error();
+        }
+        entry = *page | 1U;
+        ctx.store(root, entry, 8);
+    }
+    vtd::LegacyContextEntry context;
+    context.present = true;
+    context.type = vtd::LegacyType::PassThrough;
+    // Pass-through: the largest width that the unit supports (VT-d 9.3).
+    const std::uint64_t widths = vtd::cap::kSagaw.get(cap_);
+    while (widths >> (context.aw + 1U) != 0) {
+        ++context.aw;
+    }
+    context.did = DomainId{1};
+    const vtd::LegacyContextQwords words = vtd::encode(context);
+    const std::uint64_t address =
+        vtd::legacy_context_entry_address(Hpa{entry & vtd::kTableAddress}, device.rid()).value();
+    ctx.store(address + 8, words[1], 8);
+    ctx.store(address, words[0], 8);
+    return Errno::Ok;
+}
 
 Errno IommuDriver::share_directory(ExecContext& ctx, const Device& device, const Device& owner) {
     const auto own = directories_.find(device.rid().value());
