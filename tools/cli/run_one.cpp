@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <csignal>
 #include <memory>
+#include <new>
 #include <optional>
 
 #include <fmt/format.h>
@@ -109,10 +110,18 @@ public:
     RunResult run() {
         describe();
         try {
+            // Runs under the same seed differ in whatever order the modelled system leaves open.
+            if (job_.options.run != 0) {
+                sim_.set_chooser(std::make_unique<SeededChooser>(job_.effective_seed));
+            }
             listen();
             platform_ = std::make_unique<platform::Platform>(sim_, job_.scenario.config);
             sim_.heartbeat = [this] { beat(); };
             finish(sim_.run());
+        } catch (const std::bad_alloc&) {
+            result_.exit_code = kHostTimeout;
+            result_.reason = "memory";
+            result_.error = "the run needs more memory of the host than it may take";
         } catch (const std::exception& bug) {
             crash(bug.what());
         }
