@@ -106,6 +106,8 @@ Errno KernelVmHost::take_functions(ExecContext& ctx) {
             return Errno::Ebusy;
         }
         function->assign(setup_.name);
+        kernel_.emit(ctx, trace::VmFunction{kernel_.intern(setup_.name), function->rid(),
+                                            own_pasid_space(), true});
         Device& first = *functions_.front();
         const bool shares = kernel_.params().pasid_tables == PasidTables::Vm &&
                             function != &first && &function->iommu() == &first.iommu();
@@ -116,13 +118,14 @@ Errno KernelVmHost::take_functions(ExecContext& ctx) {
     return error;
 }
 
-void KernelVmHost::return_functions(ExecContext& ctx) {
-    for (Device* function : functions_) {
-        if (function->assigned_to() == setup_.name) {
-            static_cast<void>(function->iommu().own_directory(ctx, *function));
-            function->assign("");
-        }
+void KernelVmHost::return_function(ExecContext& ctx, Device& function) {
+    if (function.assigned_to() != setup_.name) {
+        return;
     }
+    static_cast<void>(function.iommu().own_directory(ctx, function));
+    function.assign("");
+    kernel_.emit(ctx, trace::VmFunction{kernel_.intern(setup_.name), function.rid(),
+                                        own_pasid_space(), false});
 }
 
 Errno KernelVmHost::release(ExecContext& ctx) {
@@ -137,7 +140,9 @@ Errno KernelVmHost::release(ExecContext& ctx) {
         kernel_.sva().unbind_all(ctx, *set);
         error = kernel_.sva().free_set(ctx, *set);
     }
-    return_functions(ctx);
+    for (Device* function : functions_) {
+        return_function(ctx, *function);
+    }
     for (NotifierBlock* block : registered_) {
         kernel_.ioasid().unregister_notifier_mm(ctx, token_, *block);
     }
@@ -160,6 +165,7 @@ Errno KernelVmHost::remove_device(ExecContext& ctx, const std::string& device) {
     Frame frame{ctx, "vdcm_remove"};
     removed_.insert(function);  // from here on nothing is bound to it any more
     kernel_.sva().unbind_device(ctx, *set_, *function);
+    return_function(ctx, *function);
     // Its last drain may wait in the workqueue still: that works on the device, not on the block.
     const auto block =
         std::find_if(registered_.begin(), registered_.end(), [&](const NotifierBlock* each) {

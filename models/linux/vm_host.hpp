@@ -60,7 +60,7 @@ private:
     Errno register_notifiers(ExecContext& ctx);
     Errno make_set(ExecContext& ctx);
     Errno take_functions(ExecContext& ctx);
-    void return_functions(ExecContext& ctx);
+    void return_function(ExecContext& ctx, Device& function);
     // A second-stage table of `level` over pages_[first, first + count); returns its address.
     Result<std::uint64_t> build_second_stage(ExecContext& ctx, unsigned level, std::uint64_t first,
                                              std::uint64_t count);
