@@ -12,7 +12,8 @@
 
 namespace ioasim::tools {
 
-// Changes the machine of a scenario as `seed` says. Returns what it changed, "iommu.iotlb.entries=1".
+// Changes the machine of a scenario as `seed` says. Returns what it changed,
+// "iommu.iotlb.entries=1".
 std::vector<std::string> draw_machine(scenario::Scenario& scenario, std::uint64_t seed);
 
 }  // namespace ioasim::tools
