@@ -53,13 +53,14 @@ std::string_view stop_reason_name(StopReason reason) {
     return "?";
 }
 
-TimePs Simulation::now() {
-    return TimePs{sc_core::sc_time_stamp().value()};
+void Simulation::read_clock() {
+    now_ = TimePs{sc_core::sc_time_stamp().value()};
 }
 
 Simulation::Simulation(const SimulationOptions& options)
     : options_(options), recorder_(&Simulation::now), chooser_(std::make_unique<FirstChooser>()) {
     silence_kernel_reports();
+    read_clock();
     g_signalled = false;
 }
 
@@ -162,6 +163,7 @@ StopReason Simulation::run() {
         }
         throw;
     }
+    read_clock();
     if (!stopping_) {
         reason_ = sc_core::sc_pending_activity() ? StopReason::Limit : judge_idle();
     }
@@ -169,6 +171,7 @@ StopReason Simulation::run() {
         // Nothing is left up to the limit: only the clock moves, so that the end has its time.
         sc_core::sc_start(sc_core::sc_time::from_value((options_.limit - now()).ps()),
                           sc_core::SC_RUN_TO_TIME);
+        read_clock();
     }
     if (failure_) {
         recorder_.flush();

@@ -37,6 +37,15 @@ wait $!
 verdict "two campaigns in one folder" \
     "$([ "$(find shared -name '9-*.json' | wc -l)" = 40 ] || find shared | tail -n 1)"
 
+# --- machines of other kinds --------------------------------------------------------------------
+
+run campaign run "$quickstart/one_process_sva.json" --runs 12 --set campaign=swarm --out swarm1 -j 1
+expect "each run on a machine of its own" 0 '12 passed'
+run campaign run "$quickstart/one_process_sva.json" --runs 12 --set campaign=swarm --out swarm2 -j 2
+same "which the number of the run decides" swarm1 swarm2
+run run "$quickstart/one_process_sva.json" --seed 1 --run 5 --set campaign=swarm --no-files
+expect "and which the run tells" 0 'machine of this run: '
+
 # --- failures -----------------------------------------------------------------------------------
 
 run campaign run short.json failing.json --runs 6 --out bad

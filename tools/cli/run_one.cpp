@@ -11,6 +11,7 @@
 #include "core/trace/run_events.hpp"
 #include "models/platform/platform.hpp"
 #include "scenarios/language/judge.hpp"
+#include "tools/cli/campaign/swarm.hpp"
 #include "tools/cli/details.hpp"
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/terminal.hpp"
@@ -301,7 +302,19 @@ private:
 }  // namespace
 
 RunResult run_one(const Job& job) {
-    return OneRun(job).run();
+    if (job.options.run == 0 || job.scenario.campaign != "swarm") {
+        return OneRun(job).run();
+    }
+    Job drawn = job;
+    const std::vector<std::string> changes = draw_machine(drawn.scenario, job.effective_seed);
+    drawn.scenario.disturbed = true;
+    RunResult result = OneRun(drawn).run();
+    std::string line = "machine of this run:";
+    for (const std::string& change : changes) {
+        line += " " + change;
+    }
+    result.details.insert(result.details.begin(), line + (changes.empty() ? " as it is" : ""));
+    return result;
 }
 
 }  // namespace ioasim::tools

@@ -72,7 +72,8 @@ bool overdue(const RunProcess& process, std::uint64_t timeout_seconds) {
            process.seconds() > static_cast<double>(timeout_seconds) + kGrace;
 }
 
-[[noreturn]] void RunProcess::child(const Job& job, int fd, pid_t parent, std::uint64_t memory) {
+[[noreturn]] void RunProcess::child(const Job& job, int fd, pid_t parent,
+                                    std::uint64_t memory) const {
     g_child = 1;
     // Nobody would take the result of a run whose parent was killed.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -83,7 +84,7 @@ bool overdue(const RunProcess& process, std::uint64_t timeout_seconds) {
         const struct rlimit limit { memory, memory };
         ::setrlimit(RLIMIT_AS, &limit);
     }
-    RunResult result;
+    RunResult result = failed_;
     try {
         result = run_one(job);
     } catch (const std::exception& error) {

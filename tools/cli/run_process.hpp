@@ -32,7 +32,7 @@ public:
     RunResult collect(bool too_late = false);
 
 private:
-    [[noreturn]] static void child(const Job& job, int fd, pid_t parent, std::uint64_t memory);
+    [[noreturn]] void child(const Job& job, int fd, pid_t parent, std::uint64_t memory) const;
     std::string ending(int status) const;
 
     using Clock = std::chrono::steady_clock;
