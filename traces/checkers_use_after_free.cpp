@@ -64,7 +64,8 @@ private:
 
     void on_fill(const trace::EventRecord& record) {
         const std::uint32_t pasid = IOASIM_U32(record, VtdFill, pasid);
-        if (is_free(pasid) && !c_.facts.has_own_numbers(IOASIM_U32(record, VtdFill, rid))) {
+        if (is_free(pasid) && !c_.facts.is_own_number(IOASIM_U32(record, VtdFill, rid),
+                                                      IOASIM_U32(record, VtdFill, did))) {
             c_.sink.report_id("use_after_free.cached", record, c_.facts.host, pasid,
                               "something was cached for an ID that is free");
         }

@@ -229,7 +229,9 @@ void Facts::on_entry_set(const trace::EventRecord& record) {
     const std::uint32_t pasid = IOASIM_U32(record, VtdPasidEntrySet, pasid);
     EntryFacts& entry = entries[entry_key(IOASIM_U32(record, VtdPasidEntrySet, iommu),
                                           IOASIM_U32(record, VtdPasidEntrySet, rid), pasid)];
-    if (!entry.present && !has_own_numbers(IOASIM_U32(record, VtdPasidEntrySet, rid))) {
+    if (has_own_numbers(IOASIM_U32(record, VtdPasidEntrySet, rid))) {
+        own_domains_[std::uint64_t{IOASIM_U32(record, VtdPasidEntrySet, did)} + 1] = 1;
+    } else if (!entry.present) {
         ++host_id(pasid).entries;
     }
     entry = {};
@@ -267,7 +269,8 @@ void Facts::on_fill(const trace::EventRecord& record) {
     line.address = IOASIM_FIELD(record, VtdFill, address);
     line.bytes = IOASIM_FIELD(record, VtdFill, bytes);
     line.pgtt = IOASIM_U32(record, VtdFill, pgtt);
-    line.of_host = line.pasid != kNoId && !has_own_numbers(IOASIM_U32(record, VtdFill, rid));
+    line.of_host =
+        line.pasid != kNoId && !is_own_number(IOASIM_U32(record, VtdFill, rid), line.did);
     if (line.of_host) {
         ++host_id(line.pasid).lines;
     }

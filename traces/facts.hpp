@@ -111,6 +111,10 @@ public:
     }
     // PASIDs of this function are numbers of a VM's own space: no ID of the host is behind them.
     bool has_own_numbers(std::uint64_t rid) const { return own_numbers_.find(rid + 1) != nullptr; }
+    // The same for what a unit caches: some of its caches know domains and no functions.
+    bool is_own_number(std::uint64_t rid, std::uint64_t did) const {
+        return has_own_numbers(rid) || own_domains_.find(did + 1) != nullptr;
+    }
     bool is_vm(std::uint32_t name) const { return vm_names.find(name) != nullptr; }
     bool is_destroyed(std::uint32_t name) const {
         const std::uint32_t* state = vm_names.find(name);
@@ -160,6 +164,7 @@ private:
     std::uint32_t context_cache_ = 0;
     FlatMap<std::uint32_t> private_sets_;  // (kernel, set) -> name of its number space
     FlatMap<std::uint32_t> own_numbers_;   // requester id + 1
+    FlatMap<std::uint32_t> own_domains_;   // of such functions' PASID entries: domain id + 1
     FlatMap<std::uint32_t> line_index_;    // line_key -> index + 1
     std::vector<std::uint32_t> free_lines_;
     FlatMap<std::uint32_t> translation_target_;  // pair_key(vm, guest pasid) -> host ID + 1
