@@ -60,11 +60,19 @@ struct KernelDeps {
     MachinePort* port = nullptr;  // of helper tasks
 };
 
+// A workqueue of a device, given to a VM as a function of its own.
+struct MdevSetup {
+    std::string name;  // "vdev0"
+    std::string parent;
+    std::string queue;
+};
+
 struct VmSetup {
     std::string name;  // "vm1": also the set's name
     std::uint64_t quota = 1000;
-    std::vector<std::string> devices;
+    std::vector<std::string> devices;      // accelerators that all VMs have
     std::vector<std::string> functions{};  // whole ones, which no driver of the host mediates
+    std::vector<MdevSetup> mdevs{};
 };
 
 class Kernel {

@@ -96,6 +96,8 @@ struct Platform::Impl {
     void enable_defects();
     void build_host();
     void build_guest(const VmConfig& config);
+    os::DeviceSetup virtual_function(const Guest& guest, os::IommuDriver& viommu,
+                                     const MdevConfig& mdev) const;
     void build_bare_world();
     void build_programs();
     void spawn_software();
@@ -247,10 +249,14 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     machine.gpasid_max = vm.gpasids.max;
     machine.pasid_min = vm.pasids.min;
     machine.pasid_max = vm.pasids.max;
+    for (const MdevConfig& mdev : vm.mdevs) {
+        setup.mdevs.push_back({mdev.name, mdev.device, mdev.workqueue});
+        machine.devices.push_back({mdev.name, 1, true});
+    }
     for (const DeviceConfig& device : config.devices) {
         // A queue that several VMs share names address spaces by numbers of the whole system.
         const bool shared = host->params().pasid_spaces == os::PasidSpaces::System;
-        if (device.kind != DeviceKind::Dsa || !shared) {
+        if (device.kind != DeviceKind::Dsa || !shared || !vm.mdevs.empty()) {
             continue;
         }
         setup.devices.push_back(device.name);
@@ -288,10 +294,13 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     guest.machine->on_death([kernel = guest.kernel.get()] { kernel->power_off(); });
     os::IommuDriver& viommu =
         guest.kernel->add_iommu(vm.name + "/viommu", guest.machine->viommu_base());
+    for (const MdevConfig& mdev : vm.mdevs) {
+        guest.kernel->add_device(virtual_function(guest, viommu, mdev));
+    }
     for (const DeviceConfig& device : config.devices) {
         const bool function =
             std::find(vm.functions.begin(), vm.functions.end(), device.name) != vm.functions.end();
-        const bool shared = device.kind == DeviceKind::Dsa &&
+        const bool shared = device.kind == DeviceKind::Dsa && vm.mdevs.empty() &&
                             host->params().pasid_spaces == os::PasidSpaces::System;
         if (!shared && !function) {
             continue;
@@ -309,6 +318,28 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
         }
         guest.kernel->add_device(std::move(assigned));
     }
+}
+
+os::DeviceSetup Platform::Impl::virtual_function(const Guest& guest, os::IommuDriver& viommu,
+                                                 const MdevConfig& mdev) const {
+    const auto parent =
+        std::find_if(config.devices.begin(), config.devices.end(),
+                     [&mdev](const DeviceConfig& d) { return d.name == mdev.device; });
+    const auto queue =
+        std::find_if(parent->workqueues.begin(), parent->workqueues.end(),
+                     [&mdev](const WorkqueueConfig& wq) { return wq.name == mdev.workqueue; });
+    const vm::GuestDevice seen = guest.machine->guest_device(mdev.name);
+    os::DeviceSetup setup;
+    setup.name = mdev.name;
+    setup.iommu = &viommu;
+    setup.rid = seen.rid;
+    setup.engines = parent->engines;
+    setup.registers = seen.registers.value();
+    setup.portals = seen.portals.value();
+    setup.configuration = seen.configuration.value();
+    setup.queues.push_back(
+        {queue->name, queue->shared, queue->size, queue->threshold, queue->priority});
+    return setup;
 }
 
 // What bare programs and the bench around them know of the hardware.

@@ -4,6 +4,7 @@
 
 #include "core/trace/run_events.hpp"
 #include "models/dsa/dsa_layout.hpp"
+#include "models/platform/device_commands.hpp"
 #include "models/platform/iommu_user.hpp"
 #include "models/platform/vfio_user.hpp"
 
@@ -15,6 +16,14 @@ constexpr std::uint64_t kKeptBytes = std::uint64_t{1} << 20U;
 
 std::uint8_t opcode_of(const std::string& op) {
     return static_cast<std::uint8_t>(op == "noop" ? dsa::Opcode::Noop : dsa::Opcode::Memmove);
+}
+
+vm::VirtualMachine::DeviceRequest request_of(const std::string& word) {
+    using Request = vm::VirtualMachine::DeviceRequest;
+    return word == "reset"   ? Request::Reset
+           : word == "pause" ? Request::Pause
+           : word == "drain" ? Request::Drain
+                             : Request::Resume;
 }
 
 void leave_cgroup(ProgramWorld& world, const std::string& task) {
@@ -86,6 +95,7 @@ private:
     StepOutcome bind(ExecContext& ctx, const Step& step);
     StepOutcome submit(ExecContext& ctx, const Step& step, std::size_t index);
     StepOutcome file(ExecContext& ctx, const Step& step);
+    StepOutcome command(ExecContext& ctx, const Step& step);
     StepOutcome map(ExecContext& ctx, const Step& step);
     StepOutcome unmap(ExecContext& ctx, const Step& step);
     std::uint64_t mapped(const std::string& name) const;
@@ -173,6 +183,30 @@ StepOutcome ProcessActor::file(ExecContext& ctx, const Step& step) {
     return outcome(id ? files.open(ctx, process_, *device, *queue, *id) : Errno::Enoent);
 }
 
+// As the administrator of the machine has its driver do it.
+StepOutcome ProcessActor::command(ExecContext& ctx, const Step& step) {
+    os::Device* device = kernel_.find_device(step.device);
+    if (device == nullptr || !device->configured_here()) {
+        return outcome(Errno::Enodev);
+    }
+    if (step.kind == StepKind::QueuePasid) {
+        const Result<std::uint32_t> queue = device->queue(step.workqueue);
+        const std::optional<Ioasid> id = step.id.empty() ? std::nullopt : variables_.get(step.id);
+        if (!queue || (!step.id.empty() && !id)) {
+            return outcome(queue ? Errno::Enoent : queue.error());
+        }
+        device->set_queue_config_pasid(
+            ctx, *queue, id ? std::optional<Pasid>(Pasid{id->value()}) : std::nullopt);
+        return {};
+    }
+    dsa::CommandError status = dsa::CommandError::None;
+    const auto code = std::find_if(kDeviceCommands.begin(), kDeviceCommands.end(),
+                                   [&step](const NamedCode& c) { return step.op == c.name; });
+    const Errno error = device->run(ctx, static_cast<dsa::Command>(code->code),
+                                    static_cast<std::uint32_t>(step.data), status);
+    return {error, static_cast<std::uint64_t>(status)};
+}
+
 std::uint64_t ProcessActor::mapped(const std::string& name) const {
     const auto found = mappings_.find(name);
     return found == mappings_.end() ? 0 : found->second;
@@ -224,6 +258,9 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
         case StepKind::Open:
         case StepKind::Close:
             return file(ctx, step);
+        case StepKind::Command:
+        case StepKind::QueuePasid:
+            return command(ctx, step);
         case StepKind::Wait: {
             os::SubmitReport report;
             const Errno error = queue_.wait_all(ctx, step.duration, report);
@@ -325,6 +362,9 @@ public:
         }
         if (step.kind == StepKind::Unplug) {
             return outcome(machine_.vmm_unplug(ctx, step.device));
+        }
+        if (step.kind == StepKind::Mdev) {
+            return outcome(machine_.vmm_device(ctx, step.device, request_of(step.op)));
         }
         Caller caller;
         caller.name = name_;
@@ -442,6 +482,12 @@ std::string step_name(const Step& step) {
             return call_spec(step.call.kind).key;
         case StepKind::Unplug:
             return "unplug";
+        case StepKind::Mdev:
+            return "mdev";
+        case StepKind::Command:
+            return "device_command";
+        case StepKind::QueuePasid:
+            return "queue_pasid";
         case StepKind::Open:
             return "open";
         case StepKind::Close:
