@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
+#include <new>
 #include <utility>
 
 #include <systemc>
@@ -150,9 +152,17 @@ StopReason Simulation::run() {
             module->wake_at(*first);
         }
     }
-    // Events at the limit itself do not run: sc_start excludes its end.
-    sc_core::sc_start(sc_core::sc_time::from_value(options_.limit.ps()),
-                      sc_core::SC_EXIT_ON_STARVATION);
+    try {
+        // Events at the limit itself do not run: sc_start excludes its end.
+        sc_core::sc_start(sc_core::sc_time::from_value(options_.limit.ps()),
+                          sc_core::SC_EXIT_ON_STARVATION);
+    } catch (const sc_core::sc_report& report) {
+        // No memory for the stack of a process is no bug of ours.
+        if (std::strcmp(report.get_msg_type(), sc_core::SC_ID_STACK_SETUP_FAILED_) == 0) {
+            throw std::bad_alloc();
+        }
+        throw;
+    }
     read_clock();
     if (!stopping_) {
         reason_ = sc_core::sc_pending_activity() ? StopReason::Limit : judge_idle();
