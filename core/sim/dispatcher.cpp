@@ -49,9 +49,12 @@ struct Dispatcher::Impl final : sc_core::sc_module {
 
     void run();
     void arm();
+    void drop_stale();
     // The next task to resume in this instant, or null; the dispatcher sleeps then.
     Task* next_task(TimePs now);
     Task* choose_next();
+    // The running task is the only one up to then, and nothing else happens: no thread is switched.
+    bool goes_on_alone(TimePs until);
     void schedule(Task& task, TimePs time);
     void try_start(Task& task);
     void wait_for_cpu(Task& task);
@@ -190,9 +193,12 @@ void Task::spend(TimePs cost) {
     while (true) {
         const TimePs slice_end = got_cpu + impl.params.time_slice;
         const bool preemptible = !atomic() && !inside_instruction() && slice_end > now();
-        state = TaskState::Spends;
-        impl.schedule(*this, preemptible ? std::min(end, slice_end) : end);
-        switch_out();
+        const TimePs stop = preemptible ? std::min(end, slice_end) : end;
+        if (!impl.goes_on_alone(stop)) {
+            state = TaskState::Spends;
+            impl.schedule(*this, stop);
+            switch_out();
+        }
         if (interrupted && !inside_instruction()) {
             const TimePs start = now();
             serve_interrupt();
@@ -301,9 +307,10 @@ Dispatcher::Impl::Impl(Simulation& simulation, const DispatcherParams& parameter
 }
 
 void Dispatcher::Impl::run() {
+    Simulation::came();
     const TimePs now = Simulation::now();
     alarm.came();
-    if (!software_delta || software_instant != now) {
+    if ((!software_delta || software_instant != now) && Simulation::busy_now()) {
         // Hardware of this instant runs in this delta; software follows in the next.
         software_delta = true;
         software_instant = now;
@@ -317,11 +324,13 @@ void Dispatcher::Impl::run() {
 }
 
 Task* Dispatcher::Impl::choose_next() {
-    const TimePs now = Simulation::now();
     Task* next = nullptr;
     sim.guard([&] {
-        sim.note_activation(now);
-        next = sim.stopping() ? nullptr : next_task(now);
+        sim.note_activation(Simulation::now());
+        do {
+            next = sim.stopping() ? nullptr : next_task(Simulation::now());
+            drop_stale();
+        } while (next == nullptr && timeline.next() && sim.skip_to(*timeline.next()));
         if (next == nullptr) {
             arm();
         }
@@ -329,8 +338,28 @@ Task* Dispatcher::Impl::choose_next() {
     return next;
 }
 
+bool Dispatcher::Impl::goes_on_alone(TimePs until) {
+    const auto next = timeline.next();
+    if ((next && *next <= until) || !sim.skip_to(until)) {
+        return false;
+    }
+    sim.note_activation(until);
+    return true;
+}
+
+// What was meant for a time and happened earlier: a deadline of somebody who was woken.
+void Dispatcher::Impl::drop_stale() {
+    while (const Due* first = timeline.front()) {
+        if (first->ticket == first->task->ticket && first->task->state != TaskState::Ended) {
+            return;
+        }
+        timeline.pop();
+    }
+}
+
 void Dispatcher::Impl::arm() {
     asleep = true;
+    drop_stale();
     const auto next = timeline.next();
     const TimePs now = Simulation::now();
     if (next && *next > now) {

@@ -33,6 +33,7 @@ struct Module::Process final : sc_core::sc_module {
 
 private:
     void run() {
+        Simulation::came();
         const TimePs now = Simulation::now();
         alarm_.came();
         owner_.sim_.guard([&] {

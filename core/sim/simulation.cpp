@@ -51,14 +51,34 @@ std::string_view stop_reason_name(StopReason reason) {
     return "?";
 }
 
-TimePs Simulation::now() {
-    return TimePs{sc_core::sc_time_stamp().value()};
+TimePs Simulation::now_;
+
+void Simulation::came() {
+    now_ = std::max(now_, TimePs{sc_core::sc_time_stamp().value()});
+}
+
+bool Simulation::busy_now() {
+    return sc_core::sc_pending_activity_at_current_time();
+}
+
+bool Simulation::skip_to(TimePs time) {
+    // Nothing runs at the limit itself.
+    if (stopping_ || time >= options_.limit || busy_now()) {
+        return false;
+    }
+    sc_core::sc_time next;
+    if (sc_core::sc_get_curr_simcontext()->next_time(next) && TimePs{next.value()} <= time) {
+        return false;
+    }
+    now_ = time;
+    return true;
 }
 
 Simulation::Simulation(const SimulationOptions& options)
     : options_(options), recorder_(&Simulation::now), chooser_(std::make_unique<FirstChooser>()) {
     silence_kernel_reports();
     g_signalled = false;
+    now_ = TimePs{};
 }
 
 Simulation::~Simulation() {
@@ -155,11 +175,11 @@ StopReason Simulation::run() {
     if (!stopping_) {
         reason_ = sc_core::sc_pending_activity() ? StopReason::Limit : judge_idle();
     }
-    if (!stopping_ && reason_ == StopReason::Limit && now() < options_.limit) {
+    if (!stopping_ && reason_ == StopReason::Limit) {
         // Nothing is left up to the limit: only the clock moves, so that the end has its time.
-        sc_core::sc_start(sc_core::sc_time::from_value((options_.limit - now()).ps()),
-                          sc_core::SC_RUN_TO_TIME);
+        now_ = options_.limit;
     }
+    came();
     if (failure_) {
         recorder_.flush();
         std::rethrow_exception(failure_);

@@ -52,6 +52,8 @@ public:
     std::optional<TimePs> next() const {
         return heap_.empty() ? std::nullopt : std::optional<TimePs>(heap_.front().time);
     }
+    // The next item as it stands there; null when there is none.
+    const T* front() const { return heap_.empty() ? nullptr : &items_[heap_.front().place]; }
     bool due(TimePs now) const { return !heap_.empty() && heap_.front().time <= now; }
 
     // The next item; only when due() or at least not empty.
