@@ -277,7 +277,8 @@ Errno Sva::unbind(ExecContext& ctx, Process& process, Device& device, Ioasid id)
 Errno Sva::free_set(ExecContext& ctx, IoasidSet& set) {
     core_.free_all_in_set(ctx, &set);
     const Errno error = kernel_.wait_for_work(
-        ctx, reclaim_wait_, [&set] { return !set.registered() || set.live() == 0; });
+        ctx, reclaim_wait_, [&set] { return !set.registered() || set.live() == 0; },
+        Kernel::Wakes::Perhaps);
     if (set.registered()) {
         core_.set_free(ctx, &set);  // with IDs left: the last reclaim destroys it
     }
