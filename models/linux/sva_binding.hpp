@@ -29,6 +29,7 @@ struct SvaBinding : PasidDomain, std::enable_shared_from_this<SvaBinding> {
             running_ = false;
             sva_.drop_retired();  // may end this object
         }
+        WaitQueue& end_of(const Kernel& kernel);
         bool idle() const { return !pending() && !running_; }
 
     private:
@@ -38,8 +39,7 @@ struct SvaBinding : PasidDomain, std::enable_shared_from_this<SvaBinding> {
         bool running_ = false;
     };
 
-    SvaBinding(Sva& sva, Kernel& kernel, DomainType kind, Ioasid ioasid, IoasidSet* owner_set,
-               std::string owner);
+    SvaBinding(Sva& sva, DomainType kind, Ioasid ioasid, IoasidSet* owner_set, std::string owner);
 
     bool idle() const { return free_work.idle() && teardown_work.idle(); }
 
@@ -52,9 +52,9 @@ struct SvaBinding : PasidDomain, std::enable_shared_from_this<SvaBinding> {
     State state = State::Live;
     bool fpd = false;
     Errno result = Errno::Ok;
-    WaitQueue done;
-    Work free_work;      // W1
-    Work teardown_work;  // W3
+    std::unique_ptr<WaitQueue> waits_for_end;  // made by who waits: there may be a million bindings
+    Work free_work;                            // W1
+    Work teardown_work;                        // W3
 };
 
 class IommuBlock final : public NotifierBlock {

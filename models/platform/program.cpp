@@ -76,6 +76,10 @@ public:
         return !process_.killed && (inside_ == nullptr || inside_->alive());
     }
 
+    WaitQueue* deaths() override {
+        return inside_ == nullptr ? &world_.sleepers : &inside_->deaths();
+    }
+
     KeptBuffers kept(std::size_t step) const override {
         const auto found = kept_.find(step);
         return found == kept_.end() ? KeptBuffers{} : found->second;
@@ -207,7 +211,9 @@ StepOutcome kill(ExecContext& ctx, ProgramWorld& world, const std::string& targe
         return outcome(vm->second->kill(ctx));
     }
     os::Process* const process = world.host.find_process(target);
-    return outcome(process == nullptr ? Errno::Esrch : world.host.kill(ctx, *process));
+    const Errno error = process == nullptr ? Errno::Esrch : world.host.kill(ctx, *process);
+    ctx.wake_all(world.sleepers);
+    return outcome(error);
 }
 
 StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_t index) {
@@ -314,6 +320,7 @@ public:
     Errno start(ExecContext& ctx) override { return machine_.create(ctx); }
     void finish(ExecContext&) override {}
     bool alive() const override { return machine_.alive(); }
+    WaitQueue* deaths() override { return &machine_.deaths(); }
 
     StepOutcome perform(ExecContext& ctx, const Step& step, std::size_t) override {
         if (step.kind == StepKind::Alloc) {
@@ -417,14 +424,21 @@ std::unique_ptr<ProgramActor> make_vmm_actor(ProgramWorld& world, vm::VirtualMac
 
 namespace {
 
-// A sleeping program looks this often whether it was killed.
+// A sleeping program notices at the end of such a turn that it was killed.
 constexpr TimePs kSleepTurn{100'000'000};
 
-void sleep(ExecContext& ctx, const ProgramActor& actor, TimePs duration) {
+void sleep(ExecContext& ctx, ProgramActor& actor, TimePs duration) {
     WaitQueue timer{"sleep"};
-    const TimePs end = ctx.now() + duration;
+    WaitQueue& queue = actor.deaths() != nullptr ? *actor.deaths() : timer;
+    const TimePs start = ctx.now();
+    const TimePs end = start + duration;
     while (ctx.now() < end && actor.alive()) {
-        ctx.wait_until(timer, std::min(end, ctx.now() + kSleepTurn));
+        ctx.wait_until(queue, end);
+    }
+    const std::uint64_t turns = ((ctx.now() - start).ps() + kSleepTurn.ps() - 1) / kSleepTurn.ps();
+    const TimePs notices = std::min(end, start + kSleepTurn * turns);
+    while (ctx.now() < notices) {
+        ctx.wait_until(timer, notices);
     }
 }
 

@@ -48,7 +48,8 @@ struct VirtualMachine::Impl {
           port(machine, deps.host_port),
           instructions(machine, deps.instructions),
           create_lock(SimLock::Kind::Mutex, config.name + "/create_lock"),
-          stopped(config.name + "/vCPUs stopped") {
+          stopped(config.name + "/vCPUs stopped"),
+          deaths("sleep") {
         for (std::uint32_t i = 0; i < config.vcpus; ++i) {
             vcpus.push_back(std::make_unique<Vcpu>(fmt::format("{}/vcpu{}", config.name, i), params,
                                                    deps.recorder, deps.scheduler, deps.instructions,
@@ -75,6 +76,7 @@ struct VirtualMachine::Impl {
     GuestInstructions instructions;
     SimLock create_lock;
     WaitQueue stopped;
+    WaitQueue deaths;
     std::vector<std::function<void()>> on_death;
 };
 
@@ -107,6 +109,10 @@ GuestDevice VirtualMachine::guest_device(const std::string& name) const {
     SIM_CHECK(found != config_.devices.end(), "{} has no device {}", config_.name, name);
     const auto index = static_cast<std::size_t>(found - config_.devices.begin());
     return {guest_rid(index), portal_base(index)};
+}
+
+WaitQueue& VirtualMachine::deaths() {
+    return impl_->deaths;
 }
 
 void VirtualMachine::on_death(std::function<void()> callback) {
@@ -183,6 +189,7 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
     for (const auto& callback : m.on_death) {
         callback();
     }
+    ctx.wake_all(m.deaths);
     for (const auto& vcpu : m.vcpus) {
         vcpu->kick(ctx);
     }
