@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
+#include <new>
 #include <utility>
 
 #include <systemc>
@@ -51,19 +53,13 @@ std::string_view stop_reason_name(StopReason reason) {
     return "?";
 }
 
-TimePs Simulation::now_;
-
-void Simulation::came() {
+void Simulation::read_clock() {
     now_ = std::max(now_, TimePs{sc_core::sc_time_stamp().value()});
-}
-
-bool Simulation::busy_now() {
-    return sc_core::sc_pending_activity_at_current_time();
 }
 
 bool Simulation::skip_to(TimePs time) {
     // Nothing runs at the limit itself.
-    if (stopping_ || time >= options_.limit || busy_now()) {
+    if (stopping_ || time >= options_.limit || sc_core::sc_pending_activity_at_current_time()) {
         return false;
     }
     sc_core::sc_time next;
@@ -77,8 +73,8 @@ bool Simulation::skip_to(TimePs time) {
 Simulation::Simulation(const SimulationOptions& options)
     : options_(options), recorder_(&Simulation::now), chooser_(std::make_unique<FirstChooser>()) {
     silence_kernel_reports();
-    g_signalled = false;
     now_ = TimePs{};
+    g_signalled = false;
 }
 
 Simulation::~Simulation() {
@@ -169,9 +165,18 @@ StopReason Simulation::run() {
             module->wake_at(*first);
         }
     }
-    // Events at the limit itself do not run: sc_start excludes its end.
-    sc_core::sc_start(sc_core::sc_time::from_value(options_.limit.ps()),
-                      sc_core::SC_EXIT_ON_STARVATION);
+    try {
+        // Events at the limit itself do not run: sc_start excludes its end.
+        sc_core::sc_start(sc_core::sc_time::from_value(options_.limit.ps()),
+                          sc_core::SC_EXIT_ON_STARVATION);
+    } catch (const sc_core::sc_report& report) {
+        // No memory for the stack of a process is no bug of ours.
+        if (std::strcmp(report.get_msg_type(), sc_core::SC_ID_STACK_SETUP_FAILED_) == 0) {
+            throw std::bad_alloc();
+        }
+        throw;
+    }
+    read_clock();
     if (!stopping_) {
         reason_ = sc_core::sc_pending_activity() ? StopReason::Limit : judge_idle();
     }
@@ -179,7 +184,6 @@ StopReason Simulation::run() {
         // Nothing is left up to the limit: only the clock moves, so that the end has its time.
         now_ = options_.limit;
     }
-    came();
     if (failure_) {
         recorder_.flush();
         std::rethrow_exception(failure_);

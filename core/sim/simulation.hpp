@@ -56,7 +56,7 @@ public:
         return RandomStream{options_.seed, component, purpose};
     }
     const SimulationOptions& options() const { return options_; }
-    // Ahead of the kernel's clock while software runs alone (skip_to).
+    // The present instant: as the process that runs found it, or later (skip_to).
     static TimePs now() { return now_; }
 
     // Runs to the end and returns why it ended. Throws ModelBug for a bug in the simulator.
@@ -89,10 +89,7 @@ private:
     // A process of the kernel wants to be activated at some time, or needs nothing any more.
     void wants(Alarm& alarm);
     void rests();
-    // First thing in every process of the kernel: what time it is.
-    static void came();
-    // Something else of the kernel is to run in this instant.
-    static bool busy_now();
+    static void read_clock();
     // Software is at `time` from here on, without the kernel: only when nothing happens before and
     // nothing then, so that nobody could tell it from the kernel's own way there. False: not so.
     bool skip_to(TimePs time);
@@ -110,7 +107,8 @@ private:
     void fail(std::exception_ptr failure);
     StopReason judge_idle() const;
 
-    static TimePs now_;
+    // Asked several times an activation: the kernel's clock is read once.
+    inline static TimePs now_;
     SimulationOptions options_;
     trace::Recorder recorder_;
     Probes probes_;

@@ -90,7 +90,7 @@ Errno InvalidationQueue::wait_status(ExecContext& ctx, std::uint64_t status,
         if (polled.found) {
             return result;
         }
-        if (ctx.now() >= loop.deadline) {
+        if (ctx.now() >= loop.deadline || kernel_.powered_off()) {
             return Errno::Etimedout;
         }
         const Errno error = handle_error(ctx, wait);
