@@ -29,7 +29,6 @@ struct SvaBinding : PasidDomain, std::enable_shared_from_this<SvaBinding> {
             running_ = false;
             sva_.drop_retired();  // may end this object
         }
-        WaitQueue& end_of(const Kernel& kernel);
         bool idle() const { return !pending() && !running_; }
 
     private:
@@ -41,6 +40,8 @@ struct SvaBinding : PasidDomain, std::enable_shared_from_this<SvaBinding> {
 
     SvaBinding(Sva& sva, DomainType kind, Ioasid ioasid, IoasidSet* owner_set, std::string owner);
 
+    // Where those sleep who wait for its end.
+    WaitQueue& end_of(const Kernel& kernel);
     bool idle() const { return free_work.idle() && teardown_work.idle(); }
 
     Ioasid id;
