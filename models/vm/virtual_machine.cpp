@@ -80,7 +80,8 @@ struct VirtualMachine::Impl {
           port(machine, deps.host_port),
           instructions(machine, deps.instructions),
           create_lock(SimLock::Kind::Mutex, config.name + "/create_lock"),
-          stopped(config.name + "/vCPUs stopped") {
+          stopped(config.name + "/vCPUs stopped"),
+          deaths("sleep") {
         const std::uint32_t vcpu_count = config.vcpus + (page_requests.enabled() ? 1 : 0);
         for (std::uint32_t i = 0; i < vcpu_count; ++i) {
             vcpus.push_back(std::make_unique<Vcpu>(fmt::format("{}/vcpu{}", config.name, i), params,
@@ -113,6 +114,7 @@ struct VirtualMachine::Impl {
     GuestInstructions instructions;
     SimLock create_lock;
     WaitQueue stopped;
+    WaitQueue deaths;
     cpu::InterruptSink* interrupts = nullptr;  // of the guest's kernel
     std::vector<std::function<void()>> on_death;
 };
@@ -166,6 +168,10 @@ GuestDevice VirtualMachine::guest_device(const std::string& name) const {
     return found->mediated ? GuestDevice{whole.rid, whole.portals, register_base(index),
                                          configuration_base(index)}
                            : whole;
+}
+
+WaitQueue& VirtualMachine::deaths() {
+    return impl_->deaths;
 }
 
 void VirtualMachine::on_death(std::function<void()> callback) {
@@ -265,6 +271,7 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
     for (const auto& callback : m.on_death) {
         callback();
     }
+    ctx.wake_all(m.deaths);
     for (const auto& vcpu : m.vcpus) {
         vcpu->kick(ctx);
     }
