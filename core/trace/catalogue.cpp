@@ -11,6 +11,7 @@
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "core/trace/sva_events.hpp"
+#include "core/trace/vdev_events.hpp"
 #include "core/trace/vfio_events.hpp"
 #include "core/trace/vtd_events.hpp"
 
@@ -53,7 +54,8 @@ const std::vector<const EventInfo*>& catalogue() {
         VtdWalkUpdate, VtdFault, VtdFill, VtdDrop, VtdInvalidation, VtdInvWait, VtdDevTlbRequest,
         VtdDevTlbDone, VtdDescriptor, VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq,
         VtdPageRequest, VtdPageResponse, DriverBound, VfioAttach, VfioDetach, VfioMap, VfioUnmap,
-        VfioRelease, PcieAddressLimit>();
+        VfioRelease, PcieAddressLimit, VdevState, VdevCommand, VdevQueue, VdevPortal, VdevQuiet,
+        VdevTrapped>();
     return all;
 }
 

@@ -62,6 +62,7 @@ struct KernelParams {
     bool unsafe_interrupts = true;
     std::uint64_t fault_ring;
     TimePs vfio_fault;
+    bool ioasid_closed_first = false;
     // KVM
     bool register_first = true;
     TimePs kick_send;

@@ -20,6 +20,7 @@ namespace ioasim::os {
 
 class GuestFaultFile;
 class KvmVfio;
+class VirtualDeviceIf;
 
 // A vCPU as KVM sees it.
 class VcpuControl {
@@ -80,6 +81,10 @@ public:
     virtual bool own_pasid_space() const { return false; }
     // Page requests of what is bound; null: they do not get this far.
     virtual GuestFaultFile* page_faults() { return nullptr; }
+    // A mediated device of the VM, or null.
+    virtual VirtualDeviceIf* virtual_device(const std::string& device) = 0;
+    // The VMM's address space, which its vCPU threads have.
+    virtual std::uint64_t mm() const = 0;
 
     // --- KVM ------------------------------------------------------------------------------------
     virtual void add_vcpu(VcpuControl& vcpu) = 0;

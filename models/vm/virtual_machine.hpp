@@ -30,6 +30,7 @@ namespace ioasim::vm {
 struct AssignedDevice {
     std::string name;  // "dsa0"
     std::uint32_t queues = 1;
+    bool mediated = false;  // a virtual device, with registers that trap
 };
 
 struct VmConfig {
@@ -56,7 +57,9 @@ struct VmDeps {
 // How the guest sees an assigned device.
 struct GuestDevice {
     Rid rid;
-    Gpa portals;  // queue n's limited portal at + n * 4000h + 1000h, as in the device's BAR2
+    Gpa portals;        // queue n's limited portal at + n * 4000h + 1000h, as in the device's BAR2
+    Gpa registers;      // BAR0 and configuration space of a virtual device; else 0
+    Gpa configuration;  //
 };
 
 class VirtualMachine {
@@ -90,6 +93,8 @@ public:
     }
     // Called when the VM ends, before its vCPUs are waited for: the guest kernel's power_off().
     void on_death(std::function<void()> callback);
+    // Who sleeps here is woken by the end of the VM.
+    WaitQueue& deaths();
     // The VMM process is killed: vCPUs leave, devices and IDs are released. Repeated calls: -ESRCH.
     Errno kill(ExecContext& ctx);
     // Orderly end, after the guest's programs: the same release with cause "shutdown".
@@ -101,6 +106,11 @@ public:
     // Takes an assigned device away: its portals go, then the host unbinds it. The guest is not
     // asked.
     Errno vmm_unplug(ExecContext& ctx, const std::string& device);
+
+    // What the VMM does with a virtual device: VFIO_DEVICE_RESET, and the steps of a migration.
+    // -ENODEV: the VM does not have it.
+    enum class DeviceRequest : std::uint8_t { Reset, Pause, Drain, Resume };
+    Errno vmm_device(ExecContext& ctx, const std::string& device, DeviceRequest request);
 
     // The scheduler gave a task a processor; it may be a vCPU's.
     void scheduled(std::size_t cpu, const ExecContext& task);

@@ -24,11 +24,24 @@ struct StepName {
     StepKind kind;
 };
 constexpr StepName kSteps[] = {
-    {"alloc", StepKind::Alloc},   {"free", StepKind::Free},     {"bind", StepKind::Bind},
-    {"unbind", StepKind::Unbind}, {"submit", StepKind::Submit}, {"wait", StepKind::Wait},
-    {"sleep", StepKind::Sleep},   {"spend", StepKind::Spend},   {"exit", StepKind::Exit},
-    {"kill", StepKind::Kill},     {"unplug", StepKind::Unplug}, {"open", StepKind::Open},
-    {"close", StepKind::Close},   {"mmap", StepKind::Mmap},     {"munmap", StepKind::Munmap},
+    {"alloc", StepKind::Alloc},
+    {"free", StepKind::Free},
+    {"bind", StepKind::Bind},
+    {"unbind", StepKind::Unbind},
+    {"submit", StepKind::Submit},
+    {"wait", StepKind::Wait},
+    {"sleep", StepKind::Sleep},
+    {"spend", StepKind::Spend},
+    {"exit", StepKind::Exit},
+    {"kill", StepKind::Kill},
+    {"unplug", StepKind::Unplug},
+    {"open", StepKind::Open},
+    {"close", StepKind::Close},
+    {"mmap", StepKind::Mmap},
+    {"munmap", StepKind::Munmap},
+    {"mdev", StepKind::Mdev},
+    {"device_command", StepKind::Command},
+    {"queue_pasid", StepKind::QueuePasid},
 };
 
 class StepReader {
@@ -197,8 +210,19 @@ private:
                 r_.known(subject, pointer, "device", words_.devices, Code::UnknownComponent);
                 step.device = text_of(&subject);
                 return;
+            case StepKind::Mdev:
+            case StepKind::Command:
+                step.op = text_of(&subject);
+                step.data = integer_of(item.get("operand"), 0);
+                if (const Node* device = item.get("device")) {
+                    r_.known(*device, at + "/device", "device", words_.devices,
+                             Code::UnknownComponent);
+                    step.device = text_of(device);
+                }
+                return;
             case StepKind::Open:
             case StepKind::Close:
+            case StepKind::QueuePasid:
                 workqueue(subject, pointer, step);
                 if (const Node* pasid = item.get("pasid")) {
                     step.id = id(*pasid, at + "/pasid");
@@ -235,11 +259,9 @@ private:
         }
         step.data = integer_of(item.get("data"), 0);
         step.count = integer_of(item.get("count"), 1);
-        for (const char* key : {"data", "count"}) {
-            if (const Node* node = item.get(key); node != nullptr && !kernel()) {
-                r_.report(Code::UnknownKey, node->place, pointer_join(at, key),
-                          fmt::format("only kernel code gives {} to \"alloc\"", quoted(key)));
-            }
+        if (const Node* node = item.get("data"); node != nullptr && !kernel()) {
+            r_.report(Code::UnknownKey, node->place, pointer_join(at, "data"),
+                      "only kernel code gives \"data\" to \"alloc\"");
         }
     }
 

@@ -43,9 +43,14 @@ bool exists_in(StepKind kind, StepPlace place) {
         case StepKind::Kill:
             return place != StepPlace::Script && place != StepPlace::Vcpu;
         case StepKind::Unplug:
+        case StepKind::Mdev:
             return place == StepPlace::Vmm;
+        case StepKind::Command:
+        case StepKind::QueuePasid:
+            return place == StepPlace::Vcpu;
         case StepKind::Open:
         case StepKind::Close:
+            return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
         case StepKind::User:
             return place == StepPlace::HostProcess;
         case StepKind::Call:
