@@ -52,7 +52,8 @@ const std::vector<const EventInfo*>& catalogue() {
         VtdDrop, VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdDescriptor,
         VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse,
         DriverBound, VfioAttach, VfioDetach, VfioMap, VfioUnmap, VfioRelease, PcieAddressLimit,
-        VdevState, VdevCommand, VdevQueue, VdevPortal, VdevQuiet, VdevTrapped>();
+        VdevState, VdevCommand, VdevQueue, VdevPortal, VdevQuiet, VdevTrapped, VmReset,
+        IommuReset>();
     return all;
 }
 

@@ -125,6 +125,7 @@ void VirtualDevice::close(ExecContext& ctx, CallingTask task, const char* how) {
     } else {
         if (!forgets) {
             take_away(ctx);
+            static_cast<void>(run(ctx, dsa::Command::EnableWq));  // the host driver's, as it was
         }
         setup_.parent->unclaim_queue(setup_.queue);
     }
@@ -209,6 +210,8 @@ void VirtualDevice::clear_queue(ExecContext& ctx) {
     }
     const Programmed what = *programmed_;
     setup_.parent->set_queue_config_pasid(ctx, setup_.queue, std::nullopt);
+    // Register writes are posted: behind this answer the queue names the ID no more.
+    static_cast<void>(setup_.parent->bar0(ctx, dsa::reg::kGensts, 4));
     tell_queue(ctx, false, what);
     put(ctx);
     programmed_.reset();

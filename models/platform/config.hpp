@@ -113,7 +113,9 @@ enum class StepKind : std::uint8_t {
     QueuePasid,  // WQCFG of `device`/`workqueue`: the PASID of `id`, or none
     Open,        // `device`/`workqueue` for the address space of PASID `id`
     Close,
-    Mmap,  // a mapping of `size` under the name `target`
+    Panic,    // the guest's kernel stops where it is
+    VmReset,  // the VMM resets its machine
+    Mmap,     // a mapping of `size` under the name `target`
     Munmap,
     Absent,  // not in this cell
 };
@@ -135,6 +137,7 @@ struct Step {
     std::string source;      // Submit: mappings to use instead of fresh buffers
     std::string destination;
     bool block_on_fault = false;  // Submit: the device may ask for pages
+    bool credits = true;          // Submit: never more than the dedicated queue holds
     bool populate = true;         // Mmap: all pages at once
     bool writable = true;
     bool on_storage = false;

@@ -161,6 +161,7 @@ StepOutcome ProcessActor::submit(ExecContext& ctx, const Step& step, std::size_t
     request.wait = step.wait;
     request.timeout = step.duration;
     request.block_on_fault = step.block_on_fault;
+    request.credits = step.credits;
     os::SubmitReport& report = reports_[index];
     request.source_buffer = mapped(step.source);
     request.destination_buffer = mapped(step.destination);
@@ -261,6 +262,9 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
         case StepKind::Command:
         case StepKind::QueuePasid:
             return command(ctx, step);
+        case StepKind::Panic:
+            kernel_.power_off();
+            return {};
         case StepKind::Wait: {
             os::SubmitReport report;
             const Errno error = queue_.wait_all(ctx, step.duration, report);
@@ -362,6 +366,9 @@ public:
         }
         if (step.kind == StepKind::Unplug) {
             return outcome(machine_.vmm_unplug(ctx, step.device));
+        }
+        if (step.kind == StepKind::VmReset) {
+            return outcome(machine_.vmm_reset(ctx));
         }
         if (step.kind == StepKind::Mdev) {
             return outcome(machine_.vmm_device(ctx, step.device, request_of(step.op)));
@@ -488,6 +495,10 @@ std::string step_name(const Step& step) {
             return "device_command";
         case StepKind::QueuePasid:
             return "queue_pasid";
+        case StepKind::Panic:
+            return "panic";
+        case StepKind::VmReset:
+            return "vm_reset";
         case StepKind::Open:
             return "open";
         case StepKind::Close:

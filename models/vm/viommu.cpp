@@ -52,6 +52,11 @@ Viommu::Viommu(const ViommuConfig& config, os::VmHost& host, const GuestMemory& 
       pool_(pool),
       shadow_(shadow),
       recorder_(recorder) {
+    reset();
+}
+
+void Viommu::reset() {
+    registers_ = {};
     set(reg::kVer, kVersion, 4);
     set(reg::kCap, capabilities(), 8);
     set(reg::kEcap, extended_capabilities(), 8);

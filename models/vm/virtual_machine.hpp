@@ -106,6 +106,11 @@ public:
     enum class DeviceRequest : std::uint8_t { Reset, Pause, Drain, Resume };
     Errno vmm_device(ExecContext& ctx, const std::string& device, DeviceRequest request);
 
+    // System reset, asked for by the guest or after its kernel stopped: vCPUs stop, devices are
+    // reset before memory is used again, every PASID is unbound and freed, the virtual IOMMU is as
+    // after power-on. No program runs in the guest afterwards.
+    Errno vmm_reset(ExecContext& ctx);
+
     // The scheduler gave a task a processor; it may be a vCPU's.
     void scheduled(std::size_t cpu, const ExecContext& task);
     // From guest code: its vCPU's thread goes on on another processor.
@@ -119,6 +124,7 @@ public:
 private:
     Errno create_locked(ExecContext& ctx);
     Errno end(ExecContext& ctx, const char* cause);
+    Errno stop_guest(ExecContext& ctx);
 
     struct Impl;
     VmConfig config_;

@@ -42,9 +42,11 @@ bool exists_in(StepKind kind, StepPlace place) {
             return place != StepPlace::Script && place != StepPlace::Vcpu;
         case StepKind::Unplug:
         case StepKind::Mdev:
+        case StepKind::VmReset:
             return place == StepPlace::Vmm;
         case StepKind::Command:
         case StepKind::QueuePasid:
+        case StepKind::Panic:
             return place == StepPlace::Vcpu;
         case StepKind::Open:
         case StepKind::Close:
