@@ -48,6 +48,7 @@ struct KernelParams {
     std::uint64_t memlock_pages;
     bool unsafe_interrupts = true;
     bool ioasid_closed_first = false;
+    TimePs request_interval;
     // KVM
     bool register_first = true;
     TimePs kick_send;

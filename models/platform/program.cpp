@@ -20,10 +20,12 @@ std::uint8_t opcode_of(const std::string& op) {
 
 vm::VirtualMachine::DeviceRequest request_of(const std::string& word) {
     using Request = vm::VirtualMachine::DeviceRequest;
-    return word == "reset"   ? Request::Reset
-           : word == "pause" ? Request::Pause
-           : word == "drain" ? Request::Drain
-                             : Request::Resume;
+    return word == "reset"           ? Request::Reset
+           : word == "pause"         ? Request::Pause
+           : word == "drain"         ? Request::Drain
+           : word == "await_request" ? Request::AwaitRequest
+           : word == "remove"        ? Request::Remove
+                                     : Request::Resume;
 }
 
 void leave_cgroup(ProgramWorld& world, const std::string& task) {
@@ -96,6 +98,7 @@ private:
     StepOutcome submit(ExecContext& ctx, const Step& step, std::size_t index);
     StepOutcome file(ExecContext& ctx, const Step& step);
     StepOutcome command(ExecContext& ctx, const Step& step);
+    StepOutcome administer(ExecContext& ctx, const Step& step);
     StepOutcome map(ExecContext& ctx, const Step& step);
     StepOutcome unmap(ExecContext& ctx, const Step& step);
     std::uint64_t mapped(const std::string& name) const;
@@ -184,6 +187,20 @@ StepOutcome ProcessActor::file(ExecContext& ctx, const Step& step) {
     return outcome(id ? files.open(ctx, process_, *device, *queue, *id) : Errno::Enoent);
 }
 
+// The device of the first VM that has one of the name.
+StepOutcome ProcessActor::administer(ExecContext& ctx, const Step& step) {
+    if (step.op != "remove") {
+        return outcome(Errno::Eperm);  // the VMM's own
+    }
+    for (const auto& [name, machine] : world_.vms) {
+        const Errno error = machine->vmm_device(ctx, step.device, request_of(step.op));
+        if (error != Errno::Enodev && error != Errno::Esrch) {
+            return outcome(error);
+        }
+    }
+    return outcome(Errno::Enodev);
+}
+
 // As the administrator of the machine has its driver do it.
 StepOutcome ProcessActor::command(ExecContext& ctx, const Step& step) {
     os::Device* device = kernel_.find_device(step.device);
@@ -262,6 +279,8 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
         case StepKind::Command:
         case StepKind::QueuePasid:
             return command(ctx, step);
+        case StepKind::Mdev:
+            return administer(ctx, step);
         case StepKind::Panic:
             kernel_.power_off();
             return {};
@@ -371,7 +390,9 @@ public:
             return outcome(machine_.vmm_reset(ctx));
         }
         if (step.kind == StepKind::Mdev) {
-            return outcome(machine_.vmm_device(ctx, step.device, request_of(step.op)));
+            return outcome(step.op == "remove"
+                               ? Errno::Eperm
+                               : machine_.vmm_device(ctx, step.device, request_of(step.op)));
         }
         Caller caller;
         caller.name = name_;

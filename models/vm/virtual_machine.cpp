@@ -373,6 +373,13 @@ Errno VirtualMachine::vmm_device(ExecContext& ctx, const std::string& device,
             return mdev->pause(ctx);
         case DeviceRequest::Drain:
             return mdev->drain(ctx);
+        case DeviceRequest::AwaitRequest:
+            while (impl_->alive && !mdev->close_requested()) {
+                ctx.wait_until(impl_->stopped, ctx.now() + impl_->params.kill_poll);
+            }
+            return impl_->alive ? Errno::Ok : Errno::Esrch;
+        case DeviceRequest::Remove:
+            return mdev->remove(ctx);
         case DeviceRequest::Resume:
             return mdev->resume(ctx, os::CallingTask{impl_->deps.host.mm()});
     }

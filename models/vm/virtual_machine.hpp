@@ -101,9 +101,10 @@ public:
     // asked.
     Errno vmm_unplug(ExecContext& ctx, const std::string& device);
 
-    // What the VMM does with a virtual device: VFIO_DEVICE_RESET, and the steps of a migration.
+    // What the VMM does with a virtual device: VFIO_DEVICE_RESET, the steps of a migration, waiting
+    // for the request to close it; and what an administrator of the host does: removing it.
     // -ENODEV: the VM does not have it.
-    enum class DeviceRequest : std::uint8_t { Reset, Pause, Drain, Resume };
+    enum class DeviceRequest : std::uint8_t { Reset, Pause, Drain, Resume, AwaitRequest, Remove };
     Errno vmm_device(ExecContext& ctx, const std::string& device, DeviceRequest request);
 
     // System reset, asked for by the guest or after its kernel stopped: vCPUs stop, devices are

@@ -280,8 +280,10 @@ const Type& make_step_type() {
          "VMM: take an assigned device away from the running virtual machine",
          {}},
         {"mdev",
-         &choice({"reset", "pause", "drain", "resume"}),
-         "VMM: resets a virtual device, or stops, drains and continues it as a migration does",
+         &choice({"reset", "pause", "drain", "resume", "await_request", "remove"}),
+         "VMM: resets a virtual device; stops, drains and continues it as a migration does; waits "
+         "for "
+         "the request to close it; host: removes it, which makes that request",
          {{"device", &device, true, "the virtual device", ""}}},
         {"device_command",
          &choice(command_names()),
