@@ -48,7 +48,11 @@ Errno Sva::bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid
     if (request.device->group() == nullptr) {
         return Errno::Enodev;
     }
-    const auto existing = bindings_.find(id.value());
+    if (kernel_.params().pasid_users == PasidUsers::Sva &&
+        !kernel_.probes().has(kPasidUsersIgnored)) {
+        return Errno::Eopnotsupp;
+    }
+    const auto existing = bindings_.find(key_of(request.set, id));
     if (existing != bindings_.end()) {
         Binding& binding = *existing->second;
         const bool same = binding.process == nullptr && binding.spid == request.spid;
@@ -62,6 +66,7 @@ Errno Sva::bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid
     made->spid = request.spid;
     made->first_stage = request.page_table.value();
     made->stage2 = request.stage2;
+    made->faults = request.faults;
     const std::shared_ptr<Binding> binding = made;
     Errno error = add_binding(ctx, std::move(made), *request.device, nullptr);
     if (error != Errno::Ok) {
@@ -88,7 +93,7 @@ Errno Sva::unbind_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid 
     std::shared_ptr<Binding> binding;
     {
         LockGuard guard{ctx, lock_};
-        const auto found = bindings_.find(id.value());
+        const auto found = bindings_.find(key_of(&set, id));
         if (found != bindings_.end()) {
             binding = found->second;
         }
@@ -105,7 +110,7 @@ Errno Sva::unbind_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid 
             return error;
         }
     }
-    core_.put(ctx, nullptr, id, vfio_);
+    core_.put(ctx, set.is_private() ? &set : nullptr, id, vfio_);
     return error;
 }
 
@@ -121,7 +126,7 @@ Errno Sva::flush_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid s
 
 std::vector<std::shared_ptr<SvaBinding>> Sva::bound_in(const IoasidSet& set) const {
     std::vector<std::shared_ptr<Binding>> bound;
-    for (const auto& [id, binding] : bindings_) {
+    for (const auto& [key, binding] : bindings_) {
         if (binding->set == &set) {
             bound.push_back(binding);
         }
@@ -158,9 +163,10 @@ Errno Sva::block(ExecContext& ctx, Device& device, std::uint32_t& pasids) {
         return result;
     }
     LockGuard guard{ctx, lock_};
-    for (const auto& [id, binding] : bindings_) {
+    for (const auto& [key, binding] : bindings_) {
         if (has(*binding, device)) {
-            const Errno error = device.iommu().teardown(ctx, device, Pasid{id}, false);
+            const Errno error =
+                device.iommu().teardown(ctx, device, Pasid{binding->id.value()}, false);
             result = error != Errno::Ok ? error : result;
             ++pasids;
         }
@@ -175,7 +181,7 @@ Errno Sva::unblock(ExecContext& ctx, Device& device, std::uint32_t& pasids) {
         return result;
     }
     LockGuard guard{ctx, lock_};
-    for (const auto& [id, binding] : bindings_) {
+    for (const auto& [key, binding] : bindings_) {
         if (has(*binding, device) && binding->state == State::Live) {
             const Errno error = set_entry(ctx, *binding, device);
             result = error != Errno::Ok ? error : result;

@@ -1,8 +1,8 @@
 // The virtual IOMMU of a VM, emulated by its VMM: scalable mode with caching mode, queued
 // invalidation, and the virtual command registers through which the guest gets PASIDs from the host
 // (VT-d 11.4.45 to 11.4.48). Runs in the VMM (a host context) during a VM exit; every access
-// completes before the guest goes on. Leaves out: fault records and page requests injected into the
-// guest, interrupts of the unit, second-stage tables of the guest.
+// completes before the guest goes on. Page requests: virtual_page_requests.hpp. Leaves out: fault
+// records and invalidation-completion interrupts of the unit, second-stage tables of the guest.
 #pragma once
 
 #include <array>
@@ -15,6 +15,7 @@
 #include "models/vm/gpasid_pool.hpp"
 #include "models/vm/guest_memory.hpp"
 #include "models/vm/pasid_shadow.hpp"
+#include "models/vm/virtual_page_requests.hpp"
 #include "models/vtd/vtd_layout.hpp"
 
 namespace ioasim::vm {
@@ -28,7 +29,8 @@ struct ViommuConfig {
 class Viommu {
 public:
     Viommu(const ViommuConfig& config, os::VmHost& host, const GuestMemory& memory,
-           GpasidPool& pool, PasidShadow& shadow, trace::Recorder& recorder);
+           GpasidPool& pool, PasidShadow& shadow, VirtualPageRequests& page_requests,
+           trace::Recorder& recorder);
 
     // Accesses of the guest; offset within the register page, size 4 or 8.
     std::uint64_t read(std::uint32_t offset, unsigned size) const;
@@ -56,6 +58,7 @@ private:
     const GuestMemory& memory_;
     GpasidPool& pool_;
     PasidShadow& shadow_;
+    VirtualPageRequests& page_requests_;
     trace::Recorder& recorder_;
     std::array<std::uint64_t, vtd::kRegisterBytes / 8> registers_{};
 };

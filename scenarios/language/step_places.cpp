@@ -34,6 +34,8 @@ bool exists_in(StepKind kind, StepPlace place) {
         case StepKind::Unbind:
         case StepKind::Submit:
         case StepKind::Wait:
+        case StepKind::Mmap:
+        case StepKind::Munmap:
         case StepKind::Machine:
             return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
         case StepKind::Exit:
@@ -52,8 +54,6 @@ bool exists_in(StepKind kind, StepPlace place) {
         case StepKind::Open:
         case StepKind::Close:
             return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
-        case StepKind::Mmap:
-        case StepKind::Munmap:
         case StepKind::User:
             return place == StepPlace::HostProcess;
         case StepKind::Call:

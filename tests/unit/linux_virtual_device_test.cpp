@@ -36,7 +36,7 @@ struct OneQueue {
                                       kPortals1,
                                       {{"wq0", false, 4}}});
                }),
-          vm(host.kernel->create_vm({"vm1", 10, {}, {{"vdev0", "dsa2", "wq0"}}})) {
+          vm(host.kernel->create_vm({"vm1", 10, {}, {}, {{"vdev0", "dsa2", "wq0"}}})) {
         REQUIRE(host.boot_result == Errno::Ok);
         REQUIRE(vm.open(host.ctx) == Errno::Ok);
         REQUIRE(vm.map_memory(host.ctx, 16 * kPageSize).error() == Errno::Ok);
@@ -206,7 +206,7 @@ TEST_CASE(
 TEST_CASE("virtual device: its release needs no address space, and a dedicated queue one owner") {
     OneQueue q;
     const Ioasid id = q.enabled(101);
-    VmHost& other = q.host.kernel->create_vm({"vm2", 10, {}, {{"vdev0", "dsa2", "wq0"}}});
+    VmHost& other = q.host.kernel->create_vm({"vm2", 10, {}, {}, {{"vdev0", "dsa2", "wq0"}}});
     CHECK(other.open(q.host.ctx) == Errno::Ebusy);
     REQUIRE(q.vm.release(q.host.ctx) == Errno::Ok);
     CHECK_FALSE(q.host.core->view(id).has_value());
