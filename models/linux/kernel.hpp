@@ -140,8 +140,10 @@ public:
     // system calls. Nothing otherwise.
     void run_deferred(ExecContext& ctx);
     // Lets queued work be done until `done` holds; -ETIMEDOUT. Must not hold a lock that work
-    // takes.
-    Errno wait_for_work(ExecContext& ctx, WaitQueue& wakes, const std::function<bool()>& done);
+    // takes. `Perhaps`: what makes it hold need not be work, so nobody may wake who waits.
+    enum class Wakes : std::uint8_t { Always, Perhaps };
+    Errno wait_for_work(ExecContext& ctx, WaitQueue& queue, const std::function<bool()>& done,
+                        Wakes wakes = Wakes::Always);
     template <class E>
     void emit(const ExecContext& ctx, const E& event) {
         deps_.recorder.emit(ctx.source(), event);

@@ -93,7 +93,8 @@ void add_vm_host(ParamTable<P>& t) {
            "otherwise KVM is asked again",
            "the same discussion: tracking or blocking of changes");
     t.timing("work.poll", &P::flush_poll,
-             "longest sleep of a task that waits for deferred work before it looks again");
+             "longest sleep of a task that waits for what need not wake it (references that others "
+             "put, a guest's work in the hands of another vCPU) before it looks again");
     t.timing("work.timeout", &P::flush_timeout,
              "when a task gives up on deferred work or on references that stay");
 }

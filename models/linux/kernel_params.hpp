@@ -60,10 +60,10 @@ struct KernelParams {
     std::uint64_t dma_entry_limit;
     std::uint64_t memlock_pages;
     bool unsafe_interrupts = true;
-    bool ioasid_closed_first = false;
-    TimePs request_interval;
     std::uint64_t fault_ring;
     TimePs vfio_fault;
+    bool ioasid_closed_first = false;
+    TimePs request_interval;
     // KVM
     bool register_first = true;
     TimePs kick_send;

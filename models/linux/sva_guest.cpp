@@ -61,8 +61,8 @@ Errno Sva::bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid
         }
         return attach(ctx, binding, *request.device, nullptr);
     }
-    auto made = std::make_shared<Binding>(*this, kernel_, DomainType::Nested, id, request.set,
-                                          request.space);
+    auto made =
+        std::make_shared<Binding>(*this, DomainType::Nested, id, request.set, request.space);
     made->spid = request.spid;
     made->first_stage = request.page_table.value();
     made->stage2 = request.stage2;
@@ -141,7 +141,7 @@ void Sva::unbind_device(ExecContext& ctx, IoasidSet& set, Device& device) {
         }
         const Errno error = remove_device(ctx, *binding, device);
         if (error == Errno::Ebusy) {  // a free or another unbind in progress tears it down
-            static_cast<void>(kernel_.wait_for_work(ctx, binding->done,
+            static_cast<void>(kernel_.wait_for_work(ctx, binding->end_of(kernel_),
                                                     [&] { return binding->state == State::Dead; }));
         }
         kernel_.emit(ctx,

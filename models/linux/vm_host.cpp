@@ -87,11 +87,11 @@ Errno KernelVmHost::open(ExecContext& ctx) {
     if (error == Errno::Ok && !first && heard) {
         error = register_notifiers(ctx);
     }
-    for (const auto& device : virtual_devices_) {
-        error = error == Errno::Ok ? device->open(ctx) : error;
-    }
     if (error == Errno::Ok) {
         error = take_functions(ctx);
+    }
+    for (const auto& device : virtual_devices_) {
+        error = error == Errno::Ok ? device->open(ctx) : error;
     }
     if (error != Errno::Ok) {
         static_cast<void>(release(ctx));
@@ -159,8 +159,8 @@ Errno KernelVmHost::release(ExecContext& ctx) {
         kernel_.sva().unbind_all(ctx, *set);
         error = kernel_.sva().free_set(ctx, *set);
     }
-    close_devices(ctx);
     return_functions(ctx);
+    close_devices(ctx);
     for (NotifierBlock* block : registered_) {
         kernel_.ioasid().unregister_notifier_mm(ctx, token_, *block);
     }

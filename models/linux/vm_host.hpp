@@ -63,10 +63,10 @@ private:
     Device* assigned(const std::string& device);
     std::vector<NotifierBlock*> blocks_of(const std::string& device);
     Errno register_notifiers(ExecContext& ctx);
-    void close_devices(ExecContext& ctx);
     Errno make_set(ExecContext& ctx);
     Errno take_functions(ExecContext& ctx);
     void return_functions(ExecContext& ctx);
+    void close_devices(ExecContext& ctx);
     // A second-stage table of `level` over pages_[first, first + count); returns its address.
     Result<std::uint64_t> build_second_stage(ExecContext& ctx, unsigned level, std::uint64_t first,
                                              std::uint64_t count);

@@ -79,15 +79,15 @@ public:
     // -EPERM while KVM's PASID translation is off.
     virtual Result<Hpa> portal(const std::string& device, std::uint32_t queue) = 0;
 
-    // A mediated device of the VM, or null.
-    virtual VirtualDeviceIf* virtual_device(const std::string& device) = 0;
-    // The VMM's address space, which its vCPU threads have.
-    virtual std::uint64_t mm() const = 0;
     // The VM's PASIDs are numbers of a space of its own: those of the guest are those on the bus,
     // and processors translate none.
     virtual bool own_pasid_space() const { return false; }
     // Page requests of what is bound; null: they do not get this far.
     virtual GuestFaultFile* page_faults() { return nullptr; }
+    // A mediated device of the VM, or null.
+    virtual VirtualDeviceIf* virtual_device(const std::string& device) = 0;
+    // The VMM's address space, which its vCPU threads have.
+    virtual std::uint64_t mm() const = 0;
 
     // --- KVM ------------------------------------------------------------------------------------
     virtual void add_vcpu(VcpuControl& vcpu) = 0;

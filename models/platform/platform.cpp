@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "core/ioasid/ioasid.hpp"
@@ -119,6 +120,8 @@ struct Platform::Impl {
     std::unique_ptr<os::Kernel> host;
     std::unique_ptr<KernelObjects> objects;
     std::map<std::string, Guest> guests;
+    // Tasks that run a vCPU; only looked up.
+    std::unordered_map<const ExecContext*, vm::VirtualMachine*> machine_of_task;
     std::optional<ProgramWorld> world;
     BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
     std::vector<std::unique_ptr<ProgramActor>> actors;
@@ -300,9 +303,8 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     for (const DeviceConfig& device : config.devices) {
         const bool function =
             std::find(vm.functions.begin(), vm.functions.end(), device.name) != vm.functions.end();
-        const bool shared = device.kind == DeviceKind::Dsa &&
-                            host->params().pasid_spaces == os::PasidSpaces::System &&
-                            vm.mdevs.empty();
+        const bool shared = device.kind == DeviceKind::Dsa && vm.mdevs.empty() &&
+                            host->params().pasid_spaces == os::PasidSpaces::System;
         if (!shared && !function) {
             continue;
         }
@@ -396,13 +398,10 @@ void Platform::Impl::build_bare_world() {
     if (bare_only()) {
         hardware.cpus().set_interrupt_sink(bare.interrupts);
     }
-    if (software) {
-        hardware.memory().on_device_access = [this](const memory::MemRequest& request) {
-            if (request.op != memory::MemOp::Read) {
-                hardware.cpus().memory_written(request.address, request.size);
-            }
-        };
-    } else if (used) {
+    hardware.memory().on_write = [this](Hpa address, std::uint64_t bytes) {
+        hardware.cpus().memory_written(address, bytes);
+    };
+    if (used && !software) {
         hardware.memory().on_device_access = [this](const memory::MemRequest& request) {
             if (request.op == memory::MemOp::Write) {
                 bare.writes.add(request.origin->rid, request.origin->descriptor, request.size);
@@ -425,8 +424,9 @@ void Platform::Impl::build_programs() {
     }
     if (!guests.empty()) {
         task_switch.on_switch_in = [this](std::size_t cpu, const ExecContext& task) {
-            for (auto& [name, guest] : guests) {
-                guest.machine->scheduled(cpu, task);
+            const auto machine = machine_of_task.find(&task);
+            if (machine != machine_of_task.end()) {
+                machine->second->scheduled(cpu, task);
             }
         };
     }
@@ -544,9 +544,11 @@ void Platform::Impl::run_on_vcpu(ExecContext& ctx, std::size_t index, Guest& gue
         tell_not_started(ctx, sim.recorder(), config.programs[index], created);
         return;
     }
+    machine_of_task[&ctx] = guest.machine.get();
     guest.machine->run(ctx, vcpu, [this, index](ExecContext& guest_ctx) {
         run_program(guest_ctx, sim.recorder(), config.programs[index], *actors[index]);
     });
+    machine_of_task.erase(&ctx);
     leave(ctx, guest);
 }
 

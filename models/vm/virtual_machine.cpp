@@ -82,7 +82,8 @@ struct VirtualMachine::Impl {
           port(machine, deps.host_port),
           instructions(machine, deps.instructions),
           create_lock(SimLock::Kind::Mutex, config.name + "/create_lock"),
-          stopped(config.name + "/vCPUs stopped") {
+          stopped(config.name + "/vCPUs stopped"),
+          deaths("sleep") {
         const std::uint32_t vcpu_count = config.vcpus + (page_requests.enabled() ? 1 : 0);
         for (std::uint32_t i = 0; i < vcpu_count; ++i) {
             vcpus.push_back(std::make_unique<Vcpu>(fmt::format("{}/vcpu{}", config.name, i), params,
@@ -115,6 +116,7 @@ struct VirtualMachine::Impl {
     GuestInstructions instructions;
     SimLock create_lock;
     WaitQueue stopped;
+    WaitQueue deaths;
     cpu::InterruptSink* interrupts = nullptr;  // of the guest's kernel
     std::vector<std::function<void()>> on_death;
 };
@@ -168,6 +170,10 @@ GuestDevice VirtualMachine::guest_device(const std::string& name) const {
     return found->mediated ? GuestDevice{whole.rid, whole.portals, register_base(index),
                                          configuration_base(index)}
                            : whole;
+}
+
+WaitQueue& VirtualMachine::deaths() {
+    return impl_->deaths;
 }
 
 void VirtualMachine::on_death(std::function<void()> callback) {
@@ -282,6 +288,7 @@ Errno VirtualMachine::stop_guest(ExecContext& ctx) {
     for (const auto& callback : m.on_death) {
         callback();
     }
+    ctx.wake_all(m.deaths);
     for (const auto& vcpu : m.vcpus) {
         vcpu->kick(ctx);
     }

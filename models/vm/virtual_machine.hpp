@@ -93,6 +93,8 @@ public:
     }
     // Called when the VM ends, before its vCPUs are waited for: the guest kernel's power_off().
     void on_death(std::function<void()> callback);
+    // Who sleeps here is woken by the end of the VM.
+    WaitQueue& deaths();
     // The VMM process is killed: vCPUs leave, devices and IDs are released. Repeated calls: -ESRCH.
     Errno kill(ExecContext& ctx);
     // Orderly end, after the guest's programs: the same release with cause "shutdown".

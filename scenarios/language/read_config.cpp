@@ -210,33 +210,10 @@ private:
             }
             vm.gpasids = read_range(r_, item.get("gpasids"), pointer + "/gpasids");
             vm.pasids = read_range(r_, item.get("pasids"), pointer + "/pasids");
-            mdevs(item.get("mdevs"), pointer + "/mdevs", vm);
             functions(item, pointer, vm);
+            mdevs(item.get("mdevs"), pointer + "/mdevs", vm);
             config_.vms.push_back(std::move(vm));
         }
-    }
-
-    void mdevs(const Node* list, const std::string& pointer, platform::VmConfig& vm) {
-        std::vector<std::string> queues;
-        for (const platform::DeviceConfig& device : config_.devices) {
-            for (const platform::WorkqueueConfig& wq : device.workqueues) {
-                queues.push_back(device.name + "/" + wq.name);
-            }
-        }
-        std::size_t index = 0;
-        for (const Node& item : items_of(list)) {
-            const std::string at = pointer_join(pointer, index++);
-            const Node* queue = item.get("workqueue");
-            if (queue == nullptr ||
-                !r_.known(*queue, at + "/workqueue", "workqueue", queues, Code::UnknownComponent)) {
-                continue;
-            }
-            const std::string place = text_of(queue);
-            const std::size_t slash = place.find('/');
-            vm.mdevs.push_back(
-                {text_of(item.get("name")), place.substr(0, slash), place.substr(slash + 1)});
-        }
-        unique(list, pointer, "virtual device");
     }
 
     // A function belongs to one VM alone, and is none of the accelerators, which all have.
@@ -265,6 +242,29 @@ private:
             }
             vm.functions.push_back(name.text);
         }
+    }
+
+    void mdevs(const Node* list, const std::string& pointer, platform::VmConfig& vm) {
+        std::vector<std::string> queues;
+        for (const platform::DeviceConfig& device : config_.devices) {
+            for (const platform::WorkqueueConfig& wq : device.workqueues) {
+                queues.push_back(device.name + "/" + wq.name);
+            }
+        }
+        std::size_t index = 0;
+        for (const Node& item : items_of(list)) {
+            const std::string at = pointer_join(pointer, index++);
+            const Node* queue = item.get("workqueue");
+            if (queue == nullptr ||
+                !r_.known(*queue, at + "/workqueue", "workqueue", queues, Code::UnknownComponent)) {
+                continue;
+            }
+            const std::string place = text_of(queue);
+            const std::size_t slash = place.find('/');
+            vm.mdevs.push_back(
+                {text_of(item.get("name")), place.substr(0, slash), place.substr(slash + 1)});
+        }
+        unique(list, pointer, "virtual device");
     }
 
     // A name may be used once among all components: `--set dsa0.x=…` must mean one thing.

@@ -264,11 +264,9 @@ private:
         }
         step.data = integer_of(item.get("data"), 0);
         step.count = integer_of(item.get("count"), 1);
-        for (const char* key : {"data", "count"}) {
-            if (const Node* node = item.get(key); node != nullptr && !kernel()) {
-                r_.report(Code::UnknownKey, node->place, pointer_join(at, key),
-                          fmt::format("only kernel code gives {} to \"alloc\"", quoted(key)));
-            }
+        if (const Node* node = item.get("data"); node != nullptr && !kernel()) {
+            r_.report(Code::UnknownKey, node->place, pointer_join(at, "data"),
+                      "only kernel code gives \"data\" to \"alloc\"");
         }
     }
 

@@ -247,7 +247,7 @@ const Type& make_step_type() {
           {"set", &set, false, "the set to allocate from (kernel threads)", ""},
           {"data", &integer(0, kLastId), false, "private data (kernel threads)", ""},
           {"count", &integer(1, kLastPasid + 1), false,
-           "so many IDs; the variable gets the first (kernel threads)", "1"}}},
+           "so many IDs: the variable stands for all of them, in kernel code for the first", "1"}}},
         {"free",
          &id_type(),
          "give the ID back",
