@@ -55,7 +55,7 @@ const std::vector<const EventInfo*>& catalogue() {
         VtdDevTlbDone, VtdDescriptor, VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq,
         VtdPageRequest, VtdPageResponse, DriverBound, VfioAttach, VfioDetach, VfioMap, VfioUnmap,
         VfioRelease, PcieAddressLimit, VdevState, VdevCommand, VdevQueue, VdevPortal, VdevQuiet,
-        VdevTrapped>();
+        VdevTrapped, VmReset, IommuReset>();
     return all;
 }
 

@@ -109,6 +109,7 @@ public:
     // False: another virtual device has the dedicated queue.
     bool claim_queue(std::uint32_t index) { return claimed_.insert(index).second; }
     void unclaim_queue(std::uint32_t index) { claimed_.erase(index); }
+    bool any_claimed() const { return !claimed_.empty(); }
     bool claimed(std::uint32_t index) const { return claimed_.count(index) != 0; }
 
 private:

@@ -70,7 +70,7 @@ struct MdevSetup {
 struct VmSetup {
     std::string name;  // "vm1": also the set's name
     std::uint64_t quota = 1000;
-    std::vector<std::string> devices;      // accelerators that all VMs have
+    std::vector<std::string> devices{};    // accelerators, shared with others by their queues
     std::vector<std::string> functions{};  // whole ones, which no driver of the host mediates
     std::vector<MdevSetup> mdevs{};
 };

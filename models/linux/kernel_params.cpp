@@ -120,6 +120,8 @@ void add_vfio(ParamTable<P>& t) {
            "devices may be attached although their unit remaps no interrupts",
            "module parameter allow_unsafe_interrupts of vfio_iommu_type1, there off; modelling "
            "choice: units here have no interrupt remapping");
+    t.timing("vfio.request_interval", &P::request_interval,
+             "how often a VMM is asked again to close a device that is removed");
     t.flag("vfio.ioasid_closed_first", &P::ioasid_closed_first, false,
            "when a VMM ends, /dev/ioasid is released before the files of its mediated devices",
            "exit_files closes in order of descriptors, which is the VMM's choice");

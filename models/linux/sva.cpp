@@ -305,11 +305,15 @@ Errno Sva::unbind(ExecContext& ctx, Process& process, Device& device, Ioasid id)
     return error;
 }
 
-Errno Sva::free_set(ExecContext& ctx, IoasidSet& set) {
+Errno Sva::free_ids(ExecContext& ctx, IoasidSet& set) {
     core_.free_all_in_set(ctx, &set);
-    const Errno error = kernel_.wait_for_work(
+    return kernel_.wait_for_work(
         ctx, reclaim_wait_, [&set] { return !set.registered() || set.live() == 0; },
         Kernel::Wakes::Perhaps);
+}
+
+Errno Sva::free_set(ExecContext& ctx, IoasidSet& set) {
+    const Errno error = free_ids(ctx, set);
     if (set.registered()) {
         core_.set_free(ctx, &set);  // with IDs left: the last reclaim destroys it
     }

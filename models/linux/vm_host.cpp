@@ -179,6 +179,15 @@ Errno KernelVmHost::release(ExecContext& ctx) {
     return error;
 }
 
+Errno KernelVmHost::reset(ExecContext& ctx) {
+    ctx.spend(kernel_.params().syscall);
+    if (set_ == nullptr) {
+        return Errno::Ebadf;
+    }
+    kernel_.sva().unbind_all(ctx, *set_);
+    return kernel_.sva().free_ids(ctx, *set_);
+}
+
 Errno KernelVmHost::remove_device(ExecContext& ctx, const std::string& device) {
     ctx.spend(kernel_.params().syscall);
     Device* function = assigned(device);

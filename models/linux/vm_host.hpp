@@ -23,6 +23,7 @@ public:
     const std::string& name() const override { return setup_.name; }
     Errno open(ExecContext& ctx) override;
     Errno release(ExecContext& ctx) override;
+    Errno reset(ExecContext& ctx) override;
     Errno remove_device(ExecContext& ctx, const std::string& device) override;
     Result<std::vector<Hpa>> map_memory(ExecContext& ctx, std::uint64_t bytes) override;
     Result<Ioasid> alloc_ioasid(ExecContext& ctx, std::uint32_t min, std::uint32_t max) override;

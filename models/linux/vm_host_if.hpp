@@ -48,6 +48,9 @@ public:
     // unregisters, memory goes back. -ETIMEDOUT when IDs of the VM stay in use.
     virtual Errno release(ExecContext& ctx) = 0;
 
+    // System reset of the machine: every PASID is unbound, then freed; the set stays.
+    virtual Errno reset(ExecContext& ctx) = 0;
+
     // An assigned device is taken away (its mediated device is removed) while the VM lives on: the
     // VM's PASIDs are unbound from it, its VDCM unregisters. -ENODEV: the VM does not have it.
     virtual Errno remove_device(ExecContext& ctx, const std::string& device) = 0;

@@ -21,10 +21,12 @@ std::uint8_t opcode_of(const std::string& op) {
 
 vm::VirtualMachine::DeviceRequest request_of(const std::string& word) {
     using Request = vm::VirtualMachine::DeviceRequest;
-    return word == "reset"   ? Request::Reset
-           : word == "pause" ? Request::Pause
-           : word == "drain" ? Request::Drain
-                             : Request::Resume;
+    return word == "reset"           ? Request::Reset
+           : word == "pause"         ? Request::Pause
+           : word == "drain"         ? Request::Drain
+           : word == "await_request" ? Request::AwaitRequest
+           : word == "remove"        ? Request::Remove
+                                     : Request::Resume;
 }
 
 void leave_cgroup(ProgramWorld& world, const std::string& task) {
@@ -102,6 +104,7 @@ private:
     StepOutcome submit(ExecContext& ctx, const Step& step, std::size_t index);
     StepOutcome file(ExecContext& ctx, const Step& step);
     StepOutcome command(ExecContext& ctx, const Step& step);
+    StepOutcome administer(ExecContext& ctx, const Step& step);
     StepOutcome map(ExecContext& ctx, const Step& step);
     StepOutcome unmap(ExecContext& ctx, const Step& step);
     std::uint64_t mapped(const std::string& name) const;
@@ -168,6 +171,7 @@ StepOutcome ProcessActor::submit(ExecContext& ctx, const Step& step, std::size_t
     request.wait = step.wait;
     request.timeout = step.duration;
     request.block_on_fault = step.block_on_fault;
+    request.credits = step.credits;
     os::SubmitReport& report = reports_[index];
     request.source_buffer = mapped(step.source);
     request.destination_buffer = mapped(step.destination);
@@ -188,6 +192,20 @@ StepOutcome ProcessActor::file(ExecContext& ctx, const Step& step) {
     }
     const std::optional<Ioasid> id = variables_.get(step.id);
     return outcome(id ? files.open(ctx, process_, *device, *queue, *id) : Errno::Enoent);
+}
+
+// The device of the first VM that has one of the name.
+StepOutcome ProcessActor::administer(ExecContext& ctx, const Step& step) {
+    if (step.op != "remove") {
+        return outcome(Errno::Eperm);  // the VMM's own
+    }
+    for (const auto& [name, machine] : world_.vms) {
+        const Errno error = machine->vmm_device(ctx, step.device, request_of(step.op));
+        if (error != Errno::Enodev && error != Errno::Esrch) {
+            return outcome(error);
+        }
+    }
+    return outcome(Errno::Enodev);
 }
 
 // As the administrator of the machine has its driver do it.
@@ -271,6 +289,11 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
         case StepKind::Command:
         case StepKind::QueuePasid:
             return command(ctx, step);
+        case StepKind::Mdev:
+            return administer(ctx, step);
+        case StepKind::Panic:
+            kernel_.power_off();
+            return {};
         case StepKind::Wait: {
             os::SubmitReport report;
             const Errno error = queue_.wait_all(ctx, step.duration, report);
@@ -383,8 +406,13 @@ public:
         if (step.kind == StepKind::Unplug) {
             return outcome(machine_.vmm_unplug(ctx, step.device));
         }
+        if (step.kind == StepKind::VmReset) {
+            return outcome(machine_.vmm_reset(ctx));
+        }
         if (step.kind == StepKind::Mdev) {
-            return outcome(machine_.vmm_device(ctx, step.device, request_of(step.op)));
+            return outcome(step.op == "remove"
+                               ? Errno::Eperm
+                               : machine_.vmm_device(ctx, step.device, request_of(step.op)));
         }
         Caller caller;
         caller.name = name_;
@@ -516,6 +544,10 @@ std::string step_name(const Step& step) {
             return "device_command";
         case StepKind::QueuePasid:
             return "queue_pasid";
+        case StepKind::Panic:
+            return "panic";
+        case StepKind::VmReset:
+            return "vm_reset";
         case StepKind::Open:
             return "open";
         case StepKind::Close:

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/trace/software_events.hpp"
+#include "core/trace/vdev_events.hpp"
 #include "models/dsa/dsa_layout.hpp"
 #include "models/linux/virtual_device_if.hpp"
 #include "models/pcie/config_layout.hpp"
@@ -13,6 +14,7 @@
 #include "models/vm/vcpu.hpp"
 #include "models/vm/viommu.hpp"
 #include "models/vm/virtual_page_requests.hpp"
+#include "models/vm/vm_probes.hpp"
 
 namespace ioasim::vm {
 namespace {
@@ -268,6 +270,21 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
     Frame frame{ctx, "vm_end"};
     m.ended = true;
     m.alive = false;
+    const Errno stopped = stop_guest(ctx);
+    if (stopped != Errno::Ok) {
+        return stopped;
+    }
+    const Errno error = m.deps.host.release(ctx);
+    m.memory.clear();
+    trace::Recorder& recorder = m.deps.recorder;
+    recorder.emit(ctx.source(),
+                  trace::VmDestroy{recorder.name(config_.name), recorder.name(cause)});
+    return error;
+}
+
+// Guest programs notice at their next operation; until then they may touch guest memory.
+Errno VirtualMachine::stop_guest(ExecContext& ctx) {
+    Impl& m = *impl_;
     for (const auto& callback : m.on_death) {
         callback();
     }
@@ -275,7 +292,6 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
     for (const auto& vcpu : m.vcpus) {
         vcpu->kick(ctx);
     }
-    // Guest programs notice at their next operation; until then they may touch guest memory.
     const TimePs deadline = ctx.now() + m.params.kill_timeout;
     while (std::any_of(m.vcpus.begin(), m.vcpus.end(),
                        [](const auto& vcpu) { return vcpu->running(); })) {
@@ -284,12 +300,7 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
         }
         ctx.wait_until(m.stopped, std::min(deadline, ctx.now() + m.params.kill_poll));
     }
-    const Errno error = m.deps.host.release(ctx);
-    m.memory.clear();
-    trace::Recorder& recorder = m.deps.recorder;
-    recorder.emit(ctx.source(),
-                  trace::VmDestroy{recorder.name(config_.name), recorder.name(cause)});
-    return error;
+    return Errno::Ok;
 }
 
 void VirtualMachine::scheduled(std::size_t cpu, const ExecContext& task) {
@@ -335,14 +346,51 @@ Errno VirtualMachine::vmm_unplug(ExecContext& ctx, const std::string& device) {
         return Errno::Enodev;
     }
     const auto index = static_cast<std::size_t>(found - config_.devices.begin());
-    for (std::uint32_t queue = 0; queue < found->queues; ++queue) {
+    // What the host maps into a virtual device's portal it takes away itself.
+    for (std::uint32_t queue = 0; !found->mediated && queue < found->queues; ++queue) {
         m.memory.unmap_portal(portal_base(index) +
                               dsa::portal_offset(queue, dsa::Portal::LimitedMsix));
     }
     for (const auto& vcpu : m.vcpus) {
+        if (found->mediated) {
+            break;
+        }
         vcpu->kick(ctx);  // none goes on with the old mapping
     }
     return m.deps.host.remove_device(ctx, device);
+}
+
+Errno VirtualMachine::vmm_reset(ExecContext& ctx) {
+    Impl& m = *impl_;
+    if (!m.alive) {
+        return Errno::Esrch;
+    }
+    Frame frame{ctx, "vm_reset"};
+    const Errno stopped = stop_guest(ctx);
+    if (stopped != Errno::Ok) {
+        return stopped;
+    }
+    const auto reset_devices = [&] {
+        for (os::VirtualDeviceIf* device : m.virtual_devices) {
+            if (device != nullptr) {
+                static_cast<void>(device->reset(ctx));
+            }
+        }
+    };
+    const bool devices_last = m.deps.probes.has(kMemoryBeforeDevices);
+    if (!devices_last) {
+        reset_devices();
+    }
+    const Errno error = m.deps.host.reset(ctx);
+    m.viommu.reset();
+    m.shadow.reset();
+    m.pool.reset();
+    trace::Recorder& recorder = m.deps.recorder;
+    recorder.emit(ctx.source(), trace::VmReset{recorder.name(config_.name)});
+    if (devices_last) {
+        reset_devices();
+    }
+    return error;
 }
 
 Errno VirtualMachine::vmm_device(ExecContext& ctx, const std::string& device,
@@ -361,6 +409,13 @@ Errno VirtualMachine::vmm_device(ExecContext& ctx, const std::string& device,
             return mdev->pause(ctx);
         case DeviceRequest::Drain:
             return mdev->drain(ctx);
+        case DeviceRequest::AwaitRequest:
+            while (impl_->alive && !mdev->close_requested()) {
+                ctx.wait_until(impl_->stopped, ctx.now() + impl_->params.kill_poll);
+            }
+            return impl_->alive ? Errno::Ok : Errno::Esrch;
+        case DeviceRequest::Remove:
+            return mdev->remove(ctx);
         case DeviceRequest::Resume:
             return mdev->resume(ctx, os::CallingTask{impl_->deps.host.mm()});
     }

@@ -107,10 +107,16 @@ public:
     // asked.
     Errno vmm_unplug(ExecContext& ctx, const std::string& device);
 
-    // What the VMM does with a virtual device: VFIO_DEVICE_RESET, and the steps of a migration.
+    // What the VMM does with a virtual device: VFIO_DEVICE_RESET, the steps of a migration, waiting
+    // for the request to close it; and what an administrator of the host does: removing it.
     // -ENODEV: the VM does not have it.
-    enum class DeviceRequest : std::uint8_t { Reset, Pause, Drain, Resume };
+    enum class DeviceRequest : std::uint8_t { Reset, Pause, Drain, Resume, AwaitRequest, Remove };
     Errno vmm_device(ExecContext& ctx, const std::string& device, DeviceRequest request);
+
+    // System reset, asked for by the guest or after its kernel stopped: vCPUs stop, devices are
+    // reset before memory is used again, every PASID is unbound and freed, the virtual IOMMU is as
+    // after power-on. No program runs in the guest afterwards.
+    Errno vmm_reset(ExecContext& ctx);
 
     // The scheduler gave a task a processor; it may be a vCPU's.
     void scheduled(std::size_t cpu, const ExecContext& task);
@@ -127,6 +133,7 @@ private:
     // A message of the virtual unit.
     void deliver_message(ExecContext& ctx, std::uint64_t address, std::uint32_t data);
     Errno end(ExecContext& ctx, const char* cause);
+    Errno stop_guest(ExecContext& ctx);
 
     struct Impl;
     VmConfig config_;

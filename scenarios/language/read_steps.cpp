@@ -42,6 +42,8 @@ constexpr StepName kSteps[] = {
     {"mdev", StepKind::Mdev},
     {"device_command", StepKind::Command},
     {"queue_pasid", StepKind::QueuePasid},
+    {"panic", StepKind::Panic},
+    {"vm_reset", StepKind::VmReset},
 };
 
 class StepReader {
@@ -192,6 +194,9 @@ private:
             case StepKind::Spend:
                 step.duration = time_of(&subject, TimePs{1});
                 return;
+            case StepKind::Panic:
+            case StepKind::VmReset:
+                return;
             case StepKind::Exit:
                 if (subject.is(Node::Kind::Boolean) && !subject.boolean) {
                     r_.report(Code::NotAChoice, subject.place, pointer, "\"exit\" is true");
@@ -279,6 +284,7 @@ private:
             step.id = id(*pasid, pointer + "/pasid");
         }
         step.block_on_fault = boolean_value(node.get("block_on_fault"), false);
+        step.credits = boolean_value(node.get("credits"), true);
         if (const Node* source = node.get("source")) {
             known_mapping(*source, pointer + "/source");
             step.source = text_of(source);
