@@ -56,7 +56,8 @@ private:
     void on_entry_set(const trace::EventRecord& record) {
         const std::uint32_t pasid = IOASIM_U32(record, VtdPasidEntrySet, pasid);
         const std::uint32_t kernel = c_.facts.host_of(IOASIM_U32(record, VtdPasidEntrySet, iommu));
-        if (is_free(kernel, pasid) && !c_.facts.from_guest(record)) {
+        if (is_free(kernel, pasid) && !c_.facts.from_guest(record) &&
+            !c_.facts.has_own_numbers(IOASIM_U32(record, VtdPasidEntrySet, rid))) {
             c_.sink.report_id("use_after_free.pasid_entry", record, kernel, pasid,
                               "a PASID entry was made present for an ID that is free");
         }
@@ -65,7 +66,8 @@ private:
     void on_fill(const trace::EventRecord& record) {
         const std::uint32_t pasid = IOASIM_U32(record, VtdFill, pasid);
         const std::uint32_t kernel = c_.facts.host_of(IOASIM_U32(record, VtdFill, iommu));
-        if (is_free(kernel, pasid)) {
+        if (is_free(kernel, pasid) && !c_.facts.is_own_number(IOASIM_U32(record, VtdFill, rid),
+                                                              IOASIM_U32(record, VtdFill, did))) {
             c_.sink.report_id("use_after_free.cached", record, kernel, pasid,
                               "something was cached for an ID that is free");
         }
@@ -94,9 +96,9 @@ private:
 
     void on_access(const trace::EventRecord& record) {
         const std::uint32_t pasid = IOASIM_U32(record, MemoryAccess, pasid);
-        const std::uint32_t kernel =
-            c_.facts.host_of_function(IOASIM_FIELD(record, MemoryAccess, rid));
-        if (is_free(kernel, pasid)) {
+        const std::uint32_t rid = IOASIM_U32(record, MemoryAccess, rid);
+        const std::uint32_t kernel = c_.facts.host_of_function(rid);
+        if (is_free(kernel, pasid) && !c_.facts.has_own_numbers(rid)) {
             c_.sink.report_id("use_after_free.access", record, kernel, pasid,
                               "a device reached memory under an ID that is free");
         }

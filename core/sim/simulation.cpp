@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
+#include <new>
 #include <utility>
 
 #include <systemc>
@@ -51,13 +53,27 @@ std::string_view stop_reason_name(StopReason reason) {
     return "?";
 }
 
-TimePs Simulation::now() {
-    return TimePs{sc_core::sc_time_stamp().value()};
+void Simulation::read_clock() {
+    now_ = std::max(now_, TimePs{sc_core::sc_time_stamp().value()});
+}
+
+bool Simulation::skip_to(TimePs time) {
+    // Nothing runs at the limit itself.
+    if (stopping_ || time >= options_.limit || sc_core::sc_pending_activity_at_current_time()) {
+        return false;
+    }
+    sc_core::sc_time next;
+    if (sc_core::sc_get_curr_simcontext()->next_time(next) && TimePs{next.value()} <= time) {
+        return false;
+    }
+    now_ = time;
+    return true;
 }
 
 Simulation::Simulation(const SimulationOptions& options)
     : options_(options), recorder_(&Simulation::now), chooser_(std::make_unique<FirstChooser>()) {
     silence_kernel_reports();
+    now_ = TimePs{};
     g_signalled = false;
 }
 
@@ -149,16 +165,24 @@ StopReason Simulation::run() {
             module->wake_at(*first);
         }
     }
-    // Events at the limit itself do not run: sc_start excludes its end.
-    sc_core::sc_start(sc_core::sc_time::from_value(options_.limit.ps()),
-                      sc_core::SC_EXIT_ON_STARVATION);
+    try {
+        // Events at the limit itself do not run: sc_start excludes its end.
+        sc_core::sc_start(sc_core::sc_time::from_value(options_.limit.ps()),
+                          sc_core::SC_EXIT_ON_STARVATION);
+    } catch (const sc_core::sc_report& report) {
+        // No memory for the stack of a process is no bug of ours.
+        if (std::strcmp(report.get_msg_type(), sc_core::SC_ID_STACK_SETUP_FAILED_) == 0) {
+            throw std::bad_alloc();
+        }
+        throw;
+    }
+    read_clock();
     if (!stopping_) {
         reason_ = sc_core::sc_pending_activity() ? StopReason::Limit : judge_idle();
     }
-    if (!stopping_ && reason_ == StopReason::Limit && now() < options_.limit) {
+    if (!stopping_ && reason_ == StopReason::Limit) {
         // Nothing is left up to the limit: only the clock moves, so that the end has its time.
-        sc_core::sc_start(sc_core::sc_time::from_value((options_.limit - now()).ps()),
-                          sc_core::SC_RUN_TO_TIME);
+        now_ = options_.limit;
     }
     if (failure_) {
         recorder_.flush();

@@ -56,7 +56,8 @@ public:
         return RandomStream{options_.seed, component, purpose};
     }
     const SimulationOptions& options() const { return options_; }
-    static TimePs now();
+    // The present instant: as the process that runs found it, or later (skip_to).
+    static TimePs now() { return now_; }
 
     // Runs to the end and returns why it ended. Throws ModelBug for a bug in the simulator.
     StopReason run();
@@ -72,7 +73,7 @@ public:
     // When the hardware does something next, by itself; none: it is idle. Modules in the background
     // do not count.
     std::optional<TimePs> next_activity() const;
-    // Activations of processes of the kernel so far.
+    // Activations of modules and of software so far.
     std::uint64_t activations() const { return activations_; }
     // Everything that modules and software know about themselves.
     std::vector<std::string> dump_state() const;
@@ -88,6 +89,10 @@ private:
     // A process of the kernel wants to be activated at some time, or needs nothing any more.
     void wants(Alarm& alarm);
     void rests();
+    static void read_clock();
+    // Software is at `time` from here on, without the kernel: only when nothing happens before and
+    // nothing then, so that nobody could tell it from the kernel's own way there. False: not so.
+    bool skip_to(TimePs time);
     // Counts activations: the delta limit, the heartbeat, signals.
     void note_activation(TimePs now);
     // Runs model code inside a SystemC process: an exception must not cross the kernel.
@@ -102,6 +107,8 @@ private:
     void fail(std::exception_ptr failure);
     StopReason judge_idle() const;
 
+    // Asked several times an activation: the kernel's clock is read once.
+    inline static TimePs now_;
     SimulationOptions options_;
     trace::Recorder recorder_;
     Probes probes_;

@@ -56,6 +56,22 @@ struct VdevQuiet {
     Name wq;
     IOASIM_FIELDS(vm, device, wq)
 };
+struct VmReset {
+    static constexpr EventName kName{
+        "vm.reset", Category::Vm,
+        "A VMM reset its machine: devices, bindings and IDs are gone, memory may be used again."};
+    Name vm;
+    IOASIM_FIELDS(vm)
+};
+struct IommuReset {
+    static constexpr EventName kName{
+        "iommu.reset", Category::Software,
+        "The reset of a function: its PASIDs are blocked (prepare) and attached again (done)."};
+    Name device;
+    Name phase;
+    std::uint32_t pasids = 0;
+    IOASIM_FIELDS(device, phase, pasids)
+};
 struct VdevTrapped {
     static constexpr EventName kName{
         "vdev.trapped", Category::Vm,

@@ -43,7 +43,13 @@ Translator::Translator(const DeviceShared& shared, Function& function, Registers
                      shared.recorder.name("completion"),  shared.recorder.name("list")},
       uses_(shared.config.engines * (shared.params.engine_depth + 1) * kOperands),
       device_tlb_(shared.config.engines * kCachedOperands, no_entry()),
-      requests_(shared.params.ats_requests) {}
+      requests_(shared.params.ats_requests) {
+    const auto per_engine = static_cast<std::uint32_t>(shared.params.engine_depth + 1);
+    for (std::size_t use = 0; use < uses_.size(); ++use) {
+        const auto user = static_cast<std::uint32_t>(use / kOperands);
+        uses_[use].user = {user / per_engine, user % per_engine};
+    }
+}
 
 bool Translator::on(const Issuer& issuer) const {
     return function_.view().ats && !halted_ && issuer.ats;
@@ -55,12 +61,6 @@ std::uint32_t Translator::index_of(AtsUser user, Operand operand) const {
            static_cast<std::uint32_t>(operand);
 }
 
-AtsUser Translator::user_of(std::uint32_t use) const {
-    const auto per_engine = static_cast<std::uint32_t>(shared_.params.engine_depth + 1);
-    const std::uint32_t user = use / static_cast<std::uint32_t>(kOperands);
-    return {user / per_engine, user % per_engine};
-}
-
 bool Translator::cached(std::uint32_t use) const {
     return operand_of(use) != Operand::List && (user_of(use).slot != shared_.params.engine_depth ||
                                                 shared_.probes.has(kBatchUsesDeviceTlb));
@@ -69,7 +69,7 @@ bool Translator::cached(std::uint32_t use) const {
 void Translator::begin(AtsUser user) {
     for (std::size_t o = 0; o < kOperands; ++o) {
         for (Page& page : uses_[index_of(user, static_cast<Operand>(o))].pages) {
-            page.state = State::None;
+            become(page, State::None);
             page.promises = 0;
             ++page.generation;
         }
@@ -166,7 +166,7 @@ void Translator::open(TimePs now, const PageRef& ref, std::uint64_t address, boo
         look_up(now, ref);
         return;
     }
-    page.state = State::LooksUp;
+    become(page, State::LooksUp);
     schedule(now + shared_.params.ats_lookup, ref);
 }
 
@@ -175,7 +175,7 @@ void Translator::look_up(TimePs now, const PageRef& ref) {
     Page& page = page_of(ref);
     const Issuer& issuer = uses_[ref.use].issuer;
     if (asked_already(ref)) {
-        page.state = State::Joined;
+        become(page, State::Joined);
         joined_.push_back({ref, page.generation});
         return;
     }
@@ -196,10 +196,10 @@ void Translator::look_up(TimePs now, const PageRef& ref) {
         shared_.names.device, shared_.names.engines[user_of(ref.use).engine], issuer.descriptor,
         traced_pasid(issuer.pasid), Iova{page.page}, operand_names_[ref.use % kOperands], hit});
     if (hit) {
-        page.state = State::Ready;
+        become(page, State::Ready);
         return;
     }
-    page.state = State::Leaves;
+    become(page, State::Leaves);
     if (shared_.params.ats_issue == TimePs{0}) {
         leave(now, ref);
     } else {
@@ -209,22 +209,22 @@ void Translator::look_up(TimePs now, const PageRef& ref) {
 
 // Another descriptor of the engine has asked for this operand's page.
 bool Translator::asked_already(const PageRef& ref) const {
-    if (!cached(ref.use)) {
+    if (pages_requested_ == 0 || !cached(ref.use)) {
         return false;
     }
     const AtsUser user = user_of(ref.use);
     const Use& own = uses_[ref.use];
     const Page& page = own.pages[ref.page];
+    const std::uint32_t first = index_of({user.engine, 0}, operand_of(ref.use));
     for (std::uint32_t slot = 0; slot < shared_.params.engine_depth; ++slot) {
-        const Use& other = uses_[index_of({user.engine, slot}, operand_of(ref.use))];
-        const bool same = &other != &own && other.issuer.pasid == own.issuer.pasid &&
-                          other.issuer.privileged == own.issuer.privileged;
-        for (std::size_t i = 0; same && i < other.pages.size(); ++i) {
-            const Page& its = other.pages[i];
-            if ((its.state == State::Leaves || its.state == State::Asked) &&
-                its.page == page.page && its.write == page.write) {
-                return true;
-            }
+        const Use& other = uses_[first + slot * kOperands];
+        const auto same = [&](const Page& its) {
+            return requests(its.state) && its.page == page.page && its.write == page.write;
+        };
+        if (&other != &own && std::any_of(other.pages.begin(), other.pages.end(), same) &&
+            other.issuer.pasid == own.issuer.pasid &&
+            other.issuer.privileged == own.issuer.privileged) {
+            return true;
         }
     }
     return false;
@@ -280,7 +280,7 @@ void Translator::leave(TimePs now, const PageRef& ref) {
         return;
     }
     const Issuer& issuer = uses_[ref.use].issuer;
-    page.state = State::Asked;
+    become(page, State::Asked);
     *free = {Request::State::Waited,
              ref,
              issuer.pasid,
@@ -335,7 +335,7 @@ bool Translator::answer(TimePs now, const pcie::Tlp& completion) {
 void Translator::came(TimePs now, const Request& was, const pcie::Tlp& completion) {
     Page& page = page_of(was.ref);
     if (was.useless) {
-        page.state = State::None;  // whoever waits takes another route
+        become(page, State::None);  // whoever waits takes another route
         tell(now, was.ref);
         return;
     }
@@ -349,7 +349,7 @@ void Translator::came(TimePs now, const Request& was, const pcie::Tlp& completio
     }
     if (was.stale && !shared_.probes.has(kKeepsStaleTranslation)) {
         shared_.probes.hit(kStaleTranslation);
-        page.state = State::Leaves;
+        become(page, State::Leaves);
         leave(now, was.ref);
         return;
     }
@@ -367,7 +367,7 @@ void Translator::came(TimePs now, const Request& was, const pcie::Tlp& completio
     entry.first = page.page & ~low;
     entry.last = page.page | low;
     page.entry = entry;
-    page.state = State::Ready;
+    become(page, State::Ready);
     fill(was.ref, entry);
     tell(now, was.ref);
 }
@@ -395,7 +395,7 @@ void Translator::drop(pcie::AtcEntry& entry, trace::Name cause) {
 
 void Translator::refuse(TimePs now, const PageRef& ref, Status why) {
     Page& page = page_of(ref);
-    page.state = State::Refused;
+    become(page, State::Refused);
     page.why = why;
     tell(now, ref);
 }

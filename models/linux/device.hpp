@@ -69,6 +69,9 @@ public:
     std::uint32_t max_pasids() const;
     bool page_requests() const { return page_requests_; }
     void set_page_requests(bool on) { page_requests_ = on; }
+    // The VM that has the whole function, or empty.
+    const std::string& assigned_to() const { return assigned_to_; }
+    void assign(const std::string& vm) { assigned_to_ = vm; }
     void set_pasid_bits(unsigned bits) { pasid_bits_ = bits; }
     const DeviceSetup& setup() const { return setup_; }
     // Index of a queue by name, or -ENODEV.
@@ -106,6 +109,7 @@ public:
     // False: another virtual device has the dedicated queue.
     bool claim_queue(std::uint32_t index) { return claimed_.insert(index).second; }
     void unclaim_queue(std::uint32_t index) { claimed_.erase(index); }
+    bool any_claimed() const { return !claimed_.empty(); }
     bool claimed(std::uint32_t index) const { return claimed_.count(index) != 0; }
 
 private:
@@ -130,6 +134,7 @@ private:
     bool configurable_ = true;  // GENCAP: sizes, groups and modes of queues can be changed
     std::set<std::uint32_t> claimed_;
     bool page_requests_ = false;
+    std::string assigned_to_;
     unsigned pasid_bits_ = 20;  // width of its PASID capability
 };
 

@@ -6,6 +6,7 @@
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
+#include "models/linux/vdcm_probes.hpp"
 
 namespace ioasim::os {
 
@@ -43,7 +44,14 @@ Result<std::shared_ptr<AttachHandle>> IommuGroup::handle_get(ExecContext& ctx, P
     return handle;
 }
 
+bool IommuGroup::begin_reset() {
+    return !std::exchange(resetting_, true);
+}
+
 Errno IommuGroup::reserve(ExecContext& ctx, Pasid pasid) {
+    if (resetting_ && !kernel_.probes().has(kResetWindowOpen)) {
+        return Errno::Ebusy;
+    }
     LockGuard guard{ctx, lock_};
     if (slots_.count(pasid.value()) != 0) {
         return Errno::Ebusy;
@@ -150,6 +158,11 @@ Errno IommuGroup::set_entry(ExecContext& ctx, Pasid pasid, const PasidDomain& do
 Errno IommuGroup::attach(ExecContext& ctx, Pasid pasid, std::unique_ptr<PasidDomain> domain,
                          bool with_handle) {
     Frame frame{ctx, "attach_device_pasid"};
+    const PasidUsers users = kernel_.params().pasid_users;
+    if (users == (domain->type == DomainType::Sva ? PasidUsers::Private : PasidUsers::Sva) &&
+        !kernel_.probes().has(kPasidUsersIgnored)) {
+        return Errno::Eopnotsupp;
+    }
     if (pasid.value() == 0 || pasid.value() >= device_.max_pasids()) {
         return Errno::Einval;
     }

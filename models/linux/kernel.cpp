@@ -21,7 +21,7 @@ Kernel::Kernel(const KernelDeps& deps, const KernelConfig& config, const KernelP
       pages_(config.memory_base, config.memory_bytes),
       boot_lock_(SimLock::Kind::Mutex, config.name + "/boot_lock"),
       work_lock_(SimLock::Kind::Mutex, config.name + "/work_lock"),
-      interrupts_(deps.scheduler, config.first_vector),
+      interrupts_(deps.scheduler, config.interrupt_processor, config.first_vector),
       sva_(std::make_unique<Sva>(*this)) {}
 
 Kernel::~Kernel() = default;
@@ -234,6 +234,8 @@ Errno Kernel::unmap(ExecContext& ctx, Process& process, std::uint64_t address) {
 }
 
 void Kernel::power_off() {
+    powered_off_ = true;
+    interrupts_.stop();
     for (const auto& process : processes_) {
         process->killed = true;
     }
@@ -302,7 +304,8 @@ DomainId Kernel::alloc_domain_id() {
     return DomainId{next_did_++};
 }
 
-Errno Kernel::wait_for_work(ExecContext& ctx, WaitQueue& wakes, const std::function<bool()>& done) {
+Errno Kernel::wait_for_work(ExecContext& ctx, WaitQueue& queue, const std::function<bool()>& done,
+                            Wakes wakes) {
     const TimePs deadline = ctx.now() + params_.flush_timeout;
     while (!done()) {
         if (!config_.worker_task) {
@@ -317,7 +320,9 @@ Errno Kernel::wait_for_work(ExecContext& ctx, WaitQueue& wakes, const std::funct
         if (ctx.now() >= deadline) {
             return Errno::Etimedout;
         }
-        ctx.wait_until(wakes, std::min(deadline, ctx.now() + params_.flush_poll));
+        const bool told = wakes == Wakes::Always && config_.worker_task;
+        const TimePs turn = told ? deadline : ctx.now() + params_.flush_poll;
+        ctx.wait_until(queue, std::min(deadline, turn));
     }
     return Errno::Ok;
 }

@@ -49,6 +49,8 @@ struct KernelConfig {
     bool worker_task = true;
     // The lowest of its interrupt vectors, where several kernels share processors.
     std::uint8_t first_vector = Interrupts::kFirstVector;
+    // The processor that gets the interrupts of its units.
+    std::uint32_t interrupt_processor = 0;
 };
 
 struct KernelDeps {
@@ -70,7 +72,8 @@ struct MdevSetup {
 struct VmSetup {
     std::string name;  // "vm1": also the set's name
     std::uint64_t quota = 1000;
-    std::vector<std::string> devices;  // whole functions
+    std::vector<std::string> devices{};    // accelerators, shared with others by their queues
+    std::vector<std::string> functions{};  // whole ones, which no driver of the host mediates
     std::vector<MdevSetup> mdevs{};
 };
 
@@ -113,6 +116,7 @@ public:
     Errno unmap(ExecContext& ctx, Process& process, std::uint64_t address);
     // The machine stops (its VM is gone): every process counts as killed.
     void power_off();
+    bool powered_off() const { return powered_off_; }
     // Puts a PASID into the thread's IA32_PASID.
     void load_pasid(ExecContext& ctx, Pasid pasid, bool valid);
 
@@ -138,8 +142,10 @@ public:
     // system calls. Nothing otherwise.
     void run_deferred(ExecContext& ctx);
     // Lets queued work be done until `done` holds; -ETIMEDOUT. Must not hold a lock that work
-    // takes.
-    Errno wait_for_work(ExecContext& ctx, WaitQueue& wakes, const std::function<bool()>& done);
+    // takes. `Perhaps`: what makes it hold need not be work, so nobody may wake who waits.
+    enum class Wakes : std::uint8_t { Always, Perhaps };
+    Errno wait_for_work(ExecContext& ctx, WaitQueue& queue, const std::function<bool()>& done,
+                        Wakes wakes = Wakes::Always);
     template <class E>
     void emit(const ExecContext& ctx, const E& event) {
         deps_.recorder.emit(ctx.source(), event);
@@ -155,6 +161,7 @@ public:
 
     const std::string& name() const { return config_.name; }
     bool is_guest() const { return config_.guest; }
+    bool has_worker_task() const { return config_.worker_task; }
     const KernelParams& params() const { return params_; }
     Probes& probes() { return deps_.probes; }
     IoasidCore& ioasid() { return deps_.ioasid; }
@@ -183,6 +190,7 @@ private:
     SimLock boot_lock_;
     SimLock work_lock_;  // without a worker task: one runner at a time
     bool booted_ = false;
+    bool powered_off_ = false;
     Errno boot_result_ = Errno::Ok;
     Interrupts interrupts_;
     std::vector<std::unique_ptr<IommuDriver>> iommus_;

@@ -15,14 +15,21 @@ namespace ioasim::os {
 using Binding = SvaBinding;
 using State = SvaBinding::State;
 
-SvaBinding::SvaBinding(Sva& sva, Kernel& kernel, DomainType kind, Ioasid ioasid,
-                       IoasidSet* owner_set, std::string owner)
+SvaBinding::SvaBinding(Sva& sva, DomainType kind, Ioasid ioasid, IoasidSet* owner_set,
+                       std::string owner)
     : PasidDomain(kind, std::move(owner)),
       id(ioasid),
       set(owner_set),
-      done(fmt::format("{}/unbind of PASID {}", kernel.name(), ioasid.value())),
       free_work("iommu.free", ioasid, sva, *this, &Sva::on_free_work),
       teardown_work("iommu.teardown", ioasid, sva, *this, &Sva::on_teardown_work) {}
+
+WaitQueue& SvaBinding::end_of(const Kernel& kernel) {
+    if (waits_for_end == nullptr) {
+        waits_for_end = std::make_unique<WaitQueue>(
+            fmt::format("{}/unbind of PASID {}", kernel.name(), id.value()));
+    }
+    return *waits_for_end;
+}
 
 Sva::Sva(Kernel& kernel)
     : kernel_(kernel),
@@ -42,6 +49,11 @@ Errno Sva::start(ExecContext& ctx) {
     const Errno error = core_.register_notifier(ctx, nullptr, *block_);
     // A kernel built without the subsystem has no SVA; everything else runs.
     return error == Errno::Enotsupp ? Errno::Ok : error;
+}
+
+Sva::Key Sva::key_of(const IoasidSet* set, Ioasid id) {
+    const bool own = set != nullptr && set->is_private();
+    return {own ? set->number() + 1 : 0, id.value()};
 }
 
 // --- IDs of processes ---------------------------------------------------------------------------
@@ -103,17 +115,17 @@ Errno Sva::free(ExecContext& ctx, Process& process, Ioasid id) {
 // --- processes of this kernel -------------------------------------------------------------------
 
 bool Sva::is_bound(const Process& process, Ioasid id) const {
-    const auto found = bindings_.find(id.value());
+    const auto found = bindings_.find(key_of(process.set, id));
     return found != bindings_.end() && found->second->process == &process &&
            found->second->state == State::Live;
 }
 
 bool Sva::is_bound_to(const Process& process, const Device& device, Ioasid id) const {
-    return is_bound(process, id) && has(*bindings_.at(id.value()), device);
+    return is_bound(process, id) && has(*bindings_.at(key_of(process.set, id)), device);
 }
 
 bool Sva::entry_live(Ioasid id) const {
-    return bindings_.count(id.value()) != 0;
+    return bindings_.count(key_of(nullptr, id)) != 0;
 }
 
 bool Sva::has(const Binding& binding, const Device& device) {
@@ -174,6 +186,13 @@ Errno Sva::bind_locked(ExecContext& ctx, Process& process, Device& device, Ioasi
     if (device.group() == nullptr) {
         return Errno::Enodev;
     }
+    if (kernel_.params().pasid_users == PasidUsers::Private &&
+        !kernel_.probes().has(kPasidUsersIgnored)) {
+        return Errno::Eopnotsupp;
+    }
+    if (!device.assigned_to().empty()) {
+        return Errno::Ebusy;  // a VM has the whole function
+    }
     if (process.set == nullptr || !process.mm.alive()) {
         return Errno::Enoent;
     }
@@ -184,7 +203,7 @@ Errno Sva::bind_locked(ExecContext& ctx, Process& process, Device& device, Ioasi
     if (id.value() >= device.max_pasids() && !kernel_.probes().has(kNoWidthTest)) {
         return Errno::Eoverflow;
     }
-    const auto existing = bindings_.find(id.value());
+    const auto existing = bindings_.find(key_of(process.set, id));
     if (existing != bindings_.end() &&
         (existing->second->process != &process || existing->second->state != State::Live)) {
         return Errno::Ebusy;
@@ -213,15 +232,17 @@ Errno Sva::bind_locked(ExecContext& ctx, Process& process, Device& device, Ioasi
 // An SVA domain of the mm serves further devices; without one a new domain is made.
 Errno Sva::bind_new(ExecContext& ctx, Process& process, Device& device, Ioasid id,
                     const std::shared_ptr<AttachHandle>& handle) {
-    const auto existing = bindings_.find(id.value());
+    const auto existing = bindings_.find(key_of(process.set, id));
     if (existing != bindings_.end()) {
         return attach(ctx, *existing->second, device, handle);
     }
     if (kernel_.probes().fails(kDomainAllocation)) {
         return Errno::Enomem;
     }
-    auto binding =
-        std::make_shared<Binding>(*this, kernel_, DomainType::Sva, id, process.set, process.name);
+    if (!may_share() && !kernel_.probes().has(kSharedContextsUnbounded)) {
+        return Errno::Enospc;
+    }
+    auto binding = std::make_shared<Binding>(*this, DomainType::Sva, id, process.set, process.name);
     binding->process = &process;
     binding->first_stage = process.mm.root();
     const Errno error = add_binding(ctx, std::move(binding), device, handle);
@@ -229,6 +250,16 @@ Errno Sva::bind_new(ExecContext& ctx, Process& process, Device& device, Ioasid i
         ++process.mm_count;  // mmgrab: the structure stays, not the pages
     }
     return error;
+}
+
+// Address spaces of processes are bounded where each of them keeps a number of the CPUs (arm64: a
+// pinned ASID); domains of drivers and of guests are not.
+bool Sva::may_share() const {
+    const std::uint64_t bound = kernel_.params().shared_contexts;
+    return bound == 0 || static_cast<std::uint64_t>(std::count_if(
+                             bindings_.begin(), bindings_.end(), [](const auto& item) {
+                                 return item.second->process != nullptr;
+                             })) < bound;
 }
 
 // What a caller of unbind holds: the binding and its handle at this device.
@@ -254,7 +285,7 @@ Errno Sva::unbind(ExecContext& ctx, Process& process, Device& device, Ioasid id)
         if (!handle) {
             return handle.error();
         }
-        const auto found = bindings_.find(id.value());
+        const auto found = bindings_.find(key_of(process.set, id));
         const bool shared = (*handle)->users > 1 && !kernel_.probes().has(kFirstUnbindTearsDown);
         if (shared || found == bindings_.end() || !has(*found->second, device)) {
             --(*handle)->users;
@@ -274,10 +305,15 @@ Errno Sva::unbind(ExecContext& ctx, Process& process, Device& device, Ioasid id)
     return error;
 }
 
-Errno Sva::free_set(ExecContext& ctx, IoasidSet& set) {
+Errno Sva::free_ids(ExecContext& ctx, IoasidSet& set) {
     core_.free_all_in_set(ctx, &set);
-    const Errno error = kernel_.wait_for_work(
-        ctx, reclaim_wait_, [&set] { return !set.registered() || set.live() == 0; });
+    return kernel_.wait_for_work(
+        ctx, reclaim_wait_, [&set] { return !set.registered() || set.live() == 0; },
+        Kernel::Wakes::Perhaps);
+}
+
+Errno Sva::free_set(ExecContext& ctx, IoasidSet& set) {
+    const Errno error = free_ids(ctx, set);
     if (set.registered()) {
         core_.set_free(ctx, &set);  // with IDs left: the last reclaim destroys it
     }
@@ -354,7 +390,8 @@ Errno Sva::add_binding(ExecContext& ctx, std::shared_ptr<Binding> binding, Devic
         }
         return error;
     }
-    bindings_[binding->id.value()] = std::move(binding);
+    const Key key = key_of(binding->set, binding->id);
+    bindings_[key] = std::move(binding);
     return Errno::Ok;
 }
 
@@ -394,7 +431,8 @@ void Sva::unbind_every_device(ExecContext& ctx, Binding& binding) {
         static_cast<void>(remove_device(ctx, binding, *device));
     }
     const std::shared_ptr<Binding> alive = binding.shared_from_this();
-    kernel_.wait_for_work(ctx, alive->done, [&alive] { return alive->state == State::Dead; });
+    kernel_.wait_for_work(ctx, alive->end_of(kernel_),
+                          [&alive] { return alive->state == State::Dead; });
 }
 
 // Orderly end of a binding, in the task that asks for it: UNBIND, then W3 behind the device drains
@@ -402,8 +440,8 @@ void Sva::unbind_every_device(ExecContext& ctx, Binding& binding) {
 Errno Sva::quiesce(ExecContext& ctx, Binding& binding) {
     const std::shared_ptr<Binding> alive = binding.shared_from_this();
     start_teardown(ctx, binding, false);
-    const Errno error =
-        kernel_.wait_for_work(ctx, alive->done, [&alive] { return alive->state == State::Dead; });
+    const Errno error = kernel_.wait_for_work(ctx, alive->end_of(kernel_),
+                                              [&alive] { return alive->state == State::Dead; });
     return error != Errno::Ok ? error : alive->result;
 }
 
@@ -415,7 +453,7 @@ void Sva::start_teardown(ExecContext& ctx, Binding& binding, bool fpd) {
     }
     if (binding.spid_attached) {
         binding.spid_attached = false;
-        core_.detach_spid(ctx, binding.id);
+        core_.detach_spid(ctx, binding.id, binding.set);
     }
     core_.queue_work(ctx, binding.teardown_work);
 }
@@ -465,7 +503,7 @@ void Sva::on_teardown_work(ExecContext& ctx, Binding& binding) {
 
 void Sva::finish(ExecContext& ctx, Binding& binding) {
     const std::shared_ptr<Binding> alive = binding.shared_from_this();
-    core_.detach_data(ctx, binding.id);
+    core_.detach_data(ctx, binding.id, binding.set);
     if (core_.switches().reference_counts && !kernel_.probes().has(kMissingPut)) {
         core_.put(ctx, binding.set, binding.id, holder_);
     }
@@ -473,9 +511,11 @@ void Sva::finish(ExecContext& ctx, Binding& binding) {
         kernel_.mm_drop(ctx, *binding.process, false);
     }
     binding.state = State::Dead;
-    bindings_.erase(binding.id.value());
+    bindings_.erase(key_of(binding.set, binding.id));
     retired_.push_back(alive);
-    ctx.wake_all(alive->done);
+    if (alive->waits_for_end != nullptr) {
+        ctx.wake_all(*alive->waits_for_end);
+    }
     ctx.wake_all(reclaim_wait_);
 }
 
@@ -489,13 +529,13 @@ void Sva::drop_retired() {
 
 NotifyResult IommuBlock::handle(ExecContext& ctx, const NotifierPayload& payload) {
     const bool ours = payload.event == IoasidNotification::Free && payload.data != nullptr &&
-                      sva_.queue_free_work(ctx, payload.id, payload.data);
+                      sva_.queue_free_work(ctx, payload.set, payload.id, payload.data);
     return ours ? NotifyResult::Ok : NotifyResult::Done;
 }
 
 // Private data is a binding only where this driver attached it: other users' IDs come by too.
-bool Sva::queue_free_work(ExecContext& ctx, Ioasid id, const void* data) {
-    const auto found = bindings_.find(id.value());
+bool Sva::queue_free_work(ExecContext& ctx, const IoasidSet* set, Ioasid id, const void* data) {
+    const auto found = bindings_.find(key_of(set, id));
     if (found == bindings_.end() || found->second.get() != data) {
         return false;
     }

@@ -35,4 +35,14 @@ inline const Defect kVdcmTrappedKept{
     "vdcm.trapped_kept",
     "the release of a paused mediated device submits the descriptors that it kept"};
 
+inline const Defect kVdcmRemoveDoesNotWait{
+    "vdcm.remove_does_not_wait", "a mediated device is unregistered although its VMM has it open"};
+inline const Defect kResetWindowOpen{"iommu.reset_window_open",
+                                     "a PASID is attached to a function whose reset is under way"};
+inline const Defect kResetUnblocked{"iommu.reset_unblocked",
+                                    "the PASIDs of a function stay attached while it is reset"};
+inline const Defect kResetNotRestored{
+    "iommu.reset_not_restored",
+    "what was attached to a function before its reset is not attached again"};
+
 }  // namespace ioasim::os

@@ -42,7 +42,8 @@ VirtualDevice::VirtualDevice(Kernel& kernel, Kvm& kvm, const Setup& setup)
       parent_name_(kernel.intern(setup.parent->name())),
       queue_name_(kernel.intern(setup.parent->setup().queues.at(setup.queue).name)),
       holder_(kernel.ioasid().holder("vdcm/" + setup.vm + "/" + setup.name)),
-      lock_(SimLock::Kind::Mutex, setup.vm + "/" + setup.name + "/vdev_lock", "vdcm/vdev_lock") {
+      lock_(SimLock::Kind::Mutex, setup.vm + "/" + setup.name + "/vdev_lock", "vdcm/vdev_lock"),
+      closed_(setup.vm + "/" + setup.name + "/closed") {
     initial_state();
 }
 
@@ -82,8 +83,8 @@ Errno VirtualDevice::open(ExecContext& ctx) {
     ctx.spend(kernel_.params().syscall);
     Frame frame{ctx, "vdcm_open"};
     LockGuard guard{ctx, lock_};
-    if (open_) {
-        return Errno::Ebusy;
+    if (open_ || unregistered_) {
+        return open_ ? Errno::Ebusy : Errno::Enodev;
     }
     Device& parent = *setup_.parent;
     if (!shared()) {
@@ -125,11 +126,30 @@ void VirtualDevice::close(ExecContext& ctx, CallingTask task, const char* how) {
     } else {
         if (!forgets) {
             take_away(ctx);
+            static_cast<void>(run(ctx, dsa::Command::EnableWq));  // the host driver's, as it was
         }
         setup_.parent->unclaim_queue(setup_.queue);
     }
     initial_state();
     tell_state(ctx, how);
+    ctx.wake_all(closed_);
+}
+
+Errno VirtualDevice::remove(ExecContext& ctx) {
+    ctx.spend(kernel_.params().syscall);
+    Frame frame{ctx, "vfio_unregister_group_dev"};
+    unregistered_ = true;
+    while (open_ && !kernel_.probes().has(kVdcmRemoveDoesNotWait)) {
+        requested_ = true;
+        tell_state(ctx, "close_requested");
+        const TimePs next = ctx.now() + kernel_.params().request_interval;
+        while (open_ && ctx.now() < next) {
+            ctx.wait_until(closed_, next);
+        }
+    }
+    LockGuard guard{ctx, lock_};  // whoever closes it is through
+    tell_state(ctx, "unregistered");
+    return Errno::Ok;
 }
 
 Errno VirtualDevice::reset(ExecContext& ctx) {
@@ -209,6 +229,8 @@ void VirtualDevice::clear_queue(ExecContext& ctx) {
     }
     const Programmed what = *programmed_;
     setup_.parent->set_queue_config_pasid(ctx, setup_.queue, std::nullopt);
+    // Register writes are posted: behind this answer the queue names the ID no more.
+    static_cast<void>(setup_.parent->bar0(ctx, dsa::reg::kGensts, 4));
     tell_queue(ctx, false, what);
     put(ctx);
     programmed_.reset();

@@ -63,6 +63,8 @@ public:
     const VirtualDeviceState& state() const override { return state_; }
     Errno restore(ExecContext& ctx, const VirtualDeviceState& state) override;
     Errno resume(ExecContext& ctx, CallingTask task) override;
+    Errno remove(ExecContext& ctx) override;
+    bool close_requested() const override { return requested_; }
     Errno reset(ExecContext& ctx) override;
 
     // Of the VM's set.
@@ -126,6 +128,9 @@ private:
     SimLock lock_;
     PortalWindow* window_ = nullptr;
     bool open_ = false;
+    bool requested_ = false;
+    bool unregistered_ = false;
+    WaitQueue closed_;
     bool mapped_ = false;
     std::uint64_t gencap_ = 0;
     VirtualDeviceState state_;

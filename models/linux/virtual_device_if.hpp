@@ -63,6 +63,10 @@ public:
     // Enables the queues that were enabled (-ENXIO: a guest PASID is not bound yet; the queue stays
     // off), submits what was kept.
     virtual Errno resume(ExecContext& ctx, CallingTask task) = 0;
+    // The device goes (sysfs remove, or its parent's driver): its user is asked to close it, again
+    // and again, and the call waits for that. Nobody opens it any more.
+    virtual Errno remove(ExecContext& ctx) = 0;
+    virtual bool close_requested() const = 0;
     // VFIO_DEVICE_RESET: queues off, references dropped, registers as after reset.
     virtual Errno reset(ExecContext& ctx) = 0;
 };

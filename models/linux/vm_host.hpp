@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/linux/guest_faults.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/kvm.hpp"
 #include "models/linux/kvm_vfio.hpp"
@@ -22,6 +23,7 @@ public:
     const std::string& name() const override { return setup_.name; }
     Errno open(ExecContext& ctx) override;
     Errno release(ExecContext& ctx) override;
+    Errno reset(ExecContext& ctx) override;
     Errno remove_device(ExecContext& ctx, const std::string& device) override;
     Result<std::vector<Hpa>> map_memory(ExecContext& ctx, std::uint64_t bytes) override;
     Result<Ioasid> alloc_ioasid(ExecContext& ctx, std::uint32_t min, std::uint32_t max) override;
@@ -50,6 +52,12 @@ public:
     void guest_wbinvd(ExecContext& ctx, const VcpuControl& vcpu) override {
         coherency_.wbinvd(ctx, vcpu);
     }
+    bool own_pasid_space() const override {
+        return kernel_.params().pasid_spaces == PasidSpaces::Vm;
+    }
+    GuestFaultFile* page_faults() override { return &faults_; }
+    void raise_interrupt(ExecContext& ctx, VcpuControl& vcpu, std::uint64_t address,
+                         std::uint32_t data) override;
     const cpu::Vmcs& vmcs() const override { return kvm_.vmcs(); }
     bool resolve_pasid_miss(ExecContext& ctx, Spid gpasid) override;
     IoasidSet* set() const override { return set_; }
@@ -58,6 +66,9 @@ private:
     Device* assigned(const std::string& device);
     std::vector<NotifierBlock*> blocks_of(const std::string& device);
     Errno register_notifiers(ExecContext& ctx);
+    Errno make_set(ExecContext& ctx);
+    Errno take_functions(ExecContext& ctx);
+    void return_function(ExecContext& ctx, Device& function);
     void close_devices(ExecContext& ctx);
     // A second-stage table of `level` over pages_[first, first + count); returns its address.
     Result<std::uint64_t> build_second_stage(ExecContext& ctx, unsigned level, std::uint64_t first,
@@ -71,9 +82,11 @@ private:
     Kvm kvm_;
     KvmCoherency coherency_;
     KvmVfio kvm_vfio_;
+    GuestFaults faults_;
     std::vector<std::unique_ptr<Vdcm>> vdcms_;
     std::vector<std::unique_ptr<VirtualDevice>> virtual_devices_;
     std::vector<NotifierBlock*> registered_;
+    std::vector<Device*> functions_;
     std::set<std::string> removed_;
     IoasidSet* set_ = nullptr;
     SecondStage stage2_;

@@ -88,10 +88,11 @@ struct VmConfig {
     std::uint32_t vcpus = 1;
     std::uint64_t quota = 1000;
     std::uint64_t memory_bytes = std::uint64_t{4} << 20U;
-    PasidRange gpasids;             // guest PASIDs (SPIDs) that the VMM hands out
-    PasidRange pasids;              // host IDs that the VMM asks for
-    std::vector<MdevConfig> mdevs;  // none: all accelerators as whole functions
-    std::string host = "host";      // where it starts
+    PasidRange gpasids;                    // guest PASIDs (SPIDs) that the VMM hands out
+    PasidRange pasids;                     // host IDs that the VMM asks for
+    std::vector<std::string> functions{};  // requesters that it has for itself
+    std::vector<MdevConfig> mdevs{};       // none: all accelerators, by their queues
+    std::string host = "host";             // where it starts
 };
 
 enum class StepKind : std::uint8_t {
@@ -116,7 +117,9 @@ enum class StepKind : std::uint8_t {
     QueuePasid,  // WQCFG of `device`/`workqueue`: the PASID of `id`, or none
     Open,        // `device`/`workqueue` for the address space of PASID `id`
     Close,
-    Mmap,  // a mapping of `size` under the name `target`
+    Panic,    // the guest's kernel stops where it is
+    VmReset,  // the VMM resets its machine
+    Mmap,     // a mapping of `size` under the name `target`
     Munmap,
     Absent,  // not in this cell
 };
@@ -138,6 +141,7 @@ struct Step {
     std::string source;      // Submit: mappings to use instead of fresh buffers
     std::string destination;
     bool block_on_fault = false;  // Submit: the device may ask for pages
+    bool credits = true;          // Submit: never more than the dedicated queue holds
     bool populate = true;         // Mmap: all pages at once
     bool writable = true;
     bool on_storage = false;

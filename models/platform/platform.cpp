@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "core/ioasid/ioasid.hpp"
@@ -22,7 +23,9 @@
 #include "models/platform/param_resolve.hpp"
 #include "models/platform/program.hpp"
 #include "models/requester/requester_layout.hpp"
+#include "models/vm/guest_scheduler.hpp"
 #include "models/vm/virtual_machine.hpp"
+#include "models/vm/vm_params.hpp"
 #include "models/vtd/vtd_params.hpp"
 
 namespace ioasim::platform {
@@ -52,7 +55,12 @@ sim::DispatcherParams dispatcher_params(const PlatformConfig& config) {
     const os::KernelParams host = resolve(os::kernel_param_table(), config, "host");
     for (const IommuConfig& iommu : config.iommus) {
         const vtd::VtdParams unit = resolve(vtd::vtd_param_table(), config, iommu.name);
-        params.pool += unit.page_requests ? 1 + host.iopf_workers : 0;
+        params.pool +=
+            unit.page_requests ? 1 + host.iopf_workers + (host.prq_timeout != TimePs{} ? 1 : 0) : 0;
+    }
+    // So has a VM whose virtual unit does, in the VMM and in the guest.
+    for (const VmConfig& vm : config.vms) {
+        params.pool += resolve(vm::vm_param_table(), config, vm.name).page_requests ? 2 : 0;
     }
     return params;
 }
@@ -66,6 +74,7 @@ std::pair<std::string, std::string> split_place(const std::string& on) {
 
 struct Guest {
     std::unique_ptr<vm::VirtualMachine> machine;
+    std::unique_ptr<vm::GuestScheduler> scheduler;
     std::unique_ptr<IoasidCore> ioasid;
     std::unique_ptr<os::Kernel> kernel;
     std::size_t programs_left = 0;  // the last one shuts the machine down
@@ -111,6 +120,8 @@ struct Platform::Impl {
     InterruptFanOut interrupts;
     std::unique_ptr<KernelObjects> objects;
     std::map<std::string, Guest> guests;
+    // Tasks that run a vCPU; only looked up.
+    std::unordered_map<const ExecContext*, vm::VirtualMachine*> machine_of_task;
     std::optional<ProgramWorld> world;
     BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
     std::vector<std::unique_ptr<ProgramActor>> actors;
@@ -222,53 +233,72 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
         setup.mdevs.push_back({mdev.name, mdev.device, mdev.workqueue});
         machine.devices.push_back({mdev.name, 1, true});
     }
+    // A queue that several VMs share names address spaces by numbers of the whole system.
+    const bool accelerators =
+        vm.mdevs.empty() && home.kernel->params().pasid_spaces == os::PasidSpaces::System;
     for (const DeviceConfig* device : home.accelerators) {
-        if (!vm.mdevs.empty()) {
+        if (!accelerators) {
             break;
         }
         setup.devices.push_back(device->name);
         machine.devices.push_back(
             {device->name, static_cast<std::uint32_t>(device->workqueues.size())});
     }
+    for (const std::string& function : vm.functions) {
+        setup.functions.push_back(function);
+        machine.devices.push_back({function, 0});
+    }
+    const vm::VmParams params = resolve(vm::vm_param_table(), config, vm.name);
     os::VmHost& vm_host = home.kernel->create_vm(setup);
     guest.machine = std::make_unique<vm::VirtualMachine>(
         vm::VmDeps{sim.recorder(), sim.probes(), vm_host, hardware.cpus(), hardware.cpus(),
                    scheduler, hardware.cpus()},
-        machine, resolve(vm::vm_param_table(), config, vm.name));
+        machine, params);
     if (!config.hosts.empty()) {
         add_targets(vm, *guest.machine);
     }
+    guest.scheduler =
+        std::make_unique<vm::GuestScheduler>(*guest.machine, scheduler, hardware.cpus());
     guest.ioasid =
         std::make_unique<IoasidCore>(vm.name, resolve(IoasidParams::table(), config, vm.name),
                                      switches, sim.recorder(), sim.probes());
-    const os::KernelDeps deps{sim.recorder(), sim.probes(),
-                              *guest.ioasid,  guest.machine->guest_instructions(),
-                              scheduler,      &guest.machine->guest_port()};
+    const os::KernelDeps deps{sim.recorder(),   sim.probes(),
+                              *guest.ioasid,    guest.machine->guest_instructions(),
+                              *guest.scheduler, &guest.machine->guest_port()};
     os::KernelConfig kernel;
     kernel.name = vm.name;
     kernel.memory_base = guest.machine->kernel_memory_base();
     kernel.memory_bytes = guest.machine->kernel_memory_bytes();
     kernel.guest = true;
     kernel.worker_task = false;
+    kernel.interrupt_processor = guest.machine->kernel_vcpu();
     guest.kernel = std::make_unique<os::Kernel>(deps, kernel,
                                                 resolve(os::kernel_param_table(), config, vm.name));
+    guest.machine->set_interrupt_sink(guest.kernel->interrupts());
     guest.machine->on_death([kernel = guest.kernel.get()] { kernel->power_off(); });
     os::IommuDriver& viommu =
         guest.kernel->add_iommu(vm.name + "/viommu", guest.machine->viommu_base());
     for (const MdevConfig& mdev : vm.mdevs) {
         guest.kernel->add_device(virtual_function(guest, viommu, mdev));
     }
-    for (const DeviceConfig* device : home.accelerators) {
-        if (!vm.mdevs.empty()) {
-            break;
+    for (const DeviceConfig& device : config.devices) {
+        const bool function =
+            std::find(vm.functions.begin(), vm.functions.end(), device.name) != vm.functions.end();
+        const bool shared =
+            accelerators && std::find(home.accelerators.begin(), home.accelerators.end(),
+                                      &device) != home.accelerators.end();
+        if (!shared && !function) {
+            continue;
         }
-        const vm::GuestDevice seen = guest.machine->guest_device(device->name);
+        const vm::GuestDevice seen = guest.machine->guest_device(device.name);
         os::DeviceSetup assigned;
-        assigned.name = device->name;
+        assigned.name = device.name;
         assigned.iommu = &viommu;
         assigned.rid = seen.rid;
+        assigned.for_users = function;
         assigned.portals = seen.portals.value();
-        for (const WorkqueueConfig& wq : device->workqueues) {
+        assigned.ats = device.ats && params.page_requests;
+        for (const WorkqueueConfig& wq : device.workqueues) {
             assigned.queues.push_back({wq.name, wq.shared, wq.size, wq.threshold, wq.priority});
         }
         guest.kernel->add_device(std::move(assigned));
@@ -378,13 +408,10 @@ void Platform::Impl::build_bare_world() {
     if (bare_only()) {
         hardware.cpus().set_interrupt_sink(bare.interrupts);
     }
-    if (software) {
-        hardware.memory().on_device_access = [this](const memory::MemRequest& request) {
-            if (request.op != memory::MemOp::Read) {
-                hardware.cpus().memory_written(request.address, request.size);
-            }
-        };
-    } else if (used) {
+    hardware.memory().on_write = [this](Hpa address, std::uint64_t bytes) {
+        hardware.cpus().memory_written(address, bytes);
+    };
+    if (used && !software) {
         hardware.memory().on_device_access = [this](const memory::MemRequest& request) {
             if (request.op == memory::MemOp::Write) {
                 bare.writes.add(request.origin->rid, request.origin->descriptor, request.size);
@@ -407,8 +434,9 @@ void Platform::Impl::build_programs() {
     }
     if (!guests.empty()) {
         task_switch.on_switch_in = [this](std::size_t cpu, const ExecContext& task) {
-            for (auto& [name, guest] : guests) {
-                guest.machine->scheduled(cpu, task);
+            const auto machine = machine_of_task.find(&task);
+            if (machine != machine_of_task.end()) {
+                machine->second->scheduled(cpu, task);
             }
         };
     }
@@ -540,9 +568,11 @@ void Platform::Impl::run_on_vcpu(ExecContext& ctx, std::size_t index, Guest& gue
         tell_not_started(ctx, sim.recorder(), config.programs[index], created);
         return;
     }
+    machine_of_task[&ctx] = guest.machine.get();
     guest.machine->run(ctx, vcpu, [this, index](ExecContext& guest_ctx) {
         run_program(guest_ctx, sim.recorder(), config.programs[index], *actors[index]);
     });
+    machine_of_task.erase(&ctx);
     leave(ctx, guest);
 }
 

@@ -169,7 +169,7 @@ GpaTarget GuestInstructions::portal_target(ExecContext& ctx, Gpa address) {
         target = machine_.memory.find(address);
     }
     if (target.kind == GpaKind::Portal && target.revocable) {
-        vcpu.cache_portal(address, target.hpa);
+        vcpu.cache_portal(ctx, address, target.hpa);
     }
     return target;
 }

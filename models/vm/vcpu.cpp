@@ -62,8 +62,10 @@ void Vcpu::enter(ExecContext& ctx) {
 
 std::optional<Hpa> Vcpu::cached_portal(Gpa address) const {
     const auto found = portals_.find(address.page().value());
-    return found == portals_.end() ? std::nullopt
-                                   : std::optional<Hpa>(found->second + address.page_offset());
+    if (found == portals_.end() || scheduler_.on_cpu_since(*ctx_) > found->second.since) {
+        return std::nullopt;
+    }
+    return found->second.target + address.page_offset();
 }
 
 void Vcpu::scheduled(std::size_t cpu) {

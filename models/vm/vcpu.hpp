@@ -61,9 +61,11 @@ public:
     // Its thread is one of this host's processes from now on.
     void move_to(const std::string& host_name);
     // Translations of portals that the host may take away, as the TLB keeps them: from the first
-    // use until the vCPU leaves guest mode.
+    // use until the vCPU leaves guest mode or its processor.
     std::optional<Hpa> cached_portal(Gpa address) const;
-    void cache_portal(Gpa address, Hpa target) { portals_[address.page().value()] = target.page(); }
+    void cache_portal(const ExecContext& ctx, Gpa address, Hpa target) {
+        portals_[address.page().value()] = {target.page(), ctx.now()};
+    }
 
     SimLock& lock() { return lock_; }
     bool running() const { return ctx_ != nullptr; }
@@ -97,7 +99,11 @@ private:
     // IA32_PASID while the other one executes: no field of the VMCS holds it.
     std::uint64_t host_pasid_msr_ = 0;
     std::uint64_t guest_pasid_msr_ = 0;
-    std::map<std::uint64_t, Hpa> portals_;
+    struct CachedPortal {
+        Hpa target;
+        TimePs since;
+    };
+    std::map<std::uint64_t, CachedPortal> portals_;
 };
 
 }  // namespace ioasim::vm

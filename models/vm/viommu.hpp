@@ -1,8 +1,8 @@
 // The virtual IOMMU of a VM, emulated by its VMM: scalable mode with caching mode, queued
 // invalidation, and the virtual command registers through which the guest gets PASIDs from the host
 // (VT-d 11.4.45 to 11.4.48). Runs in the VMM (a host context) during a VM exit; every access
-// completes before the guest goes on. Leaves out: fault records and page requests injected into the
-// guest, interrupts of the unit, second-stage tables of the guest.
+// completes before the guest goes on. Page requests: virtual_page_requests.hpp. Leaves out: fault
+// records and invalidation-completion interrupts of the unit, second-stage tables of the guest.
 #pragma once
 
 #include <array>
@@ -16,6 +16,7 @@
 #include "models/vm/gpasid_pool.hpp"
 #include "models/vm/guest_memory.hpp"
 #include "models/vm/pasid_shadow.hpp"
+#include "models/vm/virtual_page_requests.hpp"
 #include "models/vtd/vtd_layout.hpp"
 
 namespace ioasim::vm {
@@ -29,12 +30,15 @@ struct ViommuConfig {
 class Viommu {
 public:
     Viommu(const ViommuConfig& config, os::VmHost& host, const GuestMemory& memory,
-           GpasidPool& pool, PasidShadow& shadow, trace::Recorder& recorder);
+           GpasidPool& pool, PasidShadow& shadow, VirtualPageRequests& page_requests,
+           trace::Recorder& recorder);
 
     // Accesses of the guest; offset within the register page, size 4 or 8.
     std::uint64_t read(std::uint32_t offset, unsigned size) const;
     void write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, unsigned size);
 
+    // As after power-on.
+    void reset();
     // --- moving to another host -----------------------------------------------------------------
     std::vector<std::uint64_t> registers() const { return {registers_.begin(), registers_.end()}; }
     // -EINVAL: another number of registers.
@@ -61,6 +65,7 @@ private:
     const GuestMemory& memory_;
     GpasidPool& pool_;
     PasidShadow& shadow_;
+    VirtualPageRequests& page_requests_;
     trace::Recorder& recorder_;
     std::array<std::uint64_t, vtd::kRegisterBytes / 8> registers_{};
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/trace/software_events.hpp"
+#include "core/trace/vdev_events.hpp"
 #include "models/dsa/dsa_layout.hpp"
 #include "models/linux/virtual_device_if.hpp"
 #include "models/pcie/config_layout.hpp"
@@ -14,6 +15,8 @@
 #include "models/vm/stop_gate.hpp"
 #include "models/vm/vcpu.hpp"
 #include "models/vm/viommu.hpp"
+#include "models/vm/virtual_page_requests.hpp"
+#include "models/vm/vm_probes.hpp"
 
 namespace ioasim::vm {
 namespace {
@@ -128,8 +131,10 @@ struct VirtualMachine::Impl {
           pool(config.gpasid_min, config.gpasid_max),
           kept(params.kept_submissions),
           shadow(deps.host, memory, pool, functions_of(site)),
+          page_requests(config.name, deps.host, memory, functions_of(site), params, deps.recorder,
+                        deps.probes),
           viommu({config.name, config.pasid_min, config.pasid_max}, deps.host, memory, pool, shadow,
-                 deps.recorder),
+                 page_requests, deps.recorder),
           virtual_devices(config.devices.size()),
           windows(config.devices.size()),
           machine{memory, viommu, host,          params,  vcpus,
@@ -139,8 +144,10 @@ struct VirtualMachine::Impl {
           gate(machine, port, control),
           gate_instructions(machine, instructions, control),
           create_lock(SimLock::Kind::Mutex, config.name + "/create_lock"),
-          stopped(config.name + "/vCPUs stopped") {
-        for (std::uint32_t i = 0; i < config.vcpus; ++i) {
+          stopped(config.name + "/vCPUs stopped"),
+          deaths("sleep") {
+        const std::uint32_t vcpu_count = config.vcpus + (page_requests.enabled() ? 1 : 0);
+        for (std::uint32_t i = 0; i < vcpu_count; ++i) {
             vcpus.push_back(std::make_unique<Vcpu>(fmt::format("{}/vcpu{}", config.name, i), params,
                                                    deps.recorder, deps.scheduler, deps.instructions,
                                                    deps.apics, deps.host_port, gate, control));
@@ -168,6 +175,7 @@ struct VirtualMachine::Impl {
     KeptSubmissions kept;
     RunControl control;
     PasidShadow shadow;
+    VirtualPageRequests page_requests;
     Viommu viommu;
     void trap_device(const AssignedDevice& device, std::size_t index);
 
@@ -181,6 +189,8 @@ struct VirtualMachine::Impl {
     StopGateInstructions gate_instructions;
     SimLock create_lock;
     WaitQueue stopped;
+    WaitQueue deaths;
+    cpu::InterruptSink* interrupts = nullptr;  // of the guest's kernel
     std::vector<std::function<void()>> on_death;
 };
 
@@ -198,6 +208,10 @@ VirtualMachine::VirtualMachine(const VmDeps& deps, const VmConfig& config, const
                   config.memory_bytes % kPageSize == 0,
               "{}: {} bytes of memory", config.name, config.memory_bytes);
     targets_.push_back(impl_->site);  // it may come back
+    impl_->page_requests.on_interrupt(
+        [this](ExecContext& ctx, std::uint64_t address, std::uint32_t data) {
+            deliver_message(ctx, address, data);
+        });
 }
 
 VirtualMachine::~VirtualMachine() = default;
@@ -225,6 +239,10 @@ GuestDevice VirtualMachine::guest_device(const std::string& name) const {
     return found->mediated ? GuestDevice{whole.rid, whole.portals, register_base(index),
                                          configuration_base(index)}
                            : whole;
+}
+
+WaitQueue& VirtualMachine::deaths() {
+    return impl_->deaths;
 }
 
 void VirtualMachine::on_death(std::function<void()> callback) {
@@ -264,9 +282,28 @@ Errno VirtualMachine::create_locked(ExecContext& ctx) {
     }
     m.serve_devices();
     map_portals(m.movable(config_.memory_bytes));
+    if (m.page_requests.enabled()) {
+        m.deps.scheduler.spawn_service("host/" + config_.name + "-prq", &m.deps.host_port,
+                                       [&m](ExecContext& task) { m.page_requests.serve(task); });
+    }
     trace::Recorder& recorder = m.deps.recorder;
     recorder.emit(ctx.source(), trace::VmCreate{recorder.name(config_.name), config_.memory_bytes});
     return Errno::Ok;
+}
+
+void VirtualMachine::set_interrupt_sink(cpu::InterruptSink& sink) {
+    impl_->interrupts = &sink;
+}
+
+// Physical destination mode, fixed delivery: bits 19:12 of the address name the vCPU.
+void VirtualMachine::deliver_message(ExecContext& ctx, std::uint64_t address, std::uint32_t data) {
+    Impl& m = *impl_;
+    const auto vcpu = static_cast<std::size_t>(vtd::Field{19, 12}.get(address));
+    if (!m.alive || m.interrupts == nullptr || vcpu >= m.vcpus.size()) {
+        return;
+    }
+    m.host->raise_interrupt(ctx, *m.vcpus[vcpu], address, data);
+    m.interrupts->on_interrupt_message(static_cast<std::uint8_t>(data & 0xFFU), address, data);
 }
 
 void VirtualMachine::run(ExecContext& ctx, std::uint32_t vcpu, const std::string& program,
@@ -296,15 +333,30 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
     Frame frame{ctx, "vm_end"};
     m.ended = true;
     m.alive = false;
+    const Errno stopped = stop_guest(ctx);
+    if (stopped != Errno::Ok) {
+        return stopped;
+    }
+    const Errno error = m.host->release(ctx);
+    m.memory.clear();
+    trace::Recorder& recorder = m.deps.recorder;
+    recorder.emit(ctx.source(),
+                  trace::VmDestroy{recorder.name(config_.name), recorder.name(cause)});
+    return error;
+}
+
+// Guest programs notice at their next operation; until then they may touch guest memory.
+Errno VirtualMachine::stop_guest(ExecContext& ctx) {
+    Impl& m = *impl_;
     for (const auto& callback : m.on_death) {
         callback();
     }
     m.control.stopped = false;
     ctx.wake_all(m.control.resumed);
+    ctx.wake_all(m.deaths);
     for (const auto& vcpu : m.vcpus) {
         vcpu->kick(ctx);
     }
-    // Guest programs notice at their next operation; until then they may touch guest memory.
     const TimePs deadline = ctx.now() + m.params.kill_timeout;
     while (m.migrating || std::any_of(m.vcpus.begin(), m.vcpus.end(),
                                       [](const auto& vcpu) { return vcpu->running(); })) {
@@ -313,12 +365,7 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
         }
         ctx.wait_until(m.stopped, std::min(deadline, ctx.now() + m.params.kill_poll));
     }
-    const Errno error = m.host->release(ctx);
-    m.memory.clear();
-    trace::Recorder& recorder = m.deps.recorder;
-    recorder.emit(ctx.source(),
-                  trace::VmDestroy{recorder.name(config_.name), recorder.name(cause)});
-    return error;
+    return Errno::Ok;
 }
 
 Errno VirtualMachine::migrate(ExecContext& ctx, const std::string& host, std::uint32_t pasid_min,
@@ -399,13 +446,50 @@ Errno VirtualMachine::vmm_unplug(ExecContext& ctx, const std::string& device) {
         return Errno::Enodev;
     }
     const auto index = static_cast<std::size_t>(found - config_.devices.begin());
-    for (std::uint32_t queue = 0; queue < found->queues; ++queue) {
+    // What the host maps into a virtual device's portal it takes away itself.
+    for (std::uint32_t queue = 0; !found->mediated && queue < found->queues; ++queue) {
         m.memory.unmap_portal(portal_page(index, queue));
     }
     for (const auto& vcpu : m.vcpus) {
+        if (found->mediated) {
+            break;
+        }
         vcpu->kick(ctx);  // none goes on with the old mapping
     }
     return m.host->remove_device(ctx, m.site.devices.at(index));
+}
+
+Errno VirtualMachine::vmm_reset(ExecContext& ctx) {
+    Impl& m = *impl_;
+    if (!m.alive) {
+        return Errno::Esrch;
+    }
+    Frame frame{ctx, "vm_reset"};
+    const Errno stopped = stop_guest(ctx);
+    if (stopped != Errno::Ok) {
+        return stopped;
+    }
+    const auto reset_devices = [&] {
+        for (os::VirtualDeviceIf* device : m.virtual_devices) {
+            if (device != nullptr) {
+                static_cast<void>(device->reset(ctx));
+            }
+        }
+    };
+    const bool devices_last = m.deps.probes.has(kMemoryBeforeDevices);
+    if (!devices_last) {
+        reset_devices();
+    }
+    const Errno error = m.host->reset(ctx);
+    m.viommu.reset();
+    m.shadow.reset();
+    m.pool.reset();
+    trace::Recorder& recorder = m.deps.recorder;
+    recorder.emit(ctx.source(), trace::VmReset{recorder.name(config_.name)});
+    if (devices_last) {
+        reset_devices();
+    }
+    return error;
 }
 
 Errno VirtualMachine::vmm_device(ExecContext& ctx, const std::string& device,
@@ -424,6 +508,13 @@ Errno VirtualMachine::vmm_device(ExecContext& ctx, const std::string& device,
             return mdev->pause(ctx);
         case DeviceRequest::Drain:
             return mdev->drain(ctx);
+        case DeviceRequest::AwaitRequest:
+            while (impl_->alive && !mdev->close_requested()) {
+                ctx.wait_until(impl_->stopped, ctx.now() + impl_->params.kill_poll);
+            }
+            return impl_->alive ? Errno::Ok : Errno::Esrch;
+        case DeviceRequest::Remove:
+            return mdev->remove(ctx);
         case DeviceRequest::Resume:
             return mdev->resume(ctx, os::CallingTask{impl_->host->mm()});
     }

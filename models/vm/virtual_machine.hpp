@@ -79,6 +79,10 @@ public:
     std::uint64_t kernel_memory_bytes() const { return config_.memory_bytes - kGuestKernelBase; }
     std::uint64_t viommu_base() const { return kVirtualIommuBase.value(); }
     GuestDevice guest_device(const std::string& name) const;
+    // The vCPU of the kernel's own threads and interrupts: one behind those of programs.
+    std::uint32_t kernel_vcpu() const { return config_.vcpus; }
+    // Whose interrupts the virtual unit raises.
+    void set_interrupt_sink(cpu::InterruptSink& sink);
 
     // --- operation, in host tasks ---------------------------------------------------------------
     Errno create(ExecContext& ctx);
@@ -92,6 +96,8 @@ public:
     }
     // Called when the VM ends, before its vCPUs are waited for: the guest kernel's power_off().
     void on_death(std::function<void()> callback);
+    // Who sleeps here is woken by the end of the VM.
+    WaitQueue& deaths();
     // The VMM process is killed: vCPUs leave, devices and IDs are released. Repeated calls: -ESRCH.
     Errno kill(ExecContext& ctx);
     // Orderly end, after the guest's programs: the same release with cause "shutdown".
@@ -112,10 +118,16 @@ public:
                   std::uint32_t pasid_max);
     // The host that it is on.
     const std::string& host() const;
-    // What the VMM does with a virtual device: VFIO_DEVICE_RESET, and the steps of a migration.
+    // What the VMM does with a virtual device: VFIO_DEVICE_RESET, the steps of a migration, waiting
+    // for the request to close it; and what an administrator of the host does: removing it.
     // -ENODEV: the VM does not have it.
-    enum class DeviceRequest : std::uint8_t { Reset, Pause, Drain, Resume };
+    enum class DeviceRequest : std::uint8_t { Reset, Pause, Drain, Resume, AwaitRequest, Remove };
     Errno vmm_device(ExecContext& ctx, const std::string& device, DeviceRequest request);
+
+    // System reset, asked for by the guest or after its kernel stopped: vCPUs stop, devices are
+    // reset before memory is used again, every PASID is unbound and freed, the virtual IOMMU is as
+    // after power-on. No program runs in the guest afterwards.
+    Errno vmm_reset(ExecContext& ctx);
 
     // The scheduler gave a task a processor; it may be a vCPU's.
     void scheduled(std::size_t cpu, const ExecContext& task);
@@ -129,7 +141,10 @@ public:
 
 private:
     Errno create_locked(ExecContext& ctx);
+    // A message of the virtual unit.
+    void deliver_message(ExecContext& ctx, std::uint64_t address, std::uint32_t data);
     Errno end(ExecContext& ctx, const char* cause);
+    Errno stop_guest(ExecContext& ctx);
 
     struct Impl;
     VmConfig config_;

@@ -11,6 +11,12 @@ const ParamTable<VmParams>& vm_param_table() {
         t.timing("handle.kernel", &P::kernel_exit, "handling of an exit inside KVM");
         t.timing("handle.user", &P::user_exit,
                  "way of an exit to the VMM process and back, emulation of the access included");
+        t.timing("handle.page_request", &P::page_request,
+                 "VMM's work for one page request group, writes and interrupt not counted");
+        t.flag("viommu.page_requests", &P::page_requests, false,
+               "the virtual unit has a page-request queue; the guest's thread for it runs on a "
+               "further vCPU",
+               "VT-d ECAP.PRS; modelling choice: units without it keep VMs as they are");
         t.timing("create", &P::create, "VMM work to make a VM, memory and tables not counted");
         t.timing("kill_poll", &P::kill_poll,
                  "longest sleep of the one who waits for vCPUs to stop");

@@ -9,11 +9,13 @@
 namespace ioasim::vm {
 
 struct VmParams {
-    TimePs entry;        // host to guest
-    TimePs exit;         // guest to host
-    TimePs kernel_exit;  // handling in KVM
-    TimePs user_exit;    // handling in the VMM process (virtual IOMMU)
-    TimePs create;       // VMM start: process, /dev/kvm, memory slots
+    TimePs entry;                // host to guest
+    TimePs exit;                 // guest to host
+    TimePs kernel_exit;          // handling in KVM
+    TimePs user_exit;            // handling in the VMM process (virtual IOMMU)
+    TimePs page_request;         // handling of one page request group in the VMM
+    bool page_requests = false;  // the virtual unit takes them
+    TimePs create;               // VMM start: process, /dev/kvm, memory slots
     TimePs kill_poll;
     TimePs kill_timeout;
     TimePs migration_latency;  // of the link between two VMMs, one way

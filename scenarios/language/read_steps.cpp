@@ -43,6 +43,8 @@ constexpr StepName kSteps[] = {
     {"mdev", StepKind::Mdev},
     {"device_command", StepKind::Command},
     {"queue_pasid", StepKind::QueuePasid},
+    {"panic", StepKind::Panic},
+    {"vm_reset", StepKind::VmReset},
 };
 
 class StepReader {
@@ -193,6 +195,9 @@ private:
             case StepKind::Spend:
                 step.duration = time_of(&subject, TimePs{1});
                 return;
+            case StepKind::Panic:
+            case StepKind::VmReset:
+                return;
             case StepKind::Exit:
                 if (subject.is(Node::Kind::Boolean) && !subject.boolean) {
                     r_.report(Code::NotAChoice, subject.place, pointer, "\"exit\" is true");
@@ -264,11 +269,9 @@ private:
         }
         step.data = integer_of(item.get("data"), 0);
         step.count = integer_of(item.get("count"), 1);
-        for (const char* key : {"data", "count"}) {
-            if (const Node* node = item.get(key); node != nullptr && !kernel()) {
-                r_.report(Code::UnknownKey, node->place, pointer_join(at, key),
-                          fmt::format("only kernel code gives {} to \"alloc\"", quoted(key)));
-            }
+        if (const Node* node = item.get("data"); node != nullptr && !kernel()) {
+            r_.report(Code::UnknownKey, node->place, pointer_join(at, "data"),
+                      "only kernel code gives \"data\" to \"alloc\"");
         }
     }
 
@@ -286,6 +289,7 @@ private:
             step.id = id(*pasid, pointer + "/pasid");
         }
         step.block_on_fault = boolean_value(node.get("block_on_fault"), false);
+        step.credits = boolean_value(node.get("credits"), true);
         if (const Node* source = node.get("source")) {
             known_mapping(*source, pointer + "/source");
             step.source = text_of(source);
