@@ -58,9 +58,14 @@ Viommu::Viommu(const ViommuConfig& config, os::VmHost& host, const GuestMemory& 
       shadow_(shadow),
       page_requests_(page_requests),
       recorder_(recorder) {
+    reset();
+}
+
+void Viommu::reset() {
+    registers_ = {};
     set(reg::kVer, kVersion, 4);
     set(reg::kCap, capabilities(), 8);
-    set(reg::kEcap, extended_capabilities() | (page_requests.enabled() ? kPageRequests : 0), 8);
+    set(reg::kEcap, extended_capabilities() | (page_requests_.enabled() ? kPageRequests : 0), 8);
     set(reg::kFectl, vtd::event_control::kMasked, 4);
     set(reg::kIectl, vtd::event_control::kMasked, 4);
     set(reg::kVccap, vtd::vcmd::kCapNull | vtd::vcmd::kCapAllocate | vtd::vcmd::kCapFree, 8);

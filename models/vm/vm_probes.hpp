@@ -5,6 +5,9 @@
 
 namespace ioasim::vm {
 
+inline const Defect kMemoryBeforeDevices{
+    "vmm.memory_before_devices",
+    "a system reset gives the guest's memory to the firmware before its devices are reset"};
 inline const Defect kResponseUntranslated{
     "vmm.response_untranslated",
     "the VMM answers a page request group under the guest's PASID instead of the host's"};
