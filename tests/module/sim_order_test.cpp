@@ -38,7 +38,7 @@ Lines served(const std::vector<int>& construction, int bystanders) {
         auto& script =
             *modules.emplace_back(std::make_unique<Script>(sim, fmt::format("s{}", port)));
         script.at(10_ns, [&link, &script, port] {
-            link->send(script.now(), port);
+            link->send(script.now(), int{port});
             if (port % 2 == 0) {
                 link->send(script.now(), port + 100);
             }

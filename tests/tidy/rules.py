@@ -99,16 +99,18 @@ def include_paths(tree):
             yield path, number, "quoted includes are full paths from the root"
 
 
-# The one header that has to know the kernel: nobody else may include it.
-KERNEL_HEADER = "core/sim/alarm.hpp"
+# The headers that have to know the kernel: nobody else may include them.
+KERNEL_HEADERS = ("core/sim/alarm.hpp", "core/sim/task.hpp")
 
 
 def kernel_include(tree):
     for path, number, line in tree.lines(CPP):
-        if path == KERNEL_HEADER or re.match(r"core/sim/[^/]+\.cpp$", path):
+        if path in KERNEL_HEADERS or re.match(r"core/sim/[^/]+\.cpp$", path):
             continue
-        if re.match(r"\s*#\s*include\s+([<\"](systemc|tlm|sysc/)|\"" + KERNEL_HEADER + ")", line):
-            yield path, number, f"<systemc> and {KERNEL_HEADER} are for core/sim/*.cpp"
+        headers = "|".join(KERNEL_HEADERS)
+        if re.match(r"\s*#\s*include\s+([<\"](systemc|tlm|sysc/)|\"(" + headers + "))", line):
+            yield path, number, f"<systemc> and {' and '.join(KERNEL_HEADERS)} " \
+                                "are for core/sim/*.cpp"
 
 
 def json_include(tree):
