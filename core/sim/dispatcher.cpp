@@ -117,7 +117,20 @@ void Dispatcher::Impl::drop_stale() {
 void Dispatcher::Impl::arm() {
     const auto next = timeline.next();
     if (next && *next > Simulation::now()) {
-        timeline.front().task->thread->alarm.set(*next);
+        PoolThread& thread = *timeline.front().task->thread;
+        thread.alarm.set(*next);
+        if (!thread.armed) {
+            thread.armed = true;
+            armed.push_back(&thread);
+        }
+    }
+    if (!next) {
+        // All software waits for hardware or for good: deadlines of threads were for nothing.
+        for (PoolThread* thread : armed) {
+            thread->armed = false;
+            thread->alarm.rest();
+        }
+        armed.clear();
     }
 }
 

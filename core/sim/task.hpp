@@ -32,6 +32,7 @@ struct PoolThread final : sc_core::sc_module {
 
     Dispatcher::Impl& impl;
     Alarm alarm;
+    bool armed = false;  // in Impl::armed
     Task* task = nullptr;
 };
 
@@ -83,6 +84,7 @@ struct Dispatcher::Impl final : sc_core::sc_module {
     std::vector<Task*> ready;  // wait for a CPU, in order of becoming ready
     std::vector<std::unique_ptr<PoolThread>> pool;
     std::vector<PoolThread*> idle_threads;
+    std::vector<PoolThread*> armed;  // whose alarm was set for a time that may not come
     std::vector<std::unique_ptr<Task>> tasks;
     Task* running = nullptr;  // or about to be resumed
     bool asleep = true;       // no task runs, and none is about to be chosen

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "tools/cli/bench/measure.hpp"
+#include "tools/cli/run_process.hpp"
 #include "tools/cli/run_result.hpp"
 #include "tools/cli/terminal.hpp"
 
