@@ -7,6 +7,7 @@
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/linux_probes.hpp"
 
 namespace ioasim::os {
 
@@ -193,7 +194,9 @@ void KernelVmHost::free_memory(ExecContext& ctx) {
 
 Result<Ioasid> KernelVmHost::alloc_ioasid(ExecContext& ctx, std::uint32_t min, std::uint32_t max) {
     ctx.spend(kernel_.params().syscall);
-    const Ioasid id = kernel_.ioasid().alloc(ctx, set_, Ioasid{min}, Ioasid{max}, nullptr);
+    IoasidSet* const set =
+        kernel_.probes().has(kAnotherVmsSet) ? kernel_.vms().front()->set() : set_;
+    const Ioasid id = kernel_.ioasid().alloc(ctx, set, Ioasid{min}, Ioasid{max}, nullptr);
     if (!is_valid(id)) {
         return Errno::Enospc;
     }

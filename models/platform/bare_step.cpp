@@ -426,6 +426,10 @@ const std::vector<BareSpec>& bare_specs() {
                 kind == BareKind::RunOn) {
                 spec.family = StepFamily::Machine;
             }
+            if (kind == BareKind::MmioWrite || kind == BareKind::MmioRead ||
+                kind == BareKind::MmioPoll) {
+                spec.family = StepFamily::Registers;
+            }
         }
         return all;
     }();

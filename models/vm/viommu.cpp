@@ -1,7 +1,5 @@
 #include "models/vm/viommu.hpp"
 
-#include "core/trace/software_events.hpp"
-
 namespace ioasim::vm {
 namespace {
 
@@ -16,11 +14,11 @@ constexpr std::uint64_t capabilities() {
            c::kDrd.make(1);
 }
 
-constexpr std::uint64_t extended_capabilities() {
+constexpr std::uint64_t extended_capabilities(bool commands) {
     namespace e = vtd::ecap;
     return e::kC.make(1) | e::kQi.make(1) | e::kIro.make(reg::kIva / 16) | e::kPss.make(19) |
-           e::kPasid.make(1) | e::kSmts.make(1) | e::kVcs.make(1) | e::kFsts.make(1) |
-           e::kSmpwcs.make(1);
+           e::kPasid.make(1) | e::kSmts.make(1) | e::kVcs.make(commands ? 1 : 0) |
+           e::kFsts.make(1) | e::kSmpwcs.make(1);
 }
 
 bool plain_register(std::uint32_t offset) {
@@ -35,7 +33,6 @@ bool plain_register(std::uint32_t offset) {
         case reg::kIedata:
         case reg::kIeaddr:
         case reg::kIeuaddr:
-        case reg::kVcmdEo:
             return true;
         default:
             return false;
@@ -44,20 +41,14 @@ bool plain_register(std::uint32_t offset) {
 
 }  // namespace
 
-Viommu::Viommu(const ViommuConfig& config, os::VmHost& host, const GuestMemory& memory,
-               GpasidPool& pool, PasidShadow& shadow, trace::Recorder& recorder)
-    : config_(config),
-      host_(host),
-      memory_(memory),
-      pool_(pool),
-      shadow_(shadow),
-      recorder_(recorder) {
+Viommu::Viommu(const VirtualCommandConfig& commands, os::VmHost& host, const GuestMemory& memory,
+               GpasidPool& pool, PasidShadow& shadow, trace::Recorder& recorder, Probes& probes)
+    : memory_(memory), shadow_(shadow), commands_(commands, host, pool, recorder, probes) {
     set(reg::kVer, kVersion, 4);
     set(reg::kCap, capabilities(), 8);
-    set(reg::kEcap, extended_capabilities(), 8);
+    set(reg::kEcap, extended_capabilities(commands.offered), 8);
     set(reg::kFectl, vtd::event_control::kMasked, 4);
     set(reg::kIectl, vtd::event_control::kMasked, 4);
-    set(reg::kVccap, vtd::vcmd::kCapNull | vtd::vcmd::kCapAllocate | vtd::vcmd::kCapFree, 8);
 }
 
 std::uint64_t Viommu::get(std::uint32_t offset, unsigned size) const {
@@ -73,11 +64,18 @@ void Viommu::set(std::uint32_t offset, std::uint64_t value, unsigned size) {
 
 std::uint64_t Viommu::read(std::uint32_t offset, unsigned size) const {
     const bool legal = (size == 4 || size == 8) && offset % size == 0;
+    if (legal && commands_.owns(offset)) {
+        return commands_.read(offset, size);
+    }
     return legal ? get(offset, size) : 0;
 }
 
 void Viommu::write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, unsigned size) {
     if ((size != 4 && size != 8) || offset % size != 0) {
+        return;
+    }
+    if (commands_.owns(offset)) {
+        commands_.write(ctx, offset, value, size);
         return;
     }
     if (plain_register(offset)) {
@@ -101,9 +99,6 @@ void Viommu::write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, 
             set(reg::kIqt, value & vtd::iq::kOffsetMask, 8);
             serve_queue(ctx);
             break;
-        case reg::kVcmd:
-            on_virtual_command(ctx, value);
-            break;
         default:
             break;  // read only, or nothing there
     }
@@ -121,66 +116,6 @@ void Viommu::on_command(std::uint32_t value) {
     }
     status = (status & ~(g::kTe | g::kQie)) | (value & (g::kTe | g::kQie));
     set(reg::kGsts, status, 4);
-}
-
-// --- virtual commands ---------------------------------------------------------------------------
-
-void Viommu::on_virtual_command(ExecContext& ctx, std::uint64_t value) {
-    namespace v = vtd::vcmd;
-    set(reg::kVcmd, value, 8);
-    // The guest sees no VCRSP in progress: its vCPU goes on after the answer is there.
-    std::uint64_t response = 0;
-    switch (v::kCommand.get(value)) {
-        case 0:
-            break;
-        case v::kAllocate:
-            response = allocate_pasid(ctx);
-            break;
-        case v::kFree:
-            response = free_pasid(ctx, static_cast<std::uint32_t>(v::kOperandPasid.get(value)));
-            break;
-        default:
-            response = v::kStatus.make(v::kStatusUndefined);
-            break;
-    }
-    set(reg::kVcrsp, response, 8);
-}
-
-std::uint64_t Viommu::allocate_pasid(ExecContext& ctx) {
-    namespace v = vtd::vcmd;
-    const auto gpasid = pool_.pick([this, &ctx](std::uint32_t candidate) {
-        return host_.find_spid(ctx, Spid{candidate}).value() == kInvalidIoasid;
-    });
-    if (gpasid) {
-        const auto id = host_.alloc_ioasid(ctx, config_.pasid_min, config_.pasid_max);
-        if (id) {
-            pool_.assign(*gpasid, *id);
-            tell_command(ctx, "alloc_pasid", *gpasid, v::kStatusSuccess);
-            return v::kResultPasid.make(*gpasid);
-        }
-    }
-    tell_command(ctx, "alloc_pasid", kInvalidIoasid, v::kStatusNoPasid);
-    return v::kStatus.make(v::kStatusNoPasid);
-}
-
-std::uint64_t Viommu::free_pasid(ExecContext& ctx, std::uint32_t gpasid) {
-    namespace v = vtd::vcmd;
-    const auto id = pool_.find(gpasid);
-    if (!id) {
-        tell_command(ctx, "free_pasid", gpasid, v::kStatusNoPasid);
-        return v::kStatus.make(v::kStatusNoPasid);
-    }
-    static_cast<void>(host_.free_ioasid(ctx, *id));  // always succeeds for an ID of the set
-    pool_.release(gpasid);
-    tell_command(ctx, "free_pasid", gpasid, v::kStatusSuccess);
-    return v::kStatus.make(v::kStatusSuccess);
-}
-
-void Viommu::tell_command(ExecContext& ctx, const char* command, std::uint32_t gpasid,
-                          std::uint64_t status) {
-    recorder_.emit(ctx.source(),
-                   trace::VirtualCommand{recorder_.name(config_.vm), recorder_.name(command),
-                                         Pasid{gpasid}, static_cast<std::uint32_t>(status)});
 }
 
 // --- invalidation queue -------------------------------------------------------------------------

@@ -13,7 +13,10 @@ struct VmParams {
     TimePs exit;         // guest to host
     TimePs kernel_exit;  // handling in KVM
     TimePs user_exit;    // handling in the VMM process (virtual IOMMU)
-    TimePs create;       // VMM start: process, /dev/kvm, memory slots
+    // The virtual IOMMU has virtual command registers; in their layout before VT-d 3.3.
+    bool virtual_commands = true;
+    bool early_virtual_commands = false;
+    TimePs create;  // VMM start: process, /dev/kvm, memory slots
     TimePs kill_poll;
     TimePs kill_timeout;
 };

@@ -46,13 +46,35 @@ bool exists_in(StepKind kind, StepPlace place) {
         case StepKind::Close:
         case StepKind::Mmap:
         case StepKind::Munmap:
-        case StepKind::User:
             return place == StepPlace::HostProcess;
+        case StepKind::User:
+            return place == StepPlace::HostProcess || place == StepPlace::Vcpu ||
+                   place == StepPlace::Vmm;
         case StepKind::Call:
             return place != StepPlace::Vcpu;
         default:
             return true;
     }
+}
+
+bool exists_in(platform::StepFamily family, StepPlace place) {
+    using Family = platform::StepFamily;
+    switch (family) {
+        case Family::Bare:
+            return place == StepPlace::Bare;
+        case Family::Process:
+            return place == StepPlace::HostProcess;
+        case Family::Machine:
+            return place == StepPlace::Bare || place == StepPlace::HostProcess ||
+                   place == StepPlace::Vcpu;
+        case Family::Registers:
+            return place == StepPlace::Bare || place == StepPlace::Vcpu;
+        case Family::Guest:
+            return place == StepPlace::Vcpu;
+        case Family::Vmm:
+            return place == StepPlace::Vmm;
+    }
+    return false;
 }
 
 }  // namespace ioasim::scenario

@@ -1,0 +1,26 @@
+// Ways to break a VMM on purpose.
+#pragma once
+
+#include "core/base/defects.hpp"
+
+namespace ioasim::vm {
+
+inline const Defect kResultElsewhere{
+    "viommu.result_elsewhere",
+    "VCRSP holds an allocated PASID where the other layout of the registers has it"};
+inline const Defect kRefusalLost{"viommu.refusal_lost",
+                                 "VCRSP tells success although the host refused the command"};
+inline const Defect kNeverInProgress{"viommu.never_in_progress",
+                                     "VCRSP.IP stays clear while the host works on a command"};
+inline const Defect kInProgressKept{"viommu.in_progress_kept",
+                                    "VCRSP.IP stays set when the host has answered"};
+inline const Defect kCommandOverwritten{"viommu.command_overwritten",
+                                        "VCMD takes a write while a command is in progress"};
+inline const Defect kFreeUnchecked{"viommu.free_unchecked",
+                                   "a number to free goes to the host whoever was given it"};
+inline const Defect kAnyCommandTaken{"viommu.any_command_taken",
+                                     "an undefined virtual command ends with success"};
+inline const Defect kCommandsUnasked{"viommu.commands_unasked",
+                                     "virtual commands work although the capability is clear"};
+
+}  // namespace ioasim::vm
