@@ -60,7 +60,10 @@ quickstarts() { scenarios | grep '^scenarios/quickstart/'; }
 suite_bad() { run_script "$top/tests/scenario/check_bad.sh"; }
 
 # Does the command line keep its word: exit codes, messages, files, signals?
-suite_cli() { run_script "$top/tests/cli/check.sh"; }
+suite_cli() {
+    run_script "$top/tests/cli/check.sh"
+    run_script "$top/tests/cli/campaign.sh"
+}
 
 # Are traces the same bytes from another folder, among bystanders, in another construction order?
 suite_determinism() { each_case case_determinism < <(small_scenarios); }

@@ -140,7 +140,9 @@ std::string replace_file(const std::string& path, std::string_view content) {
     const bool exists = ::lstat(path.c_str(), &status) == 0;
     // A device, a pipe and whatever a link leads to stay what they are.
     const bool in_place = exists && !S_ISREG(status.st_mode);
-    const std::string written = in_place ? path : path + ".part";
+    // Another process may be writing the same file.
+    const std::string written =
+        in_place ? path : path + "." + std::to_string(::getpid()) + ".part";
     OutputFile file(written);
     file.write(content);
     file.close();

@@ -103,4 +103,8 @@ std::string quoted(std::string_view text) {
     return out + "\"";
 }
 
+std::string plural(std::uint64_t count, std::string_view word) {
+    return fmt::format("{} {}{}", count, word, count == 1 ? "" : "s");
+}
+
 }  // namespace ioasim

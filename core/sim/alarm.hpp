@@ -4,6 +4,8 @@
 // the kernel's queue until its time, so a far one has an event of its own that is never taken back:
 // when it comes too early, the process asks again. When no process wants anything any more, what
 // is pending is taken back, so that the run ends when the last thing happened.
+//
+// A process begins with came(), which is also where the simulation learns what time it is.
 #pragma once
 
 #include <systemc>
@@ -25,10 +27,7 @@ public:
     void set(TimePs time) {
         const TimePs now = Simulation::now();
         (time > now + kFar ? far_ : soon_).set(now, time);
-        if (!wants_) {
-            wants_ = true;
-            simulation_.wants(*this);
-        }
+        want();
     }
     // The process needs nothing until somebody sets this again.
     void rest() {
@@ -37,9 +36,17 @@ public:
             simulation_.rests();
         }
     }
+    // In this delta, after the processes that time activates.
+    void ring() {
+        soon_.pending = false;
+        soon_.event.notify();
+        want();
+    }
     void take_back() { far_.take_back(); }
+    bool pending() const { return soon_.pending || far_.pending; }
     // What has come by now; first thing in the process.
     void came() {
+        Simulation::read_clock();
         const TimePs now = Simulation::now();
         soon_.came(now);
         far_.came(now);
@@ -69,6 +76,13 @@ private:
         TimePs at;
         bool pending = false;
     };
+    void want() {
+        if (!wants_) {
+            wants_ = true;
+            simulation_.wants(*this);
+        }
+    }
+
     Simulation& simulation_;
     Bell soon_;
     Bell far_;

@@ -1,279 +1,20 @@
 #include "core/sim/dispatcher.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
-#include <systemc>
-
-#include "core/sim/alarm.hpp"
 #include "core/sim/lock_telling.hpp"
-#include "core/sim/simulation.hpp"
-#include "core/sim/timeline.hpp"
+#include "core/sim/task.hpp"
 #include "core/trace/run_events.hpp"
 
 namespace ioasim::sim {
 namespace {
 
-enum class TaskState : std::uint8_t { WaitsForCpu, Runs, Spends, Spins, Sleeps, Ended };
-
 const char* state_name(TaskState state) {
     static constexpr std::array<const char*, 6> kNames{"waits for a CPU", "runs",   "spends time",
                                                        "spins",           "sleeps", "ended"};
     return kNames.at(static_cast<std::size_t>(state));
-}
-
-}  // namespace
-
-namespace {
-class Task;
-
-// One simulated thread of the pool. It runs one task at a time, from start to end.
-struct PoolThread final : sc_core::sc_module {
-    SC_HAS_PROCESS(PoolThread);
-    PoolThread(sc_core::sc_module_name name, std::uint64_t stack_bytes) : sc_core::sc_module(name) {
-        SC_THREAD(run);
-        set_stack_size(static_cast<std::size_t>(stack_bytes));
-        sensitive << resume;
-        dont_initialize();
-    }
-    void run();
-
-    sc_core::sc_event resume;
-    Task* task = nullptr;
-};
-}  // namespace
-
-struct Dispatcher::Impl final : sc_core::sc_module {
-    SC_HAS_PROCESS(Impl);
-    Impl(Simulation& simulation, const DispatcherParams& parameters, Chooser& choices);
-
-    void run();
-    void arm();
-    // The next task to resume in this instant, or null; the dispatcher sleeps then.
-    Task* next_task(TimePs now);
-    Task* choose_next();
-    void schedule(Task& task, TimePs time);
-    void try_start(Task& task);
-    void wait_for_cpu(Task& task);
-    void limit_spinning(Task& task);
-    bool must_yield(const Task& task) const;
-    void occupy(Task& task, std::size_t cpu);
-    void release_cpu(Task& task);
-    bool wanted_by_other(const Task& task) const;
-    void make_ready(Task& task);
-    bool interrupt(Task& task);
-
-    struct Due {
-        Task* task;
-        std::uint64_t ticket;  // stale unless it equals the task's
-    };
-    struct Cpu {
-        Task* task = nullptr;
-        Task* last = nullptr;
-    };
-
-    Simulation& sim;
-    DispatcherParams params;
-    Chooser& chooser;
-    LockMonitor monitor;
-    TaskSwitch* task_switch = nullptr;
-    trace::Recorder& recorder;
-    SourceId source;
-    Timeline<Due> timeline;
-    std::vector<Cpu> cpus;
-    std::vector<Task*> ready;  // wait for a CPU, in order of becoming ready
-    std::vector<std::unique_ptr<PoolThread>> pool;
-    std::vector<PoolThread*> idle_threads;
-    std::vector<std::unique_ptr<Task>> tasks;
-    Alarm alarm;
-    bool software_delta = false;  // hardware of this instant has run
-    TimePs software_instant;
-    bool asleep = true;  // no task runs, and none is about to be chosen
-};
-
-namespace {
-
-class Task final : public ExecContext {
-public:
-    Task(Dispatcher::Impl& dispatcher, TaskOptions task_options, SourceId source, TaskBody code)
-        : ExecContext(Persona{task_options.name, source, task_options.port, nullptr},
-                      dispatcher.monitor),
-          impl(dispatcher),
-          options(std::move(task_options)),
-          body(std::move(code)) {
-        set_kind(options.kind);
-    }
-
-    TimePs now() const override { return Simulation::now(); }
-    void spend(TimePs cost) override;
-
-    static ExecContext* take(WaitQueue& queue, std::size_t pick) {
-        return take_waiter(queue, pick);
-    }
-    using ExecContext::inside_instruction;
-
-    Dispatcher::Impl& impl;
-    TaskOptions options;
-    TaskBody body;
-    PoolThread* thread = nullptr;
-    TaskState state = TaskState::WaitsForCpu;
-    int cpu = -1;
-    TimePs got_cpu;
-    std::uint64_t ticket = 0;
-    bool woken = false;
-    bool timed_out = false;
-    bool interrupted = false;
-    bool queued = false;  // in Impl::ready: it gets a CPU before anything else
-    TimePs deadline = TimePs::max();
-
-    void move_to(int where);
-    void serve_interrupt();
-    void serve_while_blocked();
-    bool serving_while_blocked = false;
-
-private:
-    bool block(bool keeps_cpu, TimePs until) override;
-    void make_ready(ExecContext& other) override { impl.make_ready(static_cast<Task&>(other)); }
-    std::size_t choose(std::string_view what, std::size_t count) override {
-        return impl.chooser.choose(what, count);
-    }
-    // Hands the instant on to the next task; returns when this one is resumed. The next task is
-    // often this one: then no thread is switched (an immediate notification would be lost anyway,
-    // since this thread does not wait yet).
-    void switch_out() {
-        Task* next = impl.choose_next();
-        if (next != this) {
-            if (next != nullptr) {
-                next->thread->resume.notify();
-            }
-            sc_core::wait(thread->resume);
-        }
-        state = TaskState::Runs;
-    }
-};
-
-void PoolThread::run() {
-    while (true) {
-        if (task != nullptr) {
-            Task& mine = *task;
-            mine.state = TaskState::Runs;
-            Dispatcher::Impl& impl = mine.impl;
-            try {
-                mine.body(mine);
-                mine.tell_kept_locks();
-            } catch (const sc_core::sc_unwind_exception&) {
-                throw;
-            } catch (const std::exception&) {
-                impl.sim.fail_from_software(std::current_exception());
-            }
-            mine.state = TaskState::Ended;
-            impl.release_cpu(mine);
-            mine.body = nullptr;
-            task = nullptr;
-            impl.idle_threads.push_back(this);
-            if (Task* next = impl.choose_next()) {
-                next->thread->resume.notify();
-            }
-        }
-        sc_core::wait(resume);
-    }
-}
-
-void Task::spend(TimePs cost) {
-    if (cost == TimePs{}) {
-        return;
-    }
-    if (interrupted && !inside_instruction()) {  // asked for while it could not be served
-        serve_interrupt();
-    }
-    TimePs end = now() + cost;
-    while (true) {
-        const TimePs slice_end = got_cpu + impl.params.time_slice;
-        const bool preemptible = !atomic() && !inside_instruction() && slice_end > now();
-        state = TaskState::Spends;
-        impl.schedule(*this, preemptible ? std::min(end, slice_end) : end);
-        switch_out();
-        if (interrupted && !inside_instruction()) {
-            const TimePs start = now();
-            serve_interrupt();
-            end += now() - start;
-        }
-        if (!atomic() && !inside_instruction() && now() >= got_cpu + impl.params.time_slice) {
-            const TimePs start = now();
-            if (impl.wanted_by_other(*this)) {
-                impl.release_cpu(*this);
-                impl.wait_for_cpu(*this);
-                switch_out();
-                end += now() - start;
-            } else {
-                got_cpu = now();
-            }
-        }
-        if (now() >= end) {
-            return;
-        }
-    }
-}
-
-void Task::move_to(int where) {
-    options.cpu = where;
-    if (cpu != where) {
-        impl.release_cpu(*this);
-        state = TaskState::WaitsForCpu;
-        impl.schedule(*this, now() + TimePs{1});
-        switch_out();
-    }
-}
-
-void Task::serve_interrupt() {
-    interrupted = false;
-    if (persona().interruptible != nullptr) {
-        persona().interruptible->on_interrupt(*this);
-    }
-}
-
-void Task::serve_while_blocked() {
-    serving_while_blocked = true;
-    serve_interrupt();
-    serving_while_blocked = false;
-}
-
-bool Task::block(bool keeps_cpu, TimePs until) {
-    // Who wakes a task does not say from which of two waits.
-    SIM_CHECK(!serving_while_blocked, "{}: an interruption of a sleep may not sleep itself",
-              name());
-    woken = false;
-    timed_out = false;
-    deadline = until;
-    while (!woken && !timed_out) {
-        if (interrupted && !inside_instruction()) {  // asked for while it could not be served
-            serve_while_blocked();
-            timed_out = !woken && now() >= until;
-            continue;
-        }
-        state = keeps_cpu ? TaskState::Spins : TaskState::Sleeps;
-        ++ticket;
-        if (until != TimePs::max()) {
-            impl.schedule(*this, std::max(until, now() + TimePs{1}));
-        }
-        if (!keeps_cpu) {
-            impl.release_cpu(*this);
-        } else {
-            impl.limit_spinning(*this);
-        }
-        switch_out();
-        if (keeps_cpu && !woken && impl.must_yield(*this)) {
-            impl.release_cpu(*this);
-            impl.wait_for_cpu(*this);
-            switch_out();
-        }
-        if (interrupted && !inside_instruction()) {
-            serve_while_blocked();
-        }
-        timed_out = !woken && now() >= until;
-    }
-    deadline = TimePs::max();
-    return woken;
 }
 
 }  // namespace
@@ -285,14 +26,11 @@ Dispatcher::Impl::Impl(Simulation& simulation, const DispatcherParams& parameter
       chooser(choices),
       recorder(simulation.recorder()),
       source(simulation.recorder().source("dispatcher")),
-      cpus(parameters.cpus),
-      alarm(simulation) {
-    SC_METHOD(run);
-    sensitive << alarm.soon() << alarm.far();
-    dont_initialize();
+      cpus(parameters.cpus) {
     for (std::uint64_t i = 0; i < params.pool; ++i) {
         pool.push_back(std::make_unique<PoolThread>(
-            sc_core::sc_module_name(("thread" + std::to_string(i)).c_str()), params.stack_bytes));
+            sc_core::sc_module_name(("thread" + std::to_string(i)).c_str()), *this,
+            params.stack_bytes));
     }
     // The last of the vector is taken first: thread 0 runs the first task.
     for (auto it = pool.rbegin(); it != pool.rend(); ++it) {
@@ -300,43 +38,57 @@ Dispatcher::Impl::Impl(Simulation& simulation, const DispatcherParams& parameter
     }
 }
 
-void Dispatcher::Impl::run() {
+void Dispatcher::Impl::woke(PoolThread& thread) {
+    thread.alarm.came();
     const TimePs now = Simulation::now();
-    alarm.came();
-    if (!software_delta || software_instant != now) {
-        // Hardware of this instant runs in this delta; software follows in the next.
-        software_delta = true;
+    if (software_instant != now) {
         software_instant = now;
-        alarm.set(now);
-        return;
+        // Threads run after the methods of a delta. Hardware that has more to do in this instant
+        // goes first once more.
+        if (sc_core::sc_pending_activity_at_current_time()) {
+            opener = &thread;
+            thread.alarm.set(now);
+        }
+    } else if (opener == &thread) {
+        opener = nullptr;
     }
-    asleep = false;
-    if (Task* next = choose_next()) {
-        next->thread->resume.notify();
+    if (opener == nullptr && running == nullptr) {
+        Task* next = choose_next();
+        if (next != thread.task) {
+            hand_on(next);
+        }
+    }
+}
+
+void Dispatcher::Impl::hand_on(Task* next) const {
+    if (next != nullptr) {
+        next->thread->alarm.ring();
     }
 }
 
 Task* Dispatcher::Impl::choose_next() {
     const TimePs now = Simulation::now();
     Task* next = nullptr;
+    asleep = false;
     sim.guard([&] {
-        sim.note_activation(now);
         next = sim.stopping() ? nullptr : next_task(now);
         if (next == nullptr) {
             arm();
+        } else {
+            sim.note_activation(now);
         }
     });
+    running = next;
+    asleep = next == nullptr;
     return next;
 }
 
+// Tasks that ended have left entries behind, and their threads may serve others meanwhile: a
+// wake-up for nothing.
 void Dispatcher::Impl::arm() {
-    asleep = true;
     const auto next = timeline.next();
-    const TimePs now = Simulation::now();
-    if (next && *next > now) {
-        alarm.set(*next);
-    } else if (!next) {
-        alarm.rest();
+    if (next && *next > Simulation::now()) {
+        timeline.front().task->thread->alarm.set(*next);
     }
 }
 
@@ -360,9 +112,9 @@ Task* Dispatcher::Impl::next_task(TimePs now) {
 void Dispatcher::Impl::schedule(Task& task, TimePs time) {
     ++task.ticket;
     timeline.schedule(time, static_cast<std::uint32_t>(task.cpu + 1), {&task, task.ticket});
-    // While software runs, arm() follows; hardware that wakes a task finds the dispatcher asleep.
+    // While software runs, arm() follows; hardware that wakes a task finds nobody running.
     if (asleep) {
-        alarm.set(time);
+        task.thread->alarm.set(time);
     }
 }
 

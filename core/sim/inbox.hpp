@@ -22,8 +22,9 @@ public:
     // `capacity` bounds the arrivals under way and unserved; links and credits keep below it.
     Inbox(Wakeable& owner, std::size_t capacity) : owner_(owner), capacity_(capacity) {}
 
-    // `port` is the fixed rank among same-time arrivals.
-    void deliver(TimePs now, TimePs arrival, std::uint32_t port, Msg message) {
+    // `port` is the fixed rank among same-time arrivals. Messages are handed on by reference until
+    // they lie in the timeline: they are moved once, not once a call.
+    void deliver(TimePs now, TimePs arrival, std::uint32_t port, Msg&& message) {
         SIM_CHECK(arrival > now, "a message takes at least 1 ps");
         SIM_CHECK(arrivals_.size() < capacity_, "inbox full: {} messages", capacity_);
         arrivals_.schedule(arrival, port, Arrival<Msg>{port, std::move(message)});

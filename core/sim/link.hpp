@@ -34,7 +34,7 @@ public:
         return params_.credits == 0 || in_use_ < params_.credits;
     }
     // Returns the arrival time. can_send() must hold.
-    TimePs send(TimePs now, Msg message, std::uint64_t bytes = 0) {
+    TimePs send(TimePs now, Msg&& message, std::uint64_t bytes = 0) {
         SIM_CHECK(bound(), "send on an unbound link");
         SIM_CHECK(can_send(now), "send without a credit");
         const TimePs start = free_at_ > now ? free_at_ : now;

@@ -33,8 +33,8 @@ struct Module::Process final : sc_core::sc_module {
 
 private:
     void run() {
-        const TimePs now = Simulation::now();
         alarm_.came();
+        const TimePs now = Simulation::now();
         owner_.sim_.guard([&] {
             owner_.sim_.note_activation(now);
             owner_.recorder().begin_hardware();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
+#include <new>
 #include <utility>
 
 #include <systemc>
@@ -51,13 +53,14 @@ std::string_view stop_reason_name(StopReason reason) {
     return "?";
 }
 
-TimePs Simulation::now() {
-    return TimePs{sc_core::sc_time_stamp().value()};
+void Simulation::read_clock() {
+    now_ = TimePs{sc_core::sc_time_stamp().value()};
 }
 
 Simulation::Simulation(const SimulationOptions& options)
     : options_(options), recorder_(&Simulation::now), chooser_(std::make_unique<FirstChooser>()) {
     silence_kernel_reports();
+    read_clock();
     g_signalled = false;
 }
 
@@ -149,9 +152,18 @@ StopReason Simulation::run() {
             module->wake_at(*first);
         }
     }
-    // Events at the limit itself do not run: sc_start excludes its end.
-    sc_core::sc_start(sc_core::sc_time::from_value(options_.limit.ps()),
-                      sc_core::SC_EXIT_ON_STARVATION);
+    try {
+        // Events at the limit itself do not run: sc_start excludes its end.
+        sc_core::sc_start(sc_core::sc_time::from_value(options_.limit.ps()),
+                          sc_core::SC_EXIT_ON_STARVATION);
+    } catch (const sc_core::sc_report& report) {
+        // No memory for the stack of a process is no bug of ours.
+        if (std::strcmp(report.get_msg_type(), sc_core::SC_ID_STACK_SETUP_FAILED_) == 0) {
+            throw std::bad_alloc();
+        }
+        throw;
+    }
+    read_clock();
     if (!stopping_) {
         reason_ = sc_core::sc_pending_activity() ? StopReason::Limit : judge_idle();
     }
@@ -159,6 +171,7 @@ StopReason Simulation::run() {
         // Nothing is left up to the limit: only the clock moves, so that the end has its time.
         sc_core::sc_start(sc_core::sc_time::from_value((options_.limit - now()).ps()),
                           sc_core::SC_RUN_TO_TIME);
+        read_clock();
     }
     if (failure_) {
         recorder_.flush();

@@ -56,7 +56,8 @@ public:
         return RandomStream{options_.seed, component, purpose};
     }
     const SimulationOptions& options() const { return options_; }
-    static TimePs now();
+    // The present instant, as the process that runs found it.
+    static TimePs now() { return now_; }
 
     // Runs to the end and returns why it ended. Throws ModelBug for a bug in the simulator.
     StopReason run();
@@ -88,6 +89,7 @@ private:
     // A process of the kernel wants to be activated at some time, or needs nothing any more.
     void wants(Alarm& alarm);
     void rests();
+    static void read_clock();
     // Counts activations: the delta limit, the heartbeat, signals.
     void note_activation(TimePs now);
     // Runs model code inside a SystemC process: an exception must not cross the kernel.
@@ -102,6 +104,8 @@ private:
     void fail(std::exception_ptr failure);
     StopReason judge_idle() const;
 
+    // Asked several times an activation: the kernel's clock is read once.
+    inline static TimePs now_;
     SimulationOptions options_;
     trace::Recorder recorder_;
     Probes probes_;

@@ -27,11 +27,14 @@ private:
 template <class T>
 class Timeline {
 public:
-    CancelToken schedule(TimePs time, std::uint32_t rank, T item) {
+    CancelToken schedule(TimePs time, std::uint32_t rank, T&& item) {
         const std::uint64_t id = ++last_id_;
         heap_.push_back({time, rank, keep(std::move(item)), id});
         std::push_heap(heap_.begin(), heap_.end(), later);
         return CancelToken{id};
+    }
+    CancelToken schedule(TimePs time, std::uint32_t rank, const T& item) {
+        return schedule(time, rank, T(item));
     }
 
     // False when the item was served or cancelled before. The token is disarmed.
@@ -52,6 +55,8 @@ public:
     std::optional<TimePs> next() const {
         return heap_.empty() ? std::nullopt : std::optional<TimePs>(heap_.front().time);
     }
+    // The next item, to look at; only when not empty.
+    const T& front() const { return items_[heap_.front().place]; }
     bool due(TimePs now) const { return !heap_.empty() && heap_.front().time <= now; }
 
     // The next item; only when due() or at least not empty.
@@ -78,7 +83,7 @@ private:
         std::uint32_t place;
         std::uint64_t id;
     };
-    std::uint32_t keep(T item) {
+    std::uint32_t keep(T&& item) {
         if (free_.empty()) {
             items_.push_back(std::move(item));
             return static_cast<std::uint32_t>(items_.size() - 1);

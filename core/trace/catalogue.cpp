@@ -6,6 +6,7 @@
 #include "core/trace/coherency_events.hpp"
 #include "core/trace/device_events.hpp"
 #include "core/trace/dsa_events.hpp"
+#include "core/trace/guest_fault_events.hpp"
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
@@ -42,7 +43,8 @@ const std::vector<const EventInfo*>& catalogue() {
         VmEntry, VmExit, VmCreate, VmDestroy, VmDeviceRemoved, VirtualCommand, GuestPasidEntry,
         VdcmBind, VdcmUnbind, VdcmFree, SvaBind, SvaUnbind, IommuAttach, IommuDetach,
         IommuHandleGet, SvaHandle, SvaDomain, MmRelease, MmInvalidate, MmDrop, IopfGroup, IopfFault,
-        IopfResponse, IopfDropped, IopfDrain, ProcessStart, ProcessExit, CpuPasid, CpuEnqcmd,
+        IopfResponse, IopfDropped, IopfDrain, IopfForward, IopfUserResponse, IopfTimeout,
+        VmPageRequest, VmPageResponse, VmInterrupt, ProcessStart, ProcessExit, CpuPasid, CpuEnqcmd,
         CpuMachineCheck, RequesterStart, RequesterDone, RequesterTraffic, RequesterTrafficDone,
         RequesterInvalidation, RequesterPageGroup, RequesterPageAnswer, PcieConfigWrite,
         PcieFunctionReset, PcieMalformed, PcieUnsupported, PcieStall, PcieResume, PcieLost,

@@ -52,8 +52,9 @@ EventRecord& Recorder::append(SourceId source, const EventInfo& info) {
     if (&info == watched_) {
         reaction_();
     }
-    pending_.push_back({{}, software_});
-    EventRecord& record = pending_.back().record;
+    Pending& pending = pending_.emplace_back();
+    pending.software = software_;
+    EventRecord& record = pending.record;
     record.info = &info;
     record.time = now;
     record.source = source;

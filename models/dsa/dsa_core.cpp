@@ -442,17 +442,21 @@ std::optional<TimePs> DsaCore::next_dispatch() const {
         return next;
     }
     for (const Group& group : groups_) {
-        std::optional<TimePs> engine[2];
         for (const std::uint32_t e : group.engines) {
             next = sim::earliest(next, engines_.entry_at(e));
-            engine[0] = sim::earliest(engine[0], engines_.free_at(e, false));
-            engine[1] = sim::earliest(engine[1], engines_.free_at(e, true));
         }
         for (const std::uint32_t wq : group.wqs) {
+            if (wqs_[wq].empty()) {
+                continue;
+            }
+            const Work& front = wqs_[wq].front();
+            std::optional<TimePs> engine;
+            for (const std::uint32_t e : group.engines) {
+                engine = sim::earliest(engine, engines_.free_at(e, front.is_batch()));
+            }
             // No free slot: the end of a descriptor calls advance().
-            if (!wqs_[wq].empty() && engine[wqs_[wq].front().is_batch() ? 1 : 0]) {
-                next = sim::earliest(next, std::max(wqs_[wq].front().ready,
-                                                    *engine[wqs_[wq].front().is_batch() ? 1 : 0]));
+            if (engine) {
+                next = sim::earliest(next, std::max(front.ready, *engine));
             }
         }
     }

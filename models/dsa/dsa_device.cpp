@@ -66,7 +66,7 @@ void DsaDevice::advance(TimePs now) {
     core_.advance(now);
 }
 
-void DsaDevice::receive(TimePs now, pcie::Tlp tlp) {
+void DsaDevice::receive(TimePs now, pcie::Tlp&& tlp) {
     switch (tlp.kind) {
         case pcie::TlpKind::Completion: {
             const std::uint32_t tag = tlp.tag;

@@ -41,7 +41,7 @@ private:
         return upstream_.drop_requests(now);
     }
     void consumed(TimePs now, const pcie::Tlp& tlp);
-    void receive(TimePs now, pcie::Tlp tlp);
+    void receive(TimePs now, pcie::Tlp&& tlp);
     void submission(TimePs now, const pcie::Tlp& tlp);
     void access_register(TimePs now, const pcie::Tlp& tlp);
     bool in_bar0(const pcie::Tlp& tlp) const;

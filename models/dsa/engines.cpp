@@ -34,6 +34,14 @@ std::uint32_t Engines::free_slots(std::uint32_t engine) const {
     return static_cast<std::uint32_t>(std::count_if(slots.begin(), slots.end(), is_free));
 }
 
+bool Engines::has_free_slots(std::uint32_t engine, std::uint32_t wanted) const {
+    const auto& slots = engines_[engine].slots;
+    for (auto slot = slots.begin(); wanted != 0 && slot != slots.end(); ++slot) {
+        wanted -= is_free(*slot) ? 1 : 0;
+    }
+    return wanted == 0;
+}
+
 std::uint32_t Engines::free_slot(std::uint32_t engine) const {
     const auto& slots = engines_[engine].slots;
     const auto slot = std::find_if(slots.begin(), slots.end(), is_free);
@@ -50,7 +58,7 @@ std::optional<TimePs> Engines::free_at(std::uint32_t engine, bool batch) const {
     // A batch that has no entry in a slot keeps one free: its entries can always go on, whatever
     // waits in the other slots.
     const std::uint32_t kept = !batch_unit_free && e.batch.idle() ? 1 : 0;
-    return free_slots(engine) > kept ? std::optional<TimePs>(e.decoder_free) : std::nullopt;
+    return has_free_slots(engine, kept + 1) ? std::optional<TimePs>(e.decoder_free) : std::nullopt;
 }
 
 std::uint32_t Engines::load(std::uint32_t engine) const {

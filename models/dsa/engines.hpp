@@ -113,6 +113,7 @@ private:
     };
 
     std::uint32_t free_slots(std::uint32_t engine) const;
+    bool has_free_slots(std::uint32_t engine, std::uint32_t wanted) const;
     std::uint32_t free_slot(std::uint32_t engine) const;
     void occupy(TimePs now, std::uint32_t engine, Work work, const Issuer& issuer);
     Issuer issuer_of(const Work& work);

@@ -72,7 +72,8 @@ void Engines::list_failed(std::uint32_t engine) {
 std::optional<TimePs> Engines::entry_at(std::uint32_t engine) const {
     const Engine& e = engines_[engine];
     const bool ready = e.batch.entry_ready(!shared_.probes.has(kFenceIgnored));
-    return ready && free_slots(engine) > 0 ? std::optional<TimePs>(e.decoder_free) : std::nullopt;
+    return ready && has_free_slots(engine, 1) ? std::optional<TimePs>(e.decoder_free)
+                                              : std::nullopt;
 }
 
 void Engines::start_entry(TimePs now, std::uint32_t engine) {

@@ -43,7 +43,13 @@ Translator::Translator(const DeviceShared& shared, Function& function, Registers
                      shared.recorder.name("completion"),  shared.recorder.name("list")},
       uses_(shared.config.engines * (shared.params.engine_depth + 1) * kOperands),
       device_tlb_(shared.config.engines * kCachedOperands, no_entry()),
-      requests_(shared.params.ats_requests) {}
+      requests_(shared.params.ats_requests) {
+    const auto per_engine = static_cast<std::uint32_t>(shared.params.engine_depth + 1);
+    for (std::size_t use = 0; use < uses_.size(); ++use) {
+        const auto user = static_cast<std::uint32_t>(use / kOperands);
+        uses_[use].user = {user / per_engine, user % per_engine};
+    }
+}
 
 bool Translator::on(const Issuer& issuer) const {
     return function_.view().ats && !halted_ && issuer.ats;
@@ -53,12 +59,6 @@ std::uint32_t Translator::index_of(AtsUser user, Operand operand) const {
     const auto per_engine = static_cast<std::uint32_t>(shared_.params.engine_depth + 1);
     return (user.engine * per_engine + user.slot) * static_cast<std::uint32_t>(kOperands) +
            static_cast<std::uint32_t>(operand);
-}
-
-AtsUser Translator::user_of(std::uint32_t use) const {
-    const auto per_engine = static_cast<std::uint32_t>(shared_.params.engine_depth + 1);
-    const std::uint32_t user = use / static_cast<std::uint32_t>(kOperands);
-    return {user / per_engine, user % per_engine};
 }
 
 bool Translator::cached(std::uint32_t use) const {
@@ -215,16 +215,17 @@ bool Translator::asked_already(const PageRef& ref) const {
     const AtsUser user = user_of(ref.use);
     const Use& own = uses_[ref.use];
     const Page& page = own.pages[ref.page];
+    const std::uint32_t first = index_of({user.engine, 0}, operand_of(ref.use));
     for (std::uint32_t slot = 0; slot < shared_.params.engine_depth; ++slot) {
-        const Use& other = uses_[index_of({user.engine, slot}, operand_of(ref.use))];
-        const bool same = &other != &own && other.issuer.pasid == own.issuer.pasid &&
-                          other.issuer.privileged == own.issuer.privileged;
-        for (std::size_t i = 0; same && i < other.pages.size(); ++i) {
-            const Page& its = other.pages[i];
-            if ((its.state == State::Leaves || its.state == State::Asked) &&
-                its.page == page.page && its.write == page.write) {
-                return true;
-            }
+        const Use& other = uses_[first + slot * kOperands];
+        const auto same = [&](const Page& its) {
+            return (its.state == State::Leaves || its.state == State::Asked) &&
+                   its.page == page.page && its.write == page.write;
+        };
+        if (&other != &own && std::any_of(other.pages.begin(), other.pages.end(), same) &&
+            other.issuer.pasid == own.issuer.pasid &&
+            other.issuer.privileged == own.issuer.privileged) {
+            return true;
         }
     }
     return false;

@@ -134,6 +134,7 @@ private:
         std::array<Page, kPages> pages;  // taken in turn
         std::uint32_t current = 0;
         Issuer issuer;
+        AtsUser user;
     };
     struct PageRef {
         std::uint32_t use = 0;  // index into uses_
@@ -155,7 +156,7 @@ private:
 
     bool on(const Issuer& issuer) const;
     std::uint32_t index_of(AtsUser user, Operand operand) const;
-    AtsUser user_of(std::uint32_t use) const;
+    AtsUser user_of(std::uint32_t use) const { return uses_[use].user; }
     Operand operand_of(std::uint32_t use) const { return static_cast<Operand>(use % kOperands); }
     bool cached(std::uint32_t use) const;
     Page& page_of(const PageRef& ref) { return uses_[ref.use].pages[ref.page]; }

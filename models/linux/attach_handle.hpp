@@ -12,6 +12,7 @@
 namespace ioasim::os {
 
 class Device;
+class GuestFaultHandler;
 struct Process;
 
 enum class DomainType : std::uint8_t { Any, Sva, Nested, Unmanaged };
@@ -30,6 +31,8 @@ struct PasidDomain {
     std::string space;           // owner of the address space, for events
     Process* process = nullptr;  // SVA: whose page tables
     std::uint32_t users = 0;     // devices that it is attached to
+    // Guest page tables: who takes the page requests of the VM; null: nobody.
+    GuestFaultHandler* faults = nullptr;
 };
 
 struct AttachHandle {

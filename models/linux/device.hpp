@@ -68,6 +68,9 @@ public:
     std::uint32_t max_pasids() const;
     bool page_requests() const { return page_requests_; }
     void set_page_requests(bool on) { page_requests_ = on; }
+    // The VM that has the whole function, or empty.
+    const std::string& assigned_to() const { return assigned_to_; }
+    void assign(const std::string& vm) { assigned_to_ = vm; }
     void set_pasid_bits(unsigned bits) { pasid_bits_ = bits; }
     const DeviceSetup& setup() const { return setup_; }
     // Index of a queue by name, or -ENODEV.
@@ -105,6 +108,7 @@ private:
     unsigned size_code_ = 0;  // of a WQCFG
     std::unique_ptr<IommuGroup> group_;
     bool page_requests_ = false;
+    std::string assigned_to_;
     unsigned pasid_bits_ = 20;  // width of its PASID capability
 };
 

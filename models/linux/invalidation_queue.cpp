@@ -81,7 +81,7 @@ Errno InvalidationQueue::wait_status(ExecContext& ctx, std::uint64_t status,
     const TimePs deadline = ctx.now() + kernel_.params().iommu_timeout;
     Errno result = Errno::Ok;
     for (std::uint64_t polls = 1; ctx.load(status, 4) != kDone; ++polls) {
-        if (ctx.now() >= deadline) {
+        if (ctx.now() >= deadline || kernel_.powered_off()) {
             return Errno::Etimedout;
         }
         if (polls % kPollsPerFaultCheck == 0) {

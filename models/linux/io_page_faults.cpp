@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/trace/guest_fault_events.hpp"
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/sva_events.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/guest_fault_probes.hpp"
+#include "models/linux/guest_faults.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
 
@@ -30,9 +33,25 @@ IoPageFaults::IoPageFaults(Kernel& kernel, IommuDriver& unit)
     : kernel_(kernel),
       unit_(unit),
       work_(kernel.name() + "/iopf-" + unit.name()),
-      idle_(kernel.name() + "/iopf-" + unit.name() + " idle") {}
+      idle_(kernel.name() + "/iopf-" + unit.name() + " idle"),
+      timers_(kernel.name() + "/iopf-" + unit.name() + " timers") {}
 
 void IoPageFaults::start_workers() {
+    if (kernel_.params().prq_timeout != TimePs{}) {
+        kernel_.scheduler().spawn_service(
+            fmt::format("{}/iopf-timeout-{}", kernel_.name(), unit_.name()), kernel_.task_port(),
+            [this](ExecContext& ctx) {
+                while (true) {
+                    const std::optional<TimePs> next = next_expiry();
+                    if (next) {
+                        static_cast<void>(ctx.wait_until(timers_, *next));
+                    } else {
+                        ctx.wait(timers_);
+                    }
+                    expire(ctx);
+                }
+            });
+    }
     for (std::uint64_t i = 0; i < kernel_.params().iopf_workers; ++i) {
         kernel_.scheduler().spawn_service(
             fmt::format("{}/kworker/iopf-{}-{}", kernel_.name(), unit_.name(), i),
@@ -58,10 +77,31 @@ std::shared_ptr<AttachHandle> IoPageFaults::handle_of(ExecContext& ctx, Device& 
     return handle && (*handle)->domain->type == DomainType::Sva ? *handle : nullptr;
 }
 
+// Guest page tables stand bare in the group's array. The requester's own array is looked into, so
+// the same number means different things on different functions.
+PasidDomain* IoPageFaults::guest_domain_of(const Device& device, const vtd::PageRequest& request) {
+    if (!request.has_pasid || device.group() == nullptr ||
+        kernel_.probes().has(kGuestFaultsUnrouted)) {
+        return nullptr;
+    }
+    PasidDomain* domain = device.group()->domain_at(request.pasid);
+    if (kernel_.probes().has(kRoutedByNumber)) {
+        for (const auto& each : kernel_.devices()) {
+            if (each->group() != nullptr && each->group()->domain_at(request.pasid) != nullptr) {
+                domain = each->group()->domain_at(request.pasid);
+                break;
+            }
+        }
+    }
+    return domain != nullptr && domain->faults != nullptr ? domain : nullptr;
+}
+
 Errno IoPageFaults::report(ExecContext& ctx, Device& device, const vtd::PageRequest& request) {
     Frame frame{ctx, "report_device_fault"};
-    const std::shared_ptr<AttachHandle> handle = handle_of(ctx, device, request);
-    if (handle == nullptr) {
+    PasidDomain* const guest = guest_domain_of(device, request);
+    const std::shared_ptr<AttachHandle> handle =
+        guest == nullptr ? handle_of(ctx, device, request) : nullptr;
+    if (handle == nullptr && guest == nullptr) {
         if (request.last) {
             static_cast<void>(take_partials(device, request.group));
             answer(ctx, device.name(), request, IopfCode::Invalid, "no_handle");
@@ -80,11 +120,13 @@ Errno IoPageFaults::report(ExecContext& ctx, Device& device, const vtd::PageRequ
     auto group = std::make_shared<Group>();
     group->device = &device;
     group->handle = handle;
+    group->guest = guest == nullptr ? nullptr : guest->faults;
     group->pages = take_partials(device, request.group);
     const bool mixed = std::any_of(
         group->pages.begin(), group->pages.end(),
         [&request](const vtd::PageRequest& page) { return page.pasid != request.pasid; });
     group->pages.push_back(request);
+    start_timer(*group, ctx);
     kernel_.emit(ctx, trace::IopfGroup{kernel_.intern(device.name()), request.pasid, request.group,
                                        static_cast<std::uint32_t>(group->pages.size()), mixed});
     if (kernel_.probes().fails(kGroupAllocation)) {
@@ -97,7 +139,12 @@ Errno IoPageFaults::report(ExecContext& ctx, Device& device, const vtd::PageRequ
         }
         return Errno::Ok;
     }
+    if (group->guest != nullptr) {
+        deliver(ctx, group);
+        return Errno::Ok;
+    }
     pending_.push_back(group);
+    ctx.wake_all(timers_);
     queue_.push_back(std::move(group));
     ctx.wake_one(work_);
     return Errno::Ok;
@@ -129,6 +176,92 @@ std::size_t IoPageFaults::partials(const Device& device) const {
     return found == partials_.end() ? 0 : found->second.size();
 }
 
+// --- virtual machines ----------------------------------------------------------------------------
+
+void IoPageFaults::deliver(ExecContext& ctx, const std::shared_ptr<Group>& group) {
+    delivered_.push_back(group);  // before the VMM can answer
+    ctx.wake_all(timers_);
+    const Errno error = group->guest->report(
+        ctx, {group->device->name(), group->last().pasid, kNoSpid, group->pages});
+    if (error != Errno::Ok) {
+        delivered_.erase(std::remove(delivered_.begin(), delivered_.end(), group),
+                         delivered_.end());
+        respond(ctx, *group, IopfCode::Invalid,
+                error == Errno::Enospc ? "queue_full" : "no_guest_pasid");
+    }
+}
+
+void IoPageFaults::detach(ExecContext& ctx, const Device& device, Pasid pasid) {
+    const std::vector<std::shared_ptr<Group>> before = delivered_;
+    for (const auto& group : before) {
+        if (group->device != &device || group->last().pasid != pasid ||
+            kernel_.probes().has(kGuestGroupsKept)) {
+            continue;
+        }
+        group->guest->forget(device.name(), pasid);
+        if (!kernel_.probes().has(kLateAnswerTaken)) {
+            delivered_.erase(std::remove(delivered_.begin(), delivered_.end(), group),
+                             delivered_.end());
+        }
+        respond(ctx, *group, IopfCode::Invalid, "detached");
+    }
+}
+
+Errno IoPageFaults::respond_from(ExecContext& ctx, const GuestFaultHandler& handler,
+                                 const Device& device, Pasid pasid, std::uint16_t index,
+                                 IopfCode code) {
+    const auto found =
+        std::find_if(delivered_.begin(), delivered_.end(), [&](const std::shared_ptr<Group>& g) {
+            return g->guest == &handler && g->device == &device && g->last().pasid == pasid &&
+                   g->last().group == index;
+        });
+    if (found == delivered_.end()) {
+        return Errno::Einval;
+    }
+    const std::shared_ptr<Group> group = *found;
+    delivered_.erase(found);
+    if (kernel_.probes().has(kLateAnswerTaken)) {
+        group->answered = false;
+    }
+    respond(ctx, *group, code, "guest");
+    return Errno::Ok;
+}
+
+// --- time-outs ----------------------------------------------------------------------------------
+
+void IoPageFaults::start_timer(Group& group, ExecContext& ctx) {
+    group.expires = ctx.now() + kernel_.params().prq_timeout;
+}
+
+std::optional<TimePs> IoPageFaults::next_expiry() const {
+    std::optional<TimePs> next;
+    for (const auto* list : {&pending_, &delivered_}) {
+        for (const auto& group : *list) {
+            if (!group->answered && (!next || group->expires < *next)) {
+                next = group->expires;
+            }
+        }
+    }
+    return next;
+}
+
+void IoPageFaults::expire(ExecContext& ctx) {
+    std::vector<std::shared_ptr<Group>> all = pending_;
+    all.insert(all.end(), delivered_.begin(), delivered_.end());
+    for (const auto& group : all) {
+        if (group->answered || group->expires > ctx.now()) {
+            continue;
+        }
+        if (!kernel_.probes().has(kLateAnswerTaken)) {
+            delivered_.erase(std::remove(delivered_.begin(), delivered_.end(), group),
+                             delivered_.end());
+        }
+        kernel_.emit(ctx, trace::IopfTimeout{kernel_.intern(group->device->name()),
+                                             group->last().pasid, group->last().group, ++expired_});
+        respond(ctx, *group, IopfCode::Invalid, "timeout");
+    }
+}
+
 // --- answers ------------------------------------------------------------------------------------
 
 void IoPageFaults::answer(ExecContext& ctx, const std::string& device, const vtd::PageRequest& last,
@@ -157,7 +290,11 @@ void IoPageFaults::remove_device(ExecContext& ctx, Device& device) {
                                              kernel_.intern("removed")});
     }
     pages.clear();
-    const std::vector<std::shared_ptr<Group>> left = pending_;
+    std::vector<std::shared_ptr<Group>> left = pending_;
+    left.insert(left.end(), delivered_.begin(), delivered_.end());
+    delivered_.erase(std::remove_if(delivered_.begin(), delivered_.end(),
+                                    [&](const auto& group) { return group->device == &device; }),
+                     delivered_.end());
     for (const auto& group : left) {
         if (group->device == &device) {
             respond(ctx, *group, IopfCode::Invalid, "removed");

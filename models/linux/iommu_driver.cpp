@@ -90,7 +90,7 @@ Errno IommuDriver::probe(ExecContext& ctx, bool scalable) {
     if (error == Errno::Ok) {
         error = set_root_table(ctx);
     }
-    if (error == Errno::Ok && scalable_ && vtd::ecap::kPrs.get(ecap_) != 0 && !kernel_.is_guest()) {
+    if (error == Errno::Ok && scalable_ && vtd::ecap::kPrs.get(ecap_) != 0) {
         page_requests_ = std::make_unique<PageRequestService>(kernel_, *this);
         error = page_requests_->start(ctx);
     }
@@ -148,35 +148,6 @@ Result<std::uint64_t> IommuDriver::context_entry(ExecContext& ctx, Rid rid) {
     return vtd::context_entry_address(Hpa{entry & vtd::kTableAddress}, rid).value();
 }
 
-// Legacy mode: a context table a bus, pass-through for every function.
-Errno IommuDriver::attach_legacy(ExecContext& ctx, const Device& device) {
-    const std::uint64_t root = vtd::root_entry_address(Hpa{root_}, device.rid()).value();
-    std::uint64_t entry = ctx.load(root, 8);
-    if ((entry & 1U) == 0) {
-        const auto page = kernel_.alloc_pages(ctx);
-        if (!page) {
-            return page.error();
-        }
-        entry = *page | 1U;
-        ctx.store(root, entry, 8);
-    }
-    vtd::LegacyContextEntry context;
-    context.present = true;
-    context.type = vtd::LegacyType::PassThrough;
-    // Pass-through: the largest width that the unit supports (VT-d 9.3).
-    const std::uint64_t widths = vtd::cap::kSagaw.get(cap_);
-    while (widths >> (context.aw + 1U) != 0) {
-        ++context.aw;
-    }
-    context.did = DomainId{1};
-    const vtd::LegacyContextQwords words = vtd::encode(context);
-    const std::uint64_t address =
-        vtd::legacy_context_entry_address(Hpa{entry & vtd::kTableAddress}, device.rid()).value();
-    ctx.store(address + 8, words[1], 8);
-    ctx.store(address, words[0], 8);
-    return Errno::Ok;
-}
-
 Errno IommuDriver::attach(ExecContext& ctx, Device& device) {
     SIM_CHECK(ready_, "{} attached to {} before it was probed", device.name(), name_);
     if (!scalable_) {
@@ -224,6 +195,8 @@ void IommuDriver::enable_device(ExecContext& ctx, Device& device) {
     namespace config = pcie::config;
     const std::uint64_t configuration = device.setup().configuration;
     if (configuration == 0) {
+        // Assigned: the host has enabled what the function has.
+        device.set_page_requests(device.ats() && page_requests_ != nullptr);
         return;
     }
     const std::uint64_t capability = ctx.mmio_read(configuration + config::kPasidCap, 2);
@@ -312,16 +285,22 @@ Errno IommuDriver::install(ExecContext& ctx, const Device& device, Pasid pasid,
         if (!address) {
             return address.error();
         }
-        if ((ctx.load(*address, 8) & vtd::pasid_entry::kP.mask()) != 0) {
-            return Errno::Ebusy;
-        }
         const vtd::PasidQwords words = vtd::encode(entry);
+        if ((ctx.load(*address, 8) & vtd::pasid_entry::kP.mask()) != 0) {
+            vtd::PasidQwords known{};
+            ctx.read_bytes(*address, known.data(), sizeof(known));
+            return used_by_others(device, pasid) && known == words ? Errno::Ok : Errno::Ebusy;
+        }
         for (std::size_t i = 3; i-- > 1;) {
             ctx.store(*address + i * 8, words.at(i), 8);
         }
-        tell_space(ctx, device, pasid, space);
+        for (const Device* each : sharing(device)) {
+            tell_space(ctx, *each, pasid, space);
+        }
         ctx.store(*address, words[0], 8);
-        tell_entry(ctx, device, pasid, entry);
+        for (const Device* each : sharing(device)) {
+            tell_entry(ctx, *each, pasid, entry);
+        }
     }
     return caching_mode() ? flush_new_entry(ctx, pasid, entry.did) : Errno::Ok;
 }
@@ -441,6 +420,11 @@ Errno IommuDriver::flush_second_stage(ExecContext& ctx, DomainId did, const Iova
 Errno IommuDriver::teardown(ExecContext& ctx, const Device& device, Pasid pasid, bool fpd,
                             TableLock hold) {
     Frame frame{ctx, "pasid_entry_teardown"};
+    if (used_by_others(device, pasid)) {
+        const Errno flushed = flush_pasid(ctx, device, pasid);
+        const Errno drained = drain_page_requests(ctx, device, pasid);
+        return flushed != Errno::Ok ? flushed : drained;
+    }
     std::optional<LockGuard> guard{std::in_place, ctx, lock_};
     const Errno cleared = clear_entry(ctx, device, pasid, fpd, hold, guard);
     if (cleared == Errno::Enoent && !forget_disabled(ctx, device, pasid)) {
@@ -453,7 +437,9 @@ Errno IommuDriver::teardown(ExecContext& ctx, const Device& device, Pasid pasid,
     if (cleared == Errno::Enoent) {
         return drained;
     }
-    tell_space(ctx, device, pasid, "");
+    for (const Device* each : sharing(device)) {
+        tell_space(ctx, *each, pasid, "");
+    }
     return cleared != Errno::Ok ? cleared : drained;
 }
 
@@ -495,7 +481,9 @@ Errno IommuDriver::clear_entry(ExecContext& ctx, const Device& device, Pasid pas
     gone.present = false;
     gone.fpd = fpd;
     ctx.store(*address, vtd::encode(gone)[0], 8);
-    tell_entry(ctx, device, pasid, gone);
+    for (const Device* each : sharing(device)) {
+        tell_entry(ctx, *each, pasid, gone);
+    }
     if (hold == TableLock::ForTables) {
         guard.reset();
     }
@@ -524,11 +512,14 @@ Errno IommuDriver::flush_after_clear(ExecContext& ctx, const Device& device, Pas
                 ? vtd::iotlb_invalidate(vtd::IotlbGranularity::Domain, old.did)
                 : vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, old.did, pasid));
     }
-    if (device.ats()) {
+    for (const Device* each : sharing(device)) {
+        if (!each->ats()) {
+            continue;
+        }
         descriptors.push_back(
             pasid == kRidPasid
-                ? vtd::device_tlb_invalidate(device.rid(), vtd::kWholeAddressSpace, true)
-                : vtd::pasid_device_tlb_invalidate(device.rid(), pasid, vtd::kWholeAddressSpace,
+                ? vtd::device_tlb_invalidate(each->rid(), vtd::kWholeAddressSpace, true)
+                : vtd::pasid_device_tlb_invalidate(each->rid(), pasid, vtd::kWholeAddressSpace,
                                                    true));
     }
     return queue_.submit(ctx, descriptors);

@@ -91,6 +91,11 @@ public:
                       std::uint64_t bytes);
     // First-stage translations of a PASID changed (all of it).
     Errno flush_pasid(ExecContext& ctx, const Device& device, Pasid pasid);
+    // The function goes by the PASID table of another one from now on, and back by its own (a
+    // table for each VM). An entry of such a table is live for all of its functions until the last
+    // one leaves.
+    Errno share_directory(ExecContext& ctx, const Device& device, const Device& owner);
+    Errno own_directory(ExecContext& ctx, const Device& device);
     // The PASID entry as it is in memory.
     Result<vtd::PasidEntry> read_entry(ExecContext& ctx, const Device& device, Pasid pasid);
 
@@ -124,6 +129,9 @@ private:
     // Address of the function's context entry; makes the context table if there is none.
     Result<std::uint64_t> context_entry(ExecContext& ctx, Rid rid);
     unsigned pasid_bits() const;
+    Errno use_directory(ExecContext& ctx, const Device& device, std::uint64_t directory);
+    std::vector<const Device*> sharing(const Device& device) const;
+    bool used_by_others(const Device& device, Pasid pasid) const;
     Result<std::uint64_t> entry_address(ExecContext& ctx, const Device& device, Pasid pasid,
                                         bool allocate);
     Errno install(ExecContext& ctx, const Device& device, Pasid pasid, const vtd::PasidEntry& entry,
@@ -148,6 +156,7 @@ private:
     bool scalable_ = false;
     std::unique_ptr<PageRequestService> page_requests_;
     std::map<std::uint16_t, std::uint64_t> directories_;  // by RID
+    std::map<std::uint16_t, std::uint64_t> own_;          // while it goes by another one's
 };
 
 }  // namespace ioasim::os

@@ -150,6 +150,11 @@ Errno IommuGroup::set_entry(ExecContext& ctx, Pasid pasid, const PasidDomain& do
 Errno IommuGroup::attach(ExecContext& ctx, Pasid pasid, std::unique_ptr<PasidDomain> domain,
                          bool with_handle) {
     Frame frame{ctx, "attach_device_pasid"};
+    const PasidUsers users = kernel_.params().pasid_users;
+    if (users == (domain->type == DomainType::Sva ? PasidUsers::Private : PasidUsers::Sva) &&
+        !kernel_.probes().has(kPasidUsersIgnored)) {
+        return Errno::Eopnotsupp;
+    }
     if (pasid.value() == 0 || pasid.value() >= device_.max_pasids()) {
         return Errno::Einval;
     }

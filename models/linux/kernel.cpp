@@ -21,7 +21,7 @@ Kernel::Kernel(const KernelDeps& deps, const KernelConfig& config, const KernelP
       pages_(config.memory_base, config.memory_bytes),
       boot_lock_(SimLock::Kind::Mutex, config.name + "/boot_lock"),
       work_lock_(SimLock::Kind::Mutex, config.name + "/work_lock"),
-      interrupts_(deps.scheduler),
+      interrupts_(deps.scheduler, config.interrupt_processor),
       sva_(std::make_unique<Sva>(*this)) {}
 
 Kernel::~Kernel() = default;
@@ -234,6 +234,8 @@ Errno Kernel::unmap(ExecContext& ctx, Process& process, std::uint64_t address) {
 }
 
 void Kernel::power_off() {
+    powered_off_ = true;
+    interrupts_.stop();
     for (const auto& process : processes_) {
         process->killed = true;
     }

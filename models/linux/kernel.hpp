@@ -47,6 +47,8 @@ struct KernelConfig {
     // Deferred work runs in a worker task that the platform starts with ioasid().worker_loop().
     // Otherwise whoever waits for it runs it: guests (their vCPU is the worker's), plain tests.
     bool worker_task = true;
+    // The processor that gets the interrupts of its units.
+    std::uint32_t interrupt_processor = 0;
 };
 
 struct KernelDeps {
@@ -62,6 +64,7 @@ struct VmSetup {
     std::string name;  // "vm1": also the set's name
     std::uint64_t quota = 1000;
     std::vector<std::string> devices;
+    std::vector<std::string> functions{};  // whole ones, which no driver of the host mediates
 };
 
 class Kernel {
@@ -103,6 +106,7 @@ public:
     Errno unmap(ExecContext& ctx, Process& process, std::uint64_t address);
     // The machine stops (its VM is gone): every process counts as killed.
     void power_off();
+    bool powered_off() const { return powered_off_; }
     // Puts a PASID into the thread's IA32_PASID.
     void load_pasid(ExecContext& ctx, Pasid pasid, bool valid);
 
@@ -147,6 +151,7 @@ public:
 
     const std::string& name() const { return config_.name; }
     bool is_guest() const { return config_.guest; }
+    bool has_worker_task() const { return config_.worker_task; }
     const KernelParams& params() const { return params_; }
     Probes& probes() { return deps_.probes; }
     IoasidCore& ioasid() { return deps_.ioasid; }
@@ -175,6 +180,7 @@ private:
     SimLock boot_lock_;
     SimLock work_lock_;  // without a worker task: one runner at a time
     bool booted_ = false;
+    bool powered_off_ = false;
     Errno boot_result_ = Errno::Ok;
     Interrupts interrupts_;
     std::vector<std::unique_ptr<IommuDriver>> iommus_;

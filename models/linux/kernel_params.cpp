@@ -124,6 +124,38 @@ void add_vfio(ParamTable<P>& t) {
            "choice: units here have no interrupt remapping");
 }
 
+void add_pasid_spaces(ParamTable<P>& t) {
+    t.choice("iommu.pasid_space", &P::pasid_spaces, {"system", "vm"}, PasidSpaces::System,
+             "whose numbers a VM's PASIDs are: of the one space of the system, or of a space of "
+             "its own, on functions that it has for itself",
+             "review of \"iommu/ioasid: Create an IOASID set for host SVA use\" (2020): VT-d; Arm");
+    t.choice("iommu.pasid_table", &P::pasid_tables, {"rid", "vm"}, PasidTables::Rid,
+             "what has a PASID table: each function, or each VM for all functions that it has for "
+             "itself",
+             "the same discussion: \"the PASID table is per VM instead of per RID?\"");
+    t.choice("iommu.pasid_users", &P::pasid_users, {"all", "sva", "private"}, PasidUsers::All,
+             "what PASIDs are used for: address spaces of processes, domains of drivers and "
+             "guests, or both",
+             "the same discussion: systems using only SVA, and systems using only private PASIDs");
+    t.count("sva.shared_contexts", &P::shared_contexts, 0, 0x100000, 0,
+            "address spaces of processes that may be bound at once; 0: no bound of their own",
+            "the same discussion: on Arm a little less than 0x10000, the number of ASIDs; arm64 "
+            "pins at most all but one a processor and two");
+    t.timing("iommu.prq_timeout", &P::prq_timeout,
+             "a page request group that its handler has not answered after this is answered "
+             "Invalid; 0: never");
+}
+
+void add_guest_faults(ParamTable<P>& t) {
+    t.count("vfio.fault_ring", &P::fault_ring, 1, 4096, 64,
+            "page request groups that a VMM has not read yet; more are answered Invalid",
+            "modelling choice: VFIO's fault region of the vSVA series is a few pages");
+    t.timing("vfio.fault", &P::vfio_fault,
+             "copying a page request group to a VMM's fault region and signalling its eventfd");
+    t.timing("kvm.interrupt", &P::kvm_interrupt,
+             "KVM's part of an interrupt that a VMM raises in a vCPU, without the kick");
+}
+
 void add_user(ParamTable<P>& t) {
     t.timing("user.descriptor", &P::descriptor_build,
              "building a 64-byte descriptor, fence included");
@@ -151,6 +183,8 @@ const ParamTable<KernelParams>& kernel_param_table() {
         add_sva(t);
         add_vm_host(t);
         add_vfio(t);
+        add_guest_faults(t);
+        add_pasid_spaces(t);
         add_user(t);
         return t;
     }();

@@ -11,6 +11,14 @@ namespace ioasim::os {
 // Who says which I/O virtual addresses end before the IOMMU (device_groups.hpp).
 enum class AddressLimits : std::uint8_t { Firmware, DmaMask, None };
 
+// Whose PASIDs numbers of VMs are: the one space of the system (VT-d, for ENQCMD), or a space of
+// each VM, where requester id and PASID together name an address space (Arm).
+enum class PasidSpaces : std::uint8_t { System, Vm };
+// What has a PASID table: a function, or a VM for all of its functions.
+enum class PasidTables : std::uint8_t { Rid, Vm };
+// What a system uses PASIDs for.
+enum class PasidUsers : std::uint8_t { All, Sva, Private };
+
 struct KernelParams {
     // entries into the kernel
     TimePs syscall;
@@ -33,6 +41,11 @@ struct KernelParams {
     std::uint64_t sva_system_quota;
     bool sva_posted_form = false;
     TimePs sva_publish;
+    PasidSpaces pasid_spaces = PasidSpaces::System;
+    PasidTables pasid_tables = PasidTables::Rid;
+    PasidUsers pasid_users = PasidUsers::All;
+    std::uint64_t shared_contexts;
+    TimePs prq_timeout;
     std::uint64_t pri_allocation;
     TimePs iopf_report;
     std::uint64_t iopf_workers;
@@ -48,6 +61,8 @@ struct KernelParams {
     std::uint64_t dma_entry_limit;
     std::uint64_t memlock_pages;
     bool unsafe_interrupts = true;
+    std::uint64_t fault_ring;
+    TimePs vfio_fault;
     // KVM
     bool register_first = true;
     TimePs kick_send;
@@ -56,6 +71,7 @@ struct KernelParams {
     TimePs late_clear_poll;
     bool wbinvd_exit = true;
     TimePs kvm_zap;
+    TimePs kvm_interrupt;
     bool coherency_one_for_all = false;
     bool coherency_promise = false;
     // waiting for other tasks' work

@@ -63,6 +63,12 @@ inline const Defect kPublishedFirst{"sva.published_first",
                                     "an attach handle is published before the PASID entry is live"};
 inline const Defect kSlotKept{
     "sva.slot_kept", "an attach that fails leaves its reservation in the group's PASID array"};
+inline const Defect kPasidUsersIgnored{
+    "iommu.pasid_users_ignored",
+    "PASIDs are given to processes and drivers alike, whatever the system uses them for"};
+inline const Defect kSharedContextsUnbounded{
+    "sva.shared_contexts_unbounded",
+    "address spaces are bound although the bound on shared contexts is reached"};
 inline const Defect kNoWidthTest{
     "sva.no_width_test", "bind does not compare the mm's PASID with what the device can send"};
 inline const Defect kPasidFreedAtExit{

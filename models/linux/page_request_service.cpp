@@ -52,18 +52,22 @@ Errno PageRequestService::start(ExecContext& ctx) {
     write(ctx, reg::kPqt, 0, 8);
     write(ctx, reg::kPqa, ring_ | code, 8);
     write(ctx, reg::kPedata, line_.vector(), 4);
-    write(ctx, reg::kPeaddr, Interrupts::kMessageAddress, 4);
+    write(ctx, reg::kPeaddr, kernel_.interrupts().message_address(), 4);
     write(ctx, reg::kPeuaddr, 0, 4);
     write(ctx, reg::kPectl, 0, 4);
     const std::string name = kernel_.name() + "/irq/prq-" + unit_.name();
     kernel_.scheduler().spawn_service(name, kernel_.task_port(), [this](ExecContext& task) {
-        while (true) {
-            line_.wait(task);
+        while (line_.wait(task)) {
             task.spend(kernel_.params().interrupt);
             handle(task);
+            // Without workers the thread does their part.
+            while (!kernel_.has_worker_task() && !kernel_.powered_off() && faults_.run_one(task)) {
+            }
         }
     });
-    faults_.start_workers();
+    if (kernel_.has_worker_task()) {
+        faults_.start_workers();
+    }
     return Errno::Ok;
 }
 
@@ -85,7 +89,8 @@ void PageRequestService::handle(ExecContext& ctx) {
         write(ctx, reg::kPrs, vtd::pq::kPpr, 4);
     }
     const std::uint64_t tail = read(ctx, reg::kPqt, 8);
-    for (std::uint64_t head = read(ctx, reg::kPqh, 8); head != tail; head = next(head)) {
+    for (std::uint64_t head = read(ctx, reg::kPqh, 8); head != tail && !kernel_.powered_off();
+         head = next(head)) {
         judge(ctx, at(ctx, head));
     }
     write(ctx, reg::kPqh, tail, 8);
@@ -144,7 +149,8 @@ void PageRequestService::after_overflow(ExecContext& ctx) {
 
 bool PageRequestService::queued(ExecContext& ctx, Rid rid, Pasid pasid) {
     const std::uint64_t tail = read(ctx, reg::kPqt, 8);
-    for (std::uint64_t head = read(ctx, reg::kPqh, 8); head != tail; head = next(head)) {
+    for (std::uint64_t head = read(ctx, reg::kPqh, 8); head != tail && !kernel_.powered_off();
+         head = next(head)) {
         const vtd::PageRequest request = at(ctx, head);
         if (request.has_pasid && request.rid == rid && request.pasid == pasid) {
             return true;
@@ -166,6 +172,7 @@ Errno PageRequestService::drain(ExecContext& ctx, const Device& device, Pasid pa
         }
         ctx.wait_until(handled_, std::min(deadline, ctx.now() + turn));
     }
+    faults_.detach(ctx, device, pasid);
     Errno error = faults_.flush(ctx, deadline);
     const bool drains = vtd::ecap::kPds.get(unit_.ecap()) != 0;
     const std::vector<vtd::Descriptor> descriptors{

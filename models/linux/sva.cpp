@@ -44,6 +44,11 @@ Errno Sva::start(ExecContext& ctx) {
     return error == Errno::Enotsupp ? Errno::Ok : error;
 }
 
+Sva::Key Sva::key_of(const IoasidSet* set, Ioasid id) {
+    const bool own = set != nullptr && set->is_private();
+    return {own ? set->number() + 1 : 0, id.value()};
+}
+
 // --- IDs of processes ---------------------------------------------------------------------------
 
 Result<IoasidSet*> Sva::set_of(ExecContext& ctx, Process& process) {
@@ -103,17 +108,17 @@ Errno Sva::free(ExecContext& ctx, Process& process, Ioasid id) {
 // --- processes of this kernel -------------------------------------------------------------------
 
 bool Sva::is_bound(const Process& process, Ioasid id) const {
-    const auto found = bindings_.find(id.value());
+    const auto found = bindings_.find(key_of(process.set, id));
     return found != bindings_.end() && found->second->process == &process &&
            found->second->state == State::Live;
 }
 
 bool Sva::is_bound_to(const Process& process, const Device& device, Ioasid id) const {
-    return is_bound(process, id) && has(*bindings_.at(id.value()), device);
+    return is_bound(process, id) && has(*bindings_.at(key_of(process.set, id)), device);
 }
 
 bool Sva::entry_live(Ioasid id) const {
-    return bindings_.count(id.value()) != 0;
+    return bindings_.count(key_of(nullptr, id)) != 0;
 }
 
 bool Sva::has(const Binding& binding, const Device& device) {
@@ -174,6 +179,13 @@ Errno Sva::bind_locked(ExecContext& ctx, Process& process, Device& device, Ioasi
     if (device.group() == nullptr) {
         return Errno::Enodev;
     }
+    if (kernel_.params().pasid_users == PasidUsers::Private &&
+        !kernel_.probes().has(kPasidUsersIgnored)) {
+        return Errno::Eopnotsupp;
+    }
+    if (!device.assigned_to().empty()) {
+        return Errno::Ebusy;  // a VM has the whole function
+    }
     if (process.set == nullptr || !process.mm.alive()) {
         return Errno::Enoent;
     }
@@ -184,7 +196,7 @@ Errno Sva::bind_locked(ExecContext& ctx, Process& process, Device& device, Ioasi
     if (id.value() >= device.max_pasids() && !kernel_.probes().has(kNoWidthTest)) {
         return Errno::Eoverflow;
     }
-    const auto existing = bindings_.find(id.value());
+    const auto existing = bindings_.find(key_of(process.set, id));
     if (existing != bindings_.end() &&
         (existing->second->process != &process || existing->second->state != State::Live)) {
         return Errno::Ebusy;
@@ -213,12 +225,15 @@ Errno Sva::bind_locked(ExecContext& ctx, Process& process, Device& device, Ioasi
 // An SVA domain of the mm serves further devices; without one a new domain is made.
 Errno Sva::bind_new(ExecContext& ctx, Process& process, Device& device, Ioasid id,
                     const std::shared_ptr<AttachHandle>& handle) {
-    const auto existing = bindings_.find(id.value());
+    const auto existing = bindings_.find(key_of(process.set, id));
     if (existing != bindings_.end()) {
         return attach(ctx, *existing->second, device, handle);
     }
     if (kernel_.probes().fails(kDomainAllocation)) {
         return Errno::Enomem;
+    }
+    if (!may_share() && !kernel_.probes().has(kSharedContextsUnbounded)) {
+        return Errno::Enospc;
     }
     auto binding =
         std::make_shared<Binding>(*this, kernel_, DomainType::Sva, id, process.set, process.name);
@@ -229,6 +244,16 @@ Errno Sva::bind_new(ExecContext& ctx, Process& process, Device& device, Ioasid i
         ++process.mm_count;  // mmgrab: the structure stays, not the pages
     }
     return error;
+}
+
+// Address spaces of processes are bounded where each of them keeps a number of the CPUs (arm64: a
+// pinned ASID); domains of drivers and of guests are not.
+bool Sva::may_share() const {
+    const std::uint64_t bound = kernel_.params().shared_contexts;
+    return bound == 0 || static_cast<std::uint64_t>(std::count_if(
+                             bindings_.begin(), bindings_.end(), [](const auto& item) {
+                                 return item.second->process != nullptr;
+                             })) < bound;
 }
 
 // What a caller of unbind holds: the binding and its handle at this device.
@@ -254,7 +279,7 @@ Errno Sva::unbind(ExecContext& ctx, Process& process, Device& device, Ioasid id)
         if (!handle) {
             return handle.error();
         }
-        const auto found = bindings_.find(id.value());
+        const auto found = bindings_.find(key_of(process.set, id));
         const bool shared = (*handle)->users > 1 && !kernel_.probes().has(kFirstUnbindTearsDown);
         if (shared || found == bindings_.end() || !has(*found->second, device)) {
             --(*handle)->users;
@@ -354,7 +379,8 @@ Errno Sva::add_binding(ExecContext& ctx, std::shared_ptr<Binding> binding, Devic
         }
         return error;
     }
-    bindings_[binding->id.value()] = std::move(binding);
+    const Key key = key_of(binding->set, binding->id);
+    bindings_[key] = std::move(binding);
     return Errno::Ok;
 }
 
@@ -415,7 +441,7 @@ void Sva::start_teardown(ExecContext& ctx, Binding& binding, bool fpd) {
     }
     if (binding.spid_attached) {
         binding.spid_attached = false;
-        core_.detach_spid(ctx, binding.id);
+        core_.detach_spid(ctx, binding.id, binding.set);
     }
     core_.queue_work(ctx, binding.teardown_work);
 }
@@ -465,7 +491,7 @@ void Sva::on_teardown_work(ExecContext& ctx, Binding& binding) {
 
 void Sva::finish(ExecContext& ctx, Binding& binding) {
     const std::shared_ptr<Binding> alive = binding.shared_from_this();
-    core_.detach_data(ctx, binding.id);
+    core_.detach_data(ctx, binding.id, binding.set);
     if (core_.switches().reference_counts && !kernel_.probes().has(kMissingPut)) {
         core_.put(ctx, binding.set, binding.id, holder_);
     }
@@ -473,7 +499,7 @@ void Sva::finish(ExecContext& ctx, Binding& binding) {
         kernel_.mm_drop(ctx, *binding.process, false);
     }
     binding.state = State::Dead;
-    bindings_.erase(binding.id.value());
+    bindings_.erase(key_of(binding.set, binding.id));
     retired_.push_back(alive);
     ctx.wake_all(alive->done);
     ctx.wake_all(reclaim_wait_);
@@ -489,13 +515,13 @@ void Sva::drop_retired() {
 
 NotifyResult IommuBlock::handle(ExecContext& ctx, const NotifierPayload& payload) {
     const bool ours = payload.event == IoasidNotification::Free && payload.data != nullptr &&
-                      sva_.queue_free_work(ctx, payload.id, payload.data);
+                      sva_.queue_free_work(ctx, payload.set, payload.id, payload.data);
     return ours ? NotifyResult::Ok : NotifyResult::Done;
 }
 
 // Private data is a binding only where this driver attached it: other users' IDs come by too.
-bool Sva::queue_free_work(ExecContext& ctx, Ioasid id, const void* data) {
-    const auto found = bindings_.find(id.value());
+bool Sva::queue_free_work(ExecContext& ctx, const IoasidSet* set, Ioasid id, const void* data) {
+    const auto found = bindings_.find(key_of(set, id));
     if (found == bindings_.end() || found->second.get() != data) {
         return false;
     }

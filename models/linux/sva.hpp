@@ -79,7 +79,8 @@ public:
         Spid spid;
         Gpa page_table;
         const SecondStage* stage2 = nullptr;
-        std::string space;  // "vm1"
+        std::string space;                    // "vm1"
+        GuestFaultHandler* faults = nullptr;  // of its page requests
     };
     Errno bind_gpasid(ExecContext& ctx, const GuestBind& request);
     Errno unbind_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid spid);
@@ -102,6 +103,10 @@ private:
     friend struct SvaBinding;
     friend class IommuBlock;
     using Binding = SvaBinding;
+    // A number space and an ID in it: (0, ID) in everybody's, else in a private set.
+    using Key = std::pair<std::uint32_t, std::uint32_t>;
+    static Key key_of(const IoasidSet* set, Ioasid id);
+    bool may_share() const;
 
     Result<IoasidSet*> set_of(ExecContext& ctx, Process& process);
     Errno bind_locked(ExecContext& ctx, Process& process, Device& device, Ioasid id);
@@ -132,7 +137,7 @@ private:
     Errno quiesce(ExecContext& ctx, Binding& binding);
     void start_teardown(ExecContext& ctx, Binding& binding, bool fpd);
     void tear_down_entries(ExecContext& ctx, Binding& binding);
-    bool queue_free_work(ExecContext& ctx, Ioasid id, const void* data);
+    bool queue_free_work(ExecContext& ctx, const IoasidSet* set, Ioasid id, const void* data);
     void on_free_work(ExecContext& ctx, Binding& binding);
     void on_teardown_work(ExecContext& ctx, Binding& binding);
     void finish(ExecContext& ctx, Binding& binding);
@@ -146,7 +151,7 @@ private:
     trace::Name holder_;
     trace::Name vfio_;
     IoasidSet* system_set_ = nullptr;
-    std::map<std::uint32_t, std::shared_ptr<Binding>> bindings_;  // by ID
+    std::map<Key, std::shared_ptr<Binding>> bindings_;
     std::vector<std::shared_ptr<Binding>> retired_;  // ended; their work items may still be queued
 };
 

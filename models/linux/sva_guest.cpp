@@ -47,7 +47,11 @@ Errno Sva::bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid
     if (request.device->group() == nullptr) {
         return Errno::Enodev;
     }
-    const auto existing = bindings_.find(id.value());
+    if (kernel_.params().pasid_users == PasidUsers::Sva &&
+        !kernel_.probes().has(kPasidUsersIgnored)) {
+        return Errno::Eopnotsupp;
+    }
+    const auto existing = bindings_.find(key_of(request.set, id));
     if (existing != bindings_.end()) {
         Binding& binding = *existing->second;
         const bool same = binding.process == nullptr && binding.spid == request.spid;
@@ -61,6 +65,7 @@ Errno Sva::bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid
     made->spid = request.spid;
     made->first_stage = request.page_table.value();
     made->stage2 = request.stage2;
+    made->faults = request.faults;
     const std::shared_ptr<Binding> binding = made;
     Errno error = add_binding(ctx, std::move(made), *request.device, nullptr);
     if (error != Errno::Ok) {
@@ -87,7 +92,7 @@ Errno Sva::unbind_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid 
     std::shared_ptr<Binding> binding;
     {
         LockGuard guard{ctx, lock_};
-        const auto found = bindings_.find(id.value());
+        const auto found = bindings_.find(key_of(&set, id));
         if (found != bindings_.end()) {
             binding = found->second;
         }
@@ -104,7 +109,7 @@ Errno Sva::unbind_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid 
             return error;
         }
     }
-    core_.put(ctx, nullptr, id, vfio_);
+    core_.put(ctx, set.is_private() ? &set : nullptr, id, vfio_);
     return error;
 }
 

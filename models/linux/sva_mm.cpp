@@ -32,6 +32,10 @@ Result<Ioasid> Sva::mm_pasid(ExecContext& ctx, Process& process, const Device& d
     if (device.group() == nullptr) {
         return Errno::Enodev;
     }
+    if (kernel_.params().pasid_users == PasidUsers::Private &&
+        !kernel_.probes().has(kPasidUsersIgnored)) {
+        return Errno::Eopnotsupp;
+    }
     const std::uint32_t limit = device.max_pasids();
     if (process.pasid) {
         if (process.pasid->value() >= limit && !kernel_.probes().has(kNoWidthTest)) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "core/trace/guest_fault_events.hpp"
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "models/linux/device.hpp"
@@ -17,12 +18,19 @@ KernelVmHost::KernelVmHost(Kernel& kernel, const VmSetup& setup)
       token_(kernel.next_token()),
       kvm_(kernel, setup.name),
       coherency_(kernel, setup.name),
-      kvm_vfio_(kernel, setup.name, coherency_) {
+      kvm_vfio_(kernel, setup.name, coherency_),
+      faults_(kernel, setup.name) {
     for (const std::string& device : setup.devices) {
         Device* known = kernel.find_device(device);
         SIM_CHECK(known != nullptr, "{} is given {}, which {} does not have", setup.name, device,
                   kernel.name());
         vdcms_.push_back(std::make_unique<Vdcm>(kernel, *known, setup.name));
+    }
+    for (const std::string& function : setup.functions) {
+        Device* known = kernel.find_device(function);
+        SIM_CHECK(known != nullptr, "{} is given {}, which {} does not have", setup.name, function,
+                  kernel.name());
+        functions_.push_back(known);
     }
     stage2_.did = kernel.alloc_domain_id();
 }
@@ -48,22 +56,24 @@ Errno KernelVmHost::open(ExecContext& ctx) {
     SIM_CHECK(!open_, "{} is open", setup_.name);
     ctx.spend(kernel_.params().syscall);
     open_ = true;
+    // With numbers of its own nobody but the IOMMU driver has to hear of them.
+    const bool heard = !own_pasid_space();
     const bool first = kernel_.params().register_first;
     Errno error = kernel_.ioasid().switches().managed_sets ? Errno::Ok : Errno::Eopnotsupp;
-    if (error == Errno::Ok && first) {
+    if (error == Errno::Ok && first && heard) {
         error = register_notifiers(ctx);
     }
-    if (error == Errno::Ok) {
+    if (error == Errno::Ok && heard) {
         error = kvm_.start(ctx);
     }
     if (error == Errno::Ok) {
-        const auto set = kernel_.ioasid().set_alloc(
-            ctx, token_, static_cast<std::uint32_t>(setup_.quota), SetType::Mm, setup_.name);
-        error = set.error();
-        set_ = set ? *set : nullptr;
+        error = make_set(ctx);
     }
-    if (error == Errno::Ok && !first) {
+    if (error == Errno::Ok && !first && heard) {
         error = register_notifiers(ctx);
+    }
+    if (error == Errno::Ok) {
+        error = take_functions(ctx);
     }
     if (error != Errno::Ok) {
         static_cast<void>(release(ctx));
@@ -72,6 +82,48 @@ Errno KernelVmHost::open(ExecContext& ctx) {
     kernel_.emit(ctx, trace::RunPool{kernel_.intern(setup_.name + "/ioasids"),
                                      kernel_.intern("quota"), setup_.quota});
     return Errno::Ok;
+}
+
+Errno KernelVmHost::make_set(ExecContext& ctx) {
+    const auto set =
+        own_pasid_space()
+            ? kernel_.ioasid().set_alloc_private(ctx, token_, SetType::Mm, setup_.name)
+            : kernel_.ioasid().set_alloc(ctx, token_, static_cast<std::uint32_t>(setup_.quota),
+                                         SetType::Mm, setup_.name);
+    if (!set) {
+        return set.error();
+    }
+    set_ = *set;
+    faults_.open(*set_);
+    return Errno::Ok;
+}
+
+// Whole functions: nobody else's process is bound to them. Where a VM has one PASID table, the
+// first function's serves all that are behind the same unit.
+Errno KernelVmHost::take_functions(ExecContext& ctx) {
+    Errno error = Errno::Ok;
+    for (Device* function : functions_) {
+        if (!function->assigned_to().empty()) {
+            return Errno::Ebusy;
+        }
+        function->assign(setup_.name);
+        Device& first = *functions_.front();
+        const bool shares = kernel_.params().pasid_tables == PasidTables::Vm &&
+                            function != &first && &function->iommu() == &first.iommu();
+        if (shares && error == Errno::Ok) {
+            error = function->iommu().share_directory(ctx, *function, first);
+        }
+    }
+    return error;
+}
+
+void KernelVmHost::return_functions(ExecContext& ctx) {
+    for (Device* function : functions_) {
+        if (function->assigned_to() == setup_.name) {
+            static_cast<void>(function->iommu().own_directory(ctx, *function));
+            function->assign("");
+        }
+    }
 }
 
 Errno KernelVmHost::release(ExecContext& ctx) {
@@ -86,10 +138,12 @@ Errno KernelVmHost::release(ExecContext& ctx) {
         kernel_.sva().unbind_all(ctx, *set);
         error = kernel_.sva().free_set(ctx, *set);
     }
+    return_functions(ctx);
     for (NotifierBlock* block : registered_) {
         kernel_.ioasid().unregister_notifier_mm(ctx, token_, *block);
     }
     registered_.clear();
+    faults_.close(ctx);
     kvm_vfio_.release(ctx);
     kvm_.stop(ctx, set);
     if (set == nullptr || kernel_.sva().bindings_of(*set) == 0) {
@@ -225,6 +279,11 @@ Device* KernelVmHost::assigned(const std::string& device) {
             return &vdcm->device();
         }
     }
+    for (Device* function : functions_) {
+        if (function->name() == device && removed_.count(function) == 0) {
+            return function;
+        }
+    }
     return nullptr;
 }
 
@@ -239,7 +298,7 @@ Errno KernelVmHost::bind_gpasid(ExecContext& ctx, const std::string& device, Ioa
         return Errno::Einval;
     }
     return kernel_.sva().bind_gpasid(
-        ctx, {set_, function, id, gpasid, page_table, &stage2_, setup_.name});
+        ctx, {set_, function, id, gpasid, page_table, &stage2_, setup_.name, &faults_});
 }
 
 Errno KernelVmHost::unbind_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) {
@@ -269,6 +328,14 @@ Result<Hpa> KernelVmHost::portal(const std::string& device, std::uint32_t queue)
         return Errno::Eperm;
     }
     return Hpa{function->portal(queue)};
+}
+
+void KernelVmHost::raise_interrupt(ExecContext& ctx, VcpuControl& vcpu, std::uint64_t address,
+                                   std::uint32_t data) {
+    ctx.spend(kernel_.params().kvm_interrupt);
+    kernel_.emit(
+        ctx, trace::VmInterrupt{kernel_.intern(vcpu.name()), data & 0xFFU, trace::Hex{address}});
+    vcpu.kick(ctx);
 }
 
 bool KernelVmHost::resolve_pasid_miss(ExecContext& ctx, Spid gpasid) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/linux/guest_faults.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/kvm.hpp"
 #include "models/linux/kvm_vfio.hpp"
@@ -44,6 +45,12 @@ public:
     void guest_wbinvd(ExecContext& ctx, const VcpuControl& vcpu) override {
         coherency_.wbinvd(ctx, vcpu);
     }
+    bool own_pasid_space() const override {
+        return kernel_.params().pasid_spaces == PasidSpaces::Vm;
+    }
+    GuestFaultFile* page_faults() override { return &faults_; }
+    void raise_interrupt(ExecContext& ctx, VcpuControl& vcpu, std::uint64_t address,
+                         std::uint32_t data) override;
     const cpu::Vmcs& vmcs() const override { return kvm_.vmcs(); }
     bool resolve_pasid_miss(ExecContext& ctx, Spid gpasid) override;
     IoasidSet* set() const override { return set_; }
@@ -51,6 +58,9 @@ public:
 private:
     Device* assigned(const std::string& device);
     Errno register_notifiers(ExecContext& ctx);
+    Errno make_set(ExecContext& ctx);
+    Errno take_functions(ExecContext& ctx);
+    void return_functions(ExecContext& ctx);
     // A second-stage table of `level` over pages_[first, first + count); returns its address.
     Result<std::uint64_t> build_second_stage(ExecContext& ctx, unsigned level, std::uint64_t first,
                                              std::uint64_t count);
@@ -62,8 +72,10 @@ private:
     Kvm kvm_;
     KvmCoherency coherency_;
     KvmVfio kvm_vfio_;
+    GuestFaults faults_;
     std::vector<std::unique_ptr<Vdcm>> vdcms_;
     std::vector<NotifierBlock*> registered_;
+    std::vector<Device*> functions_;
     std::set<const Device*> removed_;
     IoasidSet* set_ = nullptr;
     SecondStage stage2_;

@@ -18,6 +18,7 @@ class IoasidSet;
 
 namespace ioasim::os {
 
+class GuestFaultFile;
 class KvmVfio;
 
 // A vCPU as KVM sees it.
@@ -74,6 +75,12 @@ public:
     // -EPERM while KVM's PASID translation is off.
     virtual Result<Hpa> portal(const std::string& device, std::uint32_t queue) = 0;
 
+    // The VM's PASIDs are numbers of a space of its own: those of the guest are those on the bus,
+    // and processors translate none.
+    virtual bool own_pasid_space() const { return false; }
+    // Page requests of what is bound; null: they do not get this far.
+    virtual GuestFaultFile* page_faults() { return nullptr; }
+
     // --- KVM ------------------------------------------------------------------------------------
     virtual void add_vcpu(VcpuControl& vcpu) = 0;
     virtual const cpu::Vmcs& vmcs() const = 0;
@@ -84,6 +91,13 @@ public:
     // WBINVD of a guest exits; what KVM does then.
     virtual bool wbinvd_exits() const = 0;
     virtual void guest_wbinvd(ExecContext& ctx, const VcpuControl& vcpu) = 0;
+    // A message of the virtual unit to this vCPU: KVM's part, up to the kick.
+    virtual void raise_interrupt(ExecContext& ctx, VcpuControl& vcpu, std::uint64_t address,
+                                 std::uint32_t data) {
+        static_cast<void>(address);
+        static_cast<void>(data);
+        vcpu.kick(ctx);
+    }
     // VM exit 72 or 73: true when the translation is there now and the instruction can run again.
     virtual bool resolve_pasid_miss(ExecContext& ctx, Spid gpasid) = 0;
 };

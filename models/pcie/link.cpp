@@ -99,7 +99,7 @@ bool TlpLink::passes_all(const Tlp& tlp, std::size_t earlier) const {
                        [&tlp](const Tlp& before) { return may_pass(tlp, before); });
 }
 
-void TlpLink::transmit(TimePs now, Tlp tlp) {
+void TlpLink::transmit(TimePs now, Tlp&& tlp) {
     const std::uint64_t bytes = weight(tlp);
     link_.send(now, std::move(tlp), bytes);
 }
@@ -109,7 +109,7 @@ void TlpLink::take(const CreditCost& cost) {
     used_data_[index_of(cost.of)] += cost.data;
 }
 
-TimePs TlpLink::send(TimePs now, Tlp tlp) {
+TimePs TlpLink::send(TimePs now, Tlp&& tlp) {
     if (!limited_) {
         transmit(now, std::move(tlp));
         return link_.free_at();

@@ -47,7 +47,7 @@ public:
     void advertise(const CreditLimits& limits);
 
     // Leaves now or when it may. Returns when the link is free again, if nothing waits.
-    TimePs send(TimePs now, Tlp tlp);
+    TimePs send(TimePs now, Tlp&& tlp);
     // A function is reset: what it has not sent, it never sends. Completions stay, whoever asked
     // waits for them (6.6.2).
     std::vector<Tlp> drop_requests(TimePs now);
@@ -92,7 +92,7 @@ private:
     bool has_credits(const CreditCost& cost) const;
     void take(const CreditCost& cost);
     bool passes_all(const Tlp& tlp, std::size_t earlier) const;
-    void transmit(TimePs now, Tlp tlp);
+    void transmit(TimePs now, Tlp&& tlp);
     void collect(TimePs now);
     void stall(TimePs now, const Tlp& tlp, const CreditCost& cost);
     void tell_resumed(TimePs now);

@@ -120,7 +120,7 @@ void RootComplex::advance(TimePs now) {
     }
 }
 
-void RootComplex::from_cpus(TimePs now, PortId from, Tlp tlp) {
+void RootComplex::from_cpus(TimePs now, PortId from, Tlp&& tlp) {
     if (in_configuration(tlp)) {
         configure(now, from, std::move(tlp));
         return;
@@ -139,7 +139,7 @@ bool RootComplex::in_configuration(const Tlp& tlp) const {
 }
 
 // One, two or four bytes of one dword; anything else the bridge cannot make a request of.
-void RootComplex::configure(TimePs now, PortId from, Tlp tlp) {
+void RootComplex::configure(TimePs now, PortId from, Tlp&& tlp) {
     const std::uint64_t offset = tlp.address - *configuration_;
     const auto device = routes_.by_function(ecam_function(offset));
     const bool plain = tlp.kind == TlpKind::MemRead || tlp.kind == TlpKind::MemWrite;
@@ -166,7 +166,7 @@ void RootComplex::refuse(TimePs now, PortId from, const Tlp& tlp) {
     }
 }
 
-void RootComplex::from_device(TimePs now, PortId from, Tlp tlp) {
+void RootComplex::from_device(TimePs now, PortId from, Tlp&& tlp) {
     Port& port = *ports_[from];
     if (tlp.kind == TlpKind::Completion) {
         tlp.completer = port.rid;
@@ -216,7 +216,7 @@ bool RootComplex::malformed(const Tlp& tlp) const {
            tlp.address / kPageSize != (tlp.address + tlp.length - 1) / kPageSize;
 }
 
-void RootComplex::from_iommu(TimePs now, PortId from, Tlp tlp) {
+void RootComplex::from_iommu(TimePs now, PortId from, Tlp&& tlp) {
     std::optional<PortId> target = cpus_;
     if (tlp.kind != TlpKind::Interrupt) {
         const auto device = routes_.by_function(tlp.requester);
@@ -246,7 +246,7 @@ bool RootComplex::loses(const Tlp& tlp) {
     return true;
 }
 
-void RootComplex::send_down(TimePs now, PortId to, Tlp tlp) {
+void RootComplex::send_down(TimePs now, PortId to, Tlp&& tlp) {
     TlpLink& down = ports_[to]->down;
     down.send(now, std::move(tlp));
     if (down.waiting() != 0) {
@@ -264,7 +264,7 @@ void RootComplex::retry_stalled(TimePs now) {
     }
 }
 
-void RootComplex::send_up(TimePs now, PortId from, Upward& up, Tlp tlp) {
+void RootComplex::send_up(TimePs now, PortId from, Upward& up, Tlp&& tlp) {
     if (up.waiting.empty() && up.link.can_send(now)) {
         left(now, from, tlp);
         const std::uint64_t bytes = wire_bytes(tlp);

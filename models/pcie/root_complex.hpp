@@ -110,17 +110,17 @@ private:
     };
 
     PortId add_port(Kind kind, const LinkShape& shape, const std::string& name);
-    void from_cpus(TimePs now, PortId from, Tlp tlp);
+    void from_cpus(TimePs now, PortId from, Tlp&& tlp);
     bool in_configuration(const Tlp& tlp) const;
-    void configure(TimePs now, PortId from, Tlp tlp);
-    void from_device(TimePs now, PortId from, Tlp tlp);
-    void from_iommu(TimePs now, PortId from, Tlp tlp);
+    void configure(TimePs now, PortId from, Tlp&& tlp);
+    void from_device(TimePs now, PortId from, Tlp&& tlp);
+    void from_iommu(TimePs now, PortId from, Tlp&& tlp);
     void refuse(TimePs now, PortId from, const Tlp& tlp);
     bool malformed(const Tlp& tlp) const;
     bool beyond_the_bus(const Port& port, const Tlp& tlp) const;
     bool loses(const Tlp& tlp);
-    void send_down(TimePs now, PortId to, Tlp tlp);
-    void send_up(TimePs now, PortId from, Upward& up, Tlp tlp);
+    void send_down(TimePs now, PortId to, Tlp&& tlp);
+    void send_up(TimePs now, PortId from, Upward& up, Tlp&& tlp);
     void send_waiting(TimePs now, Upward& up);
     void retry_stalled(TimePs now);
     // Returns its credits to the device that it came from.

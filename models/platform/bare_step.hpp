@@ -90,21 +90,12 @@ enum class BareKind : std::uint8_t {
     IovaMap,
     IovaUnmap,
     IovaCopy,
-    PortalTrap,  // a VMM
-    PortalMap,
-    AuxAttach,  // a driver of mediated devices, on behalf of a process
-    AuxDetach,
-    AuxPasid,
-    SpaceAllow,  // more of a process that uses /dev/iommu
-    SpaceReserve,
-    PasidAttach,
-    PasidDetach,
 };
 
 // Whose steps these are.
 // Machine: of bare programs, and of kernels for programs on a processor of theirs. Registers: of
 // bare programs, and of guests on their virtual IOMMU.
-enum class StepFamily : std::uint8_t { Bare, Process, Machine, Registers, Guest, Vmm };
+enum class StepFamily : std::uint8_t { Bare, Process, Machine, Registers, Guest };
 
 // What a value looks like in a scenario.
 enum class BareValue : std::uint8_t {

@@ -80,8 +80,9 @@ struct VmConfig {
     std::uint32_t vcpus = 1;
     std::uint64_t quota = 1000;
     std::uint64_t memory_bytes = std::uint64_t{4} << 20U;
-    PasidRange gpasids;  // guest PASIDs (SPIDs) that the VMM hands out
-    PasidRange pasids;   // host IDs that the VMM asks for
+    PasidRange gpasids;                    // guest PASIDs (SPIDs) that the VMM hands out
+    PasidRange pasids;                     // host IDs that the VMM asks for
+    std::vector<std::string> functions{};  // requesters that it has for itself
 };
 
 enum class StepKind : std::uint8_t {

@@ -42,17 +42,6 @@ const std::vector<std::pair<std::string, std::string>>& clocked() {
     return paths;
 }
 
-const ParamInfo* info_of(const std::string& owner, const std::string& path) {
-    std::vector<const ParamTableBase*> tables = param_tables();
-    tables.push_back(&bench_param_table());
-    for (const ParamTableBase* table : tables) {
-        if (table->owner() == owner && table->find(path) != nullptr) {
-            return table->find(path);
-        }
-    }
-    return nullptr;
-}
-
 std::uint64_t value_of(const PlatformConfig& config, const std::string& owner,
                        const std::string& path, std::uint64_t initial) {
     std::uint64_t value = initial;
@@ -70,7 +59,7 @@ std::vector<ParamOverride> at_core_clock(const PlatformConfig& config, std::uint
     const std::uint64_t base = resolve(bench_param_table(), config, "software").core_clock;
     std::vector<ParamOverride> changed;
     for (const auto& [owner, path] : clocked()) {
-        const ParamInfo* const info = info_of(owner, path);
+        const ParamInfo* const info = find_param(owner, path);
         SIM_CHECK(info != nullptr, "no parameter {}.{}", owner, path);
         const std::uint64_t scaled =
             (value_of(config, owner, path, info->initial) * base + mhz / 2) / mhz;

@@ -6,6 +6,7 @@
 #include "models/linux/kernel_params.hpp"
 #include "models/memory/memory_params.hpp"
 #include "models/pcie/pcie_params.hpp"
+#include "models/platform/bench_params.hpp"
 #include "models/platform/platform.hpp"
 #include "models/requester/requester_params.hpp"
 #include "models/vm/vm_params.hpp"
@@ -45,21 +46,32 @@ const std::vector<const ParamTableBase*>& param_tables() {
     return tables;
 }
 
+const ParamInfo* find_param(std::string_view component, std::string_view path) {
+    const auto in = [&](const ParamTableBase& table) {
+        return table.owner() == component ? table.find(path) : nullptr;
+    };
+    for (const ParamTableBase* table : param_tables()) {
+        if (const ParamInfo* const info = in(*table)) {
+            return info;
+        }
+    }
+    return in(bench_param_table());
+}
+
 std::vector<ParamOverride> timing_overrides(const TimingProfile& profile) {
     std::vector<ParamOverride> overrides;
     for (const TimingValue& value : profile.values) {
-        for (const ParamTableBase* table : param_tables()) {
-            const ParamInfo* const info =
-                table->owner() == value.component ? table->find(value.path) : nullptr;
-            if (info == nullptr) {
-                continue;
-            }
-            std::uint64_t number = 0;
-            SIM_CHECK(parse_param(*info, value.value, number) && info->allows(number),
-                      "the timing profile {} has {} for {}.{}", profile.name, value.value,
-                      value.component, value.path);
-            overrides.push_back({std::string(value.component), std::string(value.path), number});
+        // What the software of experiments costs is no part of a scenario's machine.
+        if (value.component == bench_param_table().owner()) {
+            continue;
         }
+        const ParamInfo* const info = find_param(value.component, value.path);
+        std::uint64_t number = 0;
+        SIM_CHECK(
+            info != nullptr && parse_param(*info, value.value, number) && info->allows(number),
+            "the timing profile {} has {} for {}.{}", profile.name, value.value, value.component,
+            value.path);
+        overrides.push_back({std::string(value.component), std::string(value.path), number});
     }
     return overrides;
 }

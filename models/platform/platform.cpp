@@ -20,7 +20,9 @@
 #include "models/platform/param_resolve.hpp"
 #include "models/platform/program.hpp"
 #include "models/requester/requester_layout.hpp"
+#include "models/vm/guest_scheduler.hpp"
 #include "models/vm/virtual_machine.hpp"
+#include "models/vm/vm_params.hpp"
 #include "models/vtd/vtd_params.hpp"
 
 namespace ioasim::platform {
@@ -49,7 +51,12 @@ sim::DispatcherParams dispatcher_params(const PlatformConfig& config) {
     const os::KernelParams host = resolve(os::kernel_param_table(), config, "host");
     for (const IommuConfig& iommu : config.iommus) {
         const vtd::VtdParams unit = resolve(vtd::vtd_param_table(), config, iommu.name);
-        params.pool += unit.page_requests ? 1 + host.iopf_workers : 0;
+        params.pool +=
+            unit.page_requests ? 1 + host.iopf_workers + (host.prq_timeout != TimePs{} ? 1 : 0) : 0;
+    }
+    // So has a VM whose virtual unit does, in the VMM and in the guest.
+    for (const VmConfig& vm : config.vms) {
+        params.pool += resolve(vm::vm_param_table(), config, vm.name).page_requests ? 2 : 0;
     }
     return params;
 }
@@ -74,6 +81,7 @@ os::FirmwareTable firmware_of(const FirmwareConfig& config) {
 
 struct Guest {
     std::unique_ptr<vm::VirtualMachine> machine;
+    std::unique_ptr<vm::GuestScheduler> scheduler;
     std::unique_ptr<IoasidCore> ioasid;
     std::unique_ptr<os::Kernel> kernel;
     std::size_t programs_left = 0;  // the last one shuts the machine down
@@ -240,37 +248,52 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     machine.pasid_min = vm.pasids.min;
     machine.pasid_max = vm.pasids.max;
     for (const DeviceConfig& device : config.devices) {
-        if (device.kind != DeviceKind::Dsa) {
+        // A queue that several VMs share names address spaces by numbers of the whole system.
+        const bool shared = host->params().pasid_spaces == os::PasidSpaces::System;
+        if (device.kind != DeviceKind::Dsa || !shared) {
             continue;
         }
         setup.devices.push_back(device.name);
         machine.devices.push_back(
             {device.name, static_cast<std::uint32_t>(device.workqueues.size())});
     }
+    for (const std::string& function : vm.functions) {
+        setup.functions.push_back(function);
+        machine.devices.push_back({function, 0});
+    }
+    const vm::VmParams params = resolve(vm::vm_param_table(), config, vm.name);
     os::VmHost& vm_host = host->create_vm(setup);
     guest.machine = std::make_unique<vm::VirtualMachine>(
         vm::VmDeps{sim.recorder(), sim.probes(), vm_host, hardware.cpus(), hardware.cpus(),
                    scheduler, hardware.cpus()},
-        machine, resolve(vm::vm_param_table(), config, vm.name));
+        machine, params);
+    guest.scheduler =
+        std::make_unique<vm::GuestScheduler>(*guest.machine, scheduler, hardware.cpus());
     guest.ioasid =
         std::make_unique<IoasidCore>(vm.name, resolve(IoasidParams::table(), config, vm.name),
                                      switches, sim.recorder(), sim.probes());
-    const os::KernelDeps deps{sim.recorder(), sim.probes(),
-                              *guest.ioasid,  guest.machine->guest_instructions(),
-                              scheduler,      &guest.machine->guest_port()};
+    const os::KernelDeps deps{sim.recorder(),   sim.probes(),
+                              *guest.ioasid,    guest.machine->guest_instructions(),
+                              *guest.scheduler, &guest.machine->guest_port()};
     os::KernelConfig kernel;
     kernel.name = vm.name;
     kernel.memory_base = guest.machine->kernel_memory_base();
     kernel.memory_bytes = guest.machine->kernel_memory_bytes();
     kernel.guest = true;
     kernel.worker_task = false;
+    kernel.interrupt_processor = guest.machine->kernel_vcpu();
     guest.kernel = std::make_unique<os::Kernel>(deps, kernel,
                                                 resolve(os::kernel_param_table(), config, vm.name));
+    guest.machine->set_interrupt_sink(guest.kernel->interrupts());
     guest.machine->on_death([kernel = guest.kernel.get()] { kernel->power_off(); });
     os::IommuDriver& viommu =
         guest.kernel->add_iommu(vm.name + "/viommu", guest.machine->viommu_base());
     for (const DeviceConfig& device : config.devices) {
-        if (device.kind != DeviceKind::Dsa) {
+        const bool function =
+            std::find(vm.functions.begin(), vm.functions.end(), device.name) != vm.functions.end();
+        const bool shared = device.kind == DeviceKind::Dsa &&
+                            host->params().pasid_spaces == os::PasidSpaces::System;
+        if (!shared && !function) {
             continue;
         }
         const vm::GuestDevice seen = guest.machine->guest_device(device.name);
@@ -278,7 +301,9 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
         assigned.name = device.name;
         assigned.iommu = &viommu;
         assigned.rid = seen.rid;
+        assigned.for_users = function;
         assigned.portals = seen.portals.value();
+        assigned.ats = device.ats && params.page_requests;
         for (const WorkqueueConfig& wq : device.workqueues) {
             assigned.queues.push_back({wq.name, wq.shared, wq.size, wq.threshold, wq.priority});
         }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/exec_context.hpp"
@@ -16,6 +17,9 @@ namespace ioasim::platform {
 
 // The parameter tables of every kind of component, for schema, validation and `--set`.
 const std::vector<const ParamTableBase*>& param_tables();
+// A parameter of a kind of component, or of what the software of experiments costs ("software");
+// null: there is none.
+const ParamInfo* find_param(std::string_view component, std::string_view path);
 // What they become on the machine of a timing profile.
 std::vector<ParamOverride> timing_overrides(const TimingProfile& profile);
 

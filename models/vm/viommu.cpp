@@ -21,6 +21,10 @@ constexpr std::uint64_t extended_capabilities(bool commands) {
            e::kFsts.make(1) | e::kSmpwcs.make(1);
 }
 
+// Page requests come with device TLBs and with their drain.
+constexpr std::uint64_t kPageRequests =
+    vtd::ecap::kDt.make(1) | vtd::ecap::kPrs.make(1) | vtd::ecap::kPds.make(1);
+
 bool plain_register(std::uint32_t offset) {
     switch (offset) {
         case reg::kRtaddr:
@@ -42,11 +46,16 @@ bool plain_register(std::uint32_t offset) {
 }  // namespace
 
 Viommu::Viommu(const VirtualCommandConfig& commands, os::VmHost& host, const GuestMemory& memory,
-               GpasidPool& pool, PasidShadow& shadow, trace::Recorder& recorder, Probes& probes)
-    : memory_(memory), shadow_(shadow), commands_(commands, host, pool, recorder, probes) {
+               GpasidPool& pool, PasidShadow& shadow, VirtualPageRequests& page_requests,
+               trace::Recorder& recorder, Probes& probes)
+    : memory_(memory),
+      shadow_(shadow),
+      page_requests_(page_requests),
+      commands_(commands, host, pool, recorder, probes) {
     set(reg::kVer, kVersion, 4);
     set(reg::kCap, capabilities(), 8);
-    set(reg::kEcap, extended_capabilities(commands.offered), 8);
+    set(reg::kEcap,
+        extended_capabilities(commands.offered) | (page_requests.enabled() ? kPageRequests : 0), 8);
     set(reg::kFectl, vtd::event_control::kMasked, 4);
     set(reg::kIectl, vtd::event_control::kMasked, 4);
 }
@@ -67,6 +76,9 @@ std::uint64_t Viommu::read(std::uint32_t offset, unsigned size) const {
     if (legal && commands_.owns(offset)) {
         return commands_.read(offset, size);
     }
+    if (legal && page_requests_.enabled() && VirtualPageRequests::has_register(offset)) {
+        return page_requests_.read(offset, size);
+    }
     return legal ? get(offset, size) : 0;
 }
 
@@ -76,6 +88,10 @@ void Viommu::write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, 
     }
     if (commands_.owns(offset)) {
         commands_.write(ctx, offset, value, size);
+        return;
+    }
+    if (page_requests_.enabled() && VirtualPageRequests::has_register(offset)) {
+        page_requests_.write(ctx, offset, value, size);
         return;
     }
     if (plain_register(offset)) {
@@ -161,12 +177,17 @@ vtd::QueueError Viommu::serve(ExecContext& ctx, const vtd::Descriptor& d) {
     namespace i = vtd::inv;
     using Type = vtd::InvalidationType;
     const Type type = vtd::type_of(d);
-    const bool known = type == Type::ContextCache || type == Type::PasidCache ||
-                       type == Type::PasidIotlb || type == Type::Iotlb || type == Type::Wait;
+    const bool known =
+        type == Type::ContextCache || type == Type::PasidCache || type == Type::PasidIotlb ||
+        type == Type::Iotlb || type == Type::Wait ||
+        (page_requests_.enabled() && (type == Type::DeviceTlb || type == Type::PasidDeviceTlb ||
+                                      type == Type::PageGroupResponse));
     if (!known) {
         return vtd::QueueError::BadType;
     }
-    if (vtd::has_reserved_bits(d) || !vtd::has_legal_granularity(d)) {
+    vtd::QueueFeatures features;
+    features.device_tlb = features.page_requests = features.page_drain = page_requests_.enabled();
+    if (vtd::has_reserved_bits(d, features) || !vtd::has_legal_granularity(d)) {
         return vtd::QueueError::Reserved;
     }
     const auto gpasid = static_cast<std::uint32_t>(i::kPasid.get(d[0]));
@@ -182,10 +203,20 @@ vtd::QueueError Viommu::serve(ExecContext& ctx, const vtd::Descriptor& d) {
         case Type::PasidIotlb:
             shadow_.flush(ctx, gpasid);
             break;
+        case Type::PasidDeviceTlb:  // the host flushes device TLBs behind its IOTLB
+            shadow_.flush(ctx, gpasid);
+            break;
         case Type::Iotlb:
+        case Type::DeviceTlb:
             shadow_.flush_all(ctx);
             break;
+        case Type::PageGroupResponse:
+            page_requests_.respond(ctx, d);
+            break;
         case Type::Wait:
+            if (i::kWaitPageDrain.get(d[0]) != 0) {
+                page_requests_.settle(ctx);
+            }
             if (i::kWaitStatus.get(d[0]) != 0) {
                 memory_.store(ctx, Gpa{d[1] & ~std::uint64_t{3}}, i::kWaitData.get(d[0]), 4);
             }

@@ -1,7 +1,8 @@
 // The virtual IOMMU of a VM, emulated by its VMM: scalable mode with caching mode, queued
 // invalidation, and virtual commands (virtual_commands.hpp). Runs in the VMM (a host context)
-// during a VM exit; every access completes before the guest goes on. Leaves out: fault records and
-// page requests injected into the guest, interrupts of the unit, second-stage tables of the guest.
+// during a VM exit; every access completes before the guest goes on. Page requests:
+// virtual_page_requests.hpp. Leaves out: fault records and invalidation-completion interrupts of
+// the unit, second-stage tables of the guest.
 #pragma once
 
 #include <array>
@@ -11,6 +12,7 @@
 #include "models/vm/guest_memory.hpp"
 #include "models/vm/pasid_shadow.hpp"
 #include "models/vm/virtual_commands.hpp"
+#include "models/vm/virtual_page_requests.hpp"
 #include "models/vtd/vtd_layout.hpp"
 
 namespace ioasim::vm {
@@ -19,7 +21,8 @@ class Viommu {
 public:
     // `commands` says whether the guest is offered virtual commands, and how.
     Viommu(const VirtualCommandConfig& commands, os::VmHost& host, const GuestMemory& memory,
-           GpasidPool& pool, PasidShadow& shadow, trace::Recorder& recorder, Probes& probes);
+           GpasidPool& pool, PasidShadow& shadow, VirtualPageRequests& page_requests,
+           trace::Recorder& recorder, Probes& probes);
 
     // Accesses of the guest; offset within the register page, size 4 or 8.
     std::uint64_t read(std::uint32_t offset, unsigned size) const;
@@ -36,6 +39,7 @@ private:
 
     const GuestMemory& memory_;
     PasidShadow& shadow_;
+    VirtualPageRequests& page_requests_;
     VirtualCommands commands_;
     std::array<std::uint64_t, vtd::kRegisterBytes / 8> registers_{};
 };

@@ -100,7 +100,9 @@ std::uint64_t VirtualCommands::allocate(ExecContext& ctx) {
         return host_.find_spid(ctx, Spid{candidate}).value() == kInvalidIoasid;
     });
     if (gpasid) {
-        const auto id = host_.alloc_ioasid(ctx, config_.pasid_min, config_.pasid_max);
+        const bool own = host_.own_pasid_space();
+        const auto id = host_.alloc_ioasid(ctx, own ? *gpasid : config_.pasid_min,
+                                           own ? *gpasid : config_.pasid_max);
         if (id) {
             pool_.assign(*gpasid, *id);
             tell(ctx, "alloc_pasid", *gpasid, v::kStatusSuccess);

@@ -10,6 +10,7 @@
 #include "models/vm/pasid_shadow.hpp"
 #include "models/vm/vcpu.hpp"
 #include "models/vm/viommu.hpp"
+#include "models/vm/virtual_page_requests.hpp"
 
 namespace ioasim::vm {
 namespace {
@@ -42,15 +43,18 @@ struct VirtualMachine::Impl {
           memory(config.memory_bytes),
           pool(config.gpasid_min, config.gpasid_max),
           shadow(deps.host, memory, pool, functions_of(config)),
+          page_requests(config.name, deps.host, memory, functions_of(config), params, deps.recorder,
+                        deps.probes),
           viommu({config.name, config.pasid_min, config.pasid_max, params.virtual_commands,
                   params.early_virtual_commands},
-                 deps.host, memory, pool, shadow, deps.recorder, deps.probes),
+                 deps.host, memory, pool, shadow, page_requests, deps.recorder, deps.probes),
           machine{memory, viommu, deps.host, params, vcpus, alive},
           port(machine, deps.host_port),
           instructions(machine, deps.instructions),
           create_lock(SimLock::Kind::Mutex, config.name + "/create_lock"),
           stopped(config.name + "/vCPUs stopped") {
-        for (std::uint32_t i = 0; i < config.vcpus; ++i) {
+        const std::uint32_t vcpu_count = config.vcpus + (page_requests.enabled() ? 1 : 0);
+        for (std::uint32_t i = 0; i < vcpu_count; ++i) {
             vcpus.push_back(std::make_unique<Vcpu>(fmt::format("{}/vcpu{}", config.name, i), params,
                                                    deps.recorder, deps.scheduler, deps.instructions,
                                                    deps.apics, deps.host_port, port));
@@ -69,6 +73,7 @@ struct VirtualMachine::Impl {
     GuestMemory memory;
     GpasidPool pool;
     PasidShadow shadow;
+    VirtualPageRequests page_requests;
     Viommu viommu;
     std::vector<std::unique_ptr<Vcpu>> vcpus;
     GuestMachine machine;
@@ -76,6 +81,7 @@ struct VirtualMachine::Impl {
     GuestInstructions instructions;
     SimLock create_lock;
     WaitQueue stopped;
+    cpu::InterruptSink* interrupts = nullptr;  // of the guest's kernel
     std::vector<std::function<void()>> on_death;
 };
 
@@ -84,6 +90,10 @@ VirtualMachine::VirtualMachine(const VmDeps& deps, const VmConfig& config, const
     SIM_CHECK(config.memory_bytes > kGuestKernelBase && config.memory_bytes <= kMaxGuestMemory &&
                   config.memory_bytes % kPageSize == 0,
               "{}: {} bytes of memory", config.name, config.memory_bytes);
+    impl_->page_requests.on_interrupt(
+        [this](ExecContext& ctx, std::uint64_t address, std::uint32_t data) {
+            deliver_message(ctx, address, data);
+        });
 }
 
 VirtualMachine::~VirtualMachine() = default;
@@ -149,9 +159,28 @@ Errno VirtualMachine::create_locked(ExecContext& ctx) {
             }
         }
     }
+    if (m.page_requests.enabled()) {
+        m.deps.scheduler.spawn_service("host/" + config_.name + "-prq", &m.deps.host_port,
+                                       [&m](ExecContext& task) { m.page_requests.serve(task); });
+    }
     trace::Recorder& recorder = m.deps.recorder;
     recorder.emit(ctx.source(), trace::VmCreate{recorder.name(config_.name), config_.memory_bytes});
     return Errno::Ok;
+}
+
+void VirtualMachine::set_interrupt_sink(cpu::InterruptSink& sink) {
+    impl_->interrupts = &sink;
+}
+
+// Physical destination mode, fixed delivery: bits 19:12 of the address name the vCPU.
+void VirtualMachine::deliver_message(ExecContext& ctx, std::uint64_t address, std::uint32_t data) {
+    Impl& m = *impl_;
+    const auto vcpu = static_cast<std::size_t>(vtd::Field{19, 12}.get(address));
+    if (!m.alive || m.interrupts == nullptr || vcpu >= m.vcpus.size()) {
+        return;
+    }
+    m.deps.host.raise_interrupt(ctx, *m.vcpus[vcpu], address, data);
+    m.interrupts->on_interrupt_message(static_cast<std::uint8_t>(data & 0xFFU), address, data);
 }
 
 void VirtualMachine::run(ExecContext& ctx, std::uint32_t vcpu, const std::string& program,

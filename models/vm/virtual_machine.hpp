@@ -73,6 +73,10 @@ public:
     std::uint64_t kernel_memory_bytes() const { return config_.memory_bytes - kGuestKernelBase; }
     std::uint64_t viommu_base() const { return kVirtualIommuBase.value(); }
     GuestDevice guest_device(const std::string& name) const;
+    // The vCPU of the kernel's own threads and interrupts: one behind those of programs.
+    std::uint32_t kernel_vcpu() const { return config_.vcpus; }
+    // Whose interrupts the virtual unit raises.
+    void set_interrupt_sink(cpu::InterruptSink& sink);
 
     // --- operation, in host tasks ---------------------------------------------------------------
     Errno create(ExecContext& ctx);
@@ -110,6 +114,8 @@ public:
 
 private:
     Errno create_locked(ExecContext& ctx);
+    // A message of the virtual unit.
+    void deliver_message(ExecContext& ctx, std::uint64_t address, std::uint32_t data);
     Errno end(ExecContext& ctx, const char* cause);
 
     struct Impl;

@@ -17,6 +17,12 @@ const ParamTable<VmParams>& vm_param_table() {
         t.flag("viommu.early_virtual_commands", &P::early_virtual_commands, false,
                "its virtual command registers lie and look as before VT-d 3.3",
                "VT-d 3.0, 10.4.43 to 10.4.45; Linux 5.7");
+        t.timing("handle.page_request", &P::page_request,
+                 "VMM's work for one page request group, writes and interrupt not counted");
+        t.flag("viommu.page_requests", &P::page_requests, false,
+               "the virtual unit has a page-request queue; the guest's thread for it runs on a "
+               "further vCPU",
+               "VT-d ECAP.PRS; modelling choice: units without it keep VMs as they are");
         t.timing("create", &P::create, "VMM work to make a VM, memory and tables not counted");
         t.timing("kill_poll", &P::kill_poll,
                  "longest sleep of the one who waits for vCPUs to stop");

@@ -9,14 +9,16 @@
 namespace ioasim::vm {
 
 struct VmParams {
-    TimePs entry;        // host to guest
-    TimePs exit;         // guest to host
-    TimePs kernel_exit;  // handling in KVM
-    TimePs user_exit;    // handling in the VMM process (virtual IOMMU)
-    // The virtual IOMMU has virtual command registers; in their layout before VT-d 3.3.
+    TimePs entry;                // host to guest
+    TimePs exit;                 // guest to host
+    TimePs kernel_exit;          // handling in KVM
+    TimePs user_exit;            // handling in the VMM process (virtual IOMMU)
+    TimePs page_request;         // handling of one page request group in the VMM
+    bool page_requests = false;  // the virtual unit takes them
+    // The virtual unit has virtual command registers; in their layout before VT-d 3.3.
     bool virtual_commands = true;
     bool early_virtual_commands = false;
-    TimePs create;  // VMM start: process, /dev/kvm, memory slots
+    TimePs create;               // VMM start: process, /dev/kvm, memory slots
     TimePs kill_poll;
     TimePs kill_timeout;
 };

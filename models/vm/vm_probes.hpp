@@ -22,5 +22,16 @@ inline const Defect kAnyCommandTaken{"viommu.any_command_taken",
                                      "an undefined virtual command ends with success"};
 inline const Defect kCommandsUnasked{"viommu.commands_unasked",
                                      "virtual commands work although the capability is clear"};
+inline const Defect kResponseUntranslated{
+    "vmm.response_untranslated",
+    "the VMM answers a page request group under the guest's PASID instead of the host's"};
+inline const Defect kNoPageInterrupt{
+    "vmm.no_page_interrupt", "the virtual unit queues page requests and raises no interrupt"};
+inline const Defect kVirtualOverflowIgnored{
+    "vmm.page_overflow_ignored",
+    "the VMM goes on writing when the virtual page-request queue is full"};
+inline const Defect kOverflowUnanswered{
+    "vmm.overflow_unanswered",
+    "a group for which the virtual page-request queue has no room is dropped without an answer"};
 
 }  // namespace ioasim::vm

@@ -84,6 +84,7 @@ private:
     void see_finding(const trace::EventRecord& record);
     void see_step(const trace::EventRecord& record);
     void see_mismatch(const trace::EventRecord& record);
+    bool holds_anywhere(const Expectation& e) const;
     bool judge(const State& state, const RunEnd& end, std::vector<std::string>& seen) const;
     bool judge_count(const State& state, std::vector<std::string>& seen) const;
     bool judge_order(const State& state, std::vector<std::string>& seen) const;

@@ -46,7 +46,7 @@ void Judge::judge_steps(Verdict& verdict) const {
                                    e.step == k.second && e.error;
                         });
         const Errno wanted = step->error.value_or(Errno::Ok);
-        if (seen.result == wanted || judged || step->any_result) {
+        if (seen.result == wanted || judged || step->any_result || scenario_.disturbed) {
             continue;
         }
         const std::string name = fmt::format("{}[{}]", key.first, key.second);

@@ -210,7 +210,36 @@ private:
             }
             vm.gpasids = read_range(r_, item.get("gpasids"), pointer + "/gpasids");
             vm.pasids = read_range(r_, item.get("pasids"), pointer + "/pasids");
+            functions(item, pointer, vm);
             config_.vms.push_back(std::move(vm));
+        }
+    }
+
+    // A function belongs to one VM alone, and is none of the accelerators, which all have.
+    void functions(const Node& item, const std::string& pointer, platform::VmConfig& vm) {
+        std::size_t index = 0;
+        for (const Node& name : items_of(item.get("functions"))) {
+            const std::string at = pointer_join(pointer + "/functions", index++);
+            if (!name.is(Node::Kind::String) ||
+                !r_.known(name, at, "device", device_names_, Code::UnknownComponent)) {
+                continue;
+            }
+            const auto device =
+                std::find_if(config_.devices.begin(), config_.devices.end(),
+                             [&name](const auto& each) { return each.name == name.text; });
+            if (device->kind != platform::DeviceKind::Requester) {
+                r_.report(
+                    Code::NotAChoice, name.place, at,
+                    fmt::format("{} is an accelerator, which all VMs share", quoted(name.text)),
+                    "a device of the kind \"requester\"");
+            }
+            const auto [owner, fresh] = function_owners_.emplace(name.text, vm.name);
+            if (!fresh) {
+                r_.report(Code::NameTaken, name.place, at,
+                          fmt::format("{} is assigned to {} already", quoted(name.text),
+                                      quoted(owner->second)));
+            }
+            vm.functions.push_back(name.text);
         }
     }
 
@@ -463,6 +492,7 @@ private:
     platform::PlatformConfig config_;
     std::vector<std::string> iommu_names_;
     std::vector<std::string> device_names_;
+    std::map<std::string, std::string> function_owners_;  // function, VM
     StepWords words_;
 };
 

@@ -70,7 +70,6 @@ private:
         switch (family) {
             case platform::StepFamily::Process:
             case platform::StepFamily::Guest:
-            case platform::StepFamily::Vmm:
                 return StepKind::User;
             case platform::StepFamily::Machine:
             case platform::StepFamily::Registers:

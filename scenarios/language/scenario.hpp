@@ -90,6 +90,8 @@ struct Scenario {
     std::uint64_t seed = 1;
     TimePs limit;
     std::string campaign;
+    // On another machine than the one it was written for: only what holds on any is judged.
+    bool disturbed = false;
     // The document that this is, runnable and free of bases, parameters and matrix.
     Node document;
 

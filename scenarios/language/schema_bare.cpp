@@ -81,8 +81,7 @@ std::vector<Case> bare_cases() {
             {platform::StepFamily::Process, "host process: "},
             {platform::StepFamily::Machine, "bare program, process: "},
             {platform::StepFamily::Registers, "bare program, guest: "},
-            {platform::StepFamily::Guest, "guest: "},
-            {platform::StepFamily::Vmm, "VMM: "}};
+            {platform::StepFamily::Guest, "guest: "}};
         Case one{
             spec.key, &type_of(spec.subject), kWhose.at(spec.family) + std::string(spec.doc), {}};
         for (const BareArgSpec& arg : spec.args) {

@@ -33,7 +33,7 @@ std::vector<Case> mapping_cases() {
     return {
         {"mmap",
          &mapping_name(),
-         "host: map anonymous memory under this name",
+         "map anonymous memory under this name",
          {{"size", &bytes(), false, "bytes", "\"4KiB\""},
           {"populate", &boolean(), false, "all pages at once; else when they are touched", "true"},
           {"writable", &boolean(), false, "it may be written", "true"},

@@ -106,6 +106,8 @@ const Type& vm_type() {
          {"vcpus", &integer(1, 64), false, "virtual CPUs", "1"},
          {"quota", &integer(1, 0x100000), false, "IDs that its IOASID set may hold", "1000"},
          {"memory", &size(1ULL << 20U, 1ULL << 40U), false, "guest memory", "\"4MiB\""},
+         {"functions", &list(component_name("the name of a device"), 0, 16), false,
+          "requesters that it has for itself, beside the accelerators that all share", "[]"},
          {"gpasids", &pasid_range(), false, "guest PASIDs (SPIDs) that its VMM hands out",
           R"({"min": 1, "max": 1048575})"},
          {"pasids", &pasid_range(), false, "host IDs that its VMM asks for",

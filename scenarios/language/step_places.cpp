@@ -34,6 +34,8 @@ bool exists_in(StepKind kind, StepPlace place) {
         case StepKind::Unbind:
         case StepKind::Submit:
         case StepKind::Wait:
+        case StepKind::Mmap:
+        case StepKind::Munmap:
         case StepKind::Machine:
             return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
         case StepKind::Exit:
@@ -44,12 +46,9 @@ bool exists_in(StepKind kind, StepPlace place) {
             return place == StepPlace::Vmm;
         case StepKind::Open:
         case StepKind::Close:
-        case StepKind::Mmap:
-        case StepKind::Munmap:
             return place == StepPlace::HostProcess;
         case StepKind::User:
-            return place == StepPlace::HostProcess || place == StepPlace::Vcpu ||
-                   place == StepPlace::Vmm;
+            return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
         case StepKind::Call:
             return place != StepPlace::Vcpu;
         default:
@@ -71,8 +70,6 @@ bool exists_in(platform::StepFamily family, StepPlace place) {
             return place == StepPlace::Bare || place == StepPlace::Vcpu;
         case Family::Guest:
             return place == StepPlace::Vcpu;
-        case Family::Vmm:
-            return place == StepPlace::Vmm;
     }
     return false;
 }

@@ -1,56 +1,7 @@
 #!/bin/bash
 # Does the command line keep its word: exit codes, messages, what is written and what is not? Each
 # case runs the program as a user would and looks at its exit code, its output and its files.
-set -u
-here=$(dirname "$(readlink -f "$0")")
-top=$(readlink -f "$here/../..")
-ioasim=${IOASIM:-$top/build/release/ioasim}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-passed=0
-failed=0
-
-verdict() { # NAME PROBLEM
-    if [ -z "$2" ]; then
-        echo "ok $1"
-        passed=$((passed + 1))
-    else
-        echo "FAIL $1: $2"
-        failed=$((failed + 1))
-    fi
-}
-
-# run ARGUMENTS: output in ./o and ./e, exit code in $code.
-run() {
-    timeout 60 "$ioasim" "$@" >o 2>e </dev/null
-    code=$?
-}
-
-# expect NAME CODE TEXT: the last run ended with CODE, and TEXT stands in what it said.
-expect() {
-    local problem=
-    [ "$code" -eq "$2" ] || problem="exit code $code, not $2: $(tail -n 1 e)"
-    if [ -z "$problem" ] && ! cat o e | grep -qF -- "$3"; then
-        problem="does not say \"$3\": $(cat e o | tail -n 1)"
-    fi
-    verdict "$1" "$problem"
-}
-
-cat >short.json <<'END'
-{"version": 1, "name": "short", "purpose": "a process takes an ID",
- "programs": [{"on": "host", "process": "app", "steps": [{"alloc": "A"}, {"free": "A"}]}],
- "expect": [{"event": "ioasid.alloc"}, {"invariants": "hold"}]}
-END
-cat >long.json <<'END'
-{"version": 1, "name": "long", "purpose": "works until it is stopped",
- "platform": {"iommus": [{"name": "iommu0"}],
-  "devices": [{"name": "dsa0", "iommu": "iommu0", "workqueues": [{"name": "wq0"}]}]},
- "programs": [{"on": "host", "process": "app", "steps": [{"bind": "A", "device": "dsa0"},
-   {"submit": {"to": "dsa0/wq0", "pasid": "A", "size": "64B", "count": 10000000}}]}],
- "expect": [{"invariants": "hold"}], "run": {"limit": "1h"}}
-END
-sed 's/"ioasid.alloc"/"ioasid.alloc", "count": 2/' short.json >failing.json
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 # --- numbers and options ------------------------------------------------------------------------
 
@@ -230,25 +181,7 @@ stopped HUP 129
 stopped TERM 143
 stopped INT 130
 
-# asked_to_end SIGNAL CODE TEXT ARGUMENTS: another verb that gets it says so and ends soon.
-asked_to_end() {
-    local signal=$1 wanted=$2 text=$3 pid ended problem=
-    shift 3
-    env --default-signal="$signal" "$ioasim" "$@" >o 2>e &
-    pid=$!
-    sleep 1
-    kill "-$signal" "$pid" 2>/dev/null || problem="it had ended already;"
-    for _ in $(seq 100); do
-        kill -0 "$pid" 2>/dev/null || break
-        sleep 0.1
-    done
-    ! kill -KILL "$pid" 2>/dev/null || problem+=" it runs on"
-    { wait "$pid"; } 2>/dev/null
-    ended=$?
-    [ "$ended" -eq "$wanted" ] || problem+=" exit code $ended, not $wanted"
-    cat o e | grep -qF -- "$text" || problem+=" does not say \"$text\""
-    verdict "$1 ends at $signal" "$problem"
-}
+# Other verbs that get a signal say so and end soon.
 long_recording() {
     echo '{"format":"ioasid-ops/1","profile":"v4","capacity":9,"notifiers":[]}'
     seq 0 2000000 | sed 's/.*/{"i":&,"op":"find_set","id":1,"ret":-2,"events":[]}/'
@@ -307,5 +240,4 @@ done
 verdict "a killed run leaves nobody behind" \
     "$([ -z "$child" ] || ! kill -0 $child 2>/dev/null || echo "process $child runs on")"
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

@@ -37,22 +37,13 @@ std::vector<const ParamTableBase*> all_tables() {
     return tables;
 }
 
-const ParamInfo* param_of(const TimingValue& value) {
-    for (const ParamTableBase* table : all_tables()) {
-        if (table->owner() == value.component && table->find(value.path) != nullptr) {
-            return table->find(value.path);
-        }
-    }
-    return nullptr;
-}
-
 }  // namespace
 
 TEST_CASE("profile: every value has the unit and range of its parameter and lies in it") {
     for (const TimingProfile& profile : timing_profiles()) {
         for (const TimingValue& value : profile.values) {
             INFO(profile.name << ": " << value.component << "." << value.path);
-            const ParamInfo* const info = param_of(value);
+            const ParamInfo* const info = platform::find_param(value.component, value.path);
             REQUIRE(info != nullptr);
             CHECK(value.unit == unit_name(info->unit));
             CHECK(value.range == param_range(*info));
@@ -66,7 +57,7 @@ TEST_CASE("profile: every value has the unit and range of its parameter and lies
 TEST_CASE("profile: what the default profile has is the default of its parameter") {
     for (const TimingValue& value : timing_profiles().front().values) {
         INFO(value.component << "." << value.path);
-        const ParamInfo* const info = param_of(value);
+        const ParamInfo* const info = platform::find_param(value.component, value.path);
         REQUIRE(info != nullptr);
         CHECK(value.value == param_text(*info, info->initial));
         CHECK(value.source == info->source);

@@ -14,6 +14,8 @@
 #include "core/base/check.hpp"
 #include "scenarios/language/diagnostics.hpp"
 #include "tools/cli/bench/bench.hpp"
+#include "tools/cli/campaign/campaign_cli.hpp"
+#include "tools/cli/cli_parts.hpp"
 #include "tools/cli/compare.hpp"
 #include "tools/cli/conform/conform_ioasid.hpp"
 #include "tools/cli/conform/conform_vtd.hpp"
@@ -59,48 +61,6 @@ struct Values {
     std::function<int()> verb;
 };
 
-// A whole number in decimal, kept as it stands: nothing wraps around, nothing is octal.
-template <class Target>
-CLI::Option* number_option(CLI::App& app, const std::string& name, Target& target,
-                           const std::string& doc, std::uint64_t low = 0,
-                           std::uint64_t high = ~std::uint64_t{0}) {
-    return app
-        .add_option_function<std::string>(
-            name,
-            [name, low, high, &target](const std::string& text) {
-                std::uint64_t value = 0;
-                const char* end = text.data() + text.size();
-                const auto parsed = std::from_chars(text.data(), end, value);
-                if (parsed.ec != std::errc() || parsed.ptr != end || value < low || value > high) {
-                    throw CLI::ValidationError(name,
-                                               fmt::format("{} is no whole number from {} to {}",
-                                                           ioasim::quoted(text), low, high));
-                }
-                target = static_cast<std::decay_t<decltype(target)>>(value);
-            },
-            doc)
-        ->type_name("N");
-}
-
-CLI::Validator not_empty() {
-    return CLI::Validator(
-        [](const std::string& text) { return text.empty() ? "it is empty" : std::string(); }, "");
-}
-
-void format_option(CLI::App& app, Values& values) {
-    app.add_option("--format", values.format, "text for people, json for programs")
-        ->check(CLI::IsMember({"text", "json"}));
-}
-
-void set_option(CLI::App& app, std::vector<std::string>& sets) {
-    app.add_option(
-           "--set", sets,
-           "PATH=VALUE: change the scenario (run.limit=20ms, vms[vm1].quota=5), a parameter "
-           "of it, or of a model (iommu0.iotlb.entries=8)")
-        ->allow_extra_args(false)
-        ->take_all();
-}
-
 void add_run(CLI::App& app, Values& values) {
     CLI::App& run = *app.add_subcommand("run", "simulate scenarios and judge their expectations");
     RunOptions& o = values.run;
@@ -124,7 +84,7 @@ void add_run(CLI::App& app, Values& values) {
         ->take_all();
     run.add_flag("--force", o.force, "overwrite files");
     run.add_flag("--quiet", o.quiet, "one line for each run");
-    format_option(run, values);
+    format_option(run, values.format);
     run.add_flag("--no-checkers", values.no_checkers, "switch the checkers off");
     constexpr std::uint64_t kLongestTimeout = 1'000'000'000;
     number_option(run, "--timeout", o.timeout_seconds,
@@ -154,7 +114,7 @@ void add_validate(CLI::App& app, Values& values) {
     CLI::App& validate = *app.add_subcommand("validate", "check scenario files without running");
     validate.add_option("FILE", values.files, "scenario files")->required();
     set_option(validate, values.sets);
-    format_option(validate, values);
+    format_option(validate, values.format);
     validate.footer(R"(Examples:
   ioasim validate scenarios/quickstart/*.json
   ioasim validate x.json --set n=4 --format json
@@ -202,7 +162,7 @@ void add_knowledge(CLI::App& app, Values& values) {
 
     CLI::App& params = *app.add_subcommand("params", "list the parameters of the models");
     params.add_option("TEXT", values.word, "only those with this in their name");
-    format_option(params, values);
+    format_option(params, values.format);
     params.footer(R"(Examples:
   ioasim params                             all of them
   ioasim params iotlb                       those with "iotlb" in their name
@@ -220,7 +180,7 @@ COMPONENT.PATH in --set or platform.params: a component of the scenario (iommu0)
   ioasim trace catalogue                    the events that a trace can hold
   ioasim run x.json --trace events.jsonl    writes one: a JSON object a line)");
     CLI::App& catalogue = *trace.add_subcommand("catalogue", "every event with its fields");
-    format_option(catalogue, values);
+    format_option(catalogue, values.format);
     catalogue.footer(R"(Examples:
   ioasim trace catalogue | grep '^event vtd'
   ioasim trace catalogue --format json      a JSON object a line)");
@@ -269,7 +229,7 @@ void add_compare(CLI::App& app, Values& values) {
     side("--defect-b", o.defects_b, "a seeded defect of the second run");
     compare.add_flag("--all", o.all, "what is equal, too");
     compare.add_flag("--same", o.same, "nothing may differ: else exit code 1");
-    format_option(compare, values);
+    format_option(compare, values.format);
     compare.footer(R"(Examples:
   ioasim compare scenarios/quickstart/two_vms.json --b ioasid.profile=v4
   ioasim compare scenarios/quickstart/two_vms.json --defect-b ioasid.reversed_priority
@@ -469,6 +429,7 @@ int run_verb(int argc, char** argv) {
     app.get_formatter()->column_width(28);
     add_run(app, values);
     add_compare(app, values);
+    add_campaign(app, values.verb);
     add_validate(app, values);
     add_knowledge(app, values);
     add_coverage(app, values);

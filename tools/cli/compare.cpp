@@ -8,7 +8,7 @@
 
 #include "core/base/words.hpp"
 #include "tools/cli/details.hpp"
-#include "tools/cli/run_command.hpp"
+#include "tools/cli/run_process.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
 
@@ -196,19 +196,6 @@ std::string json(const Rows& rows, const Side& a, const Side& b) {
     return to_json(node, 0) + "\n";
 }
 
-bool known_defects(const std::vector<std::string>& defects) {
-    const std::vector<std::string>& known = program_vocabulary().defects;
-    for (const std::string& defect : defects) {
-        if (std::find(known.begin(), known.end(), defect) == known.end()) {
-            print_err(scenario::render_plain(
-                Code::UnknownDefect, fmt::format("there is no seeded defect {}", quoted(defect)),
-                suggest(defect, known)));
-            return false;
-        }
-    }
-    return true;
-}
-
 // The runs of one side; a matrix has several.
 std::vector<Job> jobs_of(const std::string& file, RunOptions options,
                          const std::vector<std::string>& sets,
@@ -217,7 +204,7 @@ std::vector<Job> jobs_of(const std::string& file, RunOptions options,
     options.defects.insert(options.defects.end(), defects.begin(), defects.end());
     options.files = {file};
     std::vector<Job> jobs;
-    if (!known_defects(options.defects)) {
+    if (!known_defects_or_tell(options.defects)) {
         good = false;
         return jobs;
     }

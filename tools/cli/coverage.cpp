@@ -14,7 +14,7 @@
 #include <fmt/format.h>
 
 #include "scenarios/language/reading.hpp"
-#include "tools/cli/run_command.hpp"
+#include "tools/cli/run_process.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
 

@@ -15,6 +15,7 @@
 #include "scenarios/language/reading.hpp"
 #include "tools/cli/outputs.hpp"
 #include "tools/cli/reports.hpp"
+#include "tools/cli/run_process.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
 #include "traces/byte_sink.hpp"
@@ -30,10 +31,6 @@ void complain(Code code, const std::string& text, const std::string& help = {}) 
     print_err(scenario::render_plain(code, text, help));
 }
 
-std::uint64_t effective_seed(std::uint64_t seed, std::uint64_t run) {
-    return run == 0 ? seed : RandomStream(seed, "run", std::to_string(run)).next();
-}
-
 // Quoted for a shell where it must be.
 std::string shell_word(const std::string& text) {
     const bool plain = !text.empty() && text.find_first_not_of(
@@ -47,32 +44,6 @@ std::string shell_word(const std::string& text) {
         out += c == '\'' ? std::string("'\\''") : std::string(1, c);
     }
     return out + "'";
-}
-
-std::string reproduce_line(const Job& job) {
-    const RunOptions& o = job.options;
-    std::string line = fmt::format("ioasim run {} --seed {}", shell_word(job.scenario.file),
-                                   o.seed.value_or(job.scenario.seed));
-    if (o.run != 0) {
-        line += fmt::format(" --run {}", o.run);
-    }
-    std::set<std::string> pinned;
-    for (const std::string& set : o.sets) {
-        line += " --set " + shell_word(set);
-        pinned.insert(set.substr(0, set.find('=')));
-    }
-    std::string cell = job.scenario.cell;
-    while (!cell.empty()) {
-        const std::string axis = cell.substr(0, cell.find(','));
-        cell = axis.size() == cell.size() ? std::string() : cell.substr(axis.size() + 1);
-        if (pinned.count(axis.substr(0, axis.find('='))) == 0) {
-            line += " --set " + shell_word(axis);
-        }
-    }
-    for (const std::string& defect : o.defects) {
-        line += " --defect " + shell_word(defect);
-    }
-    return line + (o.checkers ? "" : " --no-checkers") + "  # " + job.hash;
 }
 
 // Takes a folder that nobody has: the name itself, or with a number. Empty: see `error`.
@@ -167,16 +138,7 @@ private:
                      "give one of the two");
             good = false;
         }
-        const std::vector<std::string> defects = program_vocabulary().defects;
-        for (const std::string& defect : options_.defects) {
-            if (std::find(defects.begin(), defects.end(), defect) == defects.end()) {
-                complain(Code::UnknownDefect,
-                         fmt::format("there is no seeded defect {}", quoted(defect)),
-                         suggest(defect, defects));
-                good = false;
-            }
-        }
-        return good;
+        return known_defects_or_tell(options_.defects) && good;
     }
 
     bool load_all() {
@@ -383,6 +345,36 @@ std::string diagnostics_json(const scenario::Loaded& loaded, const std::string& 
 
 }  // namespace
 
+std::uint64_t effective_seed(std::uint64_t seed, std::uint64_t run) {
+    return run == 0 ? seed : RandomStream(seed, "run", std::to_string(run)).next();
+}
+
+std::string reproduce_line(const Job& job) {
+    const RunOptions& o = job.options;
+    std::string line = fmt::format("ioasim run {} --seed {}", shell_word(job.scenario.file),
+                                   o.seed.value_or(job.scenario.seed));
+    if (o.run != 0) {
+        line += fmt::format(" --run {}", o.run);
+    }
+    std::set<std::string> pinned;
+    for (const std::string& set : o.sets) {
+        line += " --set " + shell_word(set);
+        pinned.insert(set.substr(0, set.find('=')));
+    }
+    std::string cell = job.scenario.cell;
+    while (!cell.empty()) {
+        const std::string axis = cell.substr(0, cell.find(','));
+        cell = axis.size() == cell.size() ? std::string() : cell.substr(axis.size() + 1);
+        if (pinned.count(axis.substr(0, axis.find('='))) == 0) {
+            line += " --set " + shell_word(axis);
+        }
+    }
+    for (const std::string& defect : o.defects) {
+        line += " --defect " + shell_word(defect);
+    }
+    return line + (o.checkers ? "" : " --no-checkers") + "  # " + job.hash;
+}
+
 std::string profile_text(const platform::PlatformConfig& config) {
     std::string out = config.ioasid_profile;
     for (const auto& [name, value] : config.ioasid_switches) {
@@ -425,6 +417,20 @@ std::vector<scenario::Scenario> load_or_tell(const std::string& file,
     }
     good = good && !loaded.diagnostics.has_errors();
     return std::move(loaded.cells);
+}
+
+bool known_defects_or_tell(const std::vector<std::string>& defects) {
+    const std::vector<std::string>& known = program_vocabulary().defects;
+    bool good = true;
+    for (const std::string& defect : defects) {
+        if (std::find(known.begin(), known.end(), defect) == known.end()) {
+            complain(Code::UnknownDefect,
+                     fmt::format("there is no seeded defect {}", quoted(defect)),
+                     suggest(defect, known));
+            good = false;
+        }
+    }
+    return good;
 }
 
 int run_command(const RunOptions& options) {

@@ -26,9 +26,6 @@ struct Job {
 // In the current process; the kernel can be elaborated once in it.
 RunResult run_one(const Job& job);
 
-// In a process of its own; survives crashes, kills and hangs of it.
-RunResult run_isolated(const Job& job);
-
 int run_command(const RunOptions& options);
 int validate_command(const std::vector<std::string>& files, const std::vector<std::string>& sets,
                      bool json);
@@ -42,10 +39,17 @@ std::vector<scenario::Scenario> load_or_tell(const std::string& file,
                                              const scenario::LoadOptions& options, bool& good,
                                              std::string* json = nullptr);
 
+// False: one of the names is no seeded defect, which stderr has been told.
+bool known_defects_or_tell(const std::vector<std::string>& defects);
+
 // "v4", "spec, call_order global_chain_first": which IOASID core a run has.
 std::string profile_text(const platform::PlatformConfig& config);
 
 // Prepares a job without files: seed, hash.
 Job plan(const scenario::Scenario& scenario, const RunOptions& options);
+// The seed of run number `run` under a seed.
+std::uint64_t effective_seed(std::uint64_t seed, std::uint64_t run);
+// The command that repeats a run.
+std::string reproduce_line(const Job& job);
 
 }  // namespace ioasim::tools

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <csignal>
 #include <memory>
+#include <new>
 #include <optional>
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include "core/trace/run_events.hpp"
 #include "models/platform/platform.hpp"
 #include "scenarios/language/judge.hpp"
+#include "tools/cli/campaign/swarm.hpp"
 #include "tools/cli/details.hpp"
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/terminal.hpp"
@@ -109,10 +111,18 @@ public:
     RunResult run() {
         describe();
         try {
+            // Runs under the same seed differ in whatever order the modelled system leaves open.
+            if (job_.options.run != 0) {
+                sim_.set_chooser(std::make_unique<SeededChooser>(job_.effective_seed));
+            }
             listen();
             platform_ = std::make_unique<platform::Platform>(sim_, job_.scenario.config);
             sim_.heartbeat = [this] { beat(); };
             finish(sim_.run());
+        } catch (const std::bad_alloc&) {
+            result_.exit_code = kHostTimeout;
+            result_.reason = "memory";
+            result_.error = "the run needs more memory of the host than it may take";
         } catch (const std::exception& bug) {
             crash(bug.what());
         }
@@ -292,7 +302,19 @@ private:
 }  // namespace
 
 RunResult run_one(const Job& job) {
-    return OneRun(job).run();
+    if (job.options.run == 0 || job.scenario.campaign != "swarm") {
+        return OneRun(job).run();
+    }
+    Job drawn = job;
+    const std::vector<std::string> changes = draw_machine(drawn.scenario, job.effective_seed);
+    drawn.scenario.disturbed = true;
+    RunResult result = OneRun(drawn).run();
+    std::string line = "machine of this run:";
+    for (const std::string& change : changes) {
+        line += " " + change;
+    }
+    result.details.insert(result.details.begin(), line + (changes.empty() ? " as it is" : ""));
+    return result;
 }
 
 }  // namespace ioasim::tools

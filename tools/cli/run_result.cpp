@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/base/time.hpp"
+#include "core/base/words.hpp"
 #include "scenarios/language/reading.hpp"
 
 namespace ioasim::tools {
@@ -27,10 +28,6 @@ std::vector<std::string> texts_of(const Node* list) {
         out.push_back(item.text);
     }
     return out;
-}
-
-std::string plural(std::uint64_t n, const char* word) {
-    return fmt::format("{} {}{}", n, word, n == 1 ? "" : "s");
 }
 
 // The profile that scenarios are written for unless they say so.

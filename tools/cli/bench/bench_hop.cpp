@@ -2,6 +2,7 @@
 
 #include <array>
 #include <memory>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -35,7 +36,7 @@ public:
             if (++hops_ >= kHops) {
                 return;
             }
-            out.send(now, arrival.message);
+            out.send(now, std::move(arrival.message));
         }
     }
     std::optional<TimePs> next_wakeup() const override {

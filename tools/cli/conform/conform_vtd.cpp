@@ -8,7 +8,7 @@
 #include "scenarios/language/scenario.hpp"
 #include "tools/cli/conform/vtd_vectors.hpp"
 #include "tools/cli/outputs.hpp"
-#include "tools/cli/run_command.hpp"
+#include "tools/cli/run_process.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
 #include "traces/vcd_sink.hpp"
@@ -81,16 +81,7 @@ private:
                 good = false;
             }
         }
-        const std::vector<std::string> defects = program_vocabulary().defects;
-        for (const std::string& defect : options_.defects) {
-            if (std::find(defects.begin(), defects.end(), defect) == defects.end()) {
-                complain(Code::UnknownDefect,
-                         fmt::format("there is no seeded defect {}", quoted(defect)),
-                         suggest(defect, defects));
-                good = false;
-            }
-        }
-        return good;
+        return known_defects_or_tell(options_.defects) && good;
     }
 
     int one_file(const std::string& path) {

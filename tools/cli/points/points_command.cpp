@@ -74,19 +74,6 @@ int one_file(const std::string& path, const PointsOptions& options, const Experi
     return passed ? kPass : kFailed;
 }
 
-// A parameter of a kind of component, or of what the software of experiments costs ("software").
-const ParamInfo* param_of(const std::string& component, const std::string& path) {
-    std::vector<const ParamTableBase*> tables = program_vocabulary().tables;
-    tables.push_back(&platform::bench_param_table());
-    for (const ParamTableBase* table : tables) {
-        const ParamInfo* const info = table->owner() == component ? table->find(path) : nullptr;
-        if (info != nullptr) {
-            return info;
-        }
-    }
-    return nullptr;
-}
-
 bool read_params(const PointsOptions& options, ExperimentOptions& how) {
     for (const std::string& text : options.params) {
         const std::size_t dot = text.find('.');
@@ -97,7 +84,7 @@ bool read_params(const PointsOptions& options, ExperimentOptions& how) {
         }
         const std::string component = text.substr(0, dot);
         const std::string path = text.substr(dot + 1, equals - dot - 1);
-        const ParamInfo* const info = param_of(component, path);
+        const ParamInfo* const info = platform::find_param(component, path);
         std::uint64_t value = 0;
         if (info == nullptr || !parse_param(*info, text.substr(equals + 1), value) ||
             !info->allows(value)) {

@@ -1,0 +1,147 @@
+#include "core/sim/task.hpp"
+
+namespace ioasim::sim {
+
+PoolThread::PoolThread(sc_core::sc_module_name name, Dispatcher::Impl& dispatcher,
+                       std::uint64_t stack_bytes)
+    : sc_core::sc_module(name), impl(dispatcher), alarm(dispatcher.sim) {
+    SC_THREAD(run);
+    set_stack_size(static_cast<std::size_t>(stack_bytes));
+    sensitive << alarm.soon() << alarm.far();
+    dont_initialize();
+}
+
+void PoolThread::run() {
+    // The first activation is a wake-up like any other.
+    impl.woke(*this);
+    while (true) {
+        if (impl.running == nullptr || impl.running != task) {
+            await_turn();
+        }
+        Task& mine = *task;
+        mine.state = TaskState::Runs;
+        try {
+            mine.body(mine);
+            mine.tell_kept_locks();
+        } catch (const sc_core::sc_unwind_exception&) {
+            throw;
+        } catch (const std::exception&) {
+            impl.sim.fail_from_software(std::current_exception());
+        }
+        mine.state = TaskState::Ended;
+        impl.release_cpu(mine);
+        mine.body = nullptr;
+        task = nullptr;
+        impl.idle_threads.push_back(this);
+        impl.hand_on(impl.choose_next());
+    }
+}
+
+void PoolThread::await_turn() {
+    do {
+        if (!alarm.pending()) {
+            alarm.rest();
+        }
+        sc_core::wait();
+        impl.woke(*this);
+    } while (task == nullptr || impl.running != task);
+}
+
+void Task::spend(TimePs cost) {
+    if (cost == TimePs{}) {
+        return;
+    }
+    if (interrupted && !inside_instruction()) {  // asked for while it could not be served
+        serve_interrupt();
+    }
+    TimePs end = now() + cost;
+    while (true) {
+        const TimePs slice_end = got_cpu + impl.params.time_slice;
+        const bool preemptible = !atomic() && !inside_instruction() && slice_end > now();
+        state = TaskState::Spends;
+        impl.schedule(*this, preemptible ? std::min(end, slice_end) : end);
+        switch_out();
+        if (interrupted && !inside_instruction()) {
+            const TimePs start = now();
+            serve_interrupt();
+            end += now() - start;
+        }
+        if (!atomic() && !inside_instruction() && now() >= got_cpu + impl.params.time_slice) {
+            const TimePs start = now();
+            if (impl.wanted_by_other(*this)) {
+                impl.release_cpu(*this);
+                impl.wait_for_cpu(*this);
+                switch_out();
+                end += now() - start;
+            } else {
+                got_cpu = now();
+            }
+        }
+        if (now() >= end) {
+            return;
+        }
+    }
+}
+
+void Task::move_to(int where) {
+    options.cpu = where;
+    if (cpu != where) {
+        impl.release_cpu(*this);
+        state = TaskState::WaitsForCpu;
+        impl.schedule(*this, now() + TimePs{1});
+        switch_out();
+    }
+}
+
+void Task::serve_interrupt() {
+    interrupted = false;
+    if (persona().interruptible != nullptr) {
+        persona().interruptible->on_interrupt(*this);
+    }
+}
+
+void Task::serve_while_blocked() {
+    serving_while_blocked = true;
+    serve_interrupt();
+    serving_while_blocked = false;
+}
+
+bool Task::block(bool keeps_cpu, TimePs until) {
+    // Who wakes a task does not say from which of two waits.
+    SIM_CHECK(!serving_while_blocked, "{}: an interruption of a sleep may not sleep itself",
+              name());
+    woken = false;
+    timed_out = false;
+    deadline = until;
+    while (!woken && !timed_out) {
+        if (interrupted && !inside_instruction()) {  // asked for while it could not be served
+            serve_while_blocked();
+            timed_out = !woken && now() >= until;
+            continue;
+        }
+        state = keeps_cpu ? TaskState::Spins : TaskState::Sleeps;
+        ++ticket;
+        if (until != TimePs::max()) {
+            impl.schedule(*this, std::max(until, now() + TimePs{1}));
+        }
+        if (!keeps_cpu) {
+            impl.release_cpu(*this);
+        } else {
+            impl.limit_spinning(*this);
+        }
+        switch_out();
+        if (keeps_cpu && !woken && impl.must_yield(*this)) {
+            impl.release_cpu(*this);
+            impl.wait_for_cpu(*this);
+            switch_out();
+        }
+        if (interrupted && !inside_instruction()) {
+            serve_while_blocked();
+        }
+        timed_out = !woken && now() >= until;
+    }
+    deadline = TimePs::max();
+    return woken;
+}
+
+}  // namespace ioasim::sim

@@ -1,0 +1,56 @@
+// The host's side of a VM's page requests: the handler that VFIO registers for what a VM has bound,
+// a bounded ring between it and the VMM, and the answers. A full ring refuses, and the fault core
+// answers Invalid at once: a failure code would disable page requests of a function that others
+// share.
+#pragma once
+
+#include <deque>
+#include <string>
+
+#include "models/linux/guest_faults_if.hpp"
+
+namespace ioasim {
+class IoasidSet;
+}
+
+namespace ioasim::os {
+
+class Kernel;
+
+// What the fault core calls for guest page tables (iommu_register_device_fault_handler).
+class GuestFaultHandler {
+public:
+    virtual ~GuestFaultHandler() = default;
+    virtual const std::string& vm() const = 0;
+    // -ENOSPC: no room; -ENOENT: no guest number stands for the PASID any more.
+    virtual Errno report(ExecContext& ctx, GuestFault fault) = 0;
+    // The PASID is detached: what the VMM has not read of it never reaches it.
+    virtual void forget(const std::string& device, Pasid pasid) = 0;
+};
+
+class GuestFaults final : public GuestFaultHandler, public GuestFaultFile {
+public:
+    GuestFaults(Kernel& kernel, const std::string& vm);
+
+    void open(const IoasidSet& set) { set_ = &set; }
+    void close(ExecContext& ctx);
+
+    const std::string& vm() const override { return vm_; }
+    Errno report(ExecContext& ctx, GuestFault fault) override;
+    void forget(const std::string& device, Pasid pasid) override;
+
+    bool wait(ExecContext& ctx) override;
+    std::optional<GuestFault> read(ExecContext& ctx) override;
+    bool empty() const override { return ring_.empty(); }
+    Errno respond(ExecContext& ctx, const std::string& device, Ioasid id, std::uint16_t group,
+                  std::uint32_t code) override;
+
+private:
+    Kernel& kernel_;
+    std::string vm_;
+    WaitQueue eventfd_;
+    std::deque<GuestFault> ring_;
+    const IoasidSet* set_ = nullptr;  // of the VM; null: the files are closed
+};
+
+}  // namespace ioasim::os

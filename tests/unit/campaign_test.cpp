@@ -1,0 +1,123 @@
+// What a campaign keeps of its runs, and the machines that it draws.
+#include <doctest/doctest.h>
+
+#include <set>
+#include <string>
+
+#include "tools/cli/campaign/run_record.hpp"
+#include "tools/cli/campaign/swarm.hpp"
+#include "tools/cli/campaign/tally.hpp"
+#include "tools/cli/vocabulary.hpp"
+
+namespace ioasim::tools {
+namespace {
+
+RunResult failed_run(std::uint64_t run) {
+    RunResult result;
+    result.file = "x.json";
+    result.name = "x";
+    result.hash = "0123456789abcdef";
+    result.seed = 7;
+    result.run = run;
+    result.exit_code = kFailed;
+    result.reason = "idle";
+    result.reproduce = "ioasim run x.json --seed 7 --run " + std::to_string(run);
+    result.findings.push_back({"references.leak", "host", "two left", TimePs{5}, 3, false});
+    result.findings.push_back({"references.leak", "host", "one left", TimePs{6}, 4, false});
+    result.findings.push_back({"order.priority", "host", "wanted", TimePs{7}, 5, true});
+    result.failures.push_back({"", "unwanted finding references.leak", "", {"at 5 ps"}, true});
+    return result;
+}
+
+scenario::Scenario two_vms() {
+    const std::string file = std::string(IOASIM_SOURCE_DIR) + "/scenarios/quickstart/two_vms.json";
+    return scenario::load(file, program_vocabulary(), {}).cells.at(0);
+}
+
+}  // namespace
+
+TEST_CASE("campaign: a run's record comes back from its text") {
+    const RunRecord record = record_of(failed_run(3));
+    RunRecord again;
+    REQUIRE(from_text(to_text(record), again));
+    CHECK(to_text(again) == to_text(record));
+    CHECK(again.key.path() == "0123456789abcdef/7-3.json");
+    CHECK(again.first == "unwanted finding references.leak: at 5 ps");
+}
+
+TEST_CASE("campaign: codes are those of unwanted findings, each once") {
+    CHECK(record_of(failed_run(3)).codes == std::vector<std::string>{"references.leak"});
+}
+
+TEST_CASE("campaign: a failed expectation, a hang and a crash have codes of their own") {
+    RunResult result = failed_run(1);
+    result.findings.clear();
+    result.failures.front().about_finding = false;
+    CHECK(record_of(result).codes == std::vector<std::string>{"expectation"});
+    result.exit_code = kHang;
+    result.reason = "deadlock";
+    CHECK(record_of(result).codes == std::vector<std::string>{"deadlock"});
+    result.exit_code = kInternal;
+    CHECK(record_of(result).codes == std::vector<std::string>{"crash"});
+}
+
+TEST_CASE("campaign: text that is no record is none") {
+    RunRecord record;
+    CHECK_FALSE(from_text("", record));
+    CHECK_FALSE(from_text("{}", record));
+    CHECK_FALSE(from_text(to_text(record_of(failed_run(1))).substr(0, 40), record));
+}
+
+TEST_CASE("campaign: sums do not depend on the order of runs") {
+    Tally up;
+    Tally down;
+    for (std::uint64_t run = 1; run <= 9; ++run) {
+        up.add(record_of(failed_run(run)));
+        down.add(record_of(failed_run(10 - run)));
+    }
+    CHECK(up.text() == down.text());
+    CHECK(up.text().find("--run 1\n") != std::string::npos);
+    CHECK(up.by_code(1) == "references.leak 9");
+    CHECK(up.exit_code() == kFailed);
+}
+
+TEST_CASE("swarm: a machine depends on the seed alone, and seeds differ") {
+    std::set<std::string> machines;
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+        scenario::Scenario a = two_vms();
+        scenario::Scenario b = two_vms();
+        const auto changes = draw_machine(a, seed);
+        CHECK(changes == draw_machine(b, seed));
+        std::string all;
+        for (const std::string& change : changes) {
+            all += change + " ";
+        }
+        machines.insert(all);
+    }
+    CHECK(machines.size() >= 45);
+}
+
+TEST_CASE("swarm: every machine can be built") {
+    for (std::uint64_t seed = 0; seed < 200; ++seed) {
+        scenario::Scenario scenario = two_vms();
+        draw_machine(scenario, seed);
+        CHECK(platform::check(scenario.config).empty());
+        for (const platform::ParamOverride& one : scenario.config.params) {
+            const ParamInfo* const info = platform::find_param(one.component, one.path);
+            CHECK((info == nullptr || info->allows(one.value)));
+        }
+    }
+}
+
+TEST_CASE("swarm: what a scenario sets stays") {
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+        scenario::Scenario scenario = two_vms();
+        scenario.config.params.push_back({"iommu0", "iotlb.entries", 16});
+        draw_machine(scenario, seed);
+        for (const platform::ParamOverride& one : scenario.config.params) {
+            CHECK((one.path != "iotlb.entries" || one.value == 16));
+        }
+    }
+}
+
+}  // namespace ioasim::tools

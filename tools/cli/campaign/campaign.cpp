@@ -1,0 +1,367 @@
+#include "tools/cli/campaign/campaign.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "core/base/words.hpp"
+#include "scenarios/language/reading.hpp"
+#include "tools/cli/campaign/tally.hpp"
+#include "tools/cli/outputs.hpp"
+#include "tools/cli/run_process.hpp"
+#include "tools/cli/terminal.hpp"
+
+namespace ioasim::tools {
+namespace {
+
+using scenario::Code;
+using scenario::Node;
+
+void complain(Code code, const std::string& text, const std::string& help = {}) {
+    print_err(scenario::render_plain(code, text, help));
+}
+
+// The scenario files that a name stands for, sorted.
+std::vector<std::string> files_of(const std::string& name) {
+    namespace fs = std::filesystem;
+    std::vector<std::string> files;
+    std::error_code error;
+    if (!fs::is_directory(name, error)) {
+        return {name};
+    }
+    for (const auto& entry : fs::recursive_directory_iterator(name, error)) {
+        const fs::path& path = entry.path();
+        if (path.extension() == ".json" && path.parent_path().filename() != "schema") {
+            files.push_back(path.string());
+        }
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+class CampaignRun {
+public:
+    explicit CampaignRun(const CampaignOptions& options)
+        : options_(options),
+          jobs_at_once_(options.jobs != 0 ? options.jobs
+                                          : std::max(1U, std::thread::hardware_concurrency())),
+          folder_(options.out.empty() ? fmt::format("out/campaign-{}", options.seed)
+                                      : options.out) {}
+
+    int run() {
+        if (!known_defects_or_tell(options_.defects) || !load() || !folder_can_be_made()) {
+            return kUsage;
+        }
+        next_ = options_.shard - 1;
+        while (more() || !running_.empty()) {
+            while (more() && running_.size() < jobs_at_once_) {
+                start(next_);
+                next_ += options_.shards;
+            }
+            look();
+        }
+        return finish();
+    }
+
+private:
+    struct Running {
+        std::unique_ptr<RunProcess> process;
+        RunKey key;
+        std::string reproduce;
+    };
+
+    bool load() {
+        bool good = true;
+        for (const std::string& name : options_.files) {
+            for (const std::string& file : files_of(name)) {
+                for (scenario::Scenario& cell :
+                     load_or_tell(file, {options_.sets, options_.defects}, good)) {
+                    if (cell.campaign == "none") {
+                        ++left_out_;
+                    } else {
+                        RunOptions run;
+                        run.seed = options_.seed;
+                        run.sets = options_.sets;
+                        run.defects = options_.defects;
+                        run.no_files = true;
+                        run.quiet = true;
+                        run.timeout_seconds = options_.run_seconds;
+                        jobs_.push_back(plan(cell, run));
+                    }
+                }
+            }
+        }
+        if (good && jobs_.empty()) {
+            complain(Code::Usage, "no scenario of these may be varied",
+                     R"("campaign": "none" keeps a scenario out of campaigns)");
+            return false;
+        }
+        return good;
+    }
+
+    bool folder_can_be_made() {
+        std::string problem = make_folders(folder_);
+        if (problem.empty() && ::access(folder_.c_str(), W_OK) != 0) {
+            problem = folder_ + ": it cannot be written";
+        }
+        if (!problem.empty()) {
+            complain(Code::CannotWrite, problem, "--out names another folder");
+        }
+        return problem.empty();
+    }
+
+    bool time_is_over() const {
+        return options_.seconds != 0 && seconds() >= static_cast<double>(options_.seconds);
+    }
+
+    bool more() const {
+        return next_ < options_.runs && signal_seen() == 0 && !time_is_over() && lost_.empty();
+    }
+
+    void start(std::uint64_t index) {
+        Job& job = jobs_[index % jobs_.size()];
+        const std::uint64_t number = index / jobs_.size();
+        RunRecord known;
+        if (read_record(folder_, {job.hash, options_.seed, number}, known)) {
+            ++taken_;
+            tally_.add(known);
+            return;
+        }
+        // The job is the run's own only until its process has a copy.
+        job.options.run = number;
+        job.effective_seed = effective_seed(options_.seed, number);
+        auto process = std::make_unique<RunProcess>(job, options_.run_memory);
+        running_.push_back(
+            {std::move(process), {job.hash, options_.seed, number}, reproduce_line(job)});
+    }
+
+    // Takes what the running ones have to say, for a moment.
+    void look() {
+        constexpr int kMomentMs = 100;
+        std::vector<struct pollfd> entries;
+        for (const Running& one : running_) {
+            entries.push_back({one.process->fd(), POLLIN, 0});
+        }
+        ::poll(entries.data(), entries.size(), running_.empty() ? 0 : kMomentMs);
+        for (std::size_t i = entries.size(); i-- > 0;) {
+            Running& one = running_[i];
+            const bool ended =
+                one.process->fd() < 0 ||
+                ((entries[i].revents & (POLLIN | POLLHUP)) != 0 && one.process->read());
+            const bool late = !ended && overdue(*one.process, options_.run_seconds);
+            if (ended || late) {
+                take(one, one.process->collect(late));
+                running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
+            }
+        }
+        if (signal_seen() != 0) {
+            running_.clear();  // half a run is no result
+        }
+        show_progress();
+    }
+
+    void take(const Running& one, RunResult result) {
+        result.seed = one.key.seed;
+        result.run = one.key.run;
+        result.reproduce = one.reproduce;
+        if (by_signal(result.exit_code)) {
+            return;
+        }
+        ++made_;
+        // What the host did to a run is no result of it: another attempt may end otherwise.
+        if (result.exit_code == kHostTimeout) {
+            ++cut_;
+            cut_lines_.push_back(fmt::format("{}\n    {}", result.error, one.reproduce));
+            return;
+        }
+        const RunRecord record = record_of(result);
+        lost_ = lost_.empty() ? write_record(folder_, record) : lost_;
+        tally_.add(record);
+    }
+
+    double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+    // So many of the whole are this shard's.
+    std::uint64_t planned() const {
+        return options_.runs < options_.shard
+                   ? 0
+                   : (options_.runs - options_.shard) / options_.shards + 1;
+    }
+
+    void show_progress() {
+        if (options_.quiet || !colour_on_stderr() ||
+            Clock::now() - shown_ < std::chrono::milliseconds(200)) {
+            return;
+        }
+        shown_ = Clock::now();
+        const double rate = static_cast<double>(made_) / std::max(seconds(), 1e-3);
+        const std::uint64_t done = tally_.runs() + cut_;
+        const double left =
+            rate > 0 ? static_cast<double>(planned() - std::min(done, planned())) / rate : 0;
+        print_err(fmt::format("\r\033[K{}/{} runs, {:.0f}/s, {} failed{}{}, {:.0f} s left", done,
+                              planned(), rate, tally_.failed(), tally_.failed() == 0 ? "" : ": ",
+                              tally_.by_code(3), left));
+        visible_ = true;
+    }
+
+    int finish() {
+        if (visible_) {
+            print_err("\r\033[K");
+        }
+        int code = tally_.exit_code();
+        if (cut_ != 0) {
+            code = worse(code, kHostTimeout);
+        }
+        if (!lost_.empty()) {
+            complain(Code::CannotWrite, lost_,
+                     "the results in the folder are whole; the same command goes on from there");
+            code = worse(code, kInternal);
+        }
+        if (signal_seen() != 0) {
+            code = worse(code, 128 + signal_seen());
+        }
+        options_.json ? print_json(code) : print_text();
+        return code;
+    }
+
+    std::string summary() const {
+        std::string line = fmt::format(
+            "{} of {}: {} passed, {} failed", plural(tally_.runs(), "run"),
+            plural(jobs_.size(), "scenario"), tally_.runs() - tally_.failed(), tally_.failed());
+        if (cut_ != 0) {
+            line += fmt::format(", {} cut by the host", cut_);
+        }
+        if (taken_ != 0) {
+            line += fmt::format(", {} known before", taken_);
+        }
+        const std::uint64_t done = tally_.runs() + cut_;
+        if (done < planned()) {
+            line += fmt::format(", {} not made", planned() - done);
+        }
+        return line;
+    }
+
+    void print_text() const {
+        std::string out = fmt::format(
+            "campaign: seed {}, {} of {} that may be varied, {} at a time\n", options_.seed,
+            plural(jobs_.size(), "scenario"), jobs_.size() + left_out_, jobs_at_once_);
+        if (options_.shards > 1) {
+            out += fmt::format("  shard {} of {}\n", options_.shard, options_.shards);
+        }
+        out += fmt::format("  {:.0f} runs a second, {:.1f} s\n",
+                           static_cast<double>(made_) / std::max(seconds(), 1e-3), seconds());
+        out += fmt::format("  results: {}/\n", folder_);
+        out += tally_.text();
+        if (!cut_lines_.empty()) {
+            out += "cut by the host, no results of the campaign\n";
+            for (const std::string& line : cut_lines_) {
+                out += "  " + line + "\n";
+            }
+        }
+        print_out(out + summary() + "\n");
+    }
+
+    void print_json(int code) const {
+        Node node = Node::object();
+        node.set("seed", Node::number(options_.seed));
+        node.set("scenarios", Node::number(jobs_.size()));
+        node.set("runs", Node::number(tally_.runs()));
+        node.set("passed", Node::number(tally_.runs() - tally_.failed()));
+        node.set("failed", Node::number(tally_.failed()));
+        node.set("cut_by_host", Node::number(cut_));
+        node.set("known_before", Node::number(taken_));
+        node.set("milliseconds", Node::number(static_cast<std::uint64_t>(seconds() * 1000)));
+        node.set("folder", Node::string(folder_));
+        node.set("failures", tally_.node());
+        node.set("exit_code", Node::number(static_cast<std::uint64_t>(code)));
+        node.set("summary", Node::string(summary()));
+        print_out(to_json(node, 0) + "\n");
+    }
+
+    using Clock = std::chrono::steady_clock;
+    const CampaignOptions& options_;
+    std::size_t jobs_at_once_;
+    std::string folder_;
+    std::vector<Job> jobs_;
+    std::size_t left_out_ = 0;
+    std::uint64_t next_ = 0;
+    std::vector<Running> running_;
+    Tally tally_;
+    std::uint64_t made_ = 0;
+    std::uint64_t taken_ = 0;
+    std::uint64_t cut_ = 0;
+    std::vector<std::string> cut_lines_;
+    std::string lost_;  // the first result that could not be written
+    Clock::time_point start_ = Clock::now();
+    Clock::time_point shown_ = start_;
+    bool visible_ = false;
+};
+
+}  // namespace
+
+int campaign_run(const CampaignOptions& options) {
+    return CampaignRun(options).run();
+}
+
+int campaign_merge(const MergeOptions& options) {
+    std::map<RunKey, RunRecord> all;
+    std::vector<std::string> damaged;
+    std::string differ;
+    std::uint64_t differing = 0;
+    for (const std::string& folder : options.folders) {
+        if (!path_exists(folder)) {
+            complain(Code::Usage, fmt::format("there is no folder {}", ioasim::quoted(folder)));
+            return kUsage;
+        }
+        for (auto& [key, record] : read_records(folder, damaged)) {
+            const auto [known, fresh] = all.emplace(key, record);
+            if (!fresh && to_text(known->second) != to_text(record)) {
+                ++differing;
+                differ += fmt::format("  {} in {}\n    {}", key.path(), folder, to_text(record));
+            }
+        }
+    }
+    Tally tally;
+    std::string lost;
+    for (const auto& [key, record] : all) {
+        tally.add(record);
+        if (!options.out.empty() && lost.empty()) {
+            lost = write_record(options.out, record);
+        }
+    }
+    for (const std::string& file : damaged) {
+        complain(Code::CannotOpen, fmt::format("{} is no result of a run", file),
+                 "the run is made again when the campaign goes on");
+    }
+    int code = tally.exit_code();
+    if (!lost.empty()) {
+        complain(Code::CannotWrite, lost);
+        code = worse(code, kInternal);
+    }
+    const std::string line = fmt::format(
+        "{}: {} passed, {} failed{}", plural(tally.runs(), "run"), tally.runs() - tally.failed(),
+        tally.failed(), differing == 0 ? "" : fmt::format(", {} not deterministic", differing));
+    if (options.json) {
+        Node node = Node::object();
+        node.set("runs", Node::number(tally.runs()));
+        node.set("failed", Node::number(tally.failed()));
+        node.set("not_deterministic", Node::number(differing));
+        node.set("failures", tally.node());
+        node.set("summary", Node::string(line));
+        print_out(to_json(node, 0) + "\n");
+    } else {
+        print_out(tally.text() +
+                  (differ.empty() ? "" : "different results of the same run\n" + differ) + line +
+                  "\n");
+    }
+    return differing == 0 ? code : worse(code, kInternal);
+}
+
+}  // namespace ioasim::tools

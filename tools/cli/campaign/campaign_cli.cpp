@@ -1,0 +1,138 @@
+#include "tools/cli/campaign/campaign_cli.hpp"
+
+#include <charconv>
+#include <memory>
+
+#include "core/base/units.hpp"
+#include "tools/cli/campaign/campaign.hpp"
+#include "tools/cli/cli_parts.hpp"
+
+namespace ioasim::tools {
+namespace {
+
+// Reads digits; what follows them, or nothing when there are none or too many.
+bool read_digits(std::string_view text, std::uint64_t& value, std::string_view& rest) {
+    const char* const end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, value);
+    rest = text.substr(static_cast<std::size_t>(parsed.ptr - text.data()));
+    return parsed.ec == std::errc();
+}
+
+bool read_shard(const std::string& text, std::uint64_t& shard, std::uint64_t& shards) {
+    std::string_view rest;
+    std::uint64_t i = 0;
+    std::uint64_t n = 0;
+    if (!read_digits(text, i, rest) || rest.empty() || rest.front() != '/' ||
+        !read_digits(rest.substr(1), n, rest) || !rest.empty() || i == 0 || i > n) {
+        return false;
+    }
+    shard = i;
+    shards = n;
+    return true;
+}
+
+bool read_host_time(const std::string& text, std::uint64_t& seconds) {
+    std::string_view unit;
+    std::uint64_t count = 0;
+    constexpr std::uint64_t kMost = 1'000'000;
+    if (!read_digits(text, count, unit) || count == 0 || count > kMost) {
+        return false;
+    }
+    const std::uint64_t factor = unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
+    seconds = count * factor;
+    return factor != 0;
+}
+
+bool read_memory(const std::string& text, std::uint64_t& bytes) {
+    const UnitResult size = parse_size_text(text);
+    constexpr std::uint64_t kLeast = 64U << 20U;  // the program itself and a small machine
+    bytes = size.value;
+    return size.ok() && bytes >= kLeast;
+}
+
+// An option whose text a function reads; it says no with false.
+void amount_option(CLI::App& app, const std::string& name, const std::string& doc,
+                   std::function<bool(const std::string&)> read) {
+    app.add_option_function<std::string>(
+        name,
+        [name, doc, read = std::move(read)](const std::string& text) {
+            if (!read(text)) {
+                throw CLI::ValidationError(
+                    name, fmt::format("{} cannot be so; {}", ioasim::quoted(text), doc));
+            }
+        },
+        doc);
+}
+
+void add_run(CLI::App& campaign, std::function<int()>& verb) {
+    const auto options = std::make_shared<CampaignOptions>();
+    const auto format = std::make_shared<std::string>("text");
+    CampaignOptions& o = *options;
+    CLI::App& run = *campaign.add_subcommand("run", "many runs of many scenarios");
+    run.add_option("FILE", o.files, "scenario files, or folders of them")->required();
+    constexpr std::uint64_t kMost = 1'000'000'000;
+    number_option(run, "--runs", o.runs, "runs of the whole campaign (1000)", 1, kMost);
+    number_option(run, "--seed", o.seed, "seed of the campaign (1)");
+    number_option(run, "-j,--jobs", o.jobs, "runs at a time (one a core)", 1, 1024);
+    amount_option(run, "--shard", "I/N: only the I-th of N equal parts",
+                  [&o](const std::string& text) { return read_shard(text, o.shard, o.shards); });
+    amount_option(run, "--time", "no run begins after so long: 90s, 10m, 2h",
+                  [&o](const std::string& text) { return read_host_time(text, o.seconds); });
+    number_option(run, "--run-timeout", o.run_seconds, "host seconds of one run (60)", 1, kMost);
+    amount_option(run, "--run-memory", "host memory of one run, 512MiB, 2GiB (4GiB)",
+                  [&o](const std::string& text) { return read_memory(text, o.run_memory); });
+    run.add_option("--out", o.out, "folder of the results (out/campaign-SEED)")->check(not_empty());
+    set_option(run, o.sets);
+    run.add_option("--defect", o.defects, "switch a seeded defect on (ioasim explain defects)")
+        ->allow_extra_args(false)
+        ->take_all();
+    run.add_flag("--quiet", o.quiet, "no progress");
+    format_option(run, *format);
+    run.footer(R"(Examples:
+  ioasim campaign run scenarios --runs 20000 --seed 1
+  ioasim campaign run scenarios/sva --runs 5000 --time 10m -j 2
+  ioasim campaign run scenarios --runs 20000 --shard 1/3 --out part1
+  ioasim campaign run x.json --runs 1000 --defect linux.skip_iotlb_invalidation
+
+Run number R of a scenario draws everything from the seed and R: latencies that vary, and every
+choice that the modelled system leaves open. `ioasim run FILE --seed S --run R` repeats one. The
+folder of results has one file a run; the same command goes on where an interrupted one ended.)");
+    run.callback([options, format, &verb] {
+        options->json = *format == "json";
+        verb = [options] { return campaign_run(*options); };
+    });
+}
+
+void add_merge(CLI::App& campaign, std::function<int()>& verb) {
+    const auto options = std::make_shared<MergeOptions>();
+    const auto format = std::make_shared<std::string>("text");
+    CLI::App& merge = *campaign.add_subcommand("merge", "the results of several campaigns as one");
+    merge.add_option("FOLDER", options->folders, "folders of results")->required();
+    merge.add_option("--out", options->out, "a folder that gets all of them")->check(not_empty());
+    format_option(merge, *format);
+    merge.footer(R"(Examples:
+  ioasim campaign merge part1 part2 part3 --out all
+  ioasim campaign merge out/campaign-1 --format json
+
+A run is known by configuration, seed and number: it counts once. Two different results of one run
+are an error of the simulator, which is told with exit code 3.)");
+    merge.callback([options, format, &verb] {
+        options->json = *format == "json";
+        verb = [options] { return campaign_merge(*options); };
+    });
+}
+
+}  // namespace
+
+void add_campaign(CLI::App& app, std::function<int()>& verb) {
+    CLI::App& campaign =
+        *app.add_subcommand("campaign", "many runs under many seeds, on all cores");
+    campaign.require_subcommand(1);
+    campaign.footer(R"(Examples:
+  ioasim campaign run scenarios --runs 20000 --seed 1
+  ioasim campaign merge part1 part2 part3 --out all)");
+    add_run(campaign, verb);
+    add_merge(campaign, verb);
+}
+
+}  // namespace ioasim::tools

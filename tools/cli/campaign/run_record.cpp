@@ -1,0 +1,178 @@
+#include "tools/cli/campaign/run_record.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "scenarios/language/reading.hpp"
+#include "tools/cli/options.hpp"
+#include "traces/byte_sink.hpp"
+
+namespace ioasim::tools {
+namespace {
+
+using scenario::Node;
+
+constexpr const char* kFormat = "ioasim-campaign-run/1";
+
+// "ran out of memory" and the like have a reason of their own, all else that stops a run has not.
+std::string kind_of(const RunResult& result) {
+    switch (result.exit_code) {
+        case kHang:
+            return result.reason;
+        case kHostTimeout:
+            return "host";
+        case kInternal:
+            return "crash";
+        default:
+            return result.expectation_failed() ? "expectation" : "";
+    }
+}
+
+std::string first_failure(const RunResult& result) {
+    if (!result.error.empty()) {
+        return result.error;
+    }
+    if (result.failures.empty()) {
+        return result.exit_code == kPass ? "" : result.reason;
+    }
+    const scenario::Failure& failure = result.failures.front();
+    std::string text = failure.where.empty() ? "" : failure.where + ": ";
+    text += failure.text;
+    return failure.seen.empty() ? text : text + ": " + failure.seen.front();
+}
+
+std::string content_of(const std::filesystem::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+}  // namespace
+
+std::string RunKey::path() const {
+    return fmt::format("{}/{}-{}.json", hash, seed, run);
+}
+
+bool operator<(const RunKey& a, const RunKey& b) {
+    return std::tie(a.hash, a.seed, a.run) < std::tie(b.hash, b.seed, b.run);
+}
+
+RunRecord record_of(const RunResult& result) {
+    RunRecord record;
+    record.key = {result.hash, result.seed, result.run};
+    record.file = result.file;
+    record.name = result.name;
+    record.cell = result.cell;
+    record.exit_code = result.exit_code;
+    record.reason = result.reason;
+    record.end_ps = result.end_ps;
+    record.events = result.events;
+    std::set<std::string> codes;
+    for (const scenario::SeenFinding& finding : result.findings) {
+        if (!finding.wanted) {
+            codes.insert(finding.code);
+        }
+    }
+    const std::string kind = kind_of(result);
+    if (!kind.empty()) {
+        codes.insert(kind);
+    }
+    record.codes.assign(codes.begin(), codes.end());
+    record.first = first_failure(result);
+    record.reproduce = result.exit_code == kPass ? "" : result.reproduce;
+    return record;
+}
+
+std::string to_text(const RunRecord& r) {
+    Node node = Node::object();
+    node.set("format", Node::string(kFormat));
+    node.set("config", Node::string(r.key.hash));
+    node.set("seed", Node::number(r.key.seed));
+    node.set("run", Node::number(r.key.run));
+    node.set("file", Node::string(r.file));
+    node.set("scenario", Node::string(r.name));
+    node.set("cell", Node::string(r.cell));
+    node.set("exit_code", Node::number(static_cast<std::uint64_t>(r.exit_code)));
+    node.set("ended", Node::string(r.reason));
+    node.set("time_ps", Node::number(r.end_ps));
+    node.set("events", Node::number(r.events));
+    Node codes = Node::array();
+    for (const std::string& code : r.codes) {
+        codes.items.push_back(Node::string(code));
+    }
+    node.set("codes", std::move(codes));
+    node.set("first", Node::string(r.first));
+    node.set("reproduce", Node::string(r.reproduce));
+    return to_json(node, 0) + "\n";
+}
+
+bool from_text(const std::string& text, RunRecord& r) {
+    scenario::SourceSet sources;
+    scenario::Diagnostics diagnostics;
+    Node node;
+    const std::uint32_t file = sources.add("record", text);
+    using scenario::integer_of;
+    using scenario::text_of;
+    if (!parse_json(file, sources, diagnostics, node) || !node.is(Node::Kind::Object) ||
+        text_of(node.get("format")) != kFormat) {
+        return false;
+    }
+    r.key = {text_of(node.get("config")), integer_of(node.get("seed"), 1),
+             integer_of(node.get("run"), 0)};
+    r.file = text_of(node.get("file"));
+    r.name = text_of(node.get("scenario"));
+    r.cell = text_of(node.get("cell"));
+    r.exit_code = static_cast<int>(integer_of(node.get("exit_code"), kInternal));
+    r.reason = text_of(node.get("ended"));
+    r.end_ps = integer_of(node.get("time_ps"), 0);
+    r.events = integer_of(node.get("events"), 0);
+    r.codes.clear();
+    for (const Node& code : scenario::items_of(node.get("codes"))) {
+        r.codes.push_back(code.text);
+    }
+    r.first = text_of(node.get("first"));
+    r.reproduce = text_of(node.get("reproduce"));
+    return true;
+}
+
+std::string write_record(const std::string& folder, const RunRecord& record) {
+    const std::string path = folder + "/" + record.key.path();
+    const std::string problem = make_folders(path.substr(0, path.rfind('/')));
+    return problem.empty() ? traces::replace_file(path, to_text(record)) : problem;
+}
+
+bool read_record(const std::string& folder, const RunKey& key, RunRecord& record) {
+    return from_text(content_of(folder + "/" + key.path()), record);
+}
+
+std::map<RunKey, RunRecord> read_records(const std::string& folder,
+                                         std::vector<std::string>& damaged) {
+    namespace fs = std::filesystem;
+    std::map<RunKey, RunRecord> records;
+    std::error_code ignored;
+    for (const auto& configuration : fs::directory_iterator(folder, ignored)) {
+        if (!configuration.is_directory()) {
+            continue;
+        }
+        for (const auto& entry : fs::directory_iterator(configuration.path(), ignored)) {
+            if (entry.path().extension() != ".json") {
+                continue;
+            }
+            RunRecord record;
+            if (from_text(content_of(entry.path()), record)) {
+                records.emplace(record.key, std::move(record));
+            } else {
+                damaged.push_back(entry.path().string());
+            }
+        }
+    }
+    std::sort(damaged.begin(), damaged.end());
+    return records;
+}
+
+}  // namespace ioasim::tools
