@@ -19,7 +19,8 @@ KernelVmHost::KernelVmHost(Kernel& kernel, const VmSetup& setup)
       kvm_(kernel, setup.name),
       coherency_(kernel, setup.name),
       kvm_vfio_(kernel, setup.name, coherency_),
-      faults_(kernel, setup.name) {
+      faults_(kernel, setup.name),
+      iova_(kernel, setup.name) {
     for (const std::string& device : setup.devices) {
         Device* known = kernel.find_device(device);
         SIM_CHECK(known != nullptr, "{} is given {}, which {} does not have", setup.name, device,
@@ -138,6 +139,7 @@ Errno KernelVmHost::release(ExecContext& ctx) {
         kernel_.sva().unbind_all(ctx, *set);
         error = kernel_.sva().free_set(ctx, *set);
     }
+    iova_.collect();
     return_functions(ctx);
     for (NotifierBlock* block : registered_) {
         kernel_.ioasid().unregister_notifier_mm(ctx, token_, *block);
@@ -317,6 +319,35 @@ Errno KernelVmHost::invalidate_gpasid(ExecContext& ctx, const std::string& devic
         return Errno::Enodev;
     }
     return kernel_.sva().flush_gpasid(ctx, *set_, *function, gpasid);
+}
+
+Errno KernelVmHost::bind_iova(ExecContext& ctx, const std::string& device, Ioasid id, Spid gpasid) {
+    ctx.spend(kernel_.params().syscall);
+    Device* function = assigned(device);
+    if (function == nullptr || set_ == nullptr) {
+        return Errno::Enodev;
+    }
+    return iova_.bind(ctx, set_, *function, id, gpasid);
+}
+
+Errno KernelVmHost::map_iova(ExecContext& ctx, Spid gpasid, std::uint64_t iova,
+                             const std::vector<Gpa>& pages, bool read, bool write) {
+    ctx.spend(kernel_.params().syscall);
+    std::vector<std::uint64_t> behind;
+    for (const Gpa page : pages) {
+        const std::uint64_t index = page.value() / kPageSize;
+        if (index >= pages_.size()) {
+            return Errno::Efault;
+        }
+        behind.push_back(pages_[index]);
+    }
+    return iova_.map(ctx, gpasid, iova, behind, read, write);
+}
+
+Errno KernelVmHost::unmap_iova(ExecContext& ctx, Spid gpasid, std::uint64_t iova,
+                               std::uint64_t bytes) {
+    ctx.spend(kernel_.params().syscall);
+    return iova_.unmap(ctx, gpasid, iova, bytes);
 }
 
 Result<Hpa> KernelVmHost::portal(const std::string& device, std::uint32_t queue) {

@@ -12,6 +12,7 @@
 #include "models/linux/kvm.hpp"
 #include "models/linux/kvm_vfio.hpp"
 #include "models/linux/vdcm.hpp"
+#include "models/linux/vm_iova.hpp"
 
 namespace ioasim::os {
 
@@ -31,6 +32,11 @@ public:
                       Gpa page_table) override;
     Errno unbind_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) override;
     Errno invalidate_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) override;
+    Errno bind_iova(ExecContext& ctx, const std::string& device, Ioasid id, Spid gpasid) override;
+    Errno map_iova(ExecContext& ctx, Spid gpasid, std::uint64_t iova, const std::vector<Gpa>& pages,
+                   bool read, bool write) override;
+    Errno unmap_iova(ExecContext& ctx, Spid gpasid, std::uint64_t iova,
+                     std::uint64_t bytes) override;
     Result<Hpa> portal(const std::string& device, std::uint32_t queue) override;
     void add_vcpu(VcpuControl& vcpu) override {
         kvm_.add_vcpu(vcpu);
@@ -79,6 +85,7 @@ private:
     std::set<const Device*> removed_;
     IoasidSet* set_ = nullptr;
     SecondStage stage2_;
+    VmIova iova_;
     std::vector<std::uint64_t> pages_;
     bool open_ = false;
 };

@@ -1,5 +1,9 @@
 #include "models/vm/viommu.hpp"
 
+#include <optional>
+
+#include "models/vm/vm_probes.hpp"
+
 namespace ioasim::vm {
 namespace {
 
@@ -46,16 +50,20 @@ bool plain_register(std::uint32_t offset) {
 }  // namespace
 
 Viommu::Viommu(const VirtualCommandConfig& commands, os::VmHost& host, const GuestMemory& memory,
-               GpasidPool& pool, PasidShadow& shadow, VirtualPageRequests& page_requests,
-               trace::Recorder& recorder, Probes& probes)
+               GpasidPool& pool, PasidShadow& shadow, IovaShadow* second_stages,
+               VirtualPageRequests& page_requests, trace::Recorder& recorder, Probes& probes)
     : memory_(memory),
       shadow_(shadow),
+      second_stages_(second_stages),
+      probes_(probes),
       page_requests_(page_requests),
       commands_(commands, host, pool, recorder, probes) {
     set(reg::kVer, kVersion, 4);
     set(reg::kCap, capabilities(), 8);
     set(reg::kEcap,
-        extended_capabilities(commands.offered) | (page_requests.enabled() ? kPageRequests : 0), 8);
+        extended_capabilities(commands.offered) | (page_requests.enabled() ? kPageRequests : 0) |
+            vtd::ecap::kSsts.make(second_stages == nullptr ? 0 : 1),
+        8);
     set(reg::kFectl, vtd::event_control::kMasked, 4);
     set(reg::kIectl, vtd::event_control::kMasked, 4);
 }
@@ -201,12 +209,13 @@ vtd::QueueError Viommu::serve(ExecContext& ctx, const vtd::Descriptor& d) {
             }
             break;
         case Type::PasidIotlb:
-            shadow_.flush(ctx, gpasid);
-            break;
         case Type::PasidDeviceTlb:  // the host flushes device TLBs behind its IOTLB
-            shadow_.flush(ctx, gpasid);
+            flush(ctx, gpasid);
             break;
         case Type::Iotlb:
+            sync_second_stages(ctx, d);
+            shadow_.flush_all(ctx);
+            break;
         case Type::DeviceTlb:
             shadow_.flush_all(ctx);
             break;
@@ -225,6 +234,34 @@ vtd::QueueError Viommu::serve(ExecContext& ctx, const vtd::Descriptor& d) {
             break;  // contexts are read anew at each look-up
     }
     return vtd::QueueError::None;
+}
+
+void Viommu::flush(ExecContext& ctx, std::uint32_t gpasid) {
+    if (!probes_.has(kFlushDropped)) {
+        shadow_.flush(ctx, gpasid);
+    }
+}
+
+// In caching mode also what became present is invalidated, by pages or by whole domains.
+void Viommu::sync_second_stages(ExecContext& ctx, const vtd::Descriptor& d) {
+    namespace i = vtd::inv;
+    using Granularity = vtd::IotlbGranularity;
+    if (second_stages_ == nullptr) {
+        return;
+    }
+    const auto granularity = static_cast<Granularity>(i::kGranularity.get(d[0]));
+    std::optional<DomainId> did;
+    if (granularity != Granularity::Global) {
+        did = DomainId{static_cast<std::uint16_t>(i::kDid.get(d[0]))};
+    }
+    std::uint64_t first = 0;
+    std::uint64_t last = ~std::uint64_t{0};
+    if (granularity == Granularity::Page) {
+        const std::uint64_t bytes = kPageSize << i::kAddressMask.get(d[1]);
+        first = d[1] & bit_mask(63, 12) & ~(bytes - 1);
+        last = first + bytes - 1;
+    }
+    second_stages_->sync(ctx, did, first, last);
 }
 
 }  // namespace ioasim::vm

@@ -2,7 +2,7 @@
 // invalidation, and virtual commands (virtual_commands.hpp). Runs in the VMM (a host context)
 // during a VM exit; every access completes before the guest goes on. Page requests:
 // virtual_page_requests.hpp. Leaves out: fault records and invalidation-completion interrupts of
-// the unit, second-stage tables of the guest.
+// the unit.
 #pragma once
 
 #include <array>
@@ -19,10 +19,11 @@ namespace ioasim::vm {
 
 class Viommu {
 public:
-    // `commands` says whether the guest is offered virtual commands, and how.
+    // `commands` says whether the guest is offered virtual commands, and how; `second_stages` is
+    // null where the unit offers no second-stage tables.
     Viommu(const VirtualCommandConfig& commands, os::VmHost& host, const GuestMemory& memory,
-           GpasidPool& pool, PasidShadow& shadow, VirtualPageRequests& page_requests,
-           trace::Recorder& recorder, Probes& probes);
+           GpasidPool& pool, PasidShadow& shadow, IovaShadow* second_stages,
+           VirtualPageRequests& page_requests, trace::Recorder& recorder, Probes& probes);
 
     // Accesses of the guest; offset within the register page, size 4 or 8.
     std::uint64_t read(std::uint32_t offset, unsigned size) const;
@@ -36,9 +37,13 @@ private:
     // Fetches and serves the descriptor at the head; anything but None stops the queue there.
     vtd::QueueError serve_head(ExecContext& ctx, std::uint64_t iqa, std::uint64_t head);
     vtd::QueueError serve(ExecContext& ctx, const vtd::Descriptor& descriptor);
+    void flush(ExecContext& ctx, std::uint32_t gpasid);
+    void sync_second_stages(ExecContext& ctx, const vtd::Descriptor& descriptor);
 
     const GuestMemory& memory_;
     PasidShadow& shadow_;
+    IovaShadow* second_stages_;
+    Probes& probes_;
     VirtualPageRequests& page_requests_;
     VirtualCommands commands_;
     std::array<std::uint64_t, vtd::kRegisterBytes / 8> registers_{};

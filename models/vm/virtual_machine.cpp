@@ -42,12 +42,14 @@ struct VirtualMachine::Impl {
           params(parameters),
           memory(config.memory_bytes),
           pool(config.gpasid_min, config.gpasid_max),
-          shadow(deps.host, memory, pool, functions_of(config)),
+          iovas(config.name, deps.host, memory, deps.probes),
+          shadow(deps.host, memory, pool, iovas, functions_of(config)),
           page_requests(config.name, deps.host, memory, functions_of(config), params, deps.recorder,
                         deps.probes),
           viommu({config.name, config.pasid_min, config.pasid_max, params.virtual_commands,
                   params.early_virtual_commands},
-                 deps.host, memory, pool, shadow, page_requests, deps.recorder, deps.probes),
+                 deps.host, memory, pool, shadow, params.second_stages ? &iovas : nullptr,
+                 page_requests, deps.recorder, deps.probes),
           machine{memory, viommu, deps.host, params, vcpus, alive},
           port(machine, deps.host_port),
           instructions(machine, deps.instructions),
@@ -72,6 +74,7 @@ struct VirtualMachine::Impl {
     Errno create_result = Errno::Ok;
     GuestMemory memory;
     GpasidPool pool;
+    IovaShadow iovas;
     PasidShadow shadow;
     VirtualPageRequests page_requests;
     Viommu viommu;

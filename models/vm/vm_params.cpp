@@ -14,6 +14,10 @@ const ParamTable<VmParams>& vm_param_table() {
         t.flag("viommu.virtual_commands", &P::virtual_commands, true,
                "the virtual IOMMU offers PASIDs through virtual commands (ECAP.VCS, VCCAP)",
                "VT-d 11.4.48");
+        t.flag("viommu.second_stages", &P::second_stages, false,
+               "the virtual unit takes second-stage tables of the guest, too (ECAP.SSTS); the VMM "
+               "shadows them",
+               "VT-d 6.1; modelling choice: off, as a VMM with nested translation has no need");
         t.flag("viommu.early_virtual_commands", &P::early_virtual_commands, false,
                "its virtual command registers lie and look as before VT-d 3.3",
                "VT-d 3.0, 10.4.43 to 10.4.45; Linux 5.7");

@@ -22,6 +22,13 @@ inline const Defect kAnyCommandTaken{"viommu.any_command_taken",
                                      "an undefined virtual command ends with success"};
 inline const Defect kCommandsUnasked{"viommu.commands_unasked",
                                      "virtual commands work although the capability is clear"};
+inline const Defect kFlushDropped{
+    "vmm.flush_dropped", "the VMM does not pass on what a guest invalidates of a first stage"};
+inline const Defect kShadowNotSynced{
+    "vmm.shadow_not_synced",
+    "the VMM does not look at a guest's second stage when the guest invalidates its IOTLB"};
+inline const Defect kShadowKeepsUnmapped{
+    "vmm.shadow_keeps_unmapped", "the VMM shadows what a guest maps and not what it unmaps"};
 inline const Defect kResponseUntranslated{
     "vmm.response_untranslated",
     "the VMM answers a page request group under the guest's PASID instead of the host's"};

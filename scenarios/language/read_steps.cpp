@@ -116,6 +116,10 @@ private:
         if (bare != nullptr) {
             step.bare = read_bare_step(r_, words_, item, *bare, at, made_);
             own_unit(item, *bare, at);
+            if (const Node* pasid = item.get("pasid");
+                pasid != nullptr && bare->family == platform::StepFamily::Guest) {
+                static_cast<void>(id(*pasid, pointer_join(at, "pasid")));
+            }
             if (step.bare.has("into")) {
                 variables_.insert(step.bare.name("into"));
             }
