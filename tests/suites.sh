@@ -51,7 +51,10 @@ case_schema() { "$IOASIM" schema | diff - "$top/$1"; }
 # It accepts what the program accepts.
 case_editors() { scenarios | (cd "$top" && xargs python3 tests/scenario/check_schema.py "$1"); }
 scenarios() { (cd "$top" && find scenarios -name '*.json' ! -path 'scenarios/schema/*' \
-    ! -path 'scenarios/language/*') | sort; }
+    ! -path 'scenarios/language/*') | grep -vxFf <(big_scenarios) | sort; }
+# Stress scenarios that no campaign varies take minutes: `ioasim run` and benchmarks run them, no
+# suite does.
+big_scenarios() { (cd "$top" && grep -lE '"campaign": *"none"' scenarios/stress/*.json); }
 case_scenario() { timeout 600 "$IOASIM" run "$top/$1" --out "$(mktemp -d -p "$scratch")/out"; }
 
 quickstarts() { scenarios | grep '^scenarios/quickstart/'; }

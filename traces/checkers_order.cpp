@@ -1,11 +1,14 @@
 // Order: notification blocks by descending priority, ordered work in queueing order and one at a
-// time, translation off before the PASID entry goes, no submission after KVM finished UNBIND.
+// time, translation off before the PASID entry goes, no submission after KVM finished UNBIND, none
+// to a dedicated workqueue that the host took from a VM and calls quiet.
 #include <deque>
 
 #include <fmt/format.h>
 
+#include "core/trace/device_events.hpp"
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/software_events.hpp"
+#include "core/trace/vdev_events.hpp"
 #include "core/trace/vtd_events.hpp"
 #include "traces/checkers.hpp"
 
@@ -33,6 +36,9 @@ public:
         on<Self, trace::CpuEnqcmd, &Self::on_enqcmd>(table);
         on<Self, trace::KvmTableWrite, &Self::on_table_write>(table);
         on<Self, trace::KvmUnbind, &Self::on_kvm_unbind>(table);
+        on<Self, trace::VdevQuiet, &Self::on_queue_quiet>(table);
+        on<Self, trace::DsaWqState, &Self::on_wq_state>(table);
+        on<Self, trace::DsaEnqueue, &Self::on_enqueue>(table);
     }
 
 private:
@@ -188,6 +194,37 @@ private:
         }
     }
 
+    // Accepted or not: who sent it still could.
+    void on_queue_quiet(const trace::EventRecord& record) {
+        quiet_queues_[pair_key(IOASIM_U32(record, VdevQuiet, device),
+                               IOASIM_U32(record, VdevQuiet, wq))] =
+            IOASIM_U32(record, VdevQuiet, vm);
+    }
+
+    void on_wq_state(const trace::EventRecord& record) {
+        if (!quiet_queues_.empty() && IOASIM_FIELD(record, DsaWqState, enabled) != 0) {
+            quiet_queues_.erase(pair_key(IOASIM_U32(record, DsaWqState, device),
+                                         IOASIM_U32(record, DsaWqState, wq)));
+        }
+    }
+
+    void on_enqueue(const trace::EventRecord& record) {
+        if (quiet_queues_.empty()) {
+            return;
+        }
+        const std::uint32_t* vm = quiet_queues_.find(
+            pair_key(IOASIM_U32(record, DsaEnqueue, device), IOASIM_U32(record, DsaEnqueue, wq)));
+        if (vm != nullptr) {
+            c_.sink.report(
+                "order.submit_after_quiet", record,
+                c_.sink.name(IOASIM_U32(record, DsaEnqueue, device)),
+                fmt::format("a descriptor reached {}/{} after the host had taken the "
+                            "workqueue from {}",
+                            c_.sink.name(IOASIM_U32(record, DsaEnqueue, device)),
+                            c_.sink.name(IOASIM_U32(record, DsaEnqueue, wq)), c_.sink.name(*vm)));
+        }
+    }
+
     std::uint32_t queued_;
     std::uint32_t start_;
     std::uint32_t done_;
@@ -195,6 +232,7 @@ private:
     FlatMap<Notification> notifications_;  // by kernel
     FlatMap<WorkQueue> work_;              // by kernel
     FlatMap<std::uint32_t> quiet_;         // (vm, ID)
+    FlatMap<std::uint32_t> quiet_queues_;  // (device, workqueue) -> the VM that had it
 };
 
 }  // namespace

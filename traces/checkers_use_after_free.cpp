@@ -55,7 +55,8 @@ private:
 
     void on_entry_set(const trace::EventRecord& record) {
         const std::uint32_t pasid = IOASIM_U32(record, VtdPasidEntrySet, pasid);
-        if (is_free(pasid) && !c_.facts.from_guest(record)) {
+        if (is_free(pasid) && !c_.facts.from_guest(record) &&
+            !c_.facts.has_own_numbers(IOASIM_U32(record, VtdPasidEntrySet, rid))) {
             c_.sink.report_id("use_after_free.pasid_entry", record, c_.facts.host, pasid,
                               "a PASID entry was made present for an ID that is free");
         }
@@ -63,7 +64,8 @@ private:
 
     void on_fill(const trace::EventRecord& record) {
         const std::uint32_t pasid = IOASIM_U32(record, VtdFill, pasid);
-        if (is_free(pasid)) {
+        if (is_free(pasid) && !c_.facts.is_own_number(IOASIM_U32(record, VtdFill, rid),
+                                                      IOASIM_U32(record, VtdFill, did))) {
             c_.sink.report_id("use_after_free.cached", record, c_.facts.host, pasid,
                               "something was cached for an ID that is free");
         }
@@ -90,7 +92,7 @@ private:
 
     void on_access(const trace::EventRecord& record) {
         const std::uint32_t pasid = IOASIM_U32(record, MemoryAccess, pasid);
-        if (is_free(pasid)) {
+        if (is_free(pasid) && !c_.facts.has_own_numbers(IOASIM_U32(record, MemoryAccess, rid))) {
             c_.sink.report_id("use_after_free.access", record, c_.facts.host, pasid,
                               "a device reached memory under an ID that is free");
         }

@@ -152,6 +152,12 @@ const std::vector<Explanation>& explanations() {
          "A block registered with the wrong priority; two chains that are called one after the "
          "other "
          "instead of merged."},
+        {"order.submit_after_quiet",
+         "A descriptor reached a dedicated workqueue that the host had taken from a VM.",
+         "The next owner enables the workqueue: what a vCPU wrote before then works for a "
+         "stranger.",
+         "The portal stayed mapped, vCPUs kept its translation, or nobody waited for posted "
+         "writes."},
         {"order.submit_after_unbind",
          "A vCPU sent an ID to a device after KVM had finished UNBIND for it.",
          "The device drains what is there, then more arrives: the drain proved nothing.",

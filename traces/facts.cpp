@@ -1,6 +1,7 @@
 #include "traces/facts.hpp"
 
 #include "core/trace/device_events.hpp"
+#include "core/trace/guest_fault_events.hpp"
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "core/trace/vtd_events.hpp"
@@ -46,6 +47,7 @@ void Facts::add_first(HandlerTable& table) {
     add<trace::KvmBind, &Facts::on_kvm_bind>(table, *this);
     add<trace::KvmUnbind, &Facts::on_kvm_unbind>(table, *this);
     add<trace::DsaWqState, &Facts::on_wq_state>(table, *this);
+    add<trace::VmFunction, &Facts::on_function>(table, *this);
     add<trace::VmCreate, &Facts::on_vm_create>(table, *this);
     add<trace::VmDestroy, &Facts::on_vm_destroy>(table, *this);
     add<trace::RunEnd, &Facts::on_run_end>(table, *this);
@@ -227,7 +229,9 @@ void Facts::on_entry_set(const trace::EventRecord& record) {
     const std::uint32_t pasid = IOASIM_U32(record, VtdPasidEntrySet, pasid);
     EntryFacts& entry = entries[entry_key(IOASIM_U32(record, VtdPasidEntrySet, iommu),
                                           IOASIM_U32(record, VtdPasidEntrySet, rid), pasid)];
-    if (!entry.present) {
+    if (has_own_numbers(IOASIM_U32(record, VtdPasidEntrySet, rid))) {
+        own_domains_[std::uint64_t{IOASIM_U32(record, VtdPasidEntrySet, did)} + 1] = 1;
+    } else if (!entry.present) {
         ++host_id(pasid).entries;
     }
     entry = {};
@@ -242,10 +246,10 @@ void Facts::on_entry_clear(const trace::EventRecord& record) {
     const std::uint32_t pasid = IOASIM_U32(record, VtdPasidEntryClear, pasid);
     EntryFacts& entry = entries[entry_key(IOASIM_U32(record, VtdPasidEntryClear, iommu),
                                           IOASIM_U32(record, VtdPasidEntryClear, rid), pasid)];
-    if (entry.present) {
+    if (entry.present && !has_own_numbers(IOASIM_U32(record, VtdPasidEntryClear, rid))) {
         drop_one(host_id(pasid).entries);
-        entry.present = false;
     }
+    entry.present = false;
 }
 
 std::uint64_t Facts::line_key(std::uint32_t iommu, std::uint32_t cache, std::uint32_t pasid,
@@ -265,7 +269,9 @@ void Facts::on_fill(const trace::EventRecord& record) {
     line.address = IOASIM_FIELD(record, VtdFill, address);
     line.bytes = IOASIM_FIELD(record, VtdFill, bytes);
     line.pgtt = IOASIM_U32(record, VtdFill, pgtt);
-    if (line.pasid != kNoId) {
+    line.of_host =
+        line.pasid != kNoId && !is_own_number(IOASIM_U32(record, VtdFill, rid), line.did);
+    if (line.of_host) {
         ++host_id(line.pasid).lines;
     }
     std::uint32_t& index =
@@ -294,7 +300,7 @@ void Facts::on_drop(const trace::EventRecord& record) {
         return;
     }
     Line& line = lines[*index - 1];
-    if (pasid != kNoId) {
+    if (line.of_host) {
         drop_one(host_id(pasid).lines);
     }
     if (--line.count == 0) {
@@ -314,6 +320,16 @@ void Facts::on_table_write(const trace::EventRecord& record) {
     if ((value & kValid) != 0) {
         target = as_u32(value & kPasidMask) + 1;
         ++host_id(target - 1).translations;
+    }
+}
+
+void Facts::on_function(const trace::EventRecord& record) {
+    const std::uint64_t key = std::uint64_t{IOASIM_U32(record, VmFunction, rid)} + 1;
+    if (IOASIM_FIELD(record, VmFunction, own_numbers) != 0 &&
+        IOASIM_FIELD(record, VmFunction, assigned) != 0) {
+        own_numbers_[key] = 1;
+    } else {
+        own_numbers_.erase(key);
     }
 }
 

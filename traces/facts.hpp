@@ -68,6 +68,7 @@ struct Line {
     std::uint32_t pgtt = 0;   // of an IOTLB entry; 0: not told
     std::uint32_t count = 0;  // 0: not in use
     std::uint32_t serial = 0;
+    bool of_host = false;  // its PASID is an ID of the host
 };
 
 constexpr std::uint64_t entry_key(std::uint32_t iommu, std::uint32_t rid, std::uint32_t pasid) {
@@ -108,6 +109,12 @@ public:
     IdFacts* hardware_id(std::uint64_t pasid) {
         return pasid == kNoId ? nullptr : ids.find(host, as_u32(pasid));
     }
+    // PASIDs of this function are numbers of a VM's own space: no ID of the host is behind them.
+    bool has_own_numbers(std::uint64_t rid) const { return own_numbers_.find(rid + 1) != nullptr; }
+    // The same for what a unit caches: some of its caches know domains and no functions.
+    bool is_own_number(std::uint64_t rid, std::uint64_t did) const {
+        return has_own_numbers(rid) || own_domains_.find(did + 1) != nullptr;
+    }
     bool is_vm(std::uint32_t name) const { return vm_names.find(name) != nullptr; }
     bool is_destroyed(std::uint32_t name) const {
         const std::uint32_t* state = vm_names.find(name);
@@ -137,6 +144,7 @@ private:
     void on_enqueue(const trace::EventRecord& record);
     void on_kvm_bind(const trace::EventRecord& record);
     void on_kvm_unbind(const trace::EventRecord& record);
+    void on_function(const trace::EventRecord& record);
     void on_vm_create(const trace::EventRecord& record);
     void on_vm_destroy(const trace::EventRecord& record);
     void on_run_end(const trace::EventRecord& record);
@@ -155,6 +163,8 @@ private:
     std::uint32_t idle_ = 0;
     std::uint32_t context_cache_ = 0;
     FlatMap<std::uint32_t> private_sets_;  // (kernel, set) -> name of its number space
+    FlatMap<std::uint32_t> own_numbers_;   // requester id + 1
+    FlatMap<std::uint32_t> own_domains_;   // of such functions' PASID entries: domain id + 1
     FlatMap<std::uint32_t> line_index_;    // line_key -> index + 1
     std::vector<std::uint32_t> free_lines_;
     FlatMap<std::uint32_t> translation_target_;  // pair_key(vm, guest pasid) -> host ID + 1

@@ -36,10 +36,34 @@ bool LockMonitor::inverts_order(const std::string& held_class, const std::string
     return inverted && reported_.insert({held_class, wanted_class}).second;
 }
 
+std::uint32_t LockMonitor::number_of(const SimLock& lock) {
+    if (lock.numbered_by_ != this) {
+        lock.numbered_by_ = this;
+        lock.number_ = numbers_.emplace(lock.class_, static_cast<std::uint32_t>(numbers_.size()))
+                           .first->second;
+    }
+    return lock.number_;
+}
+
+bool LockMonitor::inverts_order(const SimLock& held, const SimLock& wanted) {
+    const std::uint64_t pair = std::uint64_t{number_of(held)} << 32U | number_of(wanted);
+    return judged_.insert(pair).second && inverts_order(held.class_, wanted.class_);
+}
+
 ExecContext::ExecContext(Persona persona, LockMonitor& monitor)
     : persona_(std::move(persona)), monitor_(monitor) {}
 
 ExecContext::~ExecContext() = default;
+
+PollResult MachinePort::poll(ExecContext& ctx, const PollLoop& loop) {
+    PollResult result{load(ctx, loop.pa, loop.size) == loop.wanted, 1};
+    while (!result.found && result.loads < loop.loads && ctx.now() < loop.deadline) {
+        ctx.spend(loop.pause);
+        result.found = load(ctx, loop.pa, loop.size) == loop.wanted;
+        ++result.loads;
+    }
+    return result;
+}
 
 MachinePort& ExecContext::port() {
     SIM_CHECK(persona_.port != nullptr, "{} has no memory to access", persona_.name);
@@ -88,7 +112,7 @@ void ExecContext::lock_slowly(SimLock& lock) {
         report(HazardKind::SleepInAtomic, &lock);
     }
     for (const SimLock* held : held_) {
-        if (monitor_.inverts_order(held->class_, lock.class_) && monitor_.on_hazard) {
+        if (monitor_.inverts_order(*held, lock) && monitor_.on_hazard) {
             monitor_.on_hazard(
                 {HazardKind::LockOrder, this, lock.name_, held->name_, call_chain()});
         }
@@ -154,9 +178,13 @@ bool ExecContext::wait_until(WaitQueue& queue, TimePs deadline) {
     if (atomic() && monitor_.on_hazard) {
         monitor_.on_hazard({HazardKind::SleepInAtomic, this, queue.name_, "", call_chain()});
     }
+    return block_on(queue, false, deadline);
+}
+
+bool ExecContext::block_on(WaitQueue& queue, bool keeps_cpu, TimePs deadline) {
     queue.waiters_.push_back(this);
     sleeps_on_ = &queue;
-    const bool woken = block(false, deadline);
+    const bool woken = block(keeps_cpu, deadline);
     sleeps_on_ = nullptr;
     if (!woken) {
         const auto self = std::find(queue.waiters_.begin(), queue.waiters_.end(), this);
@@ -168,10 +196,11 @@ bool ExecContext::wait_until(WaitQueue& queue, TimePs deadline) {
 }
 
 void ExecContext::stall(WaitQueue& queue) {
-    queue.waiters_.push_back(this);
-    sleeps_on_ = &queue;
-    block(true, TimePs::max());
-    sleeps_on_ = nullptr;
+    block_on(queue, true, TimePs::max());
+}
+
+bool ExecContext::stall_until(WaitQueue& queue, TimePs deadline) {
+    return block_on(queue, true, deadline);
 }
 
 void ExecContext::wake_one(WaitQueue& queue) {

@@ -22,6 +22,21 @@ namespace ioasim {
 
 enum class ContextKind : std::uint8_t { Task, AtomicHandler, Worker };
 
+// `while (load(pa) != wanted) spend(pause)`, at most so many loads and none after the deadline.
+struct PollLoop {
+    std::uint64_t pa = 0;
+    unsigned size = 4;
+    std::uint64_t wanted = 0;
+    TimePs pause;
+    std::uint64_t loads = 0;  // at most; at least 1
+    TimePs deadline = TimePs::max();
+};
+// What such a loop came to.
+struct PollResult {
+    bool found = false;
+    std::uint64_t loads = 0;
+};
+
 // How a context reaches memory and devices. Addresses are physical addresses of the machine that
 // the code runs on: HPA in the host, GPA in a guest. Implemented by models/cpu (host) and models/vm
 // (guest). MMIO reads block until the completion is back; stores are posted.
@@ -37,6 +52,9 @@ public:
     virtual std::uint64_t mmio_read(ExecContext& ctx, std::uint64_t pa, unsigned size) = 0;
     virtual void mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t value,
                             unsigned size) = 0;
+    // A loop that loads a word until it has a value. A machine that knows when memory is written
+    // may stand still in between; it ends at the time at which the loop would have ended.
+    virtual PollResult poll(ExecContext& ctx, const PollLoop& loop);
 };
 
 // Who the code is at the moment. One simulated thread changes persona when a vCPU enters the guest
@@ -116,6 +134,8 @@ public:
     // The CPU stands still until hardware answers (an uncached read, ENQCMD): no sleep, so legal in
     // atomic context, and the CPU is kept.
     void stall(WaitQueue& queue);
+    // false when the deadline passed first.
+    bool stall_until(WaitQueue& queue, TimePs deadline);
     // Waking takes effect at least 1 ps later. Wakes the waiter that the Chooser picks.
     void wake_one(WaitQueue& queue);
     void wake_all(WaitQueue& queue);
@@ -131,6 +151,7 @@ public:
     void write_bytes(std::uint64_t pa, const void* in, std::size_t size) {
         port().write_bytes(*this, pa, in, size);
     }
+    PollResult poll(const PollLoop& loop) { return port().poll(*this, loop); }
     std::uint64_t mmio_read(std::uint64_t pa, unsigned size) {
         return port().mmio_read(*this, pa, size);
     }
@@ -183,6 +204,7 @@ private:
         ++lock.stats_.acquired;
         held_.push_back(&lock);
     }
+    bool block_on(WaitQueue& queue, bool keeps_cpu, TimePs deadline);
     void lock_slowly(SimLock& lock);
     void unlock_slowly(SimLock& lock);
 

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "core/base/time.hpp"
@@ -16,6 +17,7 @@
 namespace ioasim {
 
 class ExecContext;
+class LockMonitor;
 
 class SimLock {
 public:
@@ -45,9 +47,13 @@ public:
 
 private:
     friend class ExecContext;
+    friend class LockMonitor;
     Kind kind_;
     std::string name_;
     std::string class_;
+    // The class's number at the monitor that saw the lock last.
+    mutable const LockMonitor* numbered_by_ = nullptr;
+    mutable std::uint32_t number_ = 0;
     ExecContext* owner_ = nullptr;
     int nested_ = 0;  // acquisitions by the owner beyond the first, each a reported hazard
     TimePs since_;
@@ -94,10 +100,16 @@ public:
     // Records "held before wanted" and tells whether the opposite order was seen before, directly
     // or through other locks. Each inversion of a pair of classes is reported once.
     bool inverts_order(const std::string& held_class, const std::string& wanted_class);
+    // The same for two locks; a pair of classes that was judged before costs a look-up.
+    bool inverts_order(const SimLock& held, const SimLock& wanted);
 
 private:
     bool reaches(const std::string& from, const std::string& to) const;
+    std::uint32_t number_of(const SimLock& lock);
+
     std::map<std::string, std::set<std::string>> after_;
+    std::map<std::string, std::uint32_t> numbers_;  // of classes
+    std::unordered_set<std::uint64_t> judged_;      // held << 32 | wanted
     std::set<std::pair<std::string, std::string>> reported_;
 };
 

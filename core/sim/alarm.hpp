@@ -26,7 +26,7 @@ public:
     // At `time` or earlier; the earliest request wins.
     void set(TimePs time) {
         const TimePs now = Simulation::now();
-        (time > now + kFar ? far_ : soon_).set(now, time);
+        (time > now + kFar ? far_ : soon_).set(time);
         want();
     }
     // The process needs nothing until somebody sets this again.
@@ -57,12 +57,14 @@ private:
     static constexpr TimePs kFar{2'000'000};
 
     struct Bell {
-        void set(TimePs now, TimePs time) {
+        void set(TimePs time) {
             if (pending && at <= time) {
                 return;
             }
             pending = true;
             at = time;
+            // The kernel's clock stays behind while software runs alone.
+            const TimePs now{sc_core::sc_time_stamp().value()};
             event.notify(time > now ? sc_core::sc_time::from_value((time - now).ps())
                                     : sc_core::SC_ZERO_TIME);
         }

@@ -67,15 +67,17 @@ void Dispatcher::Impl::hand_on(Task* next) const {
 }
 
 Task* Dispatcher::Impl::choose_next() {
-    const TimePs now = Simulation::now();
     Task* next = nullptr;
     asleep = false;
     sim.guard([&] {
-        next = sim.stopping() ? nullptr : next_task(now);
+        do {
+            next = sim.stopping() ? nullptr : next_task(Simulation::now());
+            drop_stale();
+        } while (next == nullptr && !timeline.empty() && go_alone(*timeline.next()));
         if (next == nullptr) {
             arm();
         } else {
-            sim.note_activation(now);
+            sim.note_activation(Simulation::now());
         }
     });
     running = next;
@@ -83,8 +85,35 @@ Task* Dispatcher::Impl::choose_next() {
     return next;
 }
 
-// Tasks that ended have left entries behind, and their threads may serve others meanwhile: a
-// wake-up for nothing.
+bool Dispatcher::Impl::go_alone(TimePs until) {
+    if (!sim.skip_to(until)) {
+        return false;
+    }
+    software_instant = until;  // no hardware has anything to do in it
+    return true;
+}
+
+bool Dispatcher::Impl::goes_on_alone(TimePs until) {
+    drop_stale();
+    const auto next = timeline.next();
+    if ((next && *next <= until) || !go_alone(until)) {
+        return false;
+    }
+    sim.note_activation(until);
+    return true;
+}
+
+// What was meant for a time and happened earlier: deadlines of tasks that were woken or ended.
+void Dispatcher::Impl::drop_stale() {
+    while (!timeline.empty()) {
+        const Due& first = timeline.front();
+        if (first.ticket == first.task->ticket && first.task->state != TaskState::Ended) {
+            return;
+        }
+        timeline.pop();
+    }
+}
+
 void Dispatcher::Impl::arm() {
     const auto next = timeline.next();
     if (next && *next > Simulation::now()) {

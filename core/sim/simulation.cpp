@@ -54,13 +54,26 @@ std::string_view stop_reason_name(StopReason reason) {
 }
 
 void Simulation::read_clock() {
-    now_ = TimePs{sc_core::sc_time_stamp().value()};
+    now_ = std::max(now_, TimePs{sc_core::sc_time_stamp().value()});
+}
+
+bool Simulation::skip_to(TimePs time) {
+    // Nothing runs at the limit itself.
+    if (stopping_ || time >= options_.limit || sc_core::sc_pending_activity_at_current_time()) {
+        return false;
+    }
+    sc_core::sc_time next;
+    if (sc_core::sc_get_curr_simcontext()->next_time(next) && TimePs{next.value()} <= time) {
+        return false;
+    }
+    now_ = time;
+    return true;
 }
 
 Simulation::Simulation(const SimulationOptions& options)
     : options_(options), recorder_(&Simulation::now), chooser_(std::make_unique<FirstChooser>()) {
     silence_kernel_reports();
-    read_clock();
+    now_ = TimePs{};
     g_signalled = false;
 }
 
@@ -167,11 +180,9 @@ StopReason Simulation::run() {
     if (!stopping_) {
         reason_ = sc_core::sc_pending_activity() ? StopReason::Limit : judge_idle();
     }
-    if (!stopping_ && reason_ == StopReason::Limit && now() < options_.limit) {
+    if (!stopping_ && reason_ == StopReason::Limit) {
         // Nothing is left up to the limit: only the clock moves, so that the end has its time.
-        sc_core::sc_start(sc_core::sc_time::from_value((options_.limit - now()).ps()),
-                          sc_core::SC_RUN_TO_TIME);
-        read_clock();
+        now_ = options_.limit;
     }
     if (failure_) {
         recorder_.flush();

@@ -56,7 +56,7 @@ public:
         return RandomStream{options_.seed, component, purpose};
     }
     const SimulationOptions& options() const { return options_; }
-    // The present instant, as the process that runs found it.
+    // The present instant: as the process that runs found it, or later (skip_to).
     static TimePs now() { return now_; }
 
     // Runs to the end and returns why it ended. Throws ModelBug for a bug in the simulator.
@@ -73,7 +73,7 @@ public:
     // When the hardware does something next, by itself; none: it is idle. Modules in the background
     // do not count.
     std::optional<TimePs> next_activity() const;
-    // Activations of processes of the kernel so far.
+    // Activations of modules and of software so far.
     std::uint64_t activations() const { return activations_; }
     // Everything that modules and software know about themselves.
     std::vector<std::string> dump_state() const;
@@ -90,6 +90,9 @@ private:
     void wants(Alarm& alarm);
     void rests();
     static void read_clock();
+    // Software is at `time` from here on, without the kernel: only when nothing happens before and
+    // nothing then, so that nobody could tell it from the kernel's own way there. False: not so.
+    bool skip_to(TimePs time);
     // Counts activations: the delta limit, the heartbeat, signals.
     void note_activation(TimePs now);
     // Runs model code inside a SystemC process: an exception must not cross the kernel.

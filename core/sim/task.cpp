@@ -58,9 +58,12 @@ void Task::spend(TimePs cost) {
     while (true) {
         const TimePs slice_end = got_cpu + impl.params.time_slice;
         const bool preemptible = !atomic() && !inside_instruction() && slice_end > now();
-        state = TaskState::Spends;
-        impl.schedule(*this, preemptible ? std::min(end, slice_end) : end);
-        switch_out();
+        const TimePs stop = preemptible ? std::min(end, slice_end) : end;
+        if (!impl.goes_on_alone(stop)) {
+            state = TaskState::Spends;
+            impl.schedule(*this, stop);
+            switch_out();
+        }
         if (interrupted && !inside_instruction()) {
             const TimePs start = now();
             serve_interrupt();

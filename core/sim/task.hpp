@@ -43,6 +43,11 @@ struct Dispatcher::Impl final : sc_core::sc_module {
     void woke(PoolThread& thread);
     void hand_on(Task* next) const;
     void arm();
+    void drop_stale();
+    // Time moves to there without the kernel, when nothing of the kernel comes first.
+    bool go_alone(TimePs until);
+    // The same for the running task, when no other task comes first: no thread is switched.
+    bool goes_on_alone(TimePs until);
     // The next task to resume in this instant, or null; the dispatcher sleeps then.
     Task* next_task(TimePs now);
     Task* choose_next();

@@ -11,6 +11,7 @@
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "core/trace/sva_events.hpp"
+#include "core/trace/vdev_events.hpp"
 #include "core/trace/vfio_events.hpp"
 #include "core/trace/vtd_events.hpp"
 
@@ -44,15 +45,17 @@ const std::vector<const EventInfo*>& catalogue() {
         VdcmBind, VdcmUnbind, VdcmFree, SvaBind, SvaUnbind, IommuAttach, IommuDetach,
         IommuHandleGet, SvaHandle, SvaDomain, MmRelease, MmInvalidate, MmDrop, IopfGroup, IopfFault,
         IopfResponse, IopfDropped, IopfDrain, IopfForward, IopfUserResponse, IopfTimeout,
-        VmPageRequest, VmPageResponse, VmInterrupt, ProcessStart, ProcessExit, CpuPasid, CpuEnqcmd,
-        CpuMachineCheck, RequesterStart, RequesterDone, RequesterTraffic, RequesterTrafficDone,
-        RequesterInvalidation, RequesterPageGroup, RequesterPageAnswer, PcieConfigWrite,
-        PcieFunctionReset, PcieMalformed, PcieUnsupported, PcieStall, PcieResume, PcieLost,
-        VtdPasidEntrySet, VtdPasidEntryClear, VtdRequest, VtdTranslated, VtdTranslationCompletion,
-        VtdTranslationEntry, VtdTranslatedRequest, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill,
-        VtdDrop, VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdDescriptor,
-        VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse,
-        DriverBound, VfioAttach, VfioDetach, VfioMap, VfioUnmap, VfioRelease, PcieAddressLimit>();
+        VmPageRequest, VmPageResponse, VmInterrupt, VmFunction, ProcessStart, ProcessExit, CpuPasid,
+        CpuEnqcmd, CpuMachineCheck, RequesterStart, RequesterDone, RequesterTraffic,
+        RequesterTrafficDone, RequesterInvalidation, RequesterPageGroup, RequesterPageAnswer,
+        PcieConfigWrite, PcieFunctionReset, PcieMalformed, PcieUnsupported, PcieStall, PcieResume,
+        PcieLost, VtdPasidEntrySet, VtdPasidEntryClear, VtdRequest, VtdTranslated,
+        VtdTranslationCompletion, VtdTranslationEntry, VtdTranslatedRequest, VtdWalkRead,
+        VtdWalkUpdate, VtdFault, VtdFill, VtdDrop, VtdInvalidation, VtdInvWait, VtdDevTlbRequest,
+        VtdDevTlbDone, VtdDescriptor, VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq,
+        VtdPageRequest, VtdPageResponse, DriverBound, VfioAttach, VfioDetach, VfioMap, VfioUnmap,
+        VfioRelease, PcieAddressLimit, VdevState, VdevCommand, VdevQueue, VdevPortal, VdevQuiet,
+        VdevTrapped, VmReset, IommuReset>();
     return all;
 }
 

@@ -31,6 +31,17 @@ struct IopfUserResponse {
     Errno result = Errno::Ok;
     IOASIM_FIELDS(vm, device, pasid, group, code, result)
 };
+struct VmFunction {
+    static constexpr EventName kName{"vm.function", Category::Vm,
+                                     "A whole function is assigned to a virtual machine, or comes "
+                                     "back; own_numbers: its PASIDs are numbers of the VM's own "
+                                     "space."};
+    Name vm;
+    Rid rid;
+    bool own_numbers = false;
+    bool assigned = false;
+    IOASIM_FIELDS(vm, rid, own_numbers, assigned)
+};
 struct IopfTimeout {
     static constexpr EventName kName{"iopf.timeout", Category::Software,
                                      "Nobody answered a group in time: so many until now."};

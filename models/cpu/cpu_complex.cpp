@@ -97,9 +97,10 @@ void CpuComplex::write_memory(const ExecContext& ctx, std::uint64_t pa, const vo
     } else {
         memory_.write(Hpa{pa}, in, size);
     }
+    memory_written(Hpa{pa}, size);
 }
 
-std::uint64_t CpuComplex::load(ExecContext& ctx, std::uint64_t pa, unsigned size) {
+std::uint64_t CpuComplex::look(const ExecContext& ctx, std::uint64_t pa, unsigned size) {
     std::array<std::uint8_t, 8> bytes{};
     SIM_CHECK(size <= bytes.size() && pa % size == 0, "load of {} bytes at {:#x}", size, pa);
     SIM_CHECK(memory_.contains(Hpa{pa}, size), "{} loads from {:#x}: no memory", ctx.name(), pa);
@@ -107,8 +108,13 @@ std::uint64_t CpuComplex::load(ExecContext& ctx, std::uint64_t pa, unsigned size
     if (memory_.poisoned(Hpa{pa}, size)) {
         machine_check(ctx, pa, bytes.data(), size);
     }
-    ctx.spend(params_.load);
     return from_little_endian(bytes.data(), size);
+}
+
+std::uint64_t CpuComplex::load(ExecContext& ctx, std::uint64_t pa, unsigned size) {
+    const std::uint64_t value = look(ctx, pa, size);
+    ctx.spend(params_.load);
+    return value;
 }
 
 void CpuComplex::store(ExecContext& ctx, std::uint64_t pa, std::uint64_t value, unsigned size) {
@@ -254,6 +260,50 @@ TimePs CpuComplex::timestamp(ExecContext& ctx) {
     return ctx.now();
 }
 
+TimePs CpuComplex::watch(ExecContext& ctx, std::uint64_t pa, TimePs deadline) {
+    Processor& processor = processor_of(ctx);
+    const OneInstruction standing(ctx);
+    processor.watched_line = pa / kLineBytes;
+    ++watching_;
+    if (ctx.stall_until(processor.watched, deadline)) {
+        return processor.line_written;
+    }
+    processor.watched_line.reset();
+    --watching_;
+    return ctx.now();
+}
+
+PollResult CpuComplex::poll(ExecContext& ctx, const PollLoop& loop) {
+    // Where others may have the processor meanwhile, or loads change a cache of its own, each load
+    // is made. Whoever waits wakes 1 ps late, which the load at the end must hide.
+    const TimePs turn = params_.load + loop.pause;
+    if (!ctx.atomic() || own_caches_ || params_.load <= TimePs{1}) {
+        return MachinePort::poll(ctx, loop);
+    }
+    const TimePs start = ctx.now();
+    std::uint64_t last = loop.loads - 1;
+    if (loop.deadline != TimePs::max()) {
+        const TimePs first_end = start + params_.load;
+        const std::uint64_t left =
+            loop.deadline <= first_end ? 0 : ((loop.deadline - first_end).ps() - 1) / turn.ps() + 1;
+        last = std::min(last, left);
+    }
+    std::uint64_t at = 0;
+    bool found = look(ctx, loop.pa, loop.size) == loop.wanted;
+    while (!found && at < last) {
+        const TimePs written = watch(ctx, loop.pa, start + turn * last);
+        const std::uint64_t seeing = ((written - start).ps() + turn.ps() - 1) / turn.ps();
+        at = std::min(std::max(at + 1, seeing), last);
+        const TimePs looks = start + turn * at;
+        if (looks > ctx.now()) {
+            ctx.spend(looks - ctx.now());
+        }
+        found = look(ctx, loop.pa, loop.size) == loop.wanted;
+    }
+    ctx.spend(start + turn * at + params_.load - ctx.now());
+    return {found, at + 1};
+}
+
 std::uint8_t CpuComplex::spin_while_zero(ExecContext& ctx, Hpa byte, SpinBy by) {
     SIM_CHECK(memory_.contains(byte, 1), "{} looks at {:#x}: no memory", ctx.name(), byte.value());
     const TimePs start = ctx.now();
@@ -264,6 +314,7 @@ std::uint8_t CpuComplex::spin_while_zero(ExecContext& ctx, Hpa byte, SpinBy by) 
     while (value == 0) {
         waited = true;
         processor.watched_line = byte.value() / kLineBytes;
+        ++watching_;
         ctx.stall(processor.watched);
         read_memory(ctx, byte.value(), &value, 1);
     }
@@ -280,12 +331,17 @@ std::uint8_t CpuComplex::spin_while_zero(ExecContext& ctx, Hpa byte, SpinBy by) 
 }
 
 void CpuComplex::memory_written(Hpa address, std::uint64_t bytes) {
+    if (watching_ == 0 || bytes == 0) {
+        return;
+    }
     const std::uint64_t first = address.value() / kLineBytes;
     const std::uint64_t last = (address.value() + bytes - 1) / kLineBytes;
     for (const auto& processor : processors_) {
         if (processor->watched_line && *processor->watched_line >= first &&
             *processor->watched_line <= last) {
             processor->watched_line.reset();
+            --watching_;
+            processor->line_written = now();
             dispatcher_.wake_all(processor->watched);
         }
     }

@@ -52,6 +52,10 @@ public:
     std::uint64_t mmio_read(ExecContext& ctx, std::uint64_t pa, unsigned size) override;
     void mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t value,
                     unsigned size) override;
+    // Turns between two writes of the line change nothing, so the processor stands still until the
+    // line is written, and goes on with the load that sees it, at that load's time. Left out: what
+    // the skipped loads do to the order in which the last-level cache gives lines up.
+    PollResult poll(ExecContext& ctx, const PollLoop& loop) override;
 
     // Instructions.
     EnqResult enqcmd(ExecContext& ctx, const CpuState& state, Hpa portal,
@@ -63,7 +67,7 @@ public:
     TimePs timestamp(ExecContext& ctx) override;
     std::uint8_t spin_while_zero(ExecContext& ctx, Hpa byte, SpinBy by) override;
 
-    // A device wrote there: processors that look at one of these lines see it.
+    // Somebody wrote there: processors that look at one of these lines see it.
     void memory_written(Hpa address, std::uint64_t bytes);
     void clflushopt(ExecContext& ctx, Hpa address) override;
     void wbinvd(ExecContext& ctx) override;
@@ -98,6 +102,7 @@ private:
         TimePs other_line_free;
         // A line that it looks at in a loop.
         std::optional<std::uint64_t> watched_line;
+        TimePs line_written;
         WaitQueue watched;
     };
     struct InterruptMessage {
@@ -111,6 +116,9 @@ private:
     Processor& processor_of(const ExecContext& ctx) const;
     // Its number; 0 for a context that runs outside of the dispatcher.
     std::size_t number_of(const ExecContext& ctx) const;
+    std::uint64_t look(const ExecContext& ctx, std::uint64_t pa, unsigned size);
+    // Stands still until the line is written or the deadline passed: when that was.
+    TimePs watch(ExecContext& ctx, std::uint64_t pa, TimePs deadline);
     void read_memory(const ExecContext& ctx, std::uint64_t pa, void* out, std::size_t size);
     void write_memory(const ExecContext& ctx, std::uint64_t pa, const void* in, std::size_t size);
     TimePs block_cost(std::uint64_t pa, std::size_t size) const;
@@ -130,6 +138,7 @@ private:
     memory::PhysicalMemory& memory_;
     const bool own_caches_;  // it matters which processor loads and stores
     sim::Dispatcher& dispatcher_;
+    std::size_t watching_ = 0;  // processors with a watched line
     Probes& probes_;
     sim::Inbox<pcie::Tlp> inbox_;
     sim::Link<pcie::Tlp> upstream_;

@@ -69,7 +69,7 @@ bool Translator::cached(std::uint32_t use) const {
 void Translator::begin(AtsUser user) {
     for (std::size_t o = 0; o < kOperands; ++o) {
         for (Page& page : uses_[index_of(user, static_cast<Operand>(o))].pages) {
-            page.state = State::None;
+            become(page, State::None);
             page.promises = 0;
             ++page.generation;
         }
@@ -166,7 +166,7 @@ void Translator::open(TimePs now, const PageRef& ref, std::uint64_t address, boo
         look_up(now, ref);
         return;
     }
-    page.state = State::LooksUp;
+    become(page, State::LooksUp);
     schedule(now + shared_.params.ats_lookup, ref);
 }
 
@@ -175,7 +175,7 @@ void Translator::look_up(TimePs now, const PageRef& ref) {
     Page& page = page_of(ref);
     const Issuer& issuer = uses_[ref.use].issuer;
     if (asked_already(ref)) {
-        page.state = State::Joined;
+        become(page, State::Joined);
         joined_.push_back({ref, page.generation});
         return;
     }
@@ -196,10 +196,10 @@ void Translator::look_up(TimePs now, const PageRef& ref) {
         shared_.names.device, shared_.names.engines[user_of(ref.use).engine], issuer.descriptor,
         traced_pasid(issuer.pasid), Iova{page.page}, operand_names_[ref.use % kOperands], hit});
     if (hit) {
-        page.state = State::Ready;
+        become(page, State::Ready);
         return;
     }
-    page.state = State::Leaves;
+    become(page, State::Leaves);
     if (shared_.params.ats_issue == TimePs{0}) {
         leave(now, ref);
     } else {
@@ -209,7 +209,7 @@ void Translator::look_up(TimePs now, const PageRef& ref) {
 
 // Another descriptor of the engine has asked for this operand's page.
 bool Translator::asked_already(const PageRef& ref) const {
-    if (!cached(ref.use)) {
+    if (pages_requested_ == 0 || !cached(ref.use)) {
         return false;
     }
     const AtsUser user = user_of(ref.use);
@@ -219,8 +219,7 @@ bool Translator::asked_already(const PageRef& ref) const {
     for (std::uint32_t slot = 0; slot < shared_.params.engine_depth; ++slot) {
         const Use& other = uses_[first + slot * kOperands];
         const auto same = [&](const Page& its) {
-            return (its.state == State::Leaves || its.state == State::Asked) &&
-                   its.page == page.page && its.write == page.write;
+            return requests(its.state) && its.page == page.page && its.write == page.write;
         };
         if (&other != &own && std::any_of(other.pages.begin(), other.pages.end(), same) &&
             other.issuer.pasid == own.issuer.pasid &&
@@ -281,7 +280,7 @@ void Translator::leave(TimePs now, const PageRef& ref) {
         return;
     }
     const Issuer& issuer = uses_[ref.use].issuer;
-    page.state = State::Asked;
+    become(page, State::Asked);
     *free = {Request::State::Waited,
              ref,
              issuer.pasid,
@@ -336,7 +335,7 @@ bool Translator::answer(TimePs now, const pcie::Tlp& completion) {
 void Translator::came(TimePs now, const Request& was, const pcie::Tlp& completion) {
     Page& page = page_of(was.ref);
     if (was.useless) {
-        page.state = State::None;  // whoever waits takes another route
+        become(page, State::None);  // whoever waits takes another route
         tell(now, was.ref);
         return;
     }
@@ -350,7 +349,7 @@ void Translator::came(TimePs now, const Request& was, const pcie::Tlp& completio
     }
     if (was.stale && !shared_.probes.has(kKeepsStaleTranslation)) {
         shared_.probes.hit(kStaleTranslation);
-        page.state = State::Leaves;
+        become(page, State::Leaves);
         leave(now, was.ref);
         return;
     }
@@ -368,7 +367,7 @@ void Translator::came(TimePs now, const Request& was, const pcie::Tlp& completio
     entry.first = page.page & ~low;
     entry.last = page.page | low;
     page.entry = entry;
-    page.state = State::Ready;
+    become(page, State::Ready);
     fill(was.ref, entry);
     tell(now, was.ref);
 }
@@ -396,7 +395,7 @@ void Translator::drop(pcie::AtcEntry& entry, trace::Name cause) {
 
 void Translator::refuse(TimePs now, const PageRef& ref, Status why) {
     Page& page = page_of(ref);
-    page.state = State::Refused;
+    become(page, State::Refused);
     page.why = why;
     tell(now, ref);
 }

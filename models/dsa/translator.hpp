@@ -161,6 +161,11 @@ private:
     bool cached(std::uint32_t use) const;
     Page& page_of(const PageRef& ref) { return uses_[ref.use].pages[ref.page]; }
     bool may_block(const Use& use, Operand operand) const;
+    static bool requests(State state) { return state == State::Leaves || state == State::Asked; }
+    void become(Page& page, State state) {
+        pages_requested_ += (requests(state) ? 1U : 0U) - (requests(page.state) ? 1U : 0U);
+        page.state = state;
+    }
 
     void open(TimePs now, const PageRef& ref, std::uint64_t address, bool write);
     void look_up(TimePs now, const PageRef& ref);
@@ -207,7 +212,8 @@ private:
     std::vector<pcie::AtcEntry> device_tlb_;  // by engine and operand; empty: first > last
     std::vector<Request> requests_;
     std::uint32_t outstanding_ = 0;
-    std::deque<Step> waiting_;  // for a free request
+    std::uint32_t pages_requested_ = 0;  // whose translation is asked for, or is about to be
+    std::deque<Step> waiting_;           // for a free request
     std::vector<Step> joined_;
     sim::Timeline<Step> steps_;
     bool halted_ = false;  // nobody translates for this function

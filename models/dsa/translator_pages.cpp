@@ -34,7 +34,7 @@ void Translator::denied(TimePs now, const PageRef& ref) {
         refuse(now, ref, Status::TranslationFailure);
         return;
     }
-    page.state = State::AwaitsCredits;
+    become(page, State::AwaitsCredits);
     credit_waiters_.push_back({ref, page.generation});
     next_page(now);
     if (page.state == State::AwaitsCredits) {
@@ -69,7 +69,7 @@ void Translator::ask_page(TimePs now, const PageRef& ref) {
         credit_waiters_.push_front({ref, page.generation});
         return;
     }
-    page.state = State::AwaitsPage;
+    become(page, State::AwaitsPage);
     page_waiters_.push_back({*group, {ref, page.generation}});
     shared_.emit(trace::RequesterPageGroup{shared_.names.device, traced_pasid(issuer.pasid), *group,
                                            Iova{page.page}, 1, groups_.outstanding(),
@@ -124,7 +124,7 @@ void Translator::page_answer(TimePs now, const pcie::Tlp& message) {
         say("retry");
         Page& page = page_of(step->ref);
         ++page.promises;
-        page.state = State::Leaves;
+        become(page, State::Leaves);
         schedule(now + shared_.params.page_retry, step->ref);
     }
     next_page(now);
@@ -152,7 +152,7 @@ void Translator::abandon(AtsUser user) {
     for (std::uint32_t use = first; use < first + kOperands; ++use) {
         for (Page& page : uses_[use].pages) {
             if (page.state != State::Asked) {  // its completion will come
-                page.state = State::None;
+                become(page, State::None);
                 ++page.generation;
             }
         }
@@ -230,7 +230,7 @@ std::uint32_t Translator::drop_if(Matches&& matches) {
     for (Use& use : uses_) {
         for (Page& page : use.pages) {
             if (page.state == State::Ready && matches(page.entry)) {
-                page.state = State::None;
+                become(page, State::None);
             }
         }
     }
@@ -310,7 +310,7 @@ void Translator::reset() {
     drop_if([](const pcie::AtcEntry&) { return true; });
     for (Use& use : uses_) {
         for (Page& page : use.pages) {
-            page.state = State::None;
+            become(page, State::None);
             ++page.generation;
         }
     }

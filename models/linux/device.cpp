@@ -5,6 +5,7 @@
 
 #include "models/linux/iommu_group.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/pcie/config_layout.hpp"
 
 namespace ioasim::os {
 
@@ -42,8 +43,8 @@ Result<std::uint32_t> Device::queue(const std::string& name) const {
     return Errno::Enodev;
 }
 
-std::uint64_t Device::portal(std::uint32_t queue) const {
-    return setup_.portals + dsa::portal_offset(queue, dsa::Portal::LimitedMsix);
+std::uint64_t Device::portal(std::uint32_t queue, dsa::Portal page) const {
+    return setup_.portals + dsa::portal_offset(queue, page);
 }
 
 std::uint64_t Device::read(ExecContext& ctx, std::uint64_t offset, unsigned size) {
@@ -54,7 +55,8 @@ void Device::write(ExecContext& ctx, std::uint64_t offset, std::uint64_t value, 
     ctx.mmio_write(setup_.registers + offset, value, size);
 }
 
-Errno Device::command(ExecContext& ctx, dsa::Command code, std::uint32_t operand) {
+Errno Device::run(ExecContext& ctx, dsa::Command code, std::uint32_t operand,
+                  dsa::CommandError& status) {
     LockGuard guard{ctx, command_lock_};
     Frame frame{ctx, "idxd_command"};
     write(ctx, reg::kCmd, dsa::encode_command(code, operand), 4);
@@ -63,9 +65,11 @@ Errno Device::command(ExecContext& ctx, dsa::Command code, std::uint32_t operand
         const dsa::CommandStatus state =
             dsa::decode_cmdsts(static_cast<std::uint32_t>(read(ctx, reg::kCmdsts, 4)));
         if (!state.active) {
+            status = state.error;
             return state.error == dsa::CommandError::None ? Errno::Ok : Errno::Eio;
         }
         if (ctx.now() >= deadline) {
+            status = dsa::CommandError::HardwareError;
             return Errno::Etimedout;
         }
         ctx.spend(kernel_.params().idxd_poll);
@@ -79,11 +83,30 @@ Errno Device::drain_pasid(ExecContext& ctx, Pasid pasid) {
     return command(ctx, dsa::Command::DrainPasid, pasid.value());
 }
 
+// A virtual function comes up as a real one without firmware: nothing of it is on. PASIDs before
+// ATS, which locks their control.
+void Device::enable_function(ExecContext& ctx) {
+    namespace config = pcie::config;
+    const std::uint64_t base = setup_.configuration;
+    if (base == 0) {
+        return;
+    }
+    ctx.mmio_write(base + config::kCommand, config::kMemorySpace | config::kBusMaster, 2);
+    if (max_pasids() != 0) {
+        ctx.mmio_write(base + config::kPasidCtl, config::kPasidEnable, 2);
+        ctx.mmio_write(base + config::kPriCtl, config::kPriEnable, 2);
+        ctx.mmio_write(base + config::kAtsCtl, config::kAtsEnable, 2);
+    }
+}
+
 Errno Device::bring_up(ExecContext& ctx) {
     if (!configured_here()) {
         return Errno::Ok;
     }
     Frame frame{ctx, "idxd_probe"};
+    if (kernel_.is_guest()) {
+        enable_function(ctx);
+    }
     Errno error = command(ctx, dsa::Command::ResetDevice, 0);
     if (error != Errno::Ok) {
         return error;
@@ -97,16 +120,28 @@ Errno Device::bring_up(ExecContext& ctx) {
     queue_config_ = offsets.wqcfg;
     group_config_ = offsets.grpcfg;
     size_code_ = wqcap.config_size_code;
-    configure_group(ctx);
+    configurable_ =
+        !kernel_.is_guest() || dsa::decode_gencap(read(ctx, reg::kGencap, 8)).configurable;
+    if (configurable_) {
+        configure_group(ctx);
+    }
     for (std::uint32_t i = 0; i < setup_.queues.size(); ++i) {
-        configure_queue(ctx, i);
+        configurable_ ? configure_queue(ctx, i) : write_queue_pasid(ctx, i, queue_config(ctx, i));
     }
     error = command(ctx, dsa::Command::EnableDevice, 0);
     if (max_pasids() == 0) {
         return error;  // shared queues need PASIDs, and a dedicated one gets its own when opened
     }
+    return error == Errno::Ok ? enable_queues(ctx) : error;
+}
+
+// A dedicated queue of a virtual device has nothing to work under before it is opened.
+Errno Device::enable_queues(ExecContext& ctx) {
+    Errno error = Errno::Ok;
     for (std::uint32_t i = 0; i < setup_.queues.size() && error == Errno::Ok; ++i) {
-        error = command(ctx, dsa::Command::EnableWq, i);
+        if (configurable_ || setup_.queues[i].shared) {
+            error = command(ctx, dsa::Command::EnableWq, i);
+        }
     }
     return error;
 }
@@ -127,16 +162,36 @@ void Device::configure_group(ExecContext& ctx) {
 }
 
 Errno Device::set_queue_pasid(ExecContext& ctx, std::uint32_t index, std::optional<Pasid> pasid) {
-    const Errno disabled = command(ctx, dsa::Command::DisableWq, dsa::wq_mask_operand(index));
-    if (disabled != Errno::Ok) {
-        return disabled;
+    if (configurable_ || queue_enabled(ctx, index)) {
+        const Errno disabled = command(ctx, dsa::Command::DisableWq, dsa::wq_mask_operand(index));
+        if (disabled != Errno::Ok) {
+            return disabled;
+        }
     }
+    set_queue_config_pasid(ctx, index, pasid);
+    if (!pasid && !configurable_) {
+        return Errno::Ok;
+    }
+    return command(ctx, dsa::Command::EnableWq, index);
+}
+
+bool Device::queue_enabled(ExecContext& ctx, std::uint32_t index) {
+    const auto state = static_cast<std::uint32_t>(
+        read(ctx, dsa::wqcfg_address(queue_config_, index, size_code_, dsa::kWqcfgStateDword), 4));
+    return get_bits(state, 31, 30) == static_cast<std::uint64_t>(dsa::WqState::Enabled);
+}
+
+void Device::set_queue_config_pasid(ExecContext& ctx, std::uint32_t index,
+                                    std::optional<Pasid> pasid) {
     dsa::WqConfig config = queue_config(ctx, index);
     config.pasid_enable = pasid.has_value();
     config.pasid = pasid ? pasid->value() : 0;
+    write_queue_pasid(ctx, index, config);
+}
+
+void Device::write_queue_pasid(ExecContext& ctx, std::uint32_t index, const dsa::WqConfig& config) {
     write(ctx, dsa::wqcfg_address(queue_config_, index, size_code_, dsa::kWqcfgPasidDword),
           dsa::encode(config).at(dsa::kWqcfgPasidDword), 4);
-    return command(ctx, dsa::Command::EnableWq, index);
 }
 
 dsa::WqConfig Device::queue_config(ExecContext& ctx, std::uint32_t index) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -75,10 +76,11 @@ public:
     const DeviceSetup& setup() const { return setup_; }
     // Index of a queue by name, or -ENODEV.
     Result<std::uint32_t> queue(const std::string& name) const;
-    // Machine physical address of the limited portal page of a queue.
-    std::uint64_t portal(std::uint32_t queue) const;
+    // Machine physical address of a portal page of a queue.
+    std::uint64_t portal(std::uint32_t queue, dsa::Portal page = dsa::Portal::LimitedMsix) const;
 
-    // False for an assigned function in a guest: its queues are the host's to configure and drain.
+    // False for an assigned function in a guest without registers of its own: its queues are the
+    // host's to configure and drain. A virtual device (mediated) has registers.
     bool configured_here() const { return setup_.registers != 0; }
     // Reset, configuration, enable of device and queues.
     Errno bring_up(ExecContext& ctx);
@@ -89,13 +91,35 @@ public:
     Errno set_queue_pasid(ExecContext& ctx, std::uint32_t index, std::optional<Pasid> pasid);
     // Whoever opens, closes or reconfigures a queue holds it.
     SimLock& queue_lock(std::uint32_t index) { return *queue_locks_.at(index); }
-    // Runs one administrative command; -EIO when the device reports an error.
-    Errno command(ExecContext& ctx, dsa::Command code, std::uint32_t operand);
+    // Runs one administrative command; -EIO when the device reports an error, and which.
+    Errno command(ExecContext& ctx, dsa::Command code, std::uint32_t operand) {
+        dsa::CommandError status = dsa::CommandError::None;
+        return run(ctx, code, operand, status);
+    }
+    Errno run(ExecContext& ctx, dsa::Command code, std::uint32_t operand,
+              dsa::CommandError& status);
+
+    // --- for the module that gives a queue to a VM ----------------------------------------------
+    // A register of BAR0. A read is answered behind everything that was written before it.
+    std::uint64_t bar0(ExecContext& ctx, std::uint64_t offset, unsigned size) {
+        return read(ctx, offset, size);
+    }
+    // WQCFG of a disabled dedicated queue: its PASID, or none.
+    void set_queue_config_pasid(ExecContext& ctx, std::uint32_t index, std::optional<Pasid> pasid);
+    // False: another virtual device has the dedicated queue.
+    bool claim_queue(std::uint32_t index) { return claimed_.insert(index).second; }
+    void unclaim_queue(std::uint32_t index) { claimed_.erase(index); }
+    bool any_claimed() const { return !claimed_.empty(); }
+    bool claimed(std::uint32_t index) const { return claimed_.count(index) != 0; }
 
 private:
     dsa::WqConfig queue_config(ExecContext& ctx, std::uint32_t index);
     void configure_queue(ExecContext& ctx, std::uint32_t index);
+    void write_queue_pasid(ExecContext& ctx, std::uint32_t index, const dsa::WqConfig& config);
+    bool queue_enabled(ExecContext& ctx, std::uint32_t index);
     void configure_group(ExecContext& ctx);
+    void enable_function(ExecContext& ctx);
+    Errno enable_queues(ExecContext& ctx);
     std::uint64_t read(ExecContext& ctx, std::uint64_t offset, unsigned size);
     void write(ExecContext& ctx, std::uint64_t offset, std::uint64_t value, unsigned size);
 
@@ -107,6 +131,8 @@ private:
     std::uint64_t group_config_ = 0;
     unsigned size_code_ = 0;  // of a WQCFG
     std::unique_ptr<IommuGroup> group_;
+    bool configurable_ = true;  // GENCAP: sizes, groups and modes of queues can be changed
+    std::set<std::uint32_t> claimed_;
     bool page_requests_ = false;
     std::string assigned_to_;
     unsigned pasid_bits_ = 20;  // width of its PASID capability

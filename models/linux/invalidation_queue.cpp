@@ -78,22 +78,28 @@ Errno InvalidationQueue::submit(ExecContext& ctx, const std::vector<vtd::Descrip
 
 Errno InvalidationQueue::wait_status(ExecContext& ctx, std::uint64_t status,
                                      const vtd::Descriptor& wait) {
-    const TimePs deadline = ctx.now() + kernel_.params().iommu_timeout;
+    PollLoop loop{status,
+                  4,
+                  kDone,
+                  kernel_.params().iommu_poll,
+                  kPollsPerFaultCheck,
+                  ctx.now() + kernel_.params().iommu_timeout};
     Errno result = Errno::Ok;
-    for (std::uint64_t polls = 1; ctx.load(status, 4) != kDone; ++polls) {
-        if (ctx.now() >= deadline || kernel_.powered_off()) {
+    while (true) {
+        const PollResult polled = ctx.poll(loop);
+        if (polled.found) {
+            return result;
+        }
+        if (ctx.now() >= loop.deadline || kernel_.powered_off()) {
             return Errno::Etimedout;
         }
-        if (polls % kPollsPerFaultCheck == 0) {
-            const Errno error = handle_error(ctx, wait);
-            if (error == Errno::Eio) {
-                return error;  // the unit aborts pending waits on an invalidation time-out
-            }
-            result = error != Errno::Ok ? error : result;
+        const Errno error = handle_error(ctx, wait);
+        if (error == Errno::Eio) {
+            return error;  // the unit aborts pending waits on an invalidation time-out
         }
-        ctx.spend(kernel_.params().iommu_poll);
+        result = error != Errno::Ok ? error : result;
+        ctx.spend(loop.pause);
     }
-    return result;
 }
 
 Errno InvalidationQueue::handle_error(ExecContext& ctx, const vtd::Descriptor& wait) {

@@ -6,6 +6,7 @@
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
+#include "models/linux/vdcm_probes.hpp"
 
 namespace ioasim::os {
 
@@ -43,7 +44,14 @@ Result<std::shared_ptr<AttachHandle>> IommuGroup::handle_get(ExecContext& ctx, P
     return handle;
 }
 
+bool IommuGroup::begin_reset() {
+    return !std::exchange(resetting_, true);
+}
+
 Errno IommuGroup::reserve(ExecContext& ctx, Pasid pasid) {
+    if (resetting_ && !kernel_.probes().has(kResetWindowOpen)) {
+        return Errno::Ebusy;
+    }
     LockGuard guard{ctx, lock_};
     if (slots_.count(pasid.value()) != 0) {
         return Errno::Ebusy;

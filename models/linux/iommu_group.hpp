@@ -35,6 +35,10 @@ public:
     // The reservation or attachment ends; a handle is dead from here on.
     void erase(ExecContext& ctx, Pasid pasid);
 
+    // Between them a reset of the function is under way: nothing is attached. False: one is.
+    bool begin_reset();
+    void end_reset() { resetting_ = false; }
+
     // The domain published under the PASID, or null.
     PasidDomain* domain_at(Pasid pasid) const;
     // PASIDs under which SVA domains of this process are published.
@@ -62,6 +66,7 @@ private:
     Device& device_;
     mutable SimLock lock_;  // xa_lock
     std::map<std::uint32_t, Slot> slots_;
+    bool resetting_ = false;
 };
 
 }  // namespace ioasim::os

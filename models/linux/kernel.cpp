@@ -304,7 +304,8 @@ DomainId Kernel::alloc_domain_id() {
     return DomainId{next_did_++};
 }
 
-Errno Kernel::wait_for_work(ExecContext& ctx, WaitQueue& wakes, const std::function<bool()>& done) {
+Errno Kernel::wait_for_work(ExecContext& ctx, WaitQueue& queue, const std::function<bool()>& done,
+                            Wakes wakes) {
     const TimePs deadline = ctx.now() + params_.flush_timeout;
     while (!done()) {
         if (!config_.worker_task) {
@@ -319,7 +320,9 @@ Errno Kernel::wait_for_work(ExecContext& ctx, WaitQueue& wakes, const std::funct
         if (ctx.now() >= deadline) {
             return Errno::Etimedout;
         }
-        ctx.wait_until(wakes, std::min(deadline, ctx.now() + params_.flush_poll));
+        const bool told = wakes == Wakes::Always && config_.worker_task;
+        const TimePs turn = told ? deadline : ctx.now() + params_.flush_poll;
+        ctx.wait_until(queue, std::min(deadline, turn));
     }
     return Errno::Ok;
 }

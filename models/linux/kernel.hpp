@@ -60,11 +60,19 @@ struct KernelDeps {
     MachinePort* port = nullptr;  // of helper tasks
 };
 
+// A workqueue of a device, given to a VM as a function of its own.
+struct MdevSetup {
+    std::string name;  // "vdev0"
+    std::string parent;
+    std::string queue;
+};
+
 struct VmSetup {
     std::string name;  // "vm1": also the set's name
     std::uint64_t quota = 1000;
-    std::vector<std::string> devices;
+    std::vector<std::string> devices{};    // accelerators, shared with others by their queues
     std::vector<std::string> functions{};  // whole ones, which no driver of the host mediates
+    std::vector<MdevSetup> mdevs{};
 };
 
 class Kernel {
@@ -134,8 +142,10 @@ public:
     // system calls. Nothing otherwise.
     void run_deferred(ExecContext& ctx);
     // Lets queued work be done until `done` holds; -ETIMEDOUT. Must not hold a lock that work
-    // takes.
-    Errno wait_for_work(ExecContext& ctx, WaitQueue& wakes, const std::function<bool()>& done);
+    // takes. `Perhaps`: what makes it hold need not be work, so nobody may wake who waits.
+    enum class Wakes : std::uint8_t { Always, Perhaps };
+    Errno wait_for_work(ExecContext& ctx, WaitQueue& queue, const std::function<bool()>& done,
+                        Wakes wakes = Wakes::Always);
     template <class E>
     void emit(const ExecContext& ctx, const E& event) {
         deps_.recorder.emit(ctx.source(), event);

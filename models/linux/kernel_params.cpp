@@ -96,7 +96,8 @@ void add_vm_host(ParamTable<P>& t) {
            "otherwise KVM is asked again",
            "the same discussion: tracking or blocking of changes");
     t.timing("work.poll", &P::flush_poll,
-             "longest sleep of a task that waits for deferred work before it looks again");
+             "longest sleep of a task that waits for what need not wake it (references that others "
+             "put, a guest's work in the hands of another vCPU) before it looks again");
     t.timing("work.timeout", &P::flush_timeout,
              "when a task gives up on deferred work or on references that stay");
 }
@@ -122,6 +123,11 @@ void add_vfio(ParamTable<P>& t) {
            "devices may be attached although their unit remaps no interrupts",
            "module parameter allow_unsafe_interrupts of vfio_iommu_type1, there off; modelling "
            "choice: units here have no interrupt remapping");
+    t.timing("vfio.request_interval", &P::request_interval,
+             "how often a VMM is asked again to close a device that is removed");
+    t.flag("vfio.ioasid_closed_first", &P::ioasid_closed_first, false,
+           "when a VMM ends, /dev/ioasid is released before the files of its mediated devices",
+           "exit_files closes in order of descriptors, which is the VMM's choice");
 }
 
 void add_pasid_spaces(ParamTable<P>& t) {

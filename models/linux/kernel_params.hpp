@@ -63,6 +63,8 @@ struct KernelParams {
     bool unsafe_interrupts = true;
     std::uint64_t fault_ring;
     TimePs vfio_fault;
+    bool ioasid_closed_first = false;
+    TimePs request_interval;
     // KVM
     bool register_first = true;
     TimePs kick_send;

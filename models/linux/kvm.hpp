@@ -29,6 +29,10 @@ public:
     // VM exit 72 or 73: looks the SPID up in the set and installs what is missing.
     bool resolve_miss(ExecContext& ctx, IoasidSet& set, Spid gpasid);
 
+    // Every vCPU that executes guest code leaves it: what it had read or cached before is gone
+    // (kvm_flush_remote_tlbs).
+    void kick_all(ExecContext& ctx);
+
     NotifyResult handle(ExecContext& ctx, const NotifierPayload& payload) override;
 
 private:
@@ -41,7 +45,6 @@ private:
                      std::uint32_t value);
     // Clears the translation and returns when no vCPU can use it any more.
     void clear_translation(ExecContext& ctx, Spid spid);
-    void kick_all(ExecContext& ctx);
 
     Kernel& kernel_;
     std::string vm_;

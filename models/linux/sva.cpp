@@ -15,14 +15,21 @@ namespace ioasim::os {
 using Binding = SvaBinding;
 using State = SvaBinding::State;
 
-SvaBinding::SvaBinding(Sva& sva, Kernel& kernel, DomainType kind, Ioasid ioasid,
-                       IoasidSet* owner_set, std::string owner)
+SvaBinding::SvaBinding(Sva& sva, DomainType kind, Ioasid ioasid, IoasidSet* owner_set,
+                       std::string owner)
     : PasidDomain(kind, std::move(owner)),
       id(ioasid),
       set(owner_set),
-      done(fmt::format("{}/unbind of PASID {}", kernel.name(), ioasid.value())),
       free_work("iommu.free", ioasid, sva, *this, &Sva::on_free_work),
       teardown_work("iommu.teardown", ioasid, sva, *this, &Sva::on_teardown_work) {}
+
+WaitQueue& SvaBinding::end_of(const Kernel& kernel) {
+    if (waits_for_end == nullptr) {
+        waits_for_end = std::make_unique<WaitQueue>(
+            fmt::format("{}/unbind of PASID {}", kernel.name(), id.value()));
+    }
+    return *waits_for_end;
+}
 
 Sva::Sva(Kernel& kernel)
     : kernel_(kernel),
@@ -235,8 +242,7 @@ Errno Sva::bind_new(ExecContext& ctx, Process& process, Device& device, Ioasid i
     if (!may_share() && !kernel_.probes().has(kSharedContextsUnbounded)) {
         return Errno::Enospc;
     }
-    auto binding =
-        std::make_shared<Binding>(*this, kernel_, DomainType::Sva, id, process.set, process.name);
+    auto binding = std::make_shared<Binding>(*this, DomainType::Sva, id, process.set, process.name);
     binding->process = &process;
     binding->first_stage = process.mm.root();
     const Errno error = add_binding(ctx, std::move(binding), device, handle);
@@ -299,10 +305,15 @@ Errno Sva::unbind(ExecContext& ctx, Process& process, Device& device, Ioasid id)
     return error;
 }
 
-Errno Sva::free_set(ExecContext& ctx, IoasidSet& set) {
+Errno Sva::free_ids(ExecContext& ctx, IoasidSet& set) {
     core_.free_all_in_set(ctx, &set);
-    const Errno error = kernel_.wait_for_work(
-        ctx, reclaim_wait_, [&set] { return !set.registered() || set.live() == 0; });
+    return kernel_.wait_for_work(
+        ctx, reclaim_wait_, [&set] { return !set.registered() || set.live() == 0; },
+        Kernel::Wakes::Perhaps);
+}
+
+Errno Sva::free_set(ExecContext& ctx, IoasidSet& set) {
+    const Errno error = free_ids(ctx, set);
     if (set.registered()) {
         core_.set_free(ctx, &set);  // with IDs left: the last reclaim destroys it
     }
@@ -423,7 +434,8 @@ void Sva::unbind_every_device(ExecContext& ctx, Binding& binding) {
         static_cast<void>(remove_device(ctx, binding, *device));
     }
     const std::shared_ptr<Binding> alive = binding.shared_from_this();
-    kernel_.wait_for_work(ctx, alive->done, [&alive] { return alive->state == State::Dead; });
+    kernel_.wait_for_work(ctx, alive->end_of(kernel_),
+                          [&alive] { return alive->state == State::Dead; });
 }
 
 // Orderly end of a binding, in the task that asks for it: UNBIND, then W3 behind the device drains
@@ -431,8 +443,8 @@ void Sva::unbind_every_device(ExecContext& ctx, Binding& binding) {
 Errno Sva::quiesce(ExecContext& ctx, Binding& binding) {
     const std::shared_ptr<Binding> alive = binding.shared_from_this();
     start_teardown(ctx, binding, false);
-    const Errno error =
-        kernel_.wait_for_work(ctx, alive->done, [&alive] { return alive->state == State::Dead; });
+    const Errno error = kernel_.wait_for_work(ctx, alive->end_of(kernel_),
+                                              [&alive] { return alive->state == State::Dead; });
     return error != Errno::Ok ? error : alive->result;
 }
 
@@ -504,7 +516,9 @@ void Sva::finish(ExecContext& ctx, Binding& binding) {
     binding.state = State::Dead;
     bindings_.erase(key_of(binding.set, binding.id));
     retired_.push_back(alive);
-    ctx.wake_all(alive->done);
+    if (alive->waits_for_end != nullptr) {
+        ctx.wake_all(*alive->waits_for_end);
+    }
     ctx.wake_all(reclaim_wait_);
 }
 

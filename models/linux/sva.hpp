@@ -102,6 +102,11 @@ public:
     // Frees every ID of the set, waits for the reclaims and frees the set. -ETIMEDOUT: some ID is
     // still referenced; the set then dies with its last reclaim.
     Errno free_set(ExecContext& ctx, IoasidSet& set);
+    // The first half of that: the set stays.
+    Errno free_ids(ExecContext& ctx, IoasidSet& set);
+    // Every PASID entry of the function is not present, and made again; bindings stay.
+    Errno block(ExecContext& ctx, Device& device, std::uint32_t& pasids);
+    Errno unblock(ExecContext& ctx, Device& device, std::uint32_t& pasids);
 
 private:
     friend struct SvaBinding;

@@ -38,9 +38,10 @@ struct SvaBinding : PasidDomain, std::enable_shared_from_this<SvaBinding> {
         bool running_ = false;
     };
 
-    SvaBinding(Sva& sva, Kernel& kernel, DomainType kind, Ioasid ioasid, IoasidSet* owner_set,
-               std::string owner);
+    SvaBinding(Sva& sva, DomainType kind, Ioasid ioasid, IoasidSet* owner_set, std::string owner);
 
+    // Where those sleep who wait for its end.
+    WaitQueue& end_of(const Kernel& kernel);
     bool idle() const { return free_work.idle() && teardown_work.idle(); }
 
     Ioasid id;
@@ -52,9 +53,9 @@ struct SvaBinding : PasidDomain, std::enable_shared_from_this<SvaBinding> {
     State state = State::Live;
     bool fpd = false;
     Errno result = Errno::Ok;
-    WaitQueue done;
-    Work free_work;      // W1
-    Work teardown_work;  // W3
+    std::unique_ptr<WaitQueue> waits_for_end;  // made by who waits: there may be a million bindings
+    Work free_work;                            // W1
+    Work teardown_work;                        // W3
 };
 
 class IommuBlock final : public NotifierBlock {

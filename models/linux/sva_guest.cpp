@@ -8,6 +8,7 @@
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
 #include "models/linux/sva_binding.hpp"
+#include "models/linux/vdcm_probes.hpp"
 
 namespace ioasim::os {
 
@@ -62,7 +63,7 @@ Errno Sva::bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid
         return attach(ctx, binding, *request.device, nullptr);
     }
     auto made =
-        std::make_shared<Binding>(*this, kernel_, request.type, id, request.set, request.space);
+        std::make_shared<Binding>(*this, request.type, id, request.set, request.space);
     made->spid = request.spid;
     made->first_stage = request.page_table.value();
     made->stage2 = request.stage2;
@@ -133,7 +134,7 @@ Errno Sva::flush_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid s
 
 std::vector<std::shared_ptr<SvaBinding>> Sva::bound_in(const IoasidSet& set) const {
     std::vector<std::shared_ptr<Binding>> bound;
-    for (const auto& [id, binding] : bindings_) {
+    for (const auto& [key, binding] : bindings_) {
         if (binding->set == &set) {
             bound.push_back(binding);
         }
@@ -148,7 +149,7 @@ void Sva::unbind_device(ExecContext& ctx, IoasidSet& set, Device& device) {
         }
         const Errno error = remove_device(ctx, *binding, device);
         if (error == Errno::Ebusy) {  // a free or another unbind in progress tears it down
-            static_cast<void>(kernel_.wait_for_work(ctx, binding->done,
+            static_cast<void>(kernel_.wait_for_work(ctx, binding->end_of(kernel_),
                                                     [&] { return binding->state == State::Dead; }));
         }
         kernel_.emit(ctx,
@@ -161,6 +162,41 @@ void Sva::unbind_all(ExecContext& ctx, IoasidSet& set) {
     for (const std::shared_ptr<Binding>& binding : bound_in(set)) {
         unbind_every_device(ctx, *binding);
     }
+}
+
+Errno Sva::block(ExecContext& ctx, Device& device, std::uint32_t& pasids) {
+    Errno result = Errno::Ok;
+    pasids = 0;
+    if (kernel_.probes().has(kResetUnblocked)) {
+        return result;
+    }
+    LockGuard guard{ctx, lock_};
+    for (const auto& [key, binding] : bindings_) {
+        if (has(*binding, device)) {
+            const Errno error =
+                device.iommu().teardown(ctx, device, Pasid{binding->id.value()}, false);
+            result = error != Errno::Ok ? error : result;
+            ++pasids;
+        }
+    }
+    return result;
+}
+
+Errno Sva::unblock(ExecContext& ctx, Device& device, std::uint32_t& pasids) {
+    Errno result = Errno::Ok;
+    pasids = 0;
+    if (kernel_.probes().has(kResetUnblocked) || kernel_.probes().has(kResetNotRestored)) {
+        return result;
+    }
+    LockGuard guard{ctx, lock_};
+    for (const auto& [key, binding] : bindings_) {
+        if (has(*binding, device) && binding->state == State::Live) {
+            const Errno error = set_entry(ctx, *binding, device);
+            result = error != Errno::Ok ? error : result;
+            ++pasids;
+        }
+    }
+    return result;
 }
 
 std::size_t Sva::bindings_of(const IoasidSet& set) const {

@@ -34,9 +34,12 @@ Errno UserQueue::submit(ExecContext& ctx, const SubmitRequest& request, SubmitRe
         error = select_pasid(ctx, request);
     }
     for (std::uint64_t i = 0; i < request.count && error == Errno::Ok; ++i) {
+        if (!request.credits && process_.killed) {
+            return Errno::Eintr;
+        }
         error = submit_one(ctx, request, *target, timeout, report);
     }
-    if (error == Errno::Ok && request.wait) {
+    if (error == Errno::Ok && request.wait && request.credits) {
         error = wait_all(ctx, timeout, report);
     }
     return error;
@@ -146,7 +149,7 @@ Errno UserQueue::submit_one(ExecContext& ctx, const SubmitRequest& request, std:
         dedicated(request)
             ? std::min<std::uint64_t>(slots_, request.device->setup().queues[request.queue].size)
             : slots_;
-    while (outstanding_.size() >= room) {
+    while (request.credits && outstanding_.size() >= room) {
         const Errno error = poll_oldest(ctx, ctx.now() + timeout, report);
         if (error != Errno::Ok) {
             return error;
@@ -184,7 +187,9 @@ Errno UserQueue::submit_one(ExecContext& ctx, const SubmitRequest& request, std:
     if (error != Errno::Ok) {
         return error;
     }
-    outstanding_.push_back(slot);
+    if (request.credits) {
+        outstanding_.push_back(slot);
+    }
     next_slot_ = (slot + 1) % slots_;
     ++report.submitted;
     return Errno::Ok;

@@ -35,6 +35,9 @@ struct SubmitRequest {
     std::uint64_t destination_buffer = 0;
     bool block_on_fault = false;
     bool wait = true;
+    // A dedicated queue is given no more than it holds. Without: as fast as the processor stores,
+    // and nobody looks at records.
+    bool credits = true;
     TimePs timeout;  // for all completions; 0: the parameter
 };
 

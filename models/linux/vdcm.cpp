@@ -45,10 +45,11 @@ private:
     End end_;
 };
 
-Vdcm::Vdcm(Kernel& kernel, Device& device, const std::string& vm)
+Vdcm::Vdcm(Kernel& kernel, Device& device, const std::string& vm, const std::string& assigned_as)
     : NotifierBlock("vdcm/" + vm + "/" + device.name(), kPriorityDevice),
       kernel_(kernel),
       device_(device),
+      assigned_as_(assigned_as),
       vm_(kernel.intern(vm)),
       device_name_(kernel.intern(device.name())),
       holder_(kernel.ioasid().holder(name())) {}

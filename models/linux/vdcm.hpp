@@ -19,9 +19,11 @@ class Kernel;
 
 class Vdcm final : public NotifierBlock {
 public:
-    Vdcm(Kernel& kernel, Device& device, const std::string& vm);
+    // `assigned_as`: what the VM calls it, the device's name or that of a mediated device.
+    Vdcm(Kernel& kernel, Device& device, const std::string& vm, const std::string& assigned_as);
     NotifyResult handle(ExecContext& ctx, const NotifierPayload& payload) override;
     Device& device() const { return device_; }
+    const std::string& assigned_as() const { return assigned_as_; }
 
 private:
     class Drain;
@@ -30,6 +32,7 @@ private:
 
     Kernel& kernel_;
     Device& device_;
+    std::string assigned_as_;
     trace::Name vm_;
     trace::Name device_name_;
     trace::Name holder_;

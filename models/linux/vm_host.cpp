@@ -25,7 +25,20 @@ KernelVmHost::KernelVmHost(Kernel& kernel, const VmSetup& setup)
         Device* known = kernel.find_device(device);
         SIM_CHECK(known != nullptr, "{} is given {}, which {} does not have", setup.name, device,
                   kernel.name());
-        vdcms_.push_back(std::make_unique<Vdcm>(kernel, *known, setup.name));
+        vdcms_.push_back(std::make_unique<Vdcm>(kernel, *known, setup.name, device));
+    }
+    for (const MdevSetup& mdev : setup.mdevs) {
+        Device* parent = kernel.find_device(mdev.parent);
+        SIM_CHECK(parent != nullptr, "{} has no parent {} for {}", kernel.name(), mdev.parent,
+                  mdev.name);
+        const auto queue = parent->queue(mdev.queue);
+        SIM_CHECK(queue, "{} has no workqueue {}", mdev.parent, mdev.queue);
+        virtual_devices_.push_back(std::make_unique<VirtualDevice>(
+            kernel, kvm_, VirtualDevice::Setup{setup.name, mdev.name, parent, *queue}));
+        // What a shared queue holds of a PASID is drained as a whole function's is.
+        if (virtual_devices_.back()->shared()) {
+            vdcms_.push_back(std::make_unique<Vdcm>(kernel, *parent, setup.name, mdev.name));
+        }
     }
     for (const std::string& function : setup.functions) {
         Device* known = kernel.find_device(function);
@@ -42,6 +55,9 @@ Errno KernelVmHost::register_notifiers(ExecContext& ctx) {
     std::vector<NotifierBlock*> blocks{&kvm_};
     for (const auto& vdcm : vdcms_) {
         blocks.push_back(vdcm.get());
+    }
+    for (const auto& device : virtual_devices_) {
+        blocks.push_back(device.get());
     }
     for (NotifierBlock* block : blocks) {
         const Errno error = kernel_.ioasid().register_notifier_mm(ctx, token_, *block);
@@ -76,6 +92,9 @@ Errno KernelVmHost::open(ExecContext& ctx) {
     if (error == Errno::Ok) {
         error = take_functions(ctx);
     }
+    for (const auto& device : virtual_devices_) {
+        error = error == Errno::Ok ? device->open(ctx) : error;
+    }
     if (error != Errno::Ok) {
         static_cast<void>(release(ctx));
         return error;
@@ -108,6 +127,8 @@ Errno KernelVmHost::take_functions(ExecContext& ctx) {
             return Errno::Ebusy;
         }
         function->assign(setup_.name);
+        kernel_.emit(ctx, trace::VmFunction{kernel_.intern(setup_.name), function->rid(),
+                                            own_pasid_space(), true});
         Device& first = *functions_.front();
         const bool shares = kernel_.params().pasid_tables == PasidTables::Vm &&
                             function != &first && &function->iommu() == &first.iommu();
@@ -118,13 +139,14 @@ Errno KernelVmHost::take_functions(ExecContext& ctx) {
     return error;
 }
 
-void KernelVmHost::return_functions(ExecContext& ctx) {
-    for (Device* function : functions_) {
-        if (function->assigned_to() == setup_.name) {
-            static_cast<void>(function->iommu().own_directory(ctx, *function));
-            function->assign("");
-        }
+void KernelVmHost::return_function(ExecContext& ctx, Device& function) {
+    if (function.assigned_to() != setup_.name) {
+        return;
     }
+    static_cast<void>(function.iommu().own_directory(ctx, function));
+    function.assign("");
+    kernel_.emit(ctx, trace::VmFunction{kernel_.intern(setup_.name), function.rid(),
+                                        own_pasid_space(), false});
 }
 
 Errno KernelVmHost::release(ExecContext& ctx) {
@@ -135,12 +157,18 @@ Errno KernelVmHost::release(ExecContext& ctx) {
     ctx.spend(kernel_.params().syscall);
     Errno error = Errno::Ok;
     IoasidSet* set = std::exchange(set_, nullptr);
+    if (!kernel_.params().ioasid_closed_first) {
+        close_devices(ctx);
+    }
     if (set != nullptr) {
         kernel_.sva().unbind_all(ctx, *set);
         error = kernel_.sva().free_set(ctx, *set);
     }
     iova_.collect();
-    return_functions(ctx);
+    for (Device* function : functions_) {
+        return_function(ctx, *function);
+    }
+    close_devices(ctx);
     for (NotifierBlock* block : registered_) {
         kernel_.ioasid().unregister_notifier_mm(ctx, token_, *block);
     }
@@ -154,6 +182,15 @@ Errno KernelVmHost::release(ExecContext& ctx) {
     return error;
 }
 
+Errno KernelVmHost::reset(ExecContext& ctx) {
+    ctx.spend(kernel_.params().syscall);
+    if (set_ == nullptr) {
+        return Errno::Ebadf;
+    }
+    kernel_.sva().unbind_all(ctx, *set_);
+    return kernel_.sva().free_ids(ctx, *set_);
+}
+
 Errno KernelVmHost::remove_device(ExecContext& ctx, const std::string& device) {
     ctx.spend(kernel_.params().syscall);
     Device* function = assigned(device);
@@ -161,21 +198,46 @@ Errno KernelVmHost::remove_device(ExecContext& ctx, const std::string& device) {
         return Errno::Enodev;
     }
     Frame frame{ctx, "vdcm_remove"};
-    removed_.insert(function);  // from here on nothing is bound to it any more
+    removed_.insert(device);  // from here on nothing is bound to it any more
+    for (const auto& mdev : virtual_devices_) {
+        if (mdev->name() == device) {
+            mdev->close(ctx, CallingTask{token_}, "removed");
+        }
+    }
     kernel_.sva().unbind_device(ctx, *set_, *function);
+    return_function(ctx, *function);
     // Its last drain may wait in the workqueue still: that works on the device, not on the block.
-    const auto block =
-        std::find_if(registered_.begin(), registered_.end(), [&](const NotifierBlock* each) {
-            return std::any_of(vdcms_.begin(), vdcms_.end(), [&](const auto& vdcm) {
-                return vdcm.get() == each && &vdcm->device() == function;
-            });
-        });
-    if (block != registered_.end()) {
-        kernel_.ioasid().unregister_notifier_mm(ctx, token_, **block);
-        registered_.erase(block);
+    for (NotifierBlock* block : blocks_of(device)) {
+        const auto found = std::find(registered_.begin(), registered_.end(), block);
+        if (found != registered_.end()) {
+            kernel_.ioasid().unregister_notifier_mm(ctx, token_, *block);
+            registered_.erase(found);
+        }
     }
     kernel_.emit(ctx, trace::VmDeviceRemoved{kernel_.intern(setup_.name), kernel_.intern(device)});
     return Errno::Ok;
+}
+
+// The calling task may be one without an address space: exit_mm comes before exit_files.
+void KernelVmHost::close_devices(ExecContext& ctx) {
+    for (const auto& device : virtual_devices_) {
+        device->close(ctx, CallingTask{}, "closed");
+    }
+}
+
+std::vector<NotifierBlock*> KernelVmHost::blocks_of(const std::string& device) {
+    std::vector<NotifierBlock*> blocks;
+    for (const auto& vdcm : vdcms_) {
+        if (vdcm->assigned_as() == device) {
+            blocks.push_back(vdcm.get());
+        }
+    }
+    for (const auto& mdev : virtual_devices_) {
+        if (mdev->name() == device) {
+            blocks.push_back(mdev.get());
+        }
+    }
+    return blocks;
 }
 
 // --- memory -------------------------------------------------------------------------------------
@@ -276,17 +338,27 @@ Ioasid KernelVmHost::find_spid(ExecContext& ctx, Spid spid) {
 // --- VFIO ---------------------------------------------------------------------------------------
 
 Device* KernelVmHost::assigned(const std::string& device) {
+    if (removed_.count(device) != 0) {
+        return nullptr;
+    }
     for (const auto& vdcm : vdcms_) {
-        if (vdcm->device().name() == device && removed_.count(&vdcm->device()) == 0) {
+        if (vdcm->assigned_as() == device) {
             return &vdcm->device();
         }
     }
     for (Device* function : functions_) {
-        if (function->name() == device && removed_.count(function) == 0) {
+        if (function->name() == device) {
             return function;
         }
     }
-    return nullptr;
+    const VirtualDevice* mdev = virtual_device(device);
+    return mdev == nullptr ? nullptr : &mdev->parent();
+}
+
+VirtualDevice* KernelVmHost::virtual_device(const std::string& device) {
+    const auto found = std::find_if(virtual_devices_.begin(), virtual_devices_.end(),
+                                    [&](const auto& mdev) { return mdev->name() == device; });
+    return found == virtual_devices_.end() || !(*found)->is_open() ? nullptr : found->get();
 }
 
 Errno KernelVmHost::bind_gpasid(ExecContext& ctx, const std::string& device, Ioasid id, Spid gpasid,

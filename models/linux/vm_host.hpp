@@ -12,6 +12,7 @@
 #include "models/linux/kvm.hpp"
 #include "models/linux/kvm_vfio.hpp"
 #include "models/linux/vdcm.hpp"
+#include "models/linux/virtual_device.hpp"
 #include "models/linux/vm_iova.hpp"
 
 namespace ioasim::os {
@@ -23,6 +24,7 @@ public:
     const std::string& name() const override { return setup_.name; }
     Errno open(ExecContext& ctx) override;
     Errno release(ExecContext& ctx) override;
+    Errno reset(ExecContext& ctx) override;
     Errno remove_device(ExecContext& ctx, const std::string& device) override;
     Result<std::vector<Hpa>> map_memory(ExecContext& ctx, std::uint64_t bytes) override;
     Result<Ioasid> alloc_ioasid(ExecContext& ctx, std::uint32_t min, std::uint32_t max) override;
@@ -38,6 +40,8 @@ public:
     Errno unmap_iova(ExecContext& ctx, Spid gpasid, std::uint64_t iova,
                      std::uint64_t bytes) override;
     Result<Hpa> portal(const std::string& device, std::uint32_t queue) override;
+    VirtualDevice* virtual_device(const std::string& device) override;
+    std::uint64_t mm() const override { return token_; }
     void add_vcpu(VcpuControl& vcpu) override {
         kvm_.add_vcpu(vcpu);
         coherency_.add_vcpu(vcpu);
@@ -63,10 +67,12 @@ public:
 
 private:
     Device* assigned(const std::string& device);
+    std::vector<NotifierBlock*> blocks_of(const std::string& device);
     Errno register_notifiers(ExecContext& ctx);
     Errno make_set(ExecContext& ctx);
     Errno take_functions(ExecContext& ctx);
-    void return_functions(ExecContext& ctx);
+    void return_function(ExecContext& ctx, Device& function);
+    void close_devices(ExecContext& ctx);
     // A second-stage table of `level` over pages_[first, first + count); returns its address.
     Result<std::uint64_t> build_second_stage(ExecContext& ctx, unsigned level, std::uint64_t first,
                                              std::uint64_t count);
@@ -80,9 +86,10 @@ private:
     KvmVfio kvm_vfio_;
     GuestFaults faults_;
     std::vector<std::unique_ptr<Vdcm>> vdcms_;
+    std::vector<std::unique_ptr<VirtualDevice>> virtual_devices_;
     std::vector<NotifierBlock*> registered_;
     std::vector<Device*> functions_;
-    std::set<const Device*> removed_;
+    std::set<std::string> removed_;
     IoasidSet* set_ = nullptr;
     SecondStage stage2_;
     VmIova iova_;

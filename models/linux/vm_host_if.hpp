@@ -20,6 +20,7 @@ namespace ioasim::os {
 
 class GuestFaultFile;
 class KvmVfio;
+class VirtualDeviceIf;
 
 // A vCPU as KVM sees it.
 class VcpuControl {
@@ -46,6 +47,9 @@ public:
     // The VMM process is gone: device release unbinds every PASID, /dev/ioasid frees the set, KVM
     // unregisters, memory goes back. -ETIMEDOUT when IDs of the VM stay in use.
     virtual Errno release(ExecContext& ctx) = 0;
+
+    // System reset of the machine: every PASID is unbound, then freed; the set stays.
+    virtual Errno reset(ExecContext& ctx) = 0;
 
     // An assigned device is taken away (its mediated device is removed) while the VM lives on: the
     // VM's PASIDs are unbound from it, its VDCM unregisters. -ENODEV: the VM does not have it.
@@ -90,6 +94,10 @@ public:
     virtual bool own_pasid_space() const { return false; }
     // Page requests of what is bound; null: they do not get this far.
     virtual GuestFaultFile* page_faults() { return nullptr; }
+    // A mediated device of the VM, or null.
+    virtual VirtualDeviceIf* virtual_device(const std::string& device) = 0;
+    // The VMM's address space, which its vCPU threads have.
+    virtual std::uint64_t mm() const = 0;
 
     // --- KVM ------------------------------------------------------------------------------------
     virtual void add_vcpu(VcpuControl& vcpu) = 0;

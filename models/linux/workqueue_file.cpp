@@ -31,7 +31,7 @@ Errno WorkqueueFiles::open(ExecContext& ctx, Process& process, Device& device, s
     LockGuard guard{ctx, device.queue_lock(queue)};
     const Place place{&device, queue};
     const bool shared = device.setup().queues.at(queue).shared;
-    if (!shared && files_.count(place) != 0) {
+    if (!shared && (files_.count(place) != 0 || device.claimed(queue))) {
         return Errno::Ebusy;
     }
     File file{&process, id, false};

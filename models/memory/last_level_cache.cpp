@@ -38,9 +38,9 @@ void LastLevelCache::each_page(Hpa address, std::size_t size, Visit visit) {
     }
 }
 
-std::uint32_t LastLevelCache::find(std::uint64_t page, std::size_t filler) const {
-    const auto found = by_page_[filler].find(page);
-    return found == by_page_[filler].end() ? kNone : found->second;
+LastLevelCache::Places LastLevelCache::places(std::uint64_t page) const {
+    const auto found = by_page_.find(page);
+    return found == by_page_.end() ? kNowhere : found->second;
 }
 
 void LastLevelCache::unlink(std::uint32_t index, std::size_t filler) {
@@ -60,7 +60,7 @@ void LastLevelCache::link_newest(std::uint32_t index, std::size_t filler) {
 }
 
 std::uint32_t LastLevelCache::find_or_add(std::uint64_t page, std::size_t filler) {
-    std::uint32_t index = find(page, filler);
+    std::uint32_t& index = by_page_.try_emplace(page, kNowhere).first->second[filler];
     if (index != kNone) {
         unlink(index, filler);
         link_newest(index, filler);
@@ -75,7 +75,6 @@ std::uint32_t LastLevelCache::find_or_add(std::uint64_t page, std::size_t filler
         sectors_[index] = Sector{};
     }
     sectors_[index].page = page;
-    by_page_[filler].emplace(page, index);
     link_newest(index, filler);
     return index;
 }
@@ -92,7 +91,11 @@ void LastLevelCache::remove_lines(std::uint32_t index, std::size_t filler, std::
     lines_[filler] -= count(gone);
     if (s.lines == 0) {
         unlink(index, filler);
-        by_page_[filler].erase(s.page);
+        const auto of_page = by_page_.find(s.page);
+        of_page->second[filler] = kNone;
+        if (of_page->second == kNowhere) {
+            by_page_.erase(of_page);
+        }
         free_.push_back(index);
     }
 }
@@ -122,8 +125,7 @@ std::uint64_t LastLevelCache::held(Hpa address, std::size_t size) const {
         return hits;
     }
     each_page(address, size, [&](std::uint64_t page, std::uint64_t lines) {
-        for (std::size_t filler = 0; filler < kFillers; ++filler) {
-            const std::uint32_t index = find(page, filler);
+        for (const std::uint32_t index : places(page)) {
             hits += index == kNone ? 0 : count(sectors_[index].lines & lines);
         }
     });
@@ -133,8 +135,9 @@ std::uint64_t LastLevelCache::held(Hpa address, std::size_t size) const {
 // Those of the page's lines that are here; they are the last to go now.
 std::uint64_t LastLevelCache::touch_page(std::uint64_t page, std::uint64_t lines, bool written) {
     std::uint64_t all = 0;
+    const Places of_page = places(page);
     for (std::size_t filler = 0; filler < kFillers; ++filler) {
-        const std::uint32_t index = find(page, filler);
+        const std::uint32_t index = of_page[filler];
         const std::uint64_t here = index == kNone ? 0 : sectors_[index].lines & lines;
         if (here == 0) {
             continue;
@@ -187,8 +190,9 @@ void LastLevelCache::drop(Hpa address, std::size_t size, std::vector<CacheLines>
         return;
     }
     each_page(address, size, [&](std::uint64_t page, std::uint64_t lines) {
+        const Places of_page = places(page);
         for (std::size_t filler = 0; filler < kFillers; ++filler) {
-            const std::uint32_t index = find(page, filler);
+            const std::uint32_t index = of_page[filler];
             if (index != kNone) {
                 remove_lines(index, filler, lines, out);
             }

@@ -69,7 +69,11 @@ private:
         std::uint32_t newest = kNone;
     };
 
-    std::uint32_t find(std::uint64_t page, std::size_t filler) const;
+    // A page's sector of each filler, or kNone.
+    using Places = std::array<std::uint32_t, kFillers>;
+    static constexpr Places kNowhere{kNone, kNone};
+
+    Places places(std::uint64_t page) const;
     std::uint32_t find_or_add(std::uint64_t page, std::size_t filler);
     void unlink(std::uint32_t index, std::size_t filler);
     void link_newest(std::uint32_t index, std::size_t filler);
@@ -89,7 +93,7 @@ private:
     std::uint64_t touches_ = 0;
     std::vector<Sector> sectors_;
     std::vector<std::uint32_t> free_;
-    std::array<std::unordered_map<std::uint64_t, std::uint32_t>, kFillers> by_page_;
+    std::unordered_map<std::uint64_t, Places> by_page_;
 };
 
 }  // namespace ioasim::memory

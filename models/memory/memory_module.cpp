@@ -177,6 +177,9 @@ MemResponse MemoryModule::serve(const MemRequest& request, const Residence& resi
             swap(request, response);
             break;
     }
+    if (on_write && request.op != MemOp::Read) {
+        on_write(request.address, request.size);
+    }
     if (request.origin) {
         if (residence.own.lines != 0 && !snoops(request)) {
             emit(trace::MemoryUnsnooped{request.origin->rid, request.address, request.size,

@@ -66,6 +66,8 @@ public:
 
     // A test bench may watch what devices do to memory; it learns and changes nothing.
     std::function<void(const MemRequest&)> on_device_access;
+    // Processors that look at a line in a loop learn that it was written.
+    std::function<void(Hpa address, std::uint64_t bytes)> on_write;
     // An error from outside, in every line that the range touches.
     void poison(Hpa address, std::size_t size);
     // Coherent with every request that has taken effect; looking at them changes nothing.

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "models/platform/device_commands.hpp"
+
 namespace ioasim::platform {
 namespace {
 
@@ -15,10 +17,6 @@ namespace reg = dsa::reg;
 
 constexpr TimePs kCommandTimeout{10'000'000'000};
 
-struct NamedCode {
-    const char* name;
-    std::uint8_t code;
-};
 constexpr std::array<NamedCode, 17> kOperations{{
     {"noop", 0x00},
     {"batch", 0x01},
@@ -38,23 +36,6 @@ constexpr std::array<NamedCode, 17> kOperations{{
     {"dif_update", 0x15},
     {"cache_flush", 0x20},
 }};
-constexpr std::array<NamedCode, 14> kCommands{{
-    {"enable_device", 1},
-    {"disable_device", 2},
-    {"drain_all", 3},
-    {"abort_all", 4},
-    {"reset_device", 5},
-    {"enable_wq", 6},
-    {"disable_wq", 7},
-    {"drain_wq", 8},
-    {"abort_wq", 9},
-    {"reset_wq", 10},
-    {"drain_pasid", 11},
-    {"abort_pasid", 12},
-    {"request_handle", 13},
-    {"release_handle", 14},
-}};
-
 template <std::size_t N>
 std::vector<const char*> names_of(const std::array<NamedCode, N>& codes) {
     std::vector<const char*> out;
@@ -175,7 +156,7 @@ std::vector<BareSpec> accelerator_specs() {
         {"dsa_command",
          BareKind::DsaCommand,
          subject(V::Accelerator, "the accelerator"),
-         {{"command", V::Choice, true, "which", "", names_of(kCommands)},
+         {{"command", V::Choice, true, "which", "", names_of(kDeviceCommands)},
           {"operand", V::Number, false, "index, mask, PASID or handle", "0", {}, 0, 0xFFFFF},
           {"interrupt", V::Flag, false, "completion interrupt wanted", "false"},
           {"async", V::Flag, false, "goes on at once", "false"},
@@ -285,7 +266,7 @@ BareResult BareAccelerator::enable(const BareStep& step) {
 }
 
 BareResult BareAccelerator::command(const BareStep& step) {
-    const auto code = static_cast<dsa::Command>(code_of(kCommands, step.name("command")));
+    const auto code = static_cast<dsa::Command>(code_of(kDeviceCommands, step.name("command")));
     const auto operand = static_cast<std::uint32_t>(step.number("operand"));
     const bool interrupt = step.number("interrupt") != 0;
     if (step.number("async") != 0) {

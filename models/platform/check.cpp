@@ -104,9 +104,37 @@ void check_links(const PlatformConfig& config, Problems& problems) {
     }
 }
 
+// A PASID is bound once to a function: two virtual devices of one VM on one parent would share the
+// entry. And a queue has a place on the parent.
+void check_mdevs(const PlatformConfig& config, std::size_t index, Problems& problems) {
+    const VmConfig& vm = config.vms[index];
+    for (std::size_t m = 0; m < vm.mdevs.size(); ++m) {
+        const MdevConfig& mdev = vm.mdevs[m];
+        const std::string where = fmt::format("vms[{}].mdevs[{}]", index, m);
+        const auto parent =
+            std::find_if(config.devices.begin(), config.devices.end(),
+                         [&mdev](const DeviceConfig& d) { return d.name == mdev.device; });
+        const bool known =
+            parent != config.devices.end() &&
+            std::any_of(parent->workqueues.begin(), parent->workqueues.end(),
+                        [&mdev](const WorkqueueConfig& wq) { return wq.name == mdev.workqueue; });
+        if (!known) {
+            problems.push_back(
+                {where, fmt::format("there is no workqueue {}/{}", mdev.device, mdev.workqueue)});
+        }
+        for (std::size_t before = 0; before < m; ++before) {
+            if (vm.mdevs[before].device == mdev.device) {
+                problems.push_back({where, fmt::format("{} has a second virtual device of {}",
+                                                       vm.name, mdev.device)});
+            }
+        }
+    }
+}
+
 void check_vms(const PlatformConfig& config, Problems& problems) {
     for (std::size_t i = 0; i < config.vms.size(); ++i) {
         const VmConfig& vm = config.vms[i];
+        check_mdevs(config, i, problems);
         if (vm.memory_bytes > vm::kMaxGuestMemory || vm.memory_bytes % kPageSize != 0) {
             problems.push_back({fmt::format("vms[{}].memory", i),
                                 fmt::format("guest memory is whole pages, at most {} MiB",

@@ -75,6 +75,13 @@ struct PasidRange {
     std::uint32_t max = 0xFFFFF;
 };
 
+// A mediated device: a workqueue of an accelerator as a function of its own.
+struct MdevConfig {
+    std::string name;
+    std::string device;  // the parent
+    std::string workqueue;
+};
+
 struct VmConfig {
     std::string name;
     std::uint32_t vcpus = 1;
@@ -83,6 +90,7 @@ struct VmConfig {
     PasidRange gpasids;                    // guest PASIDs (SPIDs) that the VMM hands out
     PasidRange pasids;                     // host IDs that the VMM asks for
     std::vector<std::string> functions{};  // requesters that it has for itself
+    std::vector<MdevConfig> mdevs{};       // none: all accelerators, by their queues
 };
 
 enum class StepKind : std::uint8_t {
@@ -90,20 +98,25 @@ enum class StepKind : std::uint8_t {
     Free,   // give the PASID back
     Bind,   // bind the process's address space to `device` under PASID `id`
     Unbind,
-    Submit,   // `count` descriptors `op` of `size` bytes to `device`/`workqueue`
-    Wait,     // until every submitted descriptor has a completion record (or `timeout`)
-    Sleep,    // let `duration` pass
-    Spend,    // keep the CPU for `duration`
-    Exit,     // the process ends here
-    Kill,     // kill the VM's VMM process `target`, or the process of a program
-    Call,     // `call`
-    Bare,     // `bare`, of a bare program
-    Machine,  // `bare`, executed by the kernel under the program
-    User,     // `bare`, of a process that uses VFIO
-    Unplug,   // take `device` away from the VM
-    Open,     // `device`/`workqueue` for the address space of PASID `id`
+    Submit,      // `count` descriptors `op` of `size` bytes to `device`/`workqueue`
+    Wait,        // until every submitted descriptor has a completion record (or `timeout`)
+    Sleep,       // let `duration` pass
+    Spend,       // keep the CPU for `duration`
+    Exit,        // the process ends here
+    Kill,        // kill the VM's VMM process `target`, or the process of a program
+    Call,        // `call`
+    Bare,        // `bare`, of a bare program
+    Machine,     // `bare`, executed by the kernel under the program
+    User,        // `bare`, of a process that uses VFIO
+    Unplug,      // take `device` away from the VM
+    Mdev,        // the VMM asks `op` of the virtual device `device`
+    Command,     // command `op` with `data` to the device, through its registers
+    QueuePasid,  // WQCFG of `device`/`workqueue`: the PASID of `id`, or none
+    Open,        // `device`/`workqueue` for the address space of PASID `id`
     Close,
-    Mmap,  // a mapping of `size` under the name `target`
+    Panic,    // the guest's kernel stops where it is
+    VmReset,  // the VMM resets its machine
+    Mmap,     // a mapping of `size` under the name `target`
     Munmap,
     Absent,  // not in this cell
 };
@@ -125,6 +138,7 @@ struct Step {
     std::string source;      // Submit: mappings to use instead of fresh buffers
     std::string destination;
     bool block_on_fault = false;  // Submit: the device may ask for pages
+    bool credits = true;          // Submit: never more than the dedicated queue holds
     bool populate = true;         // Mmap: all pages at once
     bool writable = true;
     bool on_storage = false;

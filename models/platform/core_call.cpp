@@ -218,6 +218,12 @@ const std::vector<CallSpec>& call_specs() {
          {},
          {},
          "take a device off the fault queue: what is pending is answered Invalid"},
+        {"function_reset",
+         K::FunctionReset,
+         S::Device,
+         {},
+         {},
+         "reset a function under its PASIDs (pci_reset_function): blocked, reset, attached again"},
 
         {"mm_exit",
          K::MmExit,

@@ -74,6 +74,7 @@ enum class CallKind : std::uint8_t {
     MmGrab,
     MmDrop,
     IopfRemove,
+    FunctionReset,
     // what surrounds them
     MmExit,
     FailNext,

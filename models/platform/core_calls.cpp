@@ -107,6 +107,7 @@ public:
             case K::MmGrab:
             case K::MmDrop:
             case K::IopfRemove:
+            case K::FunctionReset:
                 return perform_sva_call(ctx_, objects_, call_, Pasid{id_.value()});
             case K::MmExit:
             case K::FailNext:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "core/ioasid/ioasid.hpp"
@@ -96,6 +97,8 @@ struct Platform::Impl {
     void enable_defects();
     void build_host();
     void build_guest(const VmConfig& config);
+    os::DeviceSetup virtual_function(const Guest& guest, os::IommuDriver& viommu,
+                                     const MdevConfig& mdev) const;
     void build_bare_world();
     void build_programs();
     void spawn_software();
@@ -117,6 +120,8 @@ struct Platform::Impl {
     std::unique_ptr<os::Kernel> host;
     std::unique_ptr<KernelObjects> objects;
     std::map<std::string, Guest> guests;
+    // Tasks that run a vCPU; only looked up.
+    std::unordered_map<const ExecContext*, vm::VirtualMachine*> machine_of_task;
     std::optional<ProgramWorld> world;
     BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
     std::vector<std::unique_ptr<ProgramActor>> actors;
@@ -247,10 +252,14 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     machine.gpasid_max = vm.gpasids.max;
     machine.pasid_min = vm.pasids.min;
     machine.pasid_max = vm.pasids.max;
+    for (const MdevConfig& mdev : vm.mdevs) {
+        setup.mdevs.push_back({mdev.name, mdev.device, mdev.workqueue});
+        machine.devices.push_back({mdev.name, 1, true});
+    }
     for (const DeviceConfig& device : config.devices) {
         // A queue that several VMs share names address spaces by numbers of the whole system.
         const bool shared = host->params().pasid_spaces == os::PasidSpaces::System;
-        if (device.kind != DeviceKind::Dsa || !shared) {
+        if (device.kind != DeviceKind::Dsa || !shared || !vm.mdevs.empty()) {
             continue;
         }
         setup.devices.push_back(device.name);
@@ -288,10 +297,13 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     guest.machine->on_death([kernel = guest.kernel.get()] { kernel->power_off(); });
     os::IommuDriver& viommu =
         guest.kernel->add_iommu(vm.name + "/viommu", guest.machine->viommu_base());
+    for (const MdevConfig& mdev : vm.mdevs) {
+        guest.kernel->add_device(virtual_function(guest, viommu, mdev));
+    }
     for (const DeviceConfig& device : config.devices) {
         const bool function =
             std::find(vm.functions.begin(), vm.functions.end(), device.name) != vm.functions.end();
-        const bool shared = device.kind == DeviceKind::Dsa &&
+        const bool shared = device.kind == DeviceKind::Dsa && vm.mdevs.empty() &&
                             host->params().pasid_spaces == os::PasidSpaces::System;
         if (!shared && !function) {
             continue;
@@ -309,6 +321,28 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
         }
         guest.kernel->add_device(std::move(assigned));
     }
+}
+
+os::DeviceSetup Platform::Impl::virtual_function(const Guest& guest, os::IommuDriver& viommu,
+                                                 const MdevConfig& mdev) const {
+    const auto parent =
+        std::find_if(config.devices.begin(), config.devices.end(),
+                     [&mdev](const DeviceConfig& d) { return d.name == mdev.device; });
+    const auto queue =
+        std::find_if(parent->workqueues.begin(), parent->workqueues.end(),
+                     [&mdev](const WorkqueueConfig& wq) { return wq.name == mdev.workqueue; });
+    const vm::GuestDevice seen = guest.machine->guest_device(mdev.name);
+    os::DeviceSetup setup;
+    setup.name = mdev.name;
+    setup.iommu = &viommu;
+    setup.rid = seen.rid;
+    setup.engines = parent->engines;
+    setup.registers = seen.registers.value();
+    setup.portals = seen.portals.value();
+    setup.configuration = seen.configuration.value();
+    setup.queues.push_back(
+        {queue->name, queue->shared, queue->size, queue->threshold, queue->priority});
+    return setup;
 }
 
 // What bare programs and the bench around them know of the hardware.
@@ -364,13 +398,10 @@ void Platform::Impl::build_bare_world() {
     if (bare_only()) {
         hardware.cpus().set_interrupt_sink(bare.interrupts);
     }
-    if (software) {
-        hardware.memory().on_device_access = [this](const memory::MemRequest& request) {
-            if (request.op != memory::MemOp::Read) {
-                hardware.cpus().memory_written(request.address, request.size);
-            }
-        };
-    } else if (used) {
+    hardware.memory().on_write = [this](Hpa address, std::uint64_t bytes) {
+        hardware.cpus().memory_written(address, bytes);
+    };
+    if (used && !software) {
         hardware.memory().on_device_access = [this](const memory::MemRequest& request) {
             if (request.op == memory::MemOp::Write) {
                 bare.writes.add(request.origin->rid, request.origin->descriptor, request.size);
@@ -393,8 +424,9 @@ void Platform::Impl::build_programs() {
     }
     if (!guests.empty()) {
         task_switch.on_switch_in = [this](std::size_t cpu, const ExecContext& task) {
-            for (auto& [name, guest] : guests) {
-                guest.machine->scheduled(cpu, task);
+            const auto machine = machine_of_task.find(&task);
+            if (machine != machine_of_task.end()) {
+                machine->second->scheduled(cpu, task);
             }
         };
     }
@@ -512,9 +544,11 @@ void Platform::Impl::run_on_vcpu(ExecContext& ctx, std::size_t index, Guest& gue
         tell_not_started(ctx, sim.recorder(), config.programs[index], created);
         return;
     }
+    machine_of_task[&ctx] = guest.machine.get();
     guest.machine->run(ctx, vcpu, [this, index](ExecContext& guest_ctx) {
         run_program(guest_ctx, sim.recorder(), config.programs[index], *actors[index]);
     });
+    machine_of_task.erase(&ctx);
     leave(ctx, guest);
 }
 

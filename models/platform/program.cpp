@@ -4,6 +4,8 @@
 
 #include "core/trace/run_events.hpp"
 #include "models/dsa/dsa_layout.hpp"
+#include "models/platform/device_commands.hpp"
+#include "models/platform/id_lists.hpp"
 #include "models/platform/iommu_user.hpp"
 #include "models/platform/iova_user.hpp"
 #include "models/platform/vfio_user.hpp"
@@ -16,6 +18,16 @@ constexpr std::uint64_t kKeptBytes = std::uint64_t{1} << 20U;
 
 std::uint8_t opcode_of(const std::string& op) {
     return static_cast<std::uint8_t>(op == "noop" ? dsa::Opcode::Noop : dsa::Opcode::Memmove);
+}
+
+vm::VirtualMachine::DeviceRequest request_of(const std::string& word) {
+    using Request = vm::VirtualMachine::DeviceRequest;
+    return word == "reset"           ? Request::Reset
+           : word == "pause"         ? Request::Pause
+           : word == "drain"         ? Request::Drain
+           : word == "await_request" ? Request::AwaitRequest
+           : word == "remove"        ? Request::Remove
+                                     : Request::Resume;
 }
 
 void leave_cgroup(ProgramWorld& world, const std::string& task) {
@@ -80,6 +92,10 @@ public:
         return !process_.killed && (inside_ == nullptr || inside_->alive());
     }
 
+    WaitQueue* deaths() override {
+        return inside_ == nullptr ? &world_.sleepers : &inside_->deaths();
+    }
+
     KeptBuffers kept(std::size_t step) const override {
         const auto found = kept_.find(step);
         return found == kept_.end() ? KeptBuffers{} : found->second;
@@ -89,8 +105,11 @@ private:
     bool on_host() const { return inside_ == nullptr; }
     StepOutcome call(ExecContext& ctx, const Step& step);
     StepOutcome bind(ExecContext& ctx, const Step& step);
+    StepOutcome with_id(ExecContext& ctx, const Step& step, Ioasid id);
     StepOutcome submit(ExecContext& ctx, const Step& step, std::size_t index);
     StepOutcome file(ExecContext& ctx, const Step& step);
+    StepOutcome command(ExecContext& ctx, const Step& step);
+    StepOutcome administer(ExecContext& ctx, const Step& step);
     StepOutcome map(ExecContext& ctx, const Step& step);
     StepOutcome unmap(ExecContext& ctx, const Step& step);
     std::uint64_t mapped(const std::string& name) const;
@@ -107,6 +126,7 @@ private:
     MachineToHost to_host_;
     vm::VirtualMachine* inside_;
     Variables variables_;
+    IdLists lists_;
     std::map<std::size_t, os::SubmitReport> reports_;
     std::map<std::size_t, KeptBuffers> kept_;
     std::map<std::string, std::uint64_t> mappings_;
@@ -157,6 +177,7 @@ StepOutcome ProcessActor::submit(ExecContext& ctx, const Step& step, std::size_t
     request.wait = step.wait;
     request.timeout = step.duration;
     request.block_on_fault = step.block_on_fault;
+    request.credits = step.credits;
     os::SubmitReport& report = reports_[index];
     request.source_buffer = mapped(step.source);
     request.destination_buffer = mapped(step.destination);
@@ -177,6 +198,44 @@ StepOutcome ProcessActor::file(ExecContext& ctx, const Step& step) {
     }
     const std::optional<Ioasid> id = variables_.get(step.id);
     return outcome(id ? files.open(ctx, process_, *device, *queue, *id) : Errno::Enoent);
+}
+
+// The device of the first VM that has one of the name.
+StepOutcome ProcessActor::administer(ExecContext& ctx, const Step& step) {
+    if (step.op != "remove") {
+        return outcome(Errno::Eperm);  // the VMM's own
+    }
+    for (const auto& [name, machine] : world_.vms) {
+        const Errno error = machine->vmm_device(ctx, step.device, request_of(step.op));
+        if (error != Errno::Enodev && error != Errno::Esrch) {
+            return outcome(error);
+        }
+    }
+    return outcome(Errno::Enodev);
+}
+
+// As the administrator of the machine has its driver do it.
+StepOutcome ProcessActor::command(ExecContext& ctx, const Step& step) {
+    os::Device* device = kernel_.find_device(step.device);
+    if (device == nullptr || !device->configured_here()) {
+        return outcome(Errno::Enodev);
+    }
+    if (step.kind == StepKind::QueuePasid) {
+        const Result<std::uint32_t> queue = device->queue(step.workqueue);
+        const std::optional<Ioasid> id = step.id.empty() ? std::nullopt : variables_.get(step.id);
+        if (!queue || (!step.id.empty() && !id)) {
+            return outcome(queue ? Errno::Enoent : queue.error());
+        }
+        device->set_queue_config_pasid(
+            ctx, *queue, id ? std::optional<Pasid>(Pasid{id->value()}) : std::nullopt);
+        return {};
+    }
+    dsa::CommandError status = dsa::CommandError::None;
+    const auto code = std::find_if(kDeviceCommands.begin(), kDeviceCommands.end(),
+                                   [&step](const NamedCode& c) { return step.op == c.name; });
+    const Errno error = device->run(ctx, static_cast<dsa::Command>(code->code),
+                                    static_cast<std::uint32_t>(step.data), status);
+    return {error, static_cast<std::uint64_t>(status)};
 }
 
 std::uint64_t ProcessActor::mapped(const std::string& name) const {
@@ -210,26 +269,37 @@ StepOutcome kill(ExecContext& ctx, ProgramWorld& world, const std::string& targe
         return outcome(vm->second->kill(ctx));
     }
     os::Process* const process = world.host.find_process(target);
-    return outcome(process == nullptr ? Errno::Esrch : world.host.kill(ctx, *process));
+    const Errno error = process == nullptr ? Errno::Esrch : world.host.kill(ctx, *process);
+    ctx.wake_all(world.sleepers);
+    return outcome(error);
 }
 
 StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_t index) {
     switch (step.kind) {
         case StepKind::Alloc: {
             const PasidRange range = step.range.value_or(PasidRange{});
-            const Result<Ioasid> id = kernel_.sva().alloc(ctx, process_, range.min, range.max);
-            if (id) {
-                variables_.set(step.id, *id);
-            }
-            return outcome(id);
+            return lists_.alloc(step, variables_, *this, [&] {
+                return kernel_.sva().alloc(ctx, process_, range.min, range.max);
+            });
         }
         case StepKind::Bind:
-            return bind(ctx, step);
+            if (!lists_.has(step.id)) {
+                return bind(ctx, step);
+            }
+            break;
         case StepKind::Submit:
             return submit(ctx, step, index);
         case StepKind::Open:
         case StepKind::Close:
             return file(ctx, step);
+        case StepKind::Command:
+        case StepKind::QueuePasid:
+            return command(ctx, step);
+        case StepKind::Mdev:
+            return administer(ctx, step);
+        case StepKind::Panic:
+            kernel_.power_off();
+            return {};
         case StepKind::Wait: {
             os::SubmitReport report;
             const Errno error = queue_.wait_all(ctx, step.duration, report);
@@ -265,16 +335,23 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
     if (step.kind == StepKind::Call || !step.set.empty()) {
         return call(ctx, step);
     }
-    const std::optional<Ioasid> id = variables_.get(step.id);
-    if (!id) {
-        return outcome(Errno::Enoent);
+    if (lists_.has(step.id)) {
+        return lists_.each(step.id, *this, [&](Ioasid id) { return with_id(ctx, step, id); });
     }
+    const std::optional<Ioasid> id = variables_.get(step.id);
+    return id ? with_id(ctx, step, *id) : outcome(Errno::Enoent);
+}
+
+StepOutcome ProcessActor::with_id(ExecContext& ctx, const Step& step, Ioasid id) {
     if (step.kind == StepKind::Free) {
-        return outcome(kernel_.sva().free(ctx, process_, *id));
+        return outcome(kernel_.sva().free(ctx, process_, id));
     }
     os::Device* device = kernel_.find_device(step.device);
-    return outcome(device == nullptr ? Errno::Enodev
-                                     : kernel_.sva().unbind(ctx, process_, *device, *id));
+    if (device == nullptr) {
+        return outcome(Errno::Enodev);
+    }
+    return outcome(step.kind == StepKind::Bind ? kernel_.sva().bind(ctx, process_, *device, id)
+                                               : kernel_.sva().unbind(ctx, process_, *device, id));
 }
 
 // As a user of the core's interface in the kernel, on behalf of this process.
@@ -312,20 +389,23 @@ public:
     Errno start(ExecContext& ctx) override { return machine_.create(ctx); }
     void finish(ExecContext&) override {}
     bool alive() const override { return machine_.alive(); }
+    WaitQueue* deaths() override { return &machine_.deaths(); }
 
     StepOutcome perform(ExecContext& ctx, const Step& step, std::size_t) override {
         if (step.kind == StepKind::Alloc) {
             const PasidRange range = step.range.value_or(pasids_);
-            const Result<Ioasid> id = machine_.vmm_alloc(ctx, range.min, range.max);
-            if (id) {
-                variables_.set(step.id, *id);
-            }
-            return outcome(id);
+            return lists_.alloc(step, variables_, *this,
+                                [&] { return machine_.vmm_alloc(ctx, range.min, range.max); });
         }
         if (step.kind == StepKind::Kill) {
             return kill(ctx, world_, step.target);
         }
         if (step.kind == StepKind::Free && step.set.empty()) {
+            if (lists_.has(step.id)) {
+                return lists_.each(step.id, *this, [&](Ioasid each) {
+                    return outcome(machine_.vmm_free(ctx, each));
+                });
+            }
             const std::optional<Ioasid> id = variables_.get(step.id);
             return outcome(id ? machine_.vmm_free(ctx, *id) : Errno::Enoent);
         }
@@ -334,6 +414,14 @@ public:
         }
         if (step.kind == StepKind::Unplug) {
             return outcome(machine_.vmm_unplug(ctx, step.device));
+        }
+        if (step.kind == StepKind::VmReset) {
+            return outcome(machine_.vmm_reset(ctx));
+        }
+        if (step.kind == StepKind::Mdev) {
+            return outcome(step.op == "remove"
+                               ? Errno::Eperm
+                               : machine_.vmm_device(ctx, step.device, request_of(step.op)));
         }
         Caller caller;
         caller.name = name_;
@@ -350,6 +438,7 @@ private:
     PasidRange pasids_;
     std::string name_;
     Variables variables_;
+    IdLists lists_;
 };
 
 class KernelThread final : public ProgramActor {
@@ -412,14 +501,21 @@ std::unique_ptr<ProgramActor> make_vmm_actor(ProgramWorld& world, vm::VirtualMac
 
 namespace {
 
-// A sleeping program looks this often whether it was killed.
+// A sleeping program notices at the end of such a turn that it was killed.
 constexpr TimePs kSleepTurn{100'000'000};
 
-void sleep(ExecContext& ctx, const ProgramActor& actor, TimePs duration) {
+void sleep(ExecContext& ctx, ProgramActor& actor, TimePs duration) {
     WaitQueue timer{"sleep"};
-    const TimePs end = ctx.now() + duration;
+    WaitQueue& queue = actor.deaths() != nullptr ? *actor.deaths() : timer;
+    const TimePs start = ctx.now();
+    const TimePs end = start + duration;
     while (ctx.now() < end && actor.alive()) {
-        ctx.wait_until(timer, std::min(end, ctx.now() + kSleepTurn));
+        ctx.wait_until(queue, end);
+    }
+    const std::uint64_t turns = ((ctx.now() - start).ps() + kSleepTurn.ps() - 1) / kSleepTurn.ps();
+    const TimePs notices = std::min(end, start + kSleepTurn * turns);
+    while (ctx.now() < notices) {
+        ctx.wait_until(timer, notices);
     }
 }
 
@@ -451,6 +547,16 @@ std::string step_name(const Step& step) {
             return call_spec(step.call.kind).key;
         case StepKind::Unplug:
             return "unplug";
+        case StepKind::Mdev:
+            return "mdev";
+        case StepKind::Command:
+            return "device_command";
+        case StepKind::QueuePasid:
+            return "queue_pasid";
+        case StepKind::Panic:
+            return "panic";
+        case StepKind::VmReset:
+            return "vm_reset";
         case StepKind::Open:
             return "open";
         case StepKind::Close:

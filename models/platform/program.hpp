@@ -39,6 +39,8 @@ public:
     virtual void finish(ExecContext& ctx) = 0;
     // False when what the program stands for is gone (its VM was killed).
     virtual bool alive() const = 0;
+    // Where it sleeps so that who kills it can wake it; null: nobody can kill it.
+    virtual WaitQueue* deaths() { return nullptr; }
     virtual KeptBuffers kept(std::size_t) const { return {}; }
 };
 
@@ -51,6 +53,7 @@ struct ProgramWorld {
     // Functional view of host memory for kept buffers; `machine` turns an address of the process's
     // machine into a host address.
     const memory::PhysicalMemory* memory = nullptr;
+    WaitQueue sleepers{"sleep"};  // processes of the host that a kill may end
 };
 
 using MachineToHost = std::function<std::optional<Hpa>(std::uint64_t)>;

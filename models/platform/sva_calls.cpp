@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/trace/ioasid_events.hpp"
+#include "models/linux/function_reset.hpp"
 #include "models/linux/page_request_service.hpp"
 #include "models/platform/kernel_objects.hpp"
 
@@ -101,6 +102,11 @@ StepOutcome perform_sva_call(ExecContext& ctx, KernelObjects& objects, const Cor
             return of_mm(ctx, kernel, call);
         case K::IopfRemove:
             return remove_from_faults(ctx, kernel.find_device(call.subject));
+        case K::FunctionReset: {
+            os::Device* const function = kernel.find_device(call.subject);
+            return outcome(function == nullptr ? Errno::Enodev
+                                               : os::reset_function(ctx, kernel, *function));
+        }
         default:
             break;
     }

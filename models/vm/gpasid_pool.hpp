@@ -25,6 +25,13 @@ public:
     bool release(std::uint32_t gpasid);
     // The host ID is gone: so is whatever number stood for it.
     void release_id(Ioasid id);
+    // Every number that was handed out is free.
+    void reset() {
+        for (const auto& [gpasid, id] : ids_) {
+            returned_.insert(gpasid);
+        }
+        ids_.clear();
+    }
     std::size_t assigned() const { return ids_.size(); }
 
 private:

@@ -21,7 +21,14 @@ GpaTarget GuestMemory::find(Gpa address) const {
     }
     const auto portal = portals_.find(address.page().value());
     if (portal != portals_.end()) {
-        return {GpaKind::Portal, portal->second + address.page_offset()};
+        return {GpaKind::Portal, portal->second.target + address.page_offset(), 0, 0,
+                portal->second.revocable};
+    }
+    for (const TrappedRange& range : trapped_) {
+        const std::uint64_t offset = address.value() - range.base.value();
+        if (address.value() >= range.base.value() && offset < range.bytes) {
+            return {range.kind, Hpa{}, range.device, offset};
+        }
     }
     return {};
 }

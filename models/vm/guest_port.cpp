@@ -75,40 +75,124 @@ void GuestPort::write_bytes(ExecContext& ctx, std::uint64_t pa, const void* in, 
     }
 }
 
+namespace {
+
+bool traps(const GpaTarget& target) {
+    return target.kind == GpaKind::VirtualIommu || target.kind == GpaKind::Registers ||
+           target.kind == GpaKind::Configuration;
+}
+
+}  // namespace
+
+std::uint64_t GuestPort::trapped_read(const GpaTarget& target, std::uint64_t pa, unsigned size) {
+    if (target.kind == GpaKind::VirtualIommu) {
+        return machine_.viommu.read(static_cast<std::uint32_t>(pa % kPageSize), size);
+    }
+    const os::VirtualDeviceIf& device = *machine_.virtual_devices.at(target.device);
+    return target.kind == GpaKind::Registers
+               ? device.read_register(target.offset, size)
+               : device.read_config(static_cast<std::uint32_t>(target.offset), size);
+}
+
+void GuestPort::trapped_write(ExecContext& host, const GpaTarget& target, std::uint64_t pa,
+                              std::uint64_t value, unsigned size) {
+    if (target.kind == GpaKind::VirtualIommu) {
+        machine_.viommu.write(host, static_cast<std::uint32_t>(pa % kPageSize), value, size);
+        return;
+    }
+    os::VirtualDeviceIf& device = *machine_.virtual_devices.at(target.device);
+    if (target.kind == GpaKind::Registers) {
+        device.write_register(host, os::CallingTask{machine_.host.mm()}, target.offset, value,
+                              size);
+    } else {
+        device.write_config(host, static_cast<std::uint32_t>(target.offset), value, size);
+    }
+}
+
 std::uint64_t GuestPort::mmio_read(ExecContext& ctx, std::uint64_t pa, unsigned size) {
     std::uint64_t value = ~std::uint64_t{0} >> (64 - 8 * size);
-    if (machine_.memory.find(Gpa{pa}).kind != GpaKind::VirtualIommu) {
+    const GpaTarget target = machine_.memory.find(Gpa{pa});
+    if (!traps(target)) {
         machine_.violation(ctx);
         return value;
     }
     machine_.vcpu_of(ctx).exit_to_host(ctx, "mmio", machine_.params.user_exit, [&](ExecContext&) {
         if (machine_.alive) {
-            value = machine_.viommu.read(static_cast<std::uint32_t>(pa % kPageSize), size);
+            value = trapped_read(target, pa, size);
         }
     });
     return value;
 }
 
 void GuestPort::mmio_write(ExecContext& ctx, std::uint64_t pa, std::uint64_t value, unsigned size) {
-    if (machine_.memory.find(Gpa{pa}).kind != GpaKind::VirtualIommu) {
+    const GpaTarget target = machine_.memory.find(Gpa{pa});
+    if (!traps(target)) {
         machine_.violation(ctx);
         return;
     }
-    machine_.vcpu_of(ctx).exit_to_host(
-        ctx, "mmio", machine_.params.user_exit, [&](ExecContext& host) {
-            if (machine_.alive) {
-                machine_.viommu.write(host, static_cast<std::uint32_t>(pa % kPageSize), value,
-                                      size);
-            }
-        });
+    machine_.vcpu_of(ctx).exit_to_host(ctx, "mmio", machine_.params.user_exit,
+                                       [&](ExecContext& host) {
+                                           if (machine_.alive) {
+                                               trapped_write(host, target, pa, value, size);
+                                           }
+                                       });
 }
 
 // --- instructions -------------------------------------------------------------------------------
 
+GpaTarget GuestInstructions::portal_target(ExecContext& ctx, Gpa address) {
+    Vcpu& vcpu = machine_.vcpu_of(ctx);
+    if (const auto cached = vcpu.cached_portal(address)) {
+        return {GpaKind::Portal, *cached, 0, 0, true};
+    }
+    GpaTarget target = machine_.memory.find(address);
+    if (target.kind == GpaKind::TrappedPortal) {
+        const auto portal = dsa::decode_portal(target.offset / 64 * 64);
+        vcpu.exit_to_host(ctx, "ept_violation", machine_.params.kernel_exit,
+                          [&](ExecContext& host) {
+                              if (machine_.alive) {
+                                  machine_.virtual_devices.at(target.device)
+                                      ->portal_fault(host, portal->wq, portal->portal);
+                              }
+                          });
+        target = machine_.memory.find(address);
+    }
+    if (target.kind == GpaKind::Portal && target.revocable) {
+        vcpu.cache_portal(ctx, address, target.hpa);
+    }
+    return target;
+}
+
+bool GuestInstructions::trapped_submission(ExecContext& ctx, const GpaTarget& target,
+                                           std::uint32_t gpasid,
+                                           const cpu::Descriptor64& descriptor) {
+    const auto portal = dsa::decode_portal(target.offset);
+    if (!portal) {
+        return false;
+    }
+    bool taken = false;
+    machine_.vcpu_of(ctx).exit_to_host(
+        ctx, "mmio", machine_.params.user_exit, [&](ExecContext& host) {
+            if (machine_.alive) {
+                os::VirtualDeviceIf& device = *machine_.virtual_devices.at(target.device);
+                taken =
+                    device.trapped_submission(host, {portal->wq, gpasid, descriptor}) == Errno::Ok;
+            }
+        });
+    return taken;
+}
+
 cpu::EnqResult GuestInstructions::enqueue(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
-                                          std::uint32_t gpasid, const Execute& execute) {
+                                          std::uint32_t gpasid, const cpu::Descriptor64& descriptor,
+                                          const Execute& execute) {
     cpu::EnqResult result{cpu::EnqOutcome::Retry, Pasid{}};
-    const GpaTarget target = machine_.memory.find(Gpa{portal.value()});
+    const GpaTarget target = portal_target(ctx, Gpa{portal.value()});
+    if (target.kind == GpaKind::TrappedPortal) {
+        result.outcome = trapped_submission(ctx, target, gpasid, descriptor)
+                             ? cpu::EnqOutcome::Accepted
+                             : cpu::EnqOutcome::Retry;
+        return result;
+    }
     if (target.kind != GpaKind::Portal) {
         machine_.violation(ctx);
         return result;  // no enqueue register there
@@ -139,7 +223,7 @@ cpu::EnqResult GuestInstructions::enqueue(ExecContext& ctx, const cpu::CpuState&
 cpu::EnqResult GuestInstructions::enqcmd(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
                                          const cpu::Descriptor64& descriptor) {
     return enqueue(ctx, state, portal, static_cast<std::uint32_t>(pasid_msr(ctx) & 0xFFFFFU),
-                   [&](const cpu::CpuState& guest, Hpa target) {
+                   descriptor, [&](const cpu::CpuState& guest, Hpa target) {
                        return host_.enqcmd(ctx, guest, target, descriptor);
                    });
 }
@@ -148,7 +232,7 @@ cpu::EnqResult GuestInstructions::enqcmds(ExecContext& ctx, const cpu::CpuState&
                                           const cpu::Descriptor64& descriptor) {
     std::uint32_t first = 0;
     std::memcpy(&first, descriptor.data(), sizeof(first));
-    return enqueue(ctx, state, portal, first & 0xFFFFFU,
+    return enqueue(ctx, state, portal, first & 0xFFFFFU, descriptor,
                    [&](const cpu::CpuState& guest, Hpa target) {
                        return host_.enqcmds(ctx, guest, target, descriptor);
                    });
@@ -156,7 +240,11 @@ cpu::EnqResult GuestInstructions::enqcmds(ExecContext& ctx, const cpu::CpuState&
 
 bool GuestInstructions::movdir64b(ExecContext& ctx, Hpa destination,
                                   const cpu::Descriptor64& data) {
-    const GpaTarget target = machine_.memory.find(Gpa{destination.value()});
+    const GpaTarget target = portal_target(ctx, Gpa{destination.value()});
+    if (target.kind == GpaKind::TrappedPortal) {
+        static_cast<void>(trapped_submission(ctx, target, 0, data));
+        return true;
+    }
     if (target.kind != GpaKind::Portal && target.kind != GpaKind::Ram) {
         machine_.violation(ctx);
         return true;

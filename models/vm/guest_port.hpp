@@ -10,6 +10,7 @@
 
 #include "core/base/exec_context.hpp"
 #include "models/cpu/cpu_if.hpp"
+#include "models/linux/virtual_device_if.hpp"
 #include "models/vm/guest_memory.hpp"
 #include "models/vm/vcpu.hpp"
 #include "models/vm/viommu.hpp"
@@ -25,6 +26,8 @@ struct GuestMachine {
     std::vector<std::unique_ptr<Vcpu>>& vcpus;
     // False once the VMM is dead: what traps is not served any more.
     const bool& alive;
+    // By number of the device; null: a whole function without registers for the guest.
+    std::vector<os::VirtualDeviceIf*>& virtual_devices;
 
     Vcpu& vcpu_of(const ExecContext& ctx) const;
     // An access that hits nothing: the VMM would stop the VM; here it has no effect and reads ones.
@@ -43,6 +46,11 @@ public:
                     unsigned size) override;
 
 private:
+    // Reads or writes of what traps, in the host.
+    std::uint64_t trapped_read(const GpaTarget& target, std::uint64_t pa, unsigned size);
+    void trapped_write(ExecContext& host, const GpaTarget& target, std::uint64_t pa,
+                       std::uint64_t value, unsigned size);
+
     GuestMachine machine_;
     MachinePort& host_;
 };
@@ -69,7 +77,14 @@ public:
 private:
     using Execute = std::function<cpu::EnqResult(const cpu::CpuState&, Hpa)>;
     cpu::EnqResult enqueue(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
-                           std::uint32_t gpasid, const Execute& execute);
+                           std::uint32_t gpasid, const cpu::Descriptor64& descriptor,
+                           const Execute& execute);
+    // Where the instruction goes: what the vCPU has cached counts, then what is mapped; a page that
+    // is not mapped may become so.
+    GpaTarget portal_target(ExecContext& ctx, Gpa address);
+    // False: the descriptor was not taken.
+    bool trapped_submission(ExecContext& ctx, const GpaTarget& target, std::uint32_t gpasid,
+                            const cpu::Descriptor64& descriptor);
 
     GuestMachine machine_;
     cpu::Instructions& host_;

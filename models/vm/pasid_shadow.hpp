@@ -41,6 +41,11 @@ public:
     // First-stage translations of a PASID (or of all) changed.
     void flush(ExecContext& ctx, std::uint32_t gpasid);
     void flush_all(ExecContext& ctx);
+    // Nothing is bound any more, and there is no root table.
+    void reset() {
+        bound_.clear();
+        root_ = Gpa{};
+    }
     std::size_t bound() const { return bound_.size(); }
 
 private:

@@ -57,6 +57,14 @@ void Vcpu::enter(ExecContext& ctx) {
     }
 }
 
+std::optional<Hpa> Vcpu::cached_portal(Gpa address) const {
+    const auto found = portals_.find(address.page().value());
+    if (found == portals_.end() || scheduler_.on_cpu_since(*ctx_) > found->second.since) {
+        return std::nullopt;
+    }
+    return found->second.target + address.page_offset();
+}
+
 void Vcpu::scheduled(std::size_t cpu) {
     if (in_guest_ && on_load_) {
         on_load_(cpu);
@@ -70,6 +78,7 @@ void Vcpu::move(ExecContext& ctx, std::size_t cpu) {
 
 void Vcpu::leave(ExecContext& ctx, const char* reason) {
     in_guest_ = false;
+    portals_.clear();
     guest_pasid_msr_ = processors_.pasid_msr(ctx);
     processors_.set_pasid_msr(ctx, host_pasid_msr_);
     recorder_.emit(ctx.source(), trace::VmExit{trace_name_, recorder_.name(reason)});

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 
 #include "core/base/exec_context.hpp"
@@ -42,6 +44,13 @@ public:
     // The VMM moves the thread to another processor.
     void move(ExecContext& ctx, std::size_t cpu);
 
+    // Translations of portals that the host may take away, as the TLB keeps them: from the first
+    // use until the vCPU leaves guest mode or its processor.
+    std::optional<Hpa> cached_portal(Gpa address) const;
+    void cache_portal(const ExecContext& ctx, Gpa address, Hpa target) {
+        portals_[address.page().value()] = {target.page(), ctx.now()};
+    }
+
     SimLock& lock() { return lock_; }
     bool running() const { return ctx_ != nullptr; }
     bool runs(const ExecContext& ctx) const { return ctx_ == &ctx; }
@@ -68,6 +77,11 @@ private:
     // IA32_PASID while the other one executes: no field of the VMCS holds it.
     std::uint64_t host_pasid_msr_ = 0;
     std::uint64_t guest_pasid_msr_ = 0;
+    struct CachedPortal {
+        Hpa target;
+        TimePs since;
+    };
+    std::map<std::uint64_t, CachedPortal> portals_;
 };
 
 }  // namespace ioasim::vm

@@ -58,11 +58,18 @@ Viommu::Viommu(const VirtualCommandConfig& commands, os::VmHost& host, const Gue
       probes_(probes),
       page_requests_(page_requests),
       commands_(commands, host, pool, recorder, probes) {
+    reset();
+}
+
+void Viommu::reset() {
+    registers_ = {};
+    commands_.reset();
     set(reg::kVer, kVersion, 4);
     set(reg::kCap, capabilities(), 8);
     set(reg::kEcap,
-        extended_capabilities(commands.offered) | (page_requests.enabled() ? kPageRequests : 0) |
-            vtd::ecap::kSsts.make(second_stages == nullptr ? 0 : 1),
+        extended_capabilities(commands_.offered()) |
+            (page_requests_.enabled() ? kPageRequests : 0) |
+            vtd::ecap::kSsts.make(second_stages_ == nullptr ? 0 : 1),
         8);
     set(reg::kFectl, vtd::event_control::kMasked, 4);
     set(reg::kIectl, vtd::event_control::kMasked, 4);

@@ -29,6 +29,9 @@ public:
     std::uint64_t read(std::uint32_t offset, unsigned size) const;
     void write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, unsigned size);
 
+    // As after power-on.
+    void reset();
+
 private:
     std::uint64_t get(std::uint32_t offset, unsigned size) const;
     void set(std::uint32_t offset, std::uint64_t value, unsigned size);

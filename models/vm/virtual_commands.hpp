@@ -29,6 +29,9 @@ public:
     VirtualCommands(const VirtualCommandConfig& config, os::VmHost& host, GpasidPool& pool,
                     trace::Recorder& recorder, Probes& probes);
 
+    bool offered() const { return config_.offered; }
+    // As a system reset leaves them.
+    void reset() { command_ = operand_ = response_ = 0; }
     // Whether the 8 bytes that the offset lies in are one of these registers.
     bool owns(std::uint32_t offset) const;
     // Accesses of the guest: aligned, 4 or 8 bytes.

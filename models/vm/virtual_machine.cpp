@@ -4,13 +4,17 @@
 #include <utility>
 
 #include "core/trace/software_events.hpp"
+#include "core/trace/vdev_events.hpp"
 #include "models/dsa/dsa_layout.hpp"
+#include "models/linux/virtual_device_if.hpp"
+#include "models/pcie/config_layout.hpp"
 #include "models/vm/gpasid_pool.hpp"
 #include "models/vm/guest_port.hpp"
 #include "models/vm/pasid_shadow.hpp"
 #include "models/vm/vcpu.hpp"
 #include "models/vm/viommu.hpp"
 #include "models/vm/virtual_page_requests.hpp"
+#include "models/vm/vm_probes.hpp"
 
 namespace ioasim::vm {
 namespace {
@@ -26,6 +30,13 @@ Gpa portal_base(std::size_t index) {
     return kPortalBase + index * kPortalStride;
 }
 
+Gpa register_base(std::size_t index) {
+    return kDeviceRegisterBase + index * dsa::kBar0Bytes;
+}
+Gpa configuration_base(std::size_t index) {
+    return kConfigurationBase + pcie::ecam_offset(guest_rid(index), 0);
+}
+
 std::vector<VirtualFunction> functions_of(const VmConfig& config) {
     std::vector<VirtualFunction> functions;
     for (std::size_t i = 0; i < config.devices.size(); ++i) {
@@ -33,6 +44,25 @@ std::vector<VirtualFunction> functions_of(const VmConfig& config) {
     }
     return functions;
 }
+
+// Where the pages of a virtual device's queue lie in its guest.
+class GuestPortalWindow final : public os::PortalWindow {
+public:
+    GuestPortalWindow(GuestMemory& memory, Gpa base) : memory_(memory), base_(base) {}
+    void map(std::uint32_t queue, dsa::Portal page, Hpa target) override {
+        memory_.map_portal(base_ + dsa::portal_offset(queue, page), target, true);
+    }
+    void unmap(std::uint32_t queue) override {
+        for (const dsa::Portal page : {dsa::Portal::UnlimitedMsix, dsa::Portal::LimitedMsix,
+                                       dsa::Portal::UnlimitedIms, dsa::Portal::LimitedIms}) {
+            memory_.unmap_portal(base_ + dsa::portal_offset(queue, page));
+        }
+    }
+
+private:
+    GuestMemory& memory_;
+    Gpa base_;
+};
 
 }  // namespace
 
@@ -50,11 +80,13 @@ struct VirtualMachine::Impl {
                   params.early_virtual_commands},
                  deps.host, memory, pool, shadow, params.second_stages ? &iovas : nullptr,
                  page_requests, deps.recorder, deps.probes),
-          machine{memory, viommu, deps.host, params, vcpus, alive},
+          virtual_devices(config.devices.size()),
+          machine{memory, viommu, deps.host, params, vcpus, alive, virtual_devices},
           port(machine, deps.host_port),
           instructions(machine, deps.instructions),
           create_lock(SimLock::Kind::Mutex, config.name + "/create_lock"),
-          stopped(config.name + "/vCPUs stopped") {
+          stopped(config.name + "/vCPUs stopped"),
+          deaths("sleep") {
         const std::uint32_t vcpu_count = config.vcpus + (page_requests.enabled() ? 1 : 0);
         for (std::uint32_t i = 0; i < vcpu_count; ++i) {
             vcpus.push_back(std::make_unique<Vcpu>(fmt::format("{}/vcpu{}", config.name, i), params,
@@ -78,15 +110,33 @@ struct VirtualMachine::Impl {
     PasidShadow shadow;
     VirtualPageRequests page_requests;
     Viommu viommu;
+    void trap_device(const AssignedDevice& device, std::size_t index);
+
     std::vector<std::unique_ptr<Vcpu>> vcpus;
+    std::vector<os::VirtualDeviceIf*> virtual_devices;
+    std::vector<std::unique_ptr<GuestPortalWindow>> windows;
     GuestMachine machine;
     GuestPort port;
     GuestInstructions instructions;
     SimLock create_lock;
     WaitQueue stopped;
+    WaitQueue deaths;
     cpu::InterruptSink* interrupts = nullptr;  // of the guest's kernel
     std::vector<std::function<void()>> on_death;
 };
+
+void VirtualMachine::Impl::trap_device(const AssignedDevice& device, std::size_t index) {
+    virtual_devices[index] = deps.host.virtual_device(device.name);
+    if (virtual_devices[index] == nullptr) {
+        return;
+    }
+    windows.push_back(std::make_unique<GuestPortalWindow>(memory, portal_base(index)));
+    virtual_devices[index]->set_window(*windows.back());
+    memory.trap({GpaKind::Registers, register_base(index), dsa::kBar0Bytes, index});
+    memory.trap({GpaKind::Configuration, configuration_base(index), pcie::kConfigBytes, index});
+    memory.trap({GpaKind::TrappedPortal, portal_base(index), device.queues * dsa::kPortalsOfWqBytes,
+                 index});
+}
 
 VirtualMachine::VirtualMachine(const VmDeps& deps, const VmConfig& config, const VmParams& params)
     : config_(config), impl_(std::make_unique<Impl>(deps, config, params)) {
@@ -120,7 +170,14 @@ GuestDevice VirtualMachine::guest_device(const std::string& name) const {
                      [&name](const AssignedDevice& device) { return device.name == name; });
     SIM_CHECK(found != config_.devices.end(), "{} has no device {}", config_.name, name);
     const auto index = static_cast<std::size_t>(found - config_.devices.begin());
-    return {guest_rid(index), portal_base(index)};
+    const GuestDevice whole{guest_rid(index), portal_base(index), Gpa{}, Gpa{}};
+    return found->mediated ? GuestDevice{whole.rid, whole.portals, register_base(index),
+                                         configuration_base(index)}
+                           : whole;
+}
+
+WaitQueue& VirtualMachine::deaths() {
+    return impl_->deaths;
 }
 
 void VirtualMachine::on_death(std::function<void()> callback) {
@@ -154,6 +211,10 @@ Errno VirtualMachine::create_locked(ExecContext& ctx) {
     }
     m.memory.set_ram(*pages);
     for (std::size_t i = 0; i < config_.devices.size(); ++i) {
+        if (config_.devices[i].mediated) {
+            m.trap_device(config_.devices[i], i);
+            continue;
+        }
         for (std::uint32_t queue = 0; queue < config_.devices[i].queues; ++queue) {
             const auto portal = m.deps.host.portal(config_.devices[i].name, queue);
             if (portal) {
@@ -213,13 +274,28 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
     Frame frame{ctx, "vm_end"};
     m.ended = true;
     m.alive = false;
+    const Errno stopped = stop_guest(ctx);
+    if (stopped != Errno::Ok) {
+        return stopped;
+    }
+    const Errno error = m.deps.host.release(ctx);
+    m.memory.clear();
+    trace::Recorder& recorder = m.deps.recorder;
+    recorder.emit(ctx.source(),
+                  trace::VmDestroy{recorder.name(config_.name), recorder.name(cause)});
+    return error;
+}
+
+// Guest programs notice at their next operation; until then they may touch guest memory.
+Errno VirtualMachine::stop_guest(ExecContext& ctx) {
+    Impl& m = *impl_;
     for (const auto& callback : m.on_death) {
         callback();
     }
+    ctx.wake_all(m.deaths);
     for (const auto& vcpu : m.vcpus) {
         vcpu->kick(ctx);
     }
-    // Guest programs notice at their next operation; until then they may touch guest memory.
     const TimePs deadline = ctx.now() + m.params.kill_timeout;
     while (std::any_of(m.vcpus.begin(), m.vcpus.end(),
                        [](const auto& vcpu) { return vcpu->running(); })) {
@@ -228,12 +304,7 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
         }
         ctx.wait_until(m.stopped, std::min(deadline, ctx.now() + m.params.kill_poll));
     }
-    const Errno error = m.deps.host.release(ctx);
-    m.memory.clear();
-    trace::Recorder& recorder = m.deps.recorder;
-    recorder.emit(ctx.source(),
-                  trace::VmDestroy{recorder.name(config_.name), recorder.name(cause)});
-    return error;
+    return Errno::Ok;
 }
 
 void VirtualMachine::scheduled(std::size_t cpu, const ExecContext& task) {
@@ -279,14 +350,80 @@ Errno VirtualMachine::vmm_unplug(ExecContext& ctx, const std::string& device) {
         return Errno::Enodev;
     }
     const auto index = static_cast<std::size_t>(found - config_.devices.begin());
-    for (std::uint32_t queue = 0; queue < found->queues; ++queue) {
+    // What the host maps into a virtual device's portal it takes away itself.
+    for (std::uint32_t queue = 0; !found->mediated && queue < found->queues; ++queue) {
         m.memory.unmap_portal(portal_base(index) +
                               dsa::portal_offset(queue, dsa::Portal::LimitedMsix));
     }
     for (const auto& vcpu : m.vcpus) {
+        if (found->mediated) {
+            break;
+        }
         vcpu->kick(ctx);  // none goes on with the old mapping
     }
     return m.deps.host.remove_device(ctx, device);
+}
+
+Errno VirtualMachine::vmm_reset(ExecContext& ctx) {
+    Impl& m = *impl_;
+    if (!m.alive) {
+        return Errno::Esrch;
+    }
+    Frame frame{ctx, "vm_reset"};
+    const Errno stopped = stop_guest(ctx);
+    if (stopped != Errno::Ok) {
+        return stopped;
+    }
+    const auto reset_devices = [&] {
+        for (os::VirtualDeviceIf* device : m.virtual_devices) {
+            if (device != nullptr) {
+                static_cast<void>(device->reset(ctx));
+            }
+        }
+    };
+    const bool devices_last = m.deps.probes.has(kMemoryBeforeDevices);
+    if (!devices_last) {
+        reset_devices();
+    }
+    const Errno error = m.deps.host.reset(ctx);
+    m.viommu.reset();
+    m.shadow.reset();
+    m.pool.reset();
+    trace::Recorder& recorder = m.deps.recorder;
+    recorder.emit(ctx.source(), trace::VmReset{recorder.name(config_.name)});
+    if (devices_last) {
+        reset_devices();
+    }
+    return error;
+}
+
+Errno VirtualMachine::vmm_device(ExecContext& ctx, const std::string& device,
+                                 DeviceRequest request) {
+    if (!impl_->alive) {
+        return Errno::Esrch;
+    }
+    os::VirtualDeviceIf* const mdev = impl_->deps.host.virtual_device(device);
+    if (mdev == nullptr) {
+        return Errno::Enodev;
+    }
+    switch (request) {
+        case DeviceRequest::Reset:
+            return mdev->reset(ctx);
+        case DeviceRequest::Pause:
+            return mdev->pause(ctx);
+        case DeviceRequest::Drain:
+            return mdev->drain(ctx);
+        case DeviceRequest::AwaitRequest:
+            while (impl_->alive && !mdev->close_requested()) {
+                ctx.wait_until(impl_->stopped, ctx.now() + impl_->params.kill_poll);
+            }
+            return impl_->alive ? Errno::Ok : Errno::Esrch;
+        case DeviceRequest::Remove:
+            return mdev->remove(ctx);
+        case DeviceRequest::Resume:
+            return mdev->resume(ctx, os::CallingTask{impl_->deps.host.mm()});
+    }
+    return Errno::Einval;
 }
 
 }  // namespace ioasim::vm

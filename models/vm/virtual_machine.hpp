@@ -30,6 +30,7 @@ namespace ioasim::vm {
 struct AssignedDevice {
     std::string name;  // "dsa0"
     std::uint32_t queues = 1;
+    bool mediated = false;  // a virtual device, with registers that trap
 };
 
 struct VmConfig {
@@ -56,7 +57,9 @@ struct VmDeps {
 // How the guest sees an assigned device.
 struct GuestDevice {
     Rid rid;
-    Gpa portals;  // queue n's limited portal at + n * 4000h + 1000h, as in the device's BAR2
+    Gpa portals;        // queue n's limited portal at + n * 4000h + 1000h, as in the device's BAR2
+    Gpa registers;      // BAR0 and configuration space of a virtual device; else 0
+    Gpa configuration;  //
 };
 
 class VirtualMachine {
@@ -90,6 +93,8 @@ public:
     }
     // Called when the VM ends, before its vCPUs are waited for: the guest kernel's power_off().
     void on_death(std::function<void()> callback);
+    // Who sleeps here is woken by the end of the VM.
+    WaitQueue& deaths();
     // The VMM process is killed: vCPUs leave, devices and IDs are released. Repeated calls: -ESRCH.
     Errno kill(ExecContext& ctx);
     // Orderly end, after the guest's programs: the same release with cause "shutdown".
@@ -101,6 +106,17 @@ public:
     // Takes an assigned device away: its portals go, then the host unbinds it. The guest is not
     // asked.
     Errno vmm_unplug(ExecContext& ctx, const std::string& device);
+
+    // What the VMM does with a virtual device: VFIO_DEVICE_RESET, the steps of a migration, waiting
+    // for the request to close it; and what an administrator of the host does: removing it.
+    // -ENODEV: the VM does not have it.
+    enum class DeviceRequest : std::uint8_t { Reset, Pause, Drain, Resume, AwaitRequest, Remove };
+    Errno vmm_device(ExecContext& ctx, const std::string& device, DeviceRequest request);
+
+    // System reset, asked for by the guest or after its kernel stopped: vCPUs stop, devices are
+    // reset before memory is used again, every PASID is unbound and freed, the virtual IOMMU is as
+    // after power-on. No program runs in the guest afterwards.
+    Errno vmm_reset(ExecContext& ctx);
 
     // The scheduler gave a task a processor; it may be a vCPU's.
     void scheduled(std::size_t cpu, const ExecContext& task);
@@ -117,6 +133,7 @@ private:
     // A message of the virtual unit.
     void deliver_message(ExecContext& ctx, std::uint64_t address, std::uint32_t data);
     Errno end(ExecContext& ctx, const char* cause);
+    Errno stop_guest(ExecContext& ctx);
 
     struct Impl;
     VmConfig config_;

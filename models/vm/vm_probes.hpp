@@ -29,6 +29,9 @@ inline const Defect kShadowNotSynced{
     "the VMM does not look at a guest's second stage when the guest invalidates its IOTLB"};
 inline const Defect kShadowKeepsUnmapped{
     "vmm.shadow_keeps_unmapped", "the VMM shadows what a guest maps and not what it unmaps"};
+inline const Defect kMemoryBeforeDevices{
+    "vmm.memory_before_devices",
+    "a system reset gives the guest's memory to the firmware before its devices are reset"};
 inline const Defect kResponseUntranslated{
     "vmm.response_untranslated",
     "the VMM answers a page request group under the guest's PASID instead of the host's"};

@@ -56,7 +56,7 @@ RequestPipeline::RequestPipeline(const VtdParams& params, const Capabilities& ca
 
 // --- arrival ------------------------------------------------------------------------------------
 
-void RequestPipeline::accept(TimePs now, Tlp tlp) {
+void RequestPipeline::accept(TimePs now, Tlp&& tlp) {
     if (used_slots_ == params_.requests) {
         arrivals_.push_back(std::move(tlp));
         return;
@@ -65,7 +65,7 @@ void RequestPipeline::accept(TimePs now, Tlp tlp) {
     after_change(now);
 }
 
-void RequestPipeline::take(TimePs now, Tlp tlp) {
+void RequestPipeline::take(TimePs now, Tlp&& tlp) {
     port_.return_credit(now);
     if (free_slots_.empty()) {
         free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));

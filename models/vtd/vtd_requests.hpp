@@ -60,7 +60,7 @@ public:
                     Probes& probes, trace::Recorder& recorder, SourceId source, trace::Name name,
                     UnitPort& port, PipelineOwner& owner);
 
-    void accept(TimePs now, pcie::Tlp tlp);
+    void accept(TimePs now, pcie::Tlp&& tlp);
     // Answers of memory, by the tag's low 32 bits.
     void on_walk_response(TimePs now, std::uint32_t walker, const memory::MemResponse& response);
     void on_dma_response(TimePs now, std::uint32_t slot, memory::MemResponse response);
@@ -118,7 +118,7 @@ private:
         DrainTracker::Epoch epoch = 0;  // of a walk ahead
     };
 
-    void take(TimePs now, pcie::Tlp tlp);
+    void take(TimePs now, pcie::Tlp&& tlp);
     void end_epoch(TimePs now, DrainTracker::Epoch epoch);
     void release(TimePs now, std::uint32_t index);
     void leave_line(Slot& slot);

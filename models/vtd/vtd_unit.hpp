@@ -33,7 +33,7 @@ public:
     // A transaction to the register page (offset = address within it).
     void on_register_access(TimePs now, const pcie::Tlp& tlp);
     // What a device sends.
-    void on_request(TimePs now, pcie::Tlp tlp) {
+    void on_request(TimePs now, pcie::Tlp&& tlp) {
         if (tlp.kind == pcie::TlpKind::PageRequest) {
             page_requests_.expect(tlp.requester);
         }

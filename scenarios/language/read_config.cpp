@@ -211,6 +211,7 @@ private:
             vm.gpasids = read_range(r_, item.get("gpasids"), pointer + "/gpasids");
             vm.pasids = read_range(r_, item.get("pasids"), pointer + "/pasids");
             functions(item, pointer, vm);
+            mdevs(item.get("mdevs"), pointer + "/mdevs", vm);
             config_.vms.push_back(std::move(vm));
         }
     }
@@ -241,6 +242,29 @@ private:
             }
             vm.functions.push_back(name.text);
         }
+    }
+
+    void mdevs(const Node* list, const std::string& pointer, platform::VmConfig& vm) {
+        std::vector<std::string> queues;
+        for (const platform::DeviceConfig& device : config_.devices) {
+            for (const platform::WorkqueueConfig& wq : device.workqueues) {
+                queues.push_back(device.name + "/" + wq.name);
+            }
+        }
+        std::size_t index = 0;
+        for (const Node& item : items_of(list)) {
+            const std::string at = pointer_join(pointer, index++);
+            const Node* queue = item.get("workqueue");
+            if (queue == nullptr ||
+                !r_.known(*queue, at + "/workqueue", "workqueue", queues, Code::UnknownComponent)) {
+                continue;
+            }
+            const std::string place = text_of(queue);
+            const std::size_t slash = place.find('/');
+            vm.mdevs.push_back(
+                {text_of(item.get("name")), place.substr(0, slash), place.substr(slash + 1)});
+        }
+        unique(list, pointer, "virtual device");
     }
 
     // A name may be used once among all components: `--set dsa0.x=…` must mean one thing.
@@ -461,6 +485,12 @@ private:
             }
             for (const platform::WorkqueueConfig& wq : device.workqueues) {
                 words_.workqueues.push_back(device.name + "/" + wq.name);
+            }
+        }
+        for (const platform::VmConfig& vm : config_.vms) {
+            for (const platform::MdevConfig& mdev : vm.mdevs) {
+                words_.devices.push_back(mdev.name);
+                words_.workqueues.push_back(mdev.name + "/" + mdev.workqueue);
             }
         }
         words_.sets = words_.vms;

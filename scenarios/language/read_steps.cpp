@@ -24,11 +24,26 @@ struct StepName {
     StepKind kind;
 };
 constexpr StepName kSteps[] = {
-    {"alloc", StepKind::Alloc},   {"free", StepKind::Free},     {"bind", StepKind::Bind},
-    {"unbind", StepKind::Unbind}, {"submit", StepKind::Submit}, {"wait", StepKind::Wait},
-    {"sleep", StepKind::Sleep},   {"spend", StepKind::Spend},   {"exit", StepKind::Exit},
-    {"kill", StepKind::Kill},     {"unplug", StepKind::Unplug}, {"open", StepKind::Open},
-    {"close", StepKind::Close},   {"mmap", StepKind::Mmap},     {"munmap", StepKind::Munmap},
+    {"alloc", StepKind::Alloc},
+    {"free", StepKind::Free},
+    {"bind", StepKind::Bind},
+    {"unbind", StepKind::Unbind},
+    {"submit", StepKind::Submit},
+    {"wait", StepKind::Wait},
+    {"sleep", StepKind::Sleep},
+    {"spend", StepKind::Spend},
+    {"exit", StepKind::Exit},
+    {"kill", StepKind::Kill},
+    {"unplug", StepKind::Unplug},
+    {"open", StepKind::Open},
+    {"close", StepKind::Close},
+    {"mmap", StepKind::Mmap},
+    {"munmap", StepKind::Munmap},
+    {"mdev", StepKind::Mdev},
+    {"device_command", StepKind::Command},
+    {"queue_pasid", StepKind::QueuePasid},
+    {"panic", StepKind::Panic},
+    {"vm_reset", StepKind::VmReset},
 };
 
 class StepReader {
@@ -197,6 +212,9 @@ private:
             case StepKind::Spend:
                 step.duration = time_of(&subject, TimePs{1});
                 return;
+            case StepKind::Panic:
+            case StepKind::VmReset:
+                return;
             case StepKind::Exit:
                 if (subject.is(Node::Kind::Boolean) && !subject.boolean) {
                     r_.report(Code::NotAChoice, subject.place, pointer, "\"exit\" is true");
@@ -215,8 +233,19 @@ private:
                 r_.known(subject, pointer, "device", words_.devices, Code::UnknownComponent);
                 step.device = text_of(&subject);
                 return;
+            case StepKind::Mdev:
+            case StepKind::Command:
+                step.op = text_of(&subject);
+                step.data = integer_of(item.get("operand"), 0);
+                if (const Node* device = item.get("device")) {
+                    r_.known(*device, at + "/device", "device", words_.devices,
+                             Code::UnknownComponent);
+                    step.device = text_of(device);
+                }
+                return;
             case StepKind::Open:
             case StepKind::Close:
+            case StepKind::QueuePasid:
                 workqueue(subject, pointer, step);
                 if (const Node* pasid = item.get("pasid")) {
                     step.id = id(*pasid, at + "/pasid");
@@ -253,11 +282,9 @@ private:
         }
         step.data = integer_of(item.get("data"), 0);
         step.count = integer_of(item.get("count"), 1);
-        for (const char* key : {"data", "count"}) {
-            if (const Node* node = item.get(key); node != nullptr && !kernel()) {
-                r_.report(Code::UnknownKey, node->place, pointer_join(at, key),
-                          fmt::format("only kernel code gives {} to \"alloc\"", quoted(key)));
-            }
+        if (const Node* node = item.get("data"); node != nullptr && !kernel()) {
+            r_.report(Code::UnknownKey, node->place, pointer_join(at, "data"),
+                      "only kernel code gives \"data\" to \"alloc\"");
         }
     }
 
@@ -275,6 +302,7 @@ private:
             step.id = id(*pasid, pointer + "/pasid");
         }
         step.block_on_fault = boolean_value(node.get("block_on_fault"), false);
+        step.credits = boolean_value(node.get("credits"), true);
         if (const Node* source = node.get("source")) {
             known_mapping(*source, pointer + "/source");
             step.source = text_of(source);

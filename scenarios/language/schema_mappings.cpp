@@ -44,12 +44,17 @@ std::vector<Case> mapping_cases() {
 }
 
 std::vector<Field> submission_mappings() {
-    return {{"source", &mapping_name(), false,
-             "a mapping to read from, as it is (default: a fresh buffer, filled)", ""},
-            {"destination", &mapping_name(), false,
-             "a mapping to write to (default: a fresh buffer)", ""},
-            {"block_on_fault", &boolean(), false,
-             "the device waits for pages that it lacks and asks for them", "false"}};
+    return {
+        {"source", &mapping_name(), false,
+         "a mapping to read from, as it is (default: a fresh buffer, filled)", ""},
+        {"destination", &mapping_name(), false, "a mapping to write to (default: a fresh buffer)",
+         ""},
+        {"block_on_fault", &boolean(), false,
+         "the device waits for pages that it lacks and asks for them", "false"},
+        {"credits", &boolean(), false,
+         "hands a dedicated workqueue no more than it holds; false: writes on and on, and looks "
+         "for no record",
+         "true"}};
 }
 
 }  // namespace ioasim::scenario

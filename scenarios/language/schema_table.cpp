@@ -2,6 +2,7 @@
 #include "core/base/timing_profile.hpp"
 #include "core/ioasid/switch_table.hpp"
 #include "models/platform/core_call.hpp"
+#include "models/platform/device_commands.hpp"
 #include "scenarios/language/schema.hpp"
 #include "scenarios/language/schema_types.hpp"
 
@@ -100,6 +101,11 @@ const Type& platform_type() {
 }
 
 const Type& vm_type() {
+    const Type& mdev =
+        object("a virtual device", {{"name", &component_name("the name of a virtual device"), true,
+                                     "as its guest calls it", ""},
+                                    {"workqueue", &text("a workqueue (\"dsa0/wq0\")", 1), true,
+                                     "the workqueue that it has: a dedicated one is its own", ""}});
     return object(
         "a virtual machine",
         {{"name", &component_name("the name of a virtual machine"), true, "its name", ""},
@@ -111,7 +117,11 @@ const Type& vm_type() {
          {"gpasids", &pasid_range(), false, "guest PASIDs (SPIDs) that its VMM hands out",
           R"({"min": 1, "max": 1048575})"},
          {"pasids", &pasid_range(), false, "host IDs that its VMM asks for",
-          R"({"min": 1, "max": 1048575})"}});
+          R"({"min": 1, "max": 1048575})"},
+         {"mdevs", &list(mdev), false,
+          "virtual devices, each a workqueue of an accelerator (default: all accelerators as whole "
+          "functions, with the host's configuration)",
+          "[]"}});
 }
 
 const Type& wanted_error() {
@@ -203,6 +213,14 @@ void append(std::vector<T>& list, std::vector<T> more) {
     list.insert(list.end(), more.begin(), more.end());
 }
 
+std::vector<std::string> command_names() {
+    std::vector<std::string> names;
+    for (const platform::NamedCode& command : platform::kDeviceCommands) {
+        names.emplace_back(command.name);
+    }
+    return names;
+}
+
 const Type& make_step_type() {
     Type& step = make(Kind::Cases, "a step");
     step.definition = "step";
@@ -229,7 +247,7 @@ const Type& make_step_type() {
           {"set", &set, false, "the set to allocate from (kernel threads)", ""},
           {"data", &integer(0, kLastId), false, "private data (kernel threads)", ""},
           {"count", &integer(1, kLastPasid + 1), false,
-           "so many IDs; the variable gets the first (kernel threads)", "1"}}},
+           "so many IDs: the variable stands for all of them, in kernel code for the first", "1"}}},
         {"free",
          &id_type(),
          "give the ID back",
@@ -262,7 +280,27 @@ const Type& make_step_type() {
         {"unplug",
          &device,
          "VMM: take an assigned device away from the running virtual machine",
-         {}}};
+         {}},
+        {"mdev",
+         &choice({"reset", "pause", "drain", "resume", "await_request", "remove"}),
+         "VMM: resets a virtual device; stops, drains and continues it as a migration does; waits "
+         "for "
+         "the request to close it; host: removes it, which makes that request",
+         {{"device", &device, true, "the virtual device", ""}}},
+        {"device_command",
+         &choice(command_names()),
+         "guest: a command to a virtual device through its registers; the value is its status",
+         {{"device", &device, true, "the virtual device", ""},
+          {"operand", &integer(0, kLastPasid), false, "index, mask or PASID", "0"}}},
+        {"panic", &boolean(), "guest: its kernel stops where it is; nothing is closed", {}},
+        {"vm_reset",
+         &boolean(),
+         "VMM: resets the machine: vCPUs stop, devices are reset, every PASID is unbound and freed",
+         {}},
+        {"queue_pasid",
+         &queue,
+         "guest: writes the PASID into the WQCFG of a disabled queue of a virtual device",
+         {{"pasid", &id_type(), false, "the guest PASID (default: none)", ""}}}};
     append(step.cases, call_cases());
     append(step.cases, mapping_cases());
     append(step.cases, bare_cases());

@@ -42,11 +42,18 @@ bool exists_in(StepKind kind, StepPlace place) {
             return place != StepPlace::Script;
         case StepKind::Kill:
             return place != StepPlace::Script && place != StepPlace::Vcpu;
+        case StepKind::Mdev:
+            return place == StepPlace::Vmm || place == StepPlace::HostProcess;
         case StepKind::Unplug:
+        case StepKind::VmReset:
             return place == StepPlace::Vmm;
+        case StepKind::Command:
+        case StepKind::QueuePasid:
+        case StepKind::Panic:
+            return place == StepPlace::Vcpu;
         case StepKind::Open:
         case StepKind::Close:
-            return place == StepPlace::HostProcess;
+            return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
         case StepKind::User:
             return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
         case StepKind::Call:

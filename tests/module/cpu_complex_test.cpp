@@ -240,3 +240,53 @@ TEST_CASE("cpu: MOVDIR64B to memory stores 64 bytes") {
     });
     CHECK(m.run() == sim::StopReason::Idle);
 }
+
+namespace {
+
+struct Polled {
+    PollResult result;
+    TimePs end;
+};
+
+// A processor polls under a spinlock, another one stores at `written`.
+Polled poll_once(TimePs written, bool each_load, const PollLoop& loop) {
+    DsaMachine m(2);
+    SimLock lock{SimLock::Kind::Spin, "queue"};
+    Polled polled;
+    m.task("poller", 0_ps, [&](ExecContext& ctx) {
+        PollLoop mine = loop;
+        mine.deadline = loop.deadline == TimePs::max() ? loop.deadline : ctx.now() + loop.deadline;
+        const LockGuard guard{ctx, lock};
+        polled.result = each_load ? m.cpu.MachinePort::poll(ctx, mine) : m.cpu.poll(ctx, mine);
+        polled.end = ctx.now();
+    });
+    m.task("writer", written, [&](ExecContext& ctx) {
+        ctx.store(0x9004, 7, 4);  // another word of the line
+        ctx.spend(13_ns);
+        ctx.store(0x9000, 2, 4);
+    });
+    CHECK(m.run() == sim::StopReason::Idle);
+    return polled;
+}
+
+}  // namespace
+
+TEST_CASE("cpu: a poll that stands still ends when the loop of loads would have ended") {
+    const PollLoop loop{0x9000, 4, 2, 20_ns, 16, TimePs::max()};
+    const PollLoop short_of_time{0x9000, 4, 2, 20_ns, 1000, 100_ns};
+    bool some_found = false;
+    bool some_not = false;
+    for (const PollLoop& each : {loop, short_of_time}) {
+        for (std::uint64_t at = 1; at < 500'000; at += 7'919) {
+            const Polled loads = poll_once(TimePs{at}, true, each);
+            const Polled stands = poll_once(TimePs{at}, false, each);
+            CHECK(stands.end == loads.end);
+            CHECK(stands.result.loads == loads.result.loads);
+            CHECK(stands.result.found == loads.result.found);
+            some_found = some_found || loads.result.found;
+            some_not = some_not || !loads.result.found;
+        }
+    }
+    CHECK(some_found);
+    CHECK(some_not);
+}

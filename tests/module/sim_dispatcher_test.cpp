@@ -459,3 +459,52 @@ TEST_CASE("dispatcher: lock and scheduling events tell who and when") {
     CHECK(stream.lines == Lines{"2000 dispatcher sched.run", "2000 t lock.acquire",
                                 "3000 t lock.release", "3000 dispatcher sched.idle"});
 }
+
+namespace {
+
+// Hardware that looks at a word at fixed times.
+struct Observer final : sim::Module {
+    Observer(sim::Simulation& simulation, const int& watched)
+        : Module(simulation, "observer"), word(watched) {}
+    void advance(TimePs now) override {
+        while (!times.empty() && times.front() <= now) {
+            seen.emplace_back(now, word);
+            times.erase(times.begin());
+        }
+    }
+    std::optional<TimePs> next_wakeup() const override {
+        return times.empty() ? std::nullopt : std::optional<TimePs>(times.front());
+    }
+    const int& word;
+    std::vector<TimePs> times{3_ns, 5_ns, 5_ns + 1_ps, 9_ns};
+    std::vector<std::pair<TimePs, int>> seen;
+};
+
+}  // namespace
+
+TEST_CASE("dispatcher: software that runs ahead alone never passes what hardware does") {
+    SoftwareRun run{SoftwareRun::params(1)};
+    int word = 0;
+    Observer observer{run.sim(), word};
+    run.task("counter", 0_ps, [&](ExecContext& ctx) {
+        for (int i = 1; i <= 10; ++i) {
+            ctx.spend(1_ns);
+            word = i;
+            CHECK(ctx.now() == TimePs{1000} * static_cast<std::uint64_t>(i));
+            CHECK(sim::Simulation::now() == ctx.now());
+        }
+    });
+    CHECK(run.run() == StopReason::Idle);
+    // In its own instant hardware is first: it sees what software did before.
+    using Seen = std::vector<std::pair<TimePs, int>>;
+    CHECK(observer.seen == Seen{{3_ns, 2}, {5_ns, 4}, {5_ns + 1_ps, 5}, {9_ns, 8}});
+}
+
+TEST_CASE("dispatcher: a deadline that lies behind does not keep the run going") {
+    SoftwareRun run{SoftwareRun::params(2)};
+    WaitQueue queue{"answer"};
+    run.task("sleeper", 0_ps, [&](ExecContext& ctx) { ctx.wait_until(queue, 1_ms); });
+    run.task("waker", 2_ns, [&](ExecContext& ctx) { ctx.wake_all(queue); });
+    CHECK(run.run() == StopReason::Idle);
+    CHECK(sim::Simulation::now() < 1_us);
+}

@@ -22,10 +22,13 @@ KERNEL = {
     "allocators": [{"name": "vcmd"}], "locks": [{"name": "mutex"}],
 }
 PROCESS_STEPS = ("bind", "unbind", "submit", "wait", "open", "close", "mmap", "munmap")
+GUEST_STEPS = ("device_command", "queue_pasid", "panic")
 
 
 def place(step):
     """Where a step of the manual belongs."""
+    if any(key in step for key in GUEST_STEPS):
+        return "vm1/vcpu0"
     return "host" if any(key in step for key in PROCESS_STEPS) else "vm1/vmm"
 
 
@@ -36,7 +39,8 @@ def scenario(steps, expect, on="vm1/vmm"):
     first += [{"mmap": "buf"}] if on == "host" else []
     return {
         "version": 1, "name": "snippet", "purpose": "of the manual", "platform": PLATFORM,
-        "vms": [{"name": "vm1"}], "kernel": KERNEL,
+        "vms": [{"name": "vm1", "mdevs": [{"name": "vdev0", "workqueue": "dsa0/wq0"}]}],
+        "kernel": KERNEL,
         "programs": [
             {"on": "vm1/vcpu0", "process": "app", "steps": [{"alloc": "A"}, SUBMIT, SUBMIT]},
             {"on": "host", "process": "app", "steps": [{"bind": "A", "device": "dsa0"}, SUBMIT]},

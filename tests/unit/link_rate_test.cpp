@@ -98,7 +98,7 @@ TEST_CASE("link: without credits the number under way is free") {
     Pair pair{timed(1_ns)};
     for (int i = 0; i < 16; ++i) {
         CHECK(pair.link.can_send(0_ps));
-        pair.link.send(0_ps, i);
+        pair.link.send(0_ps, int{i});
     }
 }
 

@@ -71,7 +71,7 @@ struct Bench {
         link.advertise(limits);
         g_now = TimePs{1'000};
     }
-    void send(const Tlp& tlp) { link.send(now, tlp); }
+    void send(const Tlp& tlp) { link.send(now, Tlp{tlp}); }
     // Takes what has arrived by now: tags in order.
     std::vector<std::uint32_t> arrived() {
         std::vector<std::uint32_t> tags;

@@ -7,6 +7,7 @@
 #include "tools/cli/bench/bench_descriptors.hpp"
 #include "tools/cli/bench/bench_hop.hpp"
 #include "tools/cli/bench/bench_ioasid.hpp"
+#include "tools/cli/bench/bench_scale.hpp"
 #include "tools/cli/bench/bench_vtd.hpp"
 #include "tools/cli/bench/measure.hpp"
 #include "tools/cli/run_result.hpp"
@@ -28,6 +29,8 @@ constexpr std::array kBenches{
           &bench_vtd},
     Bench{"descriptors", "a 64-byte copy through ENQCMD: scenarios/bench/descriptors.json",
           &bench_descriptors},
+    Bench{"scale", "1,000 VMs with 1,000 IDs each: scenarios/stress/thousand_vms.json",
+          &bench_scale},
 };
 
 int usage() {

@@ -1,0 +1,92 @@
+#include "models/linux/function_reset.hpp"
+
+#include <array>
+
+#include "core/trace/vdev_events.hpp"
+#include "models/linux/device.hpp"
+#include "models/linux/iommu_group.hpp"
+#include "models/linux/kernel.hpp"
+#include "models/linux/vdcm_probes.hpp"
+#include "models/pcie/config_layout.hpp"
+
+namespace ioasim::os {
+namespace {
+
+namespace config = pcie::config;
+
+constexpr std::uint64_t kNoAnswer = 0xFFFF;
+
+struct Saved {
+    std::uint32_t offset;
+    unsigned size;
+    std::uint64_t value = 0;
+};
+
+// What pci_save_state keeps of such a function, in the order in which it is written back: addresses
+// before the decoders, PASIDs before ATS, which locks their control.
+std::array<Saved, 9> saved_registers() {
+    return {{{config::kBar0, 4},
+             {config::kBar0 + 4, 4},
+             {config::kBar2, 4},
+             {config::kBar2 + 4, 4},
+             {config::kCommand, 2},
+             {config::kPasidCtl, 2},
+             {config::kPriAllocation, 4},
+             {config::kPriCtl, 2},
+             {config::kAtsCtl, 2}}};
+}
+
+Errno function_level_reset(ExecContext& ctx, Kernel& kernel, const Device& device) {
+    const std::uint64_t base = device.setup().configuration;
+    std::array<Saved, 9> saved = saved_registers();
+    for (Saved& one : saved) {
+        one.value = ctx.mmio_read(base + one.offset, one.size);
+    }
+    ctx.mmio_write(base + config::kDevCtl, config::kInitiateReset, 2);
+    const TimePs deadline = ctx.now() + kernel.params().idxd_timeout;
+    while (ctx.mmio_read(base + config::kVendor, 2) == kNoAnswer) {
+        if (ctx.now() >= deadline) {
+            return Errno::Etimedout;
+        }
+        ctx.spend(kernel.params().idxd_poll);
+    }
+    for (const Saved& one : saved) {
+        ctx.mmio_write(base + one.offset, one.value, one.size);
+    }
+    return Errno::Ok;
+}
+
+}  // namespace
+
+Errno reset_function(ExecContext& ctx, Kernel& kernel, Device& device) {
+    Frame frame{ctx, "pci_reset_function"};
+    ctx.spend(kernel.params().syscall);
+    IommuGroup* const group = device.group();
+    if (group == nullptr || device.setup().configuration == 0) {
+        return Errno::Enodev;
+    }
+    if (device.any_claimed() || !group->begin_reset()) {
+        return Errno::Ebusy;
+    }
+    const auto tell = [&](const char* phase, std::uint32_t pasids) {
+        kernel.emit(ctx,
+                    trace::IommuReset{kernel.intern(device.name()), kernel.intern(phase), pasids});
+    };
+    std::uint32_t pasids = 0;
+    Errno error = kernel.sva().block(ctx, device, pasids);
+    tell("prepare", pasids);
+    if (error == Errno::Ok) {
+        error = function_level_reset(ctx, kernel, device);
+    }
+    if (error == Errno::Ok) {
+        error = device.bring_up(ctx);
+    }
+    if (error == Errno::Ok) {
+        error = kernel.sva().unblock(ctx, device, pasids);
+    }
+    group->end_reset();
+    tell(error == Errno::Ok ? "done" : "blocked", pasids);
+    return error;
+}
+
+}  // namespace ioasim::os

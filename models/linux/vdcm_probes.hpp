@@ -1,0 +1,48 @@
+// Ways to break the composition of virtual devices on purpose.
+#pragma once
+
+#include "core/base/defects.hpp"
+
+namespace ioasim::os {
+
+inline const Defect kVdcmQueueUnreferenced{
+    "vdcm.queue_unreferenced",
+    "a guest's dedicated workqueue is set to a host PASID without a reference on it"};
+inline const Defect kVdcmPutBeforeClear{
+    "vdcm.put_before_clear",
+    "the reference on the host PASID of a guest's dedicated workqueue is dropped before the queue "
+    "is cleared"};
+inline const Defect kVdcmRawGuestPasid{
+    "vdcm.raw_guest_pasid",
+    "a dedicated workqueue whose guest PASID stands for nothing is set to the guest's number"};
+inline const Defect kVdcmPortalLeftMapped{
+    "vdcm.portal_left_mapped",
+    "a dedicated workqueue is taken from a VM, and its portal stays mapped into the guest"};
+inline const Defect kVdcmNoKick{
+    "vdcm.no_kick",
+    "a portal is unmapped without kicking the vCPUs that may have its translation cached"};
+inline const Defect kVdcmNoFlushingRead{
+    "vdcm.no_flushing_read",
+    "a dedicated workqueue counts as quiet although writes of vCPUs may be under way to it"};
+inline const Defect kVdcmUnbindIgnored{
+    "vdcm.unbind_ignored",
+    "the UNBIND of a PASID leaves the dedicated workqueue that is set to it"};
+inline const Defect kVdcmReleaseByCurrentMm{
+    "vdcm.release_by_current_mm",
+    "the release of a mediated device looks for its IDs in the set of the calling task's address "
+    "space, which is gone when the VMM was killed"};
+inline const Defect kVdcmTrappedKept{
+    "vdcm.trapped_kept",
+    "the release of a paused mediated device submits the descriptors that it kept"};
+
+inline const Defect kVdcmRemoveDoesNotWait{
+    "vdcm.remove_does_not_wait", "a mediated device is unregistered although its VMM has it open"};
+inline const Defect kResetWindowOpen{"iommu.reset_window_open",
+                                     "a PASID is attached to a function whose reset is under way"};
+inline const Defect kResetUnblocked{"iommu.reset_unblocked",
+                                    "the PASIDs of a function stay attached while it is reset"};
+inline const Defect kResetNotRestored{
+    "iommu.reset_not_restored",
+    "what was attached to a function before its reset is not attached again"};
+
+}  // namespace ioasim::os

@@ -1,0 +1,421 @@
+#include "models/linux/virtual_device.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/trace/software_events.hpp"
+#include "core/trace/vdev_events.hpp"
+#include "models/linux/device.hpp"
+#include "models/linux/kernel.hpp"
+#include "models/linux/kvm.hpp"
+#include "models/linux/vdcm_probes.hpp"
+
+namespace ioasim::os {
+
+// W2 of a dedicated queue: what UNBIND asks for, outside of the allocator lock.
+class VirtualDevice::Clear final : public WorkItem {
+public:
+    Clear(VirtualDevice& device, const NotifierPayload& about)
+        : WorkItem("vdcm.clear_queue", about.id), device_(device), spid_(about.spid) {}
+    void run(ExecContext& ctx) override {
+        Frame frame{ctx, "vdcm_clear_queue"};
+        LockGuard guard{ctx, device_.lock_};
+        if (device_.programmed_ && device_.programmed_->id == id()) {
+            device_.take_away(ctx);
+        }
+        device_.kernel_.emit(ctx, trace::VdcmUnbind{device_.trace_name_, device_.vm_, spid_, id()});
+    }
+    void finished() override { delete this; }
+
+private:
+    VirtualDevice& device_;
+    Spid spid_;
+};
+
+VirtualDevice::VirtualDevice(Kernel& kernel, Kvm& kvm, const Setup& setup)
+    : NotifierBlock("vdcm/" + setup.vm + "/" + setup.name, kPriorityDevice),
+      kernel_(kernel),
+      kvm_(kvm),
+      setup_(setup),
+      vm_(kernel.intern(setup.vm)),
+      trace_name_(kernel.intern(setup.name)),
+      parent_name_(kernel.intern(setup.parent->name())),
+      queue_name_(kernel.intern(setup.parent->setup().queues.at(setup.queue).name)),
+      holder_(kernel.ioasid().holder("vdcm/" + setup.vm + "/" + setup.name)),
+      lock_(SimLock::Kind::Mutex, setup.vm + "/" + setup.name + "/vdev_lock", "vdcm/vdev_lock"),
+      closed_(setup.vm + "/" + setup.name + "/closed") {
+    initial_state();
+}
+
+VirtualDevice::~VirtualDevice() = default;
+
+void VirtualDevice::initial_state() {
+    const QueueSetup& real = setup_.parent->setup().queues.at(setup_.queue);
+    state_ = VirtualDeviceState{};
+    VirtualQueueState queue;
+    queue.shared = real.shared;
+    queue.config.size = real.size;
+    queue.config.threshold = real.shared ? (real.threshold != 0 ? real.threshold : real.size) : 0;
+    queue.config.dedicated = !real.shared;
+    queue.config.priority = real.priority;
+    const dsa::GeneralCapabilities gencap = dsa::decode_gencap(gencap_);
+    queue.config.max_transfer_shift = gencap.max_transfer_shift;
+    queue.config.max_batch_shift = gencap.max_batch_shift;
+    state_.queues = {queue};
+}
+
+void VirtualDevice::tell_state(ExecContext& ctx, const char* what) {
+    kernel_.emit(ctx, trace::VdevState{vm_, trace_name_, kernel_.intern(what)});
+}
+
+void VirtualDevice::tell_queue(ExecContext& ctx, bool on, const Programmed& what) {
+    kernel_.emit(ctx, trace::VdevQueue{vm_, trace_name_, queue_name_, on, what.spid, what.id});
+}
+
+void VirtualDevice::tell_trapped(ExecContext& ctx, const char* outcome) {
+    kernel_.emit(ctx, trace::VdevTrapped{vm_, trace_name_, kernel_.intern(outcome),
+                                         static_cast<std::uint32_t>(state_.trapped.size())});
+}
+
+// --- life ---------------------------------------------------------------------------------------
+
+Errno VirtualDevice::open(ExecContext& ctx) {
+    ctx.spend(kernel_.params().syscall);
+    Frame frame{ctx, "vdcm_open"};
+    LockGuard guard{ctx, lock_};
+    if (open_ || unregistered_) {
+        return open_ ? Errno::Ebusy : Errno::Enodev;
+    }
+    Device& parent = *setup_.parent;
+    if (!shared()) {
+        if (!parent.claim_queue(setup_.queue)) {
+            return Errno::Ebusy;
+        }
+        // The host's driver enabled it without a PASID; from here on the guest says when.
+        static_cast<void>(run(ctx, dsa::Command::DisableWq));
+    }
+    gencap_ = parent.bar0(ctx, dsa::reg::kGencap, 8);
+    initial_state();
+    open_ = true;
+    tell_state(ctx, "opened");
+    return Errno::Ok;
+}
+
+void VirtualDevice::close(ExecContext& ctx, CallingTask task, const char* how) {
+    if (!open_) {
+        return;
+    }
+    ctx.spend(kernel_.params().syscall);
+    Frame frame{ctx, "vdcm_release"};
+    LockGuard guard{ctx, lock_};
+    open_ = false;  // no submission is let in any more
+    if (kernel_.probes().has(kVdcmTrappedKept)) {
+        for (const TrappedDescriptor& descriptor : state_.trapped) {
+            static_cast<void>(submit(ctx, descriptor));
+        }
+    }
+    const bool forgets = kernel_.probes().has(kVdcmReleaseByCurrentMm) &&
+                         kernel_.ioasid().find_mm_set(ctx, task.mm) == nullptr;
+    if (!state_.trapped.empty()) {
+        state_.trapped.clear();
+        tell_trapped(ctx, "freed");
+    }
+    if (shared()) {
+        unmap_portal(ctx);
+        static_cast<void>(drain_bound(ctx));
+    } else {
+        if (!forgets) {
+            take_away(ctx);
+            static_cast<void>(run(ctx, dsa::Command::EnableWq));  // the host driver's, as it was
+        }
+        setup_.parent->unclaim_queue(setup_.queue);
+    }
+    initial_state();
+    tell_state(ctx, how);
+    ctx.wake_all(closed_);
+}
+
+Errno VirtualDevice::remove(ExecContext& ctx) {
+    ctx.spend(kernel_.params().syscall);
+    Frame frame{ctx, "vfio_unregister_group_dev"};
+    unregistered_ = true;
+    while (open_ && !kernel_.probes().has(kVdcmRemoveDoesNotWait)) {
+        requested_ = true;
+        tell_state(ctx, "close_requested");
+        const TimePs next = ctx.now() + kernel_.params().request_interval;
+        while (open_ && ctx.now() < next) {
+            ctx.wait_until(closed_, next);
+        }
+    }
+    LockGuard guard{ctx, lock_};  // whoever closes it is through
+    tell_state(ctx, "unregistered");
+    return Errno::Ok;
+}
+
+Errno VirtualDevice::reset(ExecContext& ctx) {
+    ctx.spend(kernel_.params().syscall);
+    Frame frame{ctx, "vdcm_reset"};
+    LockGuard guard{ctx, lock_};
+    if (!open_) {
+        return Errno::Enodev;
+    }
+    state_.trapped.clear();
+    if (shared()) {
+        unmap_portal(ctx);
+        static_cast<void>(drain_bound(ctx));
+    } else {
+        if (programmed_) {
+            static_cast<void>(run(ctx, dsa::Command::AbortWq));
+        }
+        take_away(ctx);
+    }
+    initial_state();
+    tell_state(ctx, "reset");
+    return Errno::Ok;
+}
+
+// --- notifications ------------------------------------------------------------------------------
+
+NotifyResult VirtualDevice::handle(ExecContext& ctx, const NotifierPayload& payload) {
+    switch (payload.event) {
+        case IoasidNotification::Bind:
+            bound_[payload.spid.value()] = payload.id;
+            return NotifyResult::Ok;
+        case IoasidNotification::Unbind:
+            bound_.erase(payload.spid.value());
+            // A disabled queue has nothing to clear; what shared queues need is the drain's work.
+            if (programmed_ && programmed_->id == payload.id &&
+                !kernel_.probes().has(kVdcmUnbindIgnored)) {
+                kernel_.ioasid().queue_work(ctx,
+                                            *std::make_unique<Clear>(*this, payload).release());
+            }
+            return NotifyResult::Ok;
+        default:
+            return NotifyResult::Done;
+    }
+}
+
+// --- the real queue -----------------------------------------------------------------------------
+
+// Set first, then the reference: until then nothing in hardware names the ID.
+Errno VirtualDevice::program(ExecContext& ctx, IoasidSet* set, Ioasid id, std::uint32_t gpasid,
+                             dsa::CommandError& status) {
+    Device& parent = *setup_.parent;
+    parent.set_queue_config_pasid(ctx, setup_.queue, Pasid{id.value()});
+    Programmed what{id, Spid{gpasid}, false};
+    if (!kernel_.probes().has(kVdcmQueueUnreferenced) && set != nullptr) {
+        const Errno error = kernel_.ioasid().get(ctx, set, id, holder_);
+        if (error != Errno::Ok) {  // it is being freed
+            parent.set_queue_config_pasid(ctx, setup_.queue, std::nullopt);
+            status = dsa::CommandError::WqPasidEnable;
+            return error;
+        }
+        what.held = true;
+    }
+    const Errno error = parent.run(ctx, dsa::Command::EnableWq, setup_.queue, status);
+    programmed_ = what;
+    if (error != Errno::Ok) {
+        clear_queue(ctx);
+        return error;
+    }
+    tell_queue(ctx, true, what);
+    return Errno::Ok;
+}
+
+// The queue is disabled: no PASID in its WQCFG, then no reference.
+void VirtualDevice::clear_queue(ExecContext& ctx) {
+    if (!programmed_) {
+        return;
+    }
+    const Programmed what = *programmed_;
+    setup_.parent->set_queue_config_pasid(ctx, setup_.queue, std::nullopt);
+    // Register writes are posted: behind this answer the queue names the ID no more.
+    static_cast<void>(setup_.parent->bar0(ctx, dsa::reg::kGensts, 4));
+    tell_queue(ctx, false, what);
+    put(ctx);
+    programmed_.reset();
+}
+
+void VirtualDevice::put(ExecContext& ctx) {
+    if (programmed_ && std::exchange(programmed_->held, false)) {
+        kernel_.ioasid().put(ctx, nullptr, programmed_->id, holder_);
+    }
+}
+
+// The host ends a dedicated queue's work for the VM. In this order: the disabled queue takes
+// nothing, the guest cannot write to the portal, and what it wrote before has arrived.
+void VirtualDevice::take_away(ExecContext& ctx) {
+    state_.queues.front().enabled = false;
+    if (!programmed_ && !mapped_) {
+        return;
+    }
+    if (kernel_.probes().has(kVdcmPutBeforeClear)) {
+        put(ctx);
+    }
+    if (programmed_ && run(ctx, dsa::Command::DisableWq) != dsa::CommandError::None) {
+        // It does not drain, or is disabled already: what is left is aborted.
+        static_cast<void>(run(ctx, dsa::Command::ResetWq));
+    }
+    unmap_portal(ctx);
+    if (!kernel_.probes().has(kVdcmNoFlushingRead)) {
+        static_cast<void>(setup_.parent->bar0(ctx, dsa::reg::kGensts, 4));
+    }
+    kernel_.emit(ctx, trace::VdevQuiet{vm_, parent_name_, queue_name_});
+    clear_queue(ctx);
+}
+
+void VirtualDevice::unmap_portal(ExecContext& ctx) {
+    if (!mapped_ || window_ == nullptr || kernel_.probes().has(kVdcmPortalLeftMapped)) {
+        return;
+    }
+    mapped_ = false;
+    window_->unmap(0);
+    if (!kernel_.probes().has(kVdcmNoKick)) {
+        kvm_.kick_all(ctx);
+    }
+    kernel_.emit(ctx, trace::VdevPortal{vm_, trace_name_, false});
+}
+
+// --- portals ------------------------------------------------------------------------------------
+
+bool VirtualDevice::portal_fault(ExecContext& ctx, std::uint32_t queue, dsa::Portal page) {
+    LockGuard guard{ctx, lock_};
+    // An unlimited portal of a shared queue takes what others have no room for: not for guests.
+    const bool offered = queue == 0 && (!shared() || dsa::limited(page));
+    const bool may = open_ && !state_.paused && offered && state_.queues.front().enabled &&
+                     window_ != nullptr && (!shared() || kvm_.vmcs().enable_pasid_translation);
+    if (!may) {
+        return false;
+    }
+    // Interrupt handles of the guest are the function's own ones here: pages 2 and 3 are 0 and 1.
+    const dsa::Portal real =
+        dsa::limited(page) ? dsa::Portal::LimitedMsix : dsa::Portal::UnlimitedMsix;
+    window_->map(queue, page, Hpa{setup_.parent->portal(setup_.queue, real)});
+    mapped_ = true;
+    kernel_.emit(ctx, trace::VdevPortal{vm_, trace_name_, true});
+    return true;
+}
+
+Errno VirtualDevice::trapped_submission(ExecContext& ctx, const TrappedDescriptor& descriptor) {
+    LockGuard guard{ctx, lock_};
+    if (!open_ || descriptor.queue != 0 || !state_.queues.front().enabled ||
+        (shared() && bound_.count(descriptor.gpasid) == 0)) {
+        tell_trapped(ctx, "dropped");
+        return Errno::Einval;
+    }
+    if (state_.paused) {
+        if (state_.trapped.size() >= state_.queues.front().config.size) {
+            tell_trapped(ctx, "dropped");
+            return Errno::Enospc;
+        }
+        state_.trapped.push_back(descriptor);
+        tell_trapped(ctx, "kept");
+        return Errno::Ok;
+    }
+    const Errno error = submit(ctx, descriptor);
+    tell_trapped(ctx, error == Errno::Ok ? "submitted" : "dropped");
+    return error;
+}
+
+// On the guest's behalf, by a processor in the host: under the host PASID, as MOVDIR64B or ENQCMDS.
+Errno VirtualDevice::submit(ExecContext& ctx, const TrappedDescriptor& descriptor) {
+    Device& parent = *setup_.parent;
+    const Hpa portal{parent.portal(setup_.queue, dsa::Portal::LimitedMsix)};
+    if (!shared()) {
+        kernel_.instructions().movdir64b(ctx, portal, descriptor.bytes);
+        return Errno::Ok;
+    }
+    const auto bound = bound_.find(descriptor.gpasid);
+    if (bound == bound_.end()) {
+        return Errno::Einval;
+    }
+    dsa::DescriptorBytes bytes = descriptor.bytes;
+    for (std::size_t i = 0; i < sizeof(std::uint32_t); ++i) {
+        bytes.at(i) = static_cast<std::uint8_t>(bound->second.value() >> (8 * i));
+    }
+    cpu::CpuState kernel;
+    kernel.supervisor = true;
+    TimePs backoff = kernel_.params().backoff_first;
+    for (std::uint64_t attempt = 0; attempt <= kernel_.params().enqcmd_retries; ++attempt) {
+        if (kernel_.instructions().enqcmds(ctx, kernel, portal, bytes).outcome ==
+            cpu::EnqOutcome::Accepted) {
+            return Errno::Ok;
+        }
+        ctx.spend(backoff);
+        backoff = std::min(backoff * 2, kernel_.params().backoff_limit);
+    }
+    return Errno::Eagain;
+}
+
+// --- pause and what follows ---------------------------------------------------------------------
+
+Errno VirtualDevice::pause(ExecContext& ctx) {
+    ctx.spend(kernel_.params().syscall);
+    LockGuard guard{ctx, lock_};
+    if (!open_ || state_.paused) {
+        return open_ ? Errno::Ebusy : Errno::Enodev;
+    }
+    state_.paused = true;
+    unmap_portal(ctx);
+    if (!kernel_.probes().has(kVdcmNoFlushingRead)) {
+        static_cast<void>(setup_.parent->bar0(ctx, dsa::reg::kGensts, 4));
+    }
+    tell_state(ctx, "paused");
+    return Errno::Ok;
+}
+
+Errno VirtualDevice::drain(ExecContext& ctx) {
+    ctx.spend(kernel_.params().syscall);
+    LockGuard guard{ctx, lock_};
+    if (!open_) {
+        return Errno::Enodev;
+    }
+    if (shared()) {
+        return drain_bound(ctx) == dsa::CommandError::None ? Errno::Ok : Errno::Eio;
+    }
+    if (!programmed_) {
+        return Errno::Ok;
+    }
+    return run(ctx, dsa::Command::DrainWq) == dsa::CommandError::None ? Errno::Ok : Errno::Eio;
+}
+
+Errno VirtualDevice::restore(ExecContext& ctx, const VirtualDeviceState& state) {
+    ctx.spend(kernel_.params().syscall);
+    LockGuard guard{ctx, lock_};
+    if (!open_) {
+        return Errno::Enodev;
+    }
+    if (programmed_ || state.queues.size() != state_.queues.size() ||
+        state.queues.front().shared != shared()) {
+        return Errno::Einval;
+    }
+    state_ = state;
+    state_.paused = true;  // until resume
+    tell_state(ctx, "restored");
+    return Errno::Ok;
+}
+
+Errno VirtualDevice::resume(ExecContext& ctx, CallingTask task) {
+    ctx.spend(kernel_.params().syscall);
+    LockGuard guard{ctx, lock_};
+    if (!open_ || !state_.paused) {
+        return open_ ? Errno::Einval : Errno::Enodev;
+    }
+    VirtualQueueState& queue = state_.queues.front();
+    if (queue.enabled && !queue.shared && !programmed_ &&
+        enable_dedicated(ctx, task) != dsa::CommandError::None) {
+        queue.enabled = false;
+        return Errno::Enxio;
+    }
+    state_.paused = false;
+    Errno result = Errno::Ok;
+    for (const TrappedDescriptor& descriptor : std::exchange(state_.trapped, {})) {
+        const Errno error = submit(ctx, descriptor);
+        result = error != Errno::Ok ? error : result;
+        tell_trapped(ctx, error == Errno::Ok ? "submitted" : "dropped");
+    }
+    tell_state(ctx, "resumed");
+    return result;
+}
+
+}  // namespace ioasim::os
