@@ -10,8 +10,19 @@
 
 namespace ioasim::os {
 
-IommuDomain::IommuDomain(Kernel& kernel, IommuDriver& unit, std::string space)
-    : kernel_(kernel), space_(std::move(space)), format_(unit.second_stage_format()) {}
+namespace {
+
+// What a unit walks as a first stage of four levels, less the upper half of canonical addresses.
+constexpr SecondStageFormat kFirstStageFormat{4, vtd::kAddressWidth48, bit_mask(46, 0)};
+
+}  // namespace
+
+IommuDomain::IommuDomain(Kernel& kernel, IommuDriver& unit, std::string space, Stage stage)
+    : kernel_(kernel),
+      space_(std::move(space)),
+      stage_(stage),
+      format_(stage == Stage::First ? kFirstStageFormat : unit.second_stage_format()),
+      slot_(DomainType::Unmanaged, space_) {}
 
 Errno IommuDomain::create(ExecContext& ctx) {
     if (format_.levels == 0) {
@@ -23,19 +34,25 @@ Errno IommuDomain::create(ExecContext& ctx) {
     }
     table_.root = *root;
     table_.tables.push_back(*root);
-    table_.did = kernel_.alloc_domain_id();
+    table_.aw = format_.aw;
+    if (stage_ == Stage::Second) {
+        table_.did = kernel_.alloc_domain_id();
+    }
     return Errno::Ok;
 }
 
 void IommuDomain::destroy() {
-    SIM_CHECK(devices_.empty(), "a domain with {} devices goes", devices_.size());
+    SIM_CHECK(devices_.empty() && pasids_.empty(), "a domain with {} devices and {} PASIDs goes",
+              devices_.size(), pasids_.size());
     if (table_.root == 0) {
         return;
     }
     for (const std::uint64_t table : table_.tables) {
         kernel_.free_pages(table);
     }
-    kernel_.free_domain_id(table_.did);
+    if (stage_ == Stage::Second) {
+        kernel_.free_domain_id(table_.did);
+    }
     table_ = {};
 }
 
@@ -69,6 +86,43 @@ void IommuDomain::detach(ExecContext& ctx, Device& device) {
     }
 }
 
+Errno IommuDomain::attach_pasid(ExecContext& ctx, Device& device, Pasid pasid) {
+    Frame frame{ctx, "iommu_attach_device_pasid"};
+    IommuGroup* const group = device.group();
+    if (group == nullptr) {
+        return Errno::Enodev;
+    }
+    IommuDriver& unit = device.iommu();
+    const bool fitting = stage_ == Stage::First || fits(unit);
+    if (!fitting || pasid.value() == 0 || pasid.value() >= device.max_pasids()) {
+        return Errno::Einval;
+    }
+    Errno error = group->reserve(ctx, pasid);
+    if (error != Errno::Ok) {
+        return error;
+    }
+    error = stage_ == Stage::First ? unit.set_first_stage(ctx, device, pasid, table_.root, space_)
+                                   : unit.set_second_stage(ctx, device, pasid, table_, space_);
+    if (error != Errno::Ok) {
+        group->erase(ctx, pasid);
+        return error;
+    }
+    group->publish(ctx, pasid, slot_, nullptr);
+    follow(device, pasid);
+    return Errno::Ok;
+}
+
+void IommuDomain::detach_pasid(ExecContext& ctx, Device& device, Pasid pasid) {
+    Frame frame{ctx, "iommu_detach_device_pasid"};
+    const auto found = std::find(pasids_.begin(), pasids_.end(), std::pair{&device, pasid});
+    SIM_CHECK(found != pasids_.end(), "PASID {} of {} is not attached to this domain",
+              pasid.value(), device.name());
+    pasids_.erase(found);
+    // As with a device: the entry is not present any more, whatever the unit answers.
+    static_cast<void>(device.iommu().teardown(ctx, device, pasid, false));
+    device.group()->erase(ctx, pasid);
+}
+
 Errno IommuDomain::enforce_coherency() {
     const bool able = std::all_of(devices_.begin(), devices_.end(), [](const Device* device) {
         return device->iommu().forces_snooping();
@@ -94,7 +148,7 @@ Result<std::uint64_t> IommuDomain::leaf(ExecContext& ctx, std::uint64_t iova, bo
                 return page;
             }
             table_.tables.push_back(*page);
-            entry = vtd::ss::table(Hpa{*page});
+            entry = entry_of_table(*page);
             ctx.store(at, entry, 8);
         }
         table = entry & vtd::kPageTableAddress;
@@ -102,12 +156,40 @@ Result<std::uint64_t> IommuDomain::leaf(ExecContext& ctx, std::uint64_t iova, bo
     return table + vtd::page_table_offset(iova, 1);
 }
 
+std::uint64_t IommuDomain::entry_of_table(std::uint64_t table) const {
+    return stage_ == Stage::First ? vtd::fs::table(table) | vtd::fs::kAccessed
+                                  : vtd::ss::table(Hpa{table});
+}
+
+// A first stage has no leaf that may be written and not read.
+std::uint64_t IommuDomain::entry_of_page(std::uint64_t page, Access access) const {
+    if (stage_ == Stage::First) {
+        return vtd::fs::leaf(page, access.write, true) | vtd::fs::kAccessed | vtd::fs::kDirty;
+    }
+    const bool snoop = snoop_ && !kernel_.probes().has(kSnoopBitMissing);
+    return vtd::ss::leaf(Hpa{page}, access.read, access.write) | (snoop ? vtd::ss::kSnoop : 0);
+}
+
+Errno IommuDomain::flush_first_stage(ExecContext& ctx, const IovaRange& range) {
+    Errno result = Errno::Ok;
+    for (const auto& [device, pasid] : pasids_) {
+        const Errno error = device->iommu().flush_range(ctx, *device, pasid, range.first,
+                                                        range.last - range.first + 1);
+        result = result == Errno::Ok ? error : result;
+    }
+    return result;
+}
+
 // Every unit once that has devices here and that `wanted` says.
 template <class Wanted>
 Errno IommuDomain::flush(ExecContext& ctx, const IovaRange& range, const Wanted& wanted) {
     std::vector<const IommuDriver*> done;
     Errno result = Errno::Ok;
-    for (const Device* device : devices_) {
+    std::vector<const Device*> concerned(devices_.begin(), devices_.end());
+    for (const auto& [device, pasid] : pasids_) {
+        concerned.push_back(device);
+    }
+    for (const Device* device : concerned) {
         IommuDriver& unit = device->iommu();
         if (std::find(done.begin(), done.end(), &unit) != done.end() || !wanted(unit)) {
             continue;
@@ -115,6 +197,12 @@ Errno IommuDomain::flush(ExecContext& ctx, const IovaRange& range, const Wanted&
         done.push_back(&unit);
         const Errno error = unit.flush_second_stage(ctx, table_.did, range, devices_);
         result = result == Errno::Ok ? error : result;
+    }
+    for (const auto& [device, pasid] : pasids_) {
+        if (device->ats() && wanted(device->iommu())) {
+            const Errno error = device->iommu().flush_device_tlb(ctx, *device, pasid);
+            result = result == Errno::Ok ? error : result;
+        }
     }
     return result;
 }
@@ -131,12 +219,14 @@ Errno IommuDomain::map(ExecContext& ctx, std::uint64_t iova,
             clear(ctx, iova, i * kPageSize);
             return at.error();
         }
-        const std::uint64_t snoop =
-            snoop_ && !kernel_.probes().has(kSnoopBitMissing) ? vtd::ss::kSnoop : 0;
-        ctx.store(*at, vtd::ss::leaf(Hpa{pages[i]}, access.read, access.write) | snoop, 8);
+        ctx.store(*at, entry_of_page(pages[i], access), 8);
         ++mapped_;
     }
     // Nothing was present before and units do not cache that, unless they are virtual ones.
+    // No unit caches that of a first stage.
+    if (stage_ == Stage::First) {
+        return Errno::Ok;
+    }
     const IovaRange range{iova, iova + pages.size() * kPageSize - 1};
     return flush(ctx, range, [](const IommuDriver& unit) { return unit.caching_mode(); });
 }
@@ -156,6 +246,9 @@ Errno IommuDomain::unmap(ExecContext& ctx, std::uint64_t iova, std::uint64_t byt
     clear(ctx, iova, bytes);
     if (kernel_.probes().has(kUnmapKeepsTranslations)) {
         return Errno::Ok;
+    }
+    if (stage_ == Stage::First) {
+        return flush_first_stage(ctx, {iova, iova + bytes - 1});
     }
     return flush(ctx, {iova, iova + bytes - 1}, [](const IommuDriver&) { return true; });
 }

@@ -1,18 +1,21 @@
-// An I/O address space: a second-stage page table in memory that untranslated requests without
-// PASID of its devices go through (Linux's unmanaged paging domain; VT-d 3.7 and 9.8).
+// An I/O address space: a page table in memory that untranslated requests of its devices go
+// through, those without PASID or those of PASIDs that are attached (Linux's unmanaged paging
+// domain; VT-d 3.6, 3.7, 9.7, 9.8). A second stage, or a first stage for PASIDs alone.
 //
 // The aperture is what the unit walks: the widest table of CAP.SAGAW, cut to CAP.MGAW. A device of
 // another unit may join when its unit has the same; otherwise its owner makes a second domain.
 // Leaves are 4 KiB. Unmapping clears leaves and flushes every unit, by pages where CAP.PSI lets it;
-// tables stay until the domain goes. Leaves out: large pages, first-stage tables, dirty tracking.
+// tables stay until the domain goes. Leaves out: large pages, dirty tracking.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/exec_context.hpp"
 #include "core/base/result.hpp"
+#include "models/linux/attach_handle.hpp"
 #include "models/linux/iommu_driver.hpp"
 #include "models/linux/reserved_regions.hpp"
 
@@ -25,8 +28,10 @@ public:
         bool write = true;
     };
 
+    enum class Stage : std::uint8_t { First, Second };
+
     // `space` names the address space in ownership events ("host/app").
-    IommuDomain(Kernel& kernel, IommuDriver& unit, std::string space);
+    IommuDomain(Kernel& kernel, IommuDriver& unit, std::string space, Stage stage = Stage::Second);
 
     // -ENOMEM; -EINVAL: the unit walks no second stage.
     Errno create(ExecContext& ctx);
@@ -48,6 +53,14 @@ public:
     Errno attach(ExecContext& ctx, Device& device);
     void detach(ExecContext& ctx, Device& device);
 
+    // iommu_attach_device_pasid: -ENODEV no group, -EINVAL a PASID that the device does not have or
+    // another format, -EBUSY the group's slot is in use, -ENOMEM, what the driver says.
+    Errno attach_pasid(ExecContext& ctx, Device& device, Pasid pasid);
+    void detach_pasid(ExecContext& ctx, Device& device, Pasid pasid);
+    // Somebody else attaches and detaches this PASID; its translations are flushed from here.
+    void follow(Device& device, Pasid pasid) { pasids_.push_back({&device, pasid}); }
+    void forget() { pasids_.clear(); }
+
     // `pages` one after the other from `iova` on; nothing may be mapped there. -EFAULT beyond
     // the aperture, -ENOMEM: nothing is mapped.
     Errno map(ExecContext& ctx, std::uint64_t iova, const std::vector<std::uint64_t>& pages,
@@ -68,12 +81,18 @@ private:
     void clear(ExecContext& ctx, std::uint64_t iova, std::uint64_t bytes);
     template <class Wanted>
     Errno flush(ExecContext& ctx, const IovaRange& range, const Wanted& wanted);
+    Errno flush_first_stage(ExecContext& ctx, const IovaRange& range);
+    std::uint64_t entry_of_table(std::uint64_t table) const;
+    std::uint64_t entry_of_page(std::uint64_t page, Access access) const;
 
     Kernel& kernel_;
     std::string space_;
+    Stage stage_;
     SecondStageFormat format_;
     SecondStage table_;
     std::vector<Device*> devices_;
+    PasidDomain slot_;  // what groups know of it
+    std::vector<std::pair<Device*, Pasid>> pasids_;
     bool snoop_ = false;
     std::uint64_t mapped_ = 0;  // leaves
 };

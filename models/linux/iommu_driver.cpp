@@ -348,9 +348,12 @@ Errno IommuDriver::set_nested(ExecContext& ctx, const Device& device, Pasid pasi
 
 Errno IommuDriver::set_second_stage(ExecContext& ctx, const Device& device, Pasid pasid,
                                     const SecondStage& stage, const std::string& space) {
+    if (!knows(stage.did)) {
+        return Errno::Enospc;
+    }
     vtd::PasidEntry entry;
     entry.present = true;
-    entry.aw = vtd::kAddressWidth48;
+    entry.aw = stage.aw;
     entry.pgtt = vtd::TranslationType::SecondStage;
     entry.second_stage = Hpa{stage.root};
     entry.did = stage.did;
@@ -415,6 +418,11 @@ Errno IommuDriver::flush_second_stage(ExecContext& ctx, DomainId did, const Iova
         }
     }
     return queue_.submit(ctx, descriptors);
+}
+
+Errno IommuDriver::flush_device_tlb(ExecContext& ctx, const Device& device, Pasid pasid) {
+    return queue_.submit(ctx, {vtd::pasid_device_tlb_invalidate(device.rid(), pasid,
+                                                                vtd::kWholeAddressSpace, true)});
 }
 
 Errno IommuDriver::teardown(ExecContext& ctx, const Device& device, Pasid pasid, bool fpd,

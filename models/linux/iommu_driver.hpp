@@ -30,7 +30,8 @@ class PageRequestService;
 struct SecondStage {
     std::uint64_t root = 0;  // machine physical; 0: none
     DomainId did;
-    std::vector<std::uint64_t> tables;  // every table page, for release
+    std::uint8_t aw = vtd::kAddressWidth48;  // its levels, as PASID entries say them
+    std::vector<std::uint64_t> tables;       // every table page, for release
 };
 
 // What a unit walks as a second stage: levels, the code of PASID entries, the last input address.
@@ -86,6 +87,8 @@ public:
     // The first half of that: not present, fault processing disabled, caches invalidated. Page
     // requests are not drained: teardown() of such an entry does.
     Errno disable_entry(ExecContext& ctx, const Device& device, Pasid pasid);
+    // The function's own TLB forgets what it knows of a PASID.
+    Errno flush_device_tlb(ExecContext& ctx, const Device& device, Pasid pasid);
     // First-stage translations of a range changed: page-selective where the unit can.
     Errno flush_range(ExecContext& ctx, const Device& device, Pasid pasid, std::uint64_t address,
                       std::uint64_t bytes);

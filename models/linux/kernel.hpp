@@ -126,6 +126,8 @@ public:
     IommuDriver* find_iommu(const std::string& name);
     Process* find_process(const std::string& name);
     VmHost* find_vm(const std::string& name);
+    const std::vector<std::unique_ptr<VmHost>>& vms() const { return vms_; }
+    const std::vector<std::unique_ptr<IommuDriver>>& iommus() const { return iommus_; }
 
     // --- services for the parts of the kernel -------------------------------------------------
 

@@ -24,6 +24,9 @@ void add_drivers(ParamTable<P>& t) {
              "one turn of the loop that polls a status word or GSTS, without the access");
     t.timing("iommu.timeout", &P::iommu_timeout,
              "when the driver gives up on the unit (Linux: 10 s, then panic)");
+    t.flag("iommu.early_virtual_commands", &P::early_virtual_commands, false,
+           "a guest's driver knows the virtual command registers as they were before VT-d 3.3",
+           "Linux 5.7 (before) and 5.9 (after): intel-iommu.h, intel/pasid.h");
     t.timing("sva.bind", &P::sva_bind,
              "software part of a bind: locks, allocations, notifier registration");
     t.timing("sva.unbind", &P::sva_unbind, "software part of an unbind");

@@ -32,6 +32,7 @@ struct KernelParams {
     std::uint64_t prq_size_code;
     TimePs iommu_poll;
     TimePs iommu_timeout;
+    bool early_virtual_commands = false;
     TimePs sva_bind;
     TimePs sva_unbind;
     std::uint64_t set_quota;

@@ -33,6 +33,8 @@ inline const Defect kDrainUnderSpinlock{
 inline const Defect kVdcmPutsUnheld{
     "vdcm.puts_unheld",
     "on FREE each mediated device drains and puts, whether it took a reference or not"};
+inline const Defect kAnotherVmsSet{"vfio.another_vms_set",
+                                   "a VMM gets IDs of the set of the VM that was created first"};
 inline const Defect kKvmLateClear{
     "kvm.late_clear", "KVM clears its PASID translation only after the PASID entry was cleared"};
 inline const Defect kKvmNoKick{

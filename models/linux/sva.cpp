@@ -328,6 +328,9 @@ Errno Sva::set_entry(ExecContext& ctx, const Binding& binding, Device& device) {
         return device.iommu().set_first_stage(ctx, device, pasid, binding.first_stage,
                                               binding.space);
     }
+    if (binding.type == DomainType::Unmanaged) {
+        return device.iommu().set_second_stage(ctx, device, pasid, *binding.stage2, binding.space);
+    }
     return device.iommu().set_nested(ctx, device, pasid, Gpa{binding.first_stage}, *binding.stage2,
                                      binding.space);
 }

@@ -81,6 +81,8 @@ public:
         const SecondStage* stage2 = nullptr;
         std::string space;                    // "vm1"
         GuestFaultHandler* faults = nullptr;  // of its page requests
+        // Unmanaged: requests go through `stage2` alone, and there is no page table of the guest.
+        DomainType type = DomainType::Nested;
     };
     Errno bind_gpasid(ExecContext& ctx, const GuestBind& request);
     Errno unbind_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid spid);
@@ -94,6 +96,8 @@ public:
     bool is_bound_to(const Process& process, const Device& device, Ioasid id) const;
     // True from the first device's bind until the teardown of the last one is complete.
     bool entry_live(Ioasid id) const;
+    // A guest's PASID is bound to this second stage; `draining`: or was, and its end is under way.
+    bool leads_through(const SecondStage& stage, bool draining) const;
     std::size_t bindings_of(const IoasidSet& set) const;
     // Frees every ID of the set, waits for the reclaims and frees the set. -ETIMEDOUT: some ID is
     // still referenced; the set then dies with its last reclaim.

@@ -56,13 +56,13 @@ Errno Sva::bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid
     if (existing != bindings_.end()) {
         Binding& binding = *existing->second;
         const bool same = binding.process == nullptr && binding.spid == request.spid;
-        if (!same || binding.state != State::Live || has(binding, *request.device)) {
+        if (!same || binding.type != request.type || binding.state != State::Live ||
+            has(binding, *request.device)) {
             return Errno::Ebusy;
         }
         return attach(ctx, binding, *request.device, nullptr);
     }
-    auto made =
-        std::make_shared<Binding>(*this, DomainType::Nested, id, request.set, request.space);
+    auto made = std::make_shared<Binding>(*this, request.type, id, request.set, request.space);
     made->spid = request.spid;
     made->first_stage = request.page_table.value();
     made->stage2 = request.stage2;
@@ -81,6 +81,13 @@ Errno Sva::bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid
     }
     binding->spid_attached = true;
     return Errno::Ok;
+}
+
+bool Sva::leads_through(const SecondStage& stage, bool draining) const {
+    return std::any_of(bindings_.begin(), bindings_.end(), [&](const auto& item) {
+        const Binding& binding = *item.second;
+        return binding.stage2 == &stage && (draining || binding.state == State::Live);
+    });
 }
 
 Errno Sva::unbind_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid spid) {

@@ -4,6 +4,7 @@
 
 #include "core/ioasid/ioasid.hpp"
 #include "models/linux/iommu_driver.hpp"
+#include "models/vtd/vtd_virtual_command_layout.hpp"
 
 namespace ioasim::os {
 
@@ -22,6 +23,7 @@ private:
 
     Kernel& kernel_;
     IommuDriver& iommu_;
+    const vtd::VirtualCommandLayout& layout_;  // what this kernel was compiled with
 };
 
 }  // namespace ioasim::os

@@ -9,6 +9,7 @@
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/linux_probes.hpp"
 
 namespace ioasim::os {
 
@@ -20,7 +21,8 @@ KernelVmHost::KernelVmHost(Kernel& kernel, const VmSetup& setup)
       kvm_(kernel, setup.name),
       coherency_(kernel, setup.name),
       kvm_vfio_(kernel, setup.name, coherency_),
-      faults_(kernel, setup.name) {
+      faults_(kernel, setup.name),
+      iova_(kernel, setup.name) {
     for (const std::string& device : setup.devices) {
         Device* known = kernel.find_device(device);
         SIM_CHECK(known != nullptr, "{} is given {}, which {} does not have", setup.name, device,
@@ -164,6 +166,7 @@ Errno KernelVmHost::release(ExecContext& ctx) {
         kernel_.sva().unbind_all(ctx, *set);
         error = kernel_.sva().free_set(ctx, *set);
     }
+    iova_.collect();
     for (Device* function : functions_) {
         return_function(ctx, *function);
     }
@@ -311,7 +314,9 @@ void KernelVmHost::free_memory(ExecContext& ctx) {
 
 Result<Ioasid> KernelVmHost::alloc_ioasid(ExecContext& ctx, std::uint32_t min, std::uint32_t max) {
     ctx.spend(kernel_.params().syscall);
-    const Ioasid id = kernel_.ioasid().alloc(ctx, set_, Ioasid{min}, Ioasid{max}, nullptr);
+    IoasidSet* const set =
+        kernel_.probes().has(kAnotherVmsSet) ? kernel_.vms().front()->set() : set_;
+    const Ioasid id = kernel_.ioasid().alloc(ctx, set, Ioasid{min}, Ioasid{max}, nullptr);
     if (!is_valid(id)) {
         return Errno::Enospc;
     }
@@ -434,6 +439,35 @@ Result<Ioasid> KernelVmHost::submit(ExecContext& ctx, const std::string& device,
         default:
             return Errno::Eio;
     }
+}
+
+Errno KernelVmHost::bind_iova(ExecContext& ctx, const std::string& device, Ioasid id, Spid gpasid) {
+    ctx.spend(kernel_.params().syscall);
+    Device* function = assigned(device);
+    if (function == nullptr || set_ == nullptr) {
+        return Errno::Enodev;
+    }
+    return iova_.bind(ctx, set_, *function, id, gpasid);
+}
+
+Errno KernelVmHost::map_iova(ExecContext& ctx, Spid gpasid, std::uint64_t iova,
+                             const std::vector<Gpa>& pages, bool read, bool write) {
+    ctx.spend(kernel_.params().syscall);
+    std::vector<std::uint64_t> behind;
+    for (const Gpa page : pages) {
+        const std::uint64_t index = page.value() / kPageSize;
+        if (index >= pages_.size()) {
+            return Errno::Efault;
+        }
+        behind.push_back(pages_[index]);
+    }
+    return iova_.map(ctx, gpasid, iova, behind, read, write);
+}
+
+Errno KernelVmHost::unmap_iova(ExecContext& ctx, Spid gpasid, std::uint64_t iova,
+                               std::uint64_t bytes) {
+    ctx.spend(kernel_.params().syscall);
+    return iova_.unmap(ctx, gpasid, iova, bytes);
 }
 
 Result<Hpa> KernelVmHost::portal(const std::string& device, std::uint32_t queue) {

@@ -13,6 +13,7 @@
 #include "models/linux/kvm_vfio.hpp"
 #include "models/linux/vdcm.hpp"
 #include "models/linux/virtual_device.hpp"
+#include "models/linux/vm_iova.hpp"
 
 namespace ioasim::os {
 
@@ -36,6 +37,11 @@ public:
     Errno drain_gpasid(ExecContext& ctx, const std::string& device, Spid gpasid) override;
     Result<Ioasid> submit(ExecContext& ctx, const std::string& device, std::uint32_t queue,
                           Spid gpasid, const cpu::Descriptor64& descriptor) override;
+    Errno bind_iova(ExecContext& ctx, const std::string& device, Ioasid id, Spid gpasid) override;
+    Errno map_iova(ExecContext& ctx, Spid gpasid, std::uint64_t iova, const std::vector<Gpa>& pages,
+                   bool read, bool write) override;
+    Errno unmap_iova(ExecContext& ctx, Spid gpasid, std::uint64_t iova,
+                     std::uint64_t bytes) override;
     Result<Hpa> portal(const std::string& device, std::uint32_t queue) override;
     VirtualDevice* virtual_device(const std::string& device) override;
     std::uint64_t mm() const override { return token_; }
@@ -90,6 +96,7 @@ private:
     std::set<std::string> removed_;
     IoasidSet* set_ = nullptr;
     SecondStage stage2_;
+    VmIova iova_;
     std::vector<std::uint64_t> pages_;
     bool open_ = false;
 };

@@ -81,6 +81,16 @@ public:
     // that the guest PASID stands for. -ENXIO: for none, -EAGAIN: the queue is full.
     virtual Result<Ioasid> submit(ExecContext& ctx, const std::string& device, std::uint32_t queue,
                                   Spid gpasid, const cpu::Descriptor64& descriptor) = 0;
+    // The PASID leads to an address space of its own, empty at first, which the VMM fills with
+    // pages of the VM (it shadows there what the guest's kernel maps). On further devices: the same
+    // one.
+    virtual Errno bind_iova(ExecContext& ctx, const std::string& device, Ioasid id,
+                            Spid gpasid) = 0;
+    // -ENOENT: no such space; -EFAULT: beyond its aperture, or pages that the VM does not have.
+    virtual Errno map_iova(ExecContext& ctx, Spid gpasid, std::uint64_t iova,
+                           const std::vector<Gpa>& pages, bool read, bool write) = 0;
+    virtual Errno unmap_iova(ExecContext& ctx, Spid gpasid, std::uint64_t iova,
+                             std::uint64_t bytes) = 0;
     // Host physical address of the portal page that the VM may use; -ENODEV for an unknown queue,
     // -EPERM while KVM's PASID translation is off.
     virtual Result<Hpa> portal(const std::string& device, std::uint32_t queue) = 0;

@@ -55,6 +55,7 @@ const std::vector<Entry>& unit_map() {
         {"IVA", {0, 8, Base::Iotlb}},
         {"IOTLB", {8, 8, Base::Iotlb}},
         {"VCMD", {kVcmd, 8}},
+        {"VCMD_EO", {kVcmdEo, 8}},
         {"VCRSP", {kVcrsp, 8}},
         {"VCCAP", {kVccap, 8}},
     };

@@ -6,6 +6,7 @@
 #include "core/base/check.hpp"
 #include "models/platform/bare_accelerator.hpp"
 #include "models/platform/iommu_user.hpp"
+#include "models/platform/iova_user.hpp"
 #include "models/platform/vfio_user.hpp"
 
 namespace ioasim::platform {
@@ -420,11 +421,18 @@ const std::vector<BareSpec>& bare_specs() {
         for (BareSpec& spec : iommu_user_specs()) {
             all.push_back(std::move(spec));
         }
+        for (BareSpec& spec : iova_user_specs()) {
+            all.push_back(std::move(spec));
+        }
         for (BareSpec& spec : all) {
             const BareKind kind = spec.kind;
             if (kind == BareKind::Store || kind == BareKind::Check || kind == BareKind::Wbinvd ||
                 kind == BareKind::RunOn) {
                 spec.family = StepFamily::Machine;
+            }
+            if (kind == BareKind::MmioWrite || kind == BareKind::MmioRead ||
+                kind == BareKind::MmioPoll) {
+                spec.family = StepFamily::Registers;
             }
         }
         return all;

@@ -85,11 +85,17 @@ enum class BareKind : std::uint8_t {
     KvmDevice,  // and tells KVM
     KvmAdd,
     KvmRemove,
+    IovaOpen,  // a guest's kernel: I/O virtual addresses of a PASID
+    IovaClose,
+    IovaMap,
+    IovaUnmap,
+    IovaCopy,
 };
 
 // Whose steps these are.
-// Machine: of bare programs, and of kernels for programs on a processor of theirs.
-enum class StepFamily : std::uint8_t { Bare, Process, Machine };
+// Machine: of bare programs, and of kernels for programs on a processor of theirs. Registers: of
+// bare programs, and of guests on their virtual IOMMU.
+enum class StepFamily : std::uint8_t { Bare, Process, Machine, Registers, Guest };
 
 // What a value looks like in a scenario.
 enum class BareValue : std::uint8_t {

@@ -7,6 +7,7 @@
 #include "core/trace/run_events.hpp"
 #include "models/linux/iommufd.hpp"
 #include "models/linux/vm_host_if.hpp"
+#include "models/platform/bare_actor.hpp"
 
 namespace ioasim::platform {
 namespace {
@@ -244,6 +245,45 @@ StepOutcome IommuUser::kvm(ExecContext& ctx, const BareStep& step) {
     }
 }
 
+namespace {
+
+StepOutcome machine_mismatch(ExecContext& ctx, os::Kernel& kernel, const std::string& expected,
+                             const std::string& found) {
+    kernel.emit(ctx, trace::StepMismatch{kernel.intern(ctx.name()), 0, kernel.intern(expected),
+                                         kernel.intern(found)});
+    return {Errno::Eio, 0};
+}
+
+// A register of the kernel's first remapping unit, in a guest its virtual one.
+StepOutcome register_step(ExecContext& ctx, os::Kernel& kernel, const BareStep& step) {
+    NamedRegister found;
+    SIM_CHECK(find_unit_register(step.name(""), found) && !kernel.iommus().empty(),
+              "no register {}", step.name(""));
+    const auto size = static_cast<unsigned>(step.number("size", found.size));
+    const std::uint64_t at = kernel.iommus().front()->registers() + found.offset;
+    if (step.kind == BareKind::MmioWrite) {
+        ctx.mmio_write(at, step.number("value"), size);
+        return {};
+    }
+    const std::uint64_t mask = step.number("mask", ~std::uint64_t{0});
+    const TimePs deadline = ctx.now() + TimePs{step.number("timeout", kBareTimeout.ps())};
+    while (true) {
+        const std::uint64_t value = ctx.mmio_read(at, size);
+        if ((value & mask) == step.number("is")) {
+            return {Errno::Ok, value};
+        }
+        if (step.kind == BareKind::MmioRead) {
+            return machine_mismatch(ctx, kernel, fmt::format("{:#x}", step.number("is")),
+                                    fmt::format("{:#x}", value));
+        }
+        if (ctx.now() >= deadline) {
+            return {Errno::Etimedout, value};
+        }
+    }
+}
+
+}  // namespace
+
 StepOutcome perform_machine_step(ExecContext& ctx, os::Kernel& kernel, const BareStep& step,
                                  const std::function<void(std::size_t)>& move) {
     switch (step.kind) {
@@ -253,6 +293,10 @@ StepOutcome perform_machine_step(ExecContext& ctx, os::Kernel& kernel, const Bar
         case BareKind::RunOn:
             move(step.number(""));
             return {};
+        case BareKind::MmioWrite:
+        case BareKind::MmioRead:
+        case BareKind::MmioPoll:
+            return register_step(ctx, kernel, step);
         default:
             break;
     }
@@ -268,11 +312,8 @@ StepOutcome perform_machine_step(ExecContext& ctx, os::Kernel& kernel, const Bar
     }
     const std::size_t at = static_cast<std::size_t>(
         std::mismatch(bytes.begin(), bytes.end(), found.begin()).first - bytes.begin());
-    kernel.emit(ctx,
-                trace::StepMismatch{kernel.intern(ctx.name()), 0,
-                                    kernel.intern(fmt::format("byte {} is {:#04x}", at, bytes[at])),
-                                    kernel.intern(fmt::format("{:#04x}", found[at]))});
-    return {Errno::Eio, 0};
+    return machine_mismatch(ctx, kernel, fmt::format("byte {} is {:#04x}", at, bytes[at]),
+                            fmt::format("{:#04x}", found[at]));
 }
 
 }  // namespace ioasim::platform

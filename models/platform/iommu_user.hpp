@@ -1,6 +1,6 @@
 // A process that uses /dev/iommu and tells KVM of it, as a VMM does, and the steps of programs that
 // are instructions of their processor rather than calls: stores and loads of physical memory,
-// WBINVD, a move to another processor.
+// WBINVD, a move to another processor, accesses of a guest to registers of its virtual IOMMU.
 #pragma once
 
 #include <functional>

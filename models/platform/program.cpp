@@ -7,6 +7,7 @@
 #include "models/platform/device_commands.hpp"
 #include "models/platform/id_lists.hpp"
 #include "models/platform/iommu_user.hpp"
+#include "models/platform/iova_user.hpp"
 #include "models/platform/vfio_user.hpp"
 
 namespace ioasim::platform {
@@ -45,6 +46,7 @@ public:
           queue_(kernel, process_),
           vfio_(world.recorder, kernel, process_),
           iommu_(world.recorder, kernel, name),
+          iova_(world.recorder, kernel, name),
           name_(name),
           to_host_(std::move(to_host)),
           inside_(inside) {}
@@ -70,6 +72,9 @@ public:
             kept_[index] = {keep(report.source), keep(report.destination)};
         }
         const bool machine_runs = on_host() ? true : alive();
+        if (machine_runs) {
+            iova_.close_all(ctx);
+        }
         if (machine_runs && process_.mm.alive()) {
             if (on_host() && world_.objects.cgroups() != nullptr) {
                 // exit_mm comes first: what follows runs in a task without users of its mm.
@@ -116,6 +121,7 @@ private:
     os::UserQueue queue_;
     VfioUser vfio_;
     IommuUser iommu_;
+    IovaUser iova_;
     std::string name_;
     MachineToHost to_host_;
     vm::VirtualMachine* inside_;
@@ -309,6 +315,9 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
             closes_files_ = step.close_files;
             return {};
         case StepKind::User:
+            if (is_iova_user_step(step.bare.kind)) {
+                return iova_.perform(ctx, step.bare, index, variables_);
+            }
             return is_iommu_user_step(step.bare.kind)
                        ? iommu_.perform(ctx, step.bare, index)
                        : vfio_.perform(ctx, step.bare, index, variables_);

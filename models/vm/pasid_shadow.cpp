@@ -80,7 +80,7 @@ void PasidShadow::sync(ExecContext& ctx, std::uint32_t gpasid) {
 
 void PasidShadow::sync_all(ExecContext& ctx) {
     for (std::size_t function = 0; function < functions_.size(); ++function) {
-        std::set<std::uint32_t> candidates;
+        std::set<std::uint32_t> candidates = iovas_.on(functions_[function].name);
         for (const auto& [key, bound] : bound_) {
             if (key.first == function) {
                 candidates.insert(key.second);
@@ -124,6 +124,9 @@ void PasidShadow::apply(ExecContext& ctx, std::size_t function, std::uint32_t gp
             return;
         }
         unbind(ctx, key);
+    }
+    if (iovas_.apply(ctx, functions_[function].name, gpasid, id, entry)) {
+        return;
     }
     if (!first_stage || !id) {
         return;  // a number that the VMM did not hand out is not bound to anything

@@ -13,6 +13,7 @@
 #include "models/linux/vm_host_if.hpp"
 #include "models/vm/gpasid_pool.hpp"
 #include "models/vm/guest_memory.hpp"
+#include "models/vm/iova_shadow.hpp"
 #include "models/vtd/vtd_layout.hpp"
 
 namespace ioasim::vm {
@@ -25,8 +26,12 @@ struct VirtualFunction {
 class PasidShadow {
 public:
     PasidShadow(os::VmHost& host, const GuestMemory& memory, const GpasidPool& pool,
-                std::vector<VirtualFunction> functions)
-        : host_(&host), memory_(memory), pool_(pool), functions_(std::move(functions)) {}
+                IovaShadow& iovas, std::vector<VirtualFunction> functions)
+        : host_(&host),
+          memory_(memory),
+          pool_(pool),
+          iovas_(iovas),
+          functions_(std::move(functions)) {}
 
     // The guest's root table, latched by its SRTP command.
     void set_root(Gpa root) { root_ = root; }
@@ -70,6 +75,7 @@ private:
     os::VmHost* host_;
     const GuestMemory& memory_;
     const GpasidPool& pool_;
+    IovaShadow& iovas_;  // entries with a second stage
     std::vector<VirtualFunction> functions_;
     Gpa root_;
     std::map<Key, Bound> bound_;

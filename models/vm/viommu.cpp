@@ -1,8 +1,9 @@
 #include "models/vm/viommu.hpp"
 
 #include <algorithm>
+#include <optional>
 
-#include "core/trace/software_events.hpp"
+#include "models/vm/vm_probes.hpp"
 
 namespace ioasim::vm {
 namespace {
@@ -18,11 +19,11 @@ constexpr std::uint64_t capabilities() {
            c::kDrd.make(1);
 }
 
-constexpr std::uint64_t extended_capabilities() {
+constexpr std::uint64_t extended_capabilities(bool commands) {
     namespace e = vtd::ecap;
     return e::kC.make(1) | e::kQi.make(1) | e::kIro.make(reg::kIva / 16) | e::kPss.make(19) |
-           e::kPasid.make(1) | e::kSmts.make(1) | e::kVcs.make(1) | e::kFsts.make(1) |
-           e::kSmpwcs.make(1);
+           e::kPasid.make(1) | e::kSmts.make(1) | e::kVcs.make(commands ? 1 : 0) |
+           e::kFsts.make(1) | e::kSmpwcs.make(1);
 }
 
 // Page requests come with device TLBs and with their drain.
@@ -41,7 +42,6 @@ bool plain_register(std::uint32_t offset) {
         case reg::kIedata:
         case reg::kIeaddr:
         case reg::kIeuaddr:
-        case reg::kVcmdEo:
             return true;
         default:
             return false;
@@ -50,27 +50,30 @@ bool plain_register(std::uint32_t offset) {
 
 }  // namespace
 
-Viommu::Viommu(const ViommuConfig& config, os::VmHost& host, const GuestMemory& memory,
-               GpasidPool& pool, PasidShadow& shadow, VirtualPageRequests& page_requests,
-               trace::Recorder& recorder)
-    : config_(config),
-      host_(&host),
-      memory_(memory),
-      pool_(pool),
+Viommu::Viommu(const VirtualCommandConfig& commands, os::VmHost& host, const GuestMemory& memory,
+               GpasidPool& pool, PasidShadow& shadow, IovaShadow* second_stages,
+               VirtualPageRequests& page_requests, trace::Recorder& recorder, Probes& probes)
+    : memory_(memory),
       shadow_(shadow),
+      second_stages_(second_stages),
+      probes_(probes),
       page_requests_(page_requests),
-      recorder_(recorder) {
+      commands_(commands, host, pool, recorder, probes) {
     reset();
 }
 
 void Viommu::reset() {
     registers_ = {};
+    commands_.reset();
     set(reg::kVer, kVersion, 4);
     set(reg::kCap, capabilities(), 8);
-    set(reg::kEcap, extended_capabilities() | (page_requests_.enabled() ? kPageRequests : 0), 8);
+    set(reg::kEcap,
+        extended_capabilities(commands_.offered()) |
+            (page_requests_.enabled() ? kPageRequests : 0) |
+            vtd::ecap::kSsts.make(second_stages_ == nullptr ? 0 : 1),
+        8);
     set(reg::kFectl, vtd::event_control::kMasked, 4);
     set(reg::kIectl, vtd::event_control::kMasked, 4);
-    set(reg::kVccap, vtd::vcmd::kCapNull | vtd::vcmd::kCapAllocate | vtd::vcmd::kCapFree, 8);
 }
 
 std::uint64_t Viommu::get(std::uint32_t offset, unsigned size) const {
@@ -86,28 +89,44 @@ void Viommu::set(std::uint32_t offset, std::uint64_t value, unsigned size) {
 
 std::uint64_t Viommu::read(std::uint32_t offset, unsigned size) const {
     const bool legal = (size == 4 || size == 8) && offset % size == 0;
+    if (legal && commands_.owns(offset)) {
+        return commands_.read(offset, size);
+    }
     if (legal && page_requests_.enabled() && VirtualPageRequests::has_register(offset)) {
         return page_requests_.read(offset, size);
     }
     return legal ? get(offset, size) : 0;
 }
 
+std::vector<std::uint64_t> Viommu::registers() const {
+    std::vector<std::uint64_t> all(registers_.begin(), registers_.end());
+    const VirtualCommands::Registers commands = commands_.registers();
+    all.insert(all.end(), commands.begin(), commands.end());
+    return all;
+}
+
 Errno Viommu::restore(const std::vector<std::uint64_t>& registers) {
-    if (registers.size() != registers_.size()) {
+    VirtualCommands::Registers commands{};
+    if (registers.size() != registers_.size() + commands.size()) {
         return Errno::Einval;
     }
-    std::copy(registers.begin(), registers.end(), registers_.begin());
+    const auto end = registers.begin() + static_cast<std::ptrdiff_t>(registers_.size());
+    std::copy(registers.begin(), end, registers_.begin());
+    std::copy(end, registers.end(), commands.begin());
+    commands_.restore(commands);
     return Errno::Ok;
 }
 
 void Viommu::move_to(os::VmHost& host, std::uint32_t pasid_min, std::uint32_t pasid_max) {
-    host_ = &host;
-    config_.pasid_min = pasid_min;
-    config_.pasid_max = pasid_max;
+    commands_.move_to(host, pasid_min, pasid_max);
 }
 
 void Viommu::write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, unsigned size) {
     if ((size != 4 && size != 8) || offset % size != 0) {
+        return;
+    }
+    if (commands_.owns(offset)) {
+        commands_.write(ctx, offset, value, size);
         return;
     }
     if (page_requests_.enabled() && VirtualPageRequests::has_register(offset)) {
@@ -135,9 +154,6 @@ void Viommu::write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, 
             set(reg::kIqt, value & vtd::iq::kOffsetMask, 8);
             serve_queue(ctx);
             break;
-        case reg::kVcmd:
-            on_virtual_command(ctx, value);
-            break;
         default:
             break;  // read only, or nothing there
     }
@@ -155,68 +171,6 @@ void Viommu::on_command(std::uint32_t value) {
     }
     status = (status & ~(g::kTe | g::kQie)) | (value & (g::kTe | g::kQie));
     set(reg::kGsts, status, 4);
-}
-
-// --- virtual commands ---------------------------------------------------------------------------
-
-void Viommu::on_virtual_command(ExecContext& ctx, std::uint64_t value) {
-    namespace v = vtd::vcmd;
-    set(reg::kVcmd, value, 8);
-    // The guest sees no VCRSP in progress: its vCPU goes on after the answer is there.
-    std::uint64_t response = 0;
-    switch (v::kCommand.get(value)) {
-        case 0:
-            break;
-        case v::kAllocate:
-            response = allocate_pasid(ctx);
-            break;
-        case v::kFree:
-            response = free_pasid(ctx, static_cast<std::uint32_t>(v::kOperandPasid.get(value)));
-            break;
-        default:
-            response = v::kStatus.make(v::kStatusUndefined);
-            break;
-    }
-    set(reg::kVcrsp, response, 8);
-}
-
-std::uint64_t Viommu::allocate_pasid(ExecContext& ctx) {
-    namespace v = vtd::vcmd;
-    const auto gpasid = pool_.pick([this, &ctx](std::uint32_t candidate) {
-        return host_->find_spid(ctx, Spid{candidate}).value() == kInvalidIoasid;
-    });
-    if (gpasid) {
-        const bool own = host_->own_pasid_space();
-        const auto id = host_->alloc_ioasid(ctx, own ? *gpasid : config_.pasid_min,
-                                            own ? *gpasid : config_.pasid_max);
-        if (id) {
-            pool_.assign(*gpasid, *id);
-            tell_command(ctx, "alloc_pasid", *gpasid, v::kStatusSuccess);
-            return v::kResultPasid.make(*gpasid);
-        }
-    }
-    tell_command(ctx, "alloc_pasid", kInvalidIoasid, v::kStatusNoPasid);
-    return v::kStatus.make(v::kStatusNoPasid);
-}
-
-std::uint64_t Viommu::free_pasid(ExecContext& ctx, std::uint32_t gpasid) {
-    namespace v = vtd::vcmd;
-    const auto id = pool_.find(gpasid);
-    if (!id) {
-        tell_command(ctx, "free_pasid", gpasid, v::kStatusNoPasid);
-        return v::kStatus.make(v::kStatusNoPasid);
-    }
-    static_cast<void>(host_->free_ioasid(ctx, *id));  // always succeeds for an ID of the set
-    pool_.release(gpasid);
-    tell_command(ctx, "free_pasid", gpasid, v::kStatusSuccess);
-    return v::kStatus.make(v::kStatusSuccess);
-}
-
-void Viommu::tell_command(ExecContext& ctx, const char* command, std::uint32_t gpasid,
-                          std::uint64_t status) {
-    recorder_.emit(ctx.source(),
-                   trace::VirtualCommand{recorder_.name(config_.vm), recorder_.name(command),
-                                         Pasid{gpasid}, static_cast<std::uint32_t>(status)});
 }
 
 // --- invalidation queue -------------------------------------------------------------------------
@@ -286,12 +240,13 @@ vtd::QueueError Viommu::serve(ExecContext& ctx, const vtd::Descriptor& d) {
             }
             break;
         case Type::PasidIotlb:
-            shadow_.flush(ctx, gpasid);
-            break;
         case Type::PasidDeviceTlb:  // the host flushes device TLBs behind its IOTLB
-            shadow_.flush(ctx, gpasid);
+            flush(ctx, gpasid);
             break;
         case Type::Iotlb:
+            sync_second_stages(ctx, d);
+            shadow_.flush_all(ctx);
+            break;
         case Type::DeviceTlb:
             shadow_.flush_all(ctx);
             break;
@@ -310,6 +265,34 @@ vtd::QueueError Viommu::serve(ExecContext& ctx, const vtd::Descriptor& d) {
             break;  // contexts are read anew at each look-up
     }
     return vtd::QueueError::None;
+}
+
+void Viommu::flush(ExecContext& ctx, std::uint32_t gpasid) {
+    if (!probes_.has(kFlushDropped)) {
+        shadow_.flush(ctx, gpasid);
+    }
+}
+
+// In caching mode also what became present is invalidated, by pages or by whole domains.
+void Viommu::sync_second_stages(ExecContext& ctx, const vtd::Descriptor& d) {
+    namespace i = vtd::inv;
+    using Granularity = vtd::IotlbGranularity;
+    if (second_stages_ == nullptr) {
+        return;
+    }
+    const auto granularity = static_cast<Granularity>(i::kGranularity.get(d[0]));
+    std::optional<DomainId> did;
+    if (granularity != Granularity::Global) {
+        did = DomainId{static_cast<std::uint16_t>(i::kDid.get(d[0]))};
+    }
+    std::uint64_t first = 0;
+    std::uint64_t last = ~std::uint64_t{0};
+    if (granularity == Granularity::Page) {
+        const std::uint64_t bytes = kPageSize << i::kAddressMask.get(d[1]);
+        first = d[1] & bit_mask(63, 12) & ~(bytes - 1);
+        last = first + bytes - 1;
+    }
+    second_stages_->sync(ctx, did, first, last);
 }
 
 }  // namespace ioasim::vm

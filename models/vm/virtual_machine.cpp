@@ -130,11 +130,14 @@ struct VirtualMachine::Impl {
           memory(config.memory_bytes),
           pool(config.gpasid_min, config.gpasid_max),
           kept(params.kept_submissions),
-          shadow(deps.host, memory, pool, functions_of(site)),
+          iovas(config.name, deps.host, memory, deps.probes),
+          shadow(deps.host, memory, pool, iovas, functions_of(site)),
           page_requests(config.name, deps.host, memory, functions_of(site), params, deps.recorder,
                         deps.probes),
-          viommu({config.name, config.pasid_min, config.pasid_max}, deps.host, memory, pool, shadow,
-                 page_requests, deps.recorder),
+          viommu({config.name, config.pasid_min, config.pasid_max, params.virtual_commands,
+                  params.early_virtual_commands},
+                 deps.host, memory, pool, shadow, params.second_stages ? &iovas : nullptr,
+                 page_requests, deps.recorder, deps.probes),
           virtual_devices(config.devices.size()),
           windows(config.devices.size()),
           machine{memory, viommu, host,          params,  vcpus,
@@ -174,6 +177,7 @@ struct VirtualMachine::Impl {
     GpasidPool pool;
     KeptSubmissions kept;
     RunControl control;
+    IovaShadow iovas;
     PasidShadow shadow;
     VirtualPageRequests page_requests;
     Viommu viommu;
@@ -378,6 +382,10 @@ Errno VirtualMachine::migrate(ExecContext& ctx, const std::string& host, std::ui
                                      [&host](const VmSite& site) { return site.host == host; });
     if (target == targets_.end() || m.site.host == host) {
         return Errno::Enxio;
+    }
+    // What waits in the virtual page-request queue, and shadowed tables, stay where they are.
+    if (m.page_requests.enabled() || m.params.second_stages) {
+        return Errno::Eopnotsupp;
     }
     if (m.migrating) {
         return Errno::Ebusy;

@@ -11,6 +11,16 @@ const ParamTable<VmParams>& vm_param_table() {
         t.timing("handle.kernel", &P::kernel_exit, "handling of an exit inside KVM");
         t.timing("handle.user", &P::user_exit,
                  "way of an exit to the VMM process and back, emulation of the access included");
+        t.flag("viommu.virtual_commands", &P::virtual_commands, true,
+               "the virtual IOMMU offers PASIDs through virtual commands (ECAP.VCS, VCCAP)",
+               "VT-d 11.4.48");
+        t.flag("viommu.second_stages", &P::second_stages, false,
+               "the virtual unit takes second-stage tables of the guest, too (ECAP.SSTS); the VMM "
+               "shadows them",
+               "VT-d 6.1; modelling choice: off, as a VMM with nested translation has no need");
+        t.flag("viommu.early_virtual_commands", &P::early_virtual_commands, false,
+               "its virtual command registers lie and look as before VT-d 3.3",
+               "VT-d 3.0, 10.4.43 to 10.4.45; Linux 5.7");
         t.timing("handle.page_request", &P::page_request,
                  "VMM's work for one page request group, writes and interrupt not counted");
         t.flag("viommu.page_requests", &P::page_requests, false,

@@ -15,6 +15,10 @@ struct VmParams {
     TimePs user_exit;            // handling in the VMM process (virtual IOMMU)
     TimePs page_request;         // handling of one page request group in the VMM
     bool page_requests = false;  // the virtual unit takes them
+    // The virtual unit has virtual command registers; in their layout before VT-d 3.3.
+    bool virtual_commands = true;
+    bool early_virtual_commands = false;
+    bool second_stages = false;  // it takes second-stage tables, which the VMM shadows
     TimePs create;               // VMM start: process, /dev/kvm, memory slots
     TimePs kill_poll;
     TimePs kill_timeout;

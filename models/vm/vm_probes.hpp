@@ -20,6 +20,30 @@ inline const Defect kSpidsKept{"migration.spids_kept",
 inline const Defect kHostPasidCarried{
     "migration.host_pasid_carried",
     "the destination asks its host for the numbers that the source's host had given"};
+inline const Defect kResultElsewhere{
+    "viommu.result_elsewhere",
+    "VCRSP holds an allocated PASID where the other layout of the registers has it"};
+inline const Defect kRefusalLost{"viommu.refusal_lost",
+                                 "VCRSP tells success although the host refused the command"};
+inline const Defect kNeverInProgress{"viommu.never_in_progress",
+                                     "VCRSP.IP stays clear while the host works on a command"};
+inline const Defect kInProgressKept{"viommu.in_progress_kept",
+                                    "VCRSP.IP stays set when the host has answered"};
+inline const Defect kCommandOverwritten{"viommu.command_overwritten",
+                                        "VCMD takes a write while a command is in progress"};
+inline const Defect kFreeUnchecked{"viommu.free_unchecked",
+                                   "a number to free goes to the host whoever was given it"};
+inline const Defect kAnyCommandTaken{"viommu.any_command_taken",
+                                     "an undefined virtual command ends with success"};
+inline const Defect kCommandsUnasked{"viommu.commands_unasked",
+                                     "virtual commands work although the capability is clear"};
+inline const Defect kFlushDropped{
+    "vmm.flush_dropped", "the VMM does not pass on what a guest invalidates of a first stage"};
+inline const Defect kShadowNotSynced{
+    "vmm.shadow_not_synced",
+    "the VMM does not look at a guest's second stage when the guest invalidates its IOTLB"};
+inline const Defect kShadowKeepsUnmapped{
+    "vmm.shadow_keeps_unmapped", "the VMM shadows what a guest maps and not what it unmaps"};
 inline const Defect kMemoryBeforeDevices{
     "vmm.memory_before_devices",
     "a system reset gives the guest's memory to the firmware before its devices are reset"};

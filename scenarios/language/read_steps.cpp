@@ -85,8 +85,10 @@ private:
     StepKind kind_of(platform::StepFamily family) const {
         switch (family) {
             case platform::StepFamily::Process:
+            case platform::StepFamily::Guest:
                 return StepKind::User;
             case platform::StepFamily::Machine:
+            case platform::StepFamily::Registers:
                 return place_ == StepPlace::Bare ? StepKind::Bare : StepKind::Machine;
             case platform::StepFamily::Bare:
                 break;
@@ -121,13 +123,19 @@ private:
         if (subject == nullptr) {
             return false;
         }
-        if (!exists_in(step.kind, place_)) {
+        if (!exists_in(step.kind, place_) ||
+            (bare != nullptr && !exists_in(bare->family, place_))) {
             r_.report(Code::UnknownKey, subject->place, pointer_join(at, key),
                       fmt::format("{} has no step {}", place_text(place_), quoted(key)));
             return false;
         }
         if (bare != nullptr) {
             step.bare = read_bare_step(r_, words_, item, *bare, at, made_);
+            own_unit(item, *bare, at);
+            if (const Node* pasid = item.get("pasid");
+                pasid != nullptr && bare->family == platform::StepFamily::Guest) {
+                static_cast<void>(id(*pasid, pointer_join(at, "pasid")));
+            }
             if (step.bare.has("into")) {
                 variables_.insert(step.bare.name("into"));
             }
@@ -151,6 +159,16 @@ private:
             step.kind = holds ? step.kind : StepKind::Absent;
         }
         return true;
+    }
+
+    // A guest has one IOMMU, the virtual one.
+    void own_unit(const Node& item, const platform::BareSpec& spec, const std::string& at) {
+        const Node* const of = item.get("of");
+        if (of != nullptr && place_ == StepPlace::Vcpu &&
+            spec.family == platform::StepFamily::Registers) {
+            r_.report(Code::UnknownKey, of->place, pointer_join(at, "of"),
+                      "a guest's program reaches the registers of its virtual IOMMU only");
+        }
     }
 
     static bool met(const Node& condition) {

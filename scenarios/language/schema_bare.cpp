@@ -79,7 +79,9 @@ std::vector<Case> bare_cases() {
         static const std::map<platform::StepFamily, const char*> kWhose{
             {platform::StepFamily::Bare, "bare program: "},
             {platform::StepFamily::Process, "host process: "},
-            {platform::StepFamily::Machine, "bare program, process: "}};
+            {platform::StepFamily::Machine, "bare program, process: "},
+            {platform::StepFamily::Registers, "bare program, guest: "},
+            {platform::StepFamily::Guest, "guest: "}};
         Case one{
             spec.key, &type_of(spec.subject), kWhose.at(spec.family) + std::string(spec.doc), {}};
         for (const BareArgSpec& arg : spec.args) {

@@ -57,12 +57,30 @@ bool exists_in(StepKind kind, StepPlace place) {
         case StepKind::Close:
             return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
         case StepKind::User:
-            return place == StepPlace::HostProcess;
+            return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
         case StepKind::Call:
             return place != StepPlace::Vcpu;
         default:
             return true;
     }
+}
+
+bool exists_in(platform::StepFamily family, StepPlace place) {
+    using Family = platform::StepFamily;
+    switch (family) {
+        case Family::Bare:
+            return place == StepPlace::Bare;
+        case Family::Process:
+            return place == StepPlace::HostProcess;
+        case Family::Machine:
+            return place == StepPlace::Bare || place == StepPlace::HostProcess ||
+                   place == StepPlace::Vcpu;
+        case Family::Registers:
+            return place == StepPlace::Bare || place == StepPlace::Vcpu;
+        case Family::Guest:
+            return place == StepPlace::Vcpu;
+    }
+    return false;
 }
 
 }  // namespace ioasim::scenario

@@ -7,5 +7,7 @@ namespace ioasim::scenario {
 
 const char* place_text(StepPlace place);
 bool exists_in(platform::StepKind kind, StepPlace place);
+// Steps of the table of bare_step.hpp.
+bool exists_in(platform::StepFamily family, StepPlace place);
 
 }  // namespace ioasim::scenario

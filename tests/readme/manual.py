@@ -91,6 +91,7 @@ def snippets(text, ioasim):
     shown += [("vfio", s) for s in rows(text, "Devices of processes (VFIO)")]
     shown += [("bare", s) for s in rows(text, "Bare programs")]
     shown += [("iommu", s) for s in rows(text, "Processes that use /dev/iommu")]
+    shown += [("guest", s) for s in rows(text, "Drivers in a guest")]
     shown += [("expectation", s) for s in rows(text, "Expectations")]
     shown.append(("step", re.search(r"`(\{\"free\".*?\"error\".*?\})`", text).group(1)))
     for kind, snippet in shown:
@@ -110,6 +111,8 @@ def snippets(text, ioasim):
             document["vms"] = [{"name": "vm1"}]
         elif kind == "vfio":
             document = vfio_scenario(value)
+        elif kind == "guest":
+            document = scenario([value], [{"invariants": "hold"}], "vm1/vcpu0")
         else:
             on = "host/kernel" if kind == "call" else place(value)
             document = scenario([value], [{"invariants": "hold"}], on)

@@ -1,0 +1,202 @@
+#include "models/platform/iova_user.hpp"
+
+#include <fmt/format.h>
+
+#include "core/trace/run_events.hpp"
+#include "models/dsa/dsa_layout.hpp"
+#include "models/linux/device.hpp"
+
+namespace ioasim::platform {
+namespace {
+
+using V = BareValue;
+
+BareArgSpec subject(const char* doc) {
+    return {"", V::Text, true, doc, "", {}};
+}
+
+BareSpec guest_step(const char* key, BareKind kind, BareArgSpec what, std::vector<BareArgSpec> args,
+                    const char* doc) {
+    return {key, kind, std::move(what), std::move(args), doc, StepFamily::Guest};
+}
+
+const BareArgSpec kAddress{"address", V::Number, true, "first I/O virtual address"};
+const BareArgSpec kSize{"size", V::Number, false, "bytes", "\"4KiB\"", {}, 1};
+
+}  // namespace
+
+std::vector<BareSpec> iova_user_specs() {
+    return {
+        guest_step("iova_open", BareKind::IovaOpen, subject("names the address space"),
+                   {{"device", V::Accelerator, true, "whose PASID leads there"},
+                    {"pasid", V::Text, true, "the PASID, a variable"},
+                    {"stage", V::Choice, false, "which tables", "\"first\"", {"first", "second"}}},
+                   "the guest's kernel makes I/O virtual addresses for a PASID of a device"),
+        guest_step("iova_close", BareKind::IovaClose, subject("the address space"), {},
+                   "takes the PASID away and frees the tables"),
+        guest_step(
+            "iova_map", BareKind::IovaMap, subject("the address space"),
+            {kAddress,
+             {"to", V::Number, true, "first guest physical address"},
+             kSize,
+             {"access", V::Choice, false, "what the device may do", "\"rw\"", {"rw", "r", "w"}}},
+            "maps pages"),
+        guest_step("iova_unmap", BareKind::IovaUnmap, subject("the address space"),
+                   {kAddress, kSize}, "unmaps pages, and flushes"),
+        guest_step("iova_copy", BareKind::IovaCopy, subject("the address space"),
+                   {{"wq", V::Number, false, "workqueue of the device", "0", {}, 0, 7},
+                    {"source", V::Number, true, "I/O virtual address"},
+                    {"destination", V::Number, true, "I/O virtual address"},
+                    {"record", V::Number, true, "where the completion record goes; mapped"},
+                    {"size", V::Number, false, "bytes", "\"4KiB\"", {}, 1, 1ULL << 21U},
+                    {"status", V::Number, false, "of the record", "1", {}, 0, 255}},
+                   "the device copies; its record must have this status"),
+    };
+}
+
+bool is_iova_user_step(BareKind kind) {
+    return kind >= BareKind::IovaOpen && kind <= BareKind::IovaCopy;
+}
+
+StepOutcome IovaUser::perform(ExecContext& ctx, const BareStep& step, std::size_t index,
+                              const Variables& variables) {
+    index_ = index;
+    ctx.spend(kernel_.params().syscall);
+    if (step.kind == BareKind::IovaOpen) {
+        return open(ctx, step, variables);
+    }
+    const auto found = spaces_.find(step.name(""));
+    if (found == spaces_.end()) {
+        return outcome(Errno::Enoent);
+    }
+    Space& space = found->second;
+    switch (step.kind) {
+        case BareKind::IovaMap:
+            return map(ctx, step, space);
+        case BareKind::IovaUnmap:
+            return outcome(
+                space.domain->unmap(ctx, step.number("address"), step.number("size", kPageSize)));
+        case BareKind::IovaCopy:
+            return copy(ctx, step, space);
+        default:
+            close(ctx, space);
+            spaces_.erase(found);
+            return {};
+    }
+}
+
+StepOutcome IovaUser::open(ExecContext& ctx, const BareStep& step, const Variables& variables) {
+    os::Device* const device = kernel_.find_device(step.name("device"));
+    const auto id = variables.get(step.name("pasid"));
+    if (device == nullptr || !id || spaces_.count(step.name("")) != 0) {
+        return outcome(device == nullptr ? Errno::Enodev : id ? Errno::Eexist : Errno::Enoent);
+    }
+    const bool first = step.name("stage", "first") == "first";
+    Space space{std::make_unique<os::IommuDomain>(
+                    kernel_, device->iommu(), process_,
+                    first ? os::IommuDomain::Stage::First : os::IommuDomain::Stage::Second),
+                device, Pasid{id->value()}};
+    Errno error = space.domain->create(ctx);
+    if (error == Errno::Ok) {
+        error = space.domain->attach_pasid(ctx, *device, space.pasid);
+        if (error != Errno::Ok) {
+            space.domain->destroy();
+        }
+    }
+    if (error == Errno::Ok) {
+        spaces_.emplace(step.name(""), std::move(space));
+    }
+    return outcome(error);
+}
+
+StepOutcome IovaUser::map(ExecContext& ctx, const BareStep& step, Space& space) {
+    const std::uint64_t bytes = step.number("size", kPageSize);
+    const std::uint64_t iova = step.number("address");
+    if ((iova | step.number("to") | bytes) % kPageSize != 0) {
+        return outcome(Errno::Einval);
+    }
+    std::vector<std::uint64_t> pages;
+    for (std::uint64_t at = 0; at < bytes; at += kPageSize) {
+        if (space.domain->translate(ctx, iova + at).ok()) {
+            return outcome(Errno::Eexist);
+        }
+        pages.push_back(step.number("to") + at);
+    }
+    const std::string access = step.name("access", "rw");
+    return outcome(space.domain->map(ctx, iova, pages, {access != "w", access != "r"}));
+}
+
+StepOutcome IovaUser::copy(ExecContext& ctx, const BareStep& step, const Space& space) {
+    const auto record = space.domain->translate(ctx, step.number("record"));
+    if (!record) {
+        return outcome(Errno::Efault);  // the driver could not read its own record
+    }
+    dsa::Descriptor descriptor;
+    descriptor.pasid = space.pasid.value();
+    descriptor.opcode = static_cast<std::uint8_t>(dsa::Opcode::Memmove);
+    descriptor.flags = dsa::flag::kRecordAddressValid | dsa::flag::kRequestRecord;
+    descriptor.record = step.number("record");
+    descriptor.source = step.number("source");
+    descriptor.destination = step.number("destination");
+    descriptor.size = static_cast<std::uint32_t>(step.number("size", kPageSize));
+    ctx.spend(kernel_.params().descriptor_build);
+    ctx.store(*record, 0, 8);
+    const auto queue = static_cast<std::uint32_t>(step.number("wq"));
+    if (queue >= space.device->setup().queues.size()) {
+        return outcome(Errno::Enodev);
+    }
+    const Hpa portal{space.device->portal(queue)};
+    cpu::CpuState state;
+    state.supervisor = true;
+    for (std::uint64_t tries = 0;; ++tries) {
+        const cpu::EnqResult sent =
+            kernel_.instructions().enqcmds(ctx, state, portal, dsa::encode(descriptor));
+        if (sent.outcome == cpu::EnqOutcome::Accepted) {
+            return await(ctx, *record, step.number("status", 1));
+        }
+        if (sent.outcome != cpu::EnqOutcome::Retry) {
+            return outcome(Errno::Efault);  // #GP
+        }
+        if (tries == kernel_.params().enqcmd_retries) {
+            return outcome(Errno::Eagain);
+        }
+        ctx.spend(kernel_.params().backoff_first);
+    }
+}
+
+StepOutcome IovaUser::await(ExecContext& ctx, std::uint64_t record, std::uint64_t wanted) {
+    const TimePs deadline = ctx.now() + kernel_.params().completion_timeout;
+    while (true) {
+        const std::uint64_t status = ctx.load(record, 1) & dsa::kStatusMask;
+        if (status == static_cast<std::uint64_t>(dsa::Status::Pending)) {
+            if (ctx.now() >= deadline) {
+                return outcome(Errno::Etimedout);
+            }
+            ctx.spend(kernel_.params().completion_poll);
+            continue;
+        }
+        if (status == wanted) {
+            return {Errno::Ok, status};
+        }
+        recorder_.emit(
+            ctx.source(),
+            trace::StepMismatch{recorder_.name(process_), static_cast<std::uint32_t>(index_),
+                                recorder_.name(fmt::format("status {}", wanted)),
+                                recorder_.name(fmt::format("status {}", status))});
+        return {Errno::Eio, status};
+    }
+}
+
+void IovaUser::close(ExecContext& ctx, Space& space) {
+    space.domain->detach_pasid(ctx, *space.device, space.pasid);
+    space.domain->destroy();
+}
+
+void IovaUser::close_all(ExecContext& ctx) {
+    for (auto& [name, space] : spaces_) {
+        close(ctx, space);
+    }
+    spaces_.clear();
+}
+
+}  // namespace ioasim::platform

@@ -1,0 +1,51 @@
+// A driver in a guest's kernel that uses I/O virtual addresses under a PASID: the kernel maps pages
+// for it (DMA API with a PASID of its own, no process's address space), and it submits to a shared
+// workqueue with ENQCMDS, which carries the PASID in the descriptor.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/exec_context.hpp"
+#include "core/trace/recorder.hpp"
+#include "models/linux/iommu_domain.hpp"
+#include "models/linux/kernel.hpp"
+#include "models/platform/bare_step.hpp"
+#include "models/platform/kernel_objects.hpp"
+
+namespace ioasim::platform {
+
+std::vector<BareSpec> iova_user_specs();
+bool is_iova_user_step(BareKind kind);
+
+class IovaUser {
+public:
+    IovaUser(trace::Recorder& recorder, os::Kernel& kernel, std::string process)
+        : recorder_(recorder), kernel_(kernel), process_(std::move(process)) {}
+
+    StepOutcome perform(ExecContext& ctx, const BareStep& step, std::size_t index,
+                        const Variables& variables);
+    void close_all(ExecContext& ctx);
+
+private:
+    struct Space {
+        std::unique_ptr<os::IommuDomain> domain;
+        os::Device* device = nullptr;
+        Pasid pasid;
+    };
+    StepOutcome open(ExecContext& ctx, const BareStep& step, const Variables& variables);
+    StepOutcome map(ExecContext& ctx, const BareStep& step, Space& space);
+    StepOutcome copy(ExecContext& ctx, const BareStep& step, const Space& space);
+    StepOutcome await(ExecContext& ctx, std::uint64_t record, std::uint64_t wanted);
+    static void close(ExecContext& ctx, Space& space);
+
+    trace::Recorder& recorder_;
+    os::Kernel& kernel_;
+    std::string process_;
+    std::size_t index_ = 0;
+    std::map<std::string, Space> spaces_;
+};
+
+}  // namespace ioasim::platform
