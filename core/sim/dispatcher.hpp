@@ -2,7 +2,7 @@
 // sequence). A task must hold a logical CPU to run; spending time keeps it, sleeping gives it up.
 // Task threads come from a pool made at elaboration.
 //
-// Within an instant software runs one delta after hardware: it sees all that hardware did.
+// Within an instant software runs behind the hardware: it sees all that hardware did.
 #pragma once
 
 #include <functional>

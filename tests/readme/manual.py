@@ -14,6 +14,13 @@ PLATFORM = {
     "iommus": [{"name": "iommu0"}],
     "devices": [{"name": "dsa0", "iommu": "iommu0", "workqueues": [{"name": "wq0"}]}],
 }
+# The same with a second host, for what moves there.
+TWO_HOSTS = {
+    "hosts": [{"name": "target"}],
+    "iommus": PLATFORM["iommus"] + [{"name": "iommu1", "host": "target"}],
+    "devices": PLATFORM["devices"] +
+    [{"name": "dsa1", "iommu": "iommu1", "workqueues": [{"name": "wq0"}]}],
+}
 SUBMIT = {"submit": {"to": "dsa0/wq0", "pasid": "A"}}
 
 
@@ -38,7 +45,8 @@ def scenario(steps, expect, on="vm1/vmm"):
     first += [{"set_alloc": "S", "token": 1}] if on == "host/kernel" else []
     first += [{"mmap": "buf"}] if on == "host" else []
     return {
-        "version": 1, "name": "snippet", "purpose": "of the manual", "platform": PLATFORM,
+        "version": 1, "name": "snippet", "purpose": "of the manual",
+        "platform": TWO_HOSTS if any("migrate" in step for step in steps) else PLATFORM,
         "vms": [{"name": "vm1", "mdevs": [{"name": "vdev0", "workqueue": "dsa0/wq0"}]}],
         "kernel": KERNEL,
         "programs": [
