@@ -22,6 +22,23 @@ void detach_members(ExecContext& ctx, IommuDomain& domain, DeviceGroup& group) {
     group.domain = nullptr;
 }
 
+// What users of its devices may not have (iopt_table_enforce_dev_resv_regions), and what its unit
+// does not translate.
+std::vector<IovaRange> reserved_by(Kernel& kernel, const DeviceGroup& group) {
+    std::vector<IovaRange> all;
+    const ReservedRegions regions = kernel.device_groups().reserved(group);
+    for (const ReservedRegion& region : regions.list()) {
+        if (!is_usable(region.type)) {
+            all.push_back({region.first, region.last});
+        }
+    }
+    const std::uint64_t last = group.unit().second_stage_format().last;
+    if (last != 0 && last != kLastIova) {
+        all.push_back({last + 1, kLastIova});
+    }
+    return all;
+}
+
 }  // namespace
 
 IommuSpace::IommuSpace(Kernel& kernel, IommuFile& file, std::string name, SnoopWish wish)
@@ -54,6 +71,59 @@ void IommuSpace::changed(ExecContext& ctx) {
     if (kvm() != nullptr && !kernel_.probes().has(kKvmNotAskedAgain)) {
         kvm()->reevaluate(ctx);
     }
+}
+
+// --- reserved and allowed -----------------------------------------------------------------------
+
+bool IommuSpace::in_use(const IovaRange& range) const {
+    const Probes& probes = kernel_.probes();
+    const bool mapped =
+        std::any_of(mappings_.begin(), mappings_.end(), [&range](const auto& mapping) {
+            const std::uint64_t bytes = mapping.second.size() * kPageSize;
+            return range.overlaps({mapping.first, mapping.first + bytes - 1});
+        });
+    const bool allowed =
+        std::any_of(allowed_.begin(), allowed_.end(),
+                    [&range](const IovaRange& each) { return range.overlaps(each); });
+    return (mapped && !probes.has(kReservedOverMapped)) ||
+           (allowed && !probes.has(kReservedOverAllowed));
+}
+
+bool IommuSpace::conflicts(const DeviceGroup& group) const {
+    const std::vector<IovaRange> reserved = reserved_by(kernel_, group);
+    return std::any_of(reserved.begin(), reserved.end(),
+                       [this](const IovaRange& range) { return in_use(range); });
+}
+
+IovaRanges IommuSpace::usable() const {
+    IovaRanges left{IovaRange{0, kLastIova}};
+    for (const DeviceGroup* group : groups_) {
+        for (const IovaRange& range : reserved_by(kernel_, *group)) {
+            left.exclude(range);
+        }
+    }
+    return left;
+}
+
+Errno IommuSpace::allow(ExecContext& ctx, const std::vector<IovaRange>& ranges) {
+    ctx.spend(kernel_.params().syscall);
+    for (auto at = ranges.begin(); at != ranges.end(); ++at) {
+        if (at->first >= at->last || std::any_of(ranges.begin(), at, [at](const IovaRange& before) {
+                return before.overlaps(*at);
+            })) {
+            return Errno::Einval;
+        }
+    }
+    const IovaRanges free = usable();
+    const bool reserved = std::any_of(ranges.begin(), ranges.end(), [&](const IovaRange& range) {
+        return !free.contains(range);
+    });
+    if (reserved && !kernel_.probes().has(kAllowedOverReserved)) {
+        allowed_ = kernel_.probes().has(kRefusedRangesKept) ? ranges : allowed_;
+        return Errno::Eaddrinuse;
+    }
+    allowed_ = ranges;
+    return Errno::Ok;
 }
 
 // --- attach -------------------------------------------------------------------------------------
@@ -158,6 +228,9 @@ Errno IommuSpace::attach(ExecContext& ctx, DeviceGroup& group) {
     if (error == Errno::Ok && breaks_promise(group)) {
         error = Errno::Ebusy;
     }
+    if (error == Errno::Ok && conflicts(group)) {
+        error = Errno::Eaddrinuse;
+    }
     if (error == Errno::Ok && !can && kernel_.params().coherency_one_for_all && !mixed_) {
         error = give_up_snooping(ctx);
     }
@@ -213,6 +286,9 @@ Errno IommuSpace::map(ExecContext& ctx, std::uint64_t iova,
     };
     if (std::any_of(mappings_.begin(), mappings_.end(), overlaps)) {
         return Errno::Eexist;
+    }
+    if (!usable().contains({iova, last})) {
+        return Errno::Einval;
     }
     for (const Domain& domain : domains_) {
         if (iova % kPageSize != 0 || pages.empty() || last > domain->aperture().last) {

@@ -43,10 +43,18 @@ public:
     KvmVfio* kvm() const;
 
     // All members of the group; -EINVAL a member cannot have what the space promises, -EBUSY KVM
-    // was promised coherency and changes are refused, what the driver of the IOMMU says.
+    // was promised coherency and changes are refused, -EADDRINUSE what is mapped or allowed lies in
+    // regions that are not the group's to use or beyond its aperture; what the driver of the IOMMU
+    // says.
     Errno attach(ExecContext& ctx, DeviceGroup& group);
     void detach(ExecContext& ctx, DeviceGroup& group);
-    // Pages one after the other; -EEXIST, -EINVAL beyond an aperture.
+    // IOMMU_IOAS_ALLOW_IOVAS: what users want to keep. No device that reserves any of it joins from
+    // now on; mappings may lie elsewhere. No ranges: nothing is kept. -EINVAL an empty range, or
+    // they overlap; -EADDRINUSE one is reserved. The former ones stay then.
+    Errno allow(ExecContext& ctx, const std::vector<IovaRange>& ranges);
+    // IOMMU_IOAS_IOVA_RANGES: what no device reserves and every aperture has.
+    IovaRanges usable() const;
+    // Pages one after the other; -EEXIST, -EINVAL reserved, or beyond an aperture.
     Errno map(ExecContext& ctx, std::uint64_t iova, const std::vector<std::uint64_t>& pages);
     // What is mapped from there on; -ENOENT.
     Errno unmap(ExecContext& ctx, std::uint64_t iova);
@@ -61,6 +69,10 @@ private:
 
     bool breaks_promise(const DeviceGroup& group) const;
     bool wants_snoop(const DeviceGroup& group) const;
+    // Mapped, or allowed.
+    bool in_use(const IovaRange& range) const;
+    // What it reserves is in use.
+    bool conflicts(const DeviceGroup& group) const;
     Errno attach_members(ExecContext& ctx, IommuDomain& domain, DeviceGroup& group);
     Errno attach_new(ExecContext& ctx, DeviceGroup& group, bool snoop);
     // Another policy: no table forces snooping any more. Not atomic; DMA fails meanwhile.
@@ -78,6 +90,7 @@ private:
     bool mixed_ = false;  // some device could not be forced; matters where one answer is for all
     std::vector<Domain> domains_;
     std::vector<DeviceGroup*> groups_;
+    std::vector<IovaRange> allowed_;
     std::map<std::uint64_t, std::vector<std::uint64_t>> mappings_;
 };
 

@@ -49,6 +49,13 @@ std::vector<BareSpec> objects() {
                      "maps memory of a VM at its guest physical addresses"),
         process_step("space_unmap", BareKind::SpaceUnmap, subject(V::Text, "the space"), {kAddress},
                      "undoes a mapping"),
+        process_step("space_allow", BareKind::SpaceAllow, subject(V::Text, "the space"),
+                     {{"ranges", V::Numbers, false,
+                       "first and last address of each range (default: none is kept)"}},
+                     "keeps ranges: who reserves any of them may not join"),
+        process_step("space_ranges", BareKind::SpaceRanges, subject(V::Text, "the space"),
+                     {{"is", V::Text, true, "\"0x0-0xfedfffff, ...\""}},
+                     "what no device reserves must be this"),
         process_step("leaf_check", BareKind::LeafCheck, subject(V::Text, "the space"),
                      {kAddress,
                       {"domain", V::Number, false, "which of its page tables", "0", {}, 0, 63},
@@ -120,6 +127,9 @@ StepOutcome IommuUser::perform(ExecContext& ctx, const BareStep& step, std::size
     switch (step.kind) {
         case BareKind::SpaceMap:
             return map(ctx, step);
+        case BareKind::SpaceAllow:
+        case BareKind::SpaceRanges:
+            return ranges(ctx, step);
         case BareKind::LeafCheck:
             return leaf(ctx, step);
         case BareKind::CdevOpen:
@@ -172,6 +182,25 @@ StepOutcome IommuUser::map(ExecContext& ctx, const BareStep& step) {
     const auto begin = ram.begin() + static_cast<std::ptrdiff_t>(first);
     return outcome(space->map(ctx, step.number("address"),
                               {begin, begin + static_cast<std::ptrdiff_t>(count)}));
+}
+
+StepOutcome IommuUser::ranges(ExecContext& ctx, const BareStep& step) {
+    os::IommuSpace* const space = kernel_.iommufd().space(step.name(""));
+    if (space == nullptr) {
+        return outcome(Errno::Enoent);
+    }
+    if (step.kind == BareKind::SpaceRanges) {
+        ctx.spend(kernel_.params().syscall);
+        const std::string found = space->usable().text();
+        return found == step.name("is") ? StepOutcome{} : mismatch(ctx, step.name("is"), found);
+    }
+    std::vector<os::IovaRange> wanted;
+    const auto list = step.lists.find("ranges");
+    const std::size_t numbers = list == step.lists.end() ? 0 : list->second.size();
+    for (std::size_t i = 0; i + 1 < numbers; i += 2) {
+        wanted.push_back({list->second[i], list->second[i + 1]});
+    }
+    return outcome(space->allow(ctx, wanted));
 }
 
 StepOutcome IommuUser::leaf(ExecContext& ctx, const BareStep& step) {
