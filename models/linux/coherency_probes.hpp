@@ -39,6 +39,12 @@ inline const Defect kAllowedOverReserved{
 inline const Defect kRefusedRangesKept{
     "iommufd.refused_ranges_kept",
     "ranges that cannot be allowed replace those that were allowed before"};
+inline const Defect kPasidTablesUnchecked{
+    "iommufd.pasid_tables_unchecked",
+    "an I/O address space that was not allocated for PASIDs is attached to one"};
+inline const Defect kRidTablesUnchecked{
+    "iommufd.rid_tables_unchecked",
+    "PASIDs are attached beside an I/O address space of the device that is not for PASIDs"};
 inline const Defect kCloseTakesObjects{"iommufd.close_takes_objects",
                                        "closing /dev/iommu detaches devices that are still open"};
 inline const Defect kOpenCallsDriver{

@@ -41,8 +41,9 @@ std::vector<IovaRange> reserved_by(Kernel& kernel, const DeviceGroup& group) {
 
 }  // namespace
 
-IommuSpace::IommuSpace(Kernel& kernel, IommuFile& file, std::string name, SnoopWish wish)
-    : kernel_(kernel), file_(file), name_(std::move(name)), wish_(wish) {}
+IommuSpace::IommuSpace(Kernel& kernel, IommuFile& file, std::string name, SnoopWish wish,
+                       bool for_pasids)
+    : kernel_(kernel), file_(file), name_(std::move(name)), wish_(wish), for_pasids_(for_pasids) {}
 
 KvmVfio* IommuSpace::kvm() const {
     return kvm_ != nullptr ? kvm_ : file_.kvm();
@@ -97,7 +98,11 @@ bool IommuSpace::conflicts(const DeviceGroup& group) const {
 
 IovaRanges IommuSpace::usable() const {
     IovaRanges left{IovaRange{0, kLastIova}};
-    for (const DeviceGroup* group : groups_) {
+    std::vector<const DeviceGroup*> groups(groups_.begin(), groups_.end());
+    for (const auto& [key, domain] : pasids_) {
+        groups.push_back(&kernel_.device_groups().group_of(*key.first));
+    }
+    for (const DeviceGroup* group : groups) {
         for (const IovaRange& range : reserved_by(kernel_, *group)) {
             left.exclude(range);
         }
@@ -153,6 +158,15 @@ Errno IommuSpace::attach_members(ExecContext& ctx, IommuDomain& domain, DeviceGr
     return error;
 }
 
+Errno IommuSpace::fill(ExecContext& ctx, IommuDomain& domain, bool snoop) {
+    // Before the first mapping: leaves hold the bit.
+    Errno error = snoop ? domain.enforce_coherency() : Errno::Ok;
+    for (auto at = mappings_.begin(); error == Errno::Ok && at != mappings_.end(); ++at) {
+        error = domain.map(ctx, at->first, at->second, {});
+    }
+    return error;
+}
+
 Errno IommuSpace::attach_new(ExecContext& ctx, DeviceGroup& group, bool snoop) {
     // Whose memory it is meant to reach: the VM's, once KVM knows of it.
     const std::string& whose = kvm() == nullptr ? file_.owner() : kvm()->vm();
@@ -162,11 +176,8 @@ Errno IommuSpace::attach_new(ExecContext& ctx, DeviceGroup& group, bool snoop) {
     if (error == Errno::Ok) {
         error = attach_members(ctx, fresh, group);
     }
-    if (error == Errno::Ok && snoop) {
-        error = fresh.enforce_coherency();  // before the first mapping: leaves hold the bit
-    }
-    for (auto at = mappings_.begin(); error == Errno::Ok && at != mappings_.end(); ++at) {
-        error = fresh.map(ctx, at->first, at->second, {});
+    if (error == Errno::Ok) {
+        error = fill(ctx, fresh, snoop);
     }
     if (error != Errno::Ok) {
         if (group.domain == &fresh) {
@@ -190,7 +201,7 @@ Errno IommuSpace::give_up_snooping(ExecContext& ctx) {
         const auto in = std::find_if(domains_.begin(), domains_.end(),
                                      [&](const Domain& d) { return d.get() == before; });
         detach_members(ctx, **in, *group);
-        if ((*in)->devices().empty()) {
+        if ((*in)->idle()) {
             old.push_back(std::move(*in));
             domains_.erase(in);
         }
@@ -221,16 +232,20 @@ Errno IommuSpace::place(ExecContext& ctx, DeviceGroup& group) {
     return attach_new(ctx, group, snoop);
 }
 
+Errno IommuSpace::refusal(const DeviceGroup& group) const {
+    if (wish_ == SnoopWish::Enforce && !group.unit().forces_snooping()) {
+        return Errno::Einval;
+    }
+    if (breaks_promise(group)) {
+        return Errno::Ebusy;
+    }
+    return conflicts(group) ? Errno::Eaddrinuse : Errno::Ok;
+}
+
 Errno IommuSpace::attach(ExecContext& ctx, DeviceGroup& group) {
     Frame frame{ctx, "iommufd_attach"};
     const bool can = group.unit().forces_snooping();
-    Errno error = wish_ == SnoopWish::Enforce && !can ? Errno::Einval : Errno::Ok;
-    if (error == Errno::Ok && breaks_promise(group)) {
-        error = Errno::Ebusy;
-    }
-    if (error == Errno::Ok && conflicts(group)) {
-        error = Errno::Eaddrinuse;
-    }
+    Errno error = refusal(group);
     if (error == Errno::Ok && !can && kernel_.params().coherency_one_for_all && !mixed_) {
         error = give_up_snooping(ctx);
     }
@@ -265,10 +280,68 @@ void IommuSpace::detach(ExecContext& ctx, DeviceGroup& group) {
     for (const DeviceGroup::Member& member : group.members) {
         kernel_.emit(ctx, trace::CoherencyDetach{kernel_.intern(name_),
                                                  kernel_.intern(member.device->name()), index,
-                                                 domain.devices().empty()});
+                                                 domain.idle()});
     }
     groups_.erase(std::find(groups_.begin(), groups_.end(), &group));
-    if (domain.devices().empty()) {
+    if (domain.idle()) {
+        remove_domain(&domain);
+    }
+    changed(ctx);
+}
+
+// --- PASIDs -------------------------------------------------------------------------------------
+
+Errno IommuSpace::attach_new(ExecContext& ctx, DeviceGroup& group, Device& device, Pasid pasid) {
+    const std::string& whose = kvm() == nullptr ? file_.owner() : kvm()->vm();
+    auto fresh = std::make_unique<IommuDomain>(kernel_, group.unit(), whose);
+    Errno error = fresh->create(ctx);
+    if (error == Errno::Ok) {
+        error = fill(ctx, *fresh, wants_snoop(group));
+    }
+    if (error == Errno::Ok) {
+        error = fresh->attach_pasid(ctx, device, pasid);
+    }
+    if (error != Errno::Ok) {
+        fresh->destroy();
+        return error;
+    }
+    pasids_[{&device, pasid.value()}] = fresh.get();
+    domains_.push_back(std::move(fresh));
+    return Errno::Ok;
+}
+
+Errno IommuSpace::attach_pasid(ExecContext& ctx, DeviceGroup& group, Device& device, Pasid pasid) {
+    Frame frame{ctx, "iommufd_attach_pasid"};
+    Errno error = refusal(group);
+    if (error != Errno::Ok) {
+        return error;
+    }
+    const auto suits = std::find_if(domains_.begin(), domains_.end(), [&](const Domain& domain) {
+        return domain->fits(group.unit()) && domain->enforces_coherency() == wants_snoop(group);
+    });
+    if (suits == domains_.end()) {
+        error = attach_new(ctx, group, device, pasid);
+    } else {
+        error = (*suits)->attach_pasid(ctx, device, pasid);
+        if (error == Errno::Ok) {
+            pasids_[{&device, pasid.value()}] = suits->get();
+        }
+    }
+    if (error == Errno::Ok) {
+        changed(ctx);
+    }
+    return error;
+}
+
+void IommuSpace::detach_pasid(ExecContext& ctx, Device& device, Pasid pasid) {
+    Frame frame{ctx, "iommufd_detach_pasid"};
+    const auto found = pasids_.find({&device, pasid.value()});
+    SIM_CHECK(found != pasids_.end(), "PASID {} of {} is not in {}", pasid.value(), device.name(),
+              name_);
+    IommuDomain& domain = *found->second;
+    pasids_.erase(found);
+    domain.detach_pasid(ctx, device, pasid);
+    if (domain.idle()) {
         remove_domain(&domain);
     }
     changed(ctx);
