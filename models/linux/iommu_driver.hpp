@@ -31,7 +31,7 @@ struct SecondStage {
     std::uint64_t root = 0;  // machine physical; 0: none
     DomainId did;
     std::uint8_t aw = vtd::kAddressWidth48;  // its levels, as PASID entries say them
-    std::vector<std::uint64_t> tables;       // every table page, for release
+    std::vector<std::uint64_t> tables{};     // every table page, for release
 };
 
 // What a unit walks as a second stage: levels, the code of PASID entries, the last input address.

@@ -1,6 +1,7 @@
 #include "models/platform/param_resolve.hpp"
 
 #include "core/ioasid/ioasid_params.hpp"
+#include "core/ioasid/switch_table.hpp"
 #include "models/cpu/cpu_params.hpp"
 #include "models/dsa/dsa_params.hpp"
 #include "models/linux/kernel_params.hpp"
@@ -74,6 +75,17 @@ std::vector<ParamOverride> timing_overrides(const TimingProfile& profile) {
         overrides.push_back({std::string(value.component), std::string(value.path), number});
     }
     return overrides;
+}
+
+Switches switches_of(const PlatformConfig& config) {
+    Profile profile = Profile::Spec;
+    SIM_CHECK(parse_profile(config.ioasid_profile, profile), "unknown profile {}",
+              config.ioasid_profile);
+    Switches switches = Switches::preset(profile);
+    for (const auto& [name, value] : config.ioasid_switches) {
+        SIM_CHECK(set_switch(switches, name, value), "unknown switch {}={}", name, value);
+    }
+    return switches;
 }
 
 }  // namespace ioasim::platform

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "core/ioasid/ioasid.hpp"
-#include "core/ioasid/switch_table.hpp"
 #include "core/sim/dispatcher.hpp"
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/migration_events.hpp"
@@ -29,17 +28,6 @@
 #include "models/vtd/vtd_params.hpp"
 
 namespace ioasim::platform {
-
-Switches switches_of(const PlatformConfig& config) {
-    Profile profile = Profile::Spec;
-    SIM_CHECK(parse_profile(config.ioasid_profile, profile), "unknown profile {}",
-              config.ioasid_profile);
-    Switches switches = Switches::preset(profile);
-    for (const auto& [name, value] : config.ioasid_switches) {
-        SIM_CHECK(set_switch(switches, name, value), "unknown switch {}={}", name, value);
-    }
-    return switches;
-}
 
 namespace {
 

@@ -136,7 +136,7 @@ TEST_CASE("PASID entry: without a second stage its address width stays 0, as it 
 
 TEST_CASE("PASID entry: nested, guest address in the first-stage pointer") {
     Host host;
-    const SecondStage stage2{0x200'0000, DomainId{2}, {}};
+    const SecondStage stage2{0x200'0000, DomainId{2}};
     REQUIRE(host.unit().set_nested(host.ctx, host.dsa0(), Pasid{201}, Gpa{0x7000}, stage2, "vm1") ==
             Errno::Ok);
     const vtd::PasidQwords words = entry_in_memory(host, Rid{8}, 201);
@@ -148,10 +148,10 @@ TEST_CASE("PASID entry: nested, guest address in the first-stage pointer") {
 TEST_CASE("PASID entry: a domain id that the unit does not have is refused") {
     Host host({}, {},
               [](FakeMachine& machine, KernelConfig&) { machine.cap &= ~vtd::cap::kNd.mask(); });
-    const SecondStage last{0x200'0000, DomainId{15}, {}};
+    const SecondStage last{0x200'0000, DomainId{15}};
     CHECK(host.unit().set_nested(host.ctx, host.dsa0(), Pasid{201}, Gpa{0x7000}, last, "vm1") ==
           Errno::Ok);
-    const SecondStage beyond{0x200'0000, DomainId{16}, {}};
+    const SecondStage beyond{0x200'0000, DomainId{16}};
     CHECK(host.unit().set_nested(host.ctx, host.dsa0(), Pasid{202}, Gpa{0x7000}, beyond, "vm2") ==
           Errno::Enospc);
 }
@@ -190,7 +190,7 @@ TEST_CASE("teardown of a first-stage entry: PASID cache, IOTLB of the PASID, wai
 
 TEST_CASE("teardown of a nested entry: the whole domain, the device TLB where there is one") {
     Host host;
-    const SecondStage stage2{0x200'0000, DomainId{2}, {}};
+    const SecondStage stage2{0x200'0000, DomainId{2}};
     REQUIRE(host.unit().set_nested(host.ctx, host.dsa1(), Pasid{5}, Gpa{0x7000}, stage2, "vm1") ==
             Errno::Ok);
     host.machine.descriptors.clear();
