@@ -6,7 +6,7 @@
 namespace ioasim {
 namespace {
 
-constexpr std::array<std::pair<Errno, std::string_view>, 28> kNames{{
+constexpr std::array<std::pair<Errno, std::string_view>, 29> kNames{{
     {Errno::Ok, "0"},
     {Errno::Eperm, "-EPERM"},
     {Errno::Enoent, "-ENOENT"},
@@ -32,6 +32,7 @@ constexpr std::array<std::pair<Errno, std::string_view>, 28> kNames{{
     {Errno::Etime, "-ETIME"},
     {Errno::Eoverflow, "-EOVERFLOW"},
     {Errno::Eopnotsupp, "-EOPNOTSUPP"},
+    {Errno::Eaddrinuse, "-EADDRINUSE"},
     {Errno::Etimedout, "-ETIMEDOUT"},
     {Errno::Ecanceled, "-ECANCELED"},
     {Errno::Enotsupp, "-ENOTSUPP"},

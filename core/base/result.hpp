@@ -36,6 +36,7 @@ enum class Errno : std::int32_t {
     Etime = 62,
     Eoverflow = 75,
     Eopnotsupp = 95,
+    Eaddrinuse = 98,
     Etimedout = 110,
     Ecanceled = 125,
     Enotsupp = 524,  // inside the kernel only (include/linux/errno.h)

@@ -27,6 +27,24 @@ inline const Defect kDomainsMixed{
     "a device whose unit can force snooping shares a page table that does not"};
 inline const Defect kGroupInPart{
     "iommufd.group_in_part", "an attach takes the first device of a group and leaves the others"};
+inline const Defect kReservedOverAllowed{
+    "iommufd.reserved_over_allowed",
+    "a device joins an I/O address space although it reserves what was allowed there"};
+inline const Defect kReservedOverMapped{
+    "iommufd.reserved_over_mapped",
+    "a device joins an I/O address space although it reserves what is mapped there"};
+inline const Defect kAllowedOverReserved{
+    "iommufd.allowed_over_reserved",
+    "ranges of an I/O address space are allowed although a device reserves them"};
+inline const Defect kRefusedRangesKept{
+    "iommufd.refused_ranges_kept",
+    "ranges that cannot be allowed replace those that were allowed before"};
+inline const Defect kPasidTablesUnchecked{
+    "iommufd.pasid_tables_unchecked",
+    "an I/O address space that was not allocated for PASIDs is attached to one"};
+inline const Defect kRidTablesUnchecked{
+    "iommufd.rid_tables_unchecked",
+    "PASIDs are attached beside an I/O address space of the device that is not for PASIDs"};
 inline const Defect kCloseTakesObjects{"iommufd.close_takes_objects",
                                        "closing /dev/iommu detaches devices that are still open"};
 inline const Defect kOpenCallsDriver{

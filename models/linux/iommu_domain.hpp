@@ -41,6 +41,8 @@ public:
     IovaRange aperture() const { return {0, format_.last}; }
     bool fits(const IommuDriver& unit) const { return unit.second_stage_format() == format_; }
     const std::vector<Device*>& devices() const { return devices_; }
+    // Neither devices nor PASIDs of devices are attached.
+    bool idle() const { return devices_.empty() && pasids_.empty(); }
 
     // From now on every access of its devices is snooped, whatever they ask for (SNP of each leaf);
     // for good. -EINVAL, and nothing changes: a unit cannot, or something is mapped.

@@ -22,10 +22,28 @@ void detach_members(ExecContext& ctx, IommuDomain& domain, DeviceGroup& group) {
     group.domain = nullptr;
 }
 
+// What users of its devices may not have (iopt_table_enforce_dev_resv_regions), and what its unit
+// does not translate.
+std::vector<IovaRange> reserved_by(Kernel& kernel, const DeviceGroup& group) {
+    std::vector<IovaRange> all;
+    const ReservedRegions regions = kernel.device_groups().reserved(group);
+    for (const ReservedRegion& region : regions.list()) {
+        if (!is_usable(region.type)) {
+            all.push_back({region.first, region.last});
+        }
+    }
+    const std::uint64_t last = group.unit().second_stage_format().last;
+    if (last != 0 && last != kLastIova) {
+        all.push_back({last + 1, kLastIova});
+    }
+    return all;
+}
+
 }  // namespace
 
-IommuSpace::IommuSpace(Kernel& kernel, IommuFile& file, std::string name, SnoopWish wish)
-    : kernel_(kernel), file_(file), name_(std::move(name)), wish_(wish) {}
+IommuSpace::IommuSpace(Kernel& kernel, IommuFile& file, std::string name, SnoopWish wish,
+                       bool for_pasids)
+    : kernel_(kernel), file_(file), name_(std::move(name)), wish_(wish), for_pasids_(for_pasids) {}
 
 KvmVfio* IommuSpace::kvm() const {
     return kvm_ != nullptr ? kvm_ : file_.kvm();
@@ -56,6 +74,63 @@ void IommuSpace::changed(ExecContext& ctx) {
     }
 }
 
+// --- reserved and allowed -----------------------------------------------------------------------
+
+bool IommuSpace::in_use(const IovaRange& range) const {
+    const Probes& probes = kernel_.probes();
+    const bool mapped =
+        std::any_of(mappings_.begin(), mappings_.end(), [&range](const auto& mapping) {
+            const std::uint64_t bytes = mapping.second.size() * kPageSize;
+            return range.overlaps({mapping.first, mapping.first + bytes - 1});
+        });
+    const bool allowed =
+        std::any_of(allowed_.begin(), allowed_.end(),
+                    [&range](const IovaRange& each) { return range.overlaps(each); });
+    return (mapped && !probes.has(kReservedOverMapped)) ||
+           (allowed && !probes.has(kReservedOverAllowed));
+}
+
+bool IommuSpace::conflicts(const DeviceGroup& group) const {
+    const std::vector<IovaRange> reserved = reserved_by(kernel_, group);
+    return std::any_of(reserved.begin(), reserved.end(),
+                       [this](const IovaRange& range) { return in_use(range); });
+}
+
+IovaRanges IommuSpace::usable() const {
+    IovaRanges left{IovaRange{0, kLastIova}};
+    std::vector<const DeviceGroup*> groups(groups_.begin(), groups_.end());
+    for (const auto& [key, domain] : pasids_) {
+        groups.push_back(&kernel_.device_groups().group_of(*key.first));
+    }
+    for (const DeviceGroup* group : groups) {
+        for (const IovaRange& range : reserved_by(kernel_, *group)) {
+            left.exclude(range);
+        }
+    }
+    return left;
+}
+
+Errno IommuSpace::allow(ExecContext& ctx, const std::vector<IovaRange>& ranges) {
+    ctx.spend(kernel_.params().syscall);
+    for (auto at = ranges.begin(); at != ranges.end(); ++at) {
+        if (at->first >= at->last || std::any_of(ranges.begin(), at, [at](const IovaRange& before) {
+                return before.overlaps(*at);
+            })) {
+            return Errno::Einval;
+        }
+    }
+    const IovaRanges free = usable();
+    const bool reserved = std::any_of(ranges.begin(), ranges.end(), [&](const IovaRange& range) {
+        return !free.contains(range);
+    });
+    if (reserved && !kernel_.probes().has(kAllowedOverReserved)) {
+        allowed_ = kernel_.probes().has(kRefusedRangesKept) ? ranges : allowed_;
+        return Errno::Eaddrinuse;
+    }
+    allowed_ = ranges;
+    return Errno::Ok;
+}
+
 // --- attach -------------------------------------------------------------------------------------
 
 bool IommuSpace::breaks_promise(const DeviceGroup& group) const {
@@ -83,6 +158,15 @@ Errno IommuSpace::attach_members(ExecContext& ctx, IommuDomain& domain, DeviceGr
     return error;
 }
 
+Errno IommuSpace::fill(ExecContext& ctx, IommuDomain& domain, bool snoop) {
+    // Before the first mapping: leaves hold the bit.
+    Errno error = snoop ? domain.enforce_coherency() : Errno::Ok;
+    for (auto at = mappings_.begin(); error == Errno::Ok && at != mappings_.end(); ++at) {
+        error = domain.map(ctx, at->first, at->second, {});
+    }
+    return error;
+}
+
 Errno IommuSpace::attach_new(ExecContext& ctx, DeviceGroup& group, bool snoop) {
     // Whose memory it is meant to reach: the VM's, once KVM knows of it.
     const std::string& whose = kvm() == nullptr ? file_.owner() : kvm()->vm();
@@ -92,11 +176,8 @@ Errno IommuSpace::attach_new(ExecContext& ctx, DeviceGroup& group, bool snoop) {
     if (error == Errno::Ok) {
         error = attach_members(ctx, fresh, group);
     }
-    if (error == Errno::Ok && snoop) {
-        error = fresh.enforce_coherency();  // before the first mapping: leaves hold the bit
-    }
-    for (auto at = mappings_.begin(); error == Errno::Ok && at != mappings_.end(); ++at) {
-        error = fresh.map(ctx, at->first, at->second, {});
+    if (error == Errno::Ok) {
+        error = fill(ctx, fresh, snoop);
     }
     if (error != Errno::Ok) {
         if (group.domain == &fresh) {
@@ -120,7 +201,7 @@ Errno IommuSpace::give_up_snooping(ExecContext& ctx) {
         const auto in = std::find_if(domains_.begin(), domains_.end(),
                                      [&](const Domain& d) { return d.get() == before; });
         detach_members(ctx, **in, *group);
-        if ((*in)->devices().empty()) {
+        if ((*in)->idle()) {
             old.push_back(std::move(*in));
             domains_.erase(in);
         }
@@ -151,13 +232,20 @@ Errno IommuSpace::place(ExecContext& ctx, DeviceGroup& group) {
     return attach_new(ctx, group, snoop);
 }
 
+Errno IommuSpace::refusal(const DeviceGroup& group) const {
+    if (wish_ == SnoopWish::Enforce && !group.unit().forces_snooping()) {
+        return Errno::Einval;
+    }
+    if (breaks_promise(group)) {
+        return Errno::Ebusy;
+    }
+    return conflicts(group) ? Errno::Eaddrinuse : Errno::Ok;
+}
+
 Errno IommuSpace::attach(ExecContext& ctx, DeviceGroup& group) {
     Frame frame{ctx, "iommufd_attach"};
     const bool can = group.unit().forces_snooping();
-    Errno error = wish_ == SnoopWish::Enforce && !can ? Errno::Einval : Errno::Ok;
-    if (error == Errno::Ok && breaks_promise(group)) {
-        error = Errno::Ebusy;
-    }
+    Errno error = refusal(group);
     if (error == Errno::Ok && !can && kernel_.params().coherency_one_for_all && !mixed_) {
         error = give_up_snooping(ctx);
     }
@@ -192,10 +280,68 @@ void IommuSpace::detach(ExecContext& ctx, DeviceGroup& group) {
     for (const DeviceGroup::Member& member : group.members) {
         kernel_.emit(ctx, trace::CoherencyDetach{kernel_.intern(name_),
                                                  kernel_.intern(member.device->name()), index,
-                                                 domain.devices().empty()});
+                                                 domain.idle()});
     }
     groups_.erase(std::find(groups_.begin(), groups_.end(), &group));
-    if (domain.devices().empty()) {
+    if (domain.idle()) {
+        remove_domain(&domain);
+    }
+    changed(ctx);
+}
+
+// --- PASIDs -------------------------------------------------------------------------------------
+
+Errno IommuSpace::attach_new(ExecContext& ctx, DeviceGroup& group, Device& device, Pasid pasid) {
+    const std::string& whose = kvm() == nullptr ? file_.owner() : kvm()->vm();
+    auto fresh = std::make_unique<IommuDomain>(kernel_, group.unit(), whose);
+    Errno error = fresh->create(ctx);
+    if (error == Errno::Ok) {
+        error = fill(ctx, *fresh, wants_snoop(group));
+    }
+    if (error == Errno::Ok) {
+        error = fresh->attach_pasid(ctx, device, pasid);
+    }
+    if (error != Errno::Ok) {
+        fresh->destroy();
+        return error;
+    }
+    pasids_[{&device, pasid.value()}] = fresh.get();
+    domains_.push_back(std::move(fresh));
+    return Errno::Ok;
+}
+
+Errno IommuSpace::attach_pasid(ExecContext& ctx, DeviceGroup& group, Device& device, Pasid pasid) {
+    Frame frame{ctx, "iommufd_attach_pasid"};
+    Errno error = refusal(group);
+    if (error != Errno::Ok) {
+        return error;
+    }
+    const auto suits = std::find_if(domains_.begin(), domains_.end(), [&](const Domain& domain) {
+        return domain->fits(group.unit()) && domain->enforces_coherency() == wants_snoop(group);
+    });
+    if (suits == domains_.end()) {
+        error = attach_new(ctx, group, device, pasid);
+    } else {
+        error = (*suits)->attach_pasid(ctx, device, pasid);
+        if (error == Errno::Ok) {
+            pasids_[{&device, pasid.value()}] = suits->get();
+        }
+    }
+    if (error == Errno::Ok) {
+        changed(ctx);
+    }
+    return error;
+}
+
+void IommuSpace::detach_pasid(ExecContext& ctx, Device& device, Pasid pasid) {
+    Frame frame{ctx, "iommufd_detach_pasid"};
+    const auto found = pasids_.find({&device, pasid.value()});
+    SIM_CHECK(found != pasids_.end(), "PASID {} of {} is not in {}", pasid.value(), device.name(),
+              name_);
+    IommuDomain& domain = *found->second;
+    pasids_.erase(found);
+    domain.detach_pasid(ctx, device, pasid);
+    if (domain.idle()) {
         remove_domain(&domain);
     }
     changed(ctx);
@@ -213,6 +359,9 @@ Errno IommuSpace::map(ExecContext& ctx, std::uint64_t iova,
     };
     if (std::any_of(mappings_.begin(), mappings_.end(), overlaps)) {
         return Errno::Eexist;
+    }
+    if (!usable().contains({iova, last})) {
+        return Errno::Einval;
     }
     for (const Domain& domain : domains_) {
         if (iova % kPageSize != 0 || pages.empty() || last > domain->aperture().last) {

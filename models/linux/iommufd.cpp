@@ -77,7 +77,7 @@ void Iommufd::release(IommuFile& file) {
 }
 
 Errno Iommufd::alloc_space(ExecContext& ctx, const std::string& file_name, const std::string& name,
-                           SnoopWish wish) {
+                           SnoopWish wish, bool for_pasids) {
     ctx.spend(kernel_.params().syscall);
     IommuFile* const in = file(file_name);
     if (in == nullptr) {
@@ -86,7 +86,7 @@ Errno Iommufd::alloc_space(ExecContext& ctx, const std::string& file_name, const
     if (space(name) != nullptr) {
         return Errno::Eexist;
     }
-    in->spaces_.push_back(std::make_unique<IommuSpace>(kernel_, *in, name, wish));
+    in->spaces_.push_back(std::make_unique<IommuSpace>(kernel_, *in, name, wish, for_pasids));
     return Errno::Ok;
 }
 
@@ -127,7 +127,7 @@ Errno Iommufd::open_device(ExecContext& ctx, const std::string& owner, Device& d
     if (device_file(device) != nullptr) {
         return Errno::Ebusy;
     }
-    devices_.push_back({&device, owner, nullptr, nullptr, 0});
+    devices_.push_back({&device, owner, nullptr, nullptr, 0, {}});
     tell(ctx, devices_.back(), "file_open");
     if (kernel_.probes().has(kOpenCallsDriver)) {
         open_in_driver(ctx, devices_.back());
@@ -140,6 +140,9 @@ Errno Iommufd::close_device(ExecContext& ctx, const std::string& owner, Device& 
     DeviceFile* const found = device_file(device);
     if (found == nullptr || found->owner != owner) {
         return Errno::Ebadf;
+    }
+    while (!found->pasids.empty()) {
+        leave_pasid(ctx, *found, Pasid{found->pasids.begin()->first});
     }
     leave(ctx, *found);
     unbind(*found);
@@ -204,6 +207,10 @@ Errno Iommufd::check_attach(const DeviceFile& device, const IommuSpace* space) {
         if (other.space != nullptr && other.space != space && group.contains(*other.device)) {
             return Errno::Einval;  // one I/O address space for all of a group
         }
+        if (!other.pasids.empty() && !space->for_pasids() && group.contains(*other.device) &&
+            !kernel_.probes().has(kRidTablesUnchecked)) {
+            return Errno::Einval;
+        }
     }
     const bool needs =
         group.find(*device.device)->needs_kvm && !kernel_.probes().has(kOpenWithoutKvm);
@@ -228,9 +235,73 @@ Errno Iommufd::attach(ExecContext& ctx, Device& device, const std::string& name)
     if (error == Errno::Ok) {
         opened->space = to;
         // KVM knows by now: no DMA comes before the answer that it makes necessary.
-        open_in_driver(ctx, *opened);
+        if (opened->pasids.empty()) {
+            open_in_driver(ctx, *opened);
+        }
     }
     return error;
+}
+
+Errno Iommufd::check_pasid(const DeviceFile& device, const IommuSpace* space, Pasid pasid) {
+    if (space == nullptr) {
+        return Errno::Enoent;
+    }
+    if (device.file == nullptr || device.file != &space->file()) {
+        return Errno::Einval;
+    }
+    if (!space->for_pasids() && !kernel_.probes().has(kPasidTablesUnchecked)) {
+        return Errno::Einval;
+    }
+    const DeviceGroup& group = kernel_.device_groups().group_of(*device.device);
+    for (const DeviceFile& other : devices_) {
+        if (other.space != nullptr && !other.space->for_pasids() && group.contains(*other.device) &&
+            !kernel_.probes().has(kRidTablesUnchecked)) {
+            return Errno::Einval;
+        }
+    }
+    const auto there = device.pasids.find(pasid.value());
+    if (there != device.pasids.end()) {
+        return there->second == space ? Errno::Ebusy : Errno::Einval;
+    }
+    const bool needs =
+        group.find(*device.device)->needs_kvm && !kernel_.probes().has(kOpenWithoutKvm);
+    return needs && space->kvm() == nullptr ? Errno::Esrch : Errno::Ok;
+}
+
+Errno Iommufd::attach_pasid(ExecContext& ctx, Device& device, const std::string& name,
+                            Pasid pasid) {
+    ctx.spend(kernel_.params().syscall);
+    DeviceFile* const opened = device_file(device);
+    if (opened == nullptr) {
+        return Errno::Ebadf;
+    }
+    IommuSpace* const to = space(name);
+    Errno error = check_pasid(*opened, to, pasid);
+    if (error == Errno::Ok) {
+        error = to->attach_pasid(ctx, kernel_.device_groups().group_of(device), device, pasid);
+    }
+    if (error != Errno::Ok) {
+        return error;
+    }
+    const bool first = opened->space == nullptr && opened->pasids.empty();
+    opened->pasids[pasid.value()] = to;
+    if (first) {
+        open_in_driver(ctx, *opened);
+    }
+    return Errno::Ok;
+}
+
+Errno Iommufd::detach_pasid(ExecContext& ctx, Device& device, Pasid pasid) {
+    ctx.spend(kernel_.params().syscall);
+    DeviceFile* const opened = device_file(device);
+    if (opened == nullptr) {
+        return Errno::Ebadf;
+    }
+    if (opened->pasids.count(pasid.value()) == 0) {
+        return Errno::Einval;
+    }
+    leave_pasid(ctx, *opened, pasid);
+    return Errno::Ok;
 }
 
 Errno Iommufd::detach(ExecContext& ctx, Device& device) {
@@ -281,13 +352,25 @@ void Iommufd::leave(ExecContext& ctx, DeviceFile& device) {
     if (device.space == nullptr) {
         return;
     }
-    close_in_driver(ctx, device);
+    if (device.pasids.empty()) {
+        close_in_driver(ctx, device);
+    }
     IommuSpace* const space = device.space;
     device.space = nullptr;
     DeviceGroup& group = kernel_.device_groups().group_of(*device.device);
     if (attached(group) == 0) {
         space->detach(ctx, group);
     }
+}
+
+void Iommufd::leave_pasid(ExecContext& ctx, DeviceFile& device, Pasid pasid) {
+    if (device.space == nullptr && device.pasids.size() == 1) {
+        close_in_driver(ctx, device);
+    }
+    const auto found = device.pasids.find(pasid.value());
+    IommuSpace* const space = found->second;
+    device.pasids.erase(found);
+    space->detach_pasid(ctx, *device.device, pasid);
 }
 
 void Iommufd::unbind(DeviceFile& device) {

@@ -6,7 +6,7 @@
 // Coherency: devices whose units force snooping and devices whose units cannot get page tables of
 // their own within one address space; each table forces snooping where its own unit can (or, as
 // KernelParams says, none does as soon as one cannot). KVM is told of files or address spaces and
-// asks again whenever the devices behind them change. Left out: page tables of users, PASIDs,
+// asks again whenever the devices behind them change. Left out: page tables of users,
 // replacement of an attachment, pins by other drivers; mappings are of a VM's pages.
 #pragma once
 
@@ -34,7 +34,8 @@ enum class SnoopWish : std::uint8_t { Auto, Enforce, None };
 
 class IommuSpace final : public KvmFile {
 public:
-    IommuSpace(Kernel& kernel, IommuFile& file, std::string name, SnoopWish wish);
+    // for_pasids: its page tables may stand behind PASIDs (IOMMU_HWPT_ALLOC_PASID).
+    IommuSpace(Kernel& kernel, IommuFile& file, std::string name, SnoopWish wish, bool for_pasids);
 
     const std::string& file_name() const override { return name_; }
     bool enforces_coherency() const override;
@@ -43,14 +44,26 @@ public:
     KvmVfio* kvm() const;
 
     // All members of the group; -EINVAL a member cannot have what the space promises, -EBUSY KVM
-    // was promised coherency and changes are refused, what the driver of the IOMMU says.
+    // was promised coherency and changes are refused, -EADDRINUSE what is mapped or allowed lies in
+    // regions that are not the group's to use or beyond its aperture; what the driver of the IOMMU
+    // says.
     Errno attach(ExecContext& ctx, DeviceGroup& group);
     void detach(ExecContext& ctx, DeviceGroup& group);
-    // Pages one after the other; -EEXIST, -EINVAL beyond an aperture.
+    // One PASID of a member. What attach() says, and what IommuDomain::attach_pasid() does.
+    Errno attach_pasid(ExecContext& ctx, DeviceGroup& group, Device& device, Pasid pasid);
+    void detach_pasid(ExecContext& ctx, Device& device, Pasid pasid);
+    // IOMMU_IOAS_ALLOW_IOVAS: what users want to keep. No device that reserves any of it joins from
+    // now on; mappings may lie elsewhere. No ranges: nothing is kept. -EINVAL an empty range, or
+    // they overlap; -EADDRINUSE one is reserved. The former ones stay then.
+    Errno allow(ExecContext& ctx, const std::vector<IovaRange>& ranges);
+    // IOMMU_IOAS_IOVA_RANGES: what no device reserves and every aperture has.
+    IovaRanges usable() const;
+    // Pages one after the other; -EEXIST, -EINVAL reserved, or beyond an aperture.
     Errno map(ExecContext& ctx, std::uint64_t iova, const std::vector<std::uint64_t>& pages);
     // What is mapped from there on; -ENOENT.
     Errno unmap(ExecContext& ctx, std::uint64_t iova);
 
+    bool for_pasids() const { return for_pasids_; }
     bool used() const { return !domains_.empty() || kvm_ != nullptr; }
     IommuFile& file() const { return file_; }
     std::size_t domains() const { return domains_.size(); }
@@ -61,8 +74,16 @@ private:
 
     bool breaks_promise(const DeviceGroup& group) const;
     bool wants_snoop(const DeviceGroup& group) const;
+    // Mapped, or allowed.
+    bool in_use(const IovaRange& range) const;
+    // What it reserves is in use.
+    bool conflicts(const DeviceGroup& group) const;
     Errno attach_members(ExecContext& ctx, IommuDomain& domain, DeviceGroup& group);
     Errno attach_new(ExecContext& ctx, DeviceGroup& group, bool snoop);
+    Errno attach_new(ExecContext& ctx, DeviceGroup& group, Device& device, Pasid pasid);
+    // A page table with the space's mappings.
+    Errno fill(ExecContext& ctx, IommuDomain& domain, bool snoop);
+    Errno refusal(const DeviceGroup& group) const;
     // Another policy: no table forces snooping any more. Not atomic; DMA fails meanwhile.
     Errno give_up_snooping(ExecContext& ctx);
     Errno place(ExecContext& ctx, DeviceGroup& group);
@@ -74,10 +95,14 @@ private:
     IommuFile& file_;
     std::string name_;
     SnoopWish wish_;
+    bool for_pasids_;
     KvmVfio* kvm_ = nullptr;
     bool mixed_ = false;  // some device could not be forced; matters where one answer is for all
     std::vector<Domain> domains_;
     std::vector<DeviceGroup*> groups_;
+    // Where each attached PASID is, and in which page table.
+    std::map<std::pair<const Device*, std::uint32_t>, IommuDomain*> pasids_;
+    std::vector<IovaRange> allowed_;
     std::map<std::uint64_t, std::vector<std::uint64_t>> mappings_;
 };
 
@@ -116,7 +141,7 @@ public:
     Errno close(ExecContext& ctx, const std::string& name);
     // -EBADF, -EEXIST.
     Errno alloc_space(ExecContext& ctx, const std::string& file, const std::string& name,
-                      SnoopWish wish);
+                      SnoopWish wish, bool for_pasids = false);
     // -ENOENT; -EBUSY while devices are attached or KVM asks it.
     Errno destroy_space(ExecContext& ctx, const std::string& name);
     IommuFile* file(const std::string& name);
@@ -136,6 +161,11 @@ public:
     Errno attach(ExecContext& ctx, Device& device, const std::string& space);
     // -EINVAL: not attached.
     Errno detach(ExecContext& ctx, Device& device);
+    // The same for one PASID. -EINVAL too: the space is not for PASIDs, or that of the device's
+    // requests without PASID is not, or another space has the PASID; -EBUSY: this one has.
+    // attach() in turn refuses a space that is not for PASIDs where some are attached (-EINVAL).
+    Errno attach_pasid(ExecContext& ctx, Device& device, const std::string& space, Pasid pasid);
+    Errno detach_pasid(ExecContext& ctx, Device& device, Pasid pasid);
 
     // Where the owner's process has the registers; -EBADF.
     Result<std::uint64_t> registers(const std::string& owner, const Device& device) const;
@@ -149,6 +179,7 @@ private:
         IommuFile* file = nullptr;  // bound to
         IommuSpace* space = nullptr;
         std::uint64_t registers = 0;  // virtual, while its driver has it open
+        std::map<std::uint32_t, IommuSpace*> pasids{};
     };
     void open_in_driver(ExecContext& ctx, DeviceFile& device);
     void close_in_driver(ExecContext& ctx, DeviceFile& device);
@@ -156,7 +187,9 @@ private:
     IommuFile* owner_of(const DeviceGroup& group);
     std::size_t attached(const DeviceGroup& group) const;
     Errno check_attach(const DeviceFile& device, const IommuSpace* space);
+    Errno check_pasid(const DeviceFile& device, const IommuSpace* space, Pasid pasid);
     void leave(ExecContext& ctx, DeviceFile& device);
+    void leave_pasid(ExecContext& ctx, DeviceFile& device, Pasid pasid);
     void unbind(DeviceFile& device);
     // A file without descriptor and devices goes.
     void release(IommuFile& file);

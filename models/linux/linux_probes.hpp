@@ -24,6 +24,10 @@ inline const Defect kUnbindOfOneIsAll{
 inline const Defect kBindGetUnchecked{
     "linux.bind_get_unchecked",
     "a guest bind programs the device although the IOMMU driver's own reference was refused"};
+inline const Defect kBindBeforeEntry{"linux.bind_before_entry",
+                                     "a guest bind sends BIND before the PASID entry is made, and "
+                                     "an entry that cannot be made leaves "
+                                     "SPID and reference"};
 inline const Defect kUnbindFreesQueuedWork{
     "linux.unbind_frees_queued_work",
     "unbind frees the object of a PASID while work that FREE queued for it waits"};

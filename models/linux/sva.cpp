@@ -374,6 +374,10 @@ bool Sva::ignores_refused_get(const Binding& binding) const {
            (core_.switches().bind_get_unchecked || kernel_.probes().has(kBindGetUnchecked));
 }
 
+bool Sva::keeps_failed_get(const Binding& binding) const {
+    return binding.process == nullptr && kernel_.probes().has(kBindBeforeEntry);
+}
+
 // First device: reference, PASID entry, private data. Undone in reverse order on failure.
 Errno Sva::add_binding(ExecContext& ctx, std::shared_ptr<Binding> binding, Device& device,
                        std::shared_ptr<AttachHandle> handle) {
@@ -388,7 +392,7 @@ Errno Sva::add_binding(ExecContext& ctx, std::shared_ptr<Binding> binding, Devic
     }
     if (error != Errno::Ok) {
         tear_down_entries(ctx, *binding);
-        if (counted) {
+        if (counted && !keeps_failed_get(*binding)) {
             core_.put(ctx, binding->set, binding->id, holder_);
         }
         return error;

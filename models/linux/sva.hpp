@@ -138,6 +138,8 @@ private:
     std::vector<std::pair<Device*, Pasid>> attachments_of(const Process& process) const;
     // Posted driver: a guest bind goes on with an ID that is being freed.
     bool ignores_refused_get(const Binding& binding) const;
+    // Posted driver: a guest bind whose entry cannot be made does not put.
+    bool keeps_failed_get(const Binding& binding) const;
     Errno add_binding(ExecContext& ctx, std::shared_ptr<Binding> binding, Device& device,
                       std::shared_ptr<AttachHandle> handle);
     Errno remove_device(ExecContext& ctx, Binding& binding, Device& device);

@@ -68,12 +68,16 @@ Errno Sva::bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid
     made->stage2 = request.stage2;
     made->faults = request.faults;
     const std::shared_ptr<Binding> binding = made;
-    Errno error = add_binding(ctx, std::move(made), *request.device, nullptr);
+    const bool told_first = kernel_.probes().has(kBindBeforeEntry);
+    Errno error = told_first ? core_.attach_spid(ctx, request.set, id, request.spid) : Errno::Ok;
+    if (error == Errno::Ok) {
+        error = add_binding(ctx, std::move(made), *request.device, nullptr);
+    }
     if (error != Errno::Ok) {
         return error;
     }
     // The entry is live: now the CPUs may learn the translation (BIND).
-    error = core_.attach_spid(ctx, request.set, id, request.spid);
+    error = told_first ? Errno::Ok : core_.attach_spid(ctx, request.set, id, request.spid);
     if (error != Errno::Ok) {
         tear_down_entries(ctx, *binding);
         finish(ctx, *binding);

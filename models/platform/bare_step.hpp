@@ -76,6 +76,8 @@ enum class BareKind : std::uint8_t {
     SpaceDestroy,
     SpaceMap,
     SpaceUnmap,
+    SpaceAllow,
+    SpaceRanges,
     LeafCheck,
     CdevOpen,
     CdevClose,

@@ -23,6 +23,8 @@ BareSpec process_step(const char* key, BareKind kind, BareArgSpec what,
     return {key, kind, std::move(what), std::move(args), doc, StepFamily::Process};
 }
 
+const BareArgSpec kOfPasid{"pasid", V::Number, false, "of its requests with this PASID alone",
+                           "",      {},        0,     0xFFFFF};
 const BareArgSpec kAddress{"address", V::Number, true, "first I/O virtual address"};
 
 std::vector<BareSpec> objects() {
@@ -38,7 +40,8 @@ std::vector<BareSpec> objects() {
                        false,
                        "forced where a unit can, for every device or not at all, or never",
                        "\"auto\"",
-                       {"auto", "enforce", "none"}}},
+                       {"auto", "enforce", "none"}},
+                      {"pasids", V::Flag, false, "it may be attached to PASIDs", "false"}},
                      "makes an I/O address space"),
         process_step("space_destroy", BareKind::SpaceDestroy, subject(V::Text, "the space"), {},
                      "destroys it (-EBUSY: devices or KVM use it)"),
@@ -49,6 +52,13 @@ std::vector<BareSpec> objects() {
                      "maps memory of a VM at its guest physical addresses"),
         process_step("space_unmap", BareKind::SpaceUnmap, subject(V::Text, "the space"), {kAddress},
                      "undoes a mapping"),
+        process_step("space_allow", BareKind::SpaceAllow, subject(V::Text, "the space"),
+                     {{"ranges", V::Numbers, false,
+                       "first and last address of each range (default: none is kept)"}},
+                     "keeps ranges: who reserves any of them may not join"),
+        process_step("space_ranges", BareKind::SpaceRanges, subject(V::Text, "the space"),
+                     {{"is", V::Text, true, "\"0x0-0xfedfffff, ...\""}},
+                     "what no device reserves must be this"),
         process_step("leaf_check", BareKind::LeafCheck, subject(V::Text, "the space"),
                      {kAddress,
                       {"domain", V::Number, false, "which of its page tables", "0", {}, 0, 63},
@@ -67,10 +77,10 @@ std::vector<BareSpec> devices() {
         process_step("iommu_bind", BareKind::IommuBind, subject(V::AnyDevice, "the device"),
                      {{"to", V::Text, true, "the file"}}, "binds it to an open /dev/iommu"),
         process_step("space_attach", BareKind::SpaceAttach, subject(V::AnyDevice, "the device"),
-                     {{"to", V::Text, true, "the space"}},
+                     {{"to", V::Text, true, "the space"}, kOfPasid},
                      "attaches it; its driver opens it, and it may do DMA"),
-        process_step("space_detach", BareKind::SpaceDetach, subject(V::AnyDevice, "the device"), {},
-                     "takes it out of its space"),
+        process_step("space_detach", BareKind::SpaceDetach, subject(V::AnyDevice, "the device"),
+                     {kOfPasid}, "takes it out of its space"),
         process_step("kvm_device", BareKind::KvmDevice, subject(V::Text, "the VM"), {},
                      "creates the VM's kvm-vfio device"),
         process_step("kvm_add", BareKind::KvmAdd, subject(V::Text, "the VM"),
@@ -120,6 +130,9 @@ StepOutcome IommuUser::perform(ExecContext& ctx, const BareStep& step, std::size
     switch (step.kind) {
         case BareKind::SpaceMap:
             return map(ctx, step);
+        case BareKind::SpaceAllow:
+        case BareKind::SpaceRanges:
+            return ranges(ctx, step);
         case BareKind::LeafCheck:
             return leaf(ctx, step);
         case BareKind::CdevOpen:
@@ -146,8 +159,9 @@ StepOutcome IommuUser::spaces(ExecContext& ctx, const BareStep& step) {
         case BareKind::IommuClose:
             return outcome(iommufd.close(ctx, name));
         case BareKind::SpaceAlloc:
-            return outcome(
-                iommufd.alloc_space(ctx, step.name("of"), name, wish_of(step.name("snoop"))));
+            return outcome(iommufd.alloc_space(ctx, step.name("of"), name,
+                                               wish_of(step.name("snoop")),
+                                               step.number("pasids") != 0));
         case BareKind::SpaceDestroy:
             return outcome(iommufd.destroy_space(ctx, name));
         default:
@@ -172,6 +186,25 @@ StepOutcome IommuUser::map(ExecContext& ctx, const BareStep& step) {
     const auto begin = ram.begin() + static_cast<std::ptrdiff_t>(first);
     return outcome(space->map(ctx, step.number("address"),
                               {begin, begin + static_cast<std::ptrdiff_t>(count)}));
+}
+
+StepOutcome IommuUser::ranges(ExecContext& ctx, const BareStep& step) {
+    os::IommuSpace* const space = kernel_.iommufd().space(step.name(""));
+    if (space == nullptr) {
+        return outcome(Errno::Enoent);
+    }
+    if (step.kind == BareKind::SpaceRanges) {
+        ctx.spend(kernel_.params().syscall);
+        const std::string found = space->usable().text();
+        return found == step.name("is") ? StepOutcome{} : mismatch(ctx, step.name("is"), found);
+    }
+    std::vector<os::IovaRange> wanted;
+    const auto list = step.lists.find("ranges");
+    const std::size_t numbers = list == step.lists.end() ? 0 : list->second.size();
+    for (std::size_t i = 0; i + 1 < numbers; i += 2) {
+        wanted.push_back({list->second[i], list->second[i + 1]});
+    }
+    return outcome(space->allow(ctx, wanted));
 }
 
 StepOutcome IommuUser::leaf(ExecContext& ctx, const BareStep& step) {
@@ -202,6 +235,7 @@ StepOutcome IommuUser::device(ExecContext& ctx, const BareStep& step) {
     os::Iommufd& iommufd = kernel_.iommufd();
     os::Device* const device = kernel_.find_device(step.name(""));
     SIM_CHECK(device != nullptr, "no device {}", step.name(""));
+    const Pasid pasid{static_cast<std::uint32_t>(step.number("pasid"))};
     switch (step.kind) {
         case BareKind::CdevOpen:
             return outcome(iommufd.open_device(ctx, process_, *device));
@@ -210,9 +244,13 @@ StepOutcome IommuUser::device(ExecContext& ctx, const BareStep& step) {
         case BareKind::IommuBind:
             return outcome(iommufd.bind(ctx, *device, step.name("to")));
         case BareKind::SpaceAttach:
+            if (step.has("pasid")) {
+                return outcome(iommufd.attach_pasid(ctx, *device, step.name("to"), pasid));
+            }
             return outcome(iommufd.attach(ctx, *device, step.name("to")));
         default:
-            return outcome(iommufd.detach(ctx, *device));
+            return outcome(step.has("pasid") ? iommufd.detach_pasid(ctx, *device, pasid)
+                                             : iommufd.detach(ctx, *device));
     }
 }
 

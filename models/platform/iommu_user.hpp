@@ -28,6 +28,7 @@ public:
 private:
     StepOutcome spaces(ExecContext& ctx, const BareStep& step);
     StepOutcome map(ExecContext& ctx, const BareStep& step);
+    StepOutcome ranges(ExecContext& ctx, const BareStep& step);
     StepOutcome leaf(ExecContext& ctx, const BareStep& step);
     StepOutcome device(ExecContext& ctx, const BareStep& step);
     StepOutcome kvm(ExecContext& ctx, const BareStep& step);

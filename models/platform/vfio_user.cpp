@@ -298,11 +298,13 @@ StepOutcome VfioUser::dma(ExecContext& ctx, const BareStep& step) {
     const auto data = step.bytes.find("data");
     const std::uint64_t have = data == step.bytes.end() ? 0 : data->second.size();
     const std::uint64_t length = step.number("size", have);
+    const std::uint64_t pasid =
+        step.has("pasid") ? step.number("pasid") | requester::kValid : std::uint64_t{0};
     if (Errno error = write(ctx, reg::kAddress, 8, step.number("iova")); error != Errno::Ok) {
         return outcome(error);
     }
     static_cast<void>(write(ctx, reg::kLength, 4, length));
-    static_cast<void>(write(ctx, reg::kPasid, 4, 0));
+    static_cast<void>(write(ctx, reg::kPasid, 4, pasid));
     static_cast<void>(write(ctx, reg::kRequester, 4, 0));
     static_cast<void>(write(ctx, reg::kRequest, 4,
                             static_cast<std::uint64_t>(is_write ? requester::Operation::Write

@@ -247,6 +247,11 @@ private:
                 Code::ListLength, item_.get(spec_.key)->place, pointer_join(pointer_, spec_.key),
                 fmt::format("a descriptor has 2 or 4 quadwords, not {}", words->second.size()));
         }
+        const auto ranges = step_.lists.find("ranges");
+        if (ranges != step_.lists.end() && ranges->second.size() % 2 != 0) {
+            r_.report(Code::ListLength, item_.get("ranges")->place,
+                      pointer_join(pointer_, "ranges"), "first and last address of each range");
+        }
         const bool of_a_unit = step_.kind == BareKind::Invalidate ||
                                step_.kind == BareKind::Queue || step_.kind == BareKind::Fault ||
                                step_.kind == BareKind::RootTable || step_.kind == BareKind::Context;
