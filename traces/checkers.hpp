@@ -73,6 +73,8 @@ public:
     void on_event(const trace::EventRecord& record) override { table_.dispatch(record); }
     void on_end(TimePs end) override;
     std::uint32_t categories() const { return table_.categories(); }
+    // For listeners behind this one: true after the event that they see.
+    Facts& facts() { return facts_; }
 
     // Work that had to end and did not, one line each: findings of the liveness checker, whatever
     // the reason of the end.

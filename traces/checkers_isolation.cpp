@@ -31,9 +31,9 @@ private:
         std::uint32_t owner;
     };
     struct Space {
-        std::uint32_t owner = 0;     // now; 0: none
-        std::uint64_t since = 0;     // sequence number
-        std::vector<Change> before;  // older owners, oldest first
+        std::uint64_t since = 0;  // sequence number
+        std::uint32_t owner = 0;  // now; 0: none
+        bool changed = false;     // it had other owners: `before_`
     };
 
     void on_owner(const trace::EventRecord& record) {
@@ -47,13 +47,16 @@ private:
             return;
         }
         any_space_ = true;
-        Space& space = spaces_[pair_key(IOASIM_U32(record, PasidSpace, rid),
-                                        IOASIM_U32(record, PasidSpace, pasid))];
+        const std::uint64_t key =
+            pair_key(IOASIM_U32(record, PasidSpace, rid), IOASIM_U32(record, PasidSpace, pasid));
+        Space& space = spaces_[key];
         if (space.since != 0) {
-            if (space.before.size() >= kRemembered) {
-                space.before.erase(space.before.begin());
+            std::vector<Change>& before = before_[key];
+            if (before.size() >= kRemembered) {
+                before.erase(before.begin());
             }
-            space.before.push_back({space.since, space.owner});
+            before.push_back({space.since, space.owner});
+            space.changed = true;
         }
         space.owner = IOASIM_U32(record, PasidSpace, owner);
         space.since = record.seq + 1;  // 0 stays free for "never told"
@@ -65,7 +68,8 @@ private:
 
     // The space that the request stood for when its descriptor was accepted; without a descriptor,
     // the present one, or the last one while its translations are being flushed.
-    std::uint32_t expected(const Space& space, const trace::EventRecord& record) {
+    std::uint32_t expected(std::uint64_t key, const Space& space,
+                           const trace::EventRecord& record) {
         std::uint64_t when = ~std::uint64_t{0};
         const std::uint64_t descriptor = IOASIM_FIELD(record, MemoryAccess, descriptor);
         if (descriptor != 0) {
@@ -78,9 +82,10 @@ private:
             }
         }
         std::uint32_t owner = space.since <= when ? space.owner : 0;
-        for (std::size_t i = space.before.size(); owner == 0 && i-- > 0;) {
-            if (space.before[i].seq <= when) {
-                owner = space.before[i].owner;
+        const std::vector<Change>* before = space.changed ? before_.find(key) : nullptr;
+        for (std::size_t i = before == nullptr ? 0 : before->size(); owner == 0 && i-- > 0;) {
+            if ((*before)[i].seq <= when) {
+                owner = (*before)[i].owner;
             }
         }
         // Accepted before the PASID stood for anything: the space that it got then.
@@ -93,8 +98,9 @@ private:
             return;
         }
         const std::uint32_t pasid = IOASIM_U32(record, MemoryAccess, pasid);
-        const Space* space = spaces_.find(pair_key(IOASIM_U32(record, MemoryAccess, rid), pasid));
-        const std::uint32_t wanted = space == nullptr ? 0 : expected(*space, record);
+        const std::uint64_t key = pair_key(IOASIM_U32(record, MemoryAccess, rid), pasid);
+        const Space* space = spaces_.find(key);
+        const std::uint32_t wanted = space == nullptr ? 0 : expected(key, *space, record);
         if (wanted == 0) {
             // Requests without PASID are judged only where their space was told.
             if (pasid != kNoId && (c_.options.spaces_told || any_space_)) {
@@ -160,9 +166,10 @@ private:
 
     static constexpr std::size_t kRemembered = 16;  // former spaces of one PASID
     OwnerMap owners_;
-    FlatMap<Space> spaces_;             // (rid, pasid)
-    bool any_space_ = false;            // was told
-    FlatMap<std::uint32_t> device_of_;  // rid -> device
+    FlatMap<Space> spaces_;                // (rid, pasid)
+    FlatMap<std::vector<Change>> before_;  // the same: older owners, oldest first
+    bool any_space_ = false;               // was told
+    FlatMap<std::uint32_t> device_of_;     // rid -> device
     FlatMap<std::uint32_t> reach_memo_;
 };
 

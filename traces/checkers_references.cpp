@@ -57,7 +57,8 @@ private:
         return fmt::format("{} reference{}", refs, refs == 1 ? "" : "s");
     }
 
-    // --- the ledger: three holders in place, more of them aside ---------------------------------
+    // --- the ledger: the usual holders in place, more of them aside
+    // ---------------------------------
     HolderCount* slot(std::uint32_t kernel, std::uint32_t number, IdFacts& id, std::uint32_t holder,
                       bool make) {
         HolderCount* free_slot = nullptr;
@@ -188,7 +189,7 @@ private:
     }
 
     std::uint32_t owner_;
-    std::map<std::uint64_t, std::vector<HolderCount>> more_;  // beyond three holders: rare
+    std::map<std::uint64_t, std::vector<HolderCount>> more_;  // beyond those in place: rare
 };
 
 }  // namespace

@@ -40,7 +40,8 @@ struct IdFacts {
     bool bound = false;      // BIND was sent, UNBIND not yet
     bool kvm_bound = false;  // KVM acted on BIND, not yet on UNBIND
     bool free_sent = false;
-    std::array<HolderCount, 3> holders{};
+    // A guest's ID in full use: its owner, VFIO, the IOMMU, KVM, the device.
+    std::array<HolderCount, 5> holders{};
 };
 
 struct SetFacts {

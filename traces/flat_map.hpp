@@ -26,17 +26,22 @@ constexpr std::uint64_t mix_key(std::uint64_t key) {
     return key ^ (key >> 29U);
 }
 
+// A key of all ones marks a free slot, so that a slot is no more than key and value; what is kept
+// under that key itself has a place of its own.
 template <class Value>
 class FlatMap {
 public:
-    std::size_t size() const { return size_; }
-    bool empty() const { return size_ == 0; }
+    std::size_t size() const { return size_ + (has_ones_ ? 1 : 0); }
+    bool empty() const { return size() == 0; }
 
     Value* find(std::uint64_t key) {
+        if (key == kFree) {
+            return has_ones_ ? &ones_ : nullptr;
+        }
         if (slots_.empty()) {
             return nullptr;
         }
-        for (std::size_t at = home(key); slots_[at].used; at = next(at)) {
+        for (std::size_t at = home(key); slots_[at].key != kFree; at = next(at)) {
             if (slots_[at].key == key) {
                 return &slots_[at].value;
             }
@@ -50,32 +55,40 @@ public:
         if (Value* found = find(key)) {
             return *found;
         }
+        if (key == kFree) {
+            has_ones_ = true;
+            return ones_;
+        }
         if ((size_ + 1) * 2 > slots_.size()) {
             grow();
         }
         std::size_t at = home(key);
-        while (slots_[at].used) {
+        while (slots_[at].key != kFree) {
             at = next(at);
         }
-        slots_[at].used = true;
         slots_[at].key = key;
         ++size_;
         return slots_[at].value;
     }
 
     void erase(std::uint64_t key) {
+        if (key == kFree) {
+            has_ones_ = false;
+            ones_ = Value{};
+            return;
+        }
         if (slots_.empty()) {
             return;
         }
         std::size_t hole = home(key);
-        while (slots_[hole].used && slots_[hole].key != key) {
+        while (slots_[hole].key != kFree && slots_[hole].key != key) {
             hole = next(hole);
         }
-        if (!slots_[hole].used) {
+        if (slots_[hole].key == kFree) {
             return;
         }
         // Close the gap so that probes never meet a hole inside their run.
-        for (std::size_t at = next(hole); slots_[at].used; at = next(at)) {
+        for (std::size_t at = next(hole); slots_[at].key != kFree; at = next(at)) {
             const std::size_t wanted = home(slots_[at].key);
             const bool movable =
                 hole <= at ? (wanted <= hole || wanted > at) : (wanted <= hole && wanted > at);
@@ -91,21 +104,24 @@ public:
 
     std::vector<std::uint64_t> sorted_keys() const {
         std::vector<std::uint64_t> keys;
-        keys.reserve(size_);
+        keys.reserve(size());
         for (const Slot& slot : slots_) {
-            if (slot.used) {
+            if (slot.key != kFree) {
                 keys.push_back(slot.key);
             }
+        }
+        if (has_ones_) {
+            keys.push_back(kFree);
         }
         std::sort(keys.begin(), keys.end());
         return keys;
     }
 
 private:
+    static constexpr std::uint64_t kFree = ~std::uint64_t{0};
     struct Slot {
-        std::uint64_t key = 0;
+        std::uint64_t key = kFree;
         Value value{};
-        bool used = false;
     };
     std::size_t home(std::uint64_t key) const { return mix_key(key) & (slots_.size() - 1); }
     std::size_t next(std::size_t at) const { return (at + 1) & (slots_.size() - 1); }
@@ -113,9 +129,9 @@ private:
         std::vector<Slot> old(slots_.empty() ? 16 : slots_.size() * 2);
         old.swap(slots_);
         for (Slot& slot : old) {
-            if (slot.used) {
+            if (slot.key != kFree) {
                 std::size_t at = home(slot.key);
-                while (slots_[at].used) {
+                while (slots_[at].key != kFree) {
                     at = next(at);
                 }
                 slots_[at] = std::move(slot);
@@ -123,7 +139,9 @@ private:
         }
     }
     std::vector<Slot> slots_;
-    std::size_t size_ = 0;
+    std::size_t size_ = 0;  // of the slots
+    bool has_ones_ = false;
+    Value ones_{};
 };
 
 // One record for each (kernel, ID). IDs are dense in practice, so records live in pages of 64 and

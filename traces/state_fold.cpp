@@ -23,11 +23,14 @@ void StateFold::on() {
                                          this});
 }
 
-StateFold::StateFold(trace::Recorder& recorder)
-    : facts(recorder),
+StateFold::StateFold(trace::Recorder& recorder, Facts* shared)
+    : own_facts_(shared == nullptr ? std::make_unique<Facts>(recorder) : nullptr),
+      facts(shared == nullptr ? *own_facts_ : *shared),
       abort_(recorder.name("abort").value()),
       lost_(recorder.name("lost").value()) {
-    facts.add_first(table_);
+    if (own_facts_ != nullptr) {
+        own_facts_->add_first(table_);
+    }
     on<trace::IoasidCapacity, &StateFold::on_capacity>();
     on<trace::IoasidSetAlloc, &StateFold::on_set_alloc>();
     on<trace::IoasidSetQuota, &StateFold::on_set_quota>();
@@ -56,7 +59,9 @@ StateFold::StateFold(trace::Recorder& recorder)
     on<trace::RunFinding, &StateFold::on_finding>();
     on<trace::IoasidHazard, &StateFold::on_hazard>();
     on<trace::RunEnd, &StateFold::on_run_end>();
-    facts.add_last(table_);
+    if (own_facts_ != nullptr) {
+        own_facts_->add_last(table_);
+    }
 }
 
 // --- IDs ----------------------------------------------------------------------------------------

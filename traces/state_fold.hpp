@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,8 @@ namespace ioasim::traces {
 
 class StateFold {
 public:
-    explicit StateFold(trace::Recorder& recorder);
+    // `shared`: facts that somebody else keeps up to date before this sees an event; null: its own.
+    StateFold(trace::Recorder& recorder, Facts* shared);
 
     struct Kernel {
         std::uint64_t total = 0;
@@ -73,7 +75,11 @@ public:
         std::uint64_t held = 0;
     };
 
-    Facts facts;
+private:
+    std::unique_ptr<Facts> own_facts_;
+
+public:
+    Facts& facts;
     FlatMap<Kernel> kernels;
     IdTable<Id> ids;              // by number space
     FlatMap<std::uint64_t> vmcs;  // (vm, guest pasid) -> entry

@@ -215,12 +215,13 @@ Getter find_form(const std::string& path, Asked& asked, StateAnswer& problem) {
 }  // namespace
 
 struct StateView::Impl {
-    explicit Impl(trace::Recorder& r) : recorder(r), fold(r) {}
+    Impl(trace::Recorder& r, Facts* facts) : recorder(r), fold(r, facts) {}
     trace::Recorder& recorder;
     StateFold fold;
 };
 
-StateView::StateView(trace::Recorder& recorder) : impl_(std::make_unique<Impl>(recorder)) {}
+StateView::StateView(trace::Recorder& recorder, Facts* facts)
+    : impl_(std::make_unique<Impl>(recorder, facts)) {}
 StateView::~StateView() = default;
 
 void StateView::on_event(const trace::EventRecord& record) {

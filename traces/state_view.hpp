@@ -38,6 +38,8 @@
 
 namespace ioasim::traces {
 
+class Facts;
+
 struct StateValue {
     enum class Kind : std::uint8_t { Count, Id, Hex, Bool, Text, Time };
     Kind kind = Kind::Count;
@@ -56,7 +58,8 @@ struct StateAnswer {
 
 class StateView final : public trace::Listener {
 public:
-    explicit StateView(trace::Recorder& recorder);
+    // `facts`: those of checkers that listen before this does, so that they are kept once.
+    explicit StateView(trace::Recorder& recorder, Facts* facts = nullptr);
     ~StateView() override;
     StateView(const StateView&) = delete;
     StateView& operator=(const StateView&) = delete;

@@ -148,7 +148,7 @@ void Stats::on_alloc(const trace::EventRecord& record) {
     const std::uint64_t key = life_key(kernel, set, ioasid);
     if (lives_.size() == kLives) {
         ++lives_not_listed_;
-        live_[key] = 0;
+        live_.erase(key);  // of a life before that had no end
         return;
     }
     IdLife life;

@@ -92,14 +92,14 @@ private:
 };
 
 // One piece of deferred work; at most once in the queue at a time. The object must live until it
-// ran.
+// ran. It keeps no name of its own: there may be a million of them waiting.
 class WorkItem {
 public:
-    WorkItem(std::string name, Ioasid id) : name_(std::move(name)), id_(id) {}
+    explicit WorkItem(Ioasid id) : id_(id) {}
     virtual ~WorkItem() = default;
     WorkItem(const WorkItem&) = delete;
     WorkItem& operator=(const WorkItem&) = delete;
-    const std::string& name() const { return name_; }
+    virtual const std::string& name() const = 0;
     Ioasid id() const { return id_; }
     bool pending() const { return pending_; }
     virtual void run(ExecContext& ctx) = 0;
@@ -108,7 +108,6 @@ public:
 
 private:
     friend class OrderedWorkqueue;
-    std::string name_;
     Ioasid id_;
     bool pending_ = false;
 };

@@ -4,10 +4,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <utility>
 
 #include "core/base/types.hpp"
+#include "core/trace/event.hpp"
 
 namespace ioasim::os {
 
@@ -24,13 +23,12 @@ inline const char* name_of(DomainType type) {
 
 // One I/O address space that PASIDs of devices may lead to.
 struct PasidDomain {
-    PasidDomain(DomainType kind, std::string address_space)
-        : type(kind), space(std::move(address_space)) {}
+    PasidDomain(DomainType kind, trace::Name address_space) : type(kind), space(address_space) {}
 
     DomainType type;
-    std::string space;           // owner of the address space, for events
-    Process* process = nullptr;  // SVA: whose page tables
+    trace::Name space;           // owner of the address space, for events
     std::uint32_t users = 0;     // devices that it is attached to
+    Process* process = nullptr;  // SVA: whose page tables
     // Guest page tables: who takes the page requests of the VM; null: nobody.
     GuestFaultHandler* faults = nullptr;
 };

@@ -22,7 +22,7 @@ IommuDomain::IommuDomain(Kernel& kernel, IommuDriver& unit, std::string space, S
       space_(std::move(space)),
       stage_(stage),
       format_(stage == Stage::First ? kFirstStageFormat : unit.second_stage_format()),
-      slot_(DomainType::Unmanaged, space_) {}
+      slot_(DomainType::Unmanaged, kernel.intern(space_)) {}
 
 Errno IommuDomain::create(ExecContext& ctx) {
     if (format_.levels == 0) {

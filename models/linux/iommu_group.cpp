@@ -59,7 +59,7 @@ Errno IommuGroup::reserve(ExecContext& ctx, Pasid pasid) {
     if (kernel_.probes().fails(kSlotAllocation)) {
         return Errno::Enomem;
     }
-    slots_.try_emplace(pasid.value());
+    static_cast<void>(slots_[pasid.value()]);
     return Errno::Ok;
 }
 
@@ -81,9 +81,9 @@ void IommuGroup::publish(ExecContext& ctx, Pasid pasid, PasidDomain& domain,
         }
         ++domain.users;
     }
-    kernel_.emit(ctx, trace::IommuAttach{kernel_.intern(device_.name()), pasid,
-                                         kernel_.intern(name_of(domain.type)),
-                                         kernel_.intern(domain.space), serial});
+    kernel_.emit(ctx,
+                 trace::IommuAttach{kernel_.intern(device_.name()), pasid,
+                                    kernel_.intern(name_of(domain.type)), domain.space, serial});
 }
 
 void IommuGroup::erase(ExecContext& ctx, Pasid pasid) {
@@ -103,10 +103,10 @@ void IommuGroup::erase(ExecContext& ctx, Pasid pasid) {
         }
     }
     if (gone.domain != nullptr) {
-        kernel_.emit(ctx, trace::IommuDetach{kernel_.intern(device_.name()), pasid,
-                                             kernel_.intern(name_of(gone.domain->type)),
-                                             kernel_.intern(gone.domain->space),
-                                             gone.handle == nullptr ? 0 : gone.handle->serial});
+        kernel_.emit(
+            ctx, trace::IommuDetach{kernel_.intern(device_.name()), pasid,
+                                    kernel_.intern(name_of(gone.domain->type)), gone.domain->space,
+                                    gone.handle == nullptr ? 0 : gone.handle->serial});
     }
     if (gone.tables != 0) {
         kernel_.free_pages(gone.tables);
@@ -141,8 +141,9 @@ std::shared_ptr<AttachHandle> IommuGroup::new_handle() {
 
 Errno IommuGroup::set_entry(ExecContext& ctx, Pasid pasid, const PasidDomain& domain, Slot& slot) {
     IommuDriver& unit = device_.iommu();
+    const std::string& space = kernel_.text(domain.space);
     if (domain.type == DomainType::Sva) {
-        return unit.set_first_stage(ctx, device_, pasid, domain.process->mm.root(), domain.space);
+        return unit.set_first_stage(ctx, device_, pasid, domain.process->mm.root(), space);
     }
     const auto root = kernel_.alloc_pages(ctx);
     if (!root) {
@@ -152,7 +153,7 @@ Errno IommuGroup::set_entry(ExecContext& ctx, Pasid pasid, const PasidDomain& do
     SecondStage stage;
     stage.root = *root;
     stage.did = kernel_.alloc_domain_id();
-    return unit.set_second_stage(ctx, device_, pasid, stage, domain.space);
+    return unit.set_second_stage(ctx, device_, pasid, stage, space);
 }
 
 Errno IommuGroup::attach(ExecContext& ctx, Pasid pasid, std::unique_ptr<PasidDomain> domain,

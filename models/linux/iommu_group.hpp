@@ -6,12 +6,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/base/exec_context.hpp"
+#include "core/base/number_map.hpp"
 #include "core/base/result.hpp"
 #include "models/linux/attach_handle.hpp"
 
@@ -65,7 +65,7 @@ private:
     Kernel& kernel_;
     Device& device_;
     mutable SimLock lock_;  // xa_lock
-    std::map<std::uint32_t, Slot> slots_;
+    NumberMap<std::uint32_t, Slot> slots_;
     bool resetting_ = false;
 };
 

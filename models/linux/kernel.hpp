@@ -153,6 +153,7 @@ public:
         deps_.recorder.emit(ctx.source(), event);
     }
     trace::Name intern(const std::string& text) { return deps_.recorder.name(text); }
+    const std::string& text(trace::Name name) const { return deps_.recorder.names().text(name); }
     // A pin less; the page goes back with the last one when its owner has left it.
     void unpin_page(ExecContext& ctx, std::uint64_t page);
     DomainId alloc_domain_id();

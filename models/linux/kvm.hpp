@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/number_map.hpp"
 #include "core/ioasid/ioasid.hpp"
 #include "models/cpu/cpu_if.hpp"
 #include "models/linux/vm_host_if.hpp"
@@ -53,7 +54,7 @@ private:
     cpu::Vmcs vmcs_;
     std::vector<VcpuControl*> vcpus_;
     std::map<std::uint32_t, std::uint64_t> tables_;  // by guest PASID [19:10]
-    std::map<std::uint32_t, Ioasid> bound_;          // guest PASID to the ID referenced for it
+    NumberMap<std::uint32_t, Ioasid> bound_;         // guest PASID to the ID referenced for it
 };
 
 }  // namespace ioasim::os

@@ -15,13 +15,17 @@ namespace ioasim::os {
 using Binding = SvaBinding;
 using State = SvaBinding::State;
 
-SvaBinding::SvaBinding(Sva& sva, DomainType kind, Ioasid ioasid, IoasidSet* owner_set,
-                       std::string owner)
-    : PasidDomain(kind, std::move(owner)),
+const std::string SvaBinding::kFreeWork = "iommu.free";
+const std::string SvaBinding::kTeardownWork = "iommu.teardown";
+
+SvaBinding::SvaBinding(Sva& owner, DomainType kind, Ioasid ioasid, IoasidSet* owner_set,
+                       trace::Name address_space)
+    : PasidDomain(kind, address_space),
+      sva(owner),
       id(ioasid),
       set(owner_set),
-      free_work("iommu.free", ioasid, sva, *this, &Sva::on_free_work),
-      teardown_work("iommu.teardown", ioasid, sva, *this, &Sva::on_teardown_work) {}
+      free_work(*this),
+      teardown_work(*this) {}
 
 WaitQueue& SvaBinding::end_of(const Kernel& kernel) {
     if (waits_for_end == nullptr) {
@@ -53,7 +57,8 @@ Errno Sva::start(ExecContext& ctx) {
 
 Sva::Key Sva::key_of(const IoasidSet* set, Ioasid id) {
     const bool own = set != nullptr && set->is_private();
-    return {own ? set->number() + 1 : 0, id.value()};
+    const std::uint64_t space = own ? set->number() + 1 : 0;
+    return space << 32U | id.value();
 }
 
 // --- IDs of processes ---------------------------------------------------------------------------
@@ -242,7 +247,8 @@ Errno Sva::bind_new(ExecContext& ctx, Process& process, Device& device, Ioasid i
     if (!may_share() && !kernel_.probes().has(kSharedContextsUnbounded)) {
         return Errno::Enospc;
     }
-    auto binding = std::make_shared<Binding>(*this, DomainType::Sva, id, process.set, process.name);
+    auto binding = std::make_shared<Binding>(*this, DomainType::Sva, id, process.set,
+                                             kernel_.intern(process.name));
     binding->process = &process;
     binding->first_stage = process.mm.root();
     const Errno error = add_binding(ctx, std::move(binding), device, handle);
@@ -324,15 +330,15 @@ Errno Sva::free_set(ExecContext& ctx, IoasidSet& set) {
 
 Errno Sva::set_entry(ExecContext& ctx, const Binding& binding, Device& device) {
     const Pasid pasid{binding.id.value()};
+    const std::string& space = kernel_.text(binding.space);
     if (binding.process != nullptr) {
-        return device.iommu().set_first_stage(ctx, device, pasid, binding.first_stage,
-                                              binding.space);
+        return device.iommu().set_first_stage(ctx, device, pasid, binding.first_stage, space);
     }
     if (binding.type == DomainType::Unmanaged) {
-        return device.iommu().set_second_stage(ctx, device, pasid, *binding.stage2, binding.space);
+        return device.iommu().set_second_stage(ctx, device, pasid, *binding.stage2, space);
     }
     return device.iommu().set_nested(ctx, device, pasid, Gpa{binding.first_stage}, *binding.stage2,
-                                     binding.space);
+                                     space);
 }
 
 // iommu_attach_device_pasid: reserved first, published last.
@@ -364,8 +370,8 @@ Errno Sva::attach(ExecContext& ctx, Binding& binding, Device& device,
 
 void Sva::tell_users(ExecContext& ctx, const Binding& binding) {
     if (binding.process != nullptr) {
-        kernel_.emit(ctx, trace::SvaDomain{kernel_.intern(binding.space), Pasid{binding.id.value()},
-                                           binding.users});
+        kernel_.emit(ctx,
+                     trace::SvaDomain{binding.space, Pasid{binding.id.value()}, binding.users});
     }
 }
 

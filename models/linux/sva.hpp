@@ -14,13 +14,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/base/exec_context.hpp"
+#include "core/base/number_map.hpp"
 #include "core/base/result.hpp"
 #include "core/ioasid/ioasid.hpp"
 #include "models/linux/attach_handle.hpp"
@@ -112,8 +112,8 @@ private:
     friend struct SvaBinding;
     friend class IommuBlock;
     using Binding = SvaBinding;
-    // A number space and an ID in it: (0, ID) in everybody's, else in a private set.
-    using Key = std::pair<std::uint32_t, std::uint32_t>;
+    // An ID below the number of its space: 0 is everybody's, a private set has one of its own.
+    using Key = std::uint64_t;
     static Key key_of(const IoasidSet* set, Ioasid id);
     bool may_share() const;
 
@@ -162,7 +162,7 @@ private:
     trace::Name holder_;
     trace::Name vfio_;
     IoasidSet* system_set_ = nullptr;
-    std::map<Key, std::shared_ptr<Binding>> bindings_;
+    NumberMap<Key, std::shared_ptr<Binding>> bindings_;
     std::vector<std::shared_ptr<Binding>> retired_;  // ended; their work items may still be queued
 };
 

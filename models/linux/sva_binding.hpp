@@ -16,46 +16,48 @@ struct SvaBinding : PasidDomain, std::enable_shared_from_this<SvaBinding> {
     enum class State : std::uint8_t { Live, Unbinding, Dead };
 
     // A work item that may run until the ordered workqueue says it is done with it.
+    template <void (Sva::*kStep)(ExecContext&, SvaBinding&), const std::string& kName>
     class Work final : public WorkItem {
     public:
-        using Step = void (Sva::*)(ExecContext&, SvaBinding&);
-        Work(const std::string& name, Ioasid id, Sva& sva, SvaBinding& binding, Step step)
-            : WorkItem(name, id), sva_(sva), binding_(binding), step_(step) {}
+        explicit Work(SvaBinding& binding) : WorkItem(binding.id), binding_(binding) {}
+        const std::string& name() const override { return kName; }
         void run(ExecContext& ctx) override {
             running_ = true;
-            (sva_.*step_)(ctx, binding_);
+            (binding_.sva.*kStep)(ctx, binding_);
         }
         void finished() override {
             running_ = false;
-            sva_.drop_retired();  // may end this object
+            binding_.sva.drop_retired();  // may end this object
         }
         bool idle() const { return !pending() && !running_; }
 
     private:
-        Sva& sva_;
-        SvaBinding& binding_;
-        Step step_;
         bool running_ = false;
+        SvaBinding& binding_;
     };
+    static const std::string kFreeWork;
+    static const std::string kTeardownWork;
 
-    SvaBinding(Sva& sva, DomainType kind, Ioasid ioasid, IoasidSet* owner_set, std::string owner);
+    SvaBinding(Sva& owner, DomainType kind, Ioasid ioasid, IoasidSet* owner_set,
+               trace::Name address_space);
 
     // Where those sleep who wait for its end.
     WaitQueue& end_of(const Kernel& kernel);
     bool idle() const { return free_work.idle() && teardown_work.idle(); }
 
+    Sva& sva;
     Ioasid id;
-    IoasidSet* set;
     Spid spid = kNoSpid;
-    bool spid_attached = false;
+    IoasidSet* set;
     std::uint64_t first_stage = 0;  // machine physical, or guest physical
     const SecondStage* stage2 = nullptr;
-    State state = State::Live;
-    bool fpd = false;
     Errno result = Errno::Ok;
+    State state = State::Live;
+    bool spid_attached = false;
+    bool fpd = false;
     std::unique_ptr<WaitQueue> waits_for_end;  // made by who waits: there may be a million bindings
-    Work free_work;                            // W1
-    Work teardown_work;                        // W3
+    Work<&Sva::on_free_work, kFreeWork> free_work;              // W1
+    Work<&Sva::on_teardown_work, kTeardownWork> teardown_work;  // W3
 };
 
 class IommuBlock final : public NotifierBlock {

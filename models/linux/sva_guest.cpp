@@ -62,7 +62,8 @@ Errno Sva::bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid
         }
         return attach(ctx, binding, *request.device, nullptr);
     }
-    auto made = std::make_shared<Binding>(*this, request.type, id, request.set, request.space);
+    auto made = std::make_shared<Binding>(*this, request.type, id, request.set,
+                                          kernel_.intern(request.space));
     made->spid = request.spid;
     made->first_stage = request.page_table.value();
     made->stage2 = request.stage2;
@@ -116,8 +117,8 @@ Errno Sva::unbind_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid 
             // The temporary reference goes first, so that the last put is the IOMMU's.
             core_.put(ctx, binding->set, id, vfio_);
             error = remove_device(ctx, *binding, device);
-            kernel_.emit(ctx, trace::SvaUnbind{kernel_.intern(binding->space),
-                                               kernel_.intern(device.name()), Pasid{id.value()}});
+            kernel_.emit(ctx, trace::SvaUnbind{binding->space, kernel_.intern(device.name()),
+                                               Pasid{id.value()}});
             return error;
         }
     }
@@ -155,9 +156,8 @@ void Sva::unbind_device(ExecContext& ctx, IoasidSet& set, Device& device) {
             static_cast<void>(kernel_.wait_for_work(ctx, binding->end_of(kernel_),
                                                     [&] { return binding->state == State::Dead; }));
         }
-        kernel_.emit(ctx,
-                     trace::SvaUnbind{kernel_.intern(binding->space), kernel_.intern(device.name()),
-                                      Pasid{binding->id.value()}});
+        kernel_.emit(ctx, trace::SvaUnbind{binding->space, kernel_.intern(device.name()),
+                                           Pasid{binding->id.value()}});
     }
 }
 

@@ -13,11 +13,11 @@ public:
     enum class End : std::uint8_t { Tell, Put };
     // With `Put`: the production kernel's work of FREE, for an ID of this set.
     Drain(Vdcm& vdcm, const NotifierPayload& about, End end)
-        : WorkItem("vdcm.drain", about.id),
-          vdcm_(vdcm),
-          spid_(about.spid),
-          set_(about.set),
-          end_(end) {}
+        : WorkItem(about.id), vdcm_(vdcm), spid_(about.spid), set_(about.set), end_(end) {}
+    const std::string& name() const override {
+        static const std::string kName = "vdcm.drain";
+        return kName;
+    }
 
     void run(ExecContext& ctx) override {
         Frame frame{ctx, "vdcm_drain"};

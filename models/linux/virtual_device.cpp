@@ -16,7 +16,11 @@ namespace ioasim::os {
 class VirtualDevice::Clear final : public WorkItem {
 public:
     Clear(VirtualDevice& device, const NotifierPayload& about)
-        : WorkItem("vdcm.clear_queue", about.id), device_(device), spid_(about.spid) {}
+        : WorkItem(about.id), device_(device), spid_(about.spid) {}
+    const std::string& name() const override {
+        static const std::string kName = "vdcm.clear_queue";
+        return kName;
+    }
     void run(ExecContext& ctx) override {
         Frame frame{ctx, "vdcm_clear_queue"};
         LockGuard guard{ctx, device_.lock_};

@@ -81,7 +81,8 @@ private:
 class ScriptWork final : public WorkItem {
 public:
     ScriptWork(KernelObjects& objects, const WorkConfig& config, Ioasid id)
-        : WorkItem(config.name, id), objects_(objects), config_(config) {}
+        : WorkItem(id), objects_(objects), config_(config) {}
+    const std::string& name() const override { return config_.name; }
 
     void run(ExecContext& ctx) override {
         Caller caller;

@@ -35,8 +35,8 @@ StepOutcome attach_domain(ExecContext& ctx, os::Kernel& kernel, os::IommuGroup& 
         (sva && (process == nullptr || !process->mm.alive()))) {
         return outcome(Errno::Einval);
     }
-    auto domain =
-        std::make_unique<os::PasidDomain>(type, sva ? owner : kernel.name() + "/unmanaged");
+    auto domain = std::make_unique<os::PasidDomain>(
+        type, kernel.intern(sva ? owner : kernel.name() + "/unmanaged"));
     domain->process = sva ? process : nullptr;
     return outcome(group.attach(ctx, pasid, std::move(domain), call.number_of(A::Bare) == 0));
 }

@@ -5,11 +5,11 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <set>
 #include <utility>
 
+#include "core/base/number_map.hpp"
 #include "core/base/types.hpp"
 
 namespace ioasim::vm {
@@ -36,7 +36,7 @@ public:
     std::size_t assigned() const { return ids_.size(); }
 
     // --- moving to another host: the guest keeps its numbers, the IDs behind them change --------
-    const std::map<std::uint32_t, Ioasid>& ids() const { return ids_; }
+    const NumberMap<std::uint32_t, Ioasid>& ids() const { return ids_; }
     std::uint32_t next() const { return next_; }
     const std::set<std::uint32_t>& returned() const { return returned_; }
     void restore(std::uint32_t next, std::set<std::uint32_t> returned) {
@@ -51,7 +51,7 @@ private:
     std::uint32_t next_;  // numbers from here on were never used
     std::uint32_t max_;
     std::set<std::uint32_t> returned_;
-    std::map<std::uint32_t, Ioasid> ids_;
+    NumberMap<std::uint32_t, Ioasid> ids_;
 };
 
 }  // namespace ioasim::vm

@@ -157,7 +157,10 @@ MigrationState Migration::save() {
             state.devices.back().trapped.clear();
         }
     }
-    source_ids_ = m_.pool.ids();
+    source_ids_.clear();
+    for (const auto& [gpasid, id] : m_.pool.ids()) {
+        source_ids_[gpasid] = id;
+    }
     return state;
 }
 

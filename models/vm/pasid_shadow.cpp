@@ -82,8 +82,8 @@ void PasidShadow::sync_all(ExecContext& ctx) {
     for (std::size_t function = 0; function < functions_.size(); ++function) {
         std::set<std::uint32_t> candidates = iovas_.on(functions_[function].name);
         for (const auto& [key, bound] : bound_) {
-            if (key.first == function) {
-                candidates.insert(key.second);
+            if (function_of(key) == function) {
+                candidates.insert(gpasid_of(key));
             }
         }
         std::uint32_t entries = 0;
@@ -113,7 +113,7 @@ void PasidShadow::sync_all(ExecContext& ctx) {
 
 void PasidShadow::apply(ExecContext& ctx, std::size_t function, std::uint32_t gpasid,
                         const vtd::PasidEntry& entry) {
-    const Key key{function, gpasid};
+    const Key key = key_of(function, gpasid);
     const auto known = bound_.find(key);
     const auto id = pool_.find(gpasid);
     const bool first_stage = entry.present && entry.pgtt == vtd::TranslationType::FirstStage;
@@ -141,7 +141,7 @@ void PasidShadow::apply(ExecContext& ctx, std::size_t function, std::uint32_t gp
 void PasidShadow::unbind(ExecContext& ctx, Key key) {
     bound_.erase(key);
     // -ENOENT: the host freed the ID meanwhile and cleaned up itself.
-    static_cast<void>(host_->unbind_gpasid(ctx, functions_[key.first].name, Spid{key.second}));
+    static_cast<void>(host_->unbind_gpasid(ctx, name_of(key), Spid{gpasid_of(key)}));
 }
 
 Errno PasidShadow::drain(ExecContext& ctx) {
@@ -149,8 +149,8 @@ Errno PasidShadow::drain(ExecContext& ctx) {
     for (const auto& [key, bound] : bound_) {
         keys.push_back(key);
     }
-    for (const auto& [function, gpasid] : keys) {
-        const Errno error = host_->drain_gpasid(ctx, functions_[function].name, Spid{gpasid});
+    for (const Key key : keys) {
+        const Errno error = host_->drain_gpasid(ctx, name_of(key), Spid{gpasid_of(key)});
         if (error != Errno::Ok && error != Errno::Enoent) {
             return error;
         }
@@ -174,7 +174,7 @@ void PasidShadow::move_to(os::VmHost& host, const std::vector<std::string>& devi
 
 void PasidShadow::flush(ExecContext& ctx, std::uint32_t gpasid) {
     for (std::size_t function = 0; function < functions_.size(); ++function) {
-        if (bound_.count({function, gpasid}) != 0) {
+        if (bound_.count(key_of(function, gpasid)) != 0) {
             static_cast<void>(
                 host_->invalidate_gpasid(ctx, functions_[function].name, Spid{gpasid}));
         }
@@ -187,8 +187,8 @@ void PasidShadow::flush_all(ExecContext& ctx) {
     for (const auto& [key, bound] : bound_) {
         keys.push_back(key);
     }
-    for (const auto& [function, gpasid] : keys) {
-        static_cast<void>(host_->invalidate_gpasid(ctx, functions_[function].name, Spid{gpasid}));
+    for (const Key key : keys) {
+        static_cast<void>(host_->invalidate_gpasid(ctx, name_of(key), Spid{gpasid_of(key)}));
     }
 }
 

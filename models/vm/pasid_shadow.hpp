@@ -4,12 +4,11 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "core/base/exec_context.hpp"
+#include "core/base/number_map.hpp"
 #include "models/linux/vm_host_if.hpp"
 #include "models/vm/gpasid_pool.hpp"
 #include "models/vm/guest_memory.hpp"
@@ -62,7 +61,13 @@ private:
         Ioasid id;
         std::uint64_t page_table = 0;
     };
-    using Key = std::pair<std::size_t, std::uint32_t>;  // function, guest PASID
+    using Key = std::uint64_t;  // index of the function above the guest PASID
+    static Key key_of(std::size_t function, std::uint32_t gpasid) {
+        return std::uint64_t{function} << 32U | gpasid;
+    }
+    static std::size_t function_of(Key key) { return key >> 32U; }
+    static std::uint32_t gpasid_of(Key key) { return static_cast<std::uint32_t>(key); }
+    const std::string& name_of(Key key) const { return functions_[function_of(key)].name; }
 
     // The function's PASID directory; Gpa{0} without a context entry.
     Gpa directory(ExecContext& ctx, const VirtualFunction& function, std::uint32_t& entries) const;
@@ -78,7 +83,7 @@ private:
     IovaShadow& iovas_;  // entries with a second stage
     std::vector<VirtualFunction> functions_;
     Gpa root_;
-    std::map<Key, Bound> bound_;
+    NumberMap<Key, Bound> bound_;
 };
 
 }  // namespace ioasim::vm

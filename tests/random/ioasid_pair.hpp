@@ -92,10 +92,12 @@ private:
     class Work final : public WorkItem {
     public:
         Work(Lines& calls, int number)
-            : WorkItem("work " + std::to_string(number), kNoIoasid), calls_(calls) {}
+            : WorkItem(kNoIoasid), name_("work " + std::to_string(number)), calls_(calls) {}
+        const std::string& name() const override { return name_; }
         void run(ExecContext&) override { calls_.push_back(name()); }
 
     private:
+        std::string name_;
         Lines& calls_;
     };
 

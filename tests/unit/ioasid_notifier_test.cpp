@@ -38,8 +38,9 @@ struct ThreeParties {
 
 class Item final : public WorkItem {
 public:
-    Item(Lines& ran, const std::string& name, std::function<void()> action = {})
-        : WorkItem(name, kNoIoasid), ran_(ran), action_(std::move(action)) {}
+    Item(Lines& ran, std::string name, std::function<void()> action = {})
+        : WorkItem(kNoIoasid), name_(std::move(name)), ran_(ran), action_(std::move(action)) {}
+    const std::string& name() const override { return name_; }
     void run(ExecContext&) override {
         ran_.push_back(name());
         if (action_) {
@@ -48,6 +49,7 @@ public:
     }
 
 private:
+    std::string name_;
     Lines& ran_;
     std::function<void()> action_;
 };

@@ -21,8 +21,8 @@ struct Bound {
     Ioasid id;
 };
 
-std::unique_ptr<PasidDomain> unmanaged() {
-    return std::make_unique<PasidDomain>(DomainType::Unmanaged, "host/other");
+std::unique_ptr<PasidDomain> unmanaged(Host& host) {
+    return std::make_unique<PasidDomain>(DomainType::Unmanaged, host.kernel->intern("host/other"));
 }
 
 TEST_CASE("attach handle: the same mm and device again is the same handle with one user more") {
@@ -53,12 +53,12 @@ TEST_CASE("attach handle: look-up by type, bare domains and reservations") {
     CHECK(get(DomainType::Any).error() == Errno::Enoent);
     CHECK(group.reserve(host.ctx, pasid) == Errno::Ebusy);
     group.erase(host.ctx, pasid);
-    REQUIRE(group.attach(host.ctx, pasid, unmanaged(), true) == Errno::Ok);
+    REQUIRE(group.attach(host.ctx, pasid, unmanaged(host), true) == Errno::Ok);
     CHECK(get(DomainType::Any).ok());
     CHECK(get(DomainType::Unmanaged).ok());
     CHECK(get(DomainType::Sva).error() == Errno::Ebusy);
     REQUIRE(group.detach(host.ctx, pasid) == Errno::Ok);
-    REQUIRE(group.attach(host.ctx, pasid, unmanaged(), false) == Errno::Ok);
+    REQUIRE(group.attach(host.ctx, pasid, unmanaged(host), false) == Errno::Ok);
     CHECK(get(DomainType::Any).error() == Errno::Ebusy);
     CHECK(get(DomainType::Unmanaged).error() == Errno::Ebusy);
     REQUIRE(group.detach(host.ctx, pasid) == Errno::Ok);
@@ -70,9 +70,9 @@ TEST_CASE("attach handle: PASIDs that a device does not have are refused before 
     Host host;
     IommuGroup& group = *host.dsa0().group();
     host.dsa0().set_pasid_bits(4);
-    CHECK(group.attach(host.ctx, Pasid{0}, unmanaged(), true) == Errno::Einval);
-    CHECK(group.attach(host.ctx, Pasid{16}, unmanaged(), true) == Errno::Einval);
-    CHECK(group.attach(host.ctx, Pasid{15}, unmanaged(), true) == Errno::Ok);
+    CHECK(group.attach(host.ctx, Pasid{0}, unmanaged(host), true) == Errno::Einval);
+    CHECK(group.attach(host.ctx, Pasid{16}, unmanaged(host), true) == Errno::Einval);
+    CHECK(group.attach(host.ctx, Pasid{15}, unmanaged(host), true) == Errno::Ok);
 }
 
 TEST_CASE("sva bind: errors in the order of the call") {
@@ -107,7 +107,7 @@ TEST_CASE("sva bind: a slot of somebody else is busy, and nothing is left of the
         Host host;
         Bound app{host};
         IommuGroup& group = *host.dsa0().group();
-        REQUIRE(group.attach(host.ctx, app.pasid(), unmanaged(), with_handle) == Errno::Ok);
+        REQUIRE(group.attach(host.ctx, app.pasid(), unmanaged(host), with_handle) == Errno::Ok);
         const auto entries = host.log.count("vtd.pasid_entry_set");
         CHECK(app.bind(host.dsa0()) == Errno::Ebusy);
         CHECK(host.log.count("vtd.pasid_entry_set") == entries);
@@ -125,7 +125,8 @@ TEST_CASE("sva bind: another mm's handle is busy, and taken in the posted form")
         Host host({}, {}, {}, params);
         Bound app{host};
         Process& other = host.process("host/other");
-        auto domain = std::make_unique<PasidDomain>(DomainType::Sva, other.name);
+        auto domain =
+            std::make_unique<PasidDomain>(DomainType::Sva, host.kernel->intern(other.name));
         domain->process = &other;
         REQUIRE(host.dsa0().group()->attach(host.ctx, app.pasid(), std::move(domain), true) ==
                 Errno::Ok);

@@ -175,7 +175,7 @@ TEST_CASE("iopf: nobody attached, a bare domain and another type of domain have 
         if (kind > 0) {
             REQUIRE(f.host.dsa0().group()->attach(
                         f.host.ctx, Pasid{50},
-                        std::make_unique<PasidDomain>(DomainType::Unmanaged, "x"),
+                        std::make_unique<PasidDomain>(DomainType::Unmanaged, trace::Name{}),
                         kind == 1) == Errno::Ok);
             f.host.machine.descriptors.clear();
         }

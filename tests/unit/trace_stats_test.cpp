@@ -196,7 +196,9 @@ TEST_CASE("flat map: behaves like a map under insertion and erasure") {
     std::uint64_t state = 1;
     for (int i = 0; i < 20'000; ++i) {
         state = state * 6364136223846793005U + 1442695040888963407U;
-        const std::uint64_t key = (state >> 33U) % 500 << 20U;  // many collisions
+        const std::uint64_t drawn = (state >> 33U) % 500;
+        // Many collisions, and the key that no slot can hold.
+        const std::uint64_t key = drawn == 0 ? ~std::uint64_t{0} : drawn << 20U;
         if ((state & 0x100U) != 0) {
             map[key] = state;
             model[key] = state;

@@ -155,7 +155,8 @@ private:
         }
         judge_ = std::make_unique<scenario::Judge>(job_.scenario, recorder);
         recorder.add_listener(*judge_, judge_->categories());
-        state_ = std::make_unique<traces::StateView>(recorder);
+        state_ = std::make_unique<traces::StateView>(
+            recorder, checkers_ == nullptr ? nullptr : &checkers_->facts());
         recorder.add_listener(*state_, state_->categories());
         statistics_ = std::make_unique<traces::Stats>(recorder);
         recorder.add_listener(*statistics_, statistics_->categories());
