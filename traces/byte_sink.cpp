@@ -141,8 +141,7 @@ std::string replace_file(const std::string& path, std::string_view content) {
     // A device, a pipe and whatever a link leads to stay what they are.
     const bool in_place = exists && !S_ISREG(status.st_mode);
     // Another process may be writing the same file.
-    const std::string written =
-        in_place ? path : path + "." + std::to_string(::getpid()) + ".part";
+    const std::string written = in_place ? path : path + "." + std::to_string(::getpid()) + ".part";
     OutputFile file(written);
     file.write(content);
     file.close();

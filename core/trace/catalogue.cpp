@@ -55,9 +55,9 @@ const std::vector<const EventInfo*>& catalogue() {
         VtdWalkUpdate, VtdFault, VtdFill, VtdDrop, VtdInvalidation, VtdInvWait, VtdDevTlbRequest,
         VtdDevTlbDone, VtdDescriptor, VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq,
         VtdPageRequest, VtdPageResponse, DriverBound, VfioAttach, VfioDetach, VfioMap, VfioUnmap,
-        VfioRelease, PcieAddressLimit, RunHostUnit, RunHostFunction, VmHosted,
-        VdevSubmissionQueued, VdevSubmissionResumed, VmMigration, VdevState, VdevCommand,
-        VdevQueue, VdevPortal, VdevQuiet, VdevTrapped, VmReset, IommuReset>();
+        VfioRelease, PcieAddressLimit, RunHostUnit, RunHostFunction, VmHosted, VdevSubmissionQueued,
+        VdevSubmissionResumed, VmMigration, VdevState, VdevCommand, VdevQueue, VdevPortal,
+        VdevQuiet, VdevTrapped, VmReset, IommuReset>();
     return all;
 }
 
