@@ -22,6 +22,7 @@
 #include "tools/cli/coverage.hpp"
 #include "tools/cli/info_commands.hpp"
 #include "tools/cli/points/points_command.hpp"
+#include "tools/cli/report/report_cli.hpp"
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/version.hpp"
@@ -435,6 +436,7 @@ int run_verb(int argc, char** argv) {
     add_coverage(app, values);
     add_conform(app, values);
     add_bench(app, values);
+    add_report(app, values.verb);
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForVersion& version) {
