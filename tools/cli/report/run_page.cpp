@@ -79,7 +79,7 @@ std::string expectations_of(const RunModel& model) {
             }
             table.row({failed ? "<span class=\"failed\">&#10007;&#160;failed</span>"
                               : "<span class=\"pass\">&#10003;&#160;holds</span>",
-                       fmt::format("<code>{}</code>", escape(e.text)), told});
+                       fmt::format("<code class=\"any\">{}</code>", escape(e.text)), told});
         }
     }
     return table.empty() ? paragraph("Nothing is expected, or the expectations are not at hand.")
@@ -233,7 +233,10 @@ std::string life_html(const Life& life, Moments& moments, bool open) {
     return fmt::format("<div class=\"life\" id=\"{}\">\n", life.anchor()) +
            details(fmt::format("{}, {} to {}", escape(life.name()), time_text(life.begin),
                                life.reclaimed ? time_text(life.end) : "the end"),
-                   "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Life cycle\">" +
+                   fmt::format(
+                       "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Life of "
+                       "{} from {}\">\n",
+                       escape(life.name()), time_text(life.begin)) +
                        state_graph_svg(life) + life_svg(life) + "</div>\n" + marks +
                        details("Holders of references as a list", "<ul>\n" + holders + "</ul>\n"),
                    open) +

@@ -35,6 +35,23 @@ std::uint64_t id_of(const trace::EventRecord& record) {
     return kNoNumber;
 }
 
+// The most that each lane may have so that all together have so many: what one lane does not need,
+// others get.
+std::size_t fair_share(const std::vector<Lane>& lanes, std::size_t in_all) {
+    constexpr std::size_t kLeast = 100;
+    std::size_t low = kLeast;
+    std::size_t high = in_all;
+    while (low + 1 < high) {
+        const std::size_t each = (low + high) / 2;
+        std::size_t sum = 0;
+        for (const Lane& lane : lanes) {
+            sum += std::min(each, lane.slices().size());
+        }
+        (sum <= in_all ? low : high) = each;
+    }
+    return low;
+}
+
 Kind kind_of_state(std::uint64_t state) {
     switch (static_cast<trace::IoasidState>(state)) {
         case trace::IoasidState::Active:
@@ -423,8 +440,7 @@ void Timeline::give(RunModel& model, std::size_t slices_in_all) {
     model.end = end_;
     std::stable_sort(lanes_.begin(), lanes_.end(),
                      [](const Lane& a, const Lane& b) { return a.group() < b.group(); });
-    const std::size_t each =
-        std::max<std::size_t>(100, slices_in_all / std::max<std::size_t>(1, lanes_.size()));
+    const std::size_t each = fair_share(lanes_, slices_in_all);
     for (Lane& lane : lanes_) {
         lane.finish(each);
     }

@@ -26,6 +26,16 @@ function element(name, attributes = {}, text = "") {
   return made;
 }
 
+/** Black or white, whatever can be read on a colour (#rrggbb): WCAG's relative luminance. */
+function inkOn(colour) {
+  const parts = [1, 3, 5].map((at) => {
+    const part = parseInt(colour.slice(at, at + 2), 16) / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  const luminance = 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+  return (luminance + 0.05) ** 2 > 0.0525 ? "#000" : "#fff";
+}
+
 export class Timeline {
   constructor(host, data) {
     this.data = data;
@@ -40,7 +50,6 @@ export class Timeline {
     this.layOut();
     this.resize();
     new ResizeObserver(() => this.resize()).observe(this.scroller);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
   }
 
   // --- what is there ---------------------------------------------------------------------------
@@ -188,6 +197,7 @@ export class Timeline {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
     this.colours = this.data.kinds.map(colour);
+    this.inks = this.colours.map(inkOn);
     this.ink = {};
     for (const name of ["bg", "panel", "text", "muted", "line", "grid", "accent"]) {
       this.ink[name] = colour(name);
@@ -246,7 +256,7 @@ export class Timeline {
     this.show(ps - around / 2, ps + around / 2);
     this.canvas.focus({ preventScroll: true });
     this.scroller.scrollIntoView({ block: "center" });
-    this.say(`The moment ${timeText(ps, 1000)}`);
+    this.say(`The moment ${timeText(ps)}`);
   }
 
   // --- keyboard and mouse ------------------------------------------------------------------------
@@ -505,7 +515,7 @@ export class Timeline {
   drawSliceText(g, lane, i, left, right, top) {
     let text = this.data.texts[lane.text[i]];
     text += lane.number[i] >= 0 ? ` ${lane.number[i]}` : "";
-    const width = Math.min(right - left - 4, g.measureText(text).width + 4);
+    const width = right - left - 4;
     if (text === "" || width < 30) {
       return;
     }
@@ -513,11 +523,7 @@ export class Timeline {
     g.beginPath();
     g.rect(left + 2, top, width, kRow - 1);
     g.clip();
-    g.fillStyle = this.ink.bg;
-    g.globalAlpha = 0.82;
-    g.fillRect(left + 2, top, width, kRow - 1);
-    g.globalAlpha = 1;
-    g.fillStyle = this.ink.text;
+    g.fillStyle = this.inks[lane.kind[i]];
     g.font = '9px system-ui, "DejaVu Sans", sans-serif';
     g.textAlign = "left";
     g.fillText(text, left + 4, top + kRow / 2 - 0.5);
