@@ -104,7 +104,7 @@ void Timeline::listen_to_software() {
 }
 
 void Timeline::on_event(const trace::EventRecord& record) {
-    ++events_;
+    begin_ = events_++ == 0 ? record.time.ps() : begin_;
     end_ = std::max(end_, record.time.ps());
     TypedListener::on_event(record);
     if (told_as_note(record.info->category) && known_.count(record.info) == 0) {
@@ -437,6 +437,7 @@ void Timeline::on_end(TimePs end) {
 
 void Timeline::give(RunModel& model, std::size_t slices_in_all) {
     model.events = events_;
+    model.begin = begin_;
     model.end = end_;
     std::stable_sort(lanes_.begin(), lanes_.end(),
                      [](const Lane& a, const Lane& b) { return a.group() < b.group(); });

@@ -68,6 +68,9 @@ const kUnits = [
 
 /** "12.345 us"; with `near`, as many digits as tell apart times that lie so near. */
 export function timeText(ps, near = 0) {
+  if (ps === 0) {
+    return "0";
+  }
   const unit = kUnits.find(([, factor]) => ps >= factor) ?? kUnits[4];
   if (near <= 0) {
     // As the page writes times: cut off, not rounded.

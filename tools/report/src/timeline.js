@@ -39,7 +39,8 @@ function inkOn(colour) {
 export class Timeline {
   constructor(host, data) {
     this.data = data;
-    this.end = Math.max(1, data.end);
+    this.start = data.begin;
+    this.span = Math.max(1, data.end - data.begin);
     this.hidden = new Set(); // groups
     this.needle = "";
     this.chosen = { lane: -1, slice: -1 };
@@ -178,7 +179,7 @@ export class Timeline {
     this.canvas.style.width = `${this.width}px`;
     this.canvas.style.height = `${this.viewHeight}px`;
     this.plot = this.width - kLabels - kRight;
-    const most = Math.max(1, this.end / 100); // 100 ps over the whole width
+    const most = Math.max(1, this.span / 100); // 100 ps over the whole width
     this.zoom
       .extent([
         [kLabels, 0],
@@ -189,7 +190,7 @@ export class Timeline {
         [kLabels + this.plot, this.viewHeight],
       ])
       .scaleExtent([1, most]);
-    this.base = scaleLinear([0, this.end], [kLabels, kLabels + this.plot]);
+    this.base = scaleLinear([this.start, this.start + this.span], [kLabels, kLabels + this.plot]);
     this.recolour();
   }
 
@@ -244,15 +245,15 @@ export class Timeline {
   }
   show(from, to) {
     const span = Math.max(100, to - from);
-    const k = Math.max(1, this.end / span);
-    const x = kLabels - k * this.base(Math.max(0, from));
+    const k = Math.max(1, this.span / span);
+    const x = kLabels - k * this.base(Math.max(this.start, from));
     select(this.canvas).call(this.zoom.transform, zoomIdentity.translate(x, 0).scale(k));
   }
 
   /** A link of the page: the surroundings of that moment, with a mark. */
   goTo(ps) {
     this.moment = ps;
-    const around = Math.max(this.end / 150, 5000);
+    const around = Math.max(this.span / 150, 5000);
     this.show(ps - around / 2, ps + around / 2);
     this.canvas.focus({ preventScroll: true });
     this.scroller.scrollIntoView({ block: "center" });
@@ -408,7 +409,7 @@ export class Timeline {
     this.drawAxis(g, scale, ticks);
     this.drawMoment(g, scale);
     const [from, to] = this.visible();
-    this.range.textContent = `${timeText(Math.max(0, from), to - from)} to ${timeText(to, (to - from) / 100)}`;
+    this.range.textContent = `${timeText(Math.max(0, from), (to - from) / 100)} to ${timeText(to, (to - from) / 100)}`;
   }
 
   drawAxis(g, scale, ticks) {
@@ -497,7 +498,7 @@ export class Timeline {
         g.lineTo(x - 4, top + kRow - 1);
         g.fill();
       } else {
-        g.fillRect(x, top, width, kRow - 1);
+        g.fillRect(x, top, width > 4 ? width - 1 : width, kRow - 1);
       }
       if (index === this.chosen.lane && i === this.chosen.slice) {
         g.strokeStyle = this.ink.text;
