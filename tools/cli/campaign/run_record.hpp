@@ -34,13 +34,14 @@ struct RunRecord {
     std::uint64_t events = 0;
     // What is wrong, sorted: codes of findings, "expectation", "hang", "crash", ...
     std::vector<std::string> codes;
-    std::string first;      // the first thing that failed, one line
-    std::string reproduce;  // the command that repeats the run
+    std::string first;                 // the first thing that failed, one line
+    std::string reproduce;             // the command that repeats the run
+    std::vector<std::string> defects;  // switched on by the command line: the run is of a mutant
 
     bool passed() const { return exit_code == kPass; }
 };
 
-RunRecord record_of(const RunResult& result);
+RunRecord record_of(const RunResult& result, const std::vector<std::string>& defects = {});
 std::string to_text(const RunRecord& record);
 // False: the text is none.
 bool from_text(const std::string& text, RunRecord& record);
