@@ -3,8 +3,8 @@
 # each line of its input: exit 0 passed, 77 skipped, anything else failed).
 
 kSuites=(tidy unit module timing points
-         random vectors scenario bad cli determinism proofs viewers readme)
-kAllSuites=(format asan debug)
+         random fuzz vectors scenario bad cli determinism proofs viewers readme)
+kAllSuites=(format asan debug libfuzzer)
 
 # --- the suites ---------------------------------------------------------------------------------
 
@@ -30,6 +30,9 @@ case_points() {
 
 # Do the laws hold for generated inputs?
 suite_random() { run_tests "$build/random_tests"; }
+
+# Does every reader of files answer, whatever the file holds?
+suite_fuzz() { run_tests "$build/fuzz_tests"; }
 
 # Does the simulator answer as recorded real implementations did?
 suite_vectors() { each_case case_vectors < <(vector_sets); }
@@ -118,6 +121,24 @@ suite_debug() {
     each_case case_debug < <(quickstarts)
 }
 case_debug() { "$top/tests/determinism/check.sh" "$top/$1" "$top/build/debug/ioasim-debug"; }
+
+# Does a search that watches coverage find an input that a reader does not survive?
+suite_libfuzzer() {
+    command -v clang++-14 >/dev/null || { skipped=$((skipped + 1)) && return; }
+    build_into "$top/build/fuzz" "-DCMAKE_BUILD_TYPE=RelWithDebInfo -DIOASIM_FUZZ=ON \
+        -DCMAKE_CXX_COMPILER=clang++-14" $(fuzz_targets | sed 's/^/fuzz_/')
+    each_case case_libfuzzer < <(fuzz_targets)
+}
+fuzz_targets() { sed -n 's/^ *{"\([a-z_]*\)", run_.*/\1/p' "$top/tests/fuzz/targets.cpp"; }
+kFuzzSeconds=30
+case_libfuzzer() {
+    local found
+    found=$(mktemp -d -p "$scratch")
+    mkdir -p "$top/tests/fuzz/corpus/$1"
+    (cd "$found" && mkdir new && ASAN_OPTIONS=detect_leaks=0 "$top/build/fuzz/fuzz_$1" \
+        -max_total_time=$kFuzzSeconds -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \
+        new "$top/tests/fuzz/corpus/$1")
+}
 
 # --- how they count -----------------------------------------------------------------------------
 
