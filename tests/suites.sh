@@ -4,7 +4,7 @@
 
 kSuites=(tidy unit module timing points
          random fuzz vectors scenario bad cli determinism proofs viewers readme)
-kAllSuites=(format asan debug libfuzzer)
+kAllSuites=(format asan debug libfuzzer cluster)
 
 # --- the suites ---------------------------------------------------------------------------------
 
@@ -69,6 +69,7 @@ suite_bad() { run_script "$top/tests/scenario/check_bad.sh"; }
 suite_cli() {
     run_script "$top/tests/cli/check.sh"
     run_script "$top/tests/cli/campaign.sh"
+    run_script "$top/tests/cli/submit.sh"
 }
 
 # Are traces the same bytes from another folder, among bystanders, in another construction order?
@@ -140,6 +141,12 @@ case_libfuzzer() {
         new "$top/tests/fuzz/corpus/$1")
 }
 
+# Is a campaign on many machines the one of a single machine, also when one of them breaks?
+suite_cluster() {
+    run_script "$top/tests/cluster/parallel.sh"
+    run_script "$top/tests/cluster/slurm.sh"
+}
+
 # --- how they count -----------------------------------------------------------------------------
 
 run_suite() {
@@ -193,6 +200,7 @@ run_script() {
     local code=$?
     if [ "$code" -eq 77 ]; then
         skipped=$((skipped + 1))
+        grep '^skipped: ' "$output"
     elif [[ $(tail -n 1 "$output") =~ ^[0-9]+\ passed,\ [0-9]+\ failed ]]; then
         run_program sh -c 'cat "$1"; exit "$2"' sh "$output" "$code"
     elif [ "$code" -eq 0 ]; then

@@ -20,11 +20,12 @@
 #include "tools/cli/conform/conform_ioasid.hpp"
 #include "tools/cli/conform/conform_vtd.hpp"
 #include "tools/cli/coverage.hpp"
+#include "tools/cli/help/build_info.hpp"
+#include "tools/cli/help/help_cli.hpp"
 #include "tools/cli/info_commands.hpp"
 #include "tools/cli/points/points_command.hpp"
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/terminal.hpp"
-#include "tools/cli/version.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -68,15 +69,15 @@ void add_run(CLI::App& app, Values& values) {
     number_option(run, "--seed", o.seed, "seed of every random stream (default: the scenario's)");
     number_option(run, "--run", o.run, "number of the run: other draws under the same seed");
     set_option(run, o.sets);
-    run.add_option("--defect", o.defects, "switch a seeded defect on (ioasim explain defects)")
-        ->allow_extra_args(false)
-        ->take_all();
+    defect_option(run, o.defects);
     run.add_option("--out", o.out,
                    "folder of the results (default out/NAME-SEED, numbered when "
                    "taken)")
+        ->type_name("FOLDER")
         ->check(not_empty());
     run.add_flag("--no-files", o.no_files, "write no folder of results");
     run.add_option("--trace", o.traces, "FILE.vcd or FILE.jsonl; several runs insert .CELL")
+        ->type_name("FILE")
         ->allow_extra_args(false)
         ->take_all();
     run.add_option("--report", o.reports, "json=FILE or junit=FILE")
@@ -198,8 +199,10 @@ void add_coverage(CLI::App& app, Values& values) {
     coverage.add_flag("--prove", o.prove,
                       "run each covering scenario, then again with its defect: it must fail as its "
                       "proof says");
-    coverage.add_option("--scenarios", o.scenarios, "folder of scenarios (default scenarios)");
-    coverage.add_option("--rows", o.rows, "list of rows (default tests/rows.json)");
+    coverage.add_option("--scenarios", o.scenarios, "folder of scenarios (default scenarios)")
+        ->type_name("FOLDER");
+    coverage.add_option("--rows", o.rows, "list of rows (default tests/rows.json)")
+        ->type_name("FILE");
     coverage.add_flag("--quiet", o.quiet, "only the counts");
     coverage.footer(R"(Examples:
   ioasim coverage                           which rows have a proof
@@ -220,13 +223,16 @@ void add_compare(CLI::App& app, Values& values) {
     number_option(compare, "--seed", o.run.seed, "seed of both runs (default: the scenario's)");
     set_option(compare, o.run.sets);
     const auto side = [&compare](const char* name, std::vector<std::string>& target,
-                                 const char* doc) {
-        compare.add_option(name, target, doc)->allow_extra_args(false)->take_all();
+                                 const char* doc, const char* value) {
+        compare.add_option(name, target, doc)
+            ->type_name(value)
+            ->allow_extra_args(false)
+            ->take_all();
     };
-    side("--a", o.a, "PATH=VALUE: as --set, for the first run");
-    side("--b", o.b, "PATH=VALUE: as --set, for the second run");
-    side("--defect-a", o.defects_a, "a seeded defect of the first run");
-    side("--defect-b", o.defects_b, "a seeded defect of the second run");
+    side("--a", o.a, "PATH=VALUE: as --set, for the first run", "PATH=VALUE");
+    side("--b", o.b, "PATH=VALUE: as --set, for the second run", "PATH=VALUE");
+    side("--defect-a", o.defects_a, "a seeded defect of the first run", "DEFECT");
+    side("--defect-b", o.defects_b, "a seeded defect of the second run", "DEFECT");
     compare.add_flag("--all", o.all, "what is equal, too");
     compare.add_flag("--same", o.same, "nothing may differ: else exit code 1");
     format_option(compare, values.format);
@@ -251,10 +257,9 @@ void add_conform_vtd(CLI::App& conform, Values& values) {
     RunOptions& o = values.run;
     vtd.add_option("FILE", o.files, "recordings (.jsonl, format vtd-bench/1)")->required();
     set_option(vtd, o.sets);
-    vtd.add_option("--defect", o.defects, "switch a seeded defect on (ioasim explain defects)")
-        ->allow_extra_args(false)
-        ->take_all();
+    defect_option(vtd, o.defects);
     vtd.add_option("--trace", o.traces, "FILE.vcd or FILE.jsonl; several files insert .NAME")
+        ->type_name("FILE")
         ->allow_extra_args(false)
         ->take_all();
     vtd.add_flag("--force", o.force, "overwrite files");
@@ -304,14 +309,18 @@ void add_bench(CLI::App& app, Values& values) {
     PointsOptions& points = values.points;
     bench.add_option("FILE", points.files, "points: files of timing points");
     bench.add_option("--row", points.rows, "points: only these rows");
-    bench.add_option(
-        "--trace", points.trace,
-        "points: FILE.jsonl, every event of each experiment; .POINT-INDEX is inserted");
-    bench.add_option("--svg", points.svg, "points: a folder for plots (gnuplot)");
+    bench
+        .add_option("--trace", points.trace,
+                    "points: FILE.jsonl, every event of each experiment; .POINT-INDEX is inserted")
+        ->type_name("FILE");
+    bench.add_option("--svg", points.svg, "points: a folder for plots (gnuplot)")
+        ->type_name("FOLDER");
     bench.add_option("--profile", points.profile,
                      "points: the timing profile (default: that of the topology)");
-    bench.add_option("--param", points.params,
-                     "points: COMPONENT.PATH=VALUE, a parameter away from the profile");
+    bench
+        .add_option("--param", points.params,
+                    "points: COMPONENT.PATH=VALUE, a parameter away from the profile")
+        ->type_name("PATH=VALUE");
     bench.add_flag("--json", points.json, "points: one JSON object instead of text");
     bench.footer(R"(Examples:
   ioasim bench points FILE.json --row V7    published measurements beside simulated ones
@@ -425,7 +434,7 @@ int run_verb(int argc, char** argv) {
     CLI::App app{"ioasim: a full-system simulator of I/O address spaces", "ioasim"};
     app.footer(kFooter);
     app.require_subcommand(1);
-    app.set_version_flag("--version", std::string("ioasim ") + kVersion);
+    app.set_version_flag("--version", version_text());
     app.get_formatter()->column_width(28);
     add_run(app, values);
     add_compare(app, values);
@@ -435,10 +444,14 @@ int run_verb(int argc, char** argv) {
     add_coverage(app, values);
     add_conform(app, values);
     add_bench(app, values);
+    add_help_verbs(app, values.verb);
+    if (completed_words(app, argc, argv)) {
+        return kPass;
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForVersion& version) {
-        print_out(std::string(version.what()) + "\n");
+        print_out(version.what());
         return kPass;
     } catch (const CLI::CallForHelp&) {
         const NamedVerb verb = verb_of(app, argc, argv);

@@ -168,7 +168,9 @@ std::string finding_entry(const std::string& word) {
     return out;
 }
 
-std::vector<std::string> everything() {
+}  // namespace
+
+std::vector<std::string> known_words() {
     std::vector<std::string> words{"codes", "defects",  "checkers",   "events",
                                    "state", "switches", "fault_sites"};
     words.emplace_back("hazards");
@@ -197,6 +199,8 @@ std::vector<std::string> everything() {
     }
     return words;
 }
+
+namespace {
 
 // What was meant by a part of a parameter's name: people leave the kind of component out, or name
 // an instance of it.
@@ -285,7 +289,7 @@ int explain_command(const std::string& word, const std::string& code) {
     if (out.empty()) {
         print_err(render_plain(scenario::Code::Usage,
                                fmt::format("nothing is known about {}", quoted(word)),
-                               suggest(word, everything())));
+                               suggest(word, known_words())));
         return kUsage;
     }
     print_out(out);

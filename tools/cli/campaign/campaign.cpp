@@ -55,8 +55,10 @@ public:
           folder_(options.out.empty() ? fmt::format("out/campaign-{}", options.seed)
                                       : options.out) {}
 
+    bool check() { return known_defects_or_tell(options_.defects) && load(); }
+
     int run() {
-        if (!known_defects_or_tell(options_.defects) || !load() || !folder_can_be_made()) {
+        if (!check() || !folder_can_be_made()) {
             return kUsage;
         }
         next_ = options_.shard - 1;
@@ -310,6 +312,10 @@ int campaign_run(const CampaignOptions& options) {
     return CampaignRun(options).run();
 }
 
+bool campaign_check(const CampaignOptions& options) {
+    return CampaignRun(options).check();
+}
+
 int campaign_merge(const MergeOptions& options) {
     std::map<RunKey, RunRecord> all;
     std::vector<std::string> damaged;
@@ -345,14 +351,19 @@ int campaign_merge(const MergeOptions& options) {
         complain(Code::CannotWrite, lost);
         code = worse(code, kInternal);
     }
+    // A shard may have been cut, or a machine of it lost.
+    const std::uint64_t missing = options.runs > tally.runs() ? options.runs - tally.runs() : 0;
+    code = missing == 0 ? code : worse(code, kHostTimeout);
     const std::string line = fmt::format(
-        "{}: {} passed, {} failed{}", plural(tally.runs(), "run"), tally.runs() - tally.failed(),
-        tally.failed(), differing == 0 ? "" : fmt::format(", {} not deterministic", differing));
+        "{}: {} passed, {} failed{}{}", plural(tally.runs(), "run"), tally.runs() - tally.failed(),
+        tally.failed(), differing == 0 ? "" : fmt::format(", {} not deterministic", differing),
+        missing == 0 ? "" : fmt::format(", {} not made", missing));
     if (options.json) {
         Node node = Node::object();
         node.set("runs", Node::number(tally.runs()));
         node.set("failed", Node::number(tally.failed()));
         node.set("not_deterministic", Node::number(differing));
+        node.set("not_made", Node::number(missing));
         node.set("failures", tally.node());
         node.set("summary", Node::string(line));
         print_out(to_json(node, 0) + "\n");

@@ -31,10 +31,13 @@ struct CampaignOptions {
 };
 
 int campaign_run(const CampaignOptions& options);
+// Whether its scenarios can be loaded and varied; tells on stderr what is wrong.
+bool campaign_check(const CampaignOptions& options);
 
 struct MergeOptions {
     std::vector<std::string> folders;
     std::string out;
+    std::uint64_t runs = 0;  // so many there must be; 0: any number
     bool json = false;
 };
 
