@@ -25,6 +25,8 @@ public:
     TimePs percentile(unsigned percent) const;
     TimePs mean() const { return TimePs{count_ == 0 ? 0 : sum_ / count_}; }
     bool exact() const { return !rounded_; }
+    // How often each value occurred, for histograms.
+    const std::map<std::uint64_t, std::uint64_t>& counts() const { return counts_; }
 
 private:
     void put(std::uint64_t value, std::uint64_t times);

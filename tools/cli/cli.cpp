@@ -24,6 +24,7 @@
 #include "tools/cli/help/help_cli.hpp"
 #include "tools/cli/info_commands.hpp"
 #include "tools/cli/points/points_command.hpp"
+#include "tools/cli/report/report_cli.hpp"
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/terminal.hpp"
 
@@ -444,6 +445,7 @@ int run_verb(int argc, char** argv) {
     add_coverage(app, values);
     add_conform(app, values);
     add_bench(app, values);
+    add_report(app, values.verb);
     add_help_verbs(app, values.verb);
     if (completed_words(app, argc, argv)) {
         return kPass;
