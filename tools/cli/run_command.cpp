@@ -19,6 +19,7 @@
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
 #include "traces/byte_sink.hpp"
+#include "traces/trace_format.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -113,24 +114,7 @@ private:
                 good = false;
             }
         }
-        std::map<std::string, std::string> traces;
-        for (const std::string& trace : options_.traces) {
-            const std::string extension = file_extension(trace);
-            const auto [other, fresh] = traces.emplace(extension, trace);
-            if (extension != ".vcd" && extension != ".jsonl") {
-                complain(Code::Usage,
-                         fmt::format("--trace {}: traces are written as .vcd (waveform) or .jsonl "
-                                     "(events)",
-                                     trace));
-                good = false;
-            } else if (!fresh) {
-                complain(Code::Usage,
-                         fmt::format("--trace {} and {}: a run writes one {}", other->second, trace,
-                                     extension == ".vcd" ? "waveform" : "trace of events"),
-                         "copy the file afterwards");
-                good = false;
-            }
-        }
+        good = good_traces(options_.traces) && good;
         if (options_.no_files && !options_.out.empty()) {
             complain(Code::Usage,
                      fmt::format("--no-files writes no folder of results, --out {} names one",
@@ -196,12 +180,8 @@ private:
             }
             for (const std::string& trace : options_.traces) {
                 const std::string path = with_cell(trace, several ? distinct : "");
-                const bool wave = file_extension(path) == ".vcd";
-                (wave ? job.vcd_path : job.jsonl_path) = path;
-                const Paths files = wave ? waveform_files(path) : Paths{path};
-                good = std::all_of(files.begin(), files.end(),
-                                   [&](const auto& f) { return outputs.add("--trace", f); }) &&
-                       good;
+                job.traces.push_back(path);
+                good = add_trace(outputs, path) && good;
             }
         }
         if (!options_.no_files && !options_.out.empty() && !options_.force &&
@@ -237,11 +217,17 @@ private:
             job.folder.clear();
             return error;
         }
-        if (job.jsonl_path.empty()) {
-            job.jsonl_path = job.folder + "/trace.jsonl";
-        }
-        if (job.vcd_path.empty()) {
-            job.vcd_path = job.folder + "/wave.vcd";
+        // Of each run the events and a waveform, unless both were asked for elsewhere.
+        using Holds = traces::TraceFormatInfo::Holds;
+        for (const auto& [holds, name] :
+             {std::pair{Holds::Events, "/trace.jsonl"}, std::pair{Holds::Signals, "/wave.vcd"}}) {
+            const bool asked = std::any_of(job.traces.begin(), job.traces.end(),
+                                           [kind = holds](const std::string& trace) {
+                                               return traces::trace_format_of(trace)->holds == kind;
+                                           });
+            if (!asked) {
+                job.traces.push_back(job.folder + name);
+            }
         }
         return traces::replace_file(job.folder + "/resolved.json",
                                     to_json(job.scenario.document, 2) + "\n");

@@ -17,9 +17,8 @@ struct Job {
     RunOptions options;
     std::uint64_t effective_seed = 1;
     std::string hash;
-    std::string folder;      // empty: no files
-    std::string jsonl_path;  // empty: none
-    std::string vcd_path;
+    std::string folder;               // empty: no files
+    std::vector<std::string> traces;  // files, the format by their ending
     bool show_progress = true;
 };
 

@@ -5,6 +5,8 @@
 #include <new>
 #include <optional>
 
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include "core/sim/simulation.hpp"
@@ -17,10 +19,10 @@
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/version.hpp"
 #include "traces/checkers.hpp"
-#include "traces/jsonl_sink.hpp"
 #include "traces/state_view.hpp"
 #include "traces/stats.hpp"
-#include "traces/vcd_sink.hpp"
+#include "traces/trace_file.hpp"
+#include "traces/trace_format.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -31,8 +33,8 @@ constexpr std::uint32_t kHostSlots = 64;  // IDs that a waveform shows
 constexpr std::uint32_t kGuestSlots = 16;
 constexpr std::size_t kWaveMachines = 32;  // virtual machines in a waveform
 
-traces::VcdTopology topology(const platform::PlatformConfig& config) {
-    traces::VcdTopology t;
+traces::WaveTopology topology(const platform::PlatformConfig& config) {
+    traces::WaveTopology t;
     t.kernels.push_back({"host", kHostSlots});
     for (std::size_t i = 0; i < std::min(config.vms.size(), kWaveMachines); ++i) {
         const platform::VmConfig& vm = config.vms[i];
@@ -160,22 +162,16 @@ private:
         recorder.add_listener(*state_, state_->categories());
         statistics_ = std::make_unique<traces::Stats>(recorder);
         recorder.add_listener(*statistics_, statistics_->categories());
-        if (!job_.jsonl_path.empty()) {
-            jsonl_file_ = std::make_unique<traces::OutputFile>(job_.jsonl_path);
-            traces::JsonlHeader header;
-            header.version = kVersion;
-            header.config = job_.hash;
-            header.seed = job_.effective_seed;
-            jsonl_ = std::make_unique<traces::JsonlSink>(recorder, *jsonl_file_, header);
-            recorder.add_listener(*jsonl_, trace::kAllCategories);
+        traces::TraceContext context;
+        context.header.version = kVersion;
+        context.header.config = job_.hash;
+        context.header.seed = job_.effective_seed;
+        if (!job_.traces.empty()) {
+            context.topology = topology(job_.scenario.config);
         }
-        if (!job_.vcd_path.empty()) {
-            traces::VcdOptions options;
-            options.comment =
-                fmt::format("seed {} configuration {}", job_.effective_seed, job_.hash);
-            vcd_ = std::make_unique<traces::VcdSink>(recorder, job_.vcd_path,
-                                                     topology(job_.scenario.config), options);
-            recorder.add_listener(*vcd_, vcd_->categories());
+        for (const std::string& path : job_.traces) {
+            traces_.push_back(traces::open_trace(recorder, path, context, job_.options.selection));
+            recorder.add_listener(*traces_.back(), traces_.back()->categories());
         }
     }
 
@@ -261,26 +257,20 @@ private:
     }
 
     void close_sinks() {
-        const auto told = [this](const std::string& error, std::string line) {
-            if (error.empty()) {
-                result_.files.push_back(std::move(line));
+        for (std::size_t i = 0; i < traces_.size(); ++i) {
+            const std::string& path = job_.traces[i];
+            traces_[i]->close();
+            if (!traces_[i]->error().empty()) {
+                result_.not_written.push_back(traces_[i]->error());
+            } else if (job_.options.trace_on_failure && result_.exit_code == kPass) {
+                for (const std::string& file : traces::trace_files(path)) {
+                    ::unlink(file.c_str());
+                }
+                result_.files.push_back(path + ": not kept, the run passed");
             } else {
-                result_.not_written.push_back(error);
+                result_.files.push_back(
+                    traces::trace_line(path, *traces_[i], job_.options.selection));
             }
-        };
-        if (jsonl_) {
-            jsonl_file_->close();
-            told(jsonl_->error(), fmt::format("{}: {} events", job_.jsonl_path, jsonl_->lines()));
-        }
-        if (vcd_) {
-            std::string save = job_.vcd_path;
-            save.replace(save.size() - 4, 4, ".gtkw");
-            told(vcd_->error(),
-                 fmt::format("{}: {} changes; open with: gtkwave {}{}", job_.vcd_path,
-                             vcd_->changes(), save,
-                             vcd_->ids_not_shown() == 0
-                                 ? ""
-                                 : fmt::format(" ({} IDs are not shown)", vcd_->ids_not_shown())));
         }
     }
 
@@ -293,9 +283,7 @@ private:
     std::unique_ptr<scenario::Judge> judge_;
     std::unique_ptr<traces::StateView> state_;
     std::unique_ptr<traces::Stats> statistics_;
-    std::unique_ptr<traces::OutputFile> jsonl_file_;
-    std::unique_ptr<traces::JsonlSink> jsonl_;
-    std::unique_ptr<traces::VcdSink> vcd_;
+    std::vector<std::unique_ptr<traces::TraceFile>> traces_;
     // Last: modules go before the simulation that they belong to.
     std::unique_ptr<platform::Platform> platform_;
 };
