@@ -23,6 +23,7 @@
 #include "tools/cli/info_commands.hpp"
 #include "tools/cli/points/points_command.hpp"
 #include "tools/cli/run_command.hpp"
+#include "tools/cli/shrink/shrink_cli.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/version.hpp"
 
@@ -430,6 +431,7 @@ int run_verb(int argc, char** argv) {
     add_run(app, values);
     add_compare(app, values);
     add_campaign(app, values.verb);
+    add_shrink(app, values.verb);
     add_validate(app, values);
     add_knowledge(app, values);
     add_coverage(app, values);
