@@ -88,6 +88,7 @@ struct Scenario {
     platform::PlatformConfig config;
     std::vector<Expectation> expectations;
     std::uint64_t seed = 1;
+    std::uint64_t number = 0;  // of the run: 0 takes the fixed order of what is left open
     TimePs limit;
     std::string campaign;
     // On another machine than the one it was written for: only what holds on any is judged.

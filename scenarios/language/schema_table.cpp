@@ -537,6 +537,10 @@ const Type& scenario_type() {
                      "what must fail with it: a checker, a finding code or \"expectation\"", ""}});
         const Type& run =
             object("a run", {{"seed", &integer(0), false, "seed of every random stream", "1"},
+                             {"number", &integer(0), false,
+                              "number of the run under the seed: 0 takes the fixed order of all "
+                              "that the system leaves open, another one draws it",
+                              "0"},
                              {"limit", &time(1, kDay), false,
                               "simulated time at which the run ends at the latest", "\"10ms\""},
                              {"on_hazard", &choice({"go_on", "stop"}), false,

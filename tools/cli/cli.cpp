@@ -26,6 +26,7 @@
 #include "tools/cli/points/points_command.hpp"
 #include "tools/cli/report/report_cli.hpp"
 #include "tools/cli/run_command.hpp"
+#include "tools/cli/shrink/shrink_cli.hpp"
 #include "tools/cli/terminal.hpp"
 
 namespace ioasim::tools {
@@ -440,6 +441,7 @@ int run_verb(int argc, char** argv) {
     add_run(app, values);
     add_compare(app, values);
     add_campaign(app, values.verb);
+    add_shrink(app, values.verb);
     add_validate(app, values);
     add_knowledge(app, values);
     add_coverage(app, values);

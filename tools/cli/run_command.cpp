@@ -373,7 +373,9 @@ Job plan(const scenario::Scenario& scenario, const RunOptions& options) {
     Job job;
     job.scenario = scenario;
     job.options = options;
-    job.effective_seed = effective_seed(options.seed.value_or(scenario.seed), options.run);
+    const std::uint64_t seed = options.seed.value_or(scenario.seed);
+    job.options.run = options.run != 0 ? options.run : scenario.number;
+    job.effective_seed = effective_seed(seed, job.options.run);
     job.scenario.config.bystanders = options.bystanders;
     job.scenario.config.shuffle = options.shuffle;
     job.show_progress = !options.quiet;
@@ -382,13 +384,17 @@ Job plan(const scenario::Scenario& scenario, const RunOptions& options) {
     scenario::Member* run = document.find("run");
     if (run != nullptr) {
         run->value.erase("seed");
+        run->value.erase("number");
     }
     job.hash = scenario::config_hash(document);
     if (run == nullptr) {
         document.set("run", Node::object());
         run = document.find("run");
     }
-    run->value.set("seed", Node::number(job.effective_seed));
+    run->value.set("seed", Node::number(seed));
+    if (job.options.run != 0) {
+        run->value.set("number", Node::number(job.options.run));
+    }
     job.scenario.document = std::move(document);
     return job;
 }

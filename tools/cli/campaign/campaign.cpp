@@ -3,10 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <memory>
-#include <thread>
 
-#include <poll.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -15,7 +12,7 @@
 #include "scenarios/language/reading.hpp"
 #include "tools/cli/campaign/tally.hpp"
 #include "tools/cli/outputs.hpp"
-#include "tools/cli/run_process.hpp"
+#include "tools/cli/run_pool.hpp"
 #include "tools/cli/terminal.hpp"
 
 namespace ioasim::tools {
@@ -50,8 +47,7 @@ class CampaignRun {
 public:
     explicit CampaignRun(const CampaignOptions& options)
         : options_(options),
-          jobs_at_once_(options.jobs != 0 ? options.jobs
-                                          : std::max(1U, std::thread::hardware_concurrency())),
+          pool_(options.jobs, options.run_seconds, options.run_memory),
           folder_(options.out.empty() ? fmt::format("out/campaign-{}", options.seed)
                                       : options.out) {}
 
@@ -62,23 +58,18 @@ public:
             return kUsage;
         }
         next_ = options_.shard - 1;
-        while (more() || !running_.empty()) {
-            while (more() && running_.size() < jobs_at_once_) {
+        while (more() || !pool_.idle()) {
+            while (more() && !pool_.full()) {
                 start(next_);
                 next_ += options_.shards;
             }
-            look();
+            pool_.look();
+            show_progress();
         }
         return finish();
     }
 
 private:
-    struct Running {
-        std::unique_ptr<RunProcess> process;
-        RunKey key;
-        std::string reproduce;
-    };
-
     bool load() {
         bool good = true;
         for (const std::string& name : options_.files) {
@@ -139,40 +130,16 @@ private:
         // The job is the run's own only until its process has a copy.
         job.options.run = number;
         job.effective_seed = effective_seed(options_.seed, number);
-        auto process = std::make_unique<RunProcess>(job, options_.run_memory);
-        running_.push_back(
-            {std::move(process), {job.hash, options_.seed, number}, reproduce_line(job)});
+        const RunKey key{job.hash, options_.seed, number};
+        pool_.start(job, number, [this, key, line = reproduce_line(job)](RunResult result) {
+            take(key, line, std::move(result));
+        });
     }
 
-    // Takes what the running ones have to say, for a moment.
-    void look() {
-        constexpr int kMomentMs = 100;
-        std::vector<struct pollfd> entries;
-        for (const Running& one : running_) {
-            entries.push_back({one.process->fd(), POLLIN, 0});
-        }
-        ::poll(entries.data(), entries.size(), running_.empty() ? 0 : kMomentMs);
-        for (std::size_t i = entries.size(); i-- > 0;) {
-            Running& one = running_[i];
-            const bool ended =
-                one.process->fd() < 0 ||
-                ((entries[i].revents & (POLLIN | POLLHUP)) != 0 && one.process->read());
-            const bool late = !ended && overdue(*one.process, options_.run_seconds);
-            if (ended || late) {
-                take(one, one.process->collect(late));
-                running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
-            }
-        }
-        if (signal_seen() != 0) {
-            running_.clear();  // half a run is no result
-        }
-        show_progress();
-    }
-
-    void take(const Running& one, RunResult result) {
-        result.seed = one.key.seed;
-        result.run = one.key.run;
-        result.reproduce = one.reproduce;
+    void take(const RunKey& key, const std::string& reproduce, RunResult result) {
+        result.seed = key.seed;
+        result.run = key.run;
+        result.reproduce = reproduce;
         if (by_signal(result.exit_code)) {
             return;
         }
@@ -180,7 +147,7 @@ private:
         // What the host did to a run is no result of it: another attempt may end otherwise.
         if (result.exit_code == kHostTimeout) {
             ++cut_;
-            cut_lines_.push_back(fmt::format("{}\n    {}", result.error, one.reproduce));
+            cut_lines_.push_back(fmt::format("{}\n    {}", result.error, reproduce));
             return;
         }
         const RunRecord record = record_of(result);
@@ -253,7 +220,7 @@ private:
     void print_text() const {
         std::string out = fmt::format(
             "campaign: seed {}, {} of {} that may be varied, {} at a time\n", options_.seed,
-            plural(jobs_.size(), "scenario"), jobs_.size() + left_out_, jobs_at_once_);
+            plural(jobs_.size(), "scenario"), jobs_.size() + left_out_, pool_.at_once());
         if (options_.shards > 1) {
             out += fmt::format("  shard {} of {}\n", options_.shard, options_.shards);
         }
@@ -289,12 +256,11 @@ private:
 
     using Clock = std::chrono::steady_clock;
     const CampaignOptions& options_;
-    std::size_t jobs_at_once_;
+    RunPool pool_;
     std::string folder_;
     std::vector<Job> jobs_;
     std::size_t left_out_ = 0;
     std::uint64_t next_ = 0;
-    std::vector<Running> running_;
     Tally tally_;
     std::uint64_t made_ = 0;
     std::uint64_t taken_ = 0;
