@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "tools/cli/bench/bench_checkers.hpp"
 #include "tools/cli/bench/bench_descriptors.hpp"
 #include "tools/cli/bench/bench_hop.hpp"
 #include "tools/cli/bench/bench_ioasid.hpp"
@@ -29,6 +30,8 @@ constexpr std::array kBenches{
           &bench_vtd},
     Bench{"descriptors", "a 64-byte copy through ENQCMD: scenarios/bench/descriptors.json",
           &bench_descriptors},
+    Bench{"checkers", "host time of all checkers and of each alone, over three loads",
+          &bench_checkers},
     Bench{"scale", "1,000 VMs with 1,000 IDs each: scenarios/stress/thousand_vms.json",
           &bench_scale},
 };
