@@ -344,6 +344,8 @@ const Type& program_type() {
           ""},
          {"process", &component_name("the name of a process"), true,
           "its process; the program's full name is ON/PROCESS", ""},
+         {"parent", &component_name("the name of a process"), false,
+          "host: the process that forks this one, a program before it; default: none", ""},
          {"mm", &component_name("the name of an address space"), false,
           "kernel thread: the address space that it acts for (default: none)", ""},
          {"start", &time(0, 1000 * kSecond), false, "when it starts", "\"0ps\""},
