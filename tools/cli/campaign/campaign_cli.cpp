@@ -86,6 +86,8 @@ void add_run(CLI::App& campaign, std::function<int()>& verb) {
     run.add_option("--defect", o.defects, "switch a seeded defect on (ioasim explain defects)")
         ->allow_extra_args(false)
         ->take_all();
+    report_option(run, o.reports);
+    run.add_flag("--force", o.force, "overwrite reports");
     run.add_flag("--quiet", o.quiet, "no progress");
     format_option(run, *format);
     run.footer(R"(Examples:
@@ -109,6 +111,8 @@ void add_merge(CLI::App& campaign, std::function<int()>& verb) {
     CLI::App& merge = *campaign.add_subcommand("merge", "the results of several campaigns as one");
     merge.add_option("FOLDER", options->folders, "folders of results")->required();
     merge.add_option("--out", options->out, "a folder that gets all of them")->check(not_empty());
+    report_option(merge, options->reports);
+    merge.add_flag("--force", options->force, "overwrite reports");
     format_option(merge, *format);
     merge.footer(R"(Examples:
   ioasim campaign merge part1 part2 part3 --out all
