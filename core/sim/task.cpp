@@ -172,6 +172,12 @@ bool Task::block(bool keeps_cpu, TimePs until) {
         timed_out = !woken && now() >= until;
     }
     deadline = TimePs::max();
+    if (!keeps_cpu && impl.sim.options().stall != TimePs{}) {
+        // On its way out of the scheduler: interrupts and other classes of tasks come first.
+        hold_up({"wake", this, nullptr, now(), [](const Operation& operation) {
+                     return static_cast<const Task*>(operation.actor)->name() + " when it woke";
+                 }});
+    }
     return woken;
 }
 

@@ -20,15 +20,16 @@ Schedule read_schedule(Reading& reading) {
         deviation.at = integer_of(item.get("at"), 0);
         deviation.what = text_of(item.get("what"));
         deviation.pick = integer_of(item.get("pick"), 1);
-        if (!schedule.choices.empty() && deviation.at <= schedule.choices.back().at) {
+        if (item.get("at") != nullptr && !schedule.choices.empty() &&
+            deviation.at <= schedule.choices.back().at) {
             reading.report(Code::BadOrder, item.place, pointer,
                            "choices are listed in the order in which they come, each once");
         }
-        if (deviation.what == kHoldUp && schedule.stall == TimePs{}) {
+        if (deviation.what == kHoldUp && run->get("stall") == nullptr) {
             reading.report(Code::MissingKey, item.place, pointer,
                            "a task is held up only where \"stall\" says for how long");
         }
-        if (deviation.what == "link.arrival" && !schedule.window) {
+        if (deviation.what == "link.arrival" && run->get("window") == nullptr) {
             reading.report(Code::MissingKey, item.place, pointer,
                            "messages come in another order only within a \"window\"");
         }

@@ -17,6 +17,8 @@ struct ExploreOptions {
     unsigned preemptions = 2;
     std::string window;  // empty: the scenario's, else messages of one instant
     std::string stall;   // empty: the scenario's, else kDefaultStall
+    std::string from;    // time before which the fixed order stays; empty: none
+    std::string limit;   // simulated time of a run; empty: by the fixed order's
     bool reduction = true;
     unsigned jobs = 0;  // 0: one a core
     std::uint64_t runs = 0;

@@ -27,6 +27,12 @@ void add_explore(CLI::App& app, std::function<int()>& verb) {
                     "a task is held up so long before a lock or a register (the scenario's, or "
                     "2us)")
         ->check(not_empty());
+    explore.add_option("--from", o.from, "choices before this time stay as they are (0ps)")
+        ->check(not_empty());
+    explore
+        .add_option("--limit", o.limit,
+                    "simulated time of a run (4 times what the fixed order takes)")
+        ->check(not_empty());
     explore.add_flag("!--no-reduction", o.reduction,
                      "also hold a task up where nobody else comes to the lock in that time");
     number_option(explore, "-j,--jobs", o.jobs, "runs at a time (one a core)", 1, 1024);
@@ -43,7 +49,7 @@ void add_explore(CLI::App& app, std::function<int()>& verb) {
     format_option(explore, *format);
     explore.footer(R"(Examples:
   ioasim explore scenarios/explore/exit_under_bind.json
-  ioasim explore x.json --preemptions 1 --window 20ns --stall 10us
+  ioasim explore x.json --preemptions 1 --window 20ns --stall 10us --from 120us
   ioasim explore x.json --defect ioasid.double_put --out race.json
 
 First the fixed order, then all orders with one deviation from it, then with two: another waiter

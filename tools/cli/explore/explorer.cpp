@@ -121,7 +121,8 @@ private:
             case Role::Carrier:
                 break;
         }
-        const bool followed = !planned_ || std::binary_search(plan_.begin(), plan_.end(), number);
+        const bool followed = (!limits_.now || limits_.now() >= limits_.from) &&
+                              (!planned_ || std::binary_search(plan_.begin(), plan_.end(), number));
         if (schedule_.empty() && bound_ == 1) {
             results_.count_choice(what, followed);
         } else if (planned_ && (plan_.empty() || number > plan_.back())) {

@@ -36,10 +36,12 @@ struct ExploreLimits {
     unsigned deviations = 2;
     unsigned jobs = 1;  // runs at a time
     bool reduction = true;
-    TimePs stall;                // how long a task is held up
-    std::uint64_t runs = 0;      // so many at most; 0: any number
-    std::uint64_t seconds = 0;   // so long at most; 0: any time
-    std::function<bool()> stop;  // asked now and then; may be empty
+    TimePs stall;                 // how long a task is held up
+    TimePs from;                  // choices before this time stay as they are
+    std::function<TimePs()> now;  // in the run's process; empty: `from` has no meaning
+    std::uint64_t runs = 0;       // so many at most; 0: any number
+    std::uint64_t seconds = 0;    // so long at most; 0: any time
+    std::function<bool()> stop;   // asked now and then; may be empty
     std::function<void(std::uint64_t runs, unsigned bound)> progress;  // may be empty
 };
 
