@@ -117,6 +117,7 @@ void ExecContext::lock_slowly(SimLock& lock) {
                 {HazardKind::LockOrder, this, lock.name_, held->name_, call_chain()});
         }
     }
+    before_lock(lock);
     const TimePs start = now();
     if (lock.owner_ != nullptr) {
         ++lock.stats_.contended;
@@ -160,7 +161,7 @@ void ExecContext::unlock_slowly(SimLock& lock) {
     }
     lock.owner_ = nullptr;
     if (!lock.waiters_.empty()) {
-        const std::size_t pick = choose("lock.waiter", lock.waiters_.size());
+        const std::size_t pick = choose_waiter(lock);
         ExecContext* next = lock.waiters_[pick];
         lock.waiters_.erase(lock.waiters_.begin() + static_cast<std::ptrdiff_t>(pick));
         lock.owner_ = next;
@@ -168,6 +169,22 @@ void ExecContext::unlock_slowly(SimLock& lock) {
         ++lock.stats_.acquired;
         make_ready(*next);
     }
+}
+
+std::size_t ExecContext::choose_waiter(const SimLock& lock) {
+    return choose(
+        {"lock.waiter", lock.waiters_.size(), &lock, [](const void* place, std::size_t candidate) {
+             const auto& wanted = *static_cast<const SimLock*>(place);
+             return wanted.name() + " for " + wanted.waiters_[candidate]->name();
+         }});
+}
+
+Choice waking_choice(const WaitQueue& queue) {
+    return {"wake.waiter", queue.waiters_.size(), &queue,
+            [](const void* place, std::size_t candidate) {
+                const auto& asleep = *static_cast<const WaitQueue*>(place);
+                return asleep.name() + " for " + asleep.waiters_[candidate]->name();
+            }};
 }
 
 void ExecContext::wait(WaitQueue& queue) {
@@ -207,7 +224,7 @@ void ExecContext::wake_one(WaitQueue& queue) {
     if (queue.waiters_.empty()) {
         return;
     }
-    make_ready(*take_waiter(queue, choose("wake.waiter", queue.waiters_.size())));
+    make_ready(*take_waiter(queue, choose(waking_choice(queue))));
 }
 
 ExecContext* ExecContext::take_waiter(WaitQueue& queue, std::size_t pick) {

@@ -18,6 +18,11 @@ namespace ioasim {
 
 class ExecContext;
 class LockMonitor;
+class WaitQueue;
+struct Choice;
+
+// Which sleeper is to be woken.
+Choice waking_choice(const WaitQueue& queue);
 
 class SimLock {
 public:
@@ -71,6 +76,7 @@ public:
 
 private:
     friend class ExecContext;
+    friend Choice waking_choice(const WaitQueue& queue);
     std::string name_;
     std::deque<ExecContext*> waiters_;
 };

@@ -17,6 +17,12 @@ const char* state_name(TaskState state) {
     return kNames.at(static_cast<std::size_t>(state));
 }
 
+// Who may have a CPU that became free: places in the list of those that are ready.
+struct Candidates {
+    const std::vector<Task*>& ready;
+    const std::vector<std::size_t>& places;
+};
+
 }  // namespace
 
 Dispatcher::Impl::Impl(Simulation& simulation, const DispatcherParams& parameters, Chooser& choices)
@@ -244,7 +250,12 @@ void Dispatcher::Impl::release_cpu(Task& task) {
         }
         return;
     }
-    const std::size_t pick = candidates[chooser.choose("cpu.ready", candidates.size())];
+    const Candidates waiting{ready, candidates};
+    const std::size_t pick = candidates[chooser.choose(
+        {"cpu.ready", candidates.size(), &waiting, [](const void* place, std::size_t candidate) {
+             const auto& all = *static_cast<const Candidates*>(place);
+             return "a CPU for " + all.ready[all.places[candidate]]->name();
+         }})];
     Task& next = *ready[pick];
     ready.erase(ready.begin() + static_cast<std::ptrdiff_t>(pick));
     next.queued = false;
@@ -319,7 +330,7 @@ void Dispatcher::interrupt_cpu(std::size_t cpu) {
 
 void Dispatcher::wake_one(WaitQueue& queue) {
     if (!queue.empty()) {
-        const std::size_t pick = impl_->chooser.choose("wake.waiter", queue.size());
+        const std::size_t pick = impl_->chooser.choose(waking_choice(queue));
         impl_->make_ready(static_cast<Task&>(*Task::take(queue, pick)));
     }
 }

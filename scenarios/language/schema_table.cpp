@@ -537,6 +537,14 @@ const Type& scenario_type() {
                      "seeded defect of the mechanism this scenario is about", ""},
                     {"fails", &text("a checker, a finding code or \"expectation\"", 1), true,
                      "what must fail with it: a checker, a finding code or \"expectation\"", ""}});
+        const Type& choice_made = object(
+            "a choice",
+            {{"at", &integer(0), true,
+              "its number among the choices with more than one candidate, from 0", ""},
+             {"what",
+              &choice({"lock.waiter", "wake.waiter", "cpu.ready", "link.arrival", "task.hold_up"}),
+              true, "the kind of choice that stands there", ""},
+             {"pick", &integer(1), false, "the candidate taken; without an entry it is 0", "1"}});
         const Type& run =
             object("a run", {{"seed", &integer(0), false, "seed of every random stream", "1"},
                              {"number", &integer(0), false,
@@ -545,6 +553,14 @@ const Type& scenario_type() {
                               "0"},
                              {"limit", &time(1, kDay), false,
                               "simulated time at which the run ends at the latest", "\"10ms\""},
+                             {"window", &time(0, kDay), false,
+                              "messages that a module gets by different links within this time "
+                              "may come in any order; without it as the links say",
+                              ""},
+                             {"stall", &time(1, kDay), false,
+                              "how long a task is held up where a choice says so", ""},
+                             {"choices", &list(choice_made, 0, 4096), false,
+                              "a recorded schedule: where it leaves the fixed order", "[]"},
                              {"on_hazard", &choice({"go_on", "stop"}), false,
                               "what real code would not survive: go on as if the right call had "
                               "been made, or end the run there (\"hazard\")",

@@ -28,7 +28,7 @@ private:
 
 class LastChooser final : public Chooser {
 public:
-    std::size_t choose(std::string_view, std::size_t count) override { return count - 1; }
+    std::size_t choose(const Choice& choice) override { return choice.count - 1; }
 };
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "tools/cli/conform/conform_ioasid.hpp"
 #include "tools/cli/conform/conform_vtd.hpp"
 #include "tools/cli/coverage.hpp"
+#include "tools/cli/explore/explore_cli.hpp"
 #include "tools/cli/help/build_info.hpp"
 #include "tools/cli/help/help_cli.hpp"
 #include "tools/cli/info_commands.hpp"
@@ -82,9 +83,7 @@ void add_run(CLI::App& app, Values& values) {
         ->type_name("FILE")
         ->allow_extra_args(false)
         ->take_all();
-    run.add_option("--report", o.reports, "json=FILE or junit=FILE")
-        ->allow_extra_args(false)
-        ->take_all();
+    report_option(run, o.reports);
     run.add_flag("--force", o.force, "overwrite files");
     run.add_flag("--quiet", o.quiet, "one line for each run");
     format_option(run, values.format);
@@ -131,13 +130,18 @@ Exit code 2 when a file has an error; all errors are shown at once.)");
 }
 
 void add_knowledge(CLI::App& app, Values& values) {
-    CLI::App& schema = *app.add_subcommand("schema", "print the JSON schema of scenarios");
+    CLI::App& schema =
+        *app.add_subcommand("schema", "print the JSON schema of scenarios or reports");
+    schema.add_option("OF", values.word, "scenario (default) or report: --report json=FILE")
+        ->check(CLI::IsMember({"scenario", "report"}));
     schema.add_flag("--tables", values.tables, "the keys as Markdown tables instead");
     schema.footer(R"(Examples:
   ioasim schema > scenario.schema.json      "$schema" in a scenario names it for editors
+  ioasim schema report > report.schema.json of JSON reports
   ioasim schema --tables                    the same keys for people)");
-    schema.callback(
-        [&values] { values.verb = [&values] { return schema_command(values.tables); }; });
+    schema.callback([&values] {
+        values.verb = [&values] { return schema_command(values.word, values.tables); };
+    });
 
     CLI::App& explain = *app.add_subcommand(
         "explain", "tell about an error code, event, finding, checker, defect or parameter");
@@ -442,6 +446,7 @@ int run_verb(int argc, char** argv) {
     add_compare(app, values);
     add_campaign(app, values.verb);
     add_shrink(app, values.verb);
+    add_explore(app, values.verb);
     add_validate(app, values);
     add_knowledge(app, values);
     add_coverage(app, values);

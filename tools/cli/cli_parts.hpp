@@ -48,6 +48,14 @@ inline void format_option(CLI::App& app, std::string& format) {
         ->check(CLI::IsMember({"text", "json"}));
 }
 
+inline void report_option(CLI::App& app, std::vector<std::string>& reports) {
+    app.add_option("--report", reports,
+                   "json=FILE, junit=FILE, ktap=FILE or github=FILE; several, and FILE - is "
+                   "standard output")
+        ->allow_extra_args(false)
+        ->take_all();
+}
+
 inline void set_option(CLI::App& app, std::vector<std::string>& sets) {
     app.add_option("--set", sets,
                    "change the scenario (run.limit=20ms, vms[vm1].quota=5), a parameter "

@@ -12,6 +12,7 @@
 #include "scenarios/language/reading.hpp"
 #include "tools/cli/fault_text.hpp"
 #include "tools/cli/points/profile.hpp"
+#include "tools/cli/reports.hpp"
 #include "tools/cli/run_result.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
@@ -227,7 +228,11 @@ std::string near_parameter(const std::string& word) {
 
 }  // namespace
 
-int schema_command(bool tables) {
+int schema_command(const std::string& of, bool tables) {
+    if (of == "report") {
+        print_out(report_schema());
+        return kPass;
+    }
     print_out(tables ? scenario::key_tables() : scenario::json_schema(schema_parameters()));
     return kPass;
 }

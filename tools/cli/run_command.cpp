@@ -32,21 +32,6 @@ void complain(Code code, const std::string& text, const std::string& help = {}) 
     print_err(scenario::render_plain(code, text, help));
 }
 
-// Quoted for a shell where it must be.
-std::string shell_word(const std::string& text) {
-    const bool plain = !text.empty() && text.find_first_not_of(
-                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                            "0123456789_-./=:,+@%") == std::string::npos;
-    if (plain) {
-        return text;
-    }
-    std::string out = "'";
-    for (const char c : text) {
-        out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    }
-    return out + "'";
-}
-
 // Takes a folder that nobody has: the name itself, or with a number. Empty: see `error`.
 std::string take_folder(const std::string& wanted, std::string& error) {
     const std::size_t slash = wanted.rfind('/');
@@ -106,13 +91,10 @@ public:
 
 private:
     bool check_options() {
-        bool good = true;
-        for (const std::string& report : options_.reports) {
-            const std::string problem = check_report(report);
-            if (!problem.empty()) {
-                complain(Code::Usage, problem);
-                good = false;
-            }
+        const std::string problem = check_reports(options_.reports, options_.json);
+        bool good = problem.empty();
+        if (!good) {
+            complain(Code::Usage, problem);
         }
         good = good_traces(options_.traces) && good;
         if (options_.no_files && !options_.out.empty()) {
@@ -170,7 +152,8 @@ private:
         bool good = true;
         Outputs outputs(options_.files, options_.force);
         for (const std::string& report : options_.reports) {
-            good = outputs.add("--report", report.substr(report.find('=') + 1)) && good;
+            const std::string file = report_file(report);
+            good = (file.empty() || outputs.add("--report", file)) && good;
         }
         for (Job& job : jobs_) {
             // Two files may hold the same name; their traces must not share a file.
@@ -260,7 +243,9 @@ private:
     }
 
     void show(const RunResult& result) {
-        if (options_.json) {
+        if (report_has_stdout(options_.reports)) {
+            // Programs read it.
+        } else if (options_.json) {
             print_out(to_json(to_node(result), 0) + "\n");
         } else if (options_.quiet) {
             print_out(last_line(result) + "\n");
@@ -289,7 +274,7 @@ private:
         if (signal_seen() != 0) {
             code = worse(code, 128 + signal_seen());
         }
-        if (jobs_.size() > 1) {
+        if (jobs_.size() > 1 && !report_has_stdout(options_.reports)) {
             const auto passed = std::count_if(results_.begin(), results_.end(),
                                               [](const auto& r) { return r.status() == kPass; });
             std::string line = fmt::format("{} runs: {} passed, {} failed", jobs_.size(), passed,
@@ -333,6 +318,20 @@ std::string diagnostics_json(const scenario::Loaded& loaded, const std::string& 
 
 std::uint64_t effective_seed(std::uint64_t seed, std::uint64_t run) {
     return run == 0 ? seed : RandomStream(seed, "run", std::to_string(run)).next();
+}
+
+std::string shell_word(const std::string& text) {
+    const bool plain = !text.empty() && text.find_first_not_of(
+                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                            "0123456789_-./=:,+@%") == std::string::npos;
+    if (plain) {
+        return text;
+    }
+    std::string out = "'";
+    for (const char c : text) {
+        out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    }
+    return out + "'";
 }
 
 std::string reproduce_line(const Job& job) {

@@ -105,18 +105,23 @@ std::string expected_end(const scenario::Scenario& scenario) {
 
 class OneRun {
 public:
-    explicit OneRun(const Job& job)
-        : job_(job),
-          sim_(sim::SimulationOptions{job.effective_seed, job.scenario.limit}),
-          progress_(job.show_progress) {}
+    explicit OneRun(const Job& job, std::unique_ptr<Chooser> chooser = nullptr)
+        : job_(job), sim_(options_of(job)), progress_(job.show_progress) {
+        if (chooser) {
+            sim_.set_chooser(std::move(chooser));
+        } else if (!job.scenario.schedule.choices.empty()) {
+            auto replay = std::make_unique<ReplayChooser>(job.scenario.schedule.choices);
+            replay_ = replay.get();
+            sim_.set_chooser(std::move(replay));
+        } else if (job.options.run != 0) {
+            // Runs under the same seed differ in whatever order the modelled system leaves open.
+            sim_.set_chooser(std::make_unique<SeededChooser>(job.effective_seed));
+        }
+    }
 
     RunResult run() {
         describe();
         try {
-            // Runs under the same seed differ in whatever order the modelled system leaves open.
-            if (job_.options.run != 0) {
-                sim_.set_chooser(std::make_unique<SeededChooser>(job_.effective_seed));
-            }
             listen();
             platform_ = std::make_unique<platform::Platform>(sim_, job_.scenario.config);
             sim_.heartbeat = [this] { beat(); };
@@ -133,6 +138,15 @@ public:
     }
 
 private:
+    static sim::SimulationOptions options_of(const Job& job) {
+        sim::SimulationOptions options;
+        options.seed = job.effective_seed;
+        options.limit = job.scenario.limit;
+        options.window = job.scenario.schedule.window;
+        options.stall = job.scenario.schedule.stall;
+        return options;
+    }
+
     void describe() {
         result_.file = job_.scenario.file;
         result_.name = job_.scenario.name;
@@ -212,6 +226,7 @@ private:
         result_.findings = std::move(verdict.findings);
         result_.findings_total = verdict.findings_total;
         result_.failures = std::move(verdict.failures);
+        judge_schedule();
         for (auto& [name, result] : verdict.steps) {
             result_.steps.push_back({std::move(name), std::move(result)});
         }
@@ -233,6 +248,17 @@ private:
             result_.error =
                 fmt::format("stopped after {} s of host time; results up to {} are kept",
                             job_.options.timeout_seconds, format_time(sim::Simulation::now()));
+        }
+    }
+
+    // A recorded schedule that the run does not have shows nothing.
+    void judge_schedule() {
+        const std::string mismatch = replay_ == nullptr ? std::string() : replay_->mismatch();
+        if (!mismatch.empty()) {
+            scenario::Failure failure;
+            failure.where = job_.scenario.schedule.places.at(replay_->mismatch_at());
+            failure.text = "the schedule is not of this run: " + mismatch;
+            result_.failures.push_back(std::move(failure));
         }
     }
 
@@ -277,6 +303,7 @@ private:
     const Job& job_;
     RunResult result_;
     sim::Simulation sim_;
+    const ReplayChooser* replay_ = nullptr;  // the simulation's chooser, if it is one
     Progress progress_;
     std::unique_ptr<traces::CheckerSet> checkers_;
     std::unique_ptr<LeftOvers> left_overs_;
@@ -288,22 +315,36 @@ private:
     std::unique_ptr<platform::Platform> platform_;
 };
 
-}  // namespace
-
-RunResult run_one(const Job& job) {
+// A machine drawn for this run. `make` makes the run.
+template <class Make>
+RunResult run_drawn(const Job& job, Make&& make) {
     if (job.options.run == 0 || job.scenario.campaign != "swarm") {
-        return OneRun(job).run();
+        return make(job);
     }
     Job drawn = job;
     const std::vector<std::string> changes = draw_machine(drawn.scenario, job.effective_seed);
     drawn.scenario.disturbed = true;
-    RunResult result = OneRun(drawn).run();
+    RunResult result = make(drawn);
     std::string line = "machine of this run:";
     for (const std::string& change : changes) {
         line += " " + change;
     }
     result.details.insert(result.details.begin(), line + (changes.empty() ? " as it is" : ""));
     return result;
+}
+
+}  // namespace
+
+RunResult run_one(const Job& job) {
+    return run_drawn(job, [](const Job& drawn) { return OneRun(drawn).run(); });
+}
+
+RunResult run_last(const Job& job, std::unique_ptr<Chooser> chooser) {
+    return run_drawn(job, [&chooser](const Job& drawn) {
+        // Its destructor would put back piece by piece what goes with the process at once.
+        auto* run = new OneRun(drawn, std::move(chooser));
+        return run->run();
+    });
 }
 
 }  // namespace ioasim::tools

@@ -51,7 +51,10 @@ scenario::Loaded load(const Shape& shape) {
 // As `ioasim run --no-files` does it, without judging. Nobody listens when it is not `checked`:
 // no event is made then.
 Figure run(const scenario::Scenario& wanted, bool checked) {
-    sim::Simulation simulation{sim::SimulationOptions{wanted.seed, wanted.limit}};
+    sim::SimulationOptions options;
+    options.seed = wanted.seed;
+    options.limit = wanted.limit;
+    sim::Simulation simulation{options};
     traces::CheckerSet checkers(simulation.recorder(), traces::CheckerOptions{});
     if (checked) {
         simulation.recorder().add_listener(checkers, checkers.categories());

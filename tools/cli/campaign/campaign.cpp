@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <tuple>
 
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "scenarios/language/reading.hpp"
 #include "tools/cli/campaign/tally.hpp"
 #include "tools/cli/outputs.hpp"
+#include "tools/cli/reports.hpp"
 #include "tools/cli/run_pool.hpp"
 #include "tools/cli/terminal.hpp"
 
@@ -43,6 +45,51 @@ std::vector<std::string> files_of(const std::string& name) {
     return files;
 }
 
+// Reports of records, in an order that does not depend on the host.
+class RecordReports {
+public:
+    explicit RecordReports(const std::vector<std::string>& requests) : requests_(requests) {}
+    // False: one of them cannot be had, which stderr has been told.
+    bool good(const std::vector<std::string>& inputs, bool force, bool json) const {
+        const std::string problem = check_reports(requests_, json);
+        if (!problem.empty()) {
+            complain(Code::Usage, problem);
+            return false;
+        }
+        Outputs outputs(inputs, force);
+        return std::all_of(requests_.begin(), requests_.end(), [&outputs](const auto& request) {
+            const std::string file = report_file(request);
+            return file.empty() || outputs.add("--report", file);
+        });
+    }
+    void add(const RunRecord& record) {
+        if (!requests_.empty()) {
+            results_.push_back(result_of(record));
+        }
+    }
+    // The exit code that they leave of `code`.
+    int write(int code) {
+        const auto place = [](const RunResult& r) {
+            return std::tie(r.file, r.name, r.cell, r.seed, r.run, r.hash);
+        };
+        std::sort(results_.begin(), results_.end(),
+                  [place](const RunResult& a, const RunResult& b) { return place(a) < place(b); });
+        for (const std::string& request : requests_) {
+            const std::string problem = write_report(request, results_);
+            if (!problem.empty()) {
+                complain(Code::CannotWrite, "cannot write " + problem);
+                code = worse(code, kInternal);
+            }
+        }
+        return code;
+    }
+    bool silent() const { return report_has_stdout(requests_); }
+
+private:
+    const std::vector<std::string>& requests_;
+    std::vector<RunResult> results_;
+};
+
 class CampaignRun {
 public:
     explicit CampaignRun(const CampaignOptions& options)
@@ -54,7 +101,8 @@ public:
     bool check() { return known_defects_or_tell(options_.defects) && load(); }
 
     int run() {
-        if (!check() || !folder_can_be_made()) {
+        if (!check() || !folder_can_be_made() ||
+            !reports_.good(options_.files, options_.force, options_.json)) {
             return kUsage;
         }
         next_ = options_.shard - 1;
@@ -125,6 +173,7 @@ private:
         if (read_record(folder_, {job.hash, options_.seed, number}, known)) {
             ++taken_;
             tally_.add(known);
+            reports_.add(known);
             return;
         }
         // The job is the run's own only until its process has a copy.
@@ -153,6 +202,7 @@ private:
         const RunRecord record = record_of(result);
         lost_ = lost_.empty() ? write_record(folder_, record) : lost_;
         tally_.add(record);
+        reports_.add(record);
     }
 
     double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
@@ -196,7 +246,10 @@ private:
         if (signal_seen() != 0) {
             code = worse(code, 128 + signal_seen());
         }
-        options_.json ? print_json(code) : print_text();
+        code = reports_.write(code);
+        if (!reports_.silent()) {
+            options_.json ? print_json(code) : print_text();
+        }
         return code;
     }
 
@@ -262,6 +315,7 @@ private:
     std::size_t left_out_ = 0;
     std::uint64_t next_ = 0;
     Tally tally_;
+    RecordReports reports_{options_.reports};
     std::uint64_t made_ = 0;
     std::uint64_t taken_ = 0;
     std::uint64_t cut_ = 0;
@@ -283,6 +337,10 @@ bool campaign_check(const CampaignOptions& options) {
 }
 
 int campaign_merge(const MergeOptions& options) {
+    RecordReports reports(options.reports);
+    if (!reports.good({}, options.force, options.json)) {
+        return kUsage;
+    }
     std::map<RunKey, RunRecord> all;
     std::vector<std::string> damaged;
     std::string differ;
@@ -304,6 +362,7 @@ int campaign_merge(const MergeOptions& options) {
     std::string lost;
     for (const auto& [key, record] : all) {
         tally.add(record);
+        reports.add(record);
         if (!options.out.empty() && lost.empty()) {
             lost = write_record(options.out, record);
         }
@@ -324,7 +383,10 @@ int campaign_merge(const MergeOptions& options) {
         "{}: {} passed, {} failed{}{}", plural(tally.runs(), "run"), tally.runs() - tally.failed(),
         tally.failed(), differing == 0 ? "" : fmt::format(", {} not deterministic", differing),
         missing == 0 ? "" : fmt::format(", {} not made", missing));
-    if (options.json) {
+    code = reports.write(code);
+    if (reports.silent()) {
+        // Programs read it.
+    } else if (options.json) {
         Node node = Node::object();
         node.set("runs", Node::number(tally.runs()));
         node.set("failed", Node::number(tally.failed()));

@@ -26,6 +26,8 @@ struct CampaignOptions {
     std::string out;  // folder of results; empty: out/campaign-SEED
     std::vector<std::string> sets;
     std::vector<std::string> defects;
+    std::vector<std::string> reports;  // FORMAT=FILE
+    bool force = false;                // overwrite them
     bool quiet = false;
     bool json = false;
 };
@@ -38,6 +40,8 @@ struct MergeOptions {
     std::vector<std::string> folders;
     std::string out;
     std::uint64_t runs = 0;  // so many there must be; 0: any number
+    std::vector<std::string> reports;
+    bool force = false;
     bool json = false;
 };
 

@@ -94,6 +94,8 @@ void add_run(CLI::App& campaign, std::function<int()>& verb) {
     number_option(run, "-j,--jobs", o.jobs, "runs at a time (one a core)", 1, kMostJobs);
     amount_option(run, "--shard", "I/N: only the I-th of N equal parts",
                   [&o](const std::string& text) { return read_shard(text, o.shard, o.shards); });
+    report_option(run, o.reports);
+    run.add_flag("--force", o.force, "overwrite reports");
     run.add_flag("--quiet", o.quiet, "no progress");
     format_option(run, *format);
     run.footer(R"(Examples:
@@ -122,6 +124,8 @@ void add_merge(CLI::App& campaign, std::function<int()>& verb) {
     constexpr std::uint64_t kMost = 1'000'000'000;
     number_option(merge, "--runs", options->runs, "so many there must be, else exit code 5", 1,
                   kMost);
+    report_option(merge, options->reports);
+    merge.add_flag("--force", options->force, "overwrite reports");
     format_option(merge, *format);
     merge.footer(R"(Examples:
   ioasim campaign merge part1 part2 part3 --out all
