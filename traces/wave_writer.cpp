@@ -63,7 +63,7 @@ std::uint32_t WaveWriter::declare(const std::vector<std::string>& path, const st
 
 void WaveWriter::begin() {
     for (Signal& signal : signals_) {
-        signal.known = !hidden_;
+        signal.known = signal.known && !hidden_;
     }
     write_head();
 }

@@ -24,6 +24,8 @@
 #include "tools/cli/points/points_command.hpp"
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/terminal.hpp"
+#include "tools/cli/trace/trace_check_cli.hpp"
+#include "tools/cli/trace/trace_options.hpp"
 #include "tools/cli/version.hpp"
 
 namespace ioasim::tools {
@@ -76,9 +78,7 @@ void add_run(CLI::App& app, Values& values) {
                    "taken)")
         ->check(not_empty());
     run.add_flag("--no-files", o.no_files, "write no folder of results");
-    run.add_option("--trace", o.traces, "FILE.vcd or FILE.jsonl; several runs insert .CELL")
-        ->allow_extra_args(false)
-        ->take_all();
+    trace_options(run, o, ".CELL");
     run.add_option("--report", o.reports, "json=FILE or junit=FILE")
         ->allow_extra_args(false)
         ->take_all();
@@ -95,6 +95,7 @@ void add_run(CLI::App& app, Values& values) {
     run.footer(R"(Examples:
   ioasim run scenarios/quickstart/two_vms.json
   ioasim run x.json --seed 7 --set vms[vm1].quota=5 --trace wave.vcd --trace events.jsonl
+  ioasim run x.json --trace run.pftrace --trace-scope vm1 --trace-window 100us:200us
   ioasim run x.json --set ioasid.profile=v4 --set iommu0.iotlb.entries=8
   ioasim run x.json --defect vtd.skip_iotlb_invalidation --no-files
   ioasim run scenarios/quickstart/*.json --report junit=results.xml --quiet
@@ -179,6 +180,7 @@ COMPONENT.PATH in --set or platform.params: a component of the scenario (iommu0)
     trace.footer(R"(Examples:
   ioasim trace catalogue                    the events that a trace can hold
   ioasim run x.json --trace events.jsonl    writes one: a JSON object a line)");
+    add_trace_check(trace, values.verb);
     CLI::App& catalogue = *trace.add_subcommand("catalogue", "every event with its fields");
     format_option(catalogue, values.format);
     catalogue.footer(R"(Examples:
@@ -254,9 +256,7 @@ void add_conform_vtd(CLI::App& conform, Values& values) {
     vtd.add_option("--defect", o.defects, "switch a seeded defect on (ioasim explain defects)")
         ->allow_extra_args(false)
         ->take_all();
-    vtd.add_option("--trace", o.traces, "FILE.vcd or FILE.jsonl; several files insert .NAME")
-        ->allow_extra_args(false)
-        ->take_all();
+    trace_options(vtd, o, ".NAME");
     vtd.add_flag("--force", o.force, "overwrite files");
     vtd.add_flag("--quiet", o.quiet, "only files that do not pass, and the count");
     vtd.footer(R"(Examples:
