@@ -44,9 +44,8 @@ public:
         }
         return {{},
                 0,
-                fmt::format("{} events, {} tracks, {} flows up to {} us{}", events_,
-                            slices_.size(), flows_, last_ / kPsOfUs,
-                            closed ? "" : ", without an end")};
+                fmt::format("{} events, {} tracks, {} flows up to {} us{}", events_, slices_.size(),
+                            flows_, last_ / kPsOfUs, closed ? "" : ", without an end")};
     }
 
 private:
@@ -86,8 +85,8 @@ private:
             return;
         }
         last_ = std::max(last_, time);
-        const auto track = std::pair(event["pid"].get<std::uint64_t>(),
-                                     event["tid"].get<std::uint64_t>());
+        const auto track =
+            std::pair(event["pid"].get<std::uint64_t>(), event["tid"].get<std::uint64_t>());
         if (phase == "M") {
             metadata(event, track);
         } else if (phase == "X") {
@@ -171,9 +170,10 @@ private:
                     open.pop_back();
                 }
                 if (!open.empty() && slice.end > open.back()->end && problem_.empty()) {
-                    problem_ = fmt::format("the slice runs over the end of the one in line {} that "
-                                           "it begins in",
-                                           open.back()->line);
+                    problem_ = fmt::format(
+                        "the slice runs over the end of the one in line {} that "
+                        "it begins in",
+                        open.back()->line);
                     at_ = slice.line;
                 }
                 open.push_back(&slice);

@@ -21,12 +21,10 @@ using proto::Wire;
 using Allowed = std::map<std::uint32_t, Wire>;
 
 const Allowed& packet_fields() {
-    static const Allowed fields{{packet::kTimestamp, Wire::Varint},
-                                {packet::kSequenceId, Wire::Varint},
-                                {packet::kTrackEvent, Wire::Bytes},
-                                {packet::kInternedData, Wire::Bytes},
-                                {packet::kSequenceFlags, Wire::Varint},
-                                {packet::kTrackDescriptor, Wire::Bytes}};
+    static const Allowed fields{
+        {packet::kTimestamp, Wire::Varint},     {packet::kSequenceId, Wire::Varint},
+        {packet::kTrackEvent, Wire::Bytes},     {packet::kInternedData, Wire::Bytes},
+        {packet::kSequenceFlags, Wire::Varint}, {packet::kTrackDescriptor, Wire::Bytes}};
     return fields;
 }
 const Allowed& track_fields() {
@@ -37,14 +35,11 @@ const Allowed& track_fields() {
     return fields;
 }
 const Allowed& event_fields() {
-    static const Allowed fields{{event::kCategory, Wire::Varint},
-                                {event::kAnnotation, Wire::Bytes},
-                                {event::kType, Wire::Varint},
-                                {event::kName, Wire::Varint},
-                                {event::kTrack, Wire::Varint},
-                                {event::kCounterValue, Wire::Varint},
-                                {event::kFlow, Wire::Fixed64},
-                                {event::kFlowEnd, Wire::Fixed64}};
+    static const Allowed fields{
+        {event::kCategory, Wire::Varint}, {event::kAnnotation, Wire::Bytes},
+        {event::kType, Wire::Varint},     {event::kName, Wire::Varint},
+        {event::kTrack, Wire::Varint},    {event::kCounterValue, Wire::Varint},
+        {event::kFlow, Wire::Fixed64},    {event::kFlowEnd, Wire::Fixed64}};
     return fields;
 }
 const Allowed& annotation_fields() {
@@ -134,12 +129,23 @@ private:
         std::uint64_t flags = 0;
         fields(message, packet_fields(), "a packet", [&](const proto::Field& field) {
             switch (field.number) {
-                case packet::kTimestamp: time = field.value, timed = true; break;
-                case packet::kSequenceId: sequence = field.value; break;
-                case packet::kSequenceFlags: flags = field.value; break;
-                case packet::kTrackEvent: event = field.bytes; break;
-                case packet::kInternedData: interned = field.bytes; break;
-                default: track = field.bytes;
+                case packet::kTimestamp:
+                    time = field.value, timed = true;
+                    break;
+                case packet::kSequenceId:
+                    sequence = field.value;
+                    break;
+                case packet::kSequenceFlags:
+                    flags = field.value;
+                    break;
+                case packet::kTrackEvent:
+                    event = field.bytes;
+                    break;
+                case packet::kInternedData:
+                    interned = field.bytes;
+                    break;
+                default:
+                    track = field.bytes;
             }
         });
         if (sequence == 0) {
@@ -189,10 +195,17 @@ private:
         Track made;
         fields(message, track_fields(), "a track descriptor", [&](const proto::Field& field) {
             switch (field.number) {
-                case track::kUuid: uuid = field.value; break;
-                case track::kParent: parent = field.value; break;
-                case track::kName: made.name = field.bytes; break;
-                default: made.counter = true;
+                case track::kUuid:
+                    uuid = field.value;
+                    break;
+                case track::kParent:
+                    parent = field.value;
+                    break;
+                case track::kName:
+                    made.name = field.bytes;
+                    break;
+                default:
+                    made.counter = true;
             }
         });
         if (parent != 0 && tracks_.count(parent) == 0) {
@@ -210,16 +223,28 @@ private:
         bool counted = false;
         fields(message, event_fields(), "an event", [&](const proto::Field& field) {
             switch (field.number) {
-                case event::kType: type = field.value; break;
-                case event::kTrack: uuid = field.value; break;
+                case event::kType:
+                    type = field.value;
+                    break;
+                case event::kTrack:
+                    uuid = field.value;
+                    break;
                 case event::kName:
                     named = true;
                     known_text(interned::kNames, field.value);
                     break;
-                case event::kCategory: known_text(interned::kCategories, field.value); break;
-                case event::kAnnotation: read_annotation(field.bytes); break;
-                case event::kCounterValue: counted = true; break;
-                case event::kFlow: flows_.insert(field.value); break;
+                case event::kCategory:
+                    known_text(interned::kCategories, field.value);
+                    break;
+                case event::kAnnotation:
+                    read_annotation(field.bytes);
+                    break;
+                case event::kCounterValue:
+                    counted = true;
+                    break;
+                case event::kFlow:
+                    flows_.insert(field.value);
+                    break;
                 default:
                     if (flows_.count(field.value) == 0) {
                         say(fmt::format("flow {:x} ends that has not begun", field.value));

@@ -21,11 +21,16 @@ CheckResult check_trace(const std::string& path) {
     }
     switch (info->format) {
         case TraceFormat::Jsonl:
-        case TraceFormat::JsonlGz: return check_events(path);
-        case TraceFormat::Vcd: return check_vcd(path);
-        case TraceFormat::Fst: return check_fst(path);
-        case TraceFormat::Perfetto: return check_perfetto(path);
-        case TraceFormat::Chrome: return check_chrome(path);
+        case TraceFormat::JsonlGz:
+            return check_events(path);
+        case TraceFormat::Vcd:
+            return check_vcd(path);
+        case TraceFormat::Fst:
+            return check_fst(path);
+        case TraceFormat::Perfetto:
+            return check_perfetto(path);
+        case TraceFormat::Chrome:
+            return check_chrome(path);
     }
     return {};
 }

@@ -16,7 +16,7 @@
 namespace ioasim::traces {
 
 struct CheckResult {
-    std::string problem;  // empty: the file is good
+    std::string problem;   // empty: the file is good
     std::size_t line = 0;  // of the problem, in formats with lines; 0: none
     std::string content;   // of a good one: "77222 events up to 294.921 us"
 };

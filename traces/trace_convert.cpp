@@ -67,8 +67,7 @@ private:
     }
     void on_enqueue(const trace::EventRecord& record) {
         widen(text(IOASIM_NAME(record, DsaEnqueue, device)),
-              text(IOASIM_NAME(record, DsaEnqueue, wq)),
-              IOASIM_U32(record, DsaEnqueue, occupancy));
+              text(IOASIM_NAME(record, DsaEnqueue, wq)), IOASIM_U32(record, DsaEnqueue, occupancy));
     }
     void widen(const std::string& device, const std::string& wq, std::uint32_t size) {
         std::uint32_t& known = queues_[{device, wq}];
@@ -76,8 +75,8 @@ private:
     }
     void on_prq(const trace::EventRecord& record) {
         std::uint32_t& known = iommus_[text(IOASIM_NAME(record, VtdPrq, iommu))];
-        known = std::max({known, IOASIM_U32(record, VtdPrq, head) + 1,
-                          IOASIM_U32(record, VtdPrq, tail) + 1});
+        known = std::max(
+            {known, IOASIM_U32(record, VtdPrq, head) + 1, IOASIM_U32(record, VtdPrq, tail) + 1});
     }
     void on_pasid(const trace::EventRecord& record) {
         cpus_.insert(text(IOASIM_NAME(record, CpuPasid, cpu)));
@@ -162,10 +161,9 @@ private:
             path.push_back(name.substr(at, dot - at));
             at = dot + 1;
         }
-        const std::uint32_t signal = writer_.declare(path, name.substr(at), width);
-        writer_.forget(signal);
-        unknown_.push_back(signal);
+        writer_.forget(writer_.declare(path, name.substr(at), width));
         values_.emplace_back();
+        known_.push_back(false);
     }
     void start() {
         if (!started_) {
@@ -189,23 +187,22 @@ private:
     void apply(std::size_t index, std::string_view bits) {
         const auto signal = static_cast<std::uint32_t>(index);
         if (bits.find_first_not_of("01") != std::string_view::npos) {
-            if (time_ != 0) {
+            if (known_[index]) {
                 say(fmt::format("{} has the value {} at {}", writer_.full_name(signal), bits,
                                 time_));
             }
             return;
         }
         if (!bits.empty()) {
+            known_[index] = true;
             writer_.set(signal, std::stoull(std::string(bits), nullptr, 2));
         }
     }
-    void say(const std::string& problem) {
-        problem_ = problem_.empty() ? problem : problem_;
-    }
+    void say(const std::string& problem) { problem_ = problem_.empty() ? problem : problem_; }
 
     WaveWriter& writer_;
-    std::vector<std::uint32_t> unknown_;
     std::vector<std::string> values_;  // of time 0
+    std::vector<bool> known_;          // a value was seen
     std::uint64_t time_ = 0;
     bool started_ = false;
     std::string problem_;
@@ -237,9 +234,9 @@ ConvertResult from_signals(const std::string& from, TraceFormat format, const st
     if (!problem.empty() || !copied.empty()) {
         return {problem.empty() ? copied : problem, {}};
     }
-    std::string line = fmt::format("{}: {}, {} changes of {} signals", to,
-                                   readable_size(writer->bytes()), writer->changes(),
-                                   writer->signals());
+    std::string line =
+        fmt::format("{}: {}, {} changes of {} signals", to, readable_size(writer->bytes()),
+                    writer->changes(), writer->signals());
     if (const std::optional<TimePs> full = writer->full_at()) {
         line += fmt::format("; ends at {}: more would be larger than {}", format_time(*full),
                             readable_size(selection.limit));
@@ -263,9 +260,10 @@ std::string convert_problem(const std::string& from, const std::string& to) {
         }
     }
     if (source->holds == Holds::Tracks) {
-        return fmt::format("{}: a {} is a picture of events for a viewer; convert from .jsonl or "
-                           ".jsonl.gz",
-                           from, source->name);
+        return fmt::format(
+            "{}: a {} is a picture of events for a viewer; convert from .jsonl or "
+            ".jsonl.gz",
+            from, source->name);
     }
     if (source->holds == Holds::Signals && target->holds != Holds::Signals) {
         return fmt::format("{}: a waveform has no events; convert from .jsonl or .jsonl.gz", from);

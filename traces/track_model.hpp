@@ -140,7 +140,7 @@ private:
     FlatMap<std::uint32_t> submitted_to_;  // (pasid, descriptor): the device that took it
     FlatMap<std::uint32_t> device_of_rid_;
     std::map<std::string, trace::Name> kernels_;  // that were told of
-    FlatMap<std::uint32_t> numbers_;  // of names, in flows
+    FlatMap<std::uint32_t> numbers_;              // of names, in flows
     FlatMap<std::uint32_t> lives_;                // (kernel, ID): how often it was allocated
     FlatMap<std::uint64_t> live_;                 // IDs of a kernel
 };

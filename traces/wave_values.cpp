@@ -13,9 +13,7 @@ class ValuesAt final : public VcdVisitor, public FstVisitor {
 public:
     explicit ValuesAt(TimePs at) : at_(at.ps()) {}
     void on_var(std::size_t, const VcdVar& var) override { names_.push_back(var.name); }
-    void on_signal(std::size_t, const FstSignal& signal) override {
-        names_.push_back(signal.name);
-    }
+    void on_signal(std::size_t, const FstSignal& signal) override { names_.push_back(signal.name); }
     void on_time(std::uint64_t time) override { time_ = time; }
     void on_change(std::size_t index, std::string_view bits, bool) override {
         on_change(index, time_, std::string(bits));

@@ -34,9 +34,9 @@ int check_command(const CheckOptions& o) {
     for (const std::string& file : o.files) {
         if (traces::trace_format_of(file) == nullptr || !path_exists(file)) {
             return usage(path_exists(file) ? Code::Usage : Code::CannotOpen,
-                         path_exists(file) ? fmt::format("{}: a trace ends in {}", file,
-                                                         traces::trace_endings())
-                                           : fmt::format("{} does not exist", file));
+                         path_exists(file)
+                             ? fmt::format("{}: a trace ends in {}", file, traces::trace_endings())
+                             : fmt::format("{} does not exist", file));
         }
         const traces::CheckResult result = traces::check_trace(file);
         if (!result.problem.empty()) {
@@ -80,8 +80,9 @@ int convert_command(const ConvertOptions& o) {
     const bool signals =
         traces::trace_format_of(o.from)->holds == traces::TraceFormatInfo::Holds::Signals;
     if (signals && !o.selection.everything()) {
-        return usage(Code::Usage, "--scope, --window and --last choose among events: convert from "
-                                  ".jsonl or .jsonl.gz");
+        return usage(Code::Usage,
+                     "--scope, --window and --last choose among events: convert from "
+                     ".jsonl or .jsonl.gz");
     }
     Outputs outputs({o.from}, o.force);
     if (signals ? !outputs.add("TO", o.to) : !add_trace(outputs, o.to)) {

@@ -9,9 +9,9 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& option, const std::string& text,
                          const UnitResult& result) {
-    throw CLI::ValidationError(
-        option, fmt::format("{}: {}{}{}", ioasim::quoted(text), result.problem,
-                            result.help.empty() ? "" : "; ", result.help));
+    throw CLI::ValidationError(option,
+                               fmt::format("{}: {}{}{}", ioasim::quoted(text), result.problem,
+                                           result.help.empty() ? "" : "; ", result.help));
 }
 
 // "10us:20us", "10us:", ":20us".
@@ -36,8 +36,8 @@ void read_window(const std::string& option, const std::string& text,
     bound(text.substr(0, colon), selection.from);
     bound(text.substr(colon + 1), selection.to);
     if (selection.to < selection.from) {
-        throw CLI::ValidationError(option, fmt::format("{}: it ends before it begins",
-                                                       ioasim::quoted(text)));
+        throw CLI::ValidationError(
+            option, fmt::format("{}: it ends before it begins", ioasim::quoted(text)));
     }
 }
 
@@ -49,8 +49,7 @@ void read_limit(const std::string& option, const std::string& text,
         refuse(option, text, size);
     }
     if (size.value < kLeast) {
-        throw CLI::ValidationError(option,
-                                   fmt::format("{}: at least 1KiB", ioasim::quoted(text)));
+        throw CLI::ValidationError(option, fmt::format("{}: at least 1KiB", ioasim::quoted(text)));
     }
     selection.limit = size.value;
 }
@@ -75,9 +74,9 @@ void selection_options(CLI::App& app, traces::TraceSelection& selection,
     number_option(app, "--" + prefix + "last", selection.last, "only the last N events", 1,
                   kMostKept);
     app.add_option_function<std::string>(
-        limit,
-        [limit, &selection](const std::string& text) { read_limit(limit, text, selection); },
-        "SIZE (64MiB): no trace gets larger; it ends, whole, where there is no room");
+        limit, [limit, &selection](const std::string& text) { read_limit(limit, text, selection); },
+        "SIZE (64MiB): no trace gets larger, the head of a waveform apart; it ends, whole, where "
+        "there is no room");
 }
 
 void trace_options(CLI::App& app, RunOptions& o, const std::string& inserted) {

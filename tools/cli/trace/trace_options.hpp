@@ -13,7 +13,6 @@ void trace_options(CLI::App& app, RunOptions& options, const std::string& insert
 
 // --PREFIXscope, --PREFIXwindow, --PREFIXlast, --PREFIXlimit: the same of any verb that writes a
 // trace.
-void selection_options(CLI::App& app, traces::TraceSelection& selection,
-                       const std::string& prefix);
+void selection_options(CLI::App& app, traces::TraceSelection& selection, const std::string& prefix);
 
 }  // namespace ioasim::tools
