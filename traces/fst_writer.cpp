@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include <sys/stat.h>
@@ -67,6 +68,13 @@ private:
             fstWriterSetComment(context_, comment_.c_str());
         }
         declare_scope(0);
+        if (!no_value_since_) {
+            // The library makes no file of no signals.
+            fstWriterSetScope(context_, FST_ST_VCD_MODULE, "ioasim", nullptr);
+            traced_ =
+                fstWriterCreateVar(context_, FST_VT_VCD_WIRE, FST_VD_IMPLICIT, 1, "traced", 0);
+            fstWriterSetUpscope(context_);
+        }
     }
 
     void declare_scope(std::uint32_t scope) {
@@ -89,7 +97,8 @@ private:
         }
         handles_[number] = fstWriterCreateVar(context_, FST_VT_VCD_WIRE, FST_VD_IMPLICIT,
                                               signal.width, name.c_str(), 0);
-        name_bytes_ += name.size() + 16;
+        name_bytes_ += name.size() + signal.width + 16;
+        no_value_since_ = number;
     }
 
     fstEnumHandle table_of(const Signal& signal) {
@@ -117,6 +126,9 @@ private:
             return;
         }
         fstWriterEmitTimeChange(context_, 0);
+        if (traced_ != 0) {
+            fstWriterEmitValueChange64(context_, traced_, 1, 1);
+        }
         for (std::uint32_t number = 0; number < signals_.size(); ++number) {
             if (signals_[number].known) {
                 write_value(number);
@@ -133,6 +145,7 @@ private:
             return flushed_ + pending_ + changes * kMostBytesOfChange + name_bytes_ + kTail;
         };
         if (most() > limit && pending_ >= kSmallest) {
+            settle();
             fstWriterFlushContext(context_);
             flushed_ = bytes();
             pending_ = 0;
@@ -152,6 +165,14 @@ private:
             const Signal& signal = signals_[number];
             fstWriterEmitValueChange64(context_, handles_[number], signal.width, signal.value);
             pending_ += kMostBytesOfChange;
+            no_value_since_.reset();
+        }
+    }
+
+    // Between a declaration and the next value the library has no memory of values to flush.
+    void settle() {
+        if (no_value_since_) {
+            write_value(*no_value_since_);
         }
     }
 
@@ -180,6 +201,7 @@ private:
         if (context_ == nullptr) {
             return;
         }
+        settle();
         fstWriterEmitTimeChange(context_, time);
         const bool lost = fstWriterGetFseekFailed(context_) != 0;
         fstWriterClose(context_);
@@ -199,7 +221,9 @@ private:
     std::string error_;
     void* context_ = nullptr;
     std::vector<fstHandle> handles_;
+    fstHandle traced_ = 0;  // of a file without other signals
     std::map<std::string, fstEnumHandle> tables_;
+    std::optional<std::uint32_t> no_value_since_;  // the declaration of this signal
     std::uint64_t flushed_ = 0;
     std::uint64_t pending_ = 0;
     std::uint64_t name_bytes_ = 0;

@@ -17,6 +17,13 @@ constexpr std::uint64_t kPsOfNs = 1000;
 
 }  // namespace
 
+void PerfettoWriter::put_start() {
+    std::string packet;
+    proto::put_number(packet, packet::kSequenceId, kOnlySequence);
+    proto::put_number(packet, packet::kSequenceFlags, kStateCleared);
+    proto::put_bytes(out_, kTracePacket, packet);
+}
+
 void PerfettoWriter::put_track(TrackId id, const Track& track) {
     std::string descriptor;
     proto::put_number(descriptor, track::kUuid, id);
@@ -31,10 +38,6 @@ void PerfettoWriter::put_track(TrackId id, const Track& track) {
     }
     std::string packet;
     proto::put_number(packet, packet::kSequenceId, kOnlySequence);
-    if (first_) {
-        first_ = false;
-        proto::put_number(packet, packet::kSequenceFlags, kStateCleared);
-    }
     proto::put_bytes(packet, packet::kTrackDescriptor, descriptor);
     proto::put_bytes(out_, kTracePacket, packet);
 }

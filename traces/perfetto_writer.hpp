@@ -17,6 +17,7 @@ public:
     using TrackWriter::TrackWriter;
 
 private:
+    void put_start() override;
     void put_track(TrackId id, const Track& track) override;
     void put_begin(TrackId id, const Slice& slice) override;
     void put_end(TrackId id, const Slice& slice, TimePs end, const trace::EventRecord* record,
@@ -42,7 +43,6 @@ private:
     Interned texts_;
     std::string event_;     // the TrackEvent under way
     std::string interned_;  // what it is the first to use
-    bool first_ = true;
 };
 
 }  // namespace ioasim::traces

@@ -179,13 +179,22 @@ bool TrackModel::end_keyed(const Key& key, const Record& record) {
 // --- flows
 // ----------------------------------------------------------------------------------------
 
-std::uint64_t TrackModel::descriptor_flow(std::uint32_t device, std::uint64_t descriptor) const {
-    return (std::uint64_t{device} << 40U) | (descriptor & 0xFF'FFFF'FFFFU);
+// In the order of their first use here: a trace made of a trace is the same as one of the run.
+std::uint64_t TrackModel::number_of(std::uint32_t name) {
+    std::uint32_t& number = numbers_[name];
+    if (number == 0) {
+        number = static_cast<std::uint32_t>(numbers_.size());
+    }
+    return number;
 }
 
-std::uint64_t TrackModel::id_flow(std::uint32_t kernel, std::uint32_t id) const {
+std::uint64_t TrackModel::descriptor_flow(std::uint32_t device, std::uint64_t descriptor) {
+    return (number_of(device) << 40U) | (descriptor & 0xFF'FFFF'FFFFU);
+}
+
+std::uint64_t TrackModel::id_flow(std::uint32_t kernel, std::uint32_t id) {
     const std::uint32_t* life = lives_.find(pair_key(kernel, id));
-    return (std::uint64_t{1} << 63U) | (std::uint64_t{kernel & 0x7FFU} << 52U) |
+    return (std::uint64_t{1} << 63U) | ((number_of(kernel) & 0x7FFU) << 52U) |
            (std::uint64_t{(life == nullptr ? 0 : *life) & 0xF'FFFFU} << 32U) | id;
 }
 

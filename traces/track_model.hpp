@@ -125,8 +125,9 @@ private:
 
     trace::Name kernel_of(const Record& record, const Plan& plan) const;
     TrackFlows flows_of(const Record& record, const Plan& plan, bool ends = false);
-    std::uint64_t descriptor_flow(std::uint32_t device, std::uint64_t descriptor) const;
-    std::uint64_t id_flow(std::uint32_t kernel, std::uint32_t id) const;
+    std::uint64_t number_of(std::uint32_t name);
+    std::uint64_t descriptor_flow(std::uint32_t device, std::uint64_t descriptor);
+    std::uint64_t id_flow(std::uint32_t kernel, std::uint32_t id);
 
     const trace::Recorder& recorder_;
     TrackWriter& writer_;
@@ -139,6 +140,7 @@ private:
     FlatMap<std::uint32_t> submitted_to_;  // (pasid, descriptor): the device that took it
     FlatMap<std::uint32_t> device_of_rid_;
     std::map<std::string, trace::Name> kernels_;  // that were told of
+    FlatMap<std::uint32_t> numbers_;              // of names, in flows
     FlatMap<std::uint32_t> lives_;                // (kernel, ID): how often it was allocated
     FlatMap<std::uint64_t> live_;                 // IDs of a kernel
 };

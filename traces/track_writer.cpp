@@ -28,7 +28,7 @@ void TrackWriter::show_track(TrackId id) {
     put_track(id, track);
 }
 
-bool TrackWriter::written(TimePs time) {
+void TrackWriter::written(TimePs time) {
     if (file_.fits(out_.size() + (open_shown_ + 2) * end_bytes(), limit_)) {
         file_.append(out_);
         out_.clear();
@@ -37,11 +37,10 @@ bool TrackWriter::written(TimePs time) {
         if (file_.buffered() >= kBlock) {
             file_.flush();  // between two items: what was flushed is whole
         }
-        return true;
+        return;
     }
     out_.clear();
     ends_here(time);
-    return false;
 }
 
 // No more room: what is open ends, and nothing follows.
@@ -67,7 +66,10 @@ void TrackWriter::show_begin(TrackId id, Slice& slice) {
     show_track(id);
     put_begin(id, slice);
     ++open_shown_;
-    slice.shown = written(slice.begin);
+    written(slice.begin);
+    if (!full_at_) {  // without room for it the slice is gone now
+        slice.shown = true;
+    }
 }
 
 void TrackWriter::begin(TrackId track, TimePs time, std::string_view name,

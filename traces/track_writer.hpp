@@ -109,8 +109,8 @@ private:
     bool showing() const { return !hidden_ && !full_at_; }
     void show_track(TrackId id);
     void show_begin(TrackId id, Slice& slice);
-    // Writes `out_`; false: there is no room for it.
-    bool written(TimePs time);
+    // Writes `out_`; without room for it the trace ends here.
+    void written(TimePs time);
     void ends_here(TimePs time);
 
     OutputFile file_;

@@ -63,7 +63,7 @@ std::uint32_t WaveWriter::declare(const std::vector<std::string>& path, const st
 
 void WaveWriter::begin() {
     for (Signal& signal : signals_) {
-        signal.known = !hidden_;
+        signal.known = signal.known && !hidden_;
     }
     write_head();
 }
@@ -96,6 +96,9 @@ void WaveWriter::commit(std::uint64_t next) {
     }
     if (time_zero_open_) {
         time_zero_open_ = false;
+        for (const std::uint32_t number : dirty_) {
+            signals_[number].known = true;
+        }
         write_initial_values();
         for (Signal& signal : signals_) {
             signal.written = signal.value;
@@ -146,7 +149,7 @@ void WaveWriter::finish(TimePs end) {
 bool WaveWriter::rename(std::uint32_t signal, const std::string& name) {
     Signal& s = signals_[signal];
     SIM_CHECK(name.size() == s.name.size(), "signal name {} does not fit over {}", name, s.name);
-    if (!write_name(signal, name)) {
+    if (full_at_ || !write_name(signal, name)) {
         return false;
     }
     s.name = name;

@@ -33,6 +33,8 @@ public:
     // meaning before it is renamed.
     std::uint32_t declare(const std::vector<std::string>& path, const std::string& name,
                           unsigned width, bool spare = false, const WaveWords& words = {});
+    // Before begin(): its value is unknown until it is set.
+    void forget(std::uint32_t signal) { signals_[signal].known = false; }
     // Before begin(): values are followed, and shown when `show_from` says so; until then they are
     // unknown.
     void hide() { hidden_ = true; }

@@ -29,6 +29,8 @@
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/shrink/shrink_cli.hpp"
 #include "tools/cli/terminal.hpp"
+#include "tools/cli/trace/trace_check_cli.hpp"
+#include "tools/cli/trace/trace_options.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -79,10 +81,7 @@ void add_run(CLI::App& app, Values& values) {
         ->type_name("FOLDER")
         ->check(not_empty());
     run.add_flag("--no-files", o.no_files, "write no folder of results");
-    run.add_option("--trace", o.traces, "FILE.vcd or FILE.jsonl; several runs insert .CELL")
-        ->type_name("FILE")
-        ->allow_extra_args(false)
-        ->take_all();
+    trace_options(run, o, ".CELL");
     report_option(run, o.reports);
     run.add_flag("--force", o.force, "overwrite files");
     run.add_flag("--quiet", o.quiet, "one line for each run");
@@ -97,6 +96,7 @@ void add_run(CLI::App& app, Values& values) {
     run.footer(R"(Examples:
   ioasim run scenarios/quickstart/two_vms.json
   ioasim run x.json --seed 7 --set vms[vm1].quota=5 --trace wave.vcd --trace events.jsonl
+  ioasim run x.json --trace run.pftrace --trace-scope vm1 --trace-window 100us:200us
   ioasim run x.json --set ioasid.profile=v4 --set iommu0.iotlb.entries=8
   ioasim run x.json --defect vtd.skip_iotlb_invalidation --no-files
   ioasim run scenarios/quickstart/*.json --report junit=results.xml --quiet
@@ -186,6 +186,7 @@ COMPONENT.PATH in --set or platform.params: a component of the scenario (iommu0)
     trace.footer(R"(Examples:
   ioasim trace catalogue                    the events that a trace can hold
   ioasim run x.json --trace events.jsonl    writes one: a JSON object a line)");
+    add_trace_check(trace, values.verb);
     CLI::App& catalogue = *trace.add_subcommand("catalogue", "every event with its fields");
     format_option(catalogue, values.format);
     catalogue.footer(R"(Examples:
@@ -264,10 +265,7 @@ void add_conform_vtd(CLI::App& conform, Values& values) {
     vtd.add_option("FILE", o.files, "recordings (.jsonl, format vtd-bench/1)")->required();
     set_option(vtd, o.sets);
     defect_option(vtd, o.defects);
-    vtd.add_option("--trace", o.traces, "FILE.vcd or FILE.jsonl; several files insert .NAME")
-        ->type_name("FILE")
-        ->allow_extra_args(false)
-        ->take_all();
+    trace_options(vtd, o, ".NAME");
     vtd.add_flag("--force", o.force, "overwrite files");
     vtd.add_flag("--quiet", o.quiet, "only files that do not pass, and the count");
     vtd.footer(R"(Examples:

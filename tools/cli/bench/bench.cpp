@@ -9,6 +9,7 @@
 #include "tools/cli/bench/bench_hop.hpp"
 #include "tools/cli/bench/bench_ioasid.hpp"
 #include "tools/cli/bench/bench_scale.hpp"
+#include "tools/cli/bench/bench_traces.hpp"
 #include "tools/cli/bench/bench_vtd.hpp"
 #include "tools/cli/bench/measure.hpp"
 #include "tools/cli/run_result.hpp"
@@ -34,6 +35,7 @@ constexpr std::array kBenches{
           &bench_checkers},
     Bench{"scale", "1,000 VMs with 1,000 IDs each: scenarios/stress/thousand_vms.json",
           &bench_scale},
+    Bench{"traces", "a run with a trace of each format beside the run without", &bench_traces},
 };
 
 int usage() {
