@@ -4,7 +4,7 @@
 
 kSuites=(tidy unit module timing points
          random fuzz vectors scenario bad cli determinism proofs viewers readme)
-kAllSuites=(format asan debug libfuzzer cluster)
+kAllSuites=(browser format asan debug libfuzzer cluster)
 
 # --- the suites ---------------------------------------------------------------------------------
 
@@ -99,6 +99,9 @@ case_viewers() {
 # Does every command that the READMEs mark work as shown, and does the manual tell all?
 suite_readme() { each_case case_readme < <("$top/tests/readme/commands.sh" list); }
 case_readme() { "$top/tests/readme/commands.sh" run "${1%% *}"; }
+
+# Can a person read a report in a browser, with and without eyes?
+suite_browser() { run_script "$top/tests/browser/report.sh"; }
 
 # Is the source formatted?
 suite_format() { each_case case_format < <(cd "$top" && git ls-files '*.cpp' '*.hpp'); }

@@ -119,10 +119,15 @@ class Page {
   }
 
   /** Two frames later everything that was asked for has been drawn. */
-  settle() {
+  async settle() {
+    await this.send("Page.bringToFront"); // a page behind another draws nothing
     return this.evaluate(
       "new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(0))))",
     );
+  }
+
+  close() {
+    return this.send("Page.close");
   }
 
   async key(key, text = key.length === 1 ? key : "") {
@@ -136,6 +141,7 @@ class Page {
   }
 
   async screenshot(clip = undefined) {
+    await this.send("Page.bringToFront");
     const { data } = await this.send("Page.captureScreenshot", {
       format: "png",
       captureBeyondViewport: clip !== undefined,

@@ -132,8 +132,9 @@ std::string codes_of(const Sums& sums) {
     for (const auto& [code, sum] : list) {
         table.row({fmt::format("<code>{}</code>", escape(code)),
                    share_svg(sum->runs, sums.runs, "k-bad"), fmt::format("{}", sum->runs),
-                   fmt::format("{}", sum->scenarios.size()), escape(sum->first->first),
-                   fmt::format("<code>{}</code>", escape(sum->first->reproduce))});
+                   fmt::format("{}", sum->scenarios.size()),
+                   fmt::format("<span class=\"any\">{}</span>", escape(sum->first->first)),
+                   fmt::format("<code class=\"any\">{}</code>", escape(sum->first->reproduce))});
         if (const traces::Explanation* found = traces::find_explanation(code)) {
             told += fmt::format("<dt><code>{}</code></dt><dd>{} {} {}</dd>\n", escape(code),
                                 escape(found->meaning), escape(found->why), escape(found->causes));
@@ -197,8 +198,8 @@ std::string failed_runs(const CampaignModel& model, const Sums& sums) {
             codes += (codes.empty() ? "" : ", ") + code;
         }
         table.row({escape(name_of(r)), fmt::format("{}", r.key.run), fmt::format("{}", r.key.seed),
-                   escape(codes), escape(r.first),
-                   fmt::format("<code>{}</code>", escape(r.reproduce))});
+                   escape(codes), fmt::format("<span class=\"any\">{}</span>", escape(r.first)),
+                   fmt::format("<code class=\"any\">{}</code>", escape(r.reproduce))});
     }
     if (table.empty()) {
         return "<p>No run failed.</p>\n";

@@ -38,7 +38,7 @@ std::string life_svg(const Life& life);
 std::string state_graph_svg(const Life& life);
 // Series of one chart as steps; at most 8 of them.
 std::string series_svg(const std::vector<const Series*>& series, const std::string& title,
-                       std::uint64_t end);
+                       std::uint64_t begin, std::uint64_t end);
 std::string histogram_svg(const traces::Latency& latency, const std::string& title);
 // A bar as wide as its share.
 std::string share_svg(std::uint64_t part, std::uint64_t whole, const char* css_class);

@@ -18,7 +18,7 @@
 namespace ioasim::tools::report {
 namespace {
 
-constexpr std::size_t kSlicesInAll = 40'000;
+constexpr std::size_t kSlicesInAll = 60'000;
 
 // One trace, several listeners.
 class Fan final : public trace::Listener {

@@ -155,7 +155,7 @@ bool Table::numeric(std::size_t column) const {
 
 std::string Table::text() const {
     std::string out = fmt::format(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\">"
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table: {0}\">"
         "<table id=\"{1}\"{2}><caption>{0}</caption>\n<thead><tr>",
         caption_, id_, filter_ ? " data-filter=\"rows\"" : "");
     std::vector<std::string> classes;

@@ -67,7 +67,7 @@ public:
 private:
     void put_in_rows();
 
-    static constexpr std::size_t kMost = 8000;
+    static constexpr std::size_t kMost = 20'000;
     static constexpr std::uint8_t kRows = 4;
     std::uint32_t group_;
     std::string name_;

@@ -90,6 +90,7 @@ struct RunModel {
     bool traced = false;
     std::string trace_note;  // why there is none, or where it broke off
     std::uint64_t events = 0;
+    std::uint64_t begin = 0;  // of what the trace shows, picoseconds
     std::uint64_t end = 0;
     std::uint64_t seed = 0;
     Texts texts;

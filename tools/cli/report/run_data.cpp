@@ -66,8 +66,8 @@ std::string run_data(const RunModel& model) {
     for (std::size_t i = 0; i < kKinds; ++i) {
         kinds += (i == 0 ? "" : ",") + json_quote(kind_name(static_cast<Kind>(i)));
     }
-    return fmt::format("{{\"end\":{},\"groups\":{}],\"kinds\":{}],\n\"texts\":{},\n", model.end,
-                       groups, kinds,
+    return fmt::format("{{\"begin\":{},\"end\":{},\"groups\":{}],\"kinds\":{}],\n\"texts\":{},\n",
+                       model.begin, model.end, groups, kinds,
                        list_of(model.texts.list(),
                                [](const std::string& text) { return json_quote(text); })) +
            fmt::format("\"lanes\":{},\n\"series\":{}}}", list_of(model.lanes, lane_text),

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -79,7 +80,7 @@ std::string expectations_of(const RunModel& model) {
             }
             table.row({failed ? "<span class=\"failed\">&#10007;&#160;failed</span>"
                               : "<span class=\"pass\">&#10003;&#160;holds</span>",
-                       fmt::format("<code>{}</code>", escape(e.text)), told});
+                       fmt::format("<code class=\"any\">{}</code>", escape(e.text)), told});
         }
     }
     return table.empty() ? paragraph("Nothing is expected, or the expectations are not at hand.")
@@ -197,7 +198,7 @@ std::string series_of(const RunModel& model) {
             return a->highest() > b->highest();
         });
         out += fmt::format("<figure data-chart=\"{0}\"><figcaption>{0}</figcaption>\n{1}",
-                           escape(chart), series_svg(list, chart, model.end));
+                           escape(chart), series_svg(list, chart, model.begin, model.end));
         if (list.size() > kSeriesShown) {
             out += paragraph(fmt::format("{} more have lower values.", list.size() - kSeriesShown));
         }
@@ -216,6 +217,14 @@ std::string series_of(const RunModel& model) {
 
 // --- IDs ----------------------------------------------------------------------------------------
 
+std::size_t holders_of(const Life& life) {
+    std::set<std::string> names;
+    for (const Life::Span& span : life.holders) {
+        names.insert(span.name);
+    }
+    return names.size();
+}
+
 std::string life_html(const Life& life, Moments& moments, bool open) {
     std::string marks = "<ol>\n";
     for (const Life::Mark& mark : life.marks) {
@@ -233,7 +242,10 @@ std::string life_html(const Life& life, Moments& moments, bool open) {
     return fmt::format("<div class=\"life\" id=\"{}\">\n", life.anchor()) +
            details(fmt::format("{}, {} to {}", escape(life.name()), time_text(life.begin),
                                life.reclaimed ? time_text(life.end) : "the end"),
-                   "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Life cycle\">" +
+                   fmt::format(
+                       "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Life of "
+                       "{} from {}\">\n",
+                       escape(life.name()), time_text(life.begin)) +
                        state_graph_svg(life) + life_svg(life) + "</div>\n" + marks +
                        details("Holders of references as a list", "<ul>\n" + holders + "</ul>\n"),
                    open) +
@@ -246,8 +258,9 @@ std::string lives_of(const RunModel& model, Moments& moments) {
     }
     constexpr std::size_t kPictures = 60;
     constexpr std::size_t kOpen = 4;
-    Table table("life-table", "Lives of IDs, by time of allocation",
-                {"ID", "Allocated", "Reclaimed", "Went through", "Holders", "Faults"}, true);
+    Table table(
+        "life-table", "Lives of IDs, by time of allocation",
+        {"ID", "Allocated", "Reclaimed", "Went through", "Holders", "Faults while it lived"}, true);
     std::string pictures;
     for (std::size_t i = 0; i < model.lives.size(); ++i) {
         const Life& life = model.lives[i];
@@ -259,7 +272,7 @@ std::string lives_of(const RunModel& model, Moments& moments) {
                        ? fmt::format("<a href=\"#{}\">{}</a>", life.anchor(), escape(life.name()))
                        : escape(life.name()),
                    time_text(life.begin), life.reclaimed ? time_text(life.end) : "not reclaimed",
-                   states, fmt::format("{}", life.holders.size()), yes(life.faults)});
+                   states, fmt::format("{}", holders_of(life)), yes(life.faults)});
         if (i < kPictures) {
             pictures += life_html(life, moments, i < kOpen);
         }

@@ -60,8 +60,8 @@ overflow:auto;max-height:480px}
 margin:.5em 0}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 caption{text-align:left;padding:6px 10px;font-weight:600;background:var(--panel)}
-th,td{text-align:left;vertical-align:top;padding:4px 10px;border-top:1px solid var(--grid);
-overflow-wrap:anywhere}
+th,td{text-align:left;vertical-align:top;padding:4px 10px;border-top:1px solid var(--grid)}
+.any{overflow-wrap:anywhere}
 thead th{position:sticky;top:0;background:var(--panel);white-space:nowrap}
 tbody th{font-weight:600}
 td.n,th.n{text-align:right}

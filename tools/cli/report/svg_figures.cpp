@@ -17,11 +17,12 @@ constexpr double kLeft = 40;
 constexpr double kBottom = 20;
 
 struct Frame {
-    std::uint64_t end;   // of the time
+    std::uint64_t begin;  // of the time
+    std::uint64_t end;
     std::uint64_t most;  // of the values
     double x(std::uint64_t ps) const {
-        return kLeft + static_cast<double>(ps) /
-                           static_cast<double>(std::max<std::uint64_t>(1, end)) *
+        return kLeft + static_cast<double>(ps - begin) /
+                           static_cast<double>(std::max<std::uint64_t>(1, end - begin)) *
                            (kWidth - kLeft - 15);
     }
     double y(std::uint64_t value) const {
@@ -32,7 +33,7 @@ struct Frame {
 };
 
 std::string step_path(const Series& series, const Frame& frame) {
-    std::string path = fmt::format("M{:.1f} {:.1f}", frame.x(0), frame.y(0));
+    std::string path = fmt::format("M{:.1f} {:.1f}", frame.x(frame.begin), frame.y(0));
     for (const Series::Point& point : series.points()) {
         path += fmt::format("H{:.1f}V{:.1f}", frame.x(point.time), frame.y(point.high));
         if (point.last != point.high) {
@@ -44,7 +45,7 @@ std::string step_path(const Series& series, const Frame& frame) {
 
 std::string grid(const Frame& frame) {
     std::string out;
-    for (const std::uint64_t time : axis_times(0, frame.end, 5)) {
+    for (const std::uint64_t time : axis_times(frame.begin, frame.end, 5)) {
         out += fmt::format(
             "<path class=\"g\" d=\"M{0:.1f} 8V{1}\"/><text class=\"m\" x=\"{0:.1f}\" "
             "y=\"{2}\" text-anchor=\"middle\">{3}</text>\n",
@@ -90,8 +91,8 @@ Columns columns_of(const traces::Latency& latency) {
 }  // namespace
 
 std::string series_svg(const std::vector<const Series*>& series, const std::string& title,
-                       std::uint64_t end) {
-    Frame frame{end, 1};
+                       std::uint64_t begin, std::uint64_t end) {
+    Frame frame{begin, end, 1};
     for (const Series* one : series) {
         frame.most = std::max(frame.most, one->highest());
     }

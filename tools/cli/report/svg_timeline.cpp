@@ -34,7 +34,8 @@ public:
     }
     void add(const Slice& slice, double top) {
         std::string& path = paths_[static_cast<std::size_t>(slice.kind)];
-        const double left = x(slice.begin);
+        // A step may have begun before the window that the trace shows.
+        const double left = std::max(kLabels, x(slice.begin));
         const double width = std::max(1.2, x(slice.end) - left);
         const double y = top + slice.row * kRow;
         if (slice.kind == Kind::Bad && slice.begin == slice.end) {
@@ -82,7 +83,7 @@ std::string lane_svg(const Lane& lane, Paths& paths, double top) {
 
 std::string axis_svg(const RunModel& model, const Paths& paths, double bottom) {
     std::string out;
-    for (const std::uint64_t time : axis_times(0, model.end, 9)) {
+    for (const std::uint64_t time : axis_times(model.begin, model.end, 9)) {
         const std::string x = number(paths.x(time));
         out += fmt::format(
             "<path class=\"g\" d=\"M{} {}V{}\"/>"
@@ -145,7 +146,7 @@ std::string axis_label(std::uint64_t ps) {
 }
 
 std::string timeline_svg(const RunModel& model, const Moments& moments) {
-    Paths paths(0, static_cast<double>(model.end));
+    Paths paths(static_cast<double>(model.begin), static_cast<double>(model.end));
     std::string lanes;
     double top = kTop;
     std::uint32_t group = static_cast<std::uint32_t>(Group::kCount);
@@ -168,7 +169,8 @@ std::string timeline_svg(const RunModel& model, const Moments& moments) {
                "viewBox=\"0 0 {0} {1}\" role=\"img\" aria-labelledby=\"timeline-svg-title\">\n"
                "<title id=\"timeline-svg-title\">What happened when: {2} over {3}. The table of "
                "lanes below tells the same.</title>\n",
-               width, number(top + 8), plural(model.lanes.size(), "lane"), time_text(model.end)) +
+               width, number(top + 8), plural(model.lanes.size(), "lane"),
+               time_text(model.end - model.begin)) +
            axis_svg(model, paths, top) + lanes + marks_svg(moments, paths, top) + "</svg>\n";
 }
 

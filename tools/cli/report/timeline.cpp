@@ -35,6 +35,23 @@ std::uint64_t id_of(const trace::EventRecord& record) {
     return kNoNumber;
 }
 
+// The most that each lane may have so that all together have so many: what one lane does not need,
+// others get.
+std::size_t fair_share(const std::vector<Lane>& lanes, std::size_t in_all) {
+    constexpr std::size_t kLeast = 100;
+    std::size_t low = kLeast;
+    std::size_t high = in_all;
+    while (low + 1 < high) {
+        const std::size_t each = (low + high) / 2;
+        std::size_t sum = 0;
+        for (const Lane& lane : lanes) {
+            sum += std::min(each, lane.slices().size());
+        }
+        (sum <= in_all ? low : high) = each;
+    }
+    return low;
+}
+
 Kind kind_of_state(std::uint64_t state) {
     switch (static_cast<trace::IoasidState>(state)) {
         case trace::IoasidState::Active:
@@ -87,7 +104,7 @@ void Timeline::listen_to_software() {
 }
 
 void Timeline::on_event(const trace::EventRecord& record) {
-    ++events_;
+    begin_ = events_++ == 0 ? record.time.ps() : begin_;
     end_ = std::max(end_, record.time.ps());
     TypedListener::on_event(record);
     if (told_as_note(record.info->category) && known_.count(record.info) == 0) {
@@ -420,11 +437,11 @@ void Timeline::on_end(TimePs end) {
 
 void Timeline::give(RunModel& model, std::size_t slices_in_all) {
     model.events = events_;
+    model.begin = begin_;
     model.end = end_;
     std::stable_sort(lanes_.begin(), lanes_.end(),
                      [](const Lane& a, const Lane& b) { return a.group() < b.group(); });
-    const std::size_t each =
-        std::max<std::size_t>(100, slices_in_all / std::max<std::size_t>(1, lanes_.size()));
+    const std::size_t each = fair_share(lanes_, slices_in_all);
     for (Lane& lane : lanes_) {
         lane.finish(each);
     }

@@ -124,6 +124,7 @@ private:
     std::uint64_t findings_left_out_ = 0;
     Texts texts_;
     std::uint64_t events_ = 0;
+    std::uint64_t begin_ = 0;
     std::uint64_t end_ = 0;
 };
 

@@ -68,11 +68,18 @@ const kUnits = [
 
 /** "12.345 us"; with `near`, as many digits as tell apart times that lie so near. */
 export function timeText(ps, near = 0) {
+  if (ps === 0) {
+    return "0";
+  }
   const unit = kUnits.find(([, factor]) => ps >= factor) ?? kUnits[4];
-  const digits =
-    near > 0 ? Math.max(0, Math.ceil(Math.log10(unit[1] / near))) : unit[1] === 1 ? 0 : 3;
+  if (near <= 0) {
+    // As the page writes times: cut off, not rounded.
+    const text = (Math.floor((ps * 1000) / unit[1]) / 1000).toFixed(unit[1] === 1 ? 0 : 3);
+    return `${text} ${unit[0]}`;
+  }
+  const digits = Math.max(0, Math.ceil(Math.log10(unit[1] / near)));
   const text = (ps / unit[1]).toFixed(Math.min(12, digits));
-  return `${near > 0 && text.includes(".") ? text.replace(/\.?0+$/, "") : text} ${unit[0]}`;
+  return `${text.includes(".") ? text.replace(/\.?0+$/, "") : text} ${unit[0]}`;
 }
 
 /** A slice in words. */

@@ -50,11 +50,11 @@ function chooseTheme(redraw) {
       document.documentElement.dataset.theme = theme;
     }
     button.textContent = `Colours: ${theme}`;
-    redraw();
   };
   button.addEventListener("click", () => {
     at = (at + 1) % themes.length;
     apply();
+    redraw();
   });
   document.querySelector("nav ul").append(
     Object.assign(document.createElement("li"), { className: "end" }),
@@ -87,6 +87,7 @@ function main() {
       timeline.recolour();
       charts.forEach((chart) => chart.redraw());
     };
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   }
   chooseTheme(redraw);
   document.documentElement.dataset.ready = "yes";

@@ -6,8 +6,8 @@ import { timeText } from "./data.js";
 const kShown = 8; // series in one chart
 
 /** All series of a chart over the times of all. */
-function joined(list, end) {
-  const times = [...new Set([0, end, ...list.flatMap((one) => one.times)])].sort((a, b) => a - b);
+function joined(list, begin, end) {
+  const times = [...new Set([begin, end, ...list.flatMap((one) => one.times)])].sort((a, b) => a - b);
   const columns = list.map((one) => {
     let at = -1;
     return times.map((time) => {
@@ -76,7 +76,7 @@ export function drawSeries(data) {
     host.setAttribute("aria-label", picture.getAttribute("aria-label") ?? "");
     picture.replaceWith(host);
     legend?.remove();
-    const chart = new uPlot(options(list, host.clientWidth), joined(list, data.end), host);
+    const chart = new uPlot(options(list, host.clientWidth), joined(list, data.begin, data.end), host);
     new ResizeObserver(() =>
       chart.setSize({ width: host.clientWidth, height: 210 }),
     ).observe(host);

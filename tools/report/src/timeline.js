@@ -26,10 +26,21 @@ function element(name, attributes = {}, text = "") {
   return made;
 }
 
+/** Black or white, whatever can be read on a colour (#rrggbb): WCAG's relative luminance. */
+function inkOn(colour) {
+  const parts = [1, 3, 5].map((at) => {
+    const part = parseInt(colour.slice(at, at + 2), 16) / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  const luminance = 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+  return (luminance + 0.05) ** 2 > 0.0525 ? "#000" : "#fff";
+}
+
 export class Timeline {
   constructor(host, data) {
     this.data = data;
-    this.end = Math.max(1, data.end);
+    this.start = data.begin;
+    this.span = Math.max(1, data.end - data.begin);
     this.hidden = new Set(); // groups
     this.needle = "";
     this.chosen = { lane: -1, slice: -1 };
@@ -40,7 +51,6 @@ export class Timeline {
     this.layOut();
     this.resize();
     new ResizeObserver(() => this.resize()).observe(this.scroller);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
   }
 
   // --- what is there ---------------------------------------------------------------------------
@@ -169,7 +179,7 @@ export class Timeline {
     this.canvas.style.width = `${this.width}px`;
     this.canvas.style.height = `${this.viewHeight}px`;
     this.plot = this.width - kLabels - kRight;
-    const most = Math.max(1, this.end / 100); // 100 ps over the whole width
+    const most = Math.max(1, this.span / 100); // 100 ps over the whole width
     this.zoom
       .extent([
         [kLabels, 0],
@@ -180,7 +190,7 @@ export class Timeline {
         [kLabels + this.plot, this.viewHeight],
       ])
       .scaleExtent([1, most]);
-    this.base = scaleLinear([0, this.end], [kLabels, kLabels + this.plot]);
+    this.base = scaleLinear([this.start, this.start + this.span], [kLabels, kLabels + this.plot]);
     this.recolour();
   }
 
@@ -188,6 +198,7 @@ export class Timeline {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
     this.colours = this.data.kinds.map(colour);
+    this.inks = this.colours.map(inkOn);
     this.ink = {};
     for (const name of ["bg", "panel", "text", "muted", "line", "grid", "accent"]) {
       this.ink[name] = colour(name);
@@ -234,19 +245,19 @@ export class Timeline {
   }
   show(from, to) {
     const span = Math.max(100, to - from);
-    const k = Math.max(1, this.end / span);
-    const x = kLabels - k * this.base(Math.max(0, from));
+    const k = Math.max(1, this.span / span);
+    const x = kLabels - k * this.base(Math.max(this.start, from));
     select(this.canvas).call(this.zoom.transform, zoomIdentity.translate(x, 0).scale(k));
   }
 
   /** A link of the page: the surroundings of that moment, with a mark. */
   goTo(ps) {
     this.moment = ps;
-    const around = Math.max(this.end / 150, 5000);
+    const around = Math.max(this.span / 150, 5000);
     this.show(ps - around / 2, ps + around / 2);
     this.canvas.focus({ preventScroll: true });
     this.scroller.scrollIntoView({ block: "center" });
-    this.say(`The moment ${timeText(ps, 1000)}`);
+    this.say(`The moment ${timeText(ps)}`);
   }
 
   // --- keyboard and mouse ------------------------------------------------------------------------
@@ -398,7 +409,7 @@ export class Timeline {
     this.drawAxis(g, scale, ticks);
     this.drawMoment(g, scale);
     const [from, to] = this.visible();
-    this.range.textContent = `${timeText(Math.max(0, from), to - from)} to ${timeText(to, (to - from) / 100)}`;
+    this.range.textContent = `${timeText(Math.max(0, from), (to - from) / 100)} to ${timeText(to, (to - from) / 100)}`;
   }
 
   drawAxis(g, scale, ticks) {
@@ -487,7 +498,7 @@ export class Timeline {
         g.lineTo(x - 4, top + kRow - 1);
         g.fill();
       } else {
-        g.fillRect(x, top, width, kRow - 1);
+        g.fillRect(x, top, width > 4 ? width - 1 : width, kRow - 1);
       }
       if (index === this.chosen.lane && i === this.chosen.slice) {
         g.strokeStyle = this.ink.text;
@@ -505,7 +516,7 @@ export class Timeline {
   drawSliceText(g, lane, i, left, right, top) {
     let text = this.data.texts[lane.text[i]];
     text += lane.number[i] >= 0 ? ` ${lane.number[i]}` : "";
-    const width = Math.min(right - left - 4, g.measureText(text).width + 4);
+    const width = right - left - 4;
     if (text === "" || width < 30) {
       return;
     }
@@ -513,11 +524,7 @@ export class Timeline {
     g.beginPath();
     g.rect(left + 2, top, width, kRow - 1);
     g.clip();
-    g.fillStyle = this.ink.bg;
-    g.globalAlpha = 0.82;
-    g.fillRect(left + 2, top, width, kRow - 1);
-    g.globalAlpha = 1;
-    g.fillStyle = this.ink.text;
+    g.fillStyle = this.inks[lane.kind[i]];
     g.font = '9px system-ui, "DejaVu Sans", sans-serif';
     g.textAlign = "left";
     g.fillText(text, left + 4, top + kRow / 2 - 0.5);
