@@ -4,7 +4,7 @@
 
 kSuites=(tidy unit module timing points
          random vectors scenario bad cli determinism proofs viewers readme)
-kAllSuites=(format asan debug cluster)
+kAllSuites=(format asan debug cluster package)
 
 # --- the suites ---------------------------------------------------------------------------------
 
@@ -124,6 +124,13 @@ case_debug() { "$top/tests/determinism/check.sh" "$top/$1" "$top/build/debug/ioa
 suite_cluster() {
     run_script "$top/tests/cluster/parallel.sh"
     run_script "$top/tests/cluster/slurm.sh"
+}
+
+# Does what is installed work where this project is not: the program, the libraries, the shells?
+suite_package() {
+    run_script "$top/tests/package/consumer.sh"
+    run_script "$top/tests/package/debian.sh"
+    run_script "$top/tests/package/shells.sh"
 }
 
 # --- how they count -----------------------------------------------------------------------------
