@@ -67,6 +67,7 @@ suite_cli() {
     run_script "$top/tests/cli/check.sh"
     run_script "$top/tests/cli/campaign.sh"
     run_script "$top/tests/cli/submit.sh"
+    run_script "$top/tests/cli/matcher.sh"
 }
 
 # Are traces the same bytes from another folder, among bystanders, in another construction order?

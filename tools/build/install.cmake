@@ -11,6 +11,8 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/scenarios/"
         DESTINATION "${CMAKE_INSTALL_DATADIR}/ioasim/scenarios" COMPONENT program
         FILES_MATCHING PATTERN "*.json" PATTERN "*.jsonc" PATTERN "README.md"
         PATTERN "language" EXCLUDE)
+install(FILES "${PROJECT_SOURCE_DIR}/.github/ioasim-matcher.json"
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/ioasim" COMPONENT program)
 install(FILES "${PROJECT_SOURCE_DIR}/README.md" DESTINATION "${CMAKE_INSTALL_DOCDIR}"
         COMPONENT program)
 
