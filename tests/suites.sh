@@ -4,7 +4,7 @@
 
 kSuites=(tidy unit module timing points
          random fuzz vectors scenario bad cli determinism proofs viewers readme)
-kAllSuites=(browser format asan debug libfuzzer cluster)
+kAllSuites=(browser format asan debug libfuzzer package cluster)
 
 # --- the suites ---------------------------------------------------------------------------------
 
@@ -150,6 +150,13 @@ case_libfuzzer() {
 suite_cluster() {
     run_script "$top/tests/cluster/parallel.sh"
     run_script "$top/tests/cluster/slurm.sh"
+}
+
+# Does what is installed work where this project is not: the program, the libraries, the shells?
+suite_package() {
+    run_script "$top/tests/package/consumer.sh"
+    run_script "$top/tests/package/debian.sh"
+    run_script "$top/tests/package/shells.sh"
 }
 
 # --- how they count -----------------------------------------------------------------------------

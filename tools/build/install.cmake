@@ -11,6 +11,8 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/scenarios/"
         DESTINATION "${CMAKE_INSTALL_DATADIR}/ioasim/scenarios" COMPONENT program
         FILES_MATCHING PATTERN "*.json" PATTERN "*.jsonc" PATTERN "README.md"
         PATTERN "language" EXCLUDE)
+install(FILES "${PROJECT_SOURCE_DIR}/.github/ioasim-matcher.json"
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/ioasim" COMPONENT program)
 install(FILES "${PROJECT_SOURCE_DIR}/README.md" DESTINATION "${CMAKE_INSTALL_DOCDIR}"
         COMPONENT program)
 
@@ -84,20 +86,19 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_COMPONENTS_ALL program development)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
-set(CPACK_DEBIAN_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PACKAGE_SECTION electronics)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME ioasim)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SUGGESTS "gtkwave, gnuplot, slurm-client, parallel")
-set(CPACK_DEBIAN_PROGRAM_DESCRIPTION
-    "simulator of I/O address spaces
- CPUs, PCIe devices with workqueues, VT-d remapping units, Linux-like kernels and
- virtual machines that share PASIDs, driven by scenarios and judged by checkers.")
+set(CPACK_COMPONENT_PROGRAM_DESCRIPTION
+    "CPUs, PCIe devices with workqueues, VT-d remapping units, Linux-like
+kernels and virtual machines that share PASIDs, driven by scenarios and
+judged by checkers.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME ioasim-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
     "g++, cmake, pkg-config, libsystemc-dev, libfmt-dev, nlohmann-json3-dev, zlib1g-dev")
-set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION
-    "libraries of ioasim, for device models of your own
- Static libraries, headers and a CMake package with the targets ioasim::core,
- ioasim::models and ioasim::traces.")
+set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION
+    "Static libraries, headers and a CMake package for device models of your
+own: the targets ioasim::core, ioasim::models and ioasim::traces.")
 include(CPack)

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,9 @@
 #include <fmt/format.h>
 
 #include "core/base/words.hpp"
+#include "core/sim/dispatcher.hpp"
 #include "core/sim/kernel_version.hpp"
+#include "core/sim/simulation.hpp"
 #include "scenarios/language/json_tree.hpp"
 #include "tools/cli/help/build_info.hpp"
 #include "tools/cli/options.hpp"
@@ -72,6 +75,29 @@ Finding kernel() {
         fmt::format("{}, symbol {}", version.running, version.symbol) +
         (version.same() ? "" : fmt::format("; built with the headers of {}", version.built));
     return {version.same() ? State::Ok : State::Broken, "SystemC", text, "every run", "libsystemc"};
+}
+
+// Threads of the kernel need stacks, which a limit of the host may refuse.
+Finding simulation() {
+    Finding finding{State::Broken, "simulation", "", "every run", ""};
+    constexpr TimePs kSpent{1000};
+    TimePs seen;
+    try {
+        sim::Simulation simulation{sim::SimulationOptions{}};
+        sim::Dispatcher tasks{simulation, sim::DispatcherParams{}, simulation.chooser()};
+        tasks.spawn({"doctor"}, TimePs{}, [&](ExecContext& ctx) {
+            ctx.spend(kSpent);
+            seen = ctx.now();
+        });
+        const sim::StopReason reason = simulation.run();
+        finding.text = fmt::format("a task ran until {} ps, the run ended {}", seen.ps(),
+                                   sim::stop_reason_name(reason));
+        finding.state =
+            seen == kSpent && reason == sim::StopReason::Idle ? State::Ok : State::Broken;
+    } catch (const std::exception& error) {
+        finding.text = error.what();
+    }
+    return finding;
 }
 
 // The nearest folder that there is on the way to a path.
@@ -177,7 +203,7 @@ Node node_of(const Finding& one) {
 }  // namespace
 
 int doctor_command(bool json) {
-    const std::vector<Finding> essential{kernel(), results(), disk(), memory()};
+    const std::vector<Finding> essential{kernel(), simulation(), results(), disk(), memory()};
     std::vector<Finding> optional;
     for (const Program& wanted : kPrograms) {
         optional.push_back(program(wanted));
