@@ -174,7 +174,7 @@ private:
 
     static constexpr std::size_t kRemembered = 16;  // former spaces of one PASID
     OwnerMap owners_;
-    FlatMap<Space> spaces_;                // (rid, pasid)
+    PagedMap<Space> spaces_;               // (rid, pasid)
     FlatMap<std::vector<Change>> before_;  // the same: older owners, oldest first
     bool any_space_ = false;               // was told
     FlatMap<std::uint32_t> device_of_;     // rid -> device

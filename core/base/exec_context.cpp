@@ -46,8 +46,15 @@ std::uint32_t LockMonitor::number_of(const SimLock& lock) {
 }
 
 bool LockMonitor::inverts_order(const SimLock& held, const SimLock& wanted) {
-    const std::uint64_t pair = std::uint64_t{number_of(held)} << 32U | number_of(wanted);
-    return judged_.insert(pair).second && inverts_order(held.class_, wanted.class_);
+    const std::uint32_t before = number_of(held);
+    const std::uint32_t after = number_of(wanted);
+    if (before < judged_.size() && after < judged_[before].size() && judged_[before][after]) {
+        return false;
+    }
+    judged_.resize(std::max<std::size_t>(judged_.size(), before + 1));
+    judged_[before].resize(std::max<std::size_t>(judged_[before].size(), after + 1));
+    judged_[before][after] = true;
+    return inverts_order(held.class_, wanted.class_);
 }
 
 ExecContext::ExecContext(Persona persona, LockMonitor& monitor)

@@ -49,6 +49,8 @@ struct Dispatcher::Impl final : sc_core::sc_module {
     bool go_alone(TimePs until);
     // The same for the running task, when no other task comes first: no thread is switched.
     bool goes_on_alone(TimePs until);
+    // Tasks that wait for locks which they hold in turn, a line for each circle.
+    std::vector<std::string> circles() const;
     // The next task to resume in this instant, or null; the dispatcher sleeps then.
     Task* next_task(TimePs now);
     Task* choose_next();

@@ -59,6 +59,17 @@ traces::WaveTopology topology(const platform::PlatformConfig& config) {
     return t;
 }
 
+// The last section of the dump: software that has not ended, who waits for whom, and the circles.
+std::vector<std::string> who_waits(const sim::Simulation& sim) {
+    const std::vector<std::string> all = sim.dump_state();
+    std::vector<std::string> lines;
+    for (auto line = std::find(all.rbegin(), all.rend(), "software:").base(); line != all.end();
+         ++line) {
+        lines.push_back(line->substr(std::min(line->find_first_not_of(' '), line->size())));
+    }
+    return lines;
+}
+
 // Tells the checkers what was left over, just before they take their last look.
 class LeftOvers final : public trace::Listener {
 public:
@@ -72,21 +83,18 @@ public:
             sim_.recorder().names().text(IOASIM_NAME(record, RunEnd, reason));
         const bool stuck = reason == "limit" || reason == "hang" || reason == "deadlock";
         if (stuck && reason != expected_) {
-            checkers_.set_unfinished(software_lines());
+            checkers_.set_unfinished(tasks());
         }
     }
 
 private:
-    // The last section of the dump: tasks that have not ended. Services may wait for ever.
-    std::vector<std::string> software_lines() const {
-        const std::vector<std::string> all = sim_.dump_state();
-        std::vector<std::string> tasks;
-        for (auto line = std::find(all.rbegin(), all.rend(), "software:").base(); line != all.end();
-             ++line) {
-            if (line->find("(service)") == std::string::npos) {
-                tasks.push_back(line->substr(std::min(line->find_first_not_of(' '), line->size())));
-            }
-        }
+    // Tasks that have not ended. Services may wait for ever.
+    std::vector<std::string> tasks() const {
+        std::vector<std::string> tasks = who_waits(sim_);
+        const auto is_none = [](const std::string& line) {
+            return line.find("(service)") != std::string::npos || line.rfind("circle: ", 0) == 0;
+        };
+        tasks.erase(std::remove_if(tasks.begin(), tasks.end(), is_none), tasks.end());
         return tasks;
     }
     sim::Simulation& sim_;
@@ -163,6 +171,7 @@ private:
             traces::CheckerOptions options;
             options.spec_order = job_.scenario.config.ioasid_profile == "spec";
             options.spaces_told = !job_.scenario.config.without_kernel();
+            options.state_dump = [this] { return who_waits(sim_); };
             checkers_ = std::make_unique<traces::CheckerSet>(recorder, options);
             left_overs_ =
                 std::make_unique<LeftOvers>(sim_, expected_end(job_.scenario), *checkers_);
