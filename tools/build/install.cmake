@@ -62,6 +62,9 @@ target_compile_features(ioasim_core INTERFACE cxx_std_17)
 target_include_directories(ioasim_core INTERFACE "$<INSTALL_INTERFACE:${headers}>")
 set(parts core_base core_trace core_sim core_ioasid models_memory models_pcie models_vtd models_dsa
           models_requester models_cpu models_linux models_vm models_platform traces)
+if(TARGET fstapi)
+    list(APPEND parts fstapi)
+endif()
 install(TARGETS ${parts} ioasim_core ioasim_models ioasim_traces EXPORT ioasim
         ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}/ioasim" COMPONENT development)
 set(package "${CMAKE_INSTALL_LIBDIR}/cmake/ioasim")
