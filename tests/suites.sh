@@ -136,6 +136,7 @@ case_debug() { "$top/tests/determinism/check.sh" "$top/$1" "$top/build/debug/ioa
 
 # Does a search that watches coverage find an input that a reader does not survive?
 suite_libfuzzer() {
+    want_packages fuzz
     command -v clang++-14 >/dev/null || { skipped=$((skipped + 1)) && return; }
     build_into "$top/build/fuzz" "-DCMAKE_BUILD_TYPE=RelWithDebInfo -DIOASIM_FUZZ=ON \
         -DCMAKE_CXX_COMPILER=clang++-14" $(fuzz_targets | sed 's/^/fuzz_/')
