@@ -3,8 +3,10 @@
 # each line of its input: exit 0 passed, 77 skipped, anything else failed).
 
 kSuites=(tidy unit module timing points
-         random vectors scenario bad cli determinism proofs viewers readme)
-kAllSuites=(browser format asan debug)
+         random fuzz vectors scenario bad cli determinism proofs viewers readme)
+kAllSuites=(browser format asan debug package cluster)
+# Only by name: a search takes as long as one lets it.
+kNamedSuites=(libfuzzer)
 
 # --- the suites ---------------------------------------------------------------------------------
 
@@ -31,6 +33,9 @@ case_points() {
 # Do the laws hold for generated inputs?
 suite_random() { run_tests "$build/random_tests"; }
 
+# Does every reader of files answer, whatever the file holds?
+suite_fuzz() { run_tests "$build/fuzz_tests"; }
+
 # Does the simulator answer as recorded real implementations did?
 suite_vectors() { each_case case_vectors < <(vector_sets); }
 vector_sets() { (cd "$top/tests/vectors" 2>/dev/null && find . -mindepth 2 -maxdepth 2 -type d) |
@@ -42,12 +47,14 @@ case_vectors() {
 
 # Does every scenario end as it expects?
 suite_scenario() {
-    each_case case_schema < <(echo scenarios/schema/scenario.schema.json)
+    each_case case_schema < <(printf "scenarios/schema/%s.schema.json\n" scenario report)
     each_case case_editors < <(echo scenarios/schema/scenario.schema.json)
     each_case case_scenario < <(scenarios)
 }
 # The schema that editors read is the one that the program has.
-case_schema() { "$IOASIM" schema | diff - "$top/$1"; }
+case_schema() {
+    case $1 in *report*) "$IOASIM" schema report ;; *) "$IOASIM" schema ;; esac | diff - "$top/$1"
+}
 # It accepts what the program accepts.
 case_editors() { scenarios | (cd "$top" && xargs python3 tests/scenario/check_schema.py "$1"); }
 scenarios() { (cd "$top" && find scenarios -name '*.json' ! -path 'scenarios/schema/*' \
@@ -64,9 +71,9 @@ suite_bad() { run_script "$top/tests/scenario/check_bad.sh"; }
 
 # Does the command line keep its word: exit codes, messages, files, signals?
 suite_cli() {
-    run_script "$top/tests/cli/check.sh"
-    run_script "$top/tests/cli/campaign.sh"
-    run_script "$top/tests/cli/report.sh"
+    for script in "$top"/tests/cli/*.sh; do
+        [ "${script##*/}" = lib.sh ] || run_script "$script"
+    done
 }
 
 # Are traces the same bytes from another folder, among bystanders, in another construction order?
@@ -100,7 +107,10 @@ suite_browser() { run_script "$top/tests/browser/report.sh"; }
 
 # Is the source formatted?
 suite_format() { each_case case_format < <(cd "$top" && git ls-files '*.cpp' '*.hpp'); }
-case_format() { clang-format-14 --dry-run -Werror "$top/$1"; }
+case_format() {
+    command -v clang-format-14 >/dev/null || return 77
+    clang-format-14 --dry-run -Werror "$top/$1"
+}
 
 # Is there no memory error or undefined behaviour?
 suite_asan() {
@@ -113,6 +123,7 @@ suite_asan() {
     export ASAN_OPTIONS="detect_leaks=0:suppressions=$top/tests/support/asan.supp"
     run_tests "$build/module_tests"
     run_tests "$build/timing_tests"
+    run_tests "$build/fuzz_tests"
     each_case case_scenario < <(quickstarts)
 }
 
@@ -122,6 +133,38 @@ suite_debug() {
     each_case case_debug < <(quickstarts)
 }
 case_debug() { "$top/tests/determinism/check.sh" "$top/$1" "$top/build/debug/ioasim-debug"; }
+
+# Does a search that watches coverage find an input that a reader does not survive?
+suite_libfuzzer() {
+    want_packages fuzz
+    command -v clang++-14 >/dev/null || { skipped=$((skipped + 1)) && return; }
+    build_into "$top/build/fuzz" "-DCMAKE_BUILD_TYPE=RelWithDebInfo -DIOASIM_FUZZ=ON \
+        -DCMAKE_CXX_COMPILER=clang++-14" $(fuzz_targets | sed 's/^/fuzz_/')
+    each_case case_libfuzzer < <(fuzz_targets)
+}
+fuzz_targets() { sed -n 's/^ *{"\([a-z_]*\)", run_.*/\1/p' "$top/tests/fuzz/targets.cpp"; }
+kFuzzSeconds=30
+case_libfuzzer() {
+    local found
+    found=$(mktemp -d -p "$scratch")
+    mkdir -p "$top/tests/fuzz/corpus/$1"
+    (cd "$found" && mkdir new && ASAN_OPTIONS=detect_leaks=0 "$top/build/fuzz/fuzz_$1" \
+        -max_total_time=$kFuzzSeconds -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \
+        new "$top/tests/fuzz/corpus/$1")
+}
+
+# Is a campaign on many machines the one of a single machine, also when one of them breaks?
+suite_cluster() {
+    run_script "$top/tests/cluster/parallel.sh"
+    run_script "$top/tests/cluster/slurm.sh"
+}
+
+# Does what is installed work where this project is not: the program, the libraries, the shells?
+suite_package() {
+    run_script "$top/tests/package/consumer.sh"
+    run_script "$top/tests/package/debian.sh"
+    run_script "$top/tests/package/shells.sh"
+}
 
 # --- how they count -----------------------------------------------------------------------------
 
@@ -176,6 +219,7 @@ run_script() {
     local code=$?
     if [ "$code" -eq 77 ]; then
         skipped=$((skipped + 1))
+        grep '^skipped: ' "$output"
     elif [[ $(tail -n 1 "$output") =~ ^[0-9]+\ passed,\ [0-9]+\ failed ]]; then
         run_program sh -c 'cat "$1"; exit "$2"' sh "$output" "$code"
     elif [ "$code" -eq 0 ]; then

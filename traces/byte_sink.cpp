@@ -1,5 +1,6 @@
 #include "traces/byte_sink.hpp"
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -140,8 +141,11 @@ std::string replace_file(const std::string& path, std::string_view content) {
     const bool exists = ::lstat(path.c_str(), &status) == 0;
     // A device, a pipe and whatever a link leads to stay what they are.
     const bool in_place = exists && !S_ISREG(status.st_mode);
-    // Another process may be writing the same file.
-    const std::string written = in_place ? path : path + "." + std::to_string(::getpid()) + ".part";
+    // Another process may be writing the same file, even from another host.
+    std::array<char, 256> host{};
+    ::gethostname(host.data(), host.size() - 1);
+    const std::string written =
+        in_place ? path : path + "." + host.data() + "." + std::to_string(::getpid()) + ".part";
     OutputFile file(written);
     file.write(content);
     file.close();

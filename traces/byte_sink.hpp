@@ -14,6 +14,12 @@ public:
     virtual ~ByteSink() = default;
     virtual void write(std::string_view bytes) = 0;
     virtual void flush() = 0;
+    // Whether so many bytes more leave it, closed, within so many bytes in all.
+    virtual bool fits(std::size_t count, std::uint64_t limit) = 0;
+    // Bytes so far; of a compressed file, those that were compressed already.
+    virtual std::uint64_t size() const = 0;
+    // Flushes and closes; errors that show only then are in error().
+    virtual void close() = 0;
     // Empty: all is well. Else what failed, for people ("No space left on device").
     virtual const std::string& error() const = 0;
 };
@@ -23,6 +29,11 @@ class StringSink final : public ByteSink {
 public:
     void write(std::string_view bytes) override { text_.append(bytes); }
     void flush() override {}
+    bool fits(std::size_t count, std::uint64_t limit) override {
+        return text_.size() + count <= limit;
+    }
+    std::uint64_t size() const override { return text_.size(); }
+    void close() override {}
     const std::string& error() const override { return error_; }
     const std::string& text() const { return text_; }
 
@@ -57,10 +68,13 @@ public:
     bool patch(std::uint64_t offset, std::string_view bytes);
     bool can_patch() const { return seekable_; }
     std::uint64_t position() const { return flushed_ + buffer_.size(); }
+    bool fits(std::size_t count, std::uint64_t limit) override {
+        return position() + count <= limit;
+    }
+    std::uint64_t size() const override { return position(); }
     const std::string& error() const override { return error_; }
     const std::string& path() const { return path_; }
-    // Flushes and closes; errors that show only then are in error().
-    void close();
+    void close() override;
 
 private:
     void write_out(std::string_view bytes);

@@ -71,6 +71,9 @@ public:
     ~CheckerSet() override;
 
     void on_event(const trace::EventRecord& record) override { table_.dispatch(record); }
+    void add_handlers(const trace::EventInfo& info, std::vector<Handler>& handlers) override {
+        table_.append_to(handlers, info);
+    }
     void on_end(TimePs end) override;
     std::uint32_t categories() const { return table_.categories(); }
     // For listeners behind this one: true after the event that they see.

@@ -19,7 +19,10 @@ namespace {
 class ConservationChecker final : public Checker {
 public:
     explicit ConservationChecker(const CheckerContext& context)
-        : Checker(context), killed_(context.recorder.name("killed").value()) {}
+        : Checker(context),
+          killed_(context.recorder.name("killed").value()),
+          unexpected_(context.recorder.name("unexpected").value()),
+          ignored_(context.recorder.name("ignored").value()) {}
     const char* name() const override { return "conservation"; }
     void add_handlers(HandlerTable& table) override {
         using Self = ConservationChecker;
@@ -29,6 +32,8 @@ public:
         on<Self, trace::DsaWqState, &Self::on_wq_state>(table);
         on<Self, trace::VtdPageRequest, &Self::on_page_request>(table);
         on<Self, trace::VtdPageResponse, &Self::on_page_response>(table);
+        on<Self, trace::RequesterPageGroup, &Self::on_group_asked>(table);
+        on<Self, trace::RequesterPageAnswer, &Self::on_group_answered>(table);
         on<Self, trace::IoasidCapacity, &Self::on_capacity>(table);
         on<Self, trace::IoasidSetAlloc, &Self::on_set_alloc>(table);
         on<Self, trace::IoasidSetQuota, &Self::on_set_quota>(table);
@@ -197,6 +202,44 @@ private:
         }
     }
 
+    // --- credits of page requests, as the device counts them
+    struct Credits {
+        std::map<std::uint32_t, std::uint32_t> groups;  // without an answer -> their requests
+        std::uint64_t out = 0;
+    };
+
+    // A device that counts less than is open was reset, or nobody will answer it any more: it
+    // forgot them all, and so does the ledger.
+    void on_group_asked(const trace::EventRecord& record) {
+        const std::uint32_t device = IOASIM_U32(record, RequesterPageGroup, device);
+        const std::uint32_t requests = IOASIM_U32(record, RequesterPageGroup, requests);
+        const std::uint64_t told = IOASIM_FIELD(record, RequesterPageGroup, outstanding);
+        Credits& credits = credits_[device];
+        if (told < credits.out + requests) {
+            credits = {};
+        } else if (told > credits.out + requests) {
+            c_.sink.report("conservation.credit_not_back", record, c_.sink.name(device),
+                           fmt::format("counts {} page requests outstanding, but {} wait for an "
+                                       "answer",
+                                       told, credits.out + requests));
+        }
+        credits.groups[IOASIM_U32(record, RequesterPageGroup, group)] = requests;
+        credits.out = told;
+    }
+
+    void on_group_answered(const trace::EventRecord& record) {
+        const std::uint32_t meaning = IOASIM_U32(record, RequesterPageAnswer, meaning);
+        if (meaning == unexpected_ || meaning == ignored_) {
+            return;
+        }
+        Credits& credits = credits_[IOASIM_U32(record, RequesterPageAnswer, device)];
+        const auto found = credits.groups.find(IOASIM_U32(record, RequesterPageAnswer, group));
+        if (found != credits.groups.end()) {
+            credits.out -= std::min<std::uint64_t>(credits.out, found->second);
+            credits.groups.erase(found);
+        }
+    }
+
     // --- quota
     // --------------------------------------------------------------------------------------
     void on_capacity(const trace::EventRecord& record) {
@@ -279,11 +322,14 @@ private:
         std::uint64_t available = 0;
         bool known = false;
     };
-    std::uint32_t killed_;              // the name
+    std::uint32_t killed_;  // names
+    std::uint32_t unexpected_;
+    std::uint32_t ignored_;
     FlatMap<std::uint32_t> occupancy_;  // (device, wq)
     FlatMap<std::uint32_t> highest_;    // device -> highest accepted number
     std::map<Group, std::uint32_t> groups_;
     std::map<std::uint32_t, std::set<std::uint64_t>> kept_;  // by VM: numbers
+    std::map<std::uint32_t, Credits> credits_;               // by device
     FlatMap<Pool> pools_;                                    // kernel
     FlatMap<std::vector<std::uint64_t>> quotas_;  // (kernel, set) -> quotas of the living ones
 };

@@ -1,5 +1,8 @@
 // Invalidation: when a wait completes, nothing that an invalidation before it covered is cached any
-// more, and a PASID entry that was cleared and flushed translates nothing. VT-d specification 6.5.
+// more, in the unit or in a device that answered, and a PASID entry that was cleared and flushed
+// translates nothing. VT-d specification 6.5, PCI Express base specification 10.3.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "core/trace/vtd_events.hpp"
@@ -21,6 +24,7 @@ public:
         cache_pasid_ = name("pasid");
         cache_first_ = name("first_stage");
         cache_second_ = name("second_stage");
+        cache_device_ = name("dev_tlb");
         global_ = name("global");
         domain_ = name("domain");
         pasid_ = name("pasid");
@@ -31,6 +35,8 @@ public:
         using Self = InvalidationChecker;
         on<Self, trace::VtdPasidEntryClear, &Self::on_clear>(table);
         on<Self, trace::VtdInvalidation, &Self::on_invalidation>(table);
+        on<Self, trace::VtdDevTlbRequest, &Self::on_device_request>(table);
+        on<Self, trace::VtdDevTlbDone, &Self::on_device_done>(table);
         on<Self, trace::VtdInvWaitDone, &Self::on_wait_done>(table);
         on<Self, trace::VtdFill, &Self::on_fill>(table);
         on<Self, trace::VtdTranslated, &Self::on_translated>(table);
@@ -54,6 +60,12 @@ private:
         std::uint32_t serial;
         std::uint32_t iommu;
         std::uint64_t seq;
+    };
+    struct DeviceCovered {
+        Covered line;
+        std::uint32_t rid;
+        std::uint32_t itag;
+        bool answered;
     };
     struct Cleared {  // an entry on its way out
         std::uint64_t key;
@@ -166,8 +178,63 @@ private:
         }
     }
 
+    // What the device holds when it is asked; what it is told later is another matter.
+    void on_device_request(const trace::EventRecord& record) {
+        const std::uint32_t rid = IOASIM_U32(record, VtdDevTlbRequest, rid);
+        const std::uint32_t pasid = IOASIM_U32(record, VtdDevTlbRequest, pasid);
+        const bool global = IOASIM_FIELD(record, VtdDevTlbRequest, global) != 0;
+        const std::uint64_t first = IOASIM_FIELD(record, VtdDevTlbRequest, address);
+        const std::uint64_t last = IOASIM_FIELD(record, VtdDevTlbRequest, last);
+        const auto& lines = c_.facts.lines;
+        for (std::uint32_t i = 0; i < lines.size(); ++i) {
+            const Line& line = lines[i];
+            const bool its = line.count != 0 && line.cache == cache_device_ && line.rid == rid &&
+                             (global ? line.pasid != kNoId : line.pasid == pasid);
+            if (its && line.address <= last &&
+                first <= line.address + std::max<std::uint64_t>(line.bytes, 1) - 1) {
+                of_devices_.push_back(
+                    {{i, line.serial, IOASIM_U32(record, VtdDevTlbRequest, iommu), record.seq},
+                     rid,
+                     IOASIM_U32(record, VtdDevTlbRequest, itag),
+                     false});
+            }
+        }
+    }
+
+    // Out of time is no answer: software must reset the device, and nothing is promised.
+    void on_device_done(const trace::EventRecord& record) {
+        const std::uint32_t iommu = IOASIM_U32(record, VtdDevTlbDone, iommu);
+        const std::uint32_t rid = IOASIM_U32(record, VtdDevTlbDone, rid);
+        const std::uint32_t itag = IOASIM_U32(record, VtdDevTlbDone, itag);
+        const bool answered = IOASIM_FIELD(record, VtdDevTlbDone, timeout) == 0;
+        const auto ended = [&](DeviceCovered& covered) {
+            const bool its = covered.line.iommu == iommu && covered.rid == rid &&
+                             covered.itag == itag && !covered.answered;
+            covered.answered = covered.answered || its;
+            return its && !answered;
+        };
+        of_devices_.erase(std::remove_if(of_devices_.begin(), of_devices_.end(), ended),
+                          of_devices_.end());
+    }
+
+    void finish_devices(const trace::EventRecord& record, std::uint32_t iommu) {
+        std::size_t kept = 0;
+        for (const DeviceCovered& covered : of_devices_) {
+            if (covered.line.iommu != iommu || !covered.answered) {
+                of_devices_[kept++] = covered;
+                continue;
+            }
+            const Line& line = c_.facts.lines[covered.line.line];
+            if (line.count != 0 && line.serial == covered.line.serial) {
+                complain(record, line, covered.line.seq);
+            }
+        }
+        of_devices_.resize(kept);
+    }
+
     void on_wait_done(const trace::EventRecord& record) {
         const std::uint32_t iommu = IOASIM_U32(record, VtdInvWaitDone, iommu);
+        finish_devices(record, iommu);
         std::size_t kept = 0;
         for (const Covered& covered : covered_) {
             if (covered.iommu != iommu) {
@@ -256,12 +323,14 @@ private:
     std::uint32_t cache_pasid_;
     std::uint32_t cache_first_;
     std::uint32_t cache_second_;
+    std::uint32_t cache_device_;
     std::uint32_t global_;
     std::uint32_t domain_;
     std::uint32_t pasid_;
     std::uint32_t page_;
     std::vector<Covered> covered_;      // wait for their wait
     std::vector<std::uint32_t> marks_;  // by line: serial that is in covered_ (they start at 1)
+    std::vector<DeviceCovered> of_devices_;  // the same in device TLBs
     std::vector<Cleared> cleared_;
 };
 

@@ -119,7 +119,8 @@ private:
                                 c_.sink.name(wanted), at));
                 return;
             }
-            if (owner != wanted && !may_reach(wanted, owner)) {
+            const bool write = IOASIM_FIELD(record, MemoryAccess, write) != 0;
+            if (owner != wanted && !may_reach(wanted, owner, write)) {
                 complain("isolation.foreign_memory", record,
                          fmt::format("address space {} reached memory of {} at 0x{:x}",
                                      c_.sink.name(wanted), c_.sink.name(owner), at));
@@ -131,9 +132,10 @@ private:
 
     // Beyond equality: a kernel's own space covers its processes ("host" reaches "host/app"), and a
     // process inside a VM is backed by the VM's memory ("vm1/…" reaches "vm1"): the host does not
-    // keep the processes of a guest apart.
-    bool may_reach(std::uint32_t space, std::uint32_t owner) {
-        std::uint32_t& memo = reach_memo_[pair_key(space, owner)];
+    // keep the processes of a guest apart. Pages that processes share since a fork ("a|b") may be
+    // read by each of them and written by none.
+    bool may_reach(std::uint32_t space, std::uint32_t owner, bool write) {
+        std::uint32_t& memo = reach_memo_[2 * pair_key(space, owner) + (write ? 1 : 0)];
         if (memo == 0) {
             const std::string space_text = c_.sink.name(space);
             const std::string owner_text = c_.sink.name(owner);
@@ -142,10 +144,16 @@ private:
                        inner[outer.size()] == '/';
             };
             const bool fine = inside(owner_text, space_text) ||
-                              (!c_.facts.is_host(owner) && inside(space_text, owner_text));
+                              (!c_.facts.is_host(owner) && inside(space_text, owner_text)) ||
+                              (!write && shares(owner_text, space_text));
             memo = fine ? 2 : 1;
         }
         return memo == 2;
+    }
+
+    static bool shares(const std::string& owners, const std::string& space) {
+        return owners.find('|') != std::string::npos &&
+               ('|' + owners + '|').find('|' + space + '|') != std::string::npos;
     }
 
     void complain(const char* code, const trace::EventRecord& record, const std::string& what) {
@@ -166,7 +174,7 @@ private:
 
     static constexpr std::size_t kRemembered = 16;  // former spaces of one PASID
     OwnerMap owners_;
-    FlatMap<Space> spaces_;                // (rid, pasid)
+    PagedMap<Space> spaces_;               // (rid, pasid)
     FlatMap<std::vector<Change>> before_;  // the same: older owners, oldest first
     bool any_space_ = false;               // was told
     FlatMap<std::uint32_t> device_of_;     // rid -> device

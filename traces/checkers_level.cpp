@@ -100,9 +100,9 @@ private:
             return;
         }
         const std::uint64_t key = spid_key(kernel, set, spid);
-        const std::uint32_t* user = spid_user_.find(key);
+        std::uint32_t* user = spid_user_.find(key);
         if (user != nullptr && *user == number + 1) {
-            spid_user_.erase(key);
+            *user = 0;
         }
     }
 
@@ -133,11 +133,16 @@ private:
         was_pending_.erase(pair_key(kernel, number));
     }
 
-    static std::uint64_t spid_key(std::uint32_t kernel, std::uint32_t set, std::uint32_t spid) {
-        return mix_key(pair_key(kernel, set)) ^ spid;
+    std::uint64_t spid_key(std::uint32_t kernel, std::uint32_t set, std::uint32_t spid) {
+        std::uint32_t& number = set_numbers_[pair_key(kernel, set)];
+        if (number == 0) {
+            number = static_cast<std::uint32_t>(set_numbers_.size());
+        }
+        return pair_key(number, spid);
     }
 
-    FlatMap<std::uint32_t> spid_user_;    // (kernel, set, SPID) -> ID + 1
+    FlatMap<std::uint32_t> set_numbers_;  // (kernel, set), from 1
+    PagedMap<std::uint32_t> spid_user_;   // (number of the set, SPID) -> ID + 1; 0: nobody
     FlatMap<std::uint32_t> was_pending_;  // IDs in FREE_PENDING
 };
 

@@ -167,15 +167,20 @@ private:
 
     // From KVM's UNBIND on no vCPU of that VM may send the ID, until the VM gets it again.
     void on_kvm_unbind(const trace::EventRecord& record) {
-        quiet_[pair_key(IOASIM_U32(record, KvmUnbind, vm), IOASIM_U32(record, KvmUnbind, ioasid))] =
-            1;
+        set_quiet(IOASIM_U32(record, KvmUnbind, vm), IOASIM_U32(record, KvmUnbind, ioasid), true);
     }
 
     void on_table_write(const trace::EventRecord& record) {
         const std::uint64_t value = IOASIM_FIELD(record, KvmTableWrite, value);
         if ((value >> 31U & 1U) != 0) {
-            quiet_.erase(pair_key(IOASIM_U32(record, KvmTableWrite, vm), as_u32(value & 0xFFFFFU)));
+            set_quiet(IOASIM_U32(record, KvmTableWrite, vm), as_u32(value & 0xFFFFFU), false);
         }
+    }
+
+    void set_quiet(std::uint32_t vm, std::uint32_t id, bool quiet) {
+        bool& now = quiet_[pair_key(vm, id)];
+        any_quiet_ += (quiet ? 1U : 0U) - (now ? 1U : 0U);
+        now = quiet;
     }
 
     // A virtual machine that moves: from the end of the drain until its vCPUs go on, nothing that
@@ -193,7 +198,7 @@ private:
     }
 
     void on_enqcmd(const trace::EventRecord& record) {
-        if (quiet_.empty() && drained_.empty()) {
+        if (any_quiet_ == 0 && drained_.empty()) {
             return;
         }
         const auto outcome =
@@ -211,7 +216,8 @@ private:
                                           "for the move to another host",
                                           c_.sink.name(guest)));
         }
-        if (guest != 0 && quiet_.find(pair_key(guest, pasid)) != nullptr) {
+        const bool* quiet = guest == 0 ? nullptr : quiet_.find(pair_key(guest, pasid));
+        if (quiet != nullptr && *quiet) {
             c_.sink.report_id("order.submit_after_unbind", record, c_.facts.host_of(guest), pasid,
                               fmt::format("a vCPU of {} sent it to a device after KVM had finished "
                                           "UNBIND",
@@ -256,7 +262,8 @@ private:
     std::uint32_t cancelled_;
     FlatMap<Notification> notifications_;  // by kernel
     FlatMap<WorkQueue> work_;              // by kernel
-    FlatMap<std::uint32_t> quiet_;         // (vm, ID)
+    PagedMap<bool> quiet_;                 // (vm, ID)
+    std::uint64_t any_quiet_ = 0;          // how many of these
     FlatMap<std::uint32_t> drained_;       // VMs that move
     FlatMap<std::uint32_t> quiet_queues_;  // (device, workqueue) -> the VM that had it
 };

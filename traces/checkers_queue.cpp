@@ -43,6 +43,7 @@ public:
     }
 
 private:
+    static constexpr std::uint32_t kNoFlight = ~0U;
     struct Wait {
         std::uint64_t seq = 0;
         bool fence = false;
@@ -58,6 +59,7 @@ private:
         std::uint32_t rid = 0;
         std::uint32_t pasid = 0;
         bool write = false;
+        std::uint32_t next = kNoFlight;  // to the same address, later
     };
     struct Drop {
         std::uint32_t did = 0;
@@ -219,30 +221,55 @@ private:
     }
 
     void on_translated(const trace::EventRecord& record) {
-        in_flight_[IOASIM_FIELD(record, VtdTranslated, hpa)].push_back(
-            {record.seq, IOASIM_U32(record, VtdTranslated, iommu),
-             IOASIM_U32(record, VtdTranslated, rid), IOASIM_U32(record, VtdTranslated, pasid),
-             IOASIM_FIELD(record, VtdTranslated, write) != 0});
+        if (free_flight_ == kNoFlight) {
+            free_flight_ = static_cast<std::uint32_t>(flights_.size());
+            flights_.emplace_back();
+        }
+        const std::uint32_t mine = free_flight_;
+        free_flight_ = flights_[mine].next;
+        flights_[mine] = {record.seq,
+                          IOASIM_U32(record, VtdTranslated, iommu),
+                          IOASIM_U32(record, VtdTranslated, rid),
+                          IOASIM_U32(record, VtdTranslated, pasid),
+                          IOASIM_FIELD(record, VtdTranslated, write) != 0,
+                          kNoFlight};
+        const std::uint64_t hpa = IOASIM_FIELD(record, VtdTranslated, hpa);
+        std::uint32_t* place = in_flight_.find(hpa);
+        if (place == nullptr) {
+            in_flight_[hpa] = mine;
+            return;
+        }
+        while (*place != kNoFlight) {
+            place = &flights_[*place].next;
+        }
+        *place = mine;
     }
 
     // 6.5.2.3: whoever used an old translation has reached memory when the wait is done.
     void on_access(const trace::EventRecord& record) {
         const std::uint64_t hpa = IOASIM_FIELD(record, MemoryAccess, address);
-        std::vector<Flight>* const flights = in_flight_.find(hpa);
-        if (flights == nullptr) {
+        std::uint32_t* place = in_flight_.find(hpa);
+        if (place == nullptr) {
             return;  // sent with a translated address
         }
-        const auto found = std::find_if(flights->begin(), flights->end(), [&](const Flight& f) {
+        const bool only = flights_[*place].next == kNoFlight;
+        const auto is_it = [&](const Flight& f) {
             return f.rid == IOASIM_U32(record, MemoryAccess, rid) &&
                    f.pasid == IOASIM_U32(record, MemoryAccess, pasid) &&
                    f.write == (IOASIM_FIELD(record, MemoryAccess, write) != 0);
-        });
-        if (found == flights->end()) {
+        };
+        while (*place != kNoFlight && !is_it(flights_[*place])) {
+            place = &flights_[*place].next;
+        }
+        if (*place == kNoFlight) {
             return;
         }
-        const Flight flight = *found;
-        flights->erase(found);
-        if (flights->empty()) {
+        const std::uint32_t number = *place;
+        const Flight flight = flights_[number];
+        *place = flight.next;
+        flights_[number].next = free_flight_;
+        free_flight_ = number;
+        if (only) {
             in_flight_.erase(hpa);
         }
         if (flight.seq < unit(flight.iommu).drained) {
@@ -272,7 +299,9 @@ private:
     std::uint32_t cache_iotlb_;
     std::uint32_t timeout_;
     std::map<std::uint32_t, Unit> units_;
-    FlatMap<std::vector<Flight>> in_flight_;  // by host address
+    std::vector<Flight> flights_;  // with holes, which are chained
+    std::uint32_t free_flight_ = kNoFlight;
+    FlatMap<std::uint32_t> in_flight_;  // by host address: the earliest
 };
 
 }  // namespace

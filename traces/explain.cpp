@@ -23,6 +23,12 @@ const std::vector<Explanation>& explanations() {
          "Software gives the page to somebody else as soon as the answer is there.",
          "An entry that an invalidation missed; a completion that it overtook; an answer ahead of "
          "requests under way."},
+        {"conservation.credit_not_back",
+         "A device counts more page requests outstanding than wait for an answer.",
+         "A credit that never comes back makes the allocation smaller for good; without any left "
+         "the device can ask for no page, and its work stands still.",
+         "An answer that is taken without giving its credits back, of a group that nobody waits "
+         "for any more or that was refused; a group whose requests were counted twice."},
         {"conservation.descriptor_ended_twice", "A descriptor that had ended ended again.",
          "Software counts completions; a second one is taken for another descriptor's.",
          "An abort or reset that also ends work which an engine finishes; a lost generation "

@@ -296,6 +296,7 @@ void Facts::on_fill(const trace::EventRecord& record) {
     line.address = IOASIM_FIELD(record, VtdFill, address);
     line.bytes = IOASIM_FIELD(record, VtdFill, bytes);
     line.pgtt = IOASIM_U32(record, VtdFill, pgtt);
+    line.rid = IOASIM_U32(record, VtdFill, rid);
     line.of_host =
         line.pasid != kNoId && !is_own_number(IOASIM_U32(record, VtdFill, rid), line.did);
     if (line.of_host) {

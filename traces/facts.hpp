@@ -67,6 +67,7 @@ struct Line {
     std::uint64_t address = 0;
     std::uint64_t bytes = 0;
     std::uint32_t pgtt = 0;   // of an IOTLB entry; 0: not told
+    std::uint32_t rid = 0;    // for whom it was put there
     std::uint32_t count = 0;  // 0: not in use
     std::uint32_t serial = 0;
     bool of_host = false;  // its PASID is an ID of the host
@@ -86,7 +87,7 @@ public:
 
     IdTable<IdFacts> ids;
     FlatMap<SetFacts> sets;            // pair_key(kernel, set)
-    FlatMap<EntryFacts> entries;       // entry_key
+    PagedMap<EntryFacts> entries;      // entry_key
     std::vector<Line> lines;           // with holes (count 0)
     FlatMap<std::uint32_t> vm_names;   // name -> 1, or 2 when destroyed
     FlatMap<std::uint64_t> accepted;   // pair_key(device, descriptor) -> sequence number
@@ -190,7 +191,7 @@ private:
         std::uint32_t kernel = 0;
         std::uint32_t target = 0;  // host ID + 1
     };
-    FlatMap<Translation> translations_;   // pair_key(vm, guest pasid)
+    PagedMap<Translation> translations_;  // pair_key(vm, guest pasid)
     FlatMap<std::uint32_t> queue_pasid_;  // pair_key(device, wq) -> PASID + 1
     // Memos by source and by name: 0 unknown, else name + 1 (of "": no VM).
     std::vector<std::uint32_t> guest_memo_;

@@ -1,6 +1,8 @@
 #include "traces/findings.hpp"
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -27,42 +29,98 @@ constexpr bool has_field(std::string_view list, std::string_view name) {
     return false;
 }
 
+// The fields of an event in words of 32 bits: one each, two where the type is wider.
+template <class Event>
+struct PackedEvent {
+    using Fields = decltype(std::declval<const Event&>().field_tuple());
+    static constexpr std::size_t kFields = std::tuple_size_v<Fields>;
+    template <std::size_t kField>
+    static constexpr bool kWide = sizeof(std::tuple_element_t<kField, Fields>) > 4;
+
+    template <std::size_t... kField>
+    static constexpr std::size_t needed(std::index_sequence<kField...>) {
+        return (0 + ... + (kWide<kField> ? 2U : 1U));
+    }
+    static constexpr std::size_t kNeeded = needed(std::make_index_sequence<kFields>{});
+
+    template <class Words, std::size_t... kField>
+    static void pack(const trace::EventRecord& record, Words& words,
+                     std::index_sequence<kField...>) {
+        std::size_t at = 0;
+        const auto put = [&](std::uint64_t value, bool wide) {
+            words[at++] = static_cast<std::uint32_t>(value);
+            if (wide) {
+                words[at++] = static_cast<std::uint32_t>(value >> 32U);
+            }
+        };
+        (put(record.values[kField], kWide<kField>), ...);
+    }
+    template <class Words>
+    static void pack(const trace::EventRecord& record, Words& words) {
+        pack(record, words, std::make_index_sequence<kFields>{});
+    }
+    template <class Words, std::size_t... kField>
+    static void unpack(const Words& words, trace::EventRecord& record,
+                       std::index_sequence<kField...>) {
+        std::size_t at = 0;
+        const auto get = [&](bool wide) {
+            const std::uint64_t low = words[at++];
+            return wide ? low | std::uint64_t{words[at++]} << 32U : low;
+        };
+        ((record.values[kField] = get(kWide<kField>)), ...);
+    }
+    template <class Words>
+    static void unpack(const Words& words, trace::EventRecord& record) {
+        unpack(words, record, std::make_index_sequence<kFields>{});
+    }
+};
+
 }  // namespace
 
 History::History(trace::Recorder& recorder, Facts& facts) : recorder_(recorder), facts_(facts) {}
 
-void History::keep(const trace::EventRecord& record, std::uint32_t kernel, std::uint32_t id) {
+History::Kept* History::keep(const trace::EventRecord& record, std::uint32_t kernel,
+                             std::uint32_t id) {
     if (id == kNoId) {
-        return;
+        return nullptr;
     }
     std::uint32_t& last = facts_.ids.at(kernel, id).last_event;
     ++count_;
     if (ring_.size() < kEvents) {
-        ring_.push_back({record, last});
-    } else {
-        ring_[(count_ - 1) % kEvents] = {record, last};
+        ring_.emplace_back();
     }
+    Kept& kept = ring_[(count_ - 1) % kEvents];
+    kept.time = record.time;
+    kept.source = record.source;
+    kept.previous = last;
     last = count_;
+    return &kept;
 }
 
 template <class Event>
 void History::handle(void* self, const trace::EventRecord& record) {
     auto& history = *static_cast<History*>(self);
     constexpr std::string_view kFields = Event::kFieldList;
+    const auto u32 = [&record](std::size_t field) { return as_u32(record.values[field]); };
+    std::uint32_t space = history.facts_.host;
+    std::uint32_t id = kNoId;
     if constexpr (has_field(kFields, "kernel") && has_field(kFields, "set")) {
-        const std::uint32_t space =
-            history.facts_.space_of(as_u32(record.values[field_index(kFields, "kernel")]),
-                                    as_u32(record.values[field_index(kFields, "set")]));
-        history.keep(record, space, as_u32(record.values[field_index(kFields, "ioasid")]));
+        space = history.facts_.space_of(u32(field_index(kFields, "kernel")),
+                                        u32(field_index(kFields, "set")));
+        id = u32(field_index(kFields, "ioasid"));
     } else if constexpr (has_field(kFields, "kernel")) {
-        history.keep(record, as_u32(record.values[field_index(kFields, "kernel")]),
-                     as_u32(record.values[field_index(kFields, "ioasid")]));
+        space = u32(field_index(kFields, "kernel"));
+        id = u32(field_index(kFields, "ioasid"));
     } else if constexpr (has_field(kFields, "ioasid")) {
-        history.keep(record, history.facts_.host,
-                     as_u32(record.values[field_index(kFields, "ioasid")]));
+        id = u32(field_index(kFields, "ioasid"));
     } else if (!history.facts_.from_guest(record)) {
-        history.keep(record, history.facts_.host,
-                     as_u32(record.values[field_index(kFields, "pasid")]));
+        id = u32(field_index(kFields, "pasid"));
+    }
+    static constexpr Kind kKind{&trace::info_of<Event>, &PackedEvent<Event>::unpack};
+    static_assert(PackedEvent<Event>::kNeeded <= kWords, "longer than a line of the cache");
+    if (Kept* kept = history.keep(record, space, id)) {
+        kept->kind = &kKind;
+        PackedEvent<Event>::pack(record, kept->words);
     }
 }
 
@@ -105,7 +163,12 @@ std::vector<std::string> History::of(std::uint32_t kernel, std::uint32_t id) con
     std::uint32_t number = facts == nullptr ? 0 : facts->last_event;
     while (number != 0 && lines.size() < kShown && count_ - number < kEvents) {
         const Kept& kept = ring_[(number - 1) % kEvents];
-        lines.push_back(format_event(recorder_, kept.record));
+        trace::EventRecord record;
+        record.info = &kept.kind->info();
+        record.time = kept.time;
+        record.source = kept.source;
+        kept.kind->unpack(kept.words, record);
+        lines.push_back(format_event(recorder_, record));
         number = kept.previous;
     }
     std::reverse(lines.begin(), lines.end());

@@ -29,16 +29,22 @@ public:
     std::vector<std::string> of(std::uint32_t kernel, std::uint32_t id) const;
 
 private:
-    struct Kept {
-        trace::EventRecord record;
+    // An event in a line of the host's cache: its fields in as many words as their types need.
+    static constexpr std::size_t kWords = 10;
+    using Words = std::array<std::uint32_t, kWords>;
+    struct Kind {
+        const trace::EventInfo& (*info)();
+        void (*unpack)(const Words& words, trace::EventRecord& record);
+    };
+    struct alignas(64) Kept {
+        const Kind* kind = nullptr;
+        TimePs time;
+        SourceId source;
         std::uint32_t previous = 0;  // number of the ID's event before this one; 0: none
+        Words words{};
     };
-    struct Fields {
-        const trace::EventInfo* info = nullptr;
-        std::size_t kernel = trace::kMaxFields;  // kMaxFields: the host's
-        std::size_t id = 0;
-    };
-    void keep(const trace::EventRecord& record, std::uint32_t kernel, std::uint32_t id);
+    // Room for the event; null when it is about no ID.
+    Kept* keep(const trace::EventRecord& record, std::uint32_t kernel, std::uint32_t id);
     template <class Event>
     void add(HandlerTable& table);
     template <class Event>

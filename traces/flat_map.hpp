@@ -144,62 +144,80 @@ private:
     Value ones_{};
 };
 
-// One record for each (kernel, ID). IDs are dense in practice, so records live in pages of 64 and
-// the common case is a hit in the page of the last access.
+// Records by numbers that come in runs (IDs, PASIDs under one function or machine), in pages of 64
+// side by side: neighbours share cache lines, and a record costs no more than itself. A record that
+// was never asked for may be there all the same, as it was made.
 template <class Record>
-class IdTable {
+class PagedMap {
 public:
-    Record& at(std::uint32_t kernel, std::uint32_t id) {
-        const std::uint64_t key = pair_key(kernel, id / kPage);
-        if (key != last_key_ || last_ == nullptr) {
-            std::unique_ptr<Page>& page = pages_[key];
+    Record& operator[](std::uint64_t key) {
+        Recent& recent = recent_[slot(key)];
+        if (recent.page == nullptr || recent.key != key / kPage) {
+            std::unique_ptr<Page>& page = pages_[key / kPage];
             if (!page) {
                 page = std::make_unique<Page>();
             }
-            last_key_ = key;
-            last_ = page.get();
+            recent = {key / kPage, page.get()};
         }
-        return (*last_)[id % kPage];
+        return (*recent.page)[key % kPage];
     }
-    Record* find(std::uint32_t kernel, std::uint32_t id) {
-        const std::uint64_t key = pair_key(kernel, id / kPage);
-        if (key != last_key_ || last_ == nullptr) {
-            std::unique_ptr<Page>* page = pages_.find(key);
+    Record* find(std::uint64_t key) {
+        Recent& recent = recent_[slot(key)];
+        if (recent.page == nullptr || recent.key != key / kPage) {
+            std::unique_ptr<Page>* page = pages_.find(key / kPage);
             if (page == nullptr) {
                 return nullptr;
             }
-            last_key_ = key;
-            last_ = page->get();
+            recent = {key / kPage, page->get()};
         }
-        return &(*last_)[id % kPage];
+        return &(*recent.page)[key % kPage];
     }
-    const Record* find(std::uint32_t kernel, std::uint32_t id) const {
-        return const_cast<IdTable*>(this)->find(kernel, id);
-    }
-    // visit(kernel, id, record), by kernel number and ID.
+    const Record* find(std::uint64_t key) const { return const_cast<PagedMap*>(this)->find(key); }
+    // visit(key, record), by rising key.
     template <class Visit>
-    void for_each(Visit visit) {
-        for (const std::uint64_t key : pages_.sorted_keys()) {
-            Page& page = **pages_.find(key);
-            for (std::uint32_t i = 0; i < kPage; ++i) {
-                visit(key_high(key), key_low(key) * kPage + i, page[i]);
+    void for_each(Visit visit) const {
+        for (const std::uint64_t number : pages_.sorted_keys()) {
+            const Page& page = **pages_.find(number);
+            for (std::uint64_t i = 0; i < kPage; ++i) {
+                visit(number * kPage + i, page[i]);
             }
         }
     }
+
+private:
+    static constexpr std::uint64_t kPage = 64;
+    using Page = std::array<Record, kPage>;
+    struct Recent {
+        std::uint64_t key = 0;
+        Page* page = nullptr;
+    };
+    // Several kernels, functions or machines take turns, each in a page of its own.
+    static std::size_t slot(std::uint64_t key) {
+        return (key / kPage ^ key_high(key)) % std::tuple_size_v<decltype(recent_)>;
+    }
+    FlatMap<std::unique_ptr<Page>> pages_;
+    std::array<Recent, 8> recent_{};
+};
+
+// One record for each (kernel, ID).
+template <class Record>
+class IdTable {
+public:
+    Record& at(std::uint32_t kernel, std::uint32_t id) { return map_[pair_key(kernel, id)]; }
+    Record* find(std::uint32_t kernel, std::uint32_t id) { return map_.find(pair_key(kernel, id)); }
+    const Record* find(std::uint32_t kernel, std::uint32_t id) const {
+        return map_.find(pair_key(kernel, id));
+    }
+    // visit(kernel, id, record), by kernel number and ID.
     template <class Visit>
     void for_each(Visit visit) const {
-        const_cast<IdTable*>(this)->for_each(
-            [&visit](std::uint32_t kernel, std::uint32_t id, const Record& record) {
-                visit(kernel, id, record);
-            });
+        map_.for_each([&visit](std::uint64_t key, const Record& record) {
+            visit(key_high(key), key_low(key), record);
+        });
     }
 
 private:
-    static constexpr std::uint32_t kPage = 64;
-    using Page = std::array<Record, kPage>;
-    FlatMap<std::unique_ptr<Page>> pages_;
-    std::uint64_t last_key_ = 0;
-    Page* last_ = nullptr;
+    PagedMap<Record> map_;
 };
 
 }  // namespace ioasim::traces

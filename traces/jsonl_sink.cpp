@@ -33,8 +33,9 @@ void append_json_string(fmt::memory_buffer& out, std::string_view text) {
     out.push_back('"');
 }
 
-JsonlSink::JsonlSink(const trace::Recorder& recorder, ByteSink& out, const JsonlHeader& header)
-    : recorder_(recorder), out_(out) {
+JsonlSink::JsonlSink(const trace::Recorder& recorder, ByteSink& out, const JsonlHeader& header,
+                     std::uint64_t limit)
+    : recorder_(recorder), out_(out), limit_(limit) {
     append(line_, "{\"schema\":");
     append_json_string(line_, header.schema);
     append(line_, ",\"version\":");
@@ -86,6 +87,9 @@ void JsonlSink::append_value(const trace::FieldInfo& field, std::uint64_t value)
 }
 
 void JsonlSink::on_event(const trace::EventRecord& record) {
+    if (full_at_) {
+        return;
+    }
     line_.clear();
     fmt::format_to(std::back_inserter(line_),
                    FMT_COMPILE("{{\"seq\":{},\"time_ps\":{},\"event\":\"{}\",\"source\":"),
@@ -99,6 +103,10 @@ void JsonlSink::on_event(const trace::EventRecord& record) {
         append_value(field, record.values[i]);
     }
     append(line_, "}\n");
+    if (!out_.fits(line_.size(), limit_)) {
+        full_at_ = record.time;
+        return;
+    }
     out_.write({line_.data(), line_.size()});
     ++lines_;
 }

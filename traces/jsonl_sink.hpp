@@ -8,6 +8,7 @@
 // "00:02.0"; Error "0" or "-EBUSY"; Bool true/false; Text and Enum strings.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,12 +31,16 @@ struct JsonlHeader {
 
 class JsonlSink final : public trace::Listener {
 public:
-    // Writes the header at once. Both must outlive the sink.
-    JsonlSink(const trace::Recorder& recorder, ByteSink& out, const JsonlHeader& header);
+    // Writes the header at once. Both must outlive the sink. No line is written that would take
+    // the output beyond `limit` bytes: the trace ends there.
+    JsonlSink(const trace::Recorder& recorder, ByteSink& out, const JsonlHeader& header,
+              std::uint64_t limit = ~std::uint64_t{0});
     void on_event(const trace::EventRecord& record) override;
     void on_end(TimePs end) override;
     const std::string& error() const { return out_.error(); }
     std::uint64_t lines() const { return lines_; }
+    // The time from which on events are missing for want of room.
+    std::optional<TimePs> full_at() const { return full_at_; }
 
 private:
     void append_value(const trace::FieldInfo& field, std::uint64_t value);
@@ -43,6 +48,8 @@ private:
     const trace::Recorder& recorder_;
     ByteSink& out_;
     fmt::memory_buffer line_;
+    std::uint64_t limit_;
+    std::optional<TimePs> full_at_;
     std::uint64_t lines_ = 0;
 };
 

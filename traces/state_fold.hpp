@@ -81,14 +81,14 @@ private:
 public:
     Facts& facts;
     FlatMap<Kernel> kernels;
-    IdTable<Id> ids;              // by number space
-    FlatMap<std::uint64_t> vmcs;  // (vm, guest pasid) -> entry
+    IdTable<Id> ids;               // by number space
+    PagedMap<std::uint64_t> vmcs;  // (vm, guest pasid) -> entry
     FlatMap<Cpu> cpus;
     FlatMap<Iommu> iommus;
     FlatMap<Device> devices;
     FlatMap<Queue> queues;            // (device, wq)
     FlatMap<Descriptor> descriptors;  // (device, number): open ones and the last that ended
-    FlatMap<std::uint32_t> spaces;    // (rid, pasid) -> owner
+    PagedMap<std::uint32_t> spaces;   // (rid, pasid) -> owner
     mutable OwnerMap owners;
     FlatMap<Process> processes;
     FlatMap<Program> programs;

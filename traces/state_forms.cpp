@@ -259,12 +259,10 @@ const std::vector<FormEntry>& form_entries() {
          [](S s, A a) {
              return with_iommu(s, a, [&](const auto&) {
                  std::uint64_t present = 0;
-                 for (const std::uint64_t key : s.fold.facts.entries.sorted_keys()) {
-                     present += (key >> 40U) == s.key(a.names[0]) &&
-                                        s.fold.facts.entries.find(key)->present
-                                    ? 1
-                                    : 0;
-                 }
+                 const std::uint32_t unit = s.key(a.names[0]);
+                 s.fold.facts.entries.for_each([&](std::uint64_t key, const EntryFacts& entry) {
+                     present += entry.present && (key >> 40U) == unit ? 1 : 0;
+                 });
                  return count(present);
              });
          }},

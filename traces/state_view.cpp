@@ -229,6 +229,12 @@ void StateView::on_event(const trace::EventRecord& record) {
     impl_->fold.table().dispatch(record);
 }
 
+void StateView::add_handlers(const trace::EventInfo& info, std::vector<Handler>& handlers) {
+    if (!impl_->fold.table().of(info).empty()) {
+        Listener::add_handlers(info, handlers);
+    }
+}
+
 void StateView::on_end(TimePs end) {
     impl_->fold.time = end;
 }

@@ -65,6 +65,7 @@ public:
     StateView& operator=(const StateView&) = delete;
 
     void on_event(const trace::EventRecord& record) override;
+    void add_handlers(const trace::EventInfo& info, std::vector<trace::Handler>& handlers) override;
     void on_end(TimePs end) override;
     std::uint32_t categories() const;
 

@@ -50,11 +50,6 @@ Stats::Stats(trace::Recorder& recorder)
     on<trace::LockStatistics, &Stats::on_lock>();
 }
 
-void Stats::on_event(const trace::EventRecord& record) {
-    ++events_;
-    TypedListener::on_event(record);
-}
-
 // --- work
 // -----------------------------------------------------------------------------------------
 
@@ -308,7 +303,6 @@ StatsResult Stats::result() const {
     result.lives_not_listed = lives_not_listed_;
     result.time_to_reclaim = time_to_reclaim_;
     result.enqcmd = enqcmd_;
-    result.events = events_;
     result.end = end_;
     return result;
 }

@@ -81,14 +81,12 @@ struct StatsResult {
     std::uint64_t lives_not_listed = 0;
     Latency time_to_reclaim;  // free to reclaim, host IDs in use
     Latency enqcmd;
-    std::uint64_t events = 0;
     TimePs end;
 };
 
 class Stats final : public TypedListener<Stats> {
 public:
     explicit Stats(trace::Recorder& recorder);
-    void on_event(const trace::EventRecord& record) override;
     void on_end(TimePs end) override { end_ = end; }
     StatsResult result() const;
 
@@ -139,7 +137,6 @@ private:
     std::uint32_t set_count_ = 0;
     Latency time_to_reclaim_;
     Latency enqcmd_;
-    std::uint64_t events_ = 0;
     TimePs end_;
 };
 

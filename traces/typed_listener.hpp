@@ -1,8 +1,7 @@
-// Listeners with one method for each event type that they want. Dispatch is one look-up in a small
-// pointer-keyed table; events nobody asked for cost that look-up and nothing else.
+// Listeners with one method for each event type that they want. Dispatch is one look-up by the
+// number of the type; what nobody asked for is not even delivered.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -10,66 +9,35 @@
 
 namespace ioasim::traces {
 
-struct Handler {
-    void (*call)(void* self, const trace::EventRecord& record) = nullptr;
-    void* self = nullptr;
-};
+using trace::Handler;
 
 // From event type to the handlers that want it, in the order of their addition.
 class HandlerTable {
 public:
     void add(const trace::EventInfo& info, Handler handler) {
-        lists_[slot_for(&info)].push_back(handler);
+        if (info.number >= lists_.size()) {
+            lists_.resize(info.number + 1);
+        }
+        lists_[info.number].push_back(handler);
         categories_ |= trace::category_bit(info.category);
     }
-    void add_all(const HandlerTable& other) {
-        for (const trace::EventInfo* info : other.order_) {
-            for (const Handler& handler : other.lists_[other.slot_for_existing(info)]) {
-                add(*info, handler);
-            }
-        }
+    const std::vector<Handler>& of(const trace::EventInfo& info) const {
+        static const std::vector<Handler> nobody;
+        return info.number < lists_.size() ? lists_[info.number] : nobody;
     }
     void dispatch(const trace::EventRecord& record) const {
-        std::size_t at = hash(record.info);
-        while (keys_[at] != nullptr) {
-            if (keys_[at] == record.info) {
-                for (const Handler& handler : lists_[at]) {
-                    handler.call(handler.self, record);
-                }
-                return;
-            }
-            at = (at + 1) % kSlots;
+        for (const Handler& handler : of(*record.info)) {
+            handler.call(handler.self, record);
         }
+    }
+    // For Listener::add_handlers: the recorder calls them itself.
+    void append_to(std::vector<Handler>& handlers, const trace::EventInfo& info) const {
+        handlers.insert(handlers.end(), of(info).begin(), of(info).end());
     }
     std::uint32_t categories() const { return categories_; }
 
 private:
-    static constexpr std::size_t kSlots = 512;  // several times the number of event types
-    static std::size_t hash(const trace::EventInfo* info) {
-        return (reinterpret_cast<std::uintptr_t>(info) >> 4U) * 0x9E37U % kSlots;
-    }
-    std::size_t slot_for_existing(const trace::EventInfo* info) const {
-        std::size_t at = hash(info);
-        while (keys_[at] != info) {
-            at = (at + 1) % kSlots;
-        }
-        return at;
-    }
-    std::size_t slot_for(const trace::EventInfo* info) {
-        std::size_t at = hash(info);
-        while (keys_[at] != nullptr && keys_[at] != info) {
-            at = (at + 1) % kSlots;
-        }
-        if (keys_[at] == nullptr) {
-            keys_[at] = info;
-            order_.push_back(info);
-        }
-        return at;
-    }
-
-    std::array<const trace::EventInfo*, kSlots> keys_{};
-    std::array<std::vector<Handler>, kSlots> lists_{};
-    std::vector<const trace::EventInfo*> order_;  // never the order of addresses
+    std::vector<std::vector<Handler>> lists_;  // by number of the event type
     std::uint32_t categories_ = 0;
 };
 
@@ -78,6 +46,11 @@ template <class Self>
 class TypedListener : public trace::Listener {
 public:
     void on_event(const trace::EventRecord& record) override { handlers_.dispatch(record); }
+    void add_handlers(const trace::EventInfo& info, std::vector<Handler>& handlers) override {
+        if (!handlers_.of(info).empty()) {
+            Listener::add_handlers(info, handlers);
+        }
+    }
     // What to pass to Recorder::add_listener.
     std::uint32_t categories() const { return handlers_.categories(); }
 

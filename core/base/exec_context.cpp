@@ -46,8 +46,15 @@ std::uint32_t LockMonitor::number_of(const SimLock& lock) {
 }
 
 bool LockMonitor::inverts_order(const SimLock& held, const SimLock& wanted) {
-    const std::uint64_t pair = std::uint64_t{number_of(held)} << 32U | number_of(wanted);
-    return judged_.insert(pair).second && inverts_order(held.class_, wanted.class_);
+    const std::uint32_t before = number_of(held);
+    const std::uint32_t after = number_of(wanted);
+    if (before < judged_.size() && after < judged_[before].size() && judged_[before][after]) {
+        return false;
+    }
+    judged_.resize(std::max<std::size_t>(judged_.size(), before + 1));
+    judged_[before].resize(std::max<std::size_t>(judged_[before].size(), after + 1));
+    judged_[before][after] = true;
+    return inverts_order(held.class_, wanted.class_);
 }
 
 ExecContext::ExecContext(Persona persona, LockMonitor& monitor)
@@ -117,6 +124,7 @@ void ExecContext::lock_slowly(SimLock& lock) {
                 {HazardKind::LockOrder, this, lock.name_, held->name_, call_chain()});
         }
     }
+    before_lock(lock);
     const TimePs start = now();
     if (lock.owner_ != nullptr) {
         ++lock.stats_.contended;
@@ -160,7 +168,7 @@ void ExecContext::unlock_slowly(SimLock& lock) {
     }
     lock.owner_ = nullptr;
     if (!lock.waiters_.empty()) {
-        const std::size_t pick = choose("lock.waiter", lock.waiters_.size());
+        const std::size_t pick = choose_waiter(lock);
         ExecContext* next = lock.waiters_[pick];
         lock.waiters_.erase(lock.waiters_.begin() + static_cast<std::ptrdiff_t>(pick));
         lock.owner_ = next;
@@ -168,6 +176,22 @@ void ExecContext::unlock_slowly(SimLock& lock) {
         ++lock.stats_.acquired;
         make_ready(*next);
     }
+}
+
+std::size_t ExecContext::choose_waiter(const SimLock& lock) {
+    return choose(
+        {"lock.waiter", lock.waiters_.size(), &lock, [](const void* place, std::size_t candidate) {
+             const auto& wanted = *static_cast<const SimLock*>(place);
+             return wanted.name() + " for " + wanted.waiters_[candidate]->name();
+         }});
+}
+
+Choice waking_choice(const WaitQueue& queue) {
+    return {"wake.waiter", queue.waiters_.size(), &queue,
+            [](const void* place, std::size_t candidate) {
+                const auto& asleep = *static_cast<const WaitQueue*>(place);
+                return asleep.name() + " for " + asleep.waiters_[candidate]->name();
+            }};
 }
 
 void ExecContext::wait(WaitQueue& queue) {
@@ -207,7 +231,7 @@ void ExecContext::wake_one(WaitQueue& queue) {
     if (queue.waiters_.empty()) {
         return;
     }
-    make_ready(*take_waiter(queue, choose("wake.waiter", queue.waiters_.size())));
+    make_ready(*take_waiter(queue, choose(waking_choice(queue))));
 }
 
 ExecContext* ExecContext::take_waiter(WaitQueue& queue, std::size_t pick) {

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/chooser.hpp"
 #include "core/base/locks.hpp"
 #include "core/base/time.hpp"
 #include "core/base/types.hpp"
@@ -153,9 +154,11 @@ public:
     }
     PollResult poll(const PollLoop& loop) { return port().poll(*this, loop); }
     std::uint64_t mmio_read(std::uint64_t pa, unsigned size) {
+        before_mmio();
         return port().mmio_read(*this, pa, size);
     }
     void mmio_write(std::uint64_t pa, std::uint64_t value, unsigned size) {
+        before_mmio();
         port().mmio_write(*this, pa, value, size);
     }
 
@@ -181,7 +184,11 @@ protected:
     // deadline passed; `keeps_cpu` is true for spinning.
     virtual bool block(bool keeps_cpu, TimePs deadline) = 0;
     virtual void make_ready(ExecContext& other) = 0;
-    virtual std::size_t choose(std::string_view what, std::size_t count) = 0;
+    virtual std::size_t choose(const Choice& choice) = 0;
+    // Before a lock is asked for, and before a device is reached for: here a schedule may hold the
+    // context up.
+    virtual void before_lock(const SimLock&) {}
+    virtual void before_mmio() {}
 
     // For hardware that wakes software: takes one sleeper (the one that `pick` names) off a queue.
     static ExecContext* take_waiter(WaitQueue& queue, std::size_t pick);
@@ -198,6 +205,7 @@ private:
     friend class OneInstruction;
     friend class PersonaChange;
     MachinePort& port();
+    std::size_t choose_waiter(const SimLock& lock);
     void grant(SimLock& lock) {
         lock.owner_ = this;
         lock.since_ = now();
@@ -316,7 +324,7 @@ public:
 private:
     bool block(bool keeps_cpu, TimePs deadline) override;
     void make_ready(ExecContext&) override {}
-    std::size_t choose(std::string_view, std::size_t) override { return 0; }
+    std::size_t choose(const Choice&) override { return 0; }
     TimePs now_;
 };
 

@@ -9,7 +9,6 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "core/base/time.hpp"
@@ -18,6 +17,11 @@ namespace ioasim {
 
 class ExecContext;
 class LockMonitor;
+class WaitQueue;
+struct Choice;
+
+// Which sleeper is to be woken.
+Choice waking_choice(const WaitQueue& queue);
 
 class SimLock {
 public:
@@ -71,6 +75,7 @@ public:
 
 private:
     friend class ExecContext;
+    friend Choice waking_choice(const WaitQueue& queue);
     std::string name_;
     std::deque<ExecContext*> waiters_;
 };
@@ -109,7 +114,7 @@ private:
 
     std::map<std::string, std::set<std::string>> after_;
     std::map<std::string, std::uint32_t> numbers_;  // of classes
-    std::unordered_set<std::uint64_t> judged_;      // held << 32 | wanted
+    std::vector<std::vector<bool>> judged_;         // by held, by wanted
     std::set<std::pair<std::string, std::string>> reported_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "core/sim/lock_telling.hpp"
@@ -16,6 +18,12 @@ const char* state_name(TaskState state) {
                                                        "spins",           "sleeps", "ended"};
     return kNames.at(static_cast<std::size_t>(state));
 }
+
+// Who may have a CPU that became free: places in the list of those that are ready.
+struct Candidates {
+    const std::vector<Task*>& ready;
+    const std::vector<std::size_t>& places;
+};
 
 }  // namespace
 
@@ -244,7 +252,12 @@ void Dispatcher::Impl::release_cpu(Task& task) {
         }
         return;
     }
-    const std::size_t pick = candidates[chooser.choose("cpu.ready", candidates.size())];
+    const Candidates waiting{ready, candidates};
+    const std::size_t pick = candidates[chooser.choose(
+        {"cpu.ready", candidates.size(), &waiting, [](const void* place, std::size_t candidate) {
+             const auto& all = *static_cast<const Candidates*>(place);
+             return "a CPU for " + all.ready[all.places[candidate]]->name();
+         }})];
     Task& next = *ready[pick];
     ready.erase(ready.begin() + static_cast<std::ptrdiff_t>(pick));
     next.queued = false;
@@ -319,7 +332,7 @@ void Dispatcher::interrupt_cpu(std::size_t cpu) {
 
 void Dispatcher::wake_one(WaitQueue& queue) {
     if (!queue.empty()) {
-        const std::size_t pick = impl_->chooser.choose("wake.waiter", queue.size());
+        const std::size_t pick = impl_->chooser.choose(waking_choice(queue));
         impl_->make_ready(static_cast<Task&>(*Task::take(queue, pick)));
     }
 }
@@ -357,6 +370,54 @@ std::size_t Dispatcher::unfinished() const {
         }));
 }
 
+namespace {
+
+// Who waits for a lock, and who holds it: at most one edge leaves a task.
+using Owners = std::map<const ExecContext*, const ExecContext*>;
+
+// The names from the task round to itself; nothing: the way along the owners ends somewhere else.
+std::string circle_from(const ExecContext& task, const Owners& owners) {
+    std::string text = task.name();
+    std::set<const ExecContext*> seen;
+    for (auto next = owners.find(&task); next != owners.end(); next = owners.find(next->second)) {
+        text += " waits for " + next->second->name();
+        if (next->second == &task) {
+            return text;
+        }
+        if (!seen.insert(next->second).second) {
+            return {};
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+// Each circle once, from the task that was made first.
+std::vector<std::string> Dispatcher::Impl::circles() const {
+    Owners owners;
+    for (const auto& task : tasks) {
+        for (const SimLock* lock : task->held_locks()) {
+            for (const ExecContext* waiter : lock->waiters()) {
+                owners[waiter] = task.get();
+            }
+        }
+    }
+    std::vector<std::string> lines;
+    std::set<const ExecContext*> told;
+    for (const auto& task : tasks) {
+        const std::string circle = circle_from(*task, owners);
+        if (circle.empty() || told.count(task.get()) != 0) {
+            continue;
+        }
+        for (const ExecContext* next = task.get(); told.insert(next).second;) {
+            next = owners.at(next);
+        }
+        lines.push_back("circle: " + circle);
+    }
+    return lines;
+}
+
 std::vector<std::string> Dispatcher::wait_for_graph() const {
     std::vector<std::string> lines;
     for (const auto& task : impl_->tasks) {
@@ -369,6 +430,9 @@ std::vector<std::string> Dispatcher::wait_for_graph() const {
         const std::string chain = task->call_chain();
         line += chain.empty() ? "" : " in " + chain;
         lines.push_back(std::move(line));
+    }
+    for (std::string& circle : impl_->circles()) {
+        lines.push_back(std::move(circle));
     }
     return lines;
 }
@@ -388,6 +452,9 @@ void Dispatcher::dump(StateDump& out) const {
                              held.empty() ? "" : ", holds " + held,
                              task->call_chain().empty() ? "" : ", in " + task->call_chain(),
                              task->options.service ? " (service)" : ""));
+    }
+    for (const std::string& circle : impl_->circles()) {
+        out.line(circle);
     }
 }
 

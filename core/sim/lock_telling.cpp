@@ -25,12 +25,18 @@ void tell_locks(LockMonitor& monitor, trace::Recorder& recorder) {
         if (!recorder.wants(trace::Category::Lock)) {
             return;
         }
-        const trace::Name name = recorder.name(lock.name());
-        const trace::Name owner = recorder.name(ctx.name());
+        // Half of all events of a busy kernel: names are looked up only for who wants to know them.
+        const auto name = [&recorder](bool heard, const std::string& text) {
+            return heard ? recorder.name(text) : trace::Name{};
+        };
         if (acquired) {
-            recorder.emit(ctx.source(), trace::LockAcquire{name, owner, waited});
+            const bool heard = recorder.heard<trace::LockAcquire>();
+            recorder.emit(ctx.source(), trace::LockAcquire{name(heard, lock.name()),
+                                                           name(heard, ctx.name()), waited});
         } else {
-            recorder.emit(ctx.source(), trace::LockRelease{name, owner});
+            const bool heard = recorder.heard<trace::LockRelease>();
+            recorder.emit(ctx.source(),
+                          trace::LockRelease{name(heard, lock.name()), name(heard, ctx.name())});
         }
     };
     monitor.on_hazard = [&recorder](const Hazard& hazard) {

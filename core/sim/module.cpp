@@ -71,6 +71,10 @@ TimePs Module::now() const {
     return Simulation::now();
 }
 
+const ArrivalOrder* Module::arrival_order() const {
+    return sim_.arrival_order();
+}
+
 void Module::wake_at(TimePs time) {
     process_->wake_at(time);
 }

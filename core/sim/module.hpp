@@ -16,6 +16,7 @@
 
 namespace ioasim::sim {
 
+class ArrivalOrder;
 class Simulation;
 
 // Lines of a state dump: what is queued, who waits for what.
@@ -35,6 +36,8 @@ public:
     virtual ~Wakeable() = default;
     // Call advance() at `time` or earlier; the earliest request wins.
     virtual void wake_at(TimePs time) = 0;
+    // Who decides on the order of its arrivals; null: the links alone.
+    virtual const ArrivalOrder* arrival_order() const { return nullptr; }
 };
 
 class Module : public Wakeable {
@@ -50,6 +53,7 @@ public:
     trace::Recorder& recorder() const;
     TimePs now() const;
     void wake_at(TimePs time) final;
+    const ArrivalOrder* arrival_order() const final;
 
     template <class E>
     void emit(const E& event) const {

@@ -72,6 +72,9 @@ bool Simulation::skip_to(TimePs time) {
 
 Simulation::Simulation(const SimulationOptions& options)
     : options_(options), recorder_(&Simulation::now), chooser_(std::make_unique<FirstChooser>()) {
+    if (options.window) {
+        order_.emplace(chooser_, *options.window);
+    }
     silence_kernel_reports();
     now_ = TimePs{};
     g_signalled = false;

@@ -15,6 +15,7 @@
 #include "core/base/defects.hpp"
 #include "core/base/random.hpp"
 #include "core/base/time.hpp"
+#include "core/sim/arrival_order.hpp"
 #include "core/sim/module.hpp"
 #include "core/trace/recorder.hpp"
 
@@ -36,6 +37,11 @@ struct SimulationOptions {
     std::uint64_t seed = 1;
     TimePs limit = TimePs{10'000'000'000};  // exclusive: nothing runs at the limit itself
     std::uint64_t activations_per_instant = 10'000;
+    // Messages for one module that come by different links within this time may come in any order
+    // (ArrivalOrder); none: as the links say.
+    std::optional<TimePs> window = std::nullopt;
+    // How long a task is held up where the chooser says so; 0: it is not asked.
+    TimePs stall{};
 };
 
 class Alarm;
@@ -56,6 +62,8 @@ public:
         return RandomStream{options_.seed, component, purpose};
     }
     const SimulationOptions& options() const { return options_; }
+    // Null: messages come as the links say.
+    const ArrivalOrder* arrival_order() const { return order_ ? &*order_ : nullptr; }
     // The present instant: as the process that runs found it, or later (skip_to).
     static TimePs now() { return now_; }
 
@@ -113,6 +121,7 @@ private:
     trace::Recorder recorder_;
     Probes probes_;
     std::unique_ptr<Chooser> chooser_;
+    std::optional<ArrivalOrder> order_;
     std::vector<Module*> modules_;
     Dispatcher* dispatcher_ = nullptr;
     std::vector<Alarm*> alarms_;  // that were set once

@@ -86,6 +86,34 @@ void Task::spend(TimePs cost) {
     }
 }
 
+// A schedule may hold a task up anywhere between two instructions: the firmware, the host under a
+// guest or a machine check takes the CPU, and the task with its locks stands still.
+void Task::hold_up(const Operation& operation) {
+    if (!inside_instruction() && impl.chooser.hold_up(operation)) {
+        spend(impl.sim.options().stall);
+    }
+}
+
+void Task::before_lock(const SimLock& lock) {
+    if (impl.sim.options().stall != TimePs{}) {
+        hold_up({"lock", this, &lock, now(), [](const Operation& operation) {
+                     return static_cast<const Task*>(operation.actor)->name() + " before " +
+                            static_cast<const SimLock*>(operation.object)->name();
+                 }});
+    }
+}
+
+void Task::before_mmio() {
+    if (impl.sim.options().stall != TimePs{}) {
+        hold_up({"mmio", this, nullptr, now(), [](const Operation& operation) {
+                     const auto& task = *static_cast<const Task*>(operation.actor);
+                     const std::string chain = task.call_chain();
+                     return task.name() + " before a device's register" +
+                            (chain.empty() ? "" : ", in " + chain);
+                 }});
+    }
+}
+
 void Task::move_to(int where) {
     options.cpu = where;
     if (cpu != where) {
@@ -144,6 +172,12 @@ bool Task::block(bool keeps_cpu, TimePs until) {
         timed_out = !woken && now() >= until;
     }
     deadline = TimePs::max();
+    if (!keeps_cpu && impl.sim.options().stall != TimePs{}) {
+        // On its way out of the scheduler: interrupts and other classes of tasks come first.
+        hold_up({"wake", this, nullptr, now(), [](const Operation& operation) {
+                     return static_cast<const Task*>(operation.actor)->name() + " when it woke";
+                 }});
+    }
     return woken;
 }
 

@@ -49,6 +49,8 @@ struct Dispatcher::Impl final : sc_core::sc_module {
     bool go_alone(TimePs until);
     // The same for the running task, when no other task comes first: no thread is switched.
     bool goes_on_alone(TimePs until);
+    // Tasks that wait for locks which they hold in turn, a line for each circle.
+    std::vector<std::string> circles() const;
     // The next task to resume in this instant, or null; the dispatcher sleeps then.
     Task* next_task(TimePs now);
     Task* choose_next();
@@ -133,9 +135,10 @@ public:
 private:
     bool block(bool keeps_cpu, TimePs until) override;
     void make_ready(ExecContext& other) override { impl.make_ready(static_cast<Task&>(other)); }
-    std::size_t choose(std::string_view what, std::size_t count) override {
-        return impl.chooser.choose(what, count);
-    }
+    std::size_t choose(const Choice& choice) override { return impl.chooser.choose(choice); }
+    void before_lock(const SimLock& lock) override;
+    void before_mmio() override;
+    void hold_up(const Operation& operation);
     // Hands the instant on to the next task; returns when this one is resumed. The next task is
     // often this one: then no thread is switched (an immediate notification would be lost anyway,
     // since this thread does not wait yet).

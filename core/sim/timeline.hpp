@@ -45,10 +45,7 @@ public:
         if (id == 0 || found == heap_.end()) {
             return false;
         }
-        take(found->place);
-        *found = heap_.back();
-        heap_.pop_back();
-        std::make_heap(heap_.begin(), heap_.end(), later);
+        take(remove(found));
         return true;
     }
 
@@ -66,6 +63,39 @@ public:
         const std::uint32_t place = heap_.back().place;
         heap_.pop_back();
         return take(place);
+    }
+    // The first item of each rank up to `last`, in order, of those that `may` accepts; the very
+    // first is always among them.
+    template <class May>
+    std::vector<std::uint64_t> firsts(TimePs last, May&& may) const {
+        std::vector<Entry> found;
+        for (const Entry& entry : heap_) {
+            if (entry.time > last || (entry.id != heap_.front().id && !may(items_[entry.place]))) {
+                continue;
+            }
+            const auto same = std::find_if(found.begin(), found.end(), [&entry](const Entry& e) {
+                return e.rank == entry.rank;
+            });
+            if (same == found.end()) {
+                found.push_back(entry);
+            } else if (later(*same, entry)) {
+                *same = entry;
+            }
+        }
+        std::sort(found.begin(), found.end(),
+                  [](const Entry& a, const Entry& b) { return later(b, a); });
+        std::vector<std::uint64_t> ids;
+        for (const Entry& entry : found) {
+            ids.push_back(entry.id);
+        }
+        return ids;
+    }
+    // The item with this id, which must be there.
+    T pop(std::uint64_t id) {
+        const auto found =
+            std::find_if(heap_.begin(), heap_.end(), [id](const Entry& e) { return e.id == id; });
+        SIM_CHECK(found != heap_.end(), "pop of an item that is not there");
+        return take(remove(found));
     }
     std::size_t size() const { return heap_.size(); }
     bool empty() const { return heap_.empty(); }
@@ -96,6 +126,14 @@ private:
     T take(std::uint32_t place) {
         free_.push_back(place);
         return std::move(items_[place]);
+    }
+    // Takes a key out; where its item lies.
+    std::uint32_t remove(typename std::vector<Entry>::iterator key) {
+        const std::uint32_t place = key->place;
+        *key = heap_.back();
+        heap_.pop_back();
+        std::make_heap(heap_.begin(), heap_.end(), later);
+        return place;
     }
     static bool later(const Entry& a, const Entry& b) {
         if (a.time != b.time) {

@@ -33,7 +33,8 @@ EventInfo make_event_info(const EventName& name, std::string_view field_list,
         field.name = std::string(text);
         at = end + 1;
     }
-    return {name.name, name.category, name.meaning, std::move(fields)};
+    static std::uint32_t types = 0;
+    return {name.name, name.category, name.meaning, std::move(fields), types++};
 }
 
 }  // namespace ioasim::trace

@@ -69,6 +69,7 @@ struct EventInfo {
     Category category;
     std::string meaning;
     std::vector<FieldInfo> fields;
+    std::uint32_t number = 0;  // of the type in this process, from 0: for tables, never for output
     // Index of a field, or fields.size().
     std::size_t field(std::string_view field_name) const;
 };

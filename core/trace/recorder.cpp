@@ -12,14 +12,13 @@ Name NameTable::intern(std::string_view text) {
         return found->second;
     }
     const Name id{static_cast<std::uint32_t>(texts_.size())};
-    const auto inserted = ids_.emplace(std::string(text), id).first;
-    texts_.push_back(&inserted->first);
+    ids_.emplace(texts_.emplace_back(text), id);
     return id;
 }
 
 const std::string& NameTable::text(Name name) const {
     SIM_CHECK(name.value() < texts_.size(), "name {} was never interned", name.value());
-    return *texts_[name.value()];
+    return texts_[name.value()];
 }
 
 SourceId Recorder::source(std::string_view name) {
@@ -41,9 +40,28 @@ const std::string& Recorder::source_name(SourceId source) const {
 void Recorder::add_listener(Listener& listener, std::uint32_t categories) {
     listeners_.push_back({&listener, categories});
     wanted_ |= categories;
+    routes_.clear();
 }
 
-EventRecord& Recorder::append(SourceId source, const EventInfo& info) {
+const std::vector<Handler>& Recorder::make_route(const EventInfo& info) {
+    if (next_seq_ == 0) {  // until the first instant is over listeners may still come
+        static const std::vector<Handler> kSomebody(1);
+        return kSomebody;
+    }
+    if (info.number >= routes_.size()) {
+        routes_.resize(info.number + 1);
+    }
+    Route& route = routes_[info.number];
+    route.known = true;
+    for (const Attached& attached : listeners_) {
+        if ((attached.categories & category_bit(info.category)) != 0) {
+            attached.listener->add_handlers(info, route.handlers);
+        }
+    }
+    return route.handlers;
+}
+
+EventRecord* Recorder::append(SourceId source, const EventInfo& info) {
     const TimePs now = clock_();
     if (now != instant_) {
         release_instant();
@@ -52,13 +70,17 @@ EventRecord& Recorder::append(SourceId source, const EventInfo& info) {
     if (&info == watched_) {
         reaction_();
     }
-    Pending& pending = pending_.emplace_back();
+    if (pending_.size == pending_.room.size()) {
+        pending_.room.emplace_back();
+    }
+    Pending& pending = pending_.room[pending_.size++];
     pending.software = software_;
+    pending.heard = !handlers_of(info).empty();
     EventRecord& record = pending.record;
     record.info = &info;
     record.time = now;
     record.source = source;
-    return record;
+    return pending.heard ? &record : nullptr;
 }
 
 void Recorder::rank_sources() {
@@ -82,38 +104,40 @@ void Recorder::sort_pending() {
         return !a.software &&
                source_ranks_[a.record.source.value()] < source_ranks_[b.record.source.value()];
     };
-    if (std::is_sorted(pending_.begin(), pending_.end(), before)) {
+    const auto first = pending_.room.begin();
+    const auto last = first + static_cast<std::ptrdiff_t>(pending_.size);
+    if (std::is_sorted(first, last, before)) {
         return;
     }
     constexpr std::size_t kFew = 16;  // std::stable_sort takes memory for its work
-    if (pending_.size() > kFew) {
-        std::stable_sort(pending_.begin(), pending_.end(), before);
+    if (pending_.size > kFew) {
+        std::stable_sort(first, last, before);
         return;
     }
-    for (auto next = pending_.begin() + 1; next != pending_.end(); ++next) {
-        std::rotate(std::upper_bound(pending_.begin(), next, *next, before), next, next + 1);
+    for (auto next = first + 1; next != last; ++next) {
+        std::rotate(std::upper_bound(first, next, *next, before), next, next + 1);
     }
 }
 
 void Recorder::release_instant() {
-    if (pending_.empty()) {
+    if (pending_.size == 0) {
         return;
     }
-    if (pending_.size() > 1) {
+    if (pending_.size > 1) {
         sort_pending();
     }
     // A listener may make somebody emit (a finding): those events start the next batch.
-    releasing_.swap(pending_);
-    for (Pending& pending : releasing_) {
+    std::swap(releasing_, pending_);
+    for (std::size_t i = 0; i < releasing_.size; ++i) {
+        Pending& pending = releasing_.room[i];
         pending.record.seq = next_seq_++;
-        const std::uint32_t bit = category_bit(pending.record.info->category);
-        for (const Attached& attached : listeners_) {
-            if ((attached.categories & bit) != 0) {
-                attached.listener->on_event(pending.record);
+        if (pending.heard) {
+            for (const Handler& handler : handlers_of(*pending.record.info)) {
+                handler.call(handler.self, pending.record);
             }
         }
     }
-    releasing_.clear();
+    releasing_.size = 0;
 }
 
 void Recorder::flush() {

@@ -6,20 +6,36 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "core/trace/event.hpp"
 
 namespace ioasim::trace {
 
+// Who is called for an event: a function, and what it gets first.
+struct Handler {
+    void (*call)(void* self, const EventRecord& record) = nullptr;
+    void* self = nullptr;
+};
+
 class Listener {
 public:
     virtual ~Listener() = default;
     virtual void on_event(const EventRecord& record) = 0;
+    // Whom events of this type are for. A listener that adds nobody does not hear of them, and
+    // what nobody hears of costs its place in the order and nothing else.
+    virtual void add_handlers(const EventInfo&, std::vector<Handler>& handlers) {
+        handlers.push_back({[](void* self, const EventRecord& record) {
+                                static_cast<Listener*>(self)->on_event(record);
+                            },
+                            this});
+    }
     // The run is over; nothing follows.
     virtual void on_end(TimePs) {}
 };
@@ -32,8 +48,8 @@ public:
     const std::string& text(Name name) const;
 
 private:
-    std::map<std::string, Name, std::less<>> ids_;
-    std::vector<const std::string*> texts_;
+    std::unordered_map<std::string_view, Name> ids_;  // of the texts behind it
+    std::deque<std::string> texts_;                   // stay where they are
 };
 
 class Recorder {
@@ -60,14 +76,20 @@ public:
         wanted_ |= category_bit(E::kName.category);
     }
     bool wants(Category category) const { return (wanted_ & category_bit(category)) != 0; }
+    // Somebody looks at the fields of this event: for who must work to know them.
+    template <class E>
+    bool heard() {
+        return wants(E::kName.category) && !handlers_of(info_of<E>()).empty();
+    }
 
     template <class E>
     void emit(SourceId source, const E& event) {
         if (!wants(E::kName.category)) {
             return;
         }
-        EventRecord& record = append(source, info_of<E>());
-        pack_fields(event, record);
+        if (EventRecord* record = append(source, info_of<E>())) {
+            pack_fields(event, *record);
+        }
     }
 
     // The dispatcher marks which part of the instant runs.
@@ -80,14 +102,31 @@ public:
     std::uint64_t released() const { return next_seq_; }
 
 private:
-    EventRecord& append(SourceId source, const EventInfo& info);
+    // None: nobody will look at it.
+    EventRecord* append(SourceId source, const EventInfo& info);
+    const std::vector<Handler>& handlers_of(const EventInfo& info) {
+        return info.number < routes_.size() && routes_[info.number].known
+                   ? routes_[info.number].handlers
+                   : make_route(info);
+    }
+    const std::vector<Handler>& make_route(const EventInfo& info);
     void release_instant();
     void sort_pending();
     void rank_sources();
 
     struct Pending {
         EventRecord record;
-        bool software;
+        bool software = false;
+        bool heard = false;
+    };
+    // Of an instant. Room is used again as it was left: records are large, instants are many.
+    struct Batch {
+        std::vector<Pending> room;
+        std::size_t size = 0;
+    };
+    struct Route {
+        bool known = false;
+        std::vector<Handler> handlers;
     };
     struct Attached {
         Listener* listener;
@@ -102,8 +141,9 @@ private:
     const EventInfo* watched_ = nullptr;
     std::function<void()> reaction_;
     std::uint32_t wanted_ = 0;
-    std::vector<Pending> pending_;
-    std::vector<Pending> releasing_;
+    std::vector<Route> routes_;  // by number of the event type
+    Batch pending_;
+    Batch releasing_;
     TimePs instant_;
     std::uint64_t next_seq_ = 0;
     bool software_ = false;

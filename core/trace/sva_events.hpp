@@ -74,6 +74,23 @@ struct MmInvalidate {
     std::uint32_t devices = 0;
     IOASIM_FIELDS(process, address, bytes, devices)
 };
+struct ProcessFork {
+    static constexpr EventName kName{"process.fork", Category::Software,
+                                     "A process has a child: so many pages are shared read-only "
+                                     "until one of them writes, so many (pinned) were copied."};
+    Name process;
+    Name child;
+    std::uint64_t shared = 0;
+    std::uint64_t copied = 0;
+    IOASIM_FIELDS(process, child, shared, copied)
+};
+struct ProcessExec {
+    static constexpr EventName kName{"process.exec", Category::Software,
+                                     "A process goes on with an empty address space, without the "
+                                     "PASID of the old one."};
+    Name process;
+    IOASIM_FIELDS(process)
+};
 struct MmDrop {
     static constexpr EventName kName{"mm.drop", Category::Software,
                                      "The last reference on an mm_struct went; its PASID may be "

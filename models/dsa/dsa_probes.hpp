@@ -70,6 +70,8 @@ inline const Defect kKeepsStaleTranslation{"dsa.keeps_stale_translation",
                                            "A translation that an invalidation overtook is used"};
 inline const Defect kPagesOverdrawn{"dsa.pages_overdrawn",
                                     "Page requests leave without credits for them"};
+inline const Defect kRefusedKeepsCredit{
+    "dsa.refused_keeps_credit", "A page request that was answered as invalid keeps its credit"};
 inline const Defect kPageCodeIgnored{"dsa.page_code_ignored",
                                      "An invalid page request counts as granted"};
 inline const Defect kOvertakesLog{"dsa.overtakes_log",

@@ -224,6 +224,7 @@ private:
     };
     std::vector<Waiter> page_waiters_;
     std::deque<Step> credit_waiters_;
+    std::uint64_t kept_credits_ = 0;  // by a defect: of answered requests
     std::deque<pcie::Invalidation> invalidations_;
 };
 

@@ -46,8 +46,9 @@ std::uint64_t Translator::page_credits() const {
     if (shared_.probes.has(kPagesOverdrawn)) {
         return ~std::uint64_t{0};
     }
-    return groups_.credits(std::min<std::uint64_t>(function_.view().page_request_allocation,
-                                                   shared_.params.page_capacity));
+    const std::uint64_t allocation = std::min<std::uint64_t>(
+        function_.view().page_request_allocation, shared_.params.page_capacity);
+    return groups_.credits(allocation - std::min(allocation, kept_credits_));
 }
 
 void Translator::next_page(TimePs now) {
@@ -71,9 +72,9 @@ void Translator::ask_page(TimePs now, const PageRef& ref) {
     }
     become(page, State::AwaitsPage);
     page_waiters_.push_back({*group, {ref, page.generation}});
-    shared_.emit(trace::RequesterPageGroup{shared_.names.device, traced_pasid(issuer.pasid), *group,
-                                           Iova{page.page}, 1, groups_.outstanding(),
-                                           function_.view().page_request_allocation});
+    shared_.emit(trace::RequesterPageGroup{
+        shared_.names.device, traced_pasid(issuer.pasid), *group, Iova{page.page}, 1,
+        groups_.outstanding() + kept_credits_, function_.view().page_request_allocation});
     pcie::Tlp tlp = pcie::page_request(shared_.config.rid, issuer.pasid,
                                        {page.page, *group, true, page.write, !page.write});
     tlp.privileged = issuer.privileged;
@@ -119,6 +120,7 @@ void Translator::page_answer(TimePs now, const pcie::Tlp& message) {
         say("abandoned");
     } else if (code == pcie::PageAnswer::Invalid && !shared_.probes.has(kPageCodeIgnored)) {
         say("invalid");
+        kept_credits_ += shared_.probes.has(kRefusedKeepsCredit) ? 1 : 0;
         refuse(now, step->ref, Status::PageRequestInvalid);
     } else {
         say("retry");
@@ -185,6 +187,7 @@ void Translator::page_interface_changed(TimePs now) {
 
 void Translator::page_requests_reset(TimePs now) {
     groups_.forget_all();
+    kept_credits_ = 0;
     refuse_waiting_pages(now, Status::TranslationFailure);
     show_page_status();
 }

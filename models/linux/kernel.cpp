@@ -48,7 +48,12 @@ VmHost& Kernel::create_vm(const VmSetup& setup) {
 Process& Kernel::create_process(const std::string& name) {
     SIM_CHECK(find_process(name) == nullptr, "process {} twice", name);
     processes_.push_back(std::make_unique<Process>(*this, name, next_token()));
-    return *processes_.back();
+    Process& process = *processes_.back();
+    process.mm.set_notifier(
+        [this, &process](ExecContext& ctx, std::uint64_t first, std::uint64_t bytes) {
+            sva_->mm_invalidate(ctx, process, first, bytes);
+        });
+    return process;
 }
 
 namespace {
@@ -228,9 +233,7 @@ void Kernel::mm_drop(ExecContext& ctx, Process& process, bool may_wait) {
 Errno Kernel::unmap(ExecContext& ctx, Process& process, std::uint64_t address) {
     ctx.spend(params_.syscall);
     Frame frame{ctx, "munmap"};
-    return process.mm.unmap(ctx, address, [&](std::uint64_t first, std::uint64_t bytes) {
-        sva_->mm_invalidate(ctx, process, first, bytes);
-    });
+    return process.mm.unmap(ctx, address);
 }
 
 void Kernel::power_off() {

@@ -30,6 +30,7 @@
 #include "models/linux/page_pins.hpp"
 #include "models/linux/process.hpp"
 #include "models/linux/scheduler_if.hpp"
+#include "models/linux/shared_pages.hpp"
 #include "models/linux/sva.hpp"
 #include "models/linux/vfio.hpp"
 #include "models/linux/vm_host_if.hpp"
@@ -98,6 +99,14 @@ public:
     Errno boot(ExecContext& ctx);
     bool booted() const { return booted_; }
     Errno start_process(ExecContext& ctx, Process& process);
+    // fork in the parent: the child gets a copy of the address space, but no PASID, no bindings and
+    // no portals. -ENOMEM, -EBUSY: there is that child already.
+    Errno fork(ExecContext& ctx, Process& parent, Process& child);
+    // The first moment of a child's thread.
+    void start_child(ExecContext& ctx, Process& child);
+    // exec: a new, empty address space without PASID. The old one goes first, then the files, as
+    // begin_new_exec has it. -EBUSY: somebody grabbed the old one (one mm a process here).
+    Errno exec(ExecContext& ctx, Process& process);
     // FilesFirst: the program closes its devices (unbind) before it ends. MmFirst: do_exit of a
     // process that did not: exit_mm, with the release of mmu notifiers, then exit_files. The mm's
     // IDs go back with its last reference. `cause`: "exit", "killed".
@@ -172,6 +181,7 @@ public:
     TaskScheduler& scheduler() { return deps_.scheduler; }
     PageAllocator& pages() { return pages_; }
     PagePins& pins() { return pins_; }
+    SharedPages& shared_pages() { return shared_pages_; }
     Sva& sva() { return *sva_; }
     Interrupts& interrupts() { return interrupts_; }
     WorkqueueFiles& workqueue_files() { return workqueue_files_; }
@@ -190,6 +200,7 @@ private:
     KernelParams params_;
     PageAllocator pages_;
     PagePins pins_;
+    SharedPages shared_pages_;
     SimLock boot_lock_;
     SimLock work_lock_;  // without a worker task: one runner at a time
     bool booted_ = false;

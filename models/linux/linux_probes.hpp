@@ -44,6 +44,18 @@ inline const Defect kKvmLateClear{
 inline const Defect kKvmNoKick{
     "kvm.no_kick", "KVM clears its PASID translation without kicking vCPUs out of guest mode"};
 
+inline const Defect kForkWithoutFlush{
+    "linux.fork_without_flush",
+    "fork makes the parent's pages read-only without a flush of the devices' translations"};
+inline const Defect kForkSharesPinned{"linux.fork_shares_pinned",
+                                      "fork shares pages that a device has pinned like any others"};
+inline const Defect kCopyWithoutFlush{
+    "linux.copy_without_flush",
+    "a copy on write leaves the devices their translations to the page that was shared"};
+inline const Defect kForkKeepsPasid{"linux.fork_keeps_pasid",
+                                    "a child starts with the IA32_PASID of its parent"};
+inline const Defect kExecKeepsPasid{
+    "linux.exec_keeps_pasid", "exec leaves IA32_PASID and the PASID of the old address space"};
 inline const Defect kSwitchKeepsPasid{
     "linux.switch_keeps_pasid",
     "a switch of tasks restores no extended state: IA32_PASID stays the former task's"};

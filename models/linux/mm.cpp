@@ -14,7 +14,6 @@
 namespace ioasim::os {
 namespace {
 
-constexpr std::uint64_t kFirstUserAddress = 0x7000'0000'0000;
 constexpr unsigned kLevels = 4;
 // As Linux's _PAGE_TABLE and populated user pages: accessed and dirty from the start, so that
 // neither the CPU nor the IOMMU has to update entries.
@@ -31,7 +30,7 @@ Mm::Mm(Kernel& kernel, std::string owner, std::uint64_t token)
       owner_(std::move(owner)),
       token_(token),
       lock_(SimLock::Kind::Mutex, owner_ + "/mmap_lock", kernel.name() + "/mmap_lock"),
-      next_address_(kFirstUserAddress) {}
+      next_address_(kFirstAddress) {}
 
 Errno Mm::create(ExecContext& ctx) {
     SIM_CHECK(root_ == 0, "address space {} exists", owner_);
@@ -62,7 +61,12 @@ void Mm::destroy(ExecContext& ctx) {
 void Mm::release_pages(ExecContext& ctx, const Mapping& mapping) {
     std::vector<std::uint64_t> gone;
     for (const std::uint64_t page : mapping.pages) {
-        if (page != 0 && (kernel_.probes().has(kUnpinnedAtExit) || !kernel_.pins().leave(page))) {
+        if (page == 0) {
+            continue;
+        }
+        if (kernel_.shared_pages().leave(page, owner_)) {
+            kernel_.set_owner(ctx, kernel_.shared_pages().owners(page), page, kPageSize);
+        } else if (kernel_.probes().has(kUnpinnedAtExit) || !kernel_.pins().leave(page)) {
             gone.push_back(page);
         }
     }
@@ -170,7 +174,7 @@ Result<std::uint64_t> Mm::map(ExecContext& ctx, const Request& request) {
 
 // The pages live until nobody translates to them any more: page table, then the CPU's TLB, then the
 // TLBs of devices, then the free list.
-Errno Mm::unmap(ExecContext& ctx, std::uint64_t address, const Invalidate& invalidate) {
+Errno Mm::unmap(ExecContext& ctx, std::uint64_t address) {
     LockGuard guard{ctx, lock_};
     const auto found = mappings_.find(address);
     if (root_ == 0 || found == mappings_.end() || found->second.device) {
@@ -187,10 +191,10 @@ Errno Mm::unmap(ExecContext& ctx, std::uint64_t address, const Invalidate& inval
     }
     if (kernel_.probes().has(kPagesFreedFirst)) {
         release_pages(ctx, gone);
-        invalidate(address, gone.pages.size() * kPageSize);
+        notifier_(ctx, address, gone.pages.size() * kPageSize);
         return Errno::Ok;
     }
-    invalidate(address, gone.pages.size() * kPageSize);
+    notifier_(ctx, address, gone.pages.size() * kPageSize);
     release_pages(ctx, gone);
     return Errno::Ok;
 }
@@ -230,7 +234,9 @@ Mm::Fault Mm::fault_locked(ExecContext& ctx, std::uint64_t address, bool write, 
     }
     std::uint64_t& page = mapping->pages.at((address - mapping->address) / kPageSize);
     if (page != 0) {
-        return Fault::Present;
+        return write && kernel_.shared_pages().shared(page)
+                   ? break_sharing(ctx, address & ~(kPageSize - 1), page)
+                   : Fault::Present;
     }
     ctx.spend(mapping->on_storage ? kernel_.params().major_fault : kernel_.params().minor_fault);
     const auto fresh = kernel_.alloc_pages(ctx);

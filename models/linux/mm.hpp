@@ -2,7 +2,9 @@
 // and walked by loads, with a TLB in front of the walk. Buffers are anonymous memory, populated at
 // once, or page by page when the CPU or a device touches them; device pages are mapped as they are.
 // A mapping that goes is flushed from secondary TLBs (mmu notifiers) before its pages are freed;
-// pinned pages outlive it. Leaves out: unmapping parts, copy on write, swapping, huge pages, ASLR.
+// pinned pages outlive it. A fork shares its pages read-only with the child's until one of them
+// writes (copy on write); the devices' translations of the parent are flushed like those of the
+// CPU. Leaves out: unmapping parts, swapping, huge pages, ASLR.
 #pragma once
 
 #include <cstdint>
@@ -46,13 +48,26 @@ public:
         Exiting
     };
     // Tells the users of a range in other TLBs that its translations went.
-    using Invalidate = std::function<void(std::uint64_t address, std::uint64_t bytes)>;
+    using Invalidate =
+        std::function<void(ExecContext& ctx, std::uint64_t address, std::uint64_t bytes)>;
 
     // `owner` is the address space's name in ownership events ("host/app"); `token` its identity
     // for IOASID sets.
     Mm(Kernel& kernel, std::string owner, std::uint64_t token);
+    // Whom to tell; once, before anything is mapped.
+    void set_notifier(Invalidate notifier) { notifier_ = std::move(notifier); }
 
     Errno create(ExecContext& ctx);
+    // dup_mmap into this empty address space: pages shared read-only; those that a device has
+    // pinned are copied at once, since it goes on writing to the parent's; devices are not mapped
+    // (VM_DONTCOPY). Counts pages of both kinds. -ENOMEM.
+    struct Copied {
+        std::uint64_t shared = 0;
+        std::uint64_t copied = 0;
+    };
+    Errno fork_from(ExecContext& ctx, Mm& parent, Copied& copied);
+    // exec: the next address space of the process, empty, is another one for IOASID sets.
+    void renew(std::uint64_t token);
     // Unmaps everything and gives the pages back.
     void destroy(ExecContext& ctx);
 
@@ -67,8 +82,8 @@ public:
     // Takes the pages of a device mapping away from the process (zap); accesses fault from then on.
     void unmap_device(ExecContext& ctx, std::uint64_t address);
 
-    // The whole mapping that begins there: entries, then `invalidate`, then pages. -EINVAL: none.
-    Errno unmap(ExecContext& ctx, std::uint64_t address, const Invalidate& invalidate);
+    // The whole mapping that begins there: entries, then the notifier, then pages. -EINVAL: none.
+    Errno unmap(ExecContext& ctx, std::uint64_t address);
     // Makes the page present if the mapping allows the access.
     Fault handle_fault(ExecContext& ctx, std::uint64_t address, bool write, bool execute);
 
@@ -85,6 +100,8 @@ public:
     const Mapping* mapping(std::uint64_t address) const;
 
 private:
+    static constexpr std::uint64_t kFirstAddress = 0x7000'0000'0000;
+
     Result<std::uint64_t> next_table(ExecContext& ctx, std::uint64_t entry_address);
     Fault fault_locked(ExecContext& ctx, std::uint64_t address, bool write, bool execute);
     Mapping* mapping_of(std::uint64_t address);
@@ -93,11 +110,15 @@ private:
     Result<std::uint64_t> add_mapping(ExecContext& ctx, Mapping mapping, std::uint64_t flags);
     void release_pages(ExecContext& ctx, const Mapping& mapping);
     void free_all(const std::vector<std::uint64_t>& pages);
+    Result<std::uint64_t> copy_of(ExecContext& ctx, std::uint64_t page);
+    Errno inherit(ExecContext& ctx, const Mapping& mapping, Mm& parent, Copied& copied);
+    Fault break_sharing(ExecContext& ctx, std::uint64_t address, std::uint64_t& page);
     void free_tables(ExecContext& ctx, std::uint64_t table, unsigned level);
 
     Kernel& kernel_;
     std::string owner_;
     std::uint64_t token_;
+    Invalidate notifier_;
     SimLock lock_;  // mmap_lock
     std::uint64_t root_ = 0;
     std::uint64_t next_address_;

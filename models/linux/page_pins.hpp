@@ -29,6 +29,7 @@ public:
         found->second.left = true;
         return true;
     }
+    bool pinned(std::uint64_t page) const { return pins_.count(page) != 0; }
     std::size_t pages() const { return pins_.size(); }
 
 private:

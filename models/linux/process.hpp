@@ -36,6 +36,8 @@ struct Process {
     std::map<std::string, std::uint64_t> portals;  // "dsa0/0": virtual address of a mapped portal
     std::uint64_t locked_pages = 0;                // that VFIO pinned
     bool killed = false;                           // operations end with -EINTR
+    bool forked = false;                           // what it knows of PASIDs is its parent's
+    std::uint64_t inherited_msr = 0;  // IA32_PASID of a child: the initial state, as of any thread
 };
 
 }  // namespace ioasim::os

@@ -404,6 +404,7 @@ Errno Sva::add_binding(ExecContext& ctx, std::shared_ptr<Binding> binding, Devic
         return error;
     }
     const Key key = key_of(binding->set, binding->id);
+    by_set_[binding->set][key];
     bindings_[key] = std::move(binding);
     return Errno::Ok;
 }
@@ -524,12 +525,21 @@ void Sva::finish(ExecContext& ctx, Binding& binding) {
         kernel_.mm_drop(ctx, *binding.process, false);
     }
     binding.state = State::Dead;
-    bindings_.erase(key_of(binding.set, binding.id));
+    forget(binding);
     retired_.push_back(alive);
     if (alive->waits_for_end != nullptr) {
         ctx.wake_all(*alive->waits_for_end);
     }
     ctx.wake_all(reclaim_wait_);
+}
+
+void Sva::forget(const Binding& binding) {
+    const Key key = key_of(binding.set, binding.id);
+    const auto mine = by_set_.find(binding.set);
+    if (mine != by_set_.end() && mine->second.erase(key) != 0 && mine->second.empty()) {
+        by_set_.erase(mine);
+    }
+    bindings_.erase(key);
 }
 
 void Sva::drop_retired() {

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -145,6 +146,7 @@ private:
     Errno remove_device(ExecContext& ctx, Binding& binding, Device& device);
     void unbind_every_device(ExecContext& ctx, Binding& binding);
     std::vector<std::shared_ptr<Binding>> bound_in(const IoasidSet& set) const;
+    void forget(const Binding& binding);
     Errno quiesce(ExecContext& ctx, Binding& binding);
     void start_teardown(ExecContext& ctx, Binding& binding, bool fpd);
     void tear_down_entries(ExecContext& ctx, Binding& binding);
@@ -163,6 +165,9 @@ private:
     trace::Name vfio_;
     IoasidSet* system_set_ = nullptr;
     NumberMap<Key, std::shared_ptr<Binding>> bindings_;
+    // Which of them are of which set, for a virtual machine's end: there may be a thousand of them.
+    struct Bound {};
+    std::unordered_map<const IoasidSet*, NumberMap<Key, Bound>> by_set_;
     std::vector<std::shared_ptr<Binding>> retired_;  // ended; their work items may still be queued
 };
 

@@ -138,9 +138,13 @@ Errno Sva::flush_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid s
 
 std::vector<std::shared_ptr<SvaBinding>> Sva::bound_in(const IoasidSet& set) const {
     std::vector<std::shared_ptr<Binding>> bound;
-    for (const auto& [key, binding] : bindings_) {
-        if (binding->set == &set) {
-            bound.push_back(binding);
+    const auto mine = by_set_.find(&set);
+    if (mine != by_set_.end()) {
+        for (const auto& [key, nothing] : mine->second) {
+            const auto binding = bindings_.find(key);
+            if (binding != bindings_.end() && binding->second->set == &set) {
+                bound.push_back(binding->second);
+            }
         }
     }
     return bound;
@@ -203,9 +207,7 @@ Errno Sva::unblock(ExecContext& ctx, Device& device, std::uint32_t& pasids) {
 }
 
 std::size_t Sva::bindings_of(const IoasidSet& set) const {
-    return static_cast<std::size_t>(
-        std::count_if(bindings_.begin(), bindings_.end(),
-                      [&set](const auto& item) { return item.second->set == &set; }));
+    return bound_in(set).size();
 }
 
 }  // namespace ioasim::os

@@ -131,6 +131,9 @@ Errno UserQueue::select_pasid(ExecContext& ctx, const SubmitRequest& request) {
     if (request.pasid == process_.pasid && !process_.pasid_activated) {
         return Errno::Ok;  // the first ENQCMD faults, and the kernel loads it then
     }
+    if (process_.forked && !process_.pasid) {
+        return Errno::Ok;  // it knows a number of its parent's: the instruction tells it the truth
+    }
     // A guest kernel owns its MSR and may load anything; what is not its own must be stopped by
     // the translation in the VMCS.
     if (!kernel_.is_guest() && !kernel_.sva().is_bound(process_, Ioasid{request.pasid->value()})) {

@@ -442,7 +442,7 @@ void Platform::Impl::build_programs() {
         if (is_host(place)) {
             actors.push_back(make_process_actor(
                 *world, *host_named(place).kernel, name,
-                [](std::uint64_t pa) { return std::optional<Hpa>(pa); }, nullptr));
+                [](std::uint64_t pa) { return std::optional<Hpa>(pa); }, nullptr, program.parent));
             continue;
         }
         Guest& guest = guests.at(place);
@@ -462,7 +462,7 @@ void Platform::Impl::build_programs() {
                 return target.kind == vm::GpaKind::Ram ? std::optional<Hpa>(target.hpa)
                                                        : std::nullopt;
             },
-            machine));
+            machine, program.parent));
     }
 }
 

@@ -38,22 +38,24 @@ void leave_cgroup(ProgramWorld& world, const std::string& task) {
 class ProcessActor final : public ProgramActor {
 public:
     ProcessActor(ProgramWorld& world, os::Kernel& kernel, const std::string& name,
-                 MachineToHost to_host, vm::VirtualMachine* inside)
+                 MachineToHost to_host, vm::VirtualMachine* inside, std::string parent)
         : world_(world),
           kernel_(kernel),
           process_(kernel.create_process(name)),
-          queue_(kernel, process_),
           vfio_(world.recorder, kernel, process_),
           iommu_(world.recorder, kernel, name),
           iova_(world.recorder, kernel, name),
           name_(name),
+          parent_(std::move(parent)),
           to_host_(std::move(to_host)),
-          inside_(inside) {}
+          inside_(inside) {
+        queue_.emplace(kernel, process_);
+    }
 
     Errno start(ExecContext& ctx) override {
         const Errno booted = kernel_.boot(ctx);
-        if (booted != Errno::Ok) {
-            return booted;
+        if (booted != Errno::Ok || !was_forked(ctx)) {
+            return booted != Errno::Ok ? booted : Errno::Esrch;
         }
         if (on_host()) {
             world_.objects.name_mm(name_, process_.mm.token());
@@ -61,15 +63,17 @@ public:
                 world_.objects.cgroups()->add_task(name_, process_.mm.token());
             }
         }
+        if (!parent_.empty()) {
+            kernel_.start_child(ctx, process_);
+            return Errno::Ok;
+        }
         return kernel_.start_process(ctx, process_);
     }
 
     StepOutcome perform(ExecContext& ctx, const Step& step, std::size_t index) override;
 
     void finish(ExecContext& ctx) override {
-        for (const auto& [index, report] : reports_) {
-            kept_[index] = {keep(report.source), keep(report.destination)};
-        }
+        keep_buffers();
         const bool machine_runs = on_host() ? true : alive();
         if (machine_runs) {
             iova_.close_all(ctx);
@@ -85,6 +89,8 @@ public:
                 closes ? os::Kernel::ExitOrder::FilesFirst : os::Kernel::ExitOrder::MmFirst);
         }
         leave_cgroup(world_, name_);
+        world_.ended.insert(name_);
+        ctx.wake_all(world_.forks);
     }
 
     bool alive() const override {
@@ -102,6 +108,9 @@ public:
 
 private:
     bool on_host() const { return inside_ == nullptr; }
+    bool was_forked(ExecContext& ctx);
+    StepOutcome fork(ExecContext& ctx, const std::string& child);
+    StepOutcome exec(ExecContext& ctx);
     StepOutcome call(ExecContext& ctx, const Step& step);
     StepOutcome bind(ExecContext& ctx, const Step& step);
     StepOutcome with_id(ExecContext& ctx, const Step& step, Ioasid id);
@@ -112,16 +121,18 @@ private:
     StepOutcome map(ExecContext& ctx, const Step& step);
     StepOutcome unmap(ExecContext& ctx, const Step& step);
     std::uint64_t mapped(const std::string& name) const;
+    void keep_buffers();
     std::vector<std::uint8_t> keep(std::uint64_t address) const;
 
     ProgramWorld& world_;
     os::Kernel& kernel_;
     os::Process& process_;
-    os::UserQueue queue_;
+    std::optional<os::UserQueue> queue_;
     VfioUser vfio_;
     IommuUser iommu_;
     IovaUser iova_;
     std::string name_;
+    std::string parent_;
     MachineToHost to_host_;
     vm::VirtualMachine* inside_;
     Variables variables_;
@@ -131,6 +142,45 @@ private:
     std::map<std::string, std::uint64_t> mappings_;
     bool closes_files_ = true;
 };
+
+// A child begins where its parent forks; without that it never does.
+bool ProcessActor::was_forked(ExecContext& ctx) {
+    if (parent_.empty()) {
+        return true;
+    }
+    while (world_.children.count(name_) == 0 && world_.ended.count(parent_) == 0) {
+        ctx.wait(world_.forks);
+    }
+    const auto mine = world_.children.find(name_);
+    if (mine == world_.children.end()) {
+        return false;
+    }
+    variables_ = mine->second.variables;
+    mappings_ = mine->second.mappings;
+    return true;
+}
+
+StepOutcome ProcessActor::fork(ExecContext& ctx, const std::string& child) {
+    os::Process* const process = kernel_.find_process(child);
+    const Errno error = process == nullptr ? Errno::Esrch : kernel_.fork(ctx, process_, *process);
+    if (error == Errno::Ok) {
+        world_.children[child] = {variables_, mappings_};
+        ctx.wake_all(world_.forks);
+    }
+    return outcome(error);
+}
+
+// Nothing is where it was.
+StepOutcome ProcessActor::exec(ExecContext& ctx) {
+    keep_buffers();
+    queue_.emplace(kernel_, process_);
+    mappings_.clear();
+    const Errno error = kernel_.exec(ctx, process_);
+    if (error == Errno::Ok && on_host()) {
+        world_.objects.name_mm(name_, process_.mm.token());
+    }
+    return outcome(error);
+}
 
 StepOutcome ProcessActor::bind(ExecContext& ctx, const Step& step) {
     os::Device* device = kernel_.find_device(step.device);
@@ -180,7 +230,7 @@ StepOutcome ProcessActor::submit(ExecContext& ctx, const Step& step, std::size_t
     os::SubmitReport& report = reports_[index];
     request.source_buffer = mapped(step.source);
     request.destination_buffer = mapped(step.destination);
-    const Errno error = queue_.submit(ctx, request, report);
+    const Errno error = queue_->submit(ctx, request, report);
     return {error, report.completed};
 }
 
@@ -301,7 +351,7 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
             return {};
         case StepKind::Wait: {
             os::SubmitReport report;
-            const Errno error = queue_.wait_all(ctx, step.duration, report);
+            const Errno error = queue_->wait_all(ctx, step.duration, report);
             return {error, report.completed};
         }
         case StepKind::Kill:
@@ -310,6 +360,10 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
             return map(ctx, step);
         case StepKind::Munmap:
             return unmap(ctx, step);
+        case StepKind::Fork:
+            return fork(ctx, step.target);
+        case StepKind::Exec:
+            return exec(ctx);
         case StepKind::Exit:
             closes_files_ = step.close_files;
             return {};
@@ -362,6 +416,14 @@ StepOutcome ProcessActor::call(ExecContext& ctx, const Step& step) {
     caller.variables = &variables_;
     return step.kind == StepKind::Free ? perform_free(ctx, world_.objects, step, caller)
                                        : perform_call(ctx, world_.objects, step.call, caller);
+}
+
+// Before their address space goes.
+void ProcessActor::keep_buffers() {
+    for (const auto& [index, report] : reports_) {
+        kept_[index] = {keep(report.source), keep(report.destination)};
+    }
+    reports_.clear();
 }
 
 std::vector<std::uint8_t> ProcessActor::keep(std::uint64_t address) const {
@@ -488,8 +550,9 @@ private:
 
 std::unique_ptr<ProgramActor> make_process_actor(ProgramWorld& world, os::Kernel& kernel,
                                                  const std::string& name, MachineToHost to_host,
-                                                 vm::VirtualMachine* inside) {
-    return std::make_unique<ProcessActor>(world, kernel, name, std::move(to_host), inside);
+                                                 vm::VirtualMachine* inside,
+                                                 const std::string& parent) {
+    return std::make_unique<ProcessActor>(world, kernel, name, std::move(to_host), inside, parent);
 }
 
 std::unique_ptr<ProgramActor> make_kernel_thread(ProgramWorld& world, const std::string& name,

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,12 @@ public:
     virtual KeptBuffers kept(std::size_t) const { return {}; }
 };
 
+// What a child knows from its parent: numbers, and where things are in memory.
+struct Inheritance {
+    Variables variables;
+    std::map<std::string, std::uint64_t> mappings;
+};
+
 // Everything a program may name.
 struct ProgramWorld {
     trace::Recorder& recorder;
@@ -54,13 +61,18 @@ struct ProgramWorld {
     // machine into a host address.
     const memory::PhysicalMemory* memory = nullptr;
     WaitQueue sleepers{"sleep"};  // processes of the host that a kill may end
+    // Children that were forked, and programs that ended: nobody waits for a child of these.
+    std::map<std::string, Inheritance> children{};
+    std::set<std::string> ended{};
+    WaitQueue forks{"fork"};
 };
 
 using MachineToHost = std::function<std::optional<Hpa>(std::uint64_t)>;
 
 std::unique_ptr<ProgramActor> make_process_actor(ProgramWorld& world, os::Kernel& kernel,
                                                  const std::string& name, MachineToHost to_host,
-                                                 vm::VirtualMachine* inside);
+                                                 vm::VirtualMachine* inside,
+                                                 const std::string& parent);
 // A thread of the host's kernel that acts for the address space `mm`, or for none.
 std::unique_ptr<ProgramActor> make_kernel_thread(ProgramWorld& world, const std::string& name,
                                                  const std::string& mm);

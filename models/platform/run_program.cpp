@@ -73,6 +73,10 @@ std::string step_name(const Step& step) {
             return "mmap";
         case StepKind::Munmap:
             return "munmap";
+        case StepKind::Fork:
+            return "fork";
+        case StepKind::Exec:
+            return "exec";
         case StepKind::Bare:
         case StepKind::User:
         case StepKind::Machine:

@@ -68,6 +68,10 @@ public:
     // What to pass to Recorder::add_listener.
     std::uint32_t categories() const { return table_.categories(); }
     void on_event(const trace::EventRecord& record) override { table_.dispatch(record); }
+    void add_handlers(const trace::EventInfo& info,
+                      std::vector<trace::Handler>& handlers) override {
+        table_.append_to(handlers, info);
+    }
 
     Verdict finish(const RunEnd& end);
 

@@ -255,7 +255,9 @@ private:
         const Node* run = reading.root.get("run");
         constexpr std::uint64_t kDefaultLimit = 10'000'000'000;  // 10 ms
         s.seed = integer_of(run == nullptr ? nullptr : run->get("seed"), 1);
+        s.number = integer_of(run == nullptr ? nullptr : run->get("number"), 0);
         s.limit = time_of(run == nullptr ? nullptr : run->get("limit"), TimePs{kDefaultLimit});
+        s.schedule = read_schedule(reading);
         check_covers(reading, s);
         check_proofs(reading, s);
         s.config = read_config(reading);

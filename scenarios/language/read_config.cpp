@@ -346,6 +346,7 @@ private:
 
     void programs() {
         std::set<std::string> seen;
+        std::map<std::string, ProcessNames> known;  // by full names
         std::size_t index = 0;
         for (const Node& item : items_of(r_.root.get("programs"))) {
             const std::string pointer = pointer_join("/programs", index++);
@@ -368,10 +369,27 @@ private:
                     Code::NameTaken, process->place, pointer + "/process",
                     fmt::format("a second program {}", quoted(program.on + "/" + program.process)));
             }
-            program.steps = read_steps(r_, words_, item.get("steps"), pointer + "/steps", place);
+            ProcessNames& names = known[program.on + "/" + program.process];
+            if (const Node* parent = item.get("parent")) {
+                program.parent = program.on + "/" + text_of(parent);
+                if (knows_parent(r_, *parent, pointer + "/parent", place, program,
+                                 config_.programs)) {
+                    names = known[program.parent];
+                } else {
+                    program.parent.clear();
+                }
+            }
+            program.steps =
+                read_steps(r_, words_, item.get("steps"), pointer + "/steps", place, &names);
+            for (platform::Step& step : program.steps) {
+                if (step.kind == platform::StepKind::Fork) {
+                    step.target = program.on + "/" + step.target;
+                }
+            }
             config_.programs.push_back(std::move(program));
         }
         bare_alone();
+        check_forks(r_, config_.programs);
     }
 
     void bare_alone() {

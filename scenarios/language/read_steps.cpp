@@ -40,6 +40,8 @@ constexpr StepName kSteps[] = {
     {"close", StepKind::Close},
     {"mmap", StepKind::Mmap},
     {"munmap", StepKind::Munmap},
+    {"fork", StepKind::Fork},
+    {"exec", StepKind::Exec},
     {"mdev", StepKind::Mdev},
     {"device_command", StepKind::Command},
     {"queue_pasid", StepKind::QueuePasid},
@@ -49,10 +51,15 @@ constexpr StepName kSteps[] = {
 
 class StepReader {
 public:
-    StepReader(Reading& reading, const StepWords& words, StepPlace place)
-        : r_(reading), words_(words), place_(place) {
+    StepReader(Reading& reading, const StepWords& words, StepPlace place, const ProcessNames& known)
+        : r_(reading),
+          words_(words),
+          place_(place),
+          variables_(known.variables),
+          mappings_(known.mappings),
+          every_mapping_(known.mappings) {
         if (kernel()) {
-            variables_ = words.globals;
+            variables_.insert(words.globals.begin(), words.globals.end());
         }
         if (place == StepPlace::Script) {
             variables_.insert("event");
@@ -78,6 +85,8 @@ public:
         }
         return steps;
     }
+
+    ProcessNames names() const { return {variables_, every_mapping_}; }
 
 private:
     bool kernel() const { return place_ == StepPlace::KernelThread || place_ == StepPlace::Script; }
@@ -226,6 +235,12 @@ private:
                 victim(subject, pointer);
                 step.target = text_of(&subject);
                 return;
+            case StepKind::Fork:
+                step.target = text_of(&subject);
+                return;
+            case StepKind::Exec:
+                mappings_.clear();
+                return;
             case StepKind::Mmap:
             case StepKind::Munmap:
                 mapping(item, subject, pointer, step);
@@ -338,6 +353,7 @@ private:
             return;
         }
         mappings_.push_back(step.target);
+        every_mapping_.push_back(step.target);
         step.size = size_of(item.get("size"), kPageSize);
         step.populate = boolean_value(item.get("populate"), true);
         step.writable = boolean_value(item.get("writable"), true);
@@ -504,7 +520,8 @@ private:
     StepPlace place_;
     std::set<std::string> variables_;
     MadeNames made_;
-    std::vector<std::string> mappings_;  // of a process
+    std::vector<std::string> mappings_;       // of a process
+    std::vector<std::string> every_mapping_;  // those before an exec too
 };
 
 }  // namespace
@@ -525,8 +542,13 @@ platform::PasidRange read_range(Reading& reading, const Node* node, const std::s
 }
 
 std::vector<Step> read_steps(Reading& reading, const StepWords& words, const Node* list,
-                             const std::string& pointer, StepPlace place) {
-    return StepReader(reading, words, place).read(list, pointer);
+                             const std::string& pointer, StepPlace place, ProcessNames* known) {
+    StepReader reader(reading, words, place, known != nullptr ? *known : ProcessNames{});
+    std::vector<Step> steps = reader.read(list, pointer);
+    if (known != nullptr) {
+        *known = reader.names();
+    }
+    return steps;
 }
 
 }  // namespace ioasim::scenario

@@ -45,8 +45,23 @@ struct StepWords {
 // Looks through the document for sets and variables that kernel code makes, in any order.
 void collect_kernel_names(const Node& document, StepWords& words);
 
+// What a process knows: of its own steps, and of its parent's before a fork.
+struct ProcessNames {
+    std::set<std::string> variables;
+    std::vector<std::string> mappings;
+};
+
+// `known`: names that steps may use from the start; those that they make are added.
 std::vector<platform::Step> read_steps(Reading& reading, const StepWords& words, const Node* list,
-                                       const std::string& pointer, StepPlace place);
+                                       const std::string& pointer, StepPlace place,
+                                       ProcessNames* known = nullptr);
+
+// Whether the parent that a program names stands before it.
+bool knows_parent(Reading& reading, const Node& parent, const std::string& pointer, StepPlace place,
+                  const platform::ProgramConfig& child,
+                  const std::vector<platform::ProgramConfig>& before);
+// Each fork has its child, and each child its fork.
+void check_forks(Reading& reading, const std::vector<platform::ProgramConfig>& programs);
 
 // Names of all fault sites.
 std::vector<std::string> fault_sites();

@@ -52,6 +52,7 @@ private:
 std::vector<std::string> item_names(const Node* list);
 
 platform::PlatformConfig read_config(Reading& reading);
+Schedule read_schedule(Reading& reading);
 std::vector<Expectation> read_expectations(Reading& reading,
                                            const platform::PlatformConfig& config);
 

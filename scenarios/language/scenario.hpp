@@ -78,6 +78,14 @@ struct Proof {
     std::string fails;
 };
 
+// What order a run leaves open, and a schedule that one was recorded with.
+struct Schedule {
+    std::optional<TimePs> window;  // SimulationOptions::window
+    TimePs stall;                  // SimulationOptions::stall
+    std::vector<Deviation> choices;
+    std::vector<std::string> places;  // of the choices: "file:line:col"
+};
+
 struct Scenario {
     std::string file;
     std::string name;
@@ -88,7 +96,9 @@ struct Scenario {
     platform::PlatformConfig config;
     std::vector<Expectation> expectations;
     std::uint64_t seed = 1;
+    std::uint64_t number = 0;  // of the run: 0 takes the fixed order of what is left open
     TimePs limit;
+    Schedule schedule;
     std::string campaign;
     // On another machine than the one it was written for: only what holds on any is judged.
     bool disturbed = false;

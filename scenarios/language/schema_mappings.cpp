@@ -20,6 +20,11 @@ const Type& boolean() {
     static const Type& t = make(Kind::Boolean, "true or false");
     return t;
 }
+const Type& process_name() {
+    Type& t = make(Kind::Text, "the name of a process");
+    t.low = 1;
+    return t;
+}
 const Type& bytes() {
     Type& t = make(Kind::Size, "a size (\"4KiB\")");
     t.low = 1;
@@ -40,6 +45,13 @@ std::vector<Case> mapping_cases() {
           {"on_storage", &boolean(), false, "a page that is missing is read from storage first",
            "false"}}},
         {"munmap", &mapping_name(), "unmap it; the name then leads to freed memory", {}},
+        {"fork",
+         &process_name(),
+         "the process of the program with this one as \"parent\" begins, with a copy of the "
+         "memory, "
+         "the same names, and no PASID",
+         {}},
+        {"exec", &boolean(), "the process goes on with an empty address space (true)", {}},
     };
 }
 

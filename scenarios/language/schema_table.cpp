@@ -344,6 +344,8 @@ const Type& program_type() {
           ""},
          {"process", &component_name("the name of a process"), true,
           "its process; the program's full name is ON/PROCESS", ""},
+         {"parent", &component_name("the name of a process"), false,
+          "host: the process that forks this one, a program before it; default: none", ""},
          {"mm", &component_name("the name of an address space"), false,
           "kernel thread: the address space that it acts for (default: none)", ""},
          {"start", &time(0, 1000 * kSecond), false, "when it starts", "\"0ps\""},
@@ -535,10 +537,30 @@ const Type& scenario_type() {
                      "seeded defect of the mechanism this scenario is about", ""},
                     {"fails", &text("a checker, a finding code or \"expectation\"", 1), true,
                      "what must fail with it: a checker, a finding code or \"expectation\"", ""}});
+        const Type& choice_made = object(
+            "a choice",
+            {{"at", &integer(0), true,
+              "its number among the choices with more than one candidate, from 0", ""},
+             {"what",
+              &choice({"lock.waiter", "wake.waiter", "cpu.ready", "link.arrival", "task.hold_up"}),
+              true, "the kind of choice that stands there", ""},
+             {"pick", &integer(1), false, "the candidate taken; without an entry it is 0", "1"}});
         const Type& run =
             object("a run", {{"seed", &integer(0), false, "seed of every random stream", "1"},
+                             {"number", &integer(0), false,
+                              "number of the run under the seed: 0 takes the fixed order of all "
+                              "that the system leaves open, another one draws it",
+                              "0"},
                              {"limit", &time(1, kDay), false,
                               "simulated time at which the run ends at the latest", "\"10ms\""},
+                             {"window", &time(0, kDay), false,
+                              "messages that a module gets by different links within this time "
+                              "may come in any order; without it as the links say",
+                              ""},
+                             {"stall", &time(1, kDay), false,
+                              "how long a task is held up where a choice says so", ""},
+                             {"choices", &list(choice_made, 0, 4096), false,
+                              "a recorded schedule: where it leaves the fixed order", "[]"},
                              {"on_hazard", &choice({"go_on", "stop"}), false,
                               "what real code would not survive: go on as if the right call had "
                               "been made, or end the run there (\"hazard\")",

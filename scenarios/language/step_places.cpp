@@ -40,6 +40,9 @@ bool exists_in(StepKind kind, StepPlace place) {
             return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
         case StepKind::Exit:
             return place != StepPlace::Script;
+        case StepKind::Fork:
+        case StepKind::Exec:
+            return place == StepPlace::HostProcess;
         case StepKind::Kill:
             return place != StepPlace::Script && place != StepPlace::Vcpu;
         case StepKind::Migrate:

@@ -28,7 +28,7 @@ private:
 
 class LastChooser final : public Chooser {
 public:
-    std::size_t choose(std::string_view, std::size_t count) override { return count - 1; }
+    std::size_t choose(const Choice& choice) override { return choice.count - 1; }
 };
 
 }  // namespace
@@ -385,9 +385,10 @@ TEST_CASE("dispatcher: two tasks that wait for each other end the run as a deadl
     CHECK(run.run() == StopReason::Deadlock);
     CHECK(run.dispatcher().unfinished() == 2);
     const Lines graph = run.dispatcher().wait_for_graph();
-    REQUIRE(graph.size() == 2);
+    REQUIRE(graph.size() == 3);
     CHECK(graph[0] == "one sleeps for lock lock_b (owner two) in take_both");
     CHECK(graph[1] == "two sleeps for lock lock_a (owner one) in take_both");
+    CHECK(graph[2] == "circle: one waits for two waits for one");
 }
 
 TEST_CASE("dispatcher: a service that sleeps for ever is no deadlock") {

@@ -1,11 +1,12 @@
 #!/bin/bash
-# What README.md and the manual of the scenario language show, done. Blocks that open with ```sh run
-# are commands; the manual's blocks that open with ```json NAME are files that they use.
+# What README.md, the manual of the scenario language and the guides of folders show, done. Blocks
+# that open with ```sh run are commands; those that open with ```json NAME are files that they use.
 #   commands.sh list     a line for each case: its name and what it begins with
 #   commands.sh run N    runs that case in a fresh folder that holds the project's folders
 set -u
 top=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
-documents=(README.md scenarios/README.md)
+documents=(README.md scenarios/README.md scenarios/quickstart/README.md models/README.md
+    traces/README.md tests/README.md tools/README.md)
 
 blocks() { grep -c '^```sh run$' "$top/$1"; }
 block() { # DOCUMENT NUMBER

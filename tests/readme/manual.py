@@ -28,7 +28,8 @@ KERNEL = {
     "blocks": [{"name": "vdcm"}], "works": [{"name": "drain", "steps": [{"spend": "1us"}]}],
     "allocators": [{"name": "vcmd"}], "locks": [{"name": "mutex"}],
 }
-PROCESS_STEPS = ("bind", "unbind", "submit", "wait", "open", "close", "mmap", "munmap")
+PROCESS_STEPS = ("bind", "unbind", "submit", "wait", "open", "close", "mmap", "munmap", "fork",
+                 "exec")
 GUEST_STEPS = ("device_command", "queue_pasid", "panic")
 
 
@@ -44,6 +45,8 @@ def scenario(steps, expect, on="vm1/vmm"):
     first = [{"alloc": "A", "set": "vm1"}] if on == "host/kernel" else [{"alloc": "A"}]
     first += [{"set_alloc": "S", "token": 1}] if on == "host/kernel" else []
     first += [{"mmap": "buf"}] if on == "host" else []
+    children = [{"on": "host", "process": "child", "parent": "shown", "steps": [{"spend": "1ns"}]}
+                for step in steps if "fork" in step]
     return {
         "version": 1, "name": "snippet", "purpose": "of the manual",
         "platform": TWO_HOSTS if any("migrate" in step for step in steps) else PLATFORM,
@@ -54,6 +57,7 @@ def scenario(steps, expect, on="vm1/vmm"):
             {"on": "host", "process": "app", "steps": [{"bind": "A", "device": "dsa0"}, SUBMIT]},
             {"on": "host/kernel", "process": "owner", "mm": "qemu", "steps": [{"spend": "1ns"}]},
             {"on": on, "process": "shown", "steps": first + steps},
+            *children,
         ],
         "expect": expect,
     }

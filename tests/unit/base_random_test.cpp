@@ -73,13 +73,13 @@ TEST_CASE("random: a chance of all or none is certain") {
 
 TEST_CASE("chooser: the default takes the first, a seeded one every candidate, repeatably") {
     FirstChooser fixed;
-    CHECK(fixed.choose("lock.waiter", 5) == 0);
+    CHECK(fixed.choose({"lock.waiter", 5}) == 0);
     SeededChooser a{3};
     SeededChooser b{3};
     std::set<std::size_t> seen;
     for (int i = 0; i < 100; ++i) {
-        const std::size_t pick = a.choose("lock.waiter", 5);
-        CHECK(pick == b.choose("lock.waiter", 5));
+        const std::size_t pick = a.choose({"lock.waiter", 5});
+        CHECK(pick == b.choose({"lock.waiter", 5}));
         CHECK(pick < 5);
         seen.insert(pick);
     }

@@ -48,6 +48,17 @@ $package
     rm -f "$install_log"
 }
 
+# want_packages GROUP: what is missing is installed where that can be; what cannot be had is told, and
+# the suites that need it skip their cases.
+want_packages() {
+    (require_packages "$1" 2>/dev/null) && return 0
+    for package in $(awk -v group="$1" '$1 == group { print $2 }' "$top/tools/packages.txt"); do
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
+            DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$package" \
+                >/dev/null 2>&1 </dev/null || say "without $package"
+    done
+}
+
 # build_into FOLDER "CMAKE OPTIONS" TARGET...: configures once, builds with all cores, one at a time
 # a folder. Quiet, unless it fails.
 build_into() {

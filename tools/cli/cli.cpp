@@ -20,12 +20,17 @@
 #include "tools/cli/conform/conform_ioasid.hpp"
 #include "tools/cli/conform/conform_vtd.hpp"
 #include "tools/cli/coverage.hpp"
+#include "tools/cli/explore/explore_cli.hpp"
+#include "tools/cli/help/build_info.hpp"
+#include "tools/cli/help/help_cli.hpp"
 #include "tools/cli/info_commands.hpp"
 #include "tools/cli/points/points_command.hpp"
 #include "tools/cli/report/report_cli.hpp"
 #include "tools/cli/run_command.hpp"
+#include "tools/cli/shrink/shrink_cli.hpp"
 #include "tools/cli/terminal.hpp"
-#include "tools/cli/version.hpp"
+#include "tools/cli/trace/trace_check_cli.hpp"
+#include "tools/cli/trace/trace_options.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -69,20 +74,15 @@ void add_run(CLI::App& app, Values& values) {
     number_option(run, "--seed", o.seed, "seed of every random stream (default: the scenario's)");
     number_option(run, "--run", o.run, "number of the run: other draws under the same seed");
     set_option(run, o.sets);
-    run.add_option("--defect", o.defects, "switch a seeded defect on (ioasim explain defects)")
-        ->allow_extra_args(false)
-        ->take_all();
+    defect_option(run, o.defects);
     run.add_option("--out", o.out,
                    "folder of the results (default out/NAME-SEED, numbered when "
                    "taken)")
+        ->type_name("FOLDER")
         ->check(not_empty());
     run.add_flag("--no-files", o.no_files, "write no folder of results");
-    run.add_option("--trace", o.traces, "FILE.vcd or FILE.jsonl; several runs insert .CELL")
-        ->allow_extra_args(false)
-        ->take_all();
-    run.add_option("--report", o.reports, "json=FILE or junit=FILE")
-        ->allow_extra_args(false)
-        ->take_all();
+    trace_options(run, o, ".CELL");
+    report_option(run, o.reports);
     run.add_flag("--force", o.force, "overwrite files");
     run.add_flag("--quiet", o.quiet, "one line for each run");
     format_option(run, values.format);
@@ -96,6 +96,7 @@ void add_run(CLI::App& app, Values& values) {
     run.footer(R"(Examples:
   ioasim run scenarios/quickstart/two_vms.json
   ioasim run x.json --seed 7 --set vms[vm1].quota=5 --trace wave.vcd --trace events.jsonl
+  ioasim run x.json --trace run.pftrace --trace-scope vm1 --trace-window 100us:200us
   ioasim run x.json --set ioasid.profile=v4 --set iommu0.iotlb.entries=8
   ioasim run x.json --defect vtd.skip_iotlb_invalidation --no-files
   ioasim run scenarios/quickstart/*.json --report junit=results.xml --quiet
@@ -129,13 +130,18 @@ Exit code 2 when a file has an error; all errors are shown at once.)");
 }
 
 void add_knowledge(CLI::App& app, Values& values) {
-    CLI::App& schema = *app.add_subcommand("schema", "print the JSON schema of scenarios");
+    CLI::App& schema =
+        *app.add_subcommand("schema", "print the JSON schema of scenarios or reports");
+    schema.add_option("OF", values.word, "scenario (default) or report: --report json=FILE")
+        ->check(CLI::IsMember({"scenario", "report"}));
     schema.add_flag("--tables", values.tables, "the keys as Markdown tables instead");
     schema.footer(R"(Examples:
   ioasim schema > scenario.schema.json      "$schema" in a scenario names it for editors
+  ioasim schema report > report.schema.json of JSON reports
   ioasim schema --tables                    the same keys for people)");
-    schema.callback(
-        [&values] { values.verb = [&values] { return schema_command(values.tables); }; });
+    schema.callback([&values] {
+        values.verb = [&values] { return schema_command(values.word, values.tables); };
+    });
 
     CLI::App& explain = *app.add_subcommand(
         "explain", "tell about an error code, event, finding, checker, defect or parameter");
@@ -180,6 +186,7 @@ COMPONENT.PATH in --set or platform.params: a component of the scenario (iommu0)
     trace.footer(R"(Examples:
   ioasim trace catalogue                    the events that a trace can hold
   ioasim run x.json --trace events.jsonl    writes one: a JSON object a line)");
+    add_trace_check(trace, values.verb);
     CLI::App& catalogue = *trace.add_subcommand("catalogue", "every event with its fields");
     format_option(catalogue, values.format);
     catalogue.footer(R"(Examples:
@@ -199,8 +206,10 @@ void add_coverage(CLI::App& app, Values& values) {
     coverage.add_flag("--prove", o.prove,
                       "run each covering scenario, then again with its defect: it must fail as its "
                       "proof says");
-    coverage.add_option("--scenarios", o.scenarios, "folder of scenarios (default scenarios)");
-    coverage.add_option("--rows", o.rows, "list of rows (default tests/rows.json)");
+    coverage.add_option("--scenarios", o.scenarios, "folder of scenarios (default scenarios)")
+        ->type_name("FOLDER");
+    coverage.add_option("--rows", o.rows, "list of rows (default tests/rows.json)")
+        ->type_name("FILE");
     coverage.add_flag("--quiet", o.quiet, "only the counts");
     coverage.footer(R"(Examples:
   ioasim coverage                           which rows have a proof
@@ -221,13 +230,16 @@ void add_compare(CLI::App& app, Values& values) {
     number_option(compare, "--seed", o.run.seed, "seed of both runs (default: the scenario's)");
     set_option(compare, o.run.sets);
     const auto side = [&compare](const char* name, std::vector<std::string>& target,
-                                 const char* doc) {
-        compare.add_option(name, target, doc)->allow_extra_args(false)->take_all();
+                                 const char* doc, const char* value) {
+        compare.add_option(name, target, doc)
+            ->type_name(value)
+            ->allow_extra_args(false)
+            ->take_all();
     };
-    side("--a", o.a, "PATH=VALUE: as --set, for the first run");
-    side("--b", o.b, "PATH=VALUE: as --set, for the second run");
-    side("--defect-a", o.defects_a, "a seeded defect of the first run");
-    side("--defect-b", o.defects_b, "a seeded defect of the second run");
+    side("--a", o.a, "PATH=VALUE: as --set, for the first run", "PATH=VALUE");
+    side("--b", o.b, "PATH=VALUE: as --set, for the second run", "PATH=VALUE");
+    side("--defect-a", o.defects_a, "a seeded defect of the first run", "DEFECT");
+    side("--defect-b", o.defects_b, "a seeded defect of the second run", "DEFECT");
     compare.add_flag("--all", o.all, "what is equal, too");
     compare.add_flag("--same", o.same, "nothing may differ: else exit code 1");
     format_option(compare, values.format);
@@ -252,12 +264,8 @@ void add_conform_vtd(CLI::App& conform, Values& values) {
     RunOptions& o = values.run;
     vtd.add_option("FILE", o.files, "recordings (.jsonl, format vtd-bench/1)")->required();
     set_option(vtd, o.sets);
-    vtd.add_option("--defect", o.defects, "switch a seeded defect on (ioasim explain defects)")
-        ->allow_extra_args(false)
-        ->take_all();
-    vtd.add_option("--trace", o.traces, "FILE.vcd or FILE.jsonl; several files insert .NAME")
-        ->allow_extra_args(false)
-        ->take_all();
+    defect_option(vtd, o.defects);
+    trace_options(vtd, o, ".NAME");
     vtd.add_flag("--force", o.force, "overwrite files");
     vtd.add_flag("--quiet", o.quiet, "only files that do not pass, and the count");
     vtd.footer(R"(Examples:
@@ -305,14 +313,18 @@ void add_bench(CLI::App& app, Values& values) {
     PointsOptions& points = values.points;
     bench.add_option("FILE", points.files, "points: files of timing points");
     bench.add_option("--row", points.rows, "points: only these rows");
-    bench.add_option(
-        "--trace", points.trace,
-        "points: FILE.jsonl, every event of each experiment; .POINT-INDEX is inserted");
-    bench.add_option("--svg", points.svg, "points: a folder for plots (gnuplot)");
+    bench
+        .add_option("--trace", points.trace,
+                    "points: FILE.jsonl, every event of each experiment; .POINT-INDEX is inserted")
+        ->type_name("FILE");
+    bench.add_option("--svg", points.svg, "points: a folder for plots (gnuplot)")
+        ->type_name("FOLDER");
     bench.add_option("--profile", points.profile,
                      "points: the timing profile (default: that of the topology)");
-    bench.add_option("--param", points.params,
-                     "points: COMPONENT.PATH=VALUE, a parameter away from the profile");
+    bench
+        .add_option("--param", points.params,
+                    "points: COMPONENT.PATH=VALUE, a parameter away from the profile")
+        ->type_name("PATH=VALUE");
     bench.add_flag("--json", points.json, "points: one JSON object instead of text");
     bench.footer(R"(Examples:
   ioasim bench points FILE.json --row V7    published measurements beside simulated ones
@@ -426,21 +438,27 @@ int run_verb(int argc, char** argv) {
     CLI::App app{"ioasim: a full-system simulator of I/O address spaces", "ioasim"};
     app.footer(kFooter);
     app.require_subcommand(1);
-    app.set_version_flag("--version", std::string("ioasim ") + kVersion);
+    app.set_version_flag("--version", version_text());
     app.get_formatter()->column_width(28);
     add_run(app, values);
     add_compare(app, values);
     add_campaign(app, values.verb);
+    add_shrink(app, values.verb);
+    add_explore(app, values.verb);
     add_validate(app, values);
     add_knowledge(app, values);
     add_coverage(app, values);
     add_conform(app, values);
     add_bench(app, values);
     add_report(app, values.verb);
+    add_help_verbs(app, values.verb);
+    if (completed_words(app, argc, argv)) {
+        return kPass;
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForVersion& version) {
-        print_out(std::string(version.what()) + "\n");
+        print_out(version.what());
         return kPass;
     } catch (const CLI::CallForHelp&) {
         const NamedVerb verb = verb_of(app, argc, argv);

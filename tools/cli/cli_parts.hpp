@@ -1,4 +1,5 @@
-// Options that several verbs have.
+// Options that several verbs have. The name of a value (type_name) is what the help shows and what
+// shells complete it by: DEFECT, FILE, FOLDER, PATH=VALUE.
 #pragma once
 
 #include <charconv>
@@ -47,11 +48,26 @@ inline void format_option(CLI::App& app, std::string& format) {
         ->check(CLI::IsMember({"text", "json"}));
 }
 
+inline void report_option(CLI::App& app, std::vector<std::string>& reports) {
+    app.add_option("--report", reports,
+                   "json=FILE, junit=FILE, ktap=FILE or github=FILE; several, and FILE - is "
+                   "standard output")
+        ->allow_extra_args(false)
+        ->take_all();
+}
+
 inline void set_option(CLI::App& app, std::vector<std::string>& sets) {
-    app.add_option(
-           "--set", sets,
-           "PATH=VALUE: change the scenario (run.limit=20ms, vms[vm1].quota=5), a parameter "
-           "of it, or of a model (iommu0.iotlb.entries=8)")
+    app.add_option("--set", sets,
+                   "change the scenario (run.limit=20ms, vms[vm1].quota=5), a parameter "
+                   "of it, or of a model (iommu0.iotlb.entries=8)")
+        ->type_name("PATH=VALUE")
+        ->allow_extra_args(false)
+        ->take_all();
+}
+
+inline void defect_option(CLI::App& app, std::vector<std::string>& defects) {
+    app.add_option("--defect", defects, "switch a seeded defect on (ioasim explain defects)")
+        ->type_name("DEFECT")
         ->allow_extra_args(false)
         ->take_all();
 }

@@ -12,6 +12,7 @@
 #include "scenarios/language/reading.hpp"
 #include "tools/cli/fault_text.hpp"
 #include "tools/cli/points/profile.hpp"
+#include "tools/cli/reports.hpp"
 #include "tools/cli/run_result.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
@@ -168,7 +169,9 @@ std::string finding_entry(const std::string& word) {
     return out;
 }
 
-std::vector<std::string> everything() {
+}  // namespace
+
+std::vector<std::string> known_words() {
     std::vector<std::string> words{"codes", "defects",  "checkers",   "events",
                                    "state", "switches", "fault_sites"};
     words.emplace_back("hazards");
@@ -198,6 +201,8 @@ std::vector<std::string> everything() {
     return words;
 }
 
+namespace {
+
 // What was meant by a part of a parameter's name: people leave the kind of component out, or name
 // an instance of it.
 std::string near_parameter(const std::string& word) {
@@ -223,7 +228,11 @@ std::string near_parameter(const std::string& word) {
 
 }  // namespace
 
-int schema_command(bool tables) {
+int schema_command(const std::string& of, bool tables) {
+    if (of == "report") {
+        print_out(report_schema());
+        return kPass;
+    }
     print_out(tables ? scenario::key_tables() : scenario::json_schema(schema_parameters()));
     return kPass;
 }
@@ -285,7 +294,7 @@ int explain_command(const std::string& word, const std::string& code) {
     if (out.empty()) {
         print_err(render_plain(scenario::Code::Usage,
                                fmt::format("nothing is known about {}", quoted(word)),
-                               suggest(word, everything())));
+                               suggest(word, known_words())));
         return kUsage;
     }
     print_out(out);

@@ -29,7 +29,13 @@ std::string file_safe(const std::string& text) {
 std::string file_extension(const std::string& path) {
     const std::size_t slash = path.rfind('/');
     const std::size_t start = slash == std::string::npos ? 0 : slash + 1;
-    const std::size_t dot = path.rfind('.');
+    std::size_t dot = path.rfind('.');
+    // "trace.jsonl.gz" is one ending.
+    if (dot != std::string::npos && dot > start &&
+        path.compare(dot, std::string::npos, ".gz") == 0) {
+        const std::size_t before = path.rfind('.', dot - 1);
+        dot = before == std::string::npos || before <= start ? dot : before;
+    }
     return dot == std::string::npos || dot <= start ? std::string() : path.substr(dot);
 }
 

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "traces/trace_selection.hpp"
+
 namespace ioasim::tools {
 
 struct RunOptions {
@@ -17,7 +19,9 @@ struct RunOptions {
     std::vector<std::string> defects;
     std::string out;  // empty: out/<name>-<seed>
     bool no_files = false;
-    std::vector<std::string> traces;   // FILE.vcd, FILE.jsonl
+    std::vector<std::string> traces;   // files, the format by their ending
+    traces::TraceSelection selection;  // what goes into them
+    bool trace_on_failure = false;     // of a run that passed none is kept
     std::vector<std::string> reports;  // json=FILE, junit=FILE
     bool force = false;
     bool quiet = false;

@@ -1,12 +1,15 @@
 #include "tools/cli/outputs.hpp"
 
-#include <fmt/format.h>
+#include <algorithm>
 
 #include <sys/stat.h>
+
+#include <fmt/format.h>
 
 #include "scenarios/language/diagnostics.hpp"
 #include "tools/cli/options.hpp"
 #include "tools/cli/terminal.hpp"
+#include "traces/trace_format.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -58,9 +61,36 @@ bool Outputs::add(const std::string& option, const std::string& path) {
            complain(Code::CannotWrite, fmt::format("{} {}: {}", option, path, problem), "");
 }
 
-std::vector<std::string> waveform_files(const std::string& path) {
-    const std::string stem = path.substr(0, path.size() - file_extension(path).size());
-    return {path, stem + ".gtkw", stem + ".ioasid_state.filter", stem + ".lock_owner.filter"};
+bool good_traces(const std::vector<std::string>& traces) {
+    bool good = true;
+    std::map<std::string_view, std::string> by_ending;
+    for (const std::string& trace : traces) {
+        const traces::TraceFormatInfo* format = traces::trace_format_of(trace);
+        if (format == nullptr) {
+            good = complain(
+                Code::Usage,
+                fmt::format("--trace {}: traces are written as {}", trace, traces::trace_endings()),
+                "the ending of the name chooses the format");
+            continue;
+        }
+        const auto [other, fresh] = by_ending.emplace(format->ending, trace);
+        const std::string problem = traces::trace_format_problem(format->format);
+        if (!problem.empty()) {
+            good = complain(Code::Usage, fmt::format("--trace {}: {}", trace, problem), "");
+        } else if (!fresh) {
+            good = complain(Code::Usage,
+                            fmt::format("--trace {} and {}: a run writes one {}", other->second,
+                                        trace, format->name),
+                            "copy the file afterwards");
+        }
+    }
+    return good;
+}
+
+bool add_trace(Outputs& outputs, const std::string& path) {
+    const std::vector<std::string> files = traces::trace_files(path);
+    return std::all_of(files.begin(), files.end(),
+                       [&](const std::string& file) { return outputs.add("--trace", file); });
 }
 
 }  // namespace ioasim::tools

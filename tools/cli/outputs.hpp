@@ -20,7 +20,10 @@ private:
     bool force_;
 };
 
-// NAME.vcd comes with files for its viewer: all of them.
-std::vector<std::string> waveform_files(const std::string& path);
+// Whether each of these can be a trace; stderr is told of those that cannot: no such format, a
+// format that this build lacks, two traces in one format.
+bool good_traces(const std::vector<std::string>& traces);
+// A trace of a run, with the files that come along with it.
+bool add_trace(Outputs& outputs, const std::string& path);
 
 }  // namespace ioasim::tools

@@ -1,28 +1,52 @@
 #include "tools/cli/reports.hpp"
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
 #include <fmt/format.h>
 
 #include "scenarios/language/diagnostics.hpp"
+#include "tools/cli/report_text.hpp"
+#include "tools/cli/terminal.hpp"
 #include "tools/cli/version.hpp"
 #include "traces/byte_sink.hpp"
 
 namespace ioasim::tools {
 namespace {
 
-// XML 1.0 has no characters below space but tab and line ends, not even as references.
+struct Format {
+    const char* name;
+    std::string (*text)(const std::vector<RunResult>& results);
+};
+
+constexpr std::array<Format, 4> kFormats{{{"json", json_report_text},
+                                          {"junit", junit_text},
+                                          {"ktap", ktap_text},
+                                          {"github", github_text}}};
+
+std::string kind_of(const std::string& request) {
+    return request.substr(0, request.find('='));
+}
+
+const Format* format_of(const std::string& request) {
+    const auto* const found = std::find_if(
+        kFormats.begin(), kFormats.end(),
+        [kind = kind_of(request)](const Format& format) { return format.name == kind; });
+    return found == kFormats.end() ? nullptr : found;
+}
+
+bool takes_stdout(const std::string& request) {
+    return report_file(request).empty() && kind_of(request) != "github";
+}
+
 std::string xml(const std::string& text) {
     std::string out;
-    bool escape_sequence = false;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '\033') {
-            escape_sequence = true;
-            continue;
-        }
-        if (escape_sequence) {
-            escape_sequence = !((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'));
-            continue;
-        }
+    for (const char c : clean_text(text)) {
         switch (c) {
             case '&':
                 out += "&amp;";
@@ -37,51 +61,56 @@ std::string xml(const std::string& text) {
                 out += "&quot;";
                 break;
             default:
-                if (byte >= 0x20 || c == '\n' || c == '\t') {
-                    out += c;
-                }
+                out += c;
         }
     }
     return out;
 }
 
-std::string class_name(const std::string& file) {
-    std::string out = file;
-    const std::size_t dot = out.rfind(".json");
-    out = out.substr(0, dot);
-    while (out.rfind("./", 0) == 0) {
-        out = out.substr(2);
-    }
-    for (char& c : out) {
-        c = c == '/' ? '.' : c;
+std::string xml_lines(const std::vector<std::string>& lines) {
+    std::string out;
+    for (const std::string& line : lines) {
+        out += xml(line) + "\n";
     }
     return out;
 }
 
-std::string problem_text(const RunResult& r) {
-    std::string out = r.reproduce + "\n";
-    for (const scenario::Failure& f : r.failures) {
-        out += fmt::format("{}{}{}\n", f.where, f.where.empty() ? "" : ": ", f.text);
-        for (const std::string& line : f.seen) {
-            out += "  " + line + "\n";
-        }
-    }
-    for (const std::string& lost : r.not_written) {
-        out += "not written: " + lost + "\n";
-    }
-    return out + r.error + "\n" + last_line(r) + "\n";
+// The file that a job's summary is collected in is appended to: other steps write there, too.
+std::string append_to(const std::string& path, const std::string& text) {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "ae"),
+                                                               std::fclose);
+    const bool written = file &&
+                         std::fwrite(text.data(), 1, text.size(), file.get()) == text.size() &&
+                         std::fflush(file.get()) == 0;
+    return written ? std::string() : fmt::format("{}: {}", path, std::strerror(errno));
 }
 
 }  // namespace
 
-std::string check_report(const std::string& request) {
-    const std::size_t equals = request.find('=');
-    const std::string kind = request.substr(0, equals);
-    if (equals == std::string::npos || equals + 1 == request.size()) {
-        return fmt::format("--report wants FORMAT=FILE, not {}", quoted(request));
+std::string report_file(const std::string& request) {
+    const std::string file = request.substr(request.find('=') + 1);
+    return file == "-" ? std::string() : file;
+}
+
+bool report_has_stdout(const std::vector<std::string>& requests) {
+    return std::any_of(requests.begin(), requests.end(), takes_stdout);
+}
+
+std::string check_reports(const std::vector<std::string>& requests, bool results_as_json) {
+    std::size_t on_stdout = 0;
+    for (const std::string& request : requests) {
+        const std::size_t equals = request.find('=');
+        if (equals == std::string::npos || equals + 1 == request.size()) {
+            return fmt::format("--report wants FORMAT=FILE, not {}", quoted(request));
+        }
+        if (format_of(request) == nullptr) {
+            return fmt::format("no report format {}: there are json, junit, ktap and github",
+                               quoted(kind_of(request)));
+        }
+        on_stdout += takes_stdout(request) ? 1 : 0;
     }
-    if (kind != "json" && kind != "junit") {
-        return fmt::format("no report format {}: there are json and junit", quoted(kind));
+    if (on_stdout > 1 || (on_stdout == 1 && results_as_json)) {
+        return "standard output holds one report: give the others a file";
     }
     return {};
 }
@@ -94,9 +123,8 @@ std::string junit_text(const std::vector<RunResult>& results) {
         const bool failed = r.status() == kFailed;
         failures += failed ? 1 : 0;
         errors += r.status() != kPass && !failed ? 1 : 0;
-        cases += fmt::format("    <testcase classname=\"{}\" name=\"{} seed {}{}\" time=\"0\">\n",
-                             xml(class_name(r.file)), xml(r.full_name()), r.seed,
-                             r.run != 0 ? fmt::format(" run {}", r.run) : "");
+        cases += fmt::format("    <testcase classname=\"{}\" name=\"{}\" time=\"0\">\n",
+                             xml(class_name(r.file)), xml(case_name(r)));
         cases += fmt::format(
             "      <properties>\n        <property name=\"seed\" value=\"{}\"/>\n"
             "        <property name=\"config\" value=\"{}\"/>\n"
@@ -106,7 +134,8 @@ std::string junit_text(const std::vector<RunResult>& results) {
         if (r.status() != kPass) {
             const char* tag = failed ? "failure" : "error";
             cases += fmt::format("      <{0} message=\"{1}\" type=\"{2}\">{3}</{0}>\n", tag,
-                                 xml(last_line(r)), xml(r.outcome()), xml(problem_text(r)));
+                                 xml(clean_line(last_line(r))), xml(r.outcome()),
+                                 xml_lines(problem_lines(r)));
         }
         cases += "    </testcase>\n";
     }
@@ -118,21 +147,37 @@ std::string junit_text(const std::vector<RunResult>& results) {
         results.size(), failures, errors, cases);
 }
 
-std::string write_report(const std::string& request, const std::vector<RunResult>& results) {
-    const std::size_t equals = request.find('=');
-    const std::string path = request.substr(equals + 1);
-    if (request.substr(0, equals) == "junit") {
-        return traces::replace_file(path, junit_text(results));
-    }
+std::string json_report_text(const std::vector<RunResult>& results) {
     using scenario::Node;
     Node document = Node::object();
+    document.set("format", Node::string("ioasim-report/1"));
     document.set("version", Node::string(kVersion));
+    const auto passed = std::count_if(results.begin(), results.end(),
+                                      [](const RunResult& r) { return r.status() == kPass; });
+    document.set("passed", Node::number(static_cast<std::uint64_t>(passed)));
+    document.set("failed", Node::number(results.size() - static_cast<std::uint64_t>(passed)));
     Node runs = Node::array();
     for (const RunResult& r : results) {
         runs.items.push_back(to_node(r));
     }
     document.set("runs", std::move(runs));
-    return traces::replace_file(path, to_json(document, 2) + "\n");
+    return to_json(document, 2) + "\n";
+}
+
+std::string write_report(const std::string& request, const std::vector<RunResult>& results) {
+    const std::string text = format_of(request)->text(results);
+    const std::string file = report_file(request);
+    std::string problem;
+    if (file.empty()) {
+        print_out(text);  // what is lost there is told at the end of the program
+    } else {
+        problem = traces::replace_file(file, text);
+    }
+    const char* const summary = std::getenv("GITHUB_STEP_SUMMARY");
+    if (problem.empty() && kind_of(request) == "github" && summary != nullptr && *summary != '\0') {
+        problem = append_to(summary, github_summary(results));
+    }
+    return problem;
 }
 
 }  // namespace ioasim::tools

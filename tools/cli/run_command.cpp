@@ -19,6 +19,7 @@
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
 #include "traces/byte_sink.hpp"
+#include "traces/trace_format.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -29,21 +30,6 @@ using Paths = std::vector<std::string>;
 
 void complain(Code code, const std::string& text, const std::string& help = {}) {
     print_err(scenario::render_plain(code, text, help));
-}
-
-// Quoted for a shell where it must be.
-std::string shell_word(const std::string& text) {
-    const bool plain = !text.empty() && text.find_first_not_of(
-                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                            "0123456789_-./=:,+@%") == std::string::npos;
-    if (plain) {
-        return text;
-    }
-    std::string out = "'";
-    for (const char c : text) {
-        out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    }
-    return out + "'";
 }
 
 // Takes a folder that nobody has: the name itself, or with a number. Empty: see `error`.
@@ -105,32 +91,12 @@ public:
 
 private:
     bool check_options() {
-        bool good = true;
-        for (const std::string& report : options_.reports) {
-            const std::string problem = check_report(report);
-            if (!problem.empty()) {
-                complain(Code::Usage, problem);
-                good = false;
-            }
+        const std::string problem = check_reports(options_.reports, options_.json);
+        bool good = problem.empty();
+        if (!good) {
+            complain(Code::Usage, problem);
         }
-        std::map<std::string, std::string> traces;
-        for (const std::string& trace : options_.traces) {
-            const std::string extension = file_extension(trace);
-            const auto [other, fresh] = traces.emplace(extension, trace);
-            if (extension != ".vcd" && extension != ".jsonl") {
-                complain(Code::Usage,
-                         fmt::format("--trace {}: traces are written as .vcd (waveform) or .jsonl "
-                                     "(events)",
-                                     trace));
-                good = false;
-            } else if (!fresh) {
-                complain(Code::Usage,
-                         fmt::format("--trace {} and {}: a run writes one {}", other->second, trace,
-                                     extension == ".vcd" ? "waveform" : "trace of events"),
-                         "copy the file afterwards");
-                good = false;
-            }
-        }
+        good = good_traces(options_.traces) && good;
         if (options_.no_files && !options_.out.empty()) {
             complain(Code::Usage,
                      fmt::format("--no-files writes no folder of results, --out {} names one",
@@ -186,7 +152,8 @@ private:
         bool good = true;
         Outputs outputs(options_.files, options_.force);
         for (const std::string& report : options_.reports) {
-            good = outputs.add("--report", report.substr(report.find('=') + 1)) && good;
+            const std::string file = report_file(report);
+            good = (file.empty() || outputs.add("--report", file)) && good;
         }
         for (Job& job : jobs_) {
             // Two files may hold the same name; their traces must not share a file.
@@ -196,12 +163,8 @@ private:
             }
             for (const std::string& trace : options_.traces) {
                 const std::string path = with_cell(trace, several ? distinct : "");
-                const bool wave = file_extension(path) == ".vcd";
-                (wave ? job.vcd_path : job.jsonl_path) = path;
-                const Paths files = wave ? waveform_files(path) : Paths{path};
-                good = std::all_of(files.begin(), files.end(),
-                                   [&](const auto& f) { return outputs.add("--trace", f); }) &&
-                       good;
+                job.traces.push_back(path);
+                good = add_trace(outputs, path) && good;
             }
         }
         if (!options_.no_files && !options_.out.empty() && !options_.force &&
@@ -237,11 +200,17 @@ private:
             job.folder.clear();
             return error;
         }
-        if (job.jsonl_path.empty()) {
-            job.jsonl_path = job.folder + "/trace.jsonl";
-        }
-        if (job.vcd_path.empty()) {
-            job.vcd_path = job.folder + "/wave.vcd";
+        // Of each run the events and a waveform, unless both were asked for elsewhere.
+        using Holds = traces::TraceFormatInfo::Holds;
+        for (const auto& [holds, name] :
+             {std::pair{Holds::Events, "/trace.jsonl"}, std::pair{Holds::Signals, "/wave.vcd"}}) {
+            const bool asked = std::any_of(job.traces.begin(), job.traces.end(),
+                                           [kind = holds](const std::string& trace) {
+                                               return traces::trace_format_of(trace)->holds == kind;
+                                           });
+            if (!asked) {
+                job.traces.push_back(job.folder + name);
+            }
         }
         return traces::replace_file(job.folder + "/resolved.json",
                                     to_json(job.scenario.document, 2) + "\n");
@@ -274,7 +243,9 @@ private:
     }
 
     void show(const RunResult& result) {
-        if (options_.json) {
+        if (report_has_stdout(options_.reports)) {
+            // Programs read it.
+        } else if (options_.json) {
             print_out(to_json(to_node(result), 0) + "\n");
         } else if (options_.quiet) {
             print_out(last_line(result) + "\n");
@@ -303,7 +274,7 @@ private:
         if (signal_seen() != 0) {
             code = worse(code, 128 + signal_seen());
         }
-        if (jobs_.size() > 1) {
+        if (jobs_.size() > 1 && !report_has_stdout(options_.reports)) {
             const auto passed = std::count_if(results_.begin(), results_.end(),
                                               [](const auto& r) { return r.status() == kPass; });
             std::string line = fmt::format("{} runs: {} passed, {} failed", jobs_.size(), passed,
@@ -349,6 +320,20 @@ std::uint64_t effective_seed(std::uint64_t seed, std::uint64_t run) {
     return run == 0 ? seed : RandomStream(seed, "run", std::to_string(run)).next();
 }
 
+std::string shell_word(const std::string& text) {
+    const bool plain = !text.empty() && text.find_first_not_of(
+                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                            "0123456789_-./=:,+@%") == std::string::npos;
+    if (plain) {
+        return text;
+    }
+    std::string out = "'";
+    for (const char c : text) {
+        out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    }
+    return out + "'";
+}
+
 std::string reproduce_line(const Job& job) {
     const RunOptions& o = job.options;
     std::string line = fmt::format("ioasim run {} --seed {}", shell_word(job.scenario.file),
@@ -387,7 +372,9 @@ Job plan(const scenario::Scenario& scenario, const RunOptions& options) {
     Job job;
     job.scenario = scenario;
     job.options = options;
-    job.effective_seed = effective_seed(options.seed.value_or(scenario.seed), options.run);
+    const std::uint64_t seed = options.seed.value_or(scenario.seed);
+    job.options.run = options.run != 0 ? options.run : scenario.number;
+    job.effective_seed = effective_seed(seed, job.options.run);
     job.scenario.config.bystanders = options.bystanders;
     job.scenario.config.shuffle = options.shuffle;
     job.show_progress = !options.quiet;
@@ -396,13 +383,17 @@ Job plan(const scenario::Scenario& scenario, const RunOptions& options) {
     scenario::Member* run = document.find("run");
     if (run != nullptr) {
         run->value.erase("seed");
+        run->value.erase("number");
     }
     job.hash = scenario::config_hash(document);
     if (run == nullptr) {
         document.set("run", Node::object());
         run = document.find("run");
     }
-    run->value.set("seed", Node::number(job.effective_seed));
+    run->value.set("seed", Node::number(seed));
+    if (job.options.run != 0) {
+        run->value.set("number", Node::number(job.options.run));
+    }
     job.scenario.document = std::move(document);
     return job;
 }

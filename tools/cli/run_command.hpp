@@ -2,9 +2,11 @@
 // results.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "core/base/chooser.hpp"
 #include "scenarios/language/scenario.hpp"
 #include "tools/cli/options.hpp"
 #include "tools/cli/run_result.hpp"
@@ -17,14 +19,15 @@ struct Job {
     RunOptions options;
     std::uint64_t effective_seed = 1;
     std::string hash;
-    std::string folder;      // empty: no files
-    std::string jsonl_path;  // empty: none
-    std::string vcd_path;
+    std::string folder;               // empty: no files
+    std::vector<std::string> traces;  // files, the format by their ending
     bool show_progress = true;
 };
 
 // In the current process; the kernel can be elaborated once in it.
 RunResult run_one(const Job& job);
+// The same under a chooser of the caller's, in a process that ends with it: nothing is taken apart.
+RunResult run_last(const Job& job, std::unique_ptr<Chooser> chooser = nullptr);
 
 int run_command(const RunOptions& options);
 int validate_command(const std::vector<std::string>& files, const std::vector<std::string>& sets,
@@ -44,6 +47,9 @@ bool known_defects_or_tell(const std::vector<std::string>& defects);
 
 // "v4", "spec, call_order global_chain_first": which IOASID core a run has.
 std::string profile_text(const platform::PlatformConfig& config);
+
+// Quoted for a shell where it must be.
+std::string shell_word(const std::string& text);
 
 // Prepares a job without files: seed, hash.
 Job plan(const scenario::Scenario& scenario, const RunOptions& options);

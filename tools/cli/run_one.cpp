@@ -5,6 +5,8 @@
 #include <new>
 #include <optional>
 
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include "core/sim/simulation.hpp"
@@ -17,10 +19,10 @@
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/version.hpp"
 #include "traces/checkers.hpp"
-#include "traces/jsonl_sink.hpp"
 #include "traces/state_view.hpp"
 #include "traces/stats.hpp"
-#include "traces/vcd_sink.hpp"
+#include "traces/trace_file.hpp"
+#include "traces/trace_format.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -31,8 +33,8 @@ constexpr std::uint32_t kHostSlots = 64;  // IDs that a waveform shows
 constexpr std::uint32_t kGuestSlots = 16;
 constexpr std::size_t kWaveMachines = 32;  // virtual machines in a waveform
 
-traces::VcdTopology topology(const platform::PlatformConfig& config) {
-    traces::VcdTopology t;
+traces::WaveTopology topology(const platform::PlatformConfig& config) {
+    traces::WaveTopology t;
     t.kernels.push_back({"host", kHostSlots});
     for (std::size_t i = 0; i < std::min(config.vms.size(), kWaveMachines); ++i) {
         const platform::VmConfig& vm = config.vms[i];
@@ -57,6 +59,17 @@ traces::VcdTopology topology(const platform::PlatformConfig& config) {
     return t;
 }
 
+// The last section of the dump: software that has not ended, who waits for whom, and the circles.
+std::vector<std::string> who_waits(const sim::Simulation& sim) {
+    const std::vector<std::string> all = sim.dump_state();
+    std::vector<std::string> lines;
+    for (auto line = std::find(all.rbegin(), all.rend(), "software:").base(); line != all.end();
+         ++line) {
+        lines.push_back(line->substr(std::min(line->find_first_not_of(' '), line->size())));
+    }
+    return lines;
+}
+
 // Tells the checkers what was left over, just before they take their last look.
 class LeftOvers final : public trace::Listener {
 public:
@@ -70,21 +83,18 @@ public:
             sim_.recorder().names().text(IOASIM_NAME(record, RunEnd, reason));
         const bool stuck = reason == "limit" || reason == "hang" || reason == "deadlock";
         if (stuck && reason != expected_) {
-            checkers_.set_unfinished(software_lines());
+            checkers_.set_unfinished(tasks());
         }
     }
 
 private:
-    // The last section of the dump: tasks that have not ended. Services may wait for ever.
-    std::vector<std::string> software_lines() const {
-        const std::vector<std::string> all = sim_.dump_state();
-        std::vector<std::string> tasks;
-        for (auto line = std::find(all.rbegin(), all.rend(), "software:").base(); line != all.end();
-             ++line) {
-            if (line->find("(service)") == std::string::npos) {
-                tasks.push_back(line->substr(std::min(line->find_first_not_of(' '), line->size())));
-            }
-        }
+    // Tasks that have not ended. Services may wait for ever.
+    std::vector<std::string> tasks() const {
+        std::vector<std::string> tasks = who_waits(sim_);
+        const auto is_none = [](const std::string& line) {
+            return line.find("(service)") != std::string::npos || line.rfind("circle: ", 0) == 0;
+        };
+        tasks.erase(std::remove_if(tasks.begin(), tasks.end(), is_none), tasks.end());
         return tasks;
     }
     sim::Simulation& sim_;
@@ -103,18 +113,23 @@ std::string expected_end(const scenario::Scenario& scenario) {
 
 class OneRun {
 public:
-    explicit OneRun(const Job& job)
-        : job_(job),
-          sim_(sim::SimulationOptions{job.effective_seed, job.scenario.limit}),
-          progress_(job.show_progress) {}
+    explicit OneRun(const Job& job, std::unique_ptr<Chooser> chooser = nullptr)
+        : job_(job), sim_(options_of(job)), progress_(job.show_progress) {
+        if (chooser) {
+            sim_.set_chooser(std::move(chooser));
+        } else if (!job.scenario.schedule.choices.empty()) {
+            auto replay = std::make_unique<ReplayChooser>(job.scenario.schedule.choices);
+            replay_ = replay.get();
+            sim_.set_chooser(std::move(replay));
+        } else if (job.options.run != 0) {
+            // Runs under the same seed differ in whatever order the modelled system leaves open.
+            sim_.set_chooser(std::make_unique<SeededChooser>(job.effective_seed));
+        }
+    }
 
     RunResult run() {
         describe();
         try {
-            // Runs under the same seed differ in whatever order the modelled system leaves open.
-            if (job_.options.run != 0) {
-                sim_.set_chooser(std::make_unique<SeededChooser>(job_.effective_seed));
-            }
             listen();
             platform_ = std::make_unique<platform::Platform>(sim_, job_.scenario.config);
             sim_.heartbeat = [this] { beat(); };
@@ -131,6 +146,15 @@ public:
     }
 
 private:
+    static sim::SimulationOptions options_of(const Job& job) {
+        sim::SimulationOptions options;
+        options.seed = job.effective_seed;
+        options.limit = job.scenario.limit;
+        options.window = job.scenario.schedule.window;
+        options.stall = job.scenario.schedule.stall;
+        return options;
+    }
+
     void describe() {
         result_.file = job_.scenario.file;
         result_.name = job_.scenario.name;
@@ -147,6 +171,7 @@ private:
             traces::CheckerOptions options;
             options.spec_order = job_.scenario.config.ioasid_profile == "spec";
             options.spaces_told = !job_.scenario.config.without_kernel();
+            options.state_dump = [this] { return who_waits(sim_); };
             checkers_ = std::make_unique<traces::CheckerSet>(recorder, options);
             left_overs_ =
                 std::make_unique<LeftOvers>(sim_, expected_end(job_.scenario), *checkers_);
@@ -160,22 +185,16 @@ private:
         recorder.add_listener(*state_, state_->categories());
         statistics_ = std::make_unique<traces::Stats>(recorder);
         recorder.add_listener(*statistics_, statistics_->categories());
-        if (!job_.jsonl_path.empty()) {
-            jsonl_file_ = std::make_unique<traces::OutputFile>(job_.jsonl_path);
-            traces::JsonlHeader header;
-            header.version = kVersion;
-            header.config = job_.hash;
-            header.seed = job_.effective_seed;
-            jsonl_ = std::make_unique<traces::JsonlSink>(recorder, *jsonl_file_, header);
-            recorder.add_listener(*jsonl_, trace::kAllCategories);
+        traces::TraceContext context;
+        context.header.version = kVersion;
+        context.header.config = job_.hash;
+        context.header.seed = job_.effective_seed;
+        if (!job_.traces.empty()) {
+            context.topology = topology(job_.scenario.config);
         }
-        if (!job_.vcd_path.empty()) {
-            traces::VcdOptions options;
-            options.comment =
-                fmt::format("seed {} configuration {}", job_.effective_seed, job_.hash);
-            vcd_ = std::make_unique<traces::VcdSink>(recorder, job_.vcd_path,
-                                                     topology(job_.scenario.config), options);
-            recorder.add_listener(*vcd_, vcd_->categories());
+        for (const std::string& path : job_.traces) {
+            traces_.push_back(traces::open_trace(recorder, path, context, job_.options.selection));
+            recorder.add_listener(*traces_.back(), traces_.back()->categories());
         }
     }
 
@@ -216,6 +235,7 @@ private:
         result_.findings = std::move(verdict.findings);
         result_.findings_total = verdict.findings_total;
         result_.failures = std::move(verdict.failures);
+        judge_schedule();
         for (auto& [name, result] : verdict.steps) {
             result_.steps.push_back({std::move(name), std::move(result)});
         }
@@ -240,6 +260,17 @@ private:
         }
     }
 
+    // A recorded schedule that the run does not have shows nothing.
+    void judge_schedule() {
+        const std::string mismatch = replay_ == nullptr ? std::string() : replay_->mismatch();
+        if (!mismatch.empty()) {
+            scenario::Failure failure;
+            failure.where = job_.scenario.schedule.places.at(replay_->mismatch_at());
+            failure.text = "the schedule is not of this run: " + mismatch;
+            result_.failures.push_back(std::move(failure));
+        }
+    }
+
     std::vector<std::string> events_of(const scenario::SeenFinding& seen) const {
         for (const traces::Finding& finding : checkers_->findings()) {
             if (finding.code == seen.code && finding.who == seen.who && finding.text == seen.text) {
@@ -261,61 +292,68 @@ private:
     }
 
     void close_sinks() {
-        const auto told = [this](const std::string& error, std::string line) {
-            if (error.empty()) {
-                result_.files.push_back(std::move(line));
+        for (std::size_t i = 0; i < traces_.size(); ++i) {
+            const std::string& path = job_.traces[i];
+            traces_[i]->close();
+            if (!traces_[i]->error().empty()) {
+                result_.not_written.push_back(traces_[i]->error());
+            } else if (job_.options.trace_on_failure && result_.exit_code == kPass) {
+                for (const std::string& file : traces::trace_files(path)) {
+                    ::unlink(file.c_str());
+                }
+                result_.files.push_back(path + ": not kept, the run passed");
             } else {
-                result_.not_written.push_back(error);
+                result_.files.push_back(
+                    traces::trace_line(path, *traces_[i], job_.options.selection));
             }
-        };
-        if (jsonl_) {
-            jsonl_file_->close();
-            told(jsonl_->error(), fmt::format("{}: {} events", job_.jsonl_path, jsonl_->lines()));
-        }
-        if (vcd_) {
-            std::string save = job_.vcd_path;
-            save.replace(save.size() - 4, 4, ".gtkw");
-            told(vcd_->error(),
-                 fmt::format("{}: {} changes; open with: gtkwave {}{}", job_.vcd_path,
-                             vcd_->changes(), save,
-                             vcd_->ids_not_shown() == 0
-                                 ? ""
-                                 : fmt::format(" ({} IDs are not shown)", vcd_->ids_not_shown())));
         }
     }
 
     const Job& job_;
     RunResult result_;
     sim::Simulation sim_;
+    const ReplayChooser* replay_ = nullptr;  // the simulation's chooser, if it is one
     Progress progress_;
     std::unique_ptr<traces::CheckerSet> checkers_;
     std::unique_ptr<LeftOvers> left_overs_;
     std::unique_ptr<scenario::Judge> judge_;
     std::unique_ptr<traces::StateView> state_;
     std::unique_ptr<traces::Stats> statistics_;
-    std::unique_ptr<traces::OutputFile> jsonl_file_;
-    std::unique_ptr<traces::JsonlSink> jsonl_;
-    std::unique_ptr<traces::VcdSink> vcd_;
+    std::vector<std::unique_ptr<traces::TraceFile>> traces_;
     // Last: modules go before the simulation that they belong to.
     std::unique_ptr<platform::Platform> platform_;
 };
 
-}  // namespace
-
-RunResult run_one(const Job& job) {
+// A machine drawn for this run. `make` makes the run.
+template <class Make>
+RunResult run_drawn(const Job& job, Make&& make) {
     if (job.options.run == 0 || job.scenario.campaign != "swarm") {
-        return OneRun(job).run();
+        return make(job);
     }
     Job drawn = job;
     const std::vector<std::string> changes = draw_machine(drawn.scenario, job.effective_seed);
     drawn.scenario.disturbed = true;
-    RunResult result = OneRun(drawn).run();
+    RunResult result = make(drawn);
     std::string line = "machine of this run:";
     for (const std::string& change : changes) {
         line += " " + change;
     }
     result.details.insert(result.details.begin(), line + (changes.empty() ? " as it is" : ""));
     return result;
+}
+
+}  // namespace
+
+RunResult run_one(const Job& job) {
+    return run_drawn(job, [](const Job& drawn) { return OneRun(drawn).run(); });
+}
+
+RunResult run_last(const Job& job, std::unique_ptr<Chooser> chooser) {
+    return run_drawn(job, [&chooser](const Job& drawn) {
+        // Its destructor would put back piece by piece what goes with the process at once.
+        auto* run = new OneRun(drawn, std::move(chooser));
+        return run->run();
+    });
 }
 
 }  // namespace ioasim::tools

@@ -86,7 +86,7 @@ bool overdue(const RunProcess& process, std::uint64_t timeout_seconds) {
     }
     RunResult result = failed_;
     try {
-        result = run_one(job);
+        result = run_last(job);
     } catch (const std::exception& error) {
         result.exit_code = kInternal;
         result.error = error.what();

@@ -4,10 +4,12 @@
 
 #include <fmt/format.h>
 
+#include "tools/cli/bench/bench_checkers.hpp"
 #include "tools/cli/bench/bench_descriptors.hpp"
 #include "tools/cli/bench/bench_hop.hpp"
 #include "tools/cli/bench/bench_ioasid.hpp"
 #include "tools/cli/bench/bench_scale.hpp"
+#include "tools/cli/bench/bench_traces.hpp"
 #include "tools/cli/bench/bench_vtd.hpp"
 #include "tools/cli/bench/measure.hpp"
 #include "tools/cli/run_result.hpp"
@@ -29,8 +31,11 @@ constexpr std::array kBenches{
           &bench_vtd},
     Bench{"descriptors", "a 64-byte copy through ENQCMD: scenarios/bench/descriptors.json",
           &bench_descriptors},
+    Bench{"checkers", "host time of all checkers and of each alone, over three loads",
+          &bench_checkers},
     Bench{"scale", "1,000 VMs with 1,000 IDs each: scenarios/stress/thousand_vms.json",
           &bench_scale},
+    Bench{"traces", "a run with a trace of each format beside the run without", &bench_traces},
 };
 
 int usage() {

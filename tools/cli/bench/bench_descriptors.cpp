@@ -26,7 +26,7 @@ constexpr std::uint64_t kEvents = 1'000'000;
 constexpr double kBudgetRate = 500'000;    // descriptors a host second
 constexpr double kBudgetActivations = 40;  // of a descriptor
 constexpr double kBudgetRatio = 3;         // in bare events
-constexpr double kBudgetSpread = 1.2;      // of the cost of an activation
+constexpr double kBudgetGrowth = 1.2;      // of the cost of an activation, beside the first shape
 
 struct Shape {
     std::uint64_t processes;
@@ -51,7 +51,10 @@ scenario::Loaded load(const Shape& shape) {
 // As `ioasim run --no-files` does it, without judging. Nobody listens when it is not `checked`:
 // no event is made then.
 Figure run(const scenario::Scenario& wanted, bool checked) {
-    sim::Simulation simulation{sim::SimulationOptions{wanted.seed, wanted.limit}};
+    sim::SimulationOptions options;
+    options.seed = wanted.seed;
+    options.limit = wanted.limit;
+    sim::Simulation simulation{options};
     traces::CheckerSet checkers(simulation.recorder(), traces::CheckerOptions{});
     if (checked) {
         simulation.recorder().add_listener(checkers, checkers.categories());
@@ -114,15 +117,16 @@ int bench_descriptors(bool strict) {
     const double unchecked = measure(kShapes[0], false).ns;
     print_out(
         fmt::format("1 process, 1 device, no checkers: {:.0f} descriptors/s\n", 1e9 / unchecked));
-    const auto [low, high] = std::minmax_element(costs.begin(), costs.end());
-    const bool flat = *high <= *low * kBudgetSpread;
+    // Cheaper activations are no harm: many processes come and go, and their calls are short.
+    const double growth = *std::max_element(costs.begin(), costs.end()) / costs.front();
+    const bool flat = growth <= kBudgetGrowth;
     good = good && flat;
     print_out(
         fmt::format("bench descriptors: {} (budget {:.0f} descriptors/s, {:.0f} activations, "
-                    "{:.0f} bare events an activation; cost of an activation within {:.2f} "
-                    "times, at most {:.1f})\n",
-                    good ? "pass" : "fail", kBudgetRate, kBudgetActivations, kBudgetRatio,
-                    *high / *low, kBudgetSpread));
+                    "{:.0f} bare events an activation; an activation takes at most {:.2f} times "
+                    "that of 1 process and 1 device, at most {:.1f})\n",
+                    good ? "pass" : "fail", kBudgetRate, kBudgetActivations, kBudgetRatio, growth,
+                    kBudgetGrowth));
     return good || !strict ? 0 : 1;
 }
 

@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <memory>
-#include <thread>
+#include <tuple>
 
-#include <poll.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -15,7 +13,8 @@
 #include "scenarios/language/reading.hpp"
 #include "tools/cli/campaign/tally.hpp"
 #include "tools/cli/outputs.hpp"
-#include "tools/cli/run_process.hpp"
+#include "tools/cli/reports.hpp"
+#include "tools/cli/run_pool.hpp"
 #include "tools/cli/terminal.hpp"
 
 namespace ioasim::tools {
@@ -46,37 +45,79 @@ std::vector<std::string> files_of(const std::string& name) {
     return files;
 }
 
+// Reports of records, in an order that does not depend on the host.
+class RecordReports {
+public:
+    explicit RecordReports(const std::vector<std::string>& requests) : requests_(requests) {}
+    // False: one of them cannot be had, which stderr has been told.
+    bool good(const std::vector<std::string>& inputs, bool force, bool json) const {
+        const std::string problem = check_reports(requests_, json);
+        if (!problem.empty()) {
+            complain(Code::Usage, problem);
+            return false;
+        }
+        Outputs outputs(inputs, force);
+        return std::all_of(requests_.begin(), requests_.end(), [&outputs](const auto& request) {
+            const std::string file = report_file(request);
+            return file.empty() || outputs.add("--report", file);
+        });
+    }
+    void add(const RunRecord& record) {
+        if (!requests_.empty()) {
+            results_.push_back(result_of(record));
+        }
+    }
+    // The exit code that they leave of `code`.
+    int write(int code) {
+        const auto place = [](const RunResult& r) {
+            return std::tie(r.file, r.name, r.cell, r.seed, r.run, r.hash);
+        };
+        std::sort(results_.begin(), results_.end(),
+                  [place](const RunResult& a, const RunResult& b) { return place(a) < place(b); });
+        for (const std::string& request : requests_) {
+            const std::string problem = write_report(request, results_);
+            if (!problem.empty()) {
+                complain(Code::CannotWrite, "cannot write " + problem);
+                code = worse(code, kInternal);
+            }
+        }
+        return code;
+    }
+    bool silent() const { return report_has_stdout(requests_); }
+
+private:
+    const std::vector<std::string>& requests_;
+    std::vector<RunResult> results_;
+};
+
 class CampaignRun {
 public:
     explicit CampaignRun(const CampaignOptions& options)
         : options_(options),
-          jobs_at_once_(options.jobs != 0 ? options.jobs
-                                          : std::max(1U, std::thread::hardware_concurrency())),
+          pool_(options.jobs, options.run_seconds, options.run_memory),
           folder_(options.out.empty() ? fmt::format("out/campaign-{}", options.seed)
                                       : options.out) {}
 
+    bool check() { return known_defects_or_tell(options_.defects) && load(); }
+
     int run() {
-        if (!known_defects_or_tell(options_.defects) || !load() || !folder_can_be_made()) {
+        if (!check() || !folder_can_be_made() ||
+            !reports_.good(options_.files, options_.force, options_.json)) {
             return kUsage;
         }
         next_ = options_.shard - 1;
-        while (more() || !running_.empty()) {
-            while (more() && running_.size() < jobs_at_once_) {
+        while (more() || !pool_.idle()) {
+            while (more() && !pool_.full()) {
                 start(next_);
                 next_ += options_.shards;
             }
-            look();
+            pool_.look();
+            show_progress();
         }
         return finish();
     }
 
 private:
-    struct Running {
-        std::unique_ptr<RunProcess> process;
-        RunKey key;
-        std::string reproduce;
-    };
-
     bool load() {
         bool good = true;
         for (const std::string& name : options_.files) {
@@ -132,45 +173,22 @@ private:
         if (read_record(folder_, {job.hash, options_.seed, number}, known)) {
             ++taken_;
             tally_.add(known);
+            reports_.add(known);
             return;
         }
         // The job is the run's own only until its process has a copy.
         job.options.run = number;
         job.effective_seed = effective_seed(options_.seed, number);
-        auto process = std::make_unique<RunProcess>(job, options_.run_memory);
-        running_.push_back(
-            {std::move(process), {job.hash, options_.seed, number}, reproduce_line(job)});
+        const RunKey key{job.hash, options_.seed, number};
+        pool_.start(job, number, [this, key, line = reproduce_line(job)](RunResult result) {
+            take(key, line, std::move(result));
+        });
     }
 
-    // Takes what the running ones have to say, for a moment.
-    void look() {
-        constexpr int kMomentMs = 100;
-        std::vector<struct pollfd> entries;
-        for (const Running& one : running_) {
-            entries.push_back({one.process->fd(), POLLIN, 0});
-        }
-        ::poll(entries.data(), entries.size(), running_.empty() ? 0 : kMomentMs);
-        for (std::size_t i = entries.size(); i-- > 0;) {
-            Running& one = running_[i];
-            const bool ended =
-                one.process->fd() < 0 ||
-                ((entries[i].revents & (POLLIN | POLLHUP)) != 0 && one.process->read());
-            const bool late = !ended && overdue(*one.process, options_.run_seconds);
-            if (ended || late) {
-                take(one, one.process->collect(late));
-                running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
-            }
-        }
-        if (signal_seen() != 0) {
-            running_.clear();  // half a run is no result
-        }
-        show_progress();
-    }
-
-    void take(const Running& one, RunResult result) {
-        result.seed = one.key.seed;
-        result.run = one.key.run;
-        result.reproduce = one.reproduce;
+    void take(const RunKey& key, const std::string& reproduce, RunResult result) {
+        result.seed = key.seed;
+        result.run = key.run;
+        result.reproduce = reproduce;
         if (by_signal(result.exit_code)) {
             return;
         }
@@ -178,12 +196,13 @@ private:
         // What the host did to a run is no result of it: another attempt may end otherwise.
         if (result.exit_code == kHostTimeout) {
             ++cut_;
-            cut_lines_.push_back(fmt::format("{}\n    {}", result.error, one.reproduce));
+            cut_lines_.push_back(fmt::format("{}\n    {}", result.error, reproduce));
             return;
         }
         const RunRecord record = record_of(result, options_.defects);
         lost_ = lost_.empty() ? write_record(folder_, record) : lost_;
         tally_.add(record);
+        reports_.add(record);
     }
 
     double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
@@ -227,7 +246,10 @@ private:
         if (signal_seen() != 0) {
             code = worse(code, 128 + signal_seen());
         }
-        options_.json ? print_json(code) : print_text();
+        code = reports_.write(code);
+        if (!reports_.silent()) {
+            options_.json ? print_json(code) : print_text();
+        }
         return code;
     }
 
@@ -251,7 +273,7 @@ private:
     void print_text() const {
         std::string out = fmt::format(
             "campaign: seed {}, {} of {} that may be varied, {} at a time\n", options_.seed,
-            plural(jobs_.size(), "scenario"), jobs_.size() + left_out_, jobs_at_once_);
+            plural(jobs_.size(), "scenario"), jobs_.size() + left_out_, pool_.at_once());
         if (options_.shards > 1) {
             out += fmt::format("  shard {} of {}\n", options_.shard, options_.shards);
         }
@@ -287,13 +309,13 @@ private:
 
     using Clock = std::chrono::steady_clock;
     const CampaignOptions& options_;
-    std::size_t jobs_at_once_;
+    RunPool pool_;
     std::string folder_;
     std::vector<Job> jobs_;
     std::size_t left_out_ = 0;
     std::uint64_t next_ = 0;
-    std::vector<Running> running_;
     Tally tally_;
+    RecordReports reports_{options_.reports};
     std::uint64_t made_ = 0;
     std::uint64_t taken_ = 0;
     std::uint64_t cut_ = 0;
@@ -310,7 +332,15 @@ int campaign_run(const CampaignOptions& options) {
     return CampaignRun(options).run();
 }
 
+bool campaign_check(const CampaignOptions& options) {
+    return CampaignRun(options).check();
+}
+
 int campaign_merge(const MergeOptions& options) {
+    RecordReports reports(options.reports);
+    if (!reports.good({}, options.force, options.json)) {
+        return kUsage;
+    }
     std::map<RunKey, RunRecord> all;
     std::vector<std::string> damaged;
     std::string differ;
@@ -332,6 +362,7 @@ int campaign_merge(const MergeOptions& options) {
     std::string lost;
     for (const auto& [key, record] : all) {
         tally.add(record);
+        reports.add(record);
         if (!options.out.empty() && lost.empty()) {
             lost = write_record(options.out, record);
         }
@@ -345,14 +376,22 @@ int campaign_merge(const MergeOptions& options) {
         complain(Code::CannotWrite, lost);
         code = worse(code, kInternal);
     }
+    // A shard may have been cut, or a machine of it lost.
+    const std::uint64_t missing = options.runs > tally.runs() ? options.runs - tally.runs() : 0;
+    code = missing == 0 ? code : worse(code, kHostTimeout);
     const std::string line = fmt::format(
-        "{}: {} passed, {} failed{}", plural(tally.runs(), "run"), tally.runs() - tally.failed(),
-        tally.failed(), differing == 0 ? "" : fmt::format(", {} not deterministic", differing));
-    if (options.json) {
+        "{}: {} passed, {} failed{}{}", plural(tally.runs(), "run"), tally.runs() - tally.failed(),
+        tally.failed(), differing == 0 ? "" : fmt::format(", {} not deterministic", differing),
+        missing == 0 ? "" : fmt::format(", {} not made", missing));
+    code = reports.write(code);
+    if (reports.silent()) {
+        // Programs read it.
+    } else if (options.json) {
         Node node = Node::object();
         node.set("runs", Node::number(tally.runs()));
         node.set("failed", Node::number(tally.failed()));
         node.set("not_deterministic", Node::number(differing));
+        node.set("not_made", Node::number(missing));
         node.set("failures", tally.node());
         node.set("summary", Node::string(line));
         print_out(to_json(node, 0) + "\n");

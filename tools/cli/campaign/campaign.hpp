@@ -26,15 +26,22 @@ struct CampaignOptions {
     std::string out;  // folder of results; empty: out/campaign-SEED
     std::vector<std::string> sets;
     std::vector<std::string> defects;
+    std::vector<std::string> reports;  // FORMAT=FILE
+    bool force = false;                // overwrite them
     bool quiet = false;
     bool json = false;
 };
 
 int campaign_run(const CampaignOptions& options);
+// Whether its scenarios can be loaded and varied; tells on stderr what is wrong.
+bool campaign_check(const CampaignOptions& options);
 
 struct MergeOptions {
     std::vector<std::string> folders;
     std::string out;
+    std::uint64_t runs = 0;  // so many there must be; 0: any number
+    std::vector<std::string> reports;
+    bool force = false;
     bool json = false;
 };
 

@@ -5,10 +5,13 @@
 
 #include "core/base/units.hpp"
 #include "tools/cli/campaign/campaign.hpp"
+#include "tools/cli/campaign/submit.hpp"
 #include "tools/cli/cli_parts.hpp"
 
 namespace ioasim::tools {
 namespace {
+
+constexpr std::uint64_t kMostJobs = 1024;
 
 // Reads digits; what follows them, or nothing when there are none or too many.
 bool read_digits(std::string_view text, std::uint64_t& value, std::string_view& rest) {
@@ -64,28 +67,35 @@ void amount_option(CLI::App& app, const std::string& name, const std::string& do
         doc);
 }
 
+// What a campaign is, wherever it is carried out.
+void campaign_options(CLI::App& app, CampaignOptions& o) {
+    app.add_option("FILE", o.files, "scenario files, or folders of them")->required();
+    constexpr std::uint64_t kMost = 1'000'000'000;
+    number_option(app, "--runs", o.runs, "runs of the whole campaign (1000)", 1, kMost);
+    number_option(app, "--seed", o.seed, "seed of the campaign (1)");
+    amount_option(app, "--time", "no run begins after so long: 90s, 10m, 2h",
+                  [&o](const std::string& text) { return read_host_time(text, o.seconds); });
+    number_option(app, "--run-timeout", o.run_seconds, "host seconds of one run (60)", 1, kMost);
+    amount_option(app, "--run-memory", "host memory of one run, 512MiB, 2GiB (4GiB)",
+                  [&o](const std::string& text) { return read_memory(text, o.run_memory); });
+    app.add_option("--out", o.out, "folder of the results (out/campaign-SEED)")
+        ->type_name("FOLDER")
+        ->check(not_empty());
+    set_option(app, o.sets);
+    defect_option(app, o.defects);
+}
+
 void add_run(CLI::App& campaign, std::function<int()>& verb) {
     const auto options = std::make_shared<CampaignOptions>();
     const auto format = std::make_shared<std::string>("text");
     CampaignOptions& o = *options;
     CLI::App& run = *campaign.add_subcommand("run", "many runs of many scenarios");
-    run.add_option("FILE", o.files, "scenario files, or folders of them")->required();
-    constexpr std::uint64_t kMost = 1'000'000'000;
-    number_option(run, "--runs", o.runs, "runs of the whole campaign (1000)", 1, kMost);
-    number_option(run, "--seed", o.seed, "seed of the campaign (1)");
-    number_option(run, "-j,--jobs", o.jobs, "runs at a time (one a core)", 1, 1024);
+    campaign_options(run, o);
+    number_option(run, "-j,--jobs", o.jobs, "runs at a time (one a core)", 1, kMostJobs);
     amount_option(run, "--shard", "I/N: only the I-th of N equal parts",
                   [&o](const std::string& text) { return read_shard(text, o.shard, o.shards); });
-    amount_option(run, "--time", "no run begins after so long: 90s, 10m, 2h",
-                  [&o](const std::string& text) { return read_host_time(text, o.seconds); });
-    number_option(run, "--run-timeout", o.run_seconds, "host seconds of one run (60)", 1, kMost);
-    amount_option(run, "--run-memory", "host memory of one run, 512MiB, 2GiB (4GiB)",
-                  [&o](const std::string& text) { return read_memory(text, o.run_memory); });
-    run.add_option("--out", o.out, "folder of the results (out/campaign-SEED)")->check(not_empty());
-    set_option(run, o.sets);
-    run.add_option("--defect", o.defects, "switch a seeded defect on (ioasim explain defects)")
-        ->allow_extra_args(false)
-        ->take_all();
+    report_option(run, o.reports);
+    run.add_flag("--force", o.force, "overwrite reports");
     run.add_flag("--quiet", o.quiet, "no progress");
     format_option(run, *format);
     run.footer(R"(Examples:
@@ -108,7 +118,14 @@ void add_merge(CLI::App& campaign, std::function<int()>& verb) {
     const auto format = std::make_shared<std::string>("text");
     CLI::App& merge = *campaign.add_subcommand("merge", "the results of several campaigns as one");
     merge.add_option("FOLDER", options->folders, "folders of results")->required();
-    merge.add_option("--out", options->out, "a folder that gets all of them")->check(not_empty());
+    merge.add_option("--out", options->out, "a folder that gets all of them")
+        ->type_name("FOLDER")
+        ->check(not_empty());
+    constexpr std::uint64_t kMost = 1'000'000'000;
+    number_option(merge, "--runs", options->runs, "so many there must be, else exit code 5", 1,
+                  kMost);
+    report_option(merge, options->reports);
+    merge.add_flag("--force", options->force, "overwrite reports");
     format_option(merge, *format);
     merge.footer(R"(Examples:
   ioasim campaign merge part1 part2 part3 --out all
@@ -122,6 +139,40 @@ are an error of the simulator, which is told with exit code 3.)");
     });
 }
 
+void add_submit(CLI::App& campaign, std::function<int()>& verb) {
+    const auto options = std::make_shared<SubmitOptions>();
+    SubmitOptions& o = *options;
+    CLI::App& submit = *campaign.add_subcommand("submit", "a campaign on many machines");
+    campaign_options(submit, o.campaign);
+    submit.add_option("--engine", o.engine, "who gives out machines")
+        ->required()
+        ->check(CLI::IsMember(engine_names()));
+    constexpr std::uint64_t kMostShards = 100'000;
+    number_option(submit, "--shards", o.campaign.shards, "parts, each a job of the engine", 1,
+                  kMostShards)
+        ->required();
+    number_option(submit, "-j,--jobs", o.campaign.jobs, "runs at a time and cores of a shard (1)",
+                  1, kMostJobs);
+    submit
+        .add_option("--option", o.engine_options,
+                    "for the engine: \"--partition=long\", \"--sshlogin a,b\"")
+        ->allow_extra_args(false)
+        ->take_all();
+    submit.add_flag("--wait", o.wait, "until all is done: exit code and sum are the campaign's");
+    submit.add_flag("--print", o.print, "show the scripts; nothing is written or submitted");
+    submit.footer(R"(Examples:
+  ioasim campaign submit scenarios --runs 100000 --engine slurm --shards 50 --print
+  ioasim campaign submit scenarios --runs 100000 --engine slurm --shards 50 --wait \
+      --option "--partition=long" --option "--time=02:00:00"
+  ioasim campaign submit scenarios --engine parallel --shards 8 --option "--sshlogin a,b"
+
+Three scripts in OUT/submit: a shard, a collector that merges into OUT/all and OUT/summary.txt, and
+what submits both. All machines see the same files. A shard that is carried out again, by the engine
+or by the same command, goes on where it was; runs that are missing in the end mean exit code 5.
+Slurm and GNU parallel are tested; of lsf and sge only the scripts are.)");
+    submit.callback([options, &verb] { verb = [options] { return campaign_submit(*options); }; });
+}
+
 }  // namespace
 
 void add_campaign(CLI::App& app, std::function<int()>& verb) {
@@ -133,6 +184,7 @@ void add_campaign(CLI::App& app, std::function<int()>& verb) {
   ioasim campaign merge part1 part2 part3 --out all)");
     add_run(campaign, verb);
     add_merge(campaign, verb);
+    add_submit(campaign, verb);
 }
 
 }  // namespace ioasim::tools

@@ -89,6 +89,36 @@ RunRecord record_of(const RunResult& result, const std::vector<std::string>& def
     return record;
 }
 
+RunResult result_of(const RunRecord& record) {
+    RunResult result;
+    result.hash = record.key.hash;
+    result.seed = record.key.seed;
+    result.run = record.key.run;
+    result.file = record.file;
+    result.name = record.name;
+    result.cell = record.cell;
+    result.exit_code = record.exit_code;
+    result.reason = record.reason;
+    result.end_ps = record.end_ps;
+    result.events = record.events;
+    for (const std::string& code : record.codes) {
+        if (code.find('.') != std::string::npos) {
+            result.findings.push_back({code, "", "", TimePs{}, 0, false});
+        }
+    }
+    result.findings_total = result.findings.size();
+    if (record.exit_code == kFailed) {
+        scenario::Failure failure;
+        failure.text = record.first;
+        failure.about_finding = !result.findings.empty();
+        result.failures.push_back(std::move(failure));
+    } else {
+        result.error = record.first;
+    }
+    result.reproduce = record.reproduce;
+    return result;
+}
+
 std::string to_text(const RunRecord& r) {
     Node node = Node::object();
     node.set("format", Node::string(kFormat));

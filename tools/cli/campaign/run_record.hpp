@@ -42,6 +42,8 @@ struct RunRecord {
 };
 
 RunRecord record_of(const RunResult& result, const std::vector<std::string>& defects = {});
+// The other way round, as far as a record goes: for reports.
+RunResult result_of(const RunRecord& record);
 std::string to_text(const RunRecord& record);
 // False: the text is none.
 bool from_text(const std::string& text, RunRecord& record);

@@ -11,7 +11,6 @@
 #include "tools/cli/run_process.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
-#include "traces/vcd_sink.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -71,16 +70,7 @@ public:
 
 private:
     bool check_options() {
-        bool good = true;
-        for (const std::string& trace : options_.traces) {
-            const std::string extension = file_extension(trace);
-            if (extension != ".vcd" && extension != ".jsonl") {
-                complain(Code::Usage, fmt::format("--trace {}: traces are written as .vcd "
-                                                  "(waveform) or .jsonl (events)",
-                                                  trace));
-                good = false;
-            }
-        }
+        const bool good = good_traces(options_.traces);
         return known_defects_or_tell(options_.defects) && good;
     }
 
@@ -150,13 +140,8 @@ private:
         for (const std::string& trace : options_.traces) {
             const std::string path =
                 with_cell(trace, options_.files.size() > 1 ? job.scenario.name : "");
-            const bool wave = file_extension(path) == ".vcd";
-            (wave ? job.vcd_path : job.jsonl_path) = path;
-            const std::vector<std::string> files =
-                wave ? waveform_files(path) : std::vector<std::string>{path};
-            good = std::all_of(files.begin(), files.end(),
-                               [&](const auto& f) { return outputs.add("--trace", f); }) &&
-                   good;
+            job.traces.push_back(path);
+            good = add_trace(outputs, path) && good;
         }
         return good;
     }

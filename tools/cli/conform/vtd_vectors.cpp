@@ -72,9 +72,9 @@ const Type& header_type() {
 
 const std::map<std::string, Type>& operation_types() {
     constexpr std::uint64_t kLongest = 200;
-    const Field op{"op", &text(), true, "what it is", ""};
-    const Type& bytes = make(Kind::Bytes, "bytes in hexadecimal");
-    const Type& size = make(Kind::Integer, "4 or 8", 4, 8);
+    static const Field op{"op", &text(), true, "what it is", ""};
+    static const Type& bytes = make(Kind::Bytes, "bytes in hexadecimal");
+    static const Type& size = make(Kind::Integer, "4 or 8", 4, 8);
     static const std::map<std::string, Type> types{
         {"mem", object("a memory write", {op,
                                           {"addr", &quantity(), true, "where", ""},

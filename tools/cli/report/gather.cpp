@@ -13,7 +13,9 @@
 #include "tools/cli/report/lives.hpp"
 #include "tools/cli/report/timeline.hpp"
 #include "tools/cli/vocabulary.hpp"
+#include "traces/gzip_file.hpp"
 #include "traces/jsonl_reader.hpp"
+#include "traces/trace_format.hpp"
 
 namespace ioasim::tools::report {
 namespace {
@@ -44,9 +46,10 @@ private:
 // "out/x/trace.jsonl: 77228 events" names a trace.
 std::string trace_named_by(const RunResult& result) {
     for (const std::string& line : result.files) {
-        const std::size_t end = line.find(".jsonl: ");
-        if (end != std::string::npos) {
-            return line.substr(0, end + 6);
+        const std::string path = line.substr(0, line.find(": "));
+        const traces::TraceFormatInfo* const format = traces::trace_format_of(path);
+        if (format != nullptr && format->holds == traces::TraceFormatInfo::Holds::Events) {
+            return path;
         }
     }
     return {};
@@ -75,6 +78,7 @@ RunFiles files_of_folder(const std::string& folder) {
         return path_exists(path) ? path : std::string();
     };
     RunFiles files{present("run.json"), present("resolved.json"), present("trace.jsonl")};
+    files.trace = files.trace.empty() ? present("trace.jsonl.gz") : files.trace;
     if (files.trace.empty() && !files.result.empty()) {
         bool found = false;
         RunResult result;
@@ -87,10 +91,14 @@ RunFiles files_of_folder(const std::string& folder) {
 }
 
 std::string gather_trace(const std::string& path, RunModel& model) {
-    std::ifstream in(path, std::ios::binary);
-    if (!in) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) {
         return fmt::format("{} cannot be read", path);
     }
+    traces::GunzipBuffer unpacked(*file.rdbuf());
+    const traces::TraceFormatInfo* const format = traces::trace_format_of(path);
+    const bool packed = format != nullptr && format->format == traces::TraceFormat::JsonlGz;
+    std::istream in(packed ? static_cast<std::streambuf*>(&unpacked) : file.rdbuf());
     trace::Recorder recorder([] { return TimePs{}; });
     Timeline timeline(recorder);
     Lives lives(recorder);

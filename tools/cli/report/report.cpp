@@ -14,6 +14,7 @@
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
 #include "traces/byte_sink.hpp"
+#include "traces/trace_format.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -51,15 +52,16 @@ private:
     std::string path_;
 };
 
-// Beside the program, where tools/build/report_assets.sh leaves them.
+// Where tools/build/report_assets.sh leaves them, or an installation has them.
 std::string usual_assets() {
     std::error_code error;
     const fs::path program = fs::read_symlink("/proc/self/exe", error);
     if (error) {
         return {};
     }
-    for (const fs::path& folder :
-         {program.parent_path() / "report", program.parent_path().parent_path() / "report"}) {
+    const fs::path prefix = program.parent_path().parent_path();
+    for (const fs::path& folder : {program.parent_path() / "report", prefix / "report",
+                                   prefix / "share" / "ioasim" / "report"}) {
         if (fs::exists(folder / "report.js", error)) {
             return folder.string();
         }
@@ -110,7 +112,8 @@ public:
             return of_folder(options_.input);
         }
         const std::string extension = file_extension(options_.input);
-        if (extension == ".jsonl") {
+        const traces::TraceFormatInfo* const format = traces::trace_format_of(options_.input);
+        if (format != nullptr && format->holds == traces::TraceFormatInfo::Holds::Events) {
             return of_files({"", "", options_.input}, options_.input + ".html");
         }
         if (extension == ".json") {
@@ -186,14 +189,15 @@ private:
             return kUsage;
         }
         Job job = plan(cells.front(), options_.run);
-        job.jsonl_path = scratch.path() + "/trace.jsonl";
+        const std::string trace = scratch.path() + "/trace.jsonl";
+        job.traces = {trace};
         RunResult result = run_isolated(job);
         result.seed = job.options.seed.value_or(job.scenario.seed);
         result.run = job.options.run;
         result.reproduce = reproduce_line(job);
         result.files.clear();
         const report::RunFiles files{scratch.path() + "/run.json",
-                                     scratch.path() + "/resolved.json", job.jsonl_path};
+                                     scratch.path() + "/resolved.json", trace};
         for (const std::string& problem :
              {traces::replace_file(files.result, to_json(to_node(result), 2)),
               traces::replace_file(files.configuration, to_json(job.scenario.document, 2))}) {

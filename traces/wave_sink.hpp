@@ -1,17 +1,17 @@
-// Waveforms: a change-driven VCD writer over the event stream.
+// Waveforms: the signals that a run shows, over the event stream, whatever the format.
 //
-// What is in the file is declared up front from a VcdTopology: slots for IOASIDs (state,
+// What is in the file is declared up front from a WaveTopology: slots for IOASIDs (state,
 // references), workqueue occupancies, page-request queue heads and tails, the PASID of each
 // processor, lock owners, in scopes by component. A slot belongs to an ID from the ID's first
-// allocation on: its reserved name, of the same width, is overwritten in place. IDs beyond the
-// slots are counted, not shown.
+// allocation on and takes its name. IDs beyond the slots are counted, not shown.
 //
-// The file obeys the strictest readers (traces/vcd_reader.hpp) and is complete whenever it is
+// A VCD file obeys the strictest readers (traces/vcd_reader.hpp) and is complete whenever it is
 // looked at: flushes fall right behind a time stamp, so a killed process leaves a valid file.
-// Beside NAME.vcd: NAME.gtkw (a GTKWave save file) and NAME.*.filter (texts for values).
+// Beside it: a GTKWave save file (groups, words for values, markers at findings) and *.filter.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +21,7 @@
 
 namespace ioasim::traces {
 
-struct VcdTopology {
+struct WaveTopology {
     struct Kernel {
         std::string name;         // "host", "vm1"
         std::uint32_t slots = 0;  // how many IDs can be shown
@@ -42,27 +42,35 @@ struct VcdTopology {
     std::vector<std::string> locks;  // as in lock.acquire
 };
 
-struct VcdOptions {
+struct WaveOptions {
     std::string comment;    // one line: seed, configuration hash
     bool save_file = true;  // write the .gtkw and filter files
     std::size_t block_bytes = 8 * 1024;
+    bool hidden = false;                      // until show_from()
+    std::uint64_t limit = ~std::uint64_t{0};  // bytes
 };
 
-class VcdWriter;
+class WaveWriter;
 
-class VcdSink final : public TypedListener<VcdSink> {
+class WaveSink final : public TypedListener<WaveSink> {
 public:
-    // Creates the file with complete header and initial values. Names are interned in the recorder.
-    VcdSink(trace::Recorder& recorder, std::string path, const VcdTopology& topology,
-            const VcdOptions& options = {});
-    ~VcdSink() override;
+    // Creates the file, FST or VCD by its ending, with complete header and initial values. Names
+    // are interned in the recorder.
+    WaveSink(trace::Recorder& recorder, std::string path, const WaveTopology& topology,
+             const WaveOptions& options = {});
+    ~WaveSink() override;
 
     void on_event(const trace::EventRecord& record) override;
     void on_end(TimePs end) override;
+    // Of a hidden one: values are followed, and shown from here on.
+    void show_from(TimePs now);
     // Empty: everything reached the disk.
     const std::string& error() const;
     std::uint64_t changes() const;
     std::uint64_t ids_not_shown() const { return ids_not_shown_; }
+    std::uint64_t bytes() const;
+    std::size_t signals() const;
+    std::optional<TimePs> full_at() const;
 
 private:
     struct Slot;
@@ -81,9 +89,11 @@ private:
     void on_pasid(const trace::EventRecord& record);
     void on_acquire(const trace::EventRecord& record);
     void on_release(const trace::EventRecord& record);
+    void on_finding(const trace::EventRecord& record);
     Slot* slot_of(std::uint64_t kernel, std::uint64_t ioasid, bool make);
     std::uint64_t owner_number(trace::Name owner);
     void write_save_file(TimePs end = {});
+    std::string view_of(TimePs end) const;
     void write_filters(const std::string& stem);
     std::string save_file_groups(const std::string& name) const;
     void keep_error(const std::string& error);
@@ -91,7 +101,7 @@ private:
     trace::Recorder& recorder_;
     std::string path_;
     bool save_file_;
-    std::unique_ptr<VcdWriter> writer_;
+    std::unique_ptr<WaveWriter> writer_;
     std::vector<KernelSlots> kernels_;
     FlatMap<std::uint32_t> kernel_index_;   // kernel name -> kernels_
     FlatMap<Slot*> slots_;                  // (kernel, ioasid) -> slot
@@ -103,6 +113,11 @@ private:
     std::vector<std::string> owners_;  // text of number i + 1
     std::uint64_t ids_not_shown_ = 0;
     std::uint64_t slots_used_ = 0;
+    struct Marker {
+        TimePs time;
+        std::string text;
+    };
+    std::vector<Marker> markers_;  // one an instant
     std::string save_error_;
 };
 

@@ -14,11 +14,11 @@
 #include "tests/support/event_script.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "traces/vcd_reader.hpp"
-#include "traces/vcd_sink.hpp"
+#include "traces/wave_sink.hpp"
 
 using namespace ioasim;
-using traces::VcdSink;
 using traces::VcdStatus;
+using traces::WaveSink;
 
 namespace {
 
@@ -35,8 +35,8 @@ struct Waves : traces::VcdVisitor {
     }
 };
 
-traces::VcdTopology topology() {
-    traces::VcdTopology t;
+traces::WaveTopology topology() {
+    traces::WaveTopology t;
     t.kernels = {{"host", 2}, {"vm1", 1}};
     t.queues = {{"dsa0", "wq0", 16}};
     t.iommus = {{"iommu0", 128}};
@@ -46,7 +46,7 @@ traces::VcdTopology topology() {
 }
 
 struct SinkHarness : test::EventScript {
-    explicit SinkHarness(traces::VcdOptions options = {})
+    explicit SinkHarness(traces::WaveOptions options = {})
         : sink(recorder, dir.file("run.vcd"), topology(), options) {
         recorder.add_listener(sink, sink.categories());
         step = TimePs{};
@@ -54,7 +54,7 @@ struct SinkHarness : test::EventScript {
     VcdStatus read(Waves& waves) { return traces::read_vcd_file(dir.file("run.vcd"), waves); }
 
     test::TempDir dir;
-    VcdSink sink;
+    WaveSink sink;
 };
 
 using Values = std::vector<std::string>;
@@ -173,7 +173,7 @@ TEST_CASE("vcd sink: a process killed at any moment leaves a whole file") {
         const pid_t child = fork();
         if (child == 0) {
             test::EventScript script;
-            VcdSink sink(script.recorder, file, topology());
+            WaveSink sink(script.recorder, file, topology());
             script.recorder.add_listener(sink, sink.categories());
             for (unsigned i = 0; i < events; ++i) {
                 script.alloc("vm1", 200 + i % 2);
@@ -236,9 +236,9 @@ TEST_CASE("vcd sink: the save file names signals that exist and filters that lie
 TEST_CASE("vcd sink: names that VCD cannot hold are made to fit, one by one") {
     test::TempDir dir;
     test::EventScript script;
-    traces::VcdTopology t;
+    traces::WaveTopology t;
     t.cpus = {"cpu:0", "cpu 0"};
-    VcdSink sink(script.recorder, dir.file("run.vcd"), t);
+    WaveSink sink(script.recorder, dir.file("run.vcd"), t);
     script.recorder.finish(1_ns);
     Waves waves;
     const VcdStatus status = traces::read_vcd_file(dir.file("run.vcd"), waves);
@@ -251,9 +251,9 @@ TEST_CASE("vcd sink: names that VCD cannot hold are made to fit, one by one") {
 TEST_CASE("vcd sink: a full disk and a folder that is not there are a status") {
     for (const char* path : {"/dev/full", "/nowhere/at/all/run.vcd"}) {
         test::EventScript script;
-        traces::VcdOptions options;
+        traces::WaveOptions options;
         options.save_file = false;
-        VcdSink sink(script.recorder, path, topology(), options);
+        WaveSink sink(script.recorder, path, topology(), options);
         script.recorder.add_listener(sink, sink.categories());
         for (int i = 0; i < 5000; ++i) {
             script.alloc("vm1", 201);
@@ -276,9 +276,9 @@ TEST_CASE("vcd sink: a reader that goes away is a status, not a signal") {
         _exit(0);
     }
     test::EventScript script;
-    traces::VcdOptions options;
+    traces::WaveOptions options;
     options.save_file = false;
-    VcdSink sink(script.recorder, pipe, topology(), options);
+    WaveSink sink(script.recorder, pipe, topology(), options);
     script.recorder.add_listener(sink, sink.categories());
     for (int i = 0; i < 50'000; ++i) {
         script.alloc("vm1", 201);
@@ -300,10 +300,10 @@ TEST_CASE("vcd sink: through a pipe the text is as strict, slots keep their numb
         _exit(0);
     }
     test::EventScript script;
-    traces::VcdOptions options;
+    traces::WaveOptions options;
     options.save_file = false;
     {
-        VcdSink sink(script.recorder, pipe, topology(), options);
+        WaveSink sink(script.recorder, pipe, topology(), options);
         script.recorder.add_listener(sink, sink.categories());
         script.alloc("vm1", 201);
         script.free("vm1", 201, 0);

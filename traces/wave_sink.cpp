@@ -1,4 +1,4 @@
-#include "traces/vcd_sink.hpp"
+#include "traces/wave_sink.hpp"
 
 #include <algorithm>
 
@@ -10,6 +10,8 @@
 #include "core/trace/software_events.hpp"
 #include "core/trace/vtd_events.hpp"
 #include "traces/fields.hpp"
+#include "traces/fst_writer.hpp"
+#include "traces/trace_format.hpp"
 #include "traces/vcd_writer.hpp"
 
 namespace ioasim::traces {
@@ -20,6 +22,7 @@ constexpr unsigned kRefsWidth = 16;
 constexpr unsigned kPasidWidth = 20;
 constexpr unsigned kOwnerWidth = 16;
 constexpr const char* kRoot = "ioasim";
+constexpr std::size_t kMarkers = 26;  // A to Z
 constexpr std::uint64_t kFrames = 3;  // of 200 pixels, in the window that the save file asks for
 
 unsigned bits_for(std::uint64_t highest) {
@@ -52,47 +55,50 @@ std::string id_name(std::uint32_t ioasid) {
 std::string file_name(const std::string& path) {
     return path.substr(path.rfind('/') + 1);
 }
-std::string without_extension(const std::string& path) {
-    const std::string end = ".vcd";
-    return path.size() > end.size() && path.compare(path.size() - end.size(), end.size(), end) == 0
-               ? path.substr(0, path.size() - end.size())
-               : path;
+std::unique_ptr<WaveWriter> writer_for(const std::string& path, const WaveOptions& options) {
+    const TraceFormatInfo* format = trace_format_of(path);
+    if (format != nullptr && format->format == TraceFormat::Fst) {
+        return make_fst_writer(path, options.comment);
+    }
+    return std::make_unique<VcdWriter>(path, options.block_bytes, options.comment);
 }
 
 }  // namespace
 
-struct VcdSink::Slot {
+struct WaveSink::Slot {
     std::uint32_t state = 0;  // signal numbers
     std::uint32_t refs = 0;
 };
 
-struct VcdSink::KernelSlots {
+struct WaveSink::KernelSlots {
     std::string name;
     std::vector<Slot> slots;
     std::size_t used = 0;
 };
 
 // Declares everything of the topology.
-struct VcdSink::Layout {
-    VcdSink& sink;
-    VcdWriter& writer;
+struct WaveSink::Layout {
+    WaveSink& sink;
+    WaveWriter& writer;
 
-    void kernel(const VcdTopology::Kernel& kernel) {
+    void kernel(const WaveTopology::Kernel& kernel) {
         std::vector<std::string> scope = scope_of(kernel.name);
         scope.emplace_back("ioasid");
         KernelSlots slots{kernel.name, {}, 0};
         for (std::size_t i = 0; i < kernel.slots; ++i) {
             const std::string name = free_slot_name(i);
             Slot slot;
-            slot.state = writer.declare(scope, name + "_state", kStateWidth);
-            slot.refs = writer.declare(scope, name + "_refs", kRefsWidth);
+            slot.state = writer.declare(
+                scope, name + "_state", kStateWidth, /*spare=*/true,
+                {"ioasid_state", trace::kIoasidStateLabels, std::size(trace::kIoasidStateLabels)});
+            slot.refs = writer.declare(scope, name + "_refs", kRefsWidth, /*spare=*/true);
             slots.slots.push_back(slot);
         }
         sink.kernel_index_[sink.recorder_.name(kernel.name).value()] =
             static_cast<std::uint32_t>(sink.kernels_.size());
         sink.kernels_.push_back(std::move(slots));
     }
-    void queue(const VcdTopology::Queue& queue) {
+    void queue(const WaveTopology::Queue& queue) {
         std::vector<std::string> scope = scope_of(queue.device);
         scope.push_back(queue.name);
         const std::uint64_t key = pair_key(sink.recorder_.name(queue.device).value(),
@@ -100,7 +106,7 @@ struct VcdSink::Layout {
         sink.queue_signals_[key] =
             writer.declare(scope, "occupancy", bits_for(std::max(queue.size, 1U)));
     }
-    void iommu(const VcdTopology::Iommu& iommu) {
+    void iommu(const WaveTopology::Iommu& iommu) {
         const std::vector<std::string> scope = scope_of(iommu.name);
         const unsigned width = bits_for(std::max(iommu.prq_entries, 2U) - 1);
         sink.prq_signals_[sink.recorder_.name(iommu.name).value()] =
@@ -119,12 +125,12 @@ struct VcdSink::Layout {
     }
 };
 
-VcdSink::VcdSink(trace::Recorder& recorder, std::string path, const VcdTopology& topology,
-                 const VcdOptions& options)
+WaveSink::WaveSink(trace::Recorder& recorder, std::string path, const WaveTopology& topology,
+                   const WaveOptions& options)
     : recorder_(recorder),
       path_(std::move(path)),
       save_file_(options.save_file),
-      writer_(std::make_unique<VcdWriter>(path_, options.block_bytes, options.comment)) {
+      writer_(writer_for(path_, options)) {
     Layout layout{*this, *writer_};
     for (const auto& kernel : topology.kernels) {
         layout.kernel(kernel);
@@ -141,42 +147,64 @@ VcdSink::VcdSink(trace::Recorder& recorder, std::string path, const VcdTopology&
     for (const auto& lock : topology.locks) {
         layout.lock(lock);
     }
+    writer_->set_limit(options.limit);
+    if (options.hidden) {
+        writer_->hide();
+    }
     writer_->begin();
     write_save_file();
-    on<trace::IoasidAlloc, &VcdSink::on_alloc>();
-    on<trace::IoasidGet, &VcdSink::on_get>();
-    on<trace::IoasidPut, &VcdSink::on_put>();
-    on<trace::IoasidStateChange, &VcdSink::on_state>();
-    on<trace::IoasidReclaim, &VcdSink::on_reclaim>();
-    on<trace::DsaEnqueue, &VcdSink::on_enqueue>();
-    on<trace::DsaDispatch, &VcdSink::on_dispatch>();
-    on<trace::VtdPrq, &VcdSink::on_prq>();
-    on<trace::CpuPasid, &VcdSink::on_pasid>();
-    on<trace::LockAcquire, &VcdSink::on_acquire>();
-    on<trace::LockRelease, &VcdSink::on_release>();
+    on<trace::IoasidAlloc, &WaveSink::on_alloc>();
+    on<trace::IoasidGet, &WaveSink::on_get>();
+    on<trace::IoasidPut, &WaveSink::on_put>();
+    on<trace::IoasidStateChange, &WaveSink::on_state>();
+    on<trace::IoasidReclaim, &WaveSink::on_reclaim>();
+    on<trace::DsaEnqueue, &WaveSink::on_enqueue>();
+    on<trace::DsaDispatch, &WaveSink::on_dispatch>();
+    on<trace::VtdPrq, &WaveSink::on_prq>();
+    on<trace::CpuPasid, &WaveSink::on_pasid>();
+    on<trace::LockAcquire, &WaveSink::on_acquire>();
+    on<trace::LockRelease, &WaveSink::on_release>();
+    on<trace::RunFinding, &WaveSink::on_finding>();
 }
 
-VcdSink::~VcdSink() = default;
+WaveSink::~WaveSink() = default;
 
-void VcdSink::on_event(const trace::EventRecord& record) {
+void WaveSink::on_event(const trace::EventRecord& record) {
     writer_->advance(record.time);
     TypedListener::on_event(record);
 }
 
-void VcdSink::on_end(TimePs end) {
+void WaveSink::on_end(TimePs end) {
     writer_->finish(end);
     write_save_file(end);
 }
 
-const std::string& VcdSink::error() const {
+const std::string& WaveSink::error() const {
     return writer_->error().empty() ? save_error_ : writer_->error();
 }
 
-std::uint64_t VcdSink::changes() const {
+void WaveSink::show_from(TimePs now) {
+    writer_->advance(now);
+    writer_->show_from(now);
+}
+
+std::uint64_t WaveSink::changes() const {
     return writer_->changes();
 }
 
-VcdSink::Slot* VcdSink::slot_of(std::uint64_t kernel, std::uint64_t ioasid, bool make) {
+std::uint64_t WaveSink::bytes() const {
+    return writer_->bytes();
+}
+
+std::size_t WaveSink::signals() const {
+    return writer_->signals();
+}
+
+std::optional<TimePs> WaveSink::full_at() const {
+    return writer_->full_at();
+}
+
+WaveSink::Slot* WaveSink::slot_of(std::uint64_t kernel, std::uint64_t ioasid, bool make) {
     const std::uint64_t key = pair_key(as_u32(kernel), as_u32(ioasid));
     if (Slot** found = slots_.find(key)) {
         return *found;
@@ -203,7 +231,7 @@ VcdSink::Slot* VcdSink::slot_of(std::uint64_t kernel, std::uint64_t ioasid, bool
     return &slot;
 }
 
-void VcdSink::on_alloc(const trace::EventRecord& record) {
+void WaveSink::on_alloc(const trace::EventRecord& record) {
     if (Slot* slot = slot_of(IOASIM_FIELD(record, IoasidAlloc, kernel),
                              IOASIM_FIELD(record, IoasidAlloc, ioasid), true)) {
         writer_->set(slot->state, static_cast<std::uint64_t>(trace::IoasidState::Idle));
@@ -211,28 +239,28 @@ void VcdSink::on_alloc(const trace::EventRecord& record) {
     }
 }
 
-void VcdSink::on_get(const trace::EventRecord& record) {
+void WaveSink::on_get(const trace::EventRecord& record) {
     if (Slot* slot = slot_of(IOASIM_FIELD(record, IoasidGet, kernel),
                              IOASIM_FIELD(record, IoasidGet, ioasid), false)) {
         writer_->set(slot->refs, IOASIM_FIELD(record, IoasidGet, refs));
     }
 }
 
-void VcdSink::on_put(const trace::EventRecord& record) {
+void WaveSink::on_put(const trace::EventRecord& record) {
     if (Slot* slot = slot_of(IOASIM_FIELD(record, IoasidPut, kernel),
                              IOASIM_FIELD(record, IoasidPut, ioasid), false)) {
         writer_->set(slot->refs, IOASIM_FIELD(record, IoasidPut, refs));
     }
 }
 
-void VcdSink::on_state(const trace::EventRecord& record) {
+void WaveSink::on_state(const trace::EventRecord& record) {
     if (Slot* slot = slot_of(IOASIM_FIELD(record, IoasidStateChange, kernel),
                              IOASIM_FIELD(record, IoasidStateChange, ioasid), false)) {
         writer_->set(slot->state, IOASIM_FIELD(record, IoasidStateChange, to));
     }
 }
 
-void VcdSink::on_reclaim(const trace::EventRecord& record) {
+void WaveSink::on_reclaim(const trace::EventRecord& record) {
     if (Slot* slot = slot_of(IOASIM_FIELD(record, IoasidReclaim, kernel),
                              IOASIM_FIELD(record, IoasidReclaim, ioasid), false)) {
         writer_->set(slot->state, static_cast<std::uint64_t>(trace::IoasidState::Free));
@@ -240,7 +268,7 @@ void VcdSink::on_reclaim(const trace::EventRecord& record) {
     }
 }
 
-void VcdSink::on_enqueue(const trace::EventRecord& record) {
+void WaveSink::on_enqueue(const trace::EventRecord& record) {
     const std::uint64_t key =
         pair_key(IOASIM_U32(record, DsaEnqueue, device), IOASIM_U32(record, DsaEnqueue, wq));
     if (const std::uint32_t* signal = queue_signals_.find(key)) {
@@ -248,7 +276,7 @@ void VcdSink::on_enqueue(const trace::EventRecord& record) {
     }
 }
 
-void VcdSink::on_dispatch(const trace::EventRecord& record) {
+void WaveSink::on_dispatch(const trace::EventRecord& record) {
     const std::uint64_t key =
         pair_key(IOASIM_U32(record, DsaDispatch, device), IOASIM_U32(record, DsaDispatch, wq));
     if (const std::uint32_t* signal = queue_signals_.find(key)) {
@@ -256,14 +284,14 @@ void VcdSink::on_dispatch(const trace::EventRecord& record) {
     }
 }
 
-void VcdSink::on_prq(const trace::EventRecord& record) {
+void WaveSink::on_prq(const trace::EventRecord& record) {
     if (const std::uint32_t* signal = prq_signals_.find(IOASIM_FIELD(record, VtdPrq, iommu))) {
         writer_->set(*signal, IOASIM_FIELD(record, VtdPrq, head));
         writer_->set(*signal + 1, IOASIM_FIELD(record, VtdPrq, tail));
     }
 }
 
-void VcdSink::on_pasid(const trace::EventRecord& record) {
+void WaveSink::on_pasid(const trace::EventRecord& record) {
     if (const std::uint32_t* signal = cpu_signals_.find(IOASIM_FIELD(record, CpuPasid, cpu))) {
         const bool valid = IOASIM_FIELD(record, CpuPasid, valid) != 0;
         writer_->set(*signal, valid ? IOASIM_FIELD(record, CpuPasid, pasid) : 0);
@@ -271,7 +299,7 @@ void VcdSink::on_pasid(const trace::EventRecord& record) {
     }
 }
 
-std::uint64_t VcdSink::owner_number(trace::Name owner) {
+std::uint64_t WaveSink::owner_number(trace::Name owner) {
     std::uint32_t& number = owner_numbers_[owner.value()];
     if (number == 0 && owners_.size() + 1 < (std::size_t{1} << kOwnerWidth)) {
         owners_.push_back(recorder_.names().text(owner));
@@ -281,26 +309,36 @@ std::uint64_t VcdSink::owner_number(trace::Name owner) {
     return number != 0 ? number : (std::uint64_t{1} << kOwnerWidth) - 1;
 }
 
-void VcdSink::on_acquire(const trace::EventRecord& record) {
+void WaveSink::on_acquire(const trace::EventRecord& record) {
     if (const std::uint32_t* signal = lock_signals_.find(IOASIM_FIELD(record, LockAcquire, lock))) {
         writer_->set(*signal, owner_number(IOASIM_NAME(record, LockAcquire, owner)));
     }
 }
 
-void VcdSink::on_release(const trace::EventRecord& record) {
+void WaveSink::on_release(const trace::EventRecord& record) {
     if (const std::uint32_t* signal = lock_signals_.find(IOASIM_FIELD(record, LockRelease, lock))) {
         writer_->set(*signal, 0);
     }
 }
 
-void VcdSink::keep_error(const std::string& error) {
+// Its time may lie in the past: the record of a finding that shows only at the end.
+void WaveSink::on_finding(const trace::EventRecord& record) {
+    const std::string& code = recorder_.names().text(IOASIM_NAME(record, RunFinding, code));
+    if (!markers_.empty() && markers_.back().time == record.time) {
+        markers_.back().text += " " + code;
+    } else if (markers_.size() < kMarkers) {
+        markers_.push_back({record.time, code});
+    }
+}
+
+void WaveSink::keep_error(const std::string& error) {
     if (save_error_.empty()) {
         save_error_ = error;
     }
 }
 
 // GTKWave compares the keys of a filter with the hexadecimal digits that it shows.
-void VcdSink::write_filters(const std::string& stem) {
+void WaveSink::write_filters(const std::string& stem) {
     std::string states;
     for (unsigned i = 0; i < std::size(trace::kIoasidStateLabels); ++i) {
         states += fmt::format("{:x} {}\n", i, trace::kIoasidStateLabels[i]);
@@ -313,7 +351,7 @@ void VcdSink::write_filters(const std::string& stem) {
     keep_error(replace_file(stem + ".lock_owner.filter", owners));
 }
 
-std::string VcdSink::save_file_groups(const std::string& name) const {
+std::string WaveSink::save_file_groups(const std::string& name) const {
     std::string view;
     const auto group = [&view](const std::string& title, const std::string& body) {
         if (!body.empty()) {
@@ -359,30 +397,38 @@ std::string VcdSink::save_file_groups(const std::string& name) const {
     return view;
 }
 
-void VcdSink::write_save_file(TimePs end) {
+// Zoom and cursor, then the times and texts of the markers A to Z. The zoom is the negative binary
+// logarithm of the time that a frame stands for.
+std::string WaveSink::view_of(TimePs end) const {
+    if (end == TimePs{}) {
+        return {};
+    }
+    unsigned bits = 0;
+    while (bits < 63 && (end.ps() >> bits) >= kFrames) {
+        ++bits;
+    }
+    std::string view = fmt::format("*-{}.000000 0", bits);
+    for (std::size_t i = 0; i < kMarkers; ++i) {
+        view += i < markers_.size() ? fmt::format(" {}", markers_[i].time.ps()) : " -1";
+    }
+    view += "\n";
+    for (std::size_t i = 0; i < markers_.size(); ++i) {
+        view += fmt::format("[markername] {}{}\n", static_cast<char>('A' + i), markers_[i].text);
+    }
+    return view;
+}
+
+void WaveSink::write_save_file(TimePs end) {
     if (!save_file_) {
         return;
     }
-    const std::string stem = without_extension(path_);
+    const std::string stem = wave_stem(path_);
     write_filters(stem);
-    // The zoom is the negative binary logarithm of the time that a frame stands for.
-    std::string zoom;
-    if (end != TimePs{}) {
-        unsigned bits = 0;
-        while (bits < 63 && (end.ps() >> bits) >= kFrames) {
-            ++bits;
-        }
-        zoom = fmt::format("*-{}.000000 0", bits);
-        for (int marker = 0; marker < 26; ++marker) {
-            zoom += " -1";
-        }
-        zoom += "\n";
-    }
     keep_error(replace_file(
         stem + ".gtkw",
         fmt::format("[*]\n[*] GTKWave save file of {0}\n[*]\n[dumpfile] \"{0}\"\n[timestart] 0\n"
                     "[size] 1400 900\n[pos] -1 -1\n{1}[sst_width] 220\n[signals_width] 320\n",
-                    file_name(path_), zoom) +
+                    file_name(path_), view_of(end)) +
             save_file_groups(file_name(stem))));
 }
 

@@ -1,0 +1,54 @@
+#include "tools/cli/run_pool.hpp"
+
+#include <algorithm>
+#include <thread>
+
+#include <poll.h>
+
+namespace ioasim::tools {
+
+std::uint64_t cores_of_host() {
+    return std::max(1U, std::thread::hardware_concurrency());
+}
+
+RunPool::RunPool(std::uint64_t jobs, std::uint64_t seconds, std::uint64_t memory)
+    : at_once_(jobs != 0 ? jobs : cores_of_host()), seconds_(seconds), memory_(memory) {}
+
+void RunPool::start(const Job& job, std::uint64_t tag, Done done) {
+    running_.push_back({std::make_unique<RunProcess>(job, memory_), tag, std::move(done)});
+}
+
+void RunPool::look() {
+    constexpr int kMomentMs = 100;
+    std::vector<struct pollfd> entries;
+    for (const Running& one : running_) {
+        entries.push_back({one.process->fd(), POLLIN, 0});
+    }
+    ::poll(entries.data(), entries.size(), running_.empty() ? 0 : kMomentMs);
+    std::vector<std::pair<Done, RunResult>> ended_runs;
+    for (std::size_t i = entries.size(); i-- > 0;) {
+        Running& one = running_[i];
+        const bool ended = one.process->fd() < 0 ||
+                           ((entries[i].revents & (POLLIN | POLLHUP)) != 0 && one.process->read());
+        const bool late = !ended && overdue(*one.process, seconds_);
+        if (ended || late) {
+            ended_runs.emplace_back(std::move(one.done), one.process->collect(late));
+            running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
+        }
+    }
+    if (signal_seen() != 0) {
+        running_.clear();
+    }
+    // Who is told may start others.
+    for (auto& [done, result] : ended_runs) {
+        done(std::move(result));
+    }
+}
+
+void RunPool::kill_if(const std::function<bool(std::uint64_t tag)>& unwanted) {
+    running_.erase(std::remove_if(running_.begin(), running_.end(),
+                                  [&](const Running& one) { return unwanted(one.tag); }),
+                   running_.end());
+}
+
+}  // namespace ioasim::tools

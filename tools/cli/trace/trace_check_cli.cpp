@@ -1,0 +1,141 @@
+#include "tools/cli/trace/trace_check_cli.hpp"
+
+#include <memory>
+
+#include "core/base/units.hpp"
+#include "scenarios/language/diagnostics.hpp"
+#include "tools/cli/cli_parts.hpp"
+#include "tools/cli/outputs.hpp"
+#include "tools/cli/run_result.hpp"
+#include "tools/cli/terminal.hpp"
+#include "tools/cli/trace/trace_options.hpp"
+#include "traces/trace_check.hpp"
+#include "traces/trace_convert.hpp"
+#include "traces/trace_format.hpp"
+#include "traces/wave_values.hpp"
+
+namespace ioasim::tools {
+namespace {
+
+using scenario::Code;
+
+struct CheckOptions {
+    std::vector<std::string> files;
+    std::optional<TimePs> at;
+};
+
+int usage(Code code, const std::string& text, const std::string& help = {}) {
+    print_err(scenario::render_plain(code, text, help));
+    return kUsage;
+}
+
+int check_command(const CheckOptions& o) {
+    std::size_t bad = 0;
+    for (const std::string& file : o.files) {
+        if (traces::trace_format_of(file) == nullptr || !path_exists(file)) {
+            return usage(path_exists(file) ? Code::Usage : Code::CannotOpen,
+                         path_exists(file)
+                             ? fmt::format("{}: a trace ends in {}", file, traces::trace_endings())
+                             : fmt::format("{} does not exist", file));
+        }
+        const traces::CheckResult result = traces::check_trace(file);
+        if (!result.problem.empty()) {
+            ++bad;
+            print_err(fmt::format("{}:{} error: {}\n", file,
+                                  result.line == 0 ? "" : fmt::format("{}:", result.line),
+                                  result.problem));
+            continue;
+        }
+        print_out(fmt::format("{}: good: {}\n", file, result.content));
+        if (o.at) {
+            const traces::WaveValues values = traces::wave_values(file, *o.at);
+            if (!values.problem.empty()) {
+                return usage(Code::Usage, fmt::format("{}: {}", file, values.problem));
+            }
+            for (const auto& [name, value] : values.values) {
+                print_out(fmt::format("{} {}\n", name, value));
+            }
+        }
+    }
+    print_out(fmt::format("{} trace{}, {} good, {} bad\n", o.files.size(),
+                          o.files.size() == 1 ? "" : "s", o.files.size() - bad, bad));
+    return bad == 0 ? kPass : kFailed;
+}
+
+struct ConvertOptions {
+    std::string from;
+    std::string to;
+    traces::TraceSelection selection;
+    bool force = false;
+};
+
+int convert_command(const ConvertOptions& o) {
+    const std::string problem = traces::convert_problem(o.from, o.to);
+    if (!problem.empty()) {
+        return usage(Code::Usage, problem);
+    }
+    if (!path_exists(o.from)) {
+        return usage(Code::CannotOpen, fmt::format("{} does not exist", o.from));
+    }
+    const bool signals =
+        traces::trace_format_of(o.from)->holds == traces::TraceFormatInfo::Holds::Signals;
+    if (signals && !o.selection.everything()) {
+        return usage(Code::Usage,
+                     "--scope, --window and --last choose among events: convert from "
+                     ".jsonl or .jsonl.gz");
+    }
+    Outputs outputs({o.from}, o.force);
+    if (signals ? !outputs.add("TO", o.to) : !add_trace(outputs, o.to)) {
+        return kUsage;
+    }
+    const traces::ConvertResult result = traces::convert_trace(o.from, o.to, o.selection);
+    if (!result.problem.empty()) {
+        print_err(fmt::format("ioasim: error: {}\n", result.problem));
+        return kFailed;
+    }
+    print_out(result.line + "\n");
+    return kPass;
+}
+
+}  // namespace
+
+void add_trace_check(CLI::App& trace, std::function<int()>& verb) {
+    CLI::App& check = *trace.add_subcommand("check", "hold traces against their formats");
+    const auto checked = std::make_shared<CheckOptions>();
+    check.add_option("FILE", checked->files, "traces, the format by their ending")->required();
+    check.add_option_function<std::string>(
+        "--at",
+        [checked](const std::string& text) {
+            const UnitResult time = parse_time_text(text);
+            if (!time.ok()) {
+                throw CLI::ValidationError("--at", fmt::format("{}: {}", text, time.problem));
+            }
+            checked->at = TimePs{time.value};
+        },
+        "TIME: of waveforms, the value of every signal then");
+    check.footer(R"(Examples:
+  ioasim trace check wave.vcd events.jsonl.gz run.pftrace
+  ioasim trace check wave.vcd --at 12us     what a viewer shows at its marker
+
+Exit code 1 when one of them breaks a rule of its format; the first such place is told.)");
+    check.callback([checked, &verb] { verb = [checked] { return check_command(*checked); }; });
+
+    CLI::App& convert = *trace.add_subcommand("convert", "make a trace of another format");
+    const auto converted = std::make_shared<ConvertOptions>();
+    convert.add_option("FROM", converted->from, "events (.jsonl, .jsonl.gz), or a waveform")
+        ->required();
+    convert.add_option("TO", converted->to, "the format by its ending")->required();
+    selection_options(convert, converted->selection, "");
+    convert.add_flag("--force", converted->force, "overwrite TO");
+    convert.footer(R"(Examples:
+  ioasim trace convert events.jsonl wave.vcd
+  ioasim trace convert events.jsonl.gz vm1.pftrace --scope vm1 --window 100us:200us
+  ioasim trace convert wave.vcd wave.fst
+
+Events become anything, signals signals; what a timeline viewer reads (.pftrace, .json) is a picture
+of events that none can be got back from.)");
+    convert.callback(
+        [converted, &verb] { verb = [converted] { return convert_command(*converted); }; });
+}
+
+}  // namespace ioasim::tools
