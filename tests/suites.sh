@@ -66,6 +66,8 @@ suite_bad() { run_script "$top/tests/scenario/check_bad.sh"; }
 suite_cli() {
     run_script "$top/tests/cli/check.sh"
     run_script "$top/tests/cli/campaign.sh"
+    run_script "$top/tests/cli/trace_stories.sh"
+    run_script "$top/tests/cli/topology.sh"
 }
 
 # Are traces the same bytes from another folder, among bystanders, in another construction order?

@@ -2,9 +2,11 @@
 // results.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "core/trace/recorder.hpp"
 #include "scenarios/language/scenario.hpp"
 #include "tools/cli/options.hpp"
 #include "tools/cli/run_result.hpp"
@@ -21,6 +23,8 @@ struct Job {
     std::string jsonl_path;  // empty: none
     std::string vcd_path;
     bool show_progress = true;
+    // One more listener of every event, made when the run's names are there; may give none.
+    std::function<trace::Listener*(trace::Recorder&)> attach;
 };
 
 // In the current process; the kernel can be elaborated once in it.

@@ -169,6 +169,11 @@ private:
             jsonl_ = std::make_unique<traces::JsonlSink>(recorder, *jsonl_file_, header);
             recorder.add_listener(*jsonl_, trace::kAllCategories);
         }
+        if (job_.attach) {
+            if (trace::Listener* const listener = job_.attach(recorder)) {
+                recorder.add_listener(*listener, trace::kAllCategories);
+            }
+        }
         if (!job_.vcd_path.empty()) {
             traces::VcdOptions options;
             options.comment =
