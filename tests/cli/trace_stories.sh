@@ -117,6 +117,17 @@ ending ending_unplug 'by vm1/vmm/vmm step 1 (unplug)'
 ending ending_driver_unbound 'by vm1/vmm/vmm step 2 (unplug)'
 ending ending_process 'exit ('
 
+# --- pictures -----------------------------------------------------------------------------------
+
+run trace explain "$two" --ioasid 202 --format states
+expect "the way through the states" 0 '3  257.106 us  ACTIVE -> FREE_PENDING'
+expect "how long in each" 0 'FREE_PENDING for 18.194 us'
+run trace explain "$two" --ioasid 202 --format svg
+expect "as a picture" 0 '</svg>'
+verdict "that is XML" "$(python3 -c 'import xml.dom.minidom; xml.dom.minidom.parse("o")' 2>&1)"
+run trace explain "$two" --vm vm2 --format svg
+expect "a machine has no states" 2 '--format svg shows the states of an IOASID'
+
 # --- for a mail ---------------------------------------------------------------------------------
 
 for question in "--ioasid 202" "--vm vm2" "--descriptor 80" "--fault 206"; do

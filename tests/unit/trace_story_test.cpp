@@ -186,8 +186,11 @@ TEST_CASE("story of an ID: who held it when, and who held it to the last and why
     CHECK(story.holdings[2].holder == "kvm/vm2");
     CHECK(story.holdings[2].from == 1'007_ns);
     CHECK(story.holdings[2].to == 82'003_ns);
-    CHECK(story.states ==
-          std::vector<std::string>{"FREE", "IDLE", "ACTIVE", "FREE_PENDING", "FREE"});
+    std::string way;
+    for (const traces::StateChange& change : story.states) {
+        way += change.from + ">" + change.to + " ";
+    }
+    CHECK(way == "FREE>IDLE IDLE>ACTIVE ACTIVE>FREE_PENDING FREE_PENDING>FREE ");
     const traces::Moment* const freed = find(story, "freed by its owner");
     REQUIRE(freed != nullptr);
     CHECK(freed->why == "by vm2/vmm/app step 3 (free)");
@@ -261,6 +264,29 @@ TEST_CASE("chart: an arrow goes from who calls to who is called") {
           "    12.346        |<---BIND-----|\n"
           "    12.346        |---get (2)-->|\n"
           "                  |             |\n");
+}
+
+TEST_CASE("states: edges that a life took are numbered, in ASCII of 72 columns and in SVG") {
+    Told t;
+    t.free_in_use(true);
+    const traces::Story story = t.life();
+    const std::string ascii = story_states(story);
+    CHECK(ascii.find("|======1=======>|") != std::string::npos);  // FREE to IDLE
+    CHECK(ascii.find("|======2=======>|") != std::string::npos);  // IDLE to ACTIVE
+    CHECK(ascii.find("|<..............|") != std::string::npos);  // the way back was not gone
+    CHECK(ascii.find("3  81.002 us  ACTIVE -> FREE_PENDING") != std::string::npos);
+    std::istringstream lines(ascii);
+    for (std::string line; std::getline(lines, line);) {
+        CHECK(line.size() <= 72);
+    }
+    const std::string svg = story_svg(story);
+    CHECK(svg.rfind("<svg xmlns=\"http://www.w3.org/2000/svg\"", 0) == 0);
+    CHECK(svg.find("FREE_PENDING") != std::string::npos);
+    // What no ID may do is told beside the picture.
+    traces::Story wrong;
+    wrong.states.push_back({1_us, "ACTIVE", "FREE", ""});
+    CHECK(story_states(wrong).find("! 1.000 us  ACTIVE -> FREE: no way of an ID") !=
+          std::string::npos);
 }
 
 TEST_CASE("situation: who holds an ID at a time, and what waits") {

@@ -165,6 +165,7 @@ void IoasidTale::finish(Story& out) {
     out.moments = std::move(moments_);
     out.durations = std::move(durations_);
     out.states = std::move(states_);
+    out.end = log_.time(end_ - 1);
     out.device = scene_.devices().empty() ? "device" : scene_.devices().front();
 }
 

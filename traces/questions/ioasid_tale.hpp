@@ -108,7 +108,7 @@ private:
     std::vector<Moment> moments_;
     std::vector<std::size_t> frames_;  // of each moment
     std::vector<Duration> durations_;
-    std::vector<std::string> states_;
+    std::vector<StateChange> states_;
     std::string set_;
     std::map<std::string, std::vector<std::size_t>> open_;  // references by holder
     std::vector<Closed> closed_;

@@ -84,10 +84,7 @@ bool IoasidTale::join(std::size_t i, const std::string& text) {
 void IoasidTale::state(std::size_t i) {
     const std::string from = log_.field_text(i, "from");
     const std::string to = log_.field_text(i, "to");
-    if (states_.empty()) {
-        states_.push_back(from);
-    }
-    states_.push_back(to);
+    states_.push_back({log_.time(i), from, to, scene_.causes().because(i)});
     if (!join(i, fmt::format("{} -> {}", from, to))) {
         add(i, fmt::format("{} -> {}", from, to));
     }

@@ -54,6 +54,14 @@ struct Duration {
     TimePs time;
 };
 
+// A change of an ID's state.
+struct StateChange {
+    TimePs time;
+    std::string from;
+    std::string to;
+    std::string why;
+};
+
 struct Story {
     std::string title;
     std::vector<std::string> answers;  // what a reader wants to know first
@@ -61,7 +69,8 @@ struct Story {
     std::string holdings_title;
     std::vector<Holding> holdings;
     std::vector<Duration> durations;
-    std::vector<std::string> states;  // that an ID went through, in order
+    std::vector<StateChange> states;  // of an ID, in order
+    TimePs end;                       // of the trace
     std::string device;               // what the device's column is called
 };
 
@@ -69,5 +78,9 @@ std::string story_text(const Story& story);
 std::string story_json(const Story& story);
 // An ASCII sequence chart of at most 72 columns, for a patch review.
 std::string story_chart(const Story& story);
+// The states of an ID and the way that this life took through them: numbered edges, and when and
+// why each was gone. As ASCII, no wider than a chart, and as a picture that stands alone.
+std::string story_states(const Story& story);
+std::string story_svg(const Story& story);
 
 }  // namespace ioasim::traces

@@ -120,8 +120,9 @@ std::string story_json(const Story& story) {
     for (const Duration& d : story.durations) {
         out["durations"].push_back({{"what", d.what}, {"time_ps", d.time.ps()}});
     }
-    if (!story.states.empty()) {
-        out["states"] = story.states;
+    for (const StateChange& s : story.states) {
+        out["states"].push_back(
+            {{"time_ps", s.time.ps()}, {"from", s.from}, {"to", s.to}, {"why", s.why}});
     }
     return out.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }

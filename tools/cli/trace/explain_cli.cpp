@@ -41,6 +41,14 @@ Teller teller_of(Options& o) {
                           : &traces::vm_story;
 }
 
+std::string shown(const traces::Story& story, const std::string& format) {
+    return format == "json"     ? story_json(story)
+           : format == "mail"   ? story_chart(story)
+           : format == "states" ? story_states(story)
+           : format == "svg"    ? story_svg(story)
+                                : story_text(story);
+}
+
 int trace_explain(Options& o) {
     o.wanted.name = o.vm;
     if (o.life != 0) {
@@ -50,6 +58,10 @@ int trace_explain(Options& o) {
     if (teller == nullptr && o.format != "text") {
         return refuse({fmt::format("--format {} is for the story of one thing", o.format),
                        "--ioasid, --descriptor, --vm or --fault says of which"});
+    }
+    if ((o.format == "states" || o.format == "svg") && !o.ioasid) {
+        return refuse({fmt::format("--format {} shows the states of an IOASID", o.format),
+                       "--ioasid N says of which"});
     }
     traces::EventLog log;
     traces::JsonlHeader header;
@@ -66,9 +78,7 @@ int trace_explain(Options& o) {
     if (const traces::QuestionError error = teller(scene, o.wanted, story)) {
         return refuse(error);
     }
-    print_out(o.format == "json"   ? story_json(story)
-              : o.format == "mail" ? story_chart(story)
-                                   : story_text(story));
+    print_out(shown(story, o.format));
     return kPass;
 }
 
@@ -99,8 +109,9 @@ void add_trace_explain(CLI::App& trace, std::function<int()>& verb) {
     explain.add_option("--device", o.wanted.device, "of a descriptor: whose")->type_name("NAME");
     explain
         .add_option("--format", o.format,
-                    "text, json, or mail: an ASCII chart of 72 columns for a review")
-        ->check(CLI::IsMember({"text", "json", "mail"}));
+                    "text; json; mail: an ASCII chart of 72 columns for a review; of an IOASID "
+                    "also states and svg: its states and the way through them")
+        ->check(CLI::IsMember({"text", "json", "mail", "states", "svg"}));
     input_options(explain, o.input);
     explain.footer(R"(Examples:
   ioasim trace explain x.json                       what there is, what failed first
@@ -109,6 +120,7 @@ void add_trace_explain(CLI::App& trace, std::function<int()>& verb) {
   ioasim trace explain x.json --ioasid 101 --kernel vm1
   ioasim trace explain events.jsonl --descriptor 15 --device dsa0
   ioasim trace explain x.json --vm vm2 --format mail
+  ioasim trace explain x.json --ioasid 202 --format svg > life.svg
 
 A `!` marks what failed, and what was never dropped. Under what happened stands why, said once for
 all that follows from it.)");
