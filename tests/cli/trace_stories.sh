@@ -65,6 +65,11 @@ expect "and what to ask next" 0 '--ioasid 202'
 run trace explain "$two" --defect linux.missing_put --ioasid 202
 expect "who holds it" 0 'freed at 257.106 us, and never came back: held by iommu since 132.247 us'
 expect "and what he did instead of letting go" 0 'did its part of the teardown at '
+run trace explain "$two" --defect linux.skip_iotlb_invalidation --ioasid 202
+expect "a flush that never came" 0 'no invalidation of the IOTLB came between the end of its PASID'
+expect "and what it led to" 0 'FINDING use_after_free.access'
+run trace explain "$two" --ioasid 202
+verdict "none is missing where all is well" "$(grep 'no invalidation' o)"
 run trace explain "$two" --at 262us
 expect "at a time" 0 \
     '! host.ioasid(202)  FREE_PENDING since 257.106 us, by vm2/vmm/vmm step 1 (free)'

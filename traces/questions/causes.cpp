@@ -75,8 +75,8 @@ std::size_t Causes::outer_frame(std::size_t event) const {
             return kNone;
         }
         const auto found =
-            std::find_if(of->second.begin(), of->second.end(),
-                         [&](std::size_t frame) { return frames_[frame].last >= event; });
+            std::partition_point(of->second.begin(), of->second.end(),
+                                 [&](std::size_t frame) { return frames_[frame].last < event; });
         return found == of->second.end() ? kNone : *found;
     };
     const std::size_t step = first_behind(steps_);

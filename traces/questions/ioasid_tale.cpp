@@ -242,6 +242,9 @@ void IoasidTale::answer(Story& out) {
         out.answers.push_back(
             fmt::format("never freed: held by {}", held.empty() ? "nobody" : held));
     }
+    if (!missing_.empty()) {
+        out.answers.push_back(missing_);
+    }
     for (const auto& [code, count] : findings_) {
         out.answers.push_back(fmt::format("FINDING {}{}; `ioasim explain {}` tells what it means",
                                           code, count > 1 ? fmt::format(", {} times", count) : "",

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -78,6 +79,7 @@ private:
     // A flush of the domain behind its PASID entry.
     void domain_invalidation(std::size_t i);
     void invalidation(std::size_t i);
+    void missing_flushes(std::size_t detach);
     void virtual_command(std::size_t i);
     std::size_t last_call_frame() const;
     void with_pasid(std::size_t i);
@@ -125,6 +127,8 @@ private:
     bool detached_ = false;
     SourceId wait_wanted_;
     std::size_t cleared_ = kNever;
+    std::set<std::string> flushed_;  // since then
+    std::string missing_;
     std::size_t alloc_ = kNever;
     std::size_t bind_ = kNever;
     std::size_t unbind_ = kNever;

@@ -101,10 +101,28 @@ void IoasidTale::invalidation(std::size_t i) {
         return;  // the unit drops a page before it asks for it
     }
     wait_wanted_ = log_.source(i);
+    flushed_.insert(kind == "pasid_cache" ? "PASID cache" : kind == "dev_tlb" ? kind : "IOTLB");
     arrow(i,
           fmt::format("{} invalidated: {} dropped", what,
                       LOG_FIELD(log_, i, VtdInvalidation, dropped)),
           Role::Iommu, Role::Iommu, "inv " + kind);
+}
+
+// What the unit may have cached of an entry that is gone must be flushed before anybody may believe
+// that it is (VT-d 6.5.3.3, table 25: guidance to software for changes of PASID entries).
+void IoasidTale::missing_flushes(std::size_t detach) {
+    if (cleared_ == kNever || guest_) {
+        return;
+    }
+    for (const char* cache : {"PASID cache", "IOTLB"}) {
+        if (flushed_.count(cache) == 0) {
+            missing_ = fmt::format(
+                "no invalidation of the {} came between the end of its PASID entry at {} and its "
+                "detach at {}",
+                cache, story_time(log_.time(cleared_)), story_time(log_.time(detach)));
+            add(detach, fmt::format("no invalidation of the {} came before", cache)).alarm = true;
+        }
+    }
 }
 
 void IoasidTale::virtual_command(std::size_t i) {
@@ -153,6 +171,7 @@ void IoasidTale::with_pasid(std::size_t i) {
               Role::Iommu, Role::Iommu, "entry live");
     } else if (log_.is<trace::VtdPasidEntryClear>(i)) {
         cleared_ = i;
+        flushed_.clear();
         arrow(i,
               fmt::format("PASID entry of {} in {} is not present any more{}",
                           log_.field_text(i, "rid"), log_.field_text(i, "iommu"),
@@ -175,6 +194,7 @@ void IoasidTale::with_pasid(std::size_t i) {
     } else if (log_.is<trace::IommuDetach>(i)) {
         detached_ = true;
         done_[Role::Iommu] = i;
+        missing_flushes(i);
         join_or_add(i,
                     fmt::format("detached from {}: nothing of it is cached",
                                 LOG_TEXT(log_, i, IommuDetach, device)),

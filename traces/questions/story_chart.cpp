@@ -14,8 +14,8 @@ namespace {
 constexpr std::size_t kWidth = 72;
 constexpr std::size_t kTimeWidth = 11;
 constexpr std::size_t kRoles = static_cast<std::size_t>(Role::kCount);
-constexpr std::array<const char*, kRoles> kNames = {"app",    "guest", "VMM",   "kernel", "KVM",
-                                                    "IOASID", "VDCM",  "IOMMU", "",       "memory"};
+constexpr std::array<const char*, kRoles> kNames = {"app",    "guest", "VMM",   "host", "KVM",
+                                                    "IOASID", "VDCM",  "IOMMU", "",     "memory"};
 
 std::size_t index_of(Role role) {
     return static_cast<std::size_t>(role);
@@ -102,6 +102,9 @@ private:
             if (used_[role]) {
                 std::string name =
                     role == index_of(Role::Device) ? ascii(story_.device) : kNames[role];
+                if (name.size() >= step_ && role == index_of(Role::Core)) {
+                    name = "core";
+                }
                 name.resize(std::min(name.size(), step_ - 1));
                 write(line, column_[role] - name.size() / 2, name);
             }

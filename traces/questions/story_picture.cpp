@@ -86,16 +86,24 @@ std::string cut(std::string line) {
 }
 
 // Words over several lines, all but the first indented.
-std::string wrapped(std::string text, std::size_t indent) {
-    std::string out;
-    while (text.size() > kWidth) {
-        std::size_t at = text.rfind(' ', kWidth);
-        at = at == std::string::npos || at <= indent ? kWidth : at;
-        out += cut(text.substr(0, at));
+std::vector<std::string> broken(std::string text, std::size_t width, std::size_t indent) {
+    std::vector<std::string> out;
+    while (text.size() > width) {
+        std::size_t at = text.rfind(' ', width);
+        at = at == std::string::npos || at <= indent ? width : at;
+        out.push_back(text.substr(0, at));
         const std::size_t rest = text.find_first_not_of(' ', at);
         text = std::string(indent, ' ') + (rest == std::string::npos ? "" : text.substr(rest));
     }
-    return out + cut(text);
+    out.push_back(std::move(text));
+    return out;
+}
+std::string wrapped(std::string text, std::size_t indent) {
+    std::string out;
+    for (const std::string& line : broken(std::move(text), kWidth, indent)) {
+        out += line + "\n";
+    }
+    return out;
 }
 
 std::string escaped(const std::string& text) {
@@ -155,8 +163,20 @@ std::string story_svg(const Story& story) {
     constexpr std::size_t kRoom = 20;
     const auto n = numbers_of(story, kRoom);
     constexpr int kLine = 18;
-    constexpr int kTop = 300;  // of the list
-    const int height = kTop + kLine * (static_cast<int>(story.states.size()) + 2);
+    constexpr int kTop = 300;                        // of the list
+    std::vector<std::pair<std::string, bool>> list;  // lines, and whether they are right
+    for (std::size_t i = 0; i < story.states.size(); ++i) {
+        const StateChange& s = story.states[i];
+        const bool known = way_of(s) != kWays;
+        const std::string text =
+            fmt::format("{}  {}  {} -> {}{}{}", i + 1, story_time(s.time), s.from, s.to,
+                        known ? "" : ": no way of an ID", s.why.empty() ? "" : ", " + s.why);
+        constexpr std::size_t kLetters = 140;
+        for (std::string& line : broken(text, kLetters, 4)) {
+            list.emplace_back(std::move(line), known);
+        }
+    }
+    const int height = kTop + kLine * (static_cast<int>(list.size()) + 2);
     std::string out = fmt::format(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"900\" height=\"{0}\" viewBox=\"0 0 900 "
         "{0}\" font-family=\"Helvetica, Arial, sans-serif\" font-size=\"13\">\n"
@@ -198,14 +218,10 @@ std::string story_svg(const Story& story) {
     box(670, 75, 120, "ACTIVE");
     box(330, 200, 160, "FREE_PENDING");
     int y = kTop;
-    for (std::size_t i = 0; i < story.states.size(); ++i) {
-        const StateChange& s = story.states[i];
-        const bool known = way_of(s) != kWays;
-        std::string line =
-            fmt::format("{}  {}  {} -> {}{}{}", i + 1, story_time(s.time), s.from, s.to,
-                        known ? "" : ": no way of an ID", s.why.empty() ? "" : ", " + s.why);
-        out +=
-            text_at(30, y, line, known ? "font-size=\"11\"" : "font-size=\"11\" fill=\"#b00020\"");
+    for (const auto& [line, known] : list) {
+        out += text_at(30, y, line,
+                       known ? "font-size=\"11\" xml:space=\"preserve\""
+                             : "font-size=\"11\" xml:space=\"preserve\" fill=\"#b00020\"");
         y += kLine;
     }
     out += text_at(30, y + kLine / 2, times_in_states(story), "font-size=\"12\"");

@@ -300,7 +300,19 @@ public:
         for (const Part& part : topology.parts) {
             add(part, "  ");
         }
+        // One edge for all that one does with the other.
+        std::vector<Use> edges;
         for (const Use& use : topology.uses) {
+            const auto same = std::find_if(edges.begin(), edges.end(), [&use](const Use& e) {
+                return e.from == use.from && e.to == use.to;
+            });
+            if (same == edges.end()) {
+                edges.push_back(use);
+            } else {
+                same->how += ", " + use.how;
+            }
+        }
+        for (const Use& use : edges) {
             edge(use);
         }
         return out_ + "}\n";
