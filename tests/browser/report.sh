@@ -37,7 +37,8 @@ page big big.jsonl --assets "$assets"
 verdict "its page has at most 5 MB" \
     "$([ "$(stat -c %s pages/big.html)" -le 5000000 ] || stat -c %s pages/big.html)"
 
-node "$here/../browser/report.mjs" pages "$top/build/report-parts/node_modules/axe-core/axe.min.js" \
+node "$here/../browser/report.mjs" pages \
+    "$top/build/report-parts/node_modules/axe-core/axe.min.js" \
     ${PICTURES:+"$PICTURES"} >browser.log 2>&1
 cat browser.log
 if [[ $(tail -n 1 browser.log) =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then

@@ -120,6 +120,16 @@ run campaign run "$quickstart/two_vms.json" failing.json --runs 12 --seed 3 --ou
 run report bad --assets none
 expect "one that failed" 0 'bad/report.html'
 well_formed "is well formed, too" bad/report.html
+run campaign run "$quickstart/two_vms.json" --runs 2 --seed 3 --out bad
+run campaign run "$quickstart/spid_conflict.json" --runs 2 --seed 3 --out bad \
+    --defect ioasid.reversed_priority --defect vtd.skip_iotlb_invalidation
+run report bad --assets none --force -o mutants.html
+expect "with runs without a defect" 0 'mutants.html'
+well_formed "is a page, too" mutants.html
+for text in 'none: the model as it is' '&#10003;&#160;caught' '&#10007;&#160;missed' \
+    '<th scope="row">D12</th>' 'ioasid.reversed_priority, vtd.skip_iotlb_invalidation'; do
+    holds "tells of $text" mutants.html "$text"
+done
 for text in 'order.priority' '12 runs failed' 'ioasim run ' 'Failures by code' '100.00 %'; do
     holds "tells of $text" bad/report.html "$text"
 done

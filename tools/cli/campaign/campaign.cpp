@@ -199,7 +199,7 @@ private:
             cut_lines_.push_back(fmt::format("{}\n    {}", result.error, reproduce));
             return;
         }
-        const RunRecord record = record_of(result);
+        const RunRecord record = record_of(result, options_.defects);
         lost_ = lost_.empty() ? write_record(folder_, record) : lost_;
         tally_.add(record);
         reports_.add(record);

@@ -62,8 +62,9 @@ bool operator<(const RunKey& a, const RunKey& b) {
     return std::tie(a.hash, a.seed, a.run) < std::tie(b.hash, b.seed, b.run);
 }
 
-RunRecord record_of(const RunResult& result) {
+RunRecord record_of(const RunResult& result, const std::vector<std::string>& defects) {
     RunRecord record;
+    record.defects = defects;
     record.key = {result.hash, result.seed, result.run};
     record.file = result.file;
     record.name = result.name;
@@ -138,6 +139,11 @@ std::string to_text(const RunRecord& r) {
     node.set("codes", std::move(codes));
     node.set("first", Node::string(r.first));
     node.set("reproduce", Node::string(r.reproduce));
+    Node defects = Node::array();
+    for (const std::string& defect : r.defects) {
+        defects.items.push_back(Node::string(defect));
+    }
+    node.set("defects", std::move(defects));
     return to_json(node, 0) + "\n";
 }
 
@@ -167,6 +173,10 @@ bool from_text(const std::string& text, RunRecord& r) {
     }
     r.first = text_of(node.get("first"));
     r.reproduce = text_of(node.get("reproduce"));
+    r.defects.clear();
+    for (const Node& defect : scenario::items_of(node.get("defects"))) {
+        r.defects.push_back(defect.text);
+    }
     return true;
 }
 

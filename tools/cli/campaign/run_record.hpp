@@ -34,13 +34,14 @@ struct RunRecord {
     std::uint64_t events = 0;
     // What is wrong, sorted: codes of findings, "expectation", "hang", "crash", ...
     std::vector<std::string> codes;
-    std::string first;      // the first thing that failed, one line
-    std::string reproduce;  // the command that repeats the run
+    std::string first;                 // the first thing that failed, one line
+    std::string reproduce;             // the command that repeats the run
+    std::vector<std::string> defects;  // switched on by the command line: the run is of a mutant
 
     bool passed() const { return exit_code == kPass; }
 };
 
-RunRecord record_of(const RunResult& result);
+RunRecord record_of(const RunResult& result, const std::vector<std::string>& defects = {});
 // The other way round, as far as a record goes: for reports.
 RunResult result_of(const RunRecord& record);
 std::string to_text(const RunRecord& record);

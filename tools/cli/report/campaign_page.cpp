@@ -176,6 +176,88 @@ std::string scenarios_of(const Sums& sums) {
     return table.text() + details("Simulated time of the runs", pictures + "</div>\n");
 }
 
+// Runs with a seeded defect are of a mutant: one that no run fails with is not caught.
+std::string mutants_of(const CampaignModel& model) {
+    struct Mutant {
+        std::uint64_t runs = 0;
+        std::uint64_t failed = 0;
+        std::set<std::string> codes;
+        std::set<std::string> by;  // scenarios that caught it
+    };
+    std::map<std::string, Mutant> mutants;
+    for (const RunRecord& r : model.records) {
+        std::string name;
+        for (const std::string& defect : r.defects) {
+            name += (name.empty() ? "" : ", ") + defect;
+        }
+        Mutant& mutant = mutants[name];
+        ++mutant.runs;
+        if (!r.passed()) {
+            ++mutant.failed;
+            mutant.codes.insert(r.codes.begin(), r.codes.end());
+            mutant.by.insert(name_of(r));
+        }
+    }
+    if (mutants.size() == 1 && mutants.begin()->first.empty()) {
+        return "<p>No seeded defect was switched on: <code>campaign run --defect NAME</code> into "
+               "this folder makes runs of a mutant.</p>\n";
+    }
+    Table table("mutant-table", "Seeded defects, and what caught them",
+                {"Defect", "Caught", "Runs", "Failed", "By scenarios", "Codes"}, true);
+    for (const auto& [name, m] : mutants) {
+        std::string codes;
+        for (const std::string& code : m.codes) {
+            codes += (codes.empty() ? "" : ", ") + code;
+        }
+        const char* caught = name.empty()    ? "-"
+                             : m.failed != 0 ? "<span class=\"pass\">&#10003;&#160;caught</span>"
+                                             : "<span class=\"failed\">&#10007;&#160;missed</span>";
+        table.row({name.empty() ? "none: the model as it is"
+                                : fmt::format("<code>{}</code>", escape(name)),
+                   caught, fmt::format("{}", m.runs), fmt::format("{}", m.failed),
+                   fmt::format("{}", m.by.size()), escape(codes)});
+    }
+    return table.text();
+}
+
+// Which statements the campaign's scenarios are about, and how their runs went.
+std::string coverage_of(const CampaignModel& model) {
+    struct Row {
+        std::set<std::string> scenarios;
+        std::uint64_t runs = 0;
+        std::uint64_t failed = 0;
+    };
+    std::map<std::string, Row> rows;
+    std::set<std::string> unknown;
+    for (const RunRecord& r : model.records) {
+        const auto found = model.covers.find(r.file);
+        if (found == model.covers.end()) {
+            unknown.insert(r.file);
+            continue;
+        }
+        for (const std::string& id : found->second) {
+            Row& row = rows[id];
+            row.scenarios.insert(name_of(r));
+            ++row.runs;
+            row.failed += r.passed() ? 0 : 1;
+        }
+    }
+    Table table("coverage-table", "Rows that the scenarios say they cover",
+                {"Row", "Failed share", "Scenarios", "Runs", "Failed"}, true);
+    for (const auto& [id, row] : rows) {
+        table.row({escape(id), share_svg(row.failed, row.runs, "k-bad"),
+                   fmt::format("{}", row.scenarios.size()), fmt::format("{}", row.runs),
+                   fmt::format("{}", row.failed)});
+    }
+    std::string out = table.empty() ? "<p>No row is covered.</p>\n" : table.text();
+    if (!unknown.empty()) {
+        out += fmt::format("<p class=\"muted\">{} not at hand here: {}{}</p>\n",
+                           plural(unknown.size(), "scenario file"), escape(*unknown.begin()),
+                           unknown.size() > 1 ? ", ..." : "");
+    }
+    return out;
+}
+
 std::string ends_of(const Sums& sums) {
     Table table("end-table", "How runs ended", {"End", "Share", "Runs"});
     for (const auto& [reason, count] : sums.ends) {
@@ -220,6 +302,8 @@ Page campaign_page(const CampaignModel& model) {
     page.head = head_of(model, sums);
     page.sections.push_back({"codes", "Failures by code", codes_of(sums)});
     page.sections.push_back({"scenarios", "Scenarios", scenarios_of(sums)});
+    page.sections.push_back({"mutants", "Mutants", mutants_of(model)});
+    page.sections.push_back({"coverage", "Coverage", coverage_of(model)});
     page.sections.push_back({"ends", "Ends", ends_of(sums)});
     page.sections.push_back({"runs", "Failed runs", failed_runs(model, sums)});
     page.data = "{}";

@@ -1,6 +1,7 @@
 // The pages: what stands where.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct CampaignModel {
     std::string folder;
     std::vector<RunRecord> records;
     std::vector<std::string> damaged;
+    // Rows that a scenario file says it covers; files that are not at hand are missing.
+    std::map<std::string, std::vector<std::string>> covers;
 };
 Page campaign_page(const CampaignModel& model);
 

@@ -12,6 +12,7 @@
 #include "tools/cli/report/pages.hpp"
 #include "tools/cli/run_process.hpp"
 #include "tools/cli/terminal.hpp"
+#include "tools/cli/vocabulary.hpp"
 #include "traces/byte_sink.hpp"
 
 namespace ioasim::tools {
@@ -88,6 +89,13 @@ std::string load_assets(const std::string& wanted, Assets& assets) {
                                folder);
 }
 
+// What a scenario says it covers.
+std::vector<std::string> rows_of(const std::string& file) {
+    const scenario::Loaded loaded =
+        scenario::load(file, program_vocabulary(), scenario::LoadOptions{});
+    return loaded.cells.empty() ? std::vector<std::string>() : loaded.cells.front().covers;
+}
+
 class ReportCommand {
 public:
     explicit ReportCommand(const ReportOptions& options) : options_(options) {}
@@ -135,6 +143,11 @@ private:
                                       "campaign",
                                       ioasim::quoted(folder)),
                           "`ioasim run` and `ioasim campaign run` make such folders");
+        }
+        for (const RunRecord& record : campaign.records) {
+            if (campaign.covers.count(record.file) == 0 && path_exists(record.file)) {
+                campaign.covers[record.file] = rows_of(record.file);
+            }
         }
         const std::string path = output(out);
         return may_write(path) ? write(path, report::campaign_page(campaign)) : kUsage;
