@@ -13,7 +13,8 @@ same() { # NAME FOLDER FOLDER
     verdict "$1" "$(diff -rq "$2" "$3" 2>&1 | head -n 3)"
 }
 
-runs=600
+limit=400
+runs=400
 campaign=("$quickstart" --runs "$runs" --seed 5)
 run campaign run "${campaign[@]}" --out one
 expect "a campaign in one process" 0 "$runs passed, 0 failed"

@@ -41,7 +41,8 @@ has_results() { [ "$(find "$1" -name '*.json' 2>/dev/null | wc -l)" -ge "$2" ]; 
 
 # --- a node breaks ------------------------------------------------------------------------------
 
-runs=1200
+limit=400
+runs=800
 campaign=("$quickstart" --runs "$runs" --seed 5)
 run campaign run "${campaign[@]}" --out one
 expect "a campaign on this machine alone" 0 "$runs passed, 0 failed"
