@@ -86,6 +86,16 @@ submit "${campaign[@]}" --shards 2 --out cut
 expect "submitted again it goes on" 0 "$runs runs: $runs passed, 0 failed"
 same "to the same results" one cut/all
 
+# --- without waiting ----------------------------------------------------------------------------
+
+run campaign submit short.json --runs 40 --shards 3 -j 2 --engine slurm --out later
+expect "a campaign that nobody waits for" 0 'collector: job'
+summed_up() { grep -q ' passed, ' later/summary.txt 2>/dev/null; }
+problem=
+until_true 60 summed_up || problem="no summary after a minute"
+grep -qx '40 runs: 40 passed, 0 failed' later/summary.txt || problem+=" $(cat later/summary.txt)"
+verdict "leaves its sum when it is done" "$problem"
+
 # --- runs fail ----------------------------------------------------------------------------------
 
 submit short.json failing.json --runs 6 --shards 2 --out bad
