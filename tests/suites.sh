@@ -3,7 +3,8 @@
 # each line of its input: exit 0 passed, 77 skipped, anything else failed).
 
 kSuites=(tidy unit module timing points
-         random fuzz vectors scenario bad cli determinism proofs viewers readme)
+         random fuzz vectors scenario bad cli determinism golden
+         proofs viewers readme)
 kAllSuites=(browser format asan debug package cluster)
 # Only by name: a search takes as long as one lets it.
 kNamedSuites=(libfuzzer)
@@ -88,7 +89,13 @@ case_determinism() { "$top/tests/determinism/check.sh" "$top/$1"; }
 suite_proofs() { run_script "$top/tests/proofs/check.sh"; }
 
 # Do programs that know nothing of us read our files?
-suite_viewers() { each_case case_viewers < <(quickstarts); }
+suite_viewers() {
+    each_case case_viewers < <(quickstarts)
+    each_case case_fst < <(quickstarts)
+    each_case case_perfetto < <(quickstarts)
+    each_case case_gtkwave < <(printf '%s\n' one_process_sva two_vms \
+        two_vms+linux.skip_iotlb_invalidation)
+}
 case_viewers() {
     local folder
     folder=$(mktemp -d -p "$scratch")
@@ -97,6 +104,44 @@ case_viewers() {
         "$top/tests/viewers/check_vcd.sh" "$wave" || return
     done
 }
+case_fst() {
+    local folder
+    folder=$(mktemp -d -p "$scratch")
+    can_write_fst "$folder" || return 77
+    "$IOASIM" run "$top/$1" --no-files --trace "$folder/w.fst" --trace "$folder/w.vcd" || return 1
+    for wave in "$folder"/*.fst; do
+        "$top/tests/viewers/check_fst.sh" "$wave" "${wave%.fst}.vcd" || return
+    done
+}
+# A build without the format's library refuses it before it reads the scenario.
+can_write_fst() {
+    ! "$IOASIM" run nothing --no-files --trace "$1/probe.fst" 2>&1 | grep -q verilator
+}
+case_perfetto() {
+    local folder
+    folder=$(mktemp -d -p "$scratch")
+    "$IOASIM" run "$top/$1" --no-files --trace "$folder/run.pftrace" || return 1
+    for file in "$folder"/*.pftrace; do
+        "$top/tests/viewers/check_perfetto.sh" "$file" || return
+    done
+}
+# With a defect the save file has markers at what the checkers found.
+case_gtkwave() {
+    local folder defect=
+    folder=$(mktemp -d -p "$scratch")
+    [ "$1" = "${1%+*}" ] || defect="--defect ${1#*+}"
+    local waves=("$folder/wave.vcd")
+    ! can_write_fst "$folder" || waves+=("$folder/wave.fst")
+    # shellcheck disable=SC2046,SC2086
+    "$IOASIM" run "$top/scenarios/quickstart/${1%+*}.json" --no-files $defect \
+        $(printf -- '--trace %s ' "${waves[@]}")
+    for wave in "${waves[@]}"; do
+        "$top/tests/viewers/check_gtkwave.sh" "$wave" || return
+    done
+}
+
+# Does the same run make the same events as when its trace was last looked at?
+suite_golden() { run_script "$top/tests/golden/check.sh"; }
 
 # Does every command that the READMEs mark work as shown, and does the manual tell all?
 suite_readme() { each_case case_readme < <("$top/tests/readme/commands.sh" list); }

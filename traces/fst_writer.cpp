@@ -1,10 +1,8 @@
 #include "traces/fst_writer.hpp"
 
 #if IOASIM_FST
-#include <array>
 #include <cerrno>
 #include <cstring>
-#include <map>
 #include <optional>
 #include <vector>
 
@@ -92,33 +90,10 @@ private:
 
     void create(std::uint32_t number, const std::string& name) {
         const Signal& signal = signals_[number];
-        if (signal.words.name != nullptr) {
-            fstWriterEmitEnumTableRef(context_, table_of(signal));
-        }
         handles_[number] = fstWriterCreateVar(context_, FST_VT_VCD_WIRE, FST_VD_IMPLICIT,
                                               signal.width, name.c_str(), 0);
         name_bytes_ += name.size() + signal.width + 16;
         no_value_since_ = number;
-    }
-
-    fstEnumHandle table_of(const Signal& signal) {
-        fstEnumHandle& table = tables_[signal.words.name];
-        if (table == 0) {
-            std::vector<std::string> bits;
-            std::vector<const char*> values;
-            std::vector<const char*> words;
-            for (std::size_t value = 0; value < signal.words.count; ++value) {
-                bits.push_back(fmt::format("{:0{}b}", value, signal.width));
-            }
-            for (std::size_t value = 0; value < signal.words.count; ++value) {
-                values.push_back(bits[value].c_str());
-                words.push_back(signal.words.text[value]);
-            }
-            table = fstWriterCreateEnumTable(context_, signal.words.name,
-                                             static_cast<std::uint32_t>(signal.words.count),
-                                             signal.width, words.data(), values.data());
-        }
-        return table;
     }
 
     void write_initial_values() override {
@@ -221,8 +196,7 @@ private:
     std::string error_;
     void* context_ = nullptr;
     std::vector<fstHandle> handles_;
-    fstHandle traced_ = 0;  // of a file without other signals
-    std::map<std::string, fstEnumHandle> tables_;
+    fstHandle traced_ = 0;                         // of a file without other signals
     std::optional<std::uint32_t> no_value_since_;  // the declaration of this signal
     std::uint64_t flushed_ = 0;
     std::uint64_t pending_ = 0;

@@ -46,8 +46,9 @@ JsonlSink::JsonlSink(const trace::Recorder& recorder, ByteSink& out, const Jsonl
     out_.write({line_.data(), line_.size()});
 }
 
-void JsonlSink::append_value(const trace::FieldInfo& field, std::uint64_t value) {
-    const auto at = std::back_inserter(line_);
+void append_json_value(fmt::memory_buffer& out, const trace::Recorder& recorder,
+                       const trace::FieldInfo& field, std::uint64_t value) {
+    const auto at = std::back_inserter(out);
     switch (field.type) {
         case trace::FieldType::Count:
         case trace::FieldType::Time:
@@ -55,7 +56,7 @@ void JsonlSink::append_value(const trace::FieldInfo& field, std::uint64_t value)
             return;
         case trace::FieldType::Id:
             if (value == kNoId) {
-                append(line_, "null");
+                append(out, "null");
             } else {
                 fmt::format_to(at, FMT_COMPILE("{}"), value);
             }
@@ -68,17 +69,17 @@ void JsonlSink::append_value(const trace::FieldInfo& field, std::uint64_t value)
                            (value >> 3U) & 0x1FU, value & 7U);
             return;
         case trace::FieldType::Bool:
-            append(line_, value != 0 ? "true" : "false");
+            append(out, value != 0 ? "true" : "false");
             return;
         case trace::FieldType::Error:
-            append_json_string(line_, errno_name(static_cast<Errno>(value)));
+            append_json_string(out, errno_name(static_cast<Errno>(value)));
             return;
         case trace::FieldType::Text:
-            append_json_string(line_, recorder_.names().text(as_name(value)));
+            append_json_string(out, recorder.names().text(as_name(value)));
             return;
         case trace::FieldType::Enum:
             if (value < field.label_count) {
-                append_json_string(line_, field.labels[value]);
+                append_json_string(out, field.labels[value]);
             } else {
                 fmt::format_to(at, FMT_COMPILE("{}"), value);
             }
@@ -86,23 +87,28 @@ void JsonlSink::append_value(const trace::FieldInfo& field, std::uint64_t value)
     }
 }
 
+void append_json_event(fmt::memory_buffer& out, const trace::Recorder& recorder,
+                       const trace::EventRecord& record) {
+    fmt::format_to(std::back_inserter(out),
+                   FMT_COMPILE("{{\"seq\":{},\"time_ps\":{},\"event\":\"{}\",\"source\":"),
+                   record.seq, record.time.ps(), record.info->name);
+    append_json_string(out, recorder.source_name(record.source));
+    for (std::size_t i = 0; i < record.info->fields.size(); ++i) {
+        const trace::FieldInfo& field = record.info->fields[i];
+        append(out, ",\"");
+        append(out, field.name);
+        append(out, "\":");
+        append_json_value(out, recorder, field, record.values[i]);
+    }
+    append(out, "}\n");
+}
+
 void JsonlSink::on_event(const trace::EventRecord& record) {
     if (full_at_) {
         return;
     }
     line_.clear();
-    fmt::format_to(std::back_inserter(line_),
-                   FMT_COMPILE("{{\"seq\":{},\"time_ps\":{},\"event\":\"{}\",\"source\":"),
-                   record.seq, record.time.ps(), record.info->name);
-    append_json_string(line_, recorder_.source_name(record.source));
-    for (std::size_t i = 0; i < record.info->fields.size(); ++i) {
-        const trace::FieldInfo& field = record.info->fields[i];
-        append(line_, ",\"");
-        append(line_, field.name);
-        append(line_, "\":");
-        append_value(field, record.values[i]);
-    }
-    append(line_, "}\n");
+    append_json_event(line_, recorder_, record);
     if (!out_.fits(line_.size(), limit_)) {
         full_at_ = record.time;
         return;

@@ -43,8 +43,6 @@ public:
     std::optional<TimePs> full_at() const { return full_at_; }
 
 private:
-    void append_value(const trace::FieldInfo& field, std::uint64_t value);
-
     const trace::Recorder& recorder_;
     ByteSink& out_;
     fmt::memory_buffer line_;
@@ -55,5 +53,11 @@ private:
 
 // Appends a JSON string with its quotes; control characters are escaped.
 void append_json_string(fmt::memory_buffer& out, std::string_view text);
+// Appends the value of a field as the trace has it.
+void append_json_value(fmt::memory_buffer& out, const trace::Recorder& recorder,
+                       const trace::FieldInfo& field, std::uint64_t value);
+// Appends the line of an event.
+void append_json_event(fmt::memory_buffer& out, const trace::Recorder& recorder,
+                       const trace::EventRecord& record);
 
 }  // namespace ioasim::traces

@@ -88,9 +88,7 @@ struct WaveSink::Layout {
         for (std::size_t i = 0; i < kernel.slots; ++i) {
             const std::string name = free_slot_name(i);
             Slot slot;
-            slot.state = writer.declare(
-                scope, name + "_state", kStateWidth, /*spare=*/true,
-                {"ioasid_state", trace::kIoasidStateLabels, std::size(trace::kIoasidStateLabels)});
+            slot.state = writer.declare(scope, name + "_state", kStateWidth, /*spare=*/true);
             slot.refs = writer.declare(scope, name + "_refs", kRefsWidth, /*spare=*/true);
             slots.slots.push_back(slot);
         }

@@ -19,7 +19,7 @@ std::string wave_name(std::string_view text) {
 }
 
 std::uint32_t WaveWriter::declare(const std::vector<std::string>& path, const std::string& name,
-                                  unsigned width, bool spare, const WaveWords& words) {
+                                  unsigned width, bool spare) {
     SIM_CHECK(width >= 1 && width <= 64, "signal {} of width {}", name, width);
     std::uint32_t at = 0;
     std::string full;
@@ -51,7 +51,6 @@ std::uint32_t WaveWriter::declare(const std::vector<std::string>& path, const st
     Signal signal;
     signal.scope = full;
     signal.name = unique;
-    signal.words = words;
     signal.spare = spare;
     signal.width = static_cast<std::uint8_t>(width);
     signal.mask = width == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << width) - 1;

@@ -17,13 +17,6 @@ namespace ioasim::traces {
 // Replaces what a name in a waveform must not hold by '_'.
 std::string wave_name(std::string_view text);
 
-// Words for the values of a signal, by value: a format that knows enumerations carries them.
-struct WaveWords {
-    const char* name = nullptr;  // "ioasid_state"
-    const char* const* text = nullptr;
-    std::size_t count = 0;
-};
-
 class WaveWriter {
 public:
     virtual ~WaveWriter() = default;
@@ -32,7 +25,7 @@ public:
     // Widths 1 to 64. Signals of one scope need not be declared together. A `spare` signal has no
     // meaning before it is renamed.
     std::uint32_t declare(const std::vector<std::string>& path, const std::string& name,
-                          unsigned width, bool spare = false, const WaveWords& words = {});
+                          unsigned width, bool spare = false);
     // Before begin(): its value is unknown until it is set.
     void forget(std::uint32_t signal) { signals_[signal].known = false; }
     // Before begin(): values are followed, and shown when `show_from` says so; until then they are
@@ -83,7 +76,6 @@ protected:
         std::uint64_t mask = 1;
         std::uint64_t value = 0;
         std::uint64_t written = 0;
-        WaveWords words;
         std::uint8_t width = 1;
         bool dirty = false;
         bool known = true;  // `written` is in the file

@@ -45,6 +45,16 @@ expect "its order is harmless without the defect" 0 'PASS'
 run explore race.json
 expect "one order is not explored" 2 'has one order, in run.choices'
 
+unbind=$top/scenarios/explore/free_and_unbind.json
+run run "$unbind" --no-files --defect linux.unbind_frees_queued_work
+expect "the fixed order hides another one" 0 'PASS'
+run explore "$unbind" --preemptions 1 --defect linux.unbind_frees_queued_work --out freed.json
+expect "which exploring finds in a guest, too" 1 'hazard.real_code_breaks'
+run run freed.json --no-files
+expect "and its counterexample" 1 'hazard.real_code_breaks'
+run explore "$unbind" --preemptions 1
+expect "a sound driver has no such order" 0 'none bad'
+
 # --- a schedule of another run ------------------------------------------------------------------
 
 sed 's/"at": [0-9]*/"at": 999999/' race.json >late.json

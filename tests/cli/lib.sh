@@ -20,9 +20,9 @@ verdict() { # NAME PROBLEM
     fi
 }
 
-# run ARGUMENTS: output in ./o and ./e, exit code in $code.
+# run ARGUMENTS: output in ./o and ./e, exit code in $code. At most $limit seconds.
 run() {
-    timeout 60 "$ioasim" "$@" >o 2>e </dev/null
+    timeout "${limit:-60}" "$ioasim" "$@" >o 2>e </dev/null
     code=$?
 }
 

@@ -13,7 +13,8 @@ same() { # NAME FOLDER FOLDER
     verdict "$1" "$(diff -rq "$2" "$3" 2>&1 | head -n 3)"
 }
 
-runs=600
+limit=400
+runs=400
 campaign=("$quickstart" --runs "$runs" --seed 5)
 run campaign run "${campaign[@]}" --out one
 expect "a campaign in one process" 0 "$runs passed, 0 failed"
@@ -43,5 +44,45 @@ same "to the same results" one killed/all
 
 run campaign submit short.json failing.json --runs 6 --engine parallel --shards 2 --out bad
 expect "a failing run fails the campaign" 1 '6 runs: 3 passed, 3 failed'
+
+# --- on another host ----------------------------------------------------------------------------
+
+# This machine, reached by ssh on its loopback interface.
+start_ssh() {
+    local port
+    mkdir ssh
+    ssh-keygen -q -t ed25519 -N '' -f ssh/key
+    ssh-keygen -q -t ed25519 -N '' -f ssh/host
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])')
+    cat >ssh/config <<END
+Port $port
+ListenAddress 127.0.0.1
+HostKey $work/ssh/host
+AuthorizedKeysFile $work/ssh/key.pub
+PidFile $work/ssh/pid
+StrictModes no
+UsePAM no
+PermitRootLogin yes
+END
+    cat >ssh/login <<END
+#!/bin/sh
+exec ssh -F none -i $work/ssh/key -p $port -o StrictHostKeyChecking=no \\
+    -o UserKnownHostsFile=$work/ssh/known -o LogLevel=ERROR "\$@"
+END
+    chmod +x ssh/login && mkdir -p /run/sshd && "$(command -v sshd)" -f ssh/config &&
+        timeout 20 ssh/login 127.0.0.1 true
+}
+if command -v sshd >/dev/null && [ "$(id -u)" = 0 ] && start_ssh >ssh.log 2>&1; then
+    run campaign submit "${campaign[@]}" --engine parallel --shards 4 --out remote \
+        --option "--ssh $work/ssh/login" --option "--sshlogin 2/127.0.0.1"
+    expect "on a host that ssh reaches" 0 "$runs runs: $runs passed, 0 failed"
+    verdict "where all shards were" \
+        "$(awk 'NR > 1 && $2 != "127.0.0.1"' remote/submit/joblog)"
+    same "the same results" one remote/all
+else
+    echo "note: no host by ssh: openssh-server is missing, or does not start"
+fi
+[ ! -f ssh/pid ] || kill "$(cat ssh/pid)"
 
 finish

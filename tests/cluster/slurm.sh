@@ -41,7 +41,8 @@ has_results() { [ "$(find "$1" -name '*.json' 2>/dev/null | wc -l)" -ge "$2" ]; 
 
 # --- a node breaks ------------------------------------------------------------------------------
 
-runs=1200
+limit=400
+runs=800
 campaign=("$quickstart" --runs "$runs" --seed 5)
 run campaign run "${campaign[@]}" --out one
 expect "a campaign on this machine alone" 0 "$runs passed, 0 failed"
@@ -84,6 +85,16 @@ expect "runs of a cancelled shard are missing" 5 'not made'
 submit "${campaign[@]}" --shards 2 --out cut
 expect "submitted again it goes on" 0 "$runs runs: $runs passed, 0 failed"
 same "to the same results" one cut/all
+
+# --- without waiting ----------------------------------------------------------------------------
+
+run campaign submit short.json --runs 40 --shards 3 -j 2 --engine slurm --out later
+expect "a campaign that nobody waits for" 0 'collector: job'
+summed_up() { grep -q ' passed, ' later/summary.txt 2>/dev/null; }
+problem=
+until_true 60 summed_up || problem="no summary after a minute"
+grep -qx '40 runs: 40 passed, 0 failed' later/summary.txt || problem+=" $(cat later/summary.txt)"
+verdict "leaves its sum when it is done" "$problem"
 
 # --- runs fail ----------------------------------------------------------------------------------
 

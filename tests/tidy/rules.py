@@ -67,11 +67,13 @@ def allowed_folders(path):
         own = "models/" + parts[1]
         return (core + models + [own], []) if parts[1] == "platform" else (core + [own], models)
     if parts[0] == "traces":
-        return core[:2] + ["traces"], []
+        own = ["traces/" + parts[1]] if len(parts) > 2 else []
+        return core[:2] + ["traces"] + own, []
     if parts[:2] == ("scenarios", "language"):
         return core + ["traces", "models/platform", "scenarios/language"], models
     if parts[0] == "tools":
-        return core + ["traces", "models/platform", "scenarios/language", "tools/"], models
+        folders = ["traces", "traces/", "models/platform", "scenarios/language", "tools/"]
+        return core + folders, models
     return None, None  # tests see everything
 
 

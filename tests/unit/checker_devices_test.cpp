@@ -148,14 +148,16 @@ TEST_CASE("queue: the tail of page requests never comes to the head") {
 TEST_CASE("queue: requests with old translations reach memory before the wait is done") {
     CheckerHarness h;
     h.space("vm1", 201);
-    h.emit(trace::MemoryOwner{Hpa{0x8000}, 0x1000, h.name("vm1")});
+    h.owner("vm1", 0x8000, 0x1000);
     const auto translated = [&](bool write) {
         h.emit(trace::VtdTranslated{h.iommu(), Rid{0x10}, Pasid{201}, Iova{0x1000}, Hpa{0x8000},
                                     write, true, TimePs{1}, true},
                "iommu0");
     };
     const auto reached = [&](bool write) {
-        h.emit(trace::MemoryAccess{Rid{0x10}, Pasid{201}, Hpa{0x8000}, 64, write, 0}, "memory");
+        h.emit(trace::MemoryAccess{Rid{0x10}, Pasid{201}, Hpa{0x8000}, 64, write, 0,
+                                   h.name("memory"), 0},
+               "memory");
     };
     const auto flushed = [&] {
         h.invalidate("iotlb", "global", 201);

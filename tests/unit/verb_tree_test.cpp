@@ -78,6 +78,18 @@ TEST_CASE("completion: a value is completed by what it is called") {
     CHECK(t.words({"run", "--seed", ""}).empty());
 }
 
+TEST_CASE("completion: parameters of a kind of component, and of one that is named") {
+    CLI::App app{"ioasim: x", "ioasim"};
+    std::vector<std::string> sets;
+    set_option(app, sets);
+    const auto first = [&app](const std::string& word) { return complete(app, {"--set", word}); };
+    REQUIRE(first("iommu.iotlb.entr").size() == 1);
+    CHECK(first("iommu.iotlb.entr").front().text == "iommu.iotlb.entries=");
+    REQUIRE(first("iommu7.iotlb.entr").size() == 1);
+    CHECK(first("iommu7.iotlb.entr").front().text == "iommu7.iotlb.entries=");
+    CHECK(first("nothing7.").empty());
+}
+
 TEST_CASE("completion: a value is no verb, and options may stand between files") {
     const Tree t;
     const std::string folder = std::string(IOASIM_SOURCE_DIR) + "/scenarios/quickstart/";

@@ -29,7 +29,9 @@
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/shrink/shrink_cli.hpp"
 #include "tools/cli/terminal.hpp"
+#include "tools/cli/topology/topology_cli.hpp"
 #include "tools/cli/trace/trace_check_cli.hpp"
+#include "tools/cli/trace/trace_cli.hpp"
 #include "tools/cli/trace/trace_options.hpp"
 
 namespace ioasim::tools {
@@ -185,6 +187,7 @@ COMPONENT.PATH in --set or platform.params: a component of the scenario (iommu0)
     trace.require_subcommand(1);
     trace.footer(R"(Examples:
   ioasim trace catalogue                    the events that a trace can hold
+  ioasim trace explain x.json --ioasid 202  why it is not free
   ioasim run x.json --trace events.jsonl    writes one: a JSON object a line)");
     add_trace_check(trace, values.verb);
     CLI::App& catalogue = *trace.add_subcommand("catalogue", "every event with its fields");
@@ -195,6 +198,7 @@ COMPONENT.PATH in --set or platform.params: a component of the scenario (iommu0)
     catalogue.callback([&values] {
         values.verb = [&values] { return catalogue_command(values.format == "json"); };
     });
+    add_trace_questions(trace, values.verb);
 }
 
 void add_coverage(CLI::App& app, Values& values) {
@@ -448,6 +452,7 @@ int run_verb(int argc, char** argv) {
     add_validate(app, values);
     add_knowledge(app, values);
     add_coverage(app, values);
+    add_topology(app, values.verb);
     add_conform(app, values);
     add_bench(app, values);
     add_report(app, values.verb);

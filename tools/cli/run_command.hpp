@@ -2,11 +2,13 @@
 // results.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/base/chooser.hpp"
+#include "core/trace/recorder.hpp"
 #include "scenarios/language/scenario.hpp"
 #include "tools/cli/options.hpp"
 #include "tools/cli/run_result.hpp"
@@ -22,6 +24,8 @@ struct Job {
     std::string folder;               // empty: no files
     std::vector<std::string> traces;  // files, the format by their ending
     bool show_progress = true;
+    // One more listener of every event, made when the run's names are there; may give none.
+    std::function<trace::Listener*(trace::Recorder&)> attach;
 };
 
 // In the current process; the kernel can be elaborated once in it.

@@ -192,6 +192,11 @@ private:
         if (!job_.traces.empty()) {
             context.topology = topology(job_.scenario.config);
         }
+        if (job_.attach) {
+            if (trace::Listener* const listener = job_.attach(recorder)) {
+                recorder.add_listener(*listener, trace::kAllCategories);
+            }
+        }
         for (const std::string& path : job_.traces) {
             traces_.push_back(traces::open_trace(recorder, path, context, job_.options.selection));
             recorder.add_listener(*traces_.back(), traces_.back()->categories());

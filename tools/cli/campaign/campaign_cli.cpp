@@ -181,7 +181,8 @@ void add_campaign(CLI::App& app, std::function<int()>& verb) {
     campaign.require_subcommand(1);
     campaign.footer(R"(Examples:
   ioasim campaign run scenarios --runs 20000 --seed 1
-  ioasim campaign merge part1 part2 part3 --out all)");
+  ioasim campaign merge part1 part2 part3 --out all
+  ioasim campaign submit scenarios --runs 100000 --engine slurm --shards 50 --wait)");
     add_run(campaign, verb);
     add_merge(campaign, verb);
     add_submit(campaign, verb);

@@ -117,8 +117,8 @@ private:
     // that of a guest whose VMM frees the wrong ID, must not take a hundred times as long.
     void bound_time() {
         constexpr std::uint64_t kTimes = 4;
-        if (options_.limit.empty()) {
-            const TimePs end{run_isolated(job_).end_ps};
+        const TimePs end{options_.limit.empty() ? run_isolated(job_).end_ps : 0};
+        if (end != TimePs{}) {
             job_.scenario.limit = std::min(job_.scenario.limit, end * kTimes);
             run_of(job_.scenario.document)
                 .set("limit", Node::string(fmt::format("{}ps", job_.scenario.limit.ps())));

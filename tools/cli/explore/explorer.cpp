@@ -110,6 +110,9 @@ private:
     std::size_t decide(std::string_view what, std::size_t count, const Operation* operation,
                        Naming&& naming) {
         const std::uint64_t number = next_++;
+        if (role_ != Role::Judge && results_.stopped()) {
+            leave();
+        }
         switch (role_) {
             case Role::Judge:
                 return 0;

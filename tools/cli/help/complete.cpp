@@ -29,22 +29,29 @@ Completions defects(const std::string&) {
     return all;
 }
 
-Completions parameters(const std::string& after) {
+// Of each kind of component; and of the one that the word names, "iommu0" of kind "iommu".
+Completions parameters(const std::string& word, const std::string& after) {
     Completions all;
+    const std::string component = word.substr(0, word.find('.'));
+    const std::string kind = component.substr(0, component.find_last_not_of("0123456789") + 1);
     for (const ParamTableBase* table : program_vocabulary().tables) {
         for (const ParamInfo& info : table->params()) {
-            all.push_back({table->owner() + "." + info.path + after, info.meaning});
+            const std::string rest = "." + info.path + after;
+            all.push_back({table->owner() + rest, info.meaning});
+            if (table->owner() == kind && component != kind) {
+                all.push_back({component + rest, info.meaning});
+            }
         }
     }
     return all;
 }
 
-Completions settings(const std::string&) {
-    return parameters("=");
+Completions settings(const std::string& word) {
+    return parameters(word, "=");
 }
 
-Completions parameter_names(const std::string&) {
-    return parameters("");
+Completions parameter_names(const std::string& word) {
+    return parameters(word, "");
 }
 
 Completions explained(const std::string&) {
@@ -124,13 +131,8 @@ Completions values_of(const CLI::Option& option, const std::string& word) {
     }
     using Maker = Completions (*)(const std::string&);
     static const std::map<std::string, Maker> makers{
-        {"DEFECT", defects},
-        {"PATH=VALUE", settings},
-        {"WORD", explained},
-        {"NAME", benchmarks},
-        {"TEXT", parameter_names},
-        {"FOLDER", folders},
-        {"FILE", option.get_positional() ? scenario_files : any_files},
+        {"DEFECT", defects},  {"PATH=VALUE", settings},  {"WORD", explained},
+        {"NAME", benchmarks}, {"TEXT", parameter_names}, {"FOLDER", folders},
     };
     const std::string name = value_name(option);
     if (name == "FILE") {

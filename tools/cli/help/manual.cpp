@@ -77,21 +77,31 @@ std::string dashed(std::string path) {
     return path;
 }
 
-// What stands below the help: examples, then sentences.
+// What stands below the help: paragraphs. Those that are no examples and tell of no exit codes are
+// notes.
 std::string notes(const std::string& footer) {
-    constexpr const char* kExamples = "Examples:\n";
-    if (footer.empty()) {
-        return {};
+    const auto begins = [](const std::string& text, const std::string& start) {
+        return text.compare(0, start.size(), start) == 0;
+    };
+    const std::string examples_begin = "Examples:\n";
+    std::string examples;
+    std::string codes;
+    std::string others;
+    std::string rest = footer;
+    while (!rest.empty()) {
+        const std::size_t end = rest.find("\n\n");
+        const std::string paragraph = rest.substr(0, end);
+        rest = end == std::string::npos ? "" : rest.substr(end + 2);
+        if (begins(paragraph, examples_begin)) {
+            examples += ".nf\n" + plain(paragraph.substr(examples_begin.size())) + "\n.fi\n";
+        } else {
+            std::string& target = begins(paragraph, "Exit code") ? codes : others;
+            target += (target.empty() ? "" : ".PP\n") + plain(paragraph) + "\n";
+        }
     }
-    std::string text = footer;
-    std::string out;
-    if (text.compare(0, std::string(kExamples).size(), kExamples) == 0) {
-        text.erase(0, std::string(kExamples).size());
-        const std::size_t end = text.find("\n\n");
-        out = heading("EXAMPLES") + ".nf\n" + plain(text.substr(0, end)) + "\n.fi\n";
-        text = end == std::string::npos ? "" : text.substr(end + 2);
-    }
-    return text.empty() ? out : out + heading("NOTES") + plain(text) + "\n";
+    return (examples.empty() ? "" : heading("EXAMPLES") + examples) +
+           (codes.empty() ? "" : heading("EXIT STATUS") + codes) +
+           (others.empty() ? "" : heading("NOTES") + others);
 }
 
 void add_pages(const CLI::App& app, const std::string& path, const std::string& above,

@@ -1,0 +1,367 @@
+// The way of a descriptor: from the instruction through queue, engine, translation and data to its
+// record.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "core/base/words.hpp"
+#include "core/trace/device_events.hpp"
+#include "core/trace/dsa_events.hpp"
+#include "core/trace/run_events.hpp"
+#include "core/trace/software_events.hpp"
+#include "core/trace/vtd_events.hpp"
+#include "traces/questions/blocked.hpp"
+#include "traces/questions/stories.hpp"
+
+namespace ioasim::traces {
+namespace {
+
+constexpr std::size_t kNever = ~std::size_t{0};
+
+// Accesses for one operand, all in one line.
+struct Run {
+    std::size_t first = kNever;
+    std::size_t last = 0;
+    std::uint64_t count = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t hits = 0;  // translated from a cache
+    void add(std::size_t event, std::uint64_t length) {
+        first = first == kNever ? event : first;
+        last = event;
+        ++count;
+        bytes += length;
+    }
+};
+
+class DescriptorTale {
+public:
+    DescriptorTale(const Scene& scene, std::string device, std::uint64_t number)
+        : scene_(scene), log_(scene.log()), device_(std::move(device)), number_(number) {}
+
+    bool tell(Story& out) {
+        find_ends();
+        if (accepted_ == kNever) {
+            return false;
+        }
+        for (std::size_t i = first_; i <= last_; ++i) {
+            look(i);
+        }
+        finish(out);
+        return true;
+    }
+
+private:
+    void find_ends() {
+        for (std::size_t i = 0; i < log_.size(); ++i) {
+            if (log_.is<trace::DsaEnqueue>(i) && of_device(i)) {
+                enqueue(i);
+            } else if (log_.is<trace::CpuEnqcmd>(i) && accepted_ != kNever &&
+                       submitted_ == kNever &&
+                       LOG_FIELD(log_, i, CpuEnqcmd, descriptor) == number_ &&
+                       LOG_FIELD(log_, i, CpuEnqcmd, pasid) == pasid_) {
+                submitted_ = i;
+            } else if (log_.is<trace::DsaComplete>(i) && is_it(i)) {
+                completed_ = i;
+            }
+        }
+        first_ = accepted_;
+        // What it wrote is posted: requests arrive behind its end.
+        for (std::size_t i = completed_ == kNever ? log_.size() : completed_ + 1; i < log_.size();
+             ++i) {
+            last_ = log_.is<trace::VtdRequest>(i) && is_its_request(i) ? i : last_;
+        }
+        last_ = completed_ == kNever
+                    ? log_.size() - 1
+                    : std::max({last_, completed_, submitted_ == kNever ? 0 : submitted_});
+    }
+    void enqueue(std::size_t i) {
+        const bool accepted = LOG_FIELD(log_, i, DsaEnqueue, accepted) != 0;
+        if (accepted_ != kNever) {
+            return;
+        }
+        if (accepted && LOG_FIELD(log_, i, DsaEnqueue, descriptor) == number_) {
+            accepted_ = i;
+            pasid_ = LOG_FIELD(log_, i, DsaEnqueue, pasid);
+            const auto tries = retries_.find(pasid_);
+            refused_before_ = tries == retries_.end() ? 0 : tries->second;
+        }
+        std::uint64_t& tries = retries_[LOG_FIELD(log_, i, DsaEnqueue, pasid)];
+        tries = accepted ? 0 : tries + 1;
+    }
+    bool of_device(std::size_t i) const { return log_.field_text(i, "device") == device_; }
+    bool is_it(std::size_t i) const {
+        const trace::EventInfo& info = log_.info(i);
+        const std::size_t field = info.field("descriptor");
+        return field < info.fields.size() && log_.value(i, field) == number_ && of_device(i);
+    }
+    // Of the unit or of memory, for the device's descriptor.
+    bool is_its_request(std::size_t i) const {
+        const trace::EventInfo& info = log_.info(i);
+        const std::size_t field = info.field("descriptor");
+        const std::size_t rid = info.field("rid");
+        return field < info.fields.size() && rid < info.fields.size() &&
+               log_.value(i, field) == number_ && scene_.device_of(log_.value(i, rid)) == device_;
+    }
+
+    Moment& add(std::size_t i, std::string text, Role from, Role to, std::string label) {
+        Moment m = scene_.moment(i, std::move(text));
+        m.from = from;
+        m.to = to;
+        m.label = std::move(label);
+        moments_.push_back(std::move(m));
+        return moments_.back();
+    }
+
+    void look(std::size_t i) {
+        if (i == accepted_) {
+            add(i,
+                fmt::format("accepted into {} as number {} under PASID {}: {} in the queue",
+                            LOG_TEXT(log_, i, DsaEnqueue, wq), number_, log_.field_text(i, "pasid"),
+                            LOG_FIELD(log_, i, DsaEnqueue, occupancy)),
+                Role::Device, Role::Device, "accepted");
+        } else if (log_.is<trace::DsaDispatch>(i) && is_it(i)) {
+            dispatched_ = i;
+            const std::string& engine = LOG_TEXT(log_, i, DsaDispatch, engine);
+            Moment& m = add(i,
+                            engine.empty() ? "dropped out of its queue by an abort or reset"
+                                           : fmt::format("{} takes it: {}", engine,
+                                                         LOG_TEXT(log_, i, DsaDispatch, op)),
+                            Role::Device, Role::Device, LOG_TEXT(log_, i, DsaDispatch, op));
+            m.alarm = engine.empty();
+        } else if (log_.is<trace::DsaAccess>(i) && is_it(i)) {
+            accesses_[LOG_TEXT(log_, i, DsaAccess, purpose)].add(
+                i, LOG_FIELD(log_, i, DsaAccess, length));
+        } else if (log_.is<trace::DsaLookup>(i) && is_it(i)) {
+            Run& run = lookups_[LOG_TEXT(log_, i, DsaLookup, operand)];
+            run.add(i, 0);
+            run.hits += LOG_FIELD(log_, i, DsaLookup, hit);
+        } else if (log_.is<trace::VtdRequest>(i) && is_its_request(i)) {
+            requests_.add(i, LOG_FIELD(log_, i, VtdRequest, length));
+            waiting_.insert(LOG_FIELD(log_, i, VtdRequest, address));
+        } else if (log_.is<trace::VtdTranslated>(i) && of_pasid(i) &&
+                   waiting_.count(LOG_FIELD(log_, i, VtdTranslated, address)) != 0) {
+            waiting_.erase(waiting_.find(LOG_FIELD(log_, i, VtdTranslated, address)));
+            translated_.add(i, 0);
+            translated_.hits += LOG_FIELD(log_, i, VtdTranslated, hit);
+        } else if (log_.is<trace::VtdWalkRead>(i) && dispatched_ != kNever &&
+                   LOG_FIELD(log_, i, VtdWalkRead, pasid) == pasid_ && !waiting_.empty()) {
+            walks_.add(i, 0);
+        } else if (log_.is<trace::VtdFault>(i) && is_its_request(i)) {
+            if (++faults_ > 1) {
+                return;
+            }
+            fault_ = i;
+            add(i,
+                fmt::format("{} of {} is blocked: reason {}",
+                            LOG_FIELD(log_, i, VtdFault, write) != 0 ? "a write" : "a read",
+                            log_.field_text(i, "address"), log_.field_text(i, "reason")),
+                Role::Iommu, Role::Device, "blocked " + log_.field_text(i, "reason"))
+                .alarm = true;
+        } else if (log_.is<trace::RequesterPageGroup>(i) && of_device(i) && of_pasid(i) &&
+                   dispatched_ != kNever) {
+            add(i, fmt::format("asks for the page at {}", log_.field_text(i, "address")),
+                Role::Device, Role::Iommu, "page request");
+            group_ = LOG_FIELD(log_, i, RequesterPageGroup, group);
+        } else if (log_.is<trace::RequesterPageAnswer>(i) && of_device(i) && group_ &&
+                   LOG_FIELD(log_, i, RequesterPageAnswer, group) == *group_) {
+            add(i,
+                fmt::format("the answer to its page request: {}",
+                            LOG_TEXT(log_, i, RequesterPageAnswer, meaning)),
+                Role::Iommu, Role::Device, LOG_TEXT(log_, i, RequesterPageAnswer, meaning));
+        } else if (log_.is<trace::DsaFault>(i) && is_it(i)) {
+            add(i, fmt::format("its access to {} failed", log_.field_text(i, "address")),
+                Role::Device, Role::Device, "fault")
+                .alarm = true;
+        } else if (log_.is<trace::RunFinding>(i)) {
+            if (LOG_TEXT(log_, i, RunFinding, who) ==
+                fmt::format("{} descriptor {}", device_, number_)) {
+                Moment m = scene_.moment(
+                    i, fmt::format("FINDING {}: {}", LOG_TEXT(log_, i, RunFinding, code),
+                                   LOG_TEXT(log_, i, RunFinding, text)));
+                m.alarm = true;
+                moments_.push_back(std::move(m));
+            }
+        }
+    }
+    bool of_pasid(std::size_t i) const {
+        const std::size_t field = log_.info(i).field("pasid");
+        return field < log_.info(i).fields.size() && log_.value(i, field) == pasid_;
+    }
+
+    void add_run(const Run& run, const std::string& text, Role from, Role to,
+                 const std::string& label) {
+        Moment& m = add(run.first, text, from, to, label);
+        m.took = log_.time(run.last) - log_.time(run.first);
+        m.why.clear();
+    }
+
+    void data_moments() {
+        for (const auto& [purpose, run] : accesses_) {
+            const bool write = LOG_FIELD(log_, run.first, DsaAccess, write) != 0;
+            add_run(run,
+                    fmt::format("{} {}: {} bytes in {}", write ? "writes" : "reads", purpose,
+                                run.bytes, plural(run.count, "request")),
+                    write ? Role::Device : Role::Memory, write ? Role::Memory : Role::Device,
+                    fmt::format("{} {} B", purpose, run.bytes));
+        }
+        for (const auto& [operand, run] : lookups_) {
+            add_run(run,
+                    fmt::format("its device TLB has {} of {} translations of {}", run.hits,
+                                run.count, operand),
+                    Role::Device, Role::Device, fmt::format("TLB {}/{}", run.hits, run.count));
+        }
+        if (requests_.count != 0) {
+            const std::uint64_t walked = translated_.count - translated_.hits;
+            add_run(
+                requests_,
+                fmt::format("{} to {}: {} translated from the IOTLB, {} by a walk, {} "
+                            "blocked; {} of tables under its PASID meanwhile",
+                            plural(requests_.count, "request"), log_.source_text(requests_.first),
+                            translated_.hits, walked, faults_, plural(walks_.count, "read")),
+                Role::Device, Role::Iommu, fmt::format("{} requests", requests_.count));
+        }
+    }
+
+    void submission() {
+        if (submitted_ == kNever) {
+            return;
+        }
+        const TimePs took{LOG_FIELD(log_, submitted_, CpuEnqcmd, took)};
+        const std::string guest = log_.field_text(submitted_, "guest_pasid");
+        const std::string host = log_.field_text(submitted_, "pasid");
+        Moment& m =
+            add(submitted_,
+                fmt::format("{} at portal {}, PASID {}{}{}", "ENQCMD",
+                            log_.field_text(submitted_, "portal"), guest,
+                            guest == host ? "" : " translated to " + host,
+                            refused_before_ == 0 ? ""
+                                                 : fmt::format(", after {} that the queue refused",
+                                                               plural(refused_before_, "attempt"))),
+                Role::App, Role::Device,
+                guest == host ? "ENQCMD" : fmt::format("ENQCMD {}->{}", guest, host));
+        m.time = m.time - took;
+        m.took = took;
+    }
+
+    void finish(Story& out) {
+        submission();
+        data_moments();
+        if (completed_ != kNever) {
+            const std::string how = LOG_TEXT(log_, completed_, DsaComplete, how);
+            Moment& m =
+                add(completed_,
+                    fmt::format("ends: status {:#x}, {} ({} bytes done)",
+                                LOG_FIELD(log_, completed_, DsaComplete, status), ending(how),
+                                LOG_FIELD(log_, completed_, DsaComplete, bytes)),
+                    Role::Device, Role::Memory, how == "record" ? "record" : how);
+            m.alarm = LOG_FIELD(log_, completed_, DsaComplete, status) != 1 || how == "lost";
+        }
+        std::stable_sort(moments_.begin(), moments_.end(), [](const Moment& a, const Moment& b) {
+            return a.time != b.time ? a.time < b.time : a.seq < b.seq;
+        });
+        out.title = fmt::format("descriptor {} of {}, PASID {}", number_, device_,
+                                log_.field_text(accepted_, "pasid"));
+        out.device = device_;
+        answer(out);
+        out.moments = std::move(moments_);
+    }
+    static std::string ending(const std::string& how) {
+        return how == "record" ? "its record is written"
+               : how == "none" ? "it wants no record"
+               : how == "lost" ? "its record could not be written"
+                               : how;
+    }
+
+    void answer(Story& out) {
+        if (completed_ == kNever) {
+            out.answers.push_back("it never ends in this trace");
+        } else {
+            const std::uint64_t status = LOG_FIELD(log_, completed_, DsaComplete, status);
+            const TimePs latency{LOG_FIELD(log_, completed_, DsaComplete, latency)};
+            out.answers.push_back(fmt::format(
+                "{} {} after it was accepted",
+                status == 1 ? "completed" : fmt::format("failed (status {:#x})", status),
+                story_span(latency)));
+            duration(out, "from acceptance to its end", accepted_, completed_);
+        }
+        if (faults_ > 1) {
+            out.answers.push_back(fmt::format("{} of its requests were blocked", faults_));
+        }
+        if (fault_ != kNever) {
+            for (std::string& line : why_blocked(scene_, fault_)) {
+                out.answers.push_back(std::move(line));
+            }
+        }
+        duration(out, "in the queue", accepted_, dispatched_);
+        std::size_t begin = kNever;
+        std::size_t end = 0;
+        for (const auto& [purpose, run] : accesses_) {
+            if (purpose != "completion") {
+                begin = std::min(begin, run.first);
+                end = std::max(end, run.last);
+            }
+        }
+        duration(out, "in the engine before the first access", dispatched_, begin);
+        if (begin != kNever) {
+            duration(out, "accesses", begin, end);
+            duration(out, "from the last access to the end", end, completed_);
+        }
+    }
+    void duration(Story& out, const char* what, std::size_t from, std::size_t to) const {
+        if (from != kNever && to != kNever && log_.time(from) <= log_.time(to)) {
+            out.durations.push_back({what, log_.time(to) - log_.time(from)});
+        }
+    }
+
+    const Scene& scene_;
+    const EventLog& log_;
+    std::string device_;
+    std::uint64_t number_;
+    std::uint64_t pasid_ = 0;
+    std::map<std::uint64_t, std::uint64_t> retries_;  // by PASID, since the last acceptance
+    std::uint64_t refused_before_ = 0;
+    std::size_t accepted_ = kNever;
+    std::size_t submitted_ = kNever;
+    std::size_t dispatched_ = kNever;
+    std::size_t completed_ = kNever;
+    std::size_t fault_ = kNever;  // the first one
+    std::uint64_t faults_ = 0;
+    std::size_t first_ = 0;
+    std::size_t last_ = 0;
+    std::optional<std::uint64_t> group_;
+    std::map<std::string, Run> accesses_;
+    std::map<std::string, Run> lookups_;
+    Run requests_;
+    Run translated_;
+    Run walks_;
+    std::multiset<std::uint64_t> waiting_;
+    std::vector<Moment> moments_;
+};
+
+}  // namespace
+
+QuestionError descriptor_story(const Scene& scene, const Wanted& wanted, Story& out) {
+    const std::vector<std::string>& devices = scene.devices();
+    std::string device = wanted.device;
+    if (devices.empty()) {
+        return {"no descriptor was submitted", ""};
+    }
+    if (device.empty() && devices.size() > 1) {
+        return {fmt::format("{} devices took descriptors", devices.size()),
+                "--device says which: " + quoted_list(devices)};
+    }
+    device = device.empty() ? devices.front() : device;
+    if (std::find(devices.begin(), devices.end(), device) == devices.end()) {
+        return {fmt::format("no descriptor was submitted to {}", quoted(device)),
+                suggest(device, devices)};
+    }
+    if (!DescriptorTale(scene, device, wanted.number).tell(out)) {
+        return {fmt::format("{} accepted no descriptor {}", device, wanted.number),
+                "accepted ones are numbered from 1 for each device"};
+    }
+    return {};
+}
+
+}  // namespace ioasim::traces
