@@ -65,7 +65,11 @@ std::vector<std::string> who_waits(const sim::Simulation& sim) {
     std::vector<std::string> lines;
     for (auto line = std::find(all.rbegin(), all.rend(), "software:").base(); line != all.end();
          ++line) {
-        lines.push_back(line->substr(std::min(line->find_first_not_of(' '), line->size())));
+        // A service that sleeps and holds nothing waits for work: nobody waits for it.
+        if (line->find("(service)") == std::string::npos ||
+            line->find(", holds ") != std::string::npos) {
+            lines.push_back(line->substr(std::min(line->find_first_not_of(' '), line->size())));
+        }
     }
     return lines;
 }
