@@ -76,6 +76,14 @@ expect "at a time" 0 \
 expect "what waits" 0 'iommu.teardown of host.ioasid(202): waits in the ordered workqueue since'
 expect "which steps are under way" 0 'vm2/vcpu0/app step 3 (submit), begun at'
 
+# A failed run says what to type, and that works.
+run run "$two" --no-files --defect linux.missing_put
+expect "a failed run leads to the story" 1 'why: ioasim trace explain'
+# shellcheck disable=SC2046
+run $(sed -n 's/^why: ioasim //p' o)
+expect "of the ID that failed" 0 'IOASID 201 of host, set vm1'
+expect "with its reason" 0 'never came back: held by iommu'
+
 # --- lives --------------------------------------------------------------------------------------
 
 run trace explain "$two" --ioasid 202

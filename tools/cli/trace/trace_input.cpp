@@ -1,5 +1,6 @@
 #include "tools/cli/trace/trace_input.hpp"
 
+#include <algorithm>
 #include <memory>
 
 #include <fmt/format.h>
@@ -120,10 +121,12 @@ std::optional<scenario::Scenario> one_scenario(const InputOptions& input) {
         return std::nullopt;
     }
     if (cells.size() != 1) {
+        constexpr std::size_t kShown = 4;
         std::string names;
-        for (const scenario::Scenario& cell : cells) {
-            names += (names.empty() ? "" : "; ") + cell.cell;
+        for (std::size_t i = 0; i < std::min(cells.size(), kShown); ++i) {
+            names += (names.empty() ? "" : "; ") + cells[i].cell;
         }
+        names += cells.size() > kShown ? fmt::format("; {} more", cells.size() - kShown) : "";
         complain(Code::Usage,
                  fmt::format("{} has {} runs, one is asked about", input.file, cells.size()),
                  "--set AXIS=VALUE chooses one: " + names);
