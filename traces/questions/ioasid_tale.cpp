@@ -12,6 +12,11 @@
 namespace ioasim::traces {
 
 void IoasidTale::tell(Story& out) {
+    for (std::size_t i = 0; i < log_.size(); ++i) {
+        if (log_.is<trace::IoasidAlloc>(i) && has(i, "ioasid", id_) && of_kernel(i)) {
+            sets_.insert(LOG_TEXT(log_, i, IoasidAlloc, set));
+        }
+    }
     for (std::size_t i = begin_; i < end_; ++i) {
         look(i);
     }

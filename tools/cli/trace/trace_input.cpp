@@ -13,7 +13,7 @@
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/version.hpp"
 #include "traces/jsonl_reader.hpp"
-#include "traces/questions/trace_file.hpp"
+#include "traces/questions/trace_source.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -77,7 +77,7 @@ int read_file(const InputOptions& input, const InputReader& reader, traces::Json
             fmt::format("{} is no scenario: its run is over", ioasim::quoted(input.file)),
             "--seed, --run, --set and --defect are for scenarios (.json)");
     }
-    traces::TraceFile file(input.file);
+    traces::TraceSource file(input.file);
     if (!file.error().empty()) {
         return complain(Code::CannotOpen, file.error(),
                         "a trace is a file of --trace, or the folder of a run's results");
