@@ -92,14 +92,15 @@ private:
     void finish(Story& out);
     void collect_holdings(Story& out);
     std::string held_at_the_end() const;
-    std::string duty_of(const std::string& holder) const;
-    void answer(Story& out);
-
     struct Closed {
         std::size_t taken;
         std::size_t dropped;
         std::string holder;
     };
+    std::string duty_of(const std::string& holder) const;
+    std::string late_drop(const Closed& c) const;
+    void answer(Story& out);
+
     const Scene& scene_;
     const EventLog& log_;
     std::string kernel_;
