@@ -246,6 +246,37 @@ std::string last_line(const RunResult& r) {
                        plural(r.checkers.size(), "checker"), plural(r.findings_total, "finding"));
 }
 
+namespace {
+
+// The command that tells what went before: of the ID that the first finding is about, else what
+// there is to ask.
+std::string explain_line(const RunResult& r) {
+    const std::string verb = "ioasim run ";
+    std::string line = r.reproduce.substr(0, r.reproduce.find("  #"));
+    if (line.compare(0, verb.size(), verb) == 0) {
+        line.replace(0, verb.size(), "ioasim trace explain ");
+    }
+    const std::string flag = " --no-checkers";
+    const std::size_t at = line.find(flag);
+    if (at != std::string::npos) {
+        line.erase(at, flag.size());
+    }
+    constexpr std::string_view kId = ".ioasid(";
+    for (const scenario::SeenFinding& finding : r.findings) {
+        const std::size_t id = finding.who.find(kId);
+        if (id == std::string::npos) {
+            continue;
+        }
+        const std::string kernel = finding.who.substr(0, id);
+        const std::string number = finding.who.substr(id + kId.size());
+        return line + fmt::format(" --ioasid {}{}", number.substr(0, number.find(')')),
+                                  kernel == "host" ? "" : " --kernel " + kernel);
+    }
+    return line;
+}
+
+}  // namespace
+
 std::string summary_text(const RunResult& r, bool colour, std::size_t state_lines) {
     const char* bold = colour ? "\033[1m" : "";
     const char* red = colour ? "\033[1;31m" : "";
@@ -314,6 +345,9 @@ std::string summary_text(const RunResult& r, bool colour, std::size_t state_line
     }
     if (r.status() != kPass && !r.reproduce.empty()) {
         out += fmt::format("{}reproduce{}: {}\n", bold, off, r.reproduce);
+        if (r.exit_code == kFailed || r.exit_code == kHang) {
+            out += fmt::format("{}why{}: {}\n", bold, off, explain_line(r));
+        }
     }
     return out + fmt::format("{}{}{}\n", r.status() == kPass ? green : red, last_line(r), off);
 }
