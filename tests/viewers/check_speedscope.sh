@@ -28,5 +28,5 @@ grep -E 'Tried to end|was still open' <<<"$said" | head -n 3 | cut -c 1-200 |
 # The first profile in the list is a track of ours, under the name of its group.
 grep -qE '(dsa0|host|processors|locks|run|IOASIDs of host) \(pid [0-9]+\), ' <<<"$said" ||
     complain "$1" "no track has its name"
-[ "$failed" -eq 0 ] && echo "$1: speedscope shows $(grep -m 1 -o '[a-zA-Z0-9 ]* (pid .*' <<<"$said")"
+[ "$failed" -eq 0 ] && echo "speedscope shows $(grep -m 1 -o '[a-zA-Z0-9 ]* (pid .*' <<<"$said")"
 exit "$failed"
