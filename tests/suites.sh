@@ -95,6 +95,8 @@ suite_viewers() {
     each_case case_perfetto < <(quickstarts)
     each_case case_gtkwave < <(printf '%s\n' one_process_sva two_vms \
         two_vms+linux.skip_iotlb_invalidation)
+    # Takes a browser, and speedscope from npm.
+    if $all; then each_case case_speedscope < <(printf '%s\n' one_process_sva spid_conflict); fi
 }
 case_viewers() {
     local folder
@@ -124,6 +126,12 @@ case_perfetto() {
     for file in "$folder"/*.pftrace; do
         "$top/tests/viewers/check_perfetto.sh" "$file" || return
     done
+}
+case_speedscope() {
+    local folder
+    folder=$(mktemp -d -p "$scratch")
+    "$IOASIM" run "$top/scenarios/quickstart/$1.json" --no-files --trace "$folder/run.json" &&
+        "$top/tests/viewers/check_speedscope.sh" "$folder/run.json"
 }
 # With a defect the save file has markers at what the checkers found.
 case_gtkwave() {

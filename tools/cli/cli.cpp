@@ -319,7 +319,8 @@ void add_bench(CLI::App& app, Values& values) {
     bench.add_option("--row", points.rows, "points: only these rows");
     bench
         .add_option("--trace", points.trace,
-                    "points: FILE.jsonl, every event of each experiment; .POINT-INDEX is inserted")
+                    "points: FILE.jsonl or another format of events, of each experiment; "
+                    ".POINT-INDEX is inserted")
         ->type_name("FILE");
     bench.add_option("--svg", points.svg, "points: a folder for plots (gnuplot)")
         ->type_name("FOLDER");
