@@ -115,6 +115,9 @@ public:
             if (job_.options.run != 0) {
                 sim_.set_chooser(std::make_unique<SeededChooser>(job_.effective_seed));
             }
+            if (job_.options.watch_defects) {
+                sim_.probes().watch_defects();
+            }
             listen();
             platform_ = std::make_unique<platform::Platform>(sim_, job_.scenario.config);
             sim_.heartbeat = [this] { beat(); };
@@ -221,6 +224,12 @@ private:
         }
         result_.details = detail_lines(statistics_->result(), *state_);
         result_.figures = figures_of(statistics_->result());
+        for (const Declaration* mark : sim_.probes().marks_hit()) {
+            result_.marks.emplace_back(mark->name());
+        }
+        for (const Declaration* defect : sim_.probes().asked_defects()) {
+            result_.defects.emplace_back(defect->name());
+        }
         const bool stuck = reason == StopReason::Limit || reason == StopReason::Hang ||
                            reason == StopReason::Deadlock;
         const bool unexpected = stuck && result_.reason != expected_end(job_.scenario);
