@@ -42,6 +42,38 @@ void Probes::enable(const Defect& defect) {
     any_defect_ = true;
 }
 
+bool Probes::switched_on(const Defect& defect) const {
+    if (!asked_.empty()) {
+        asked_[defect.index()] = true;
+    }
+    return defect.index() < defects_.size() && defects_[defect.index()];
+}
+
+void Probes::watch_defects() {
+    asked_.resize(registry(Declaration::Kind::Defect).size());
+    any_defect_ = true;
+}
+
+std::vector<const Declaration*> Probes::asked_defects() const {
+    std::vector<const Declaration*> out;
+    for (const Declaration* declaration : Declaration::all(Declaration::Kind::Defect)) {
+        if (!asked_.empty() && asked_[declaration->index()]) {
+            out.push_back(declaration);
+        }
+    }
+    return out;
+}
+
+std::vector<const Declaration*> Probes::marks_hit() const {
+    std::vector<const Declaration*> out;
+    for (const Declaration* declaration : Declaration::all(Declaration::Kind::Mark)) {
+        if (hits_.count(declaration->index()) != 0) {
+            out.push_back(declaration);
+        }
+    }
+    return out;
+}
+
 void Probes::fail_calls(const FaultSite& site, std::uint64_t first, std::uint64_t last) {
     SIM_CHECK(first >= 1 && first <= last, "fault site {}: calls {}..{}", site.name(), first, last);
     windows_[site.index()].push_back({first, last});

@@ -65,7 +65,10 @@ class Probes {
 public:
     void enable(const Defect& defect);
     bool any_defect() const { return any_defect_; }
-    bool has(const Defect& defect) const { return any_defect_ && defects_[defect.index()]; }
+    bool has(const Defect& defect) const { return any_defect_ && switched_on(defect); }
+    // Remembers from now on which defects are asked for: another one cannot change the run.
+    void watch_defects();
+    std::vector<const Declaration*> asked_defects() const;
 
     // Calls first..last (counted from 1) of the site fail.
     void fail_calls(const FaultSite& site, std::uint64_t first, std::uint64_t last);
@@ -76,15 +79,19 @@ public:
 
     void hit(const Mark& mark);
     std::uint64_t hits(const Mark& mark) const;
+    // Those that were reached, by name.
+    std::vector<const Declaration*> marks_hit() const;
 
 private:
+    bool switched_on(const Defect& defect) const;
     bool counted_call_fails(const FaultSite& site);
     struct Window {
         std::uint64_t first;
         std::uint64_t last;
     };
-    bool any_defect_ = false;
+    bool any_defect_ = false;  // or they are watched
     std::vector<bool> defects_;
+    mutable std::vector<bool> asked_;  // empty: not watched
     std::map<std::size_t, std::vector<Window>> windows_;
     std::map<std::size_t, std::uint64_t> calls_;
     std::map<std::size_t, std::uint64_t> hits_;

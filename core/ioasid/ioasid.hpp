@@ -327,6 +327,8 @@ private:
     const Switches switches_;
     const bool instant_;  // get, put and find exist and take no time
     trace::Recorder& recorder_;
+    bool lost_among_waiters(const Defect& one, const Defect& two) const;
+
     Probes& probes_;
     trace::Name kernel_;
     trace::Name owner_;

@@ -272,6 +272,9 @@ void RootComplex::send_up(TimePs now, PortId from, Upward& up, Tlp&& tlp) {
         return;
     }
     probes_.hit(kCreditWait);
+    if (up.waiting.size() > 2 && probes_.has(kThirdWaiterLost)) {
+        return;
+    }
     SIM_CHECK(up.waiting.size() < params_.queue, "{} transactions wait for a credit",
               up.waiting.size());
     up.waiting.push_back({std::move(tlp), from});

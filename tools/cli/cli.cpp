@@ -148,10 +148,11 @@ void add_knowledge(CLI::App& app, Values& values) {
     CLI::App& explain = *app.add_subcommand(
         "explain", "tell about an error code, event, finding, checker, defect or parameter");
     explain
-        .add_option("WORD", values.word,
-                    "E0303, ioasid.put, references.leak, ...; or codes, "
-                    "events, checkers, defects, switches, hazards, fault_sites, state, fault "
-                    "for a list")
+        .add_option(
+            "WORD", values.word,
+            "E0303, ioasid.put, references.leak, ...; or codes, "
+            "events, checkers, defects, switches, hazards, fault_sites, marks, state, fault "
+            "for a list")
         ->required();
     explain.add_option("NUMBER", values.code,
                        "after \"fault\": a reason, 0x71; after \"profile\": its name");

@@ -134,6 +134,9 @@ public:
     RunResult run() {
         describe();
         try {
+            if (job_.options.watch_defects) {
+                sim_.probes().watch_defects();
+            }
             listen();
             platform_ = std::make_unique<platform::Platform>(sim_, job_.scenario.config);
             sim_.heartbeat = [this] { beat(); };
@@ -250,6 +253,12 @@ private:
         }
         result_.details = detail_lines(statistics_->result(), *state_);
         result_.figures = figures_of(statistics_->result());
+        for (const Declaration* mark : sim_.probes().marks_hit()) {
+            result_.marks.emplace_back(mark->name());
+        }
+        for (const Declaration* defect : sim_.probes().asked_defects()) {
+            result_.defects.emplace_back(defect->name());
+        }
         const bool stuck = reason == StopReason::Limit || reason == StopReason::Hang ||
                            reason == StopReason::Deadlock;
         const bool unexpected = stuck && result_.reason != expected_end(job_.scenario);

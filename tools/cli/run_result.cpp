@@ -14,22 +14,6 @@ namespace {
 
 using scenario::Node;
 
-Node texts(const std::vector<std::string>& lines) {
-    Node list = Node::array();
-    for (const std::string& line : lines) {
-        list.items.push_back(Node::string(line));
-    }
-    return list;
-}
-
-std::vector<std::string> texts_of(const Node* list) {
-    std::vector<std::string> out;
-    for (const Node& item : scenario::items_of(list)) {
-        out.push_back(item.text);
-    }
-    return out;
-}
-
 // The profile that scenarios are written for unless they say so.
 bool usual_profile(const RunResult& r) {
     return r.profile.empty() || r.profile == "spec";
@@ -72,6 +56,22 @@ Node steps_node(const RunResult& r) {
 }
 
 }  // namespace
+
+Node list_of(const std::vector<std::string>& lines) {
+    Node list = Node::array();
+    for (const std::string& line : lines) {
+        list.items.push_back(Node::string(line));
+    }
+    return list;
+}
+
+std::vector<std::string> texts_of(const Node* list) {
+    std::vector<std::string> out;
+    for (const Node& item : scenario::items_of(list)) {
+        out.push_back(item.text);
+    }
+    return out;
+}
 
 int worse(int a, int b) {
     static constexpr std::array<int, 9> kOrder{
@@ -131,12 +131,12 @@ Node to_node(const RunResult& r) {
     node.set("exit_code", Node::number(static_cast<std::uint64_t>(r.status())));
     node.set("verdict", Node::string(r.verdict()));
     node.set("verdict_code", Node::number(static_cast<std::uint64_t>(r.exit_code)));
-    node.set("not_written", texts(r.not_written));
+    node.set("not_written", list_of(r.not_written));
     node.set("ended", Node::string(r.reason));
     node.set("time_ps", Node::number(r.end_ps));
     node.set("events", Node::number(r.events));
     node.set("expectations", Node::number(r.expectations));
-    node.set("checkers", texts(r.checkers));
+    node.set("checkers", list_of(r.checkers));
     Node findings = Node::array();
     for (const scenario::SeenFinding& f : r.findings) {
         Node item = Node::object();
@@ -157,17 +157,21 @@ Node to_node(const RunResult& r) {
         item.set("expected", Node::string(f.text));
         item.set("why", Node::string(f.why));
         item.set("about_finding", Node::boolean_of(f.about_finding));
-        item.set("seen", texts(f.seen));
+        item.set("seen", list_of(f.seen));
         failures.items.push_back(std::move(item));
     }
     node.set("failures", std::move(failures));
     node.set("error", Node::string(r.error));
-    node.set("state", texts(r.state));
+    node.set("state", list_of(r.state));
     node.set("folder", Node::string(r.folder));
-    node.set("files", texts(r.files));
-    node.set("details", texts(r.details));
+    node.set("files", list_of(r.files));
+    node.set("details", list_of(r.details));
     node.set("figures", figures_node(r));
     node.set("steps", steps_node(r));
+    node.set("marks", list_of(r.marks));
+    if (!r.defects.empty()) {
+        node.set("asked_defects", list_of(r.defects));
+    }
     node.set("reproduce", Node::string(r.reproduce));
     return node;
 }
@@ -222,6 +226,8 @@ bool from_text(const std::string& text, RunResult& r) {
     for (const Node& item : scenario::items_of(node.get("steps"))) {
         r.steps.push_back({text_of(item.get("name")), text_of(item.get("result"))});
     }
+    r.marks = texts_of(node.get("marks"));
+    r.defects = texts_of(node.get("asked_defects"));
     r.reproduce = text_of(node.get("reproduce"));
     return true;
 }
