@@ -66,6 +66,7 @@ suite_bad() { run_script "$top/tests/scenario/check_bad.sh"; }
 suite_cli() {
     run_script "$top/tests/cli/check.sh"
     run_script "$top/tests/cli/campaign.sh"
+    run_script "$top/tests/cli/inject.sh"
 }
 
 # Are traces the same bytes from another folder, among bystanders, in another construction order?

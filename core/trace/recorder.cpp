@@ -1,6 +1,7 @@
 #include "core/trace/recorder.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/check.hpp"
 
@@ -43,14 +44,24 @@ void Recorder::add_listener(Listener& listener, std::uint32_t categories) {
     wanted_ |= categories;
 }
 
+void Recorder::watch(const EventInfo& event, Reaction reaction) {
+    watches_.push_back({&event, std::move(reaction)});
+    wanted_ |= category_bit(event.category);
+}
+
+void Recorder::react(const EventRecord& record) {
+    for (const Watch& watch : watches_) {
+        if (watch.event == record.info) {
+            watch.reaction(record);
+        }
+    }
+}
+
 EventRecord& Recorder::append(SourceId source, const EventInfo& info) {
     const TimePs now = clock_();
     if (now != instant_) {
         release_instant();
         instant_ = now;
-    }
-    if (&info == watched_) {
-        reaction_();
     }
     Pending& pending = pending_.emplace_back();
     pending.software = software_;

@@ -52,13 +52,10 @@ public:
     // Categories as category_bit() masks. Listeners are called in the order of their addition.
     void add_listener(Listener& listener, std::uint32_t categories);
     // Called at once, in the middle of the instant: for what must not wait until the order of the
-    // instant is known. One event type at a time.
-    template <class E>
-    void watch(std::function<void()> reaction) {
-        watched_ = &info_of<E>();
-        reaction_ = std::move(reaction);
-        wanted_ |= category_bit(E::kName.category);
-    }
+    // instant is known. A reaction emits nothing, and may not depend on what else the instant
+    // holds.
+    using Reaction = std::function<void(const EventRecord&)>;
+    void watch(const EventInfo& event, Reaction reaction);
     bool wants(Category category) const { return (wanted_ & category_bit(category)) != 0; }
 
     template <class E>
@@ -68,6 +65,9 @@ public:
         }
         EventRecord& record = append(source, info_of<E>());
         pack_fields(event, record);
+        if (!watches_.empty()) {
+            react(record);
+        }
     }
 
     // The dispatcher marks which part of the instant runs.
@@ -81,6 +81,7 @@ public:
 
 private:
     EventRecord& append(SourceId source, const EventInfo& info);
+    void react(const EventRecord& record);
     void release_instant();
     void sort_pending();
     void rank_sources();
@@ -99,8 +100,11 @@ private:
     std::vector<const std::string*> source_names_;
     std::vector<std::uint32_t> source_ranks_;
     std::vector<Attached> listeners_;
-    const EventInfo* watched_ = nullptr;
-    std::function<void()> reaction_;
+    struct Watch {
+        const EventInfo* event;
+        Reaction reaction;
+    };
+    std::vector<Watch> watches_;
     std::uint32_t wanted_ = 0;
     std::vector<Pending> pending_;
     std::vector<Pending> releasing_;

@@ -21,6 +21,7 @@
 #include "tools/cli/conform/conform_vtd.hpp"
 #include "tools/cli/coverage.hpp"
 #include "tools/cli/info_commands.hpp"
+#include "tools/cli/inject/inject_cli.hpp"
 #include "tools/cli/points/points_command.hpp"
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/terminal.hpp"
@@ -430,6 +431,7 @@ int run_verb(int argc, char** argv) {
     add_run(app, values);
     add_compare(app, values);
     add_campaign(app, values.verb);
+    add_inject(app, values.verb);
     add_validate(app, values);
     add_knowledge(app, values);
     add_coverage(app, values);

@@ -309,6 +309,9 @@ RunResult run_one(const Job& job) {
     Job drawn = job;
     const std::vector<std::string> changes = draw_machine(drawn.scenario, job.effective_seed);
     drawn.scenario.disturbed = true;
+    for (platform::InjectionConfig& injection : drawn.scenario.config.injections) {
+        injection.certain = false;  // what it waits for may not happen there
+    }
     RunResult result = OneRun(drawn).run();
     std::string line = "machine of this run:";
     for (const std::string& change : changes) {
