@@ -84,14 +84,16 @@ void Probes::fail_next(const FaultSite& site) {
     fail_calls(site, next, next);
 }
 
-bool Probes::counted_call_fails(const FaultSite& site) {
+bool Probes::counted_call_fails(const FaultSite& site, std::string_view where) {
+    const std::optional<std::uint64_t> decided = decide ? decide(site, where) : std::nullopt;
+    extent_ = decided.value_or(site.usual_extent());
     const auto windows = windows_.find(site.index());
     if (windows == windows_.end()) {
-        return false;
+        return decided.has_value();
     }
     const std::uint64_t call = ++calls_[site.index()];
-    return std::any_of(windows->second.begin(), windows->second.end(),
-                       [call](const Window& w) { return call >= w.first && call <= w.last; });
+    return decided || std::any_of(windows->second.begin(), windows->second.end(),
+                                  [call](auto& w) { return call >= w.first && call <= w.last; });
 }
 
 void Probes::hit(const Mark& mark) {

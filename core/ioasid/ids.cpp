@@ -465,6 +465,15 @@ bool IoasidCore::refuse_put(ExecContext& ctx, const IoasidSet* set, Ioasid id,
         probes_.has(ioasid_probes::kMissingPut)) {
         return false;
     }
+    if (probes_.decide && holder != trace::Name{}) {
+        const std::string& who = recorder_.names().text(holder);
+        if (probes_.fails(ioasid_probes::kPutForgotten, who)) {
+            return false;  // the caller did not come here
+        }
+        if (probes_.fails(ioasid_probes::kPutTwice, who) && drop(ctx, *entry, holder)) {
+            return refuse_put(ctx, set, id, lookup(set, id));
+        }
+    }
     if (entry->refs > 1 && probes_.has(ioasid_probes::kDoublePut)) {
         drop(ctx, *entry, holder);
     }

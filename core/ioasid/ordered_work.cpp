@@ -73,6 +73,9 @@ void OrderedWorkqueue::run_one(ExecContext& ctx) {
     if (params_.work_dispatch != TimePs{}) {
         ctx.spend(params_.work_dispatch);
     }
+    if (probes_.fails(ioasid_probes::kWorkLate)) {
+        ctx.spend(TimePs{probes_.extent()});
+    }
     tell(ctx, item, started_);
     {
         const Frame frame(ctx, item.name());

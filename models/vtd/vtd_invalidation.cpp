@@ -110,6 +110,9 @@ void InvalidationQueue::begin(TimePs now) {
     }
     current_ = next.descriptor;
     due_ = now + params_.invalidation;
+    if (probes_.fails(kInvalidationSlow)) {
+        due_ = *due_ + TimePs{probes_.extent()};
+    }
     fetch_ahead(now);
 }
 

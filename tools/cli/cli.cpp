@@ -24,6 +24,7 @@
 #include "tools/cli/help/build_info.hpp"
 #include "tools/cli/help/help_cli.hpp"
 #include "tools/cli/info_commands.hpp"
+#include "tools/cli/inject/inject_cli.hpp"
 #include "tools/cli/points/points_command.hpp"
 #include "tools/cli/report/report_cli.hpp"
 #include "tools/cli/run_command.hpp"
@@ -451,6 +452,7 @@ int run_verb(int argc, char** argv) {
     add_campaign(app, values.verb);
     add_shrink(app, values.verb);
     add_explore(app, values.verb);
+    add_inject(app, values.verb);
     add_validate(app, values);
     add_knowledge(app, values);
     add_coverage(app, values);

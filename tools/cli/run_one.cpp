@@ -351,6 +351,9 @@ RunResult run_drawn(const Job& job, Make&& make) {
     Job drawn = job;
     const std::vector<std::string> changes = draw_machine(drawn.scenario, job.effective_seed);
     drawn.scenario.disturbed = true;
+    for (platform::InjectionConfig& injection : drawn.scenario.config.injections) {
+        injection.certain = false;  // what it waits for may not happen there
+    }
     RunResult result = make(drawn);
     std::string line = "machine of this run:";
     for (const std::string& change : changes) {
