@@ -231,12 +231,13 @@ TEST_CASE("ats: addresses by hand are nobody's business here") {
 
 TEST_CASE("ats: page requests beyond the allocation") {
     CheckerHarness h;
-    const auto group = [&](std::uint64_t outstanding) {
-        h.emit(trace::RequesterPageGroup{h.name("dev0"), Pasid{5}, 0, Iova{0}, 1, outstanding, 4},
+    const auto group = [&](std::uint32_t index, std::uint32_t requests, std::uint64_t outstanding) {
+        h.emit(trace::RequesterPageGroup{h.name("dev0"), Pasid{5}, index, Iova{0}, requests,
+                                         outstanding, 4},
                "dev0");
     };
-    group(4);
+    group(0, 4, 4);
     CHECK(h.found() == "");
-    group(5);
+    group(1, 1, 5);
     CHECK(h.found() == "ats.overdrawn");
 }
