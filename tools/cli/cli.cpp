@@ -306,8 +306,7 @@ void add_bench(CLI::App& app, Values& values) {
     bench.add_option("--row", points.rows, "points: only these rows");
     bench.add_option(
         "--trace", points.trace,
-        "points: FILE.jsonl or another format of events, of each experiment; .POINT-INDEX is "
-        "inserted");
+        "points: FILE.jsonl, every event of each experiment; .POINT-INDEX is inserted");
     bench.add_option("--svg", points.svg, "points: a folder for plots (gnuplot)");
     bench.add_option("--profile", points.profile,
                      "points: the timing profile (default: that of the topology)");
