@@ -99,7 +99,7 @@ private:
         } else if (phase == "C") {
             say(event.contains("args") && event["args"].is_object(), "a counter needs args");
         } else if (phase == "s" || phase == "t" || phase == "f") {
-            flow(event, phase);
+            flow(event, phase, time);
         } else {
             say(false, fmt::format("phase \"{}\" is none that we write", phase));
         }
@@ -143,15 +143,17 @@ private:
         }
     }
 
-    void flow(const json& event, const std::string& phase) {
+    void flow(const json& event, const std::string& phase, std::uint64_t time) {
         const std::string id = event.value("id", "");
         say(!id.empty(), "a flow needs an id");
         const bool begun = open_flows_.count(id) != 0;
         say(begun != (phase == "s"),
             begun ? "a flow begins that goes on already" : "a flow goes on that has not begun");
+        std::uint64_t& last = open_flows_[id];
+        say(!begun || time >= last, "a flow goes on before the time where it was");
+        last = time;
         if (phase == "s") {
             ++flows_;
-            open_flows_.insert(id);
         } else if (phase == "f") {
             open_flows_.erase(id);
         }
@@ -181,7 +183,7 @@ private:
     std::uint64_t last_ = 0;
     std::set<std::pair<std::uint64_t, std::uint64_t>> named_;
     std::map<std::pair<std::uint64_t, std::uint64_t>, Track> tracks_;
-    std::set<std::string> open_flows_;
+    std::map<std::string, std::uint64_t> open_flows_;  // and their last time
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "traces/chrome_writer.hpp"
 
+#include <algorithm>
 #include <iterator>
 
 #include "core/base/result.hpp"
@@ -45,7 +46,6 @@ void ChromeWriter::put_finish() {
 void ChromeWriter::put_track(TrackId id, const Track& track) {
     if (groups_.size() <= id) {
         groups_.resize(id + 1);
-        begins_.resize(id + 1);
         names_.resize(id + 1);
     }
     const bool group = track.kind == Kind::Group;
@@ -131,23 +131,33 @@ void ChromeWriter::put_flows(TrackId id, TimePs time, const TrackFlows& flows, s
     }
 }
 
-void ChromeWriter::release_begins(TrackId id, TimePs now) {
-    std::vector<Begin>& begins = begins_[id];
-    if (begins.empty() || begins.front().time == now) {
+void ChromeWriter::release_begins(TimePs now) {
+    if (begins_.empty() || begins_.front().time == now) {
         return;
     }
-    for (const Begin& begin : begins) {
+    for (const Begin& begin : begins_) {
         append(line_, begin.line);
         finish_line(due_);
-        put_flows(id, begin.time, begin.flows, due_);
+        put_flows(begin.track, begin.time, begin.flows, due_);
     }
-    begins.clear();
+    begins_.clear();
+}
+
+// The begin of the track's innermost slice, when it is still held back.
+bool ChromeWriter::take_back(TrackId id) {
+    const auto found = std::find_if(begins_.rbegin(), begins_.rend(),
+                                    [id](const Begin& begin) { return begin.track == id; });
+    if (found == begins_.rend()) {
+        return false;
+    }
+    begins_.erase(std::next(found).base());
+    return true;
 }
 
 void ChromeWriter::put_begin(TrackId id, const Slice& slice) {
-    release_begins(id, slice.begin);
+    release_begins(slice.begin);
     put_plain('B', id, slice.begin, slice.name, slice.record);
-    begins_[id].push_back({slice.begin, {line_.data(), line_.size()}, slice.flows});
+    begins_.push_back({id, slice.begin, {line_.data(), line_.size()}, slice.flows});
     constexpr std::size_t kSeparators = 8;
     constexpr std::size_t kFlow = 160;
     begin_bytes_ = line_.size() + kSeparators + slice.flows.count * kFlow;
@@ -156,17 +166,13 @@ void ChromeWriter::put_begin(TrackId id, const Slice& slice) {
 
 void ChromeWriter::put_end(TrackId id, const Slice& slice, TimePs end,
                            const trace::EventRecord* record, const TrackFlows& flows) {
-    if (end == slice.begin) {
-        // It is the last of those held back: what began behind it has ended already.
-        begins_[id].pop_back();
-        put_plain('i', id, end, slice.name, slice.record);
-        finish_line(out_);
-    } else {
-        release_begins(id, end);
+    release_begins(end);
+    const bool instant = end == slice.begin && take_back(id);
+    if (!instant) {
         put_flows(id, end, flows, out_);  // while the slice is open
-        put_plain('E', id, end, slice.name, slice.record);
-        finish_line(out_);
     }
+    put_plain(instant ? 'i' : 'E', id, end, slice.name, slice.record);
+    finish_line(out_);
     if (record != nullptr && record->info != slice.record.info) {
         put_plain('i', id, end, record->info->name, *record);
         finish_line(out_);
@@ -174,11 +180,13 @@ void ChromeWriter::put_end(TrackId id, const Slice& slice, TimePs end,
 }
 
 void ChromeWriter::put_instant(TrackId id, const Slice& slice) {
+    release_begins(slice.begin);
     put_plain('i', id, slice.begin, slice.name, slice.record);
     finish_line(out_);
 }
 
 void ChromeWriter::put_counter(TrackId id, TimePs time, std::uint64_t value) {
+    release_begins(time);
     start('C', id, time);
     append(line_, ",\"name\":");
     append_json_string(line_, names_[id]);

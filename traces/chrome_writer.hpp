@@ -43,13 +43,15 @@ private:
     void put_fields(const trace::EventRecord& record);
     void put_plain(char phase, TrackId id, TimePs time, std::string_view name,
                    const trace::EventRecord& record);
-    // Begins of a track are held back while its time stands still: it may be one without length.
+    // Begins are held back while time stands still: a slice may turn out to be one without length.
     struct Begin {
+        TrackId track;
         TimePs time;
         std::string line;
         TrackFlows flows;
     };
-    void release_begins(TrackId id, TimePs now);
+    void release_begins(TimePs now);
+    bool take_back(TrackId id);
     void put_flows(TrackId id, TimePs time, const TrackFlows& flows, std::string& out);
     void finish_line(std::string& out);
 
@@ -57,7 +59,7 @@ private:
     fmt::memory_buffer line_;
     std::vector<TrackId> groups_{0};  // of each track
     std::vector<std::string> names_{""};
-    std::vector<std::vector<Begin>> begins_{1};
+    std::vector<Begin> begins_;  // of one instant
     FlatMap<std::uint8_t> flows_begun_;
     std::size_t begin_bytes_ = 0;
     bool any_ = false;

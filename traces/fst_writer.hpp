@@ -1,9 +1,8 @@
 // A waveform as FST, GTKWave's compressed format, through the fstapi sources that Debian's package
 // verilator installs. A build without them refuses .fst and says what to install.
 //
-// An ID appears when it is allocated: signals can be declared at any time. The file is whole only
-// when it is closed; of a killed process there are NAME.fst and NAME.fst.hier, which GTKWave opens
-// up to the last block.
+// An ID appears when it is allocated: signals can be declared at any time. The file is of use only
+// when it is closed: the library flushes seldom, and puts the names at its end.
 #pragma once
 
 #include <memory>

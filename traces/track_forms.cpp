@@ -210,8 +210,9 @@ void TrackModel::on_enqcmd(const Record& record) {
                   outcome < std::size(trace::kEnqcmdOutcomeLabels)
                       ? trace::kEnqcmdOutcomeLabels[outcome]
                       : "?",
-                  record, flows);
-    writer_.end(id, record.time);
+                  record);
+    // The queue answered before: the flow comes from there.
+    writer_.end(id, record.time, nullptr, flows);
 }
 
 void TrackModel::on_enqueue(const Record& record) {

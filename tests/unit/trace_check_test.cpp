@@ -48,8 +48,9 @@ std::string line(const std::string& phase, const std::string& ts, const std::str
 std::string slice(const std::string& begin, const std::string& end, const std::string& name = "n") {
     return line("B", begin, name) + ",\n" + line("E", end, name);
 }
-std::string flow(const std::string& phase) {
-    return R"({"ph":")" + phase + R"(","pid":1,"tid":2,"ts":1.000000,"id":"0x1","name":"flow"})";
+std::string flow(const std::string& phase, const std::string& ts = "1.000000") {
+    return R"({"ph":")" + phase + R"(","pid":1,"tid":2,"ts":)" + ts +
+           R"(,"id":"0x1","name":"flow"})";
 }
 
 struct Packets {
@@ -115,6 +116,7 @@ TEST_CASE("trace check: Chrome traces that break a rule") {
     says(problem_of("t.json", chrome(flow("t"))), "has not begun");
     says(problem_of("t.json", chrome(flow("s") + ",\n" + flow("s"))), "goes on already");
     CHECK(problem_of("t.json", chrome(flow("s") + ",\n" + flow("f") + ",\n" + flow("s"))) == "");
+    says(problem_of("t.json", chrome(flow("s") + ",\n" + flow("t", "0.5"))), "before the time");
     says(problem_of("t.json", chrome(slice("1", "1")) + "x\n"), "follows the end");
 }
 

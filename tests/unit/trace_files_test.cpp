@@ -275,6 +275,30 @@ TEST_CASE("timeline: a descriptor's flow leads through queue, translation, memor
     CHECK(count(t.text(), "\"name\":\"live IDs\"") == 2);  // up and down
 }
 
+TEST_CASE("timeline: a slice without length is an instant, and what touches nests") {
+    test::TempDir dir;
+    test::EventScript s;
+    const std::string path = dir.file("t.json");
+    const auto file = traces::open_trace(s.recorder, path, context());
+    s.recorder.add_listener(*file, file->categories());
+    s.step = 0_ps;
+    s.at(1_ns);
+    s.enqueue(1, 201, 1);
+    s.dispatch(1, 201);  // at once: nothing was queued
+    s.at(2_ns);
+    s.complete(1, 201);
+    s.enqueue(2, 201, 1);  // begins where the other ended, on its track
+    s.at(3_ns);
+    s.complete(2, 201);
+    s.finish();
+    CHECK(traces::check_trace(path).problem == "");
+    const std::string text = test::TempDir::read(path);
+    CHECK(count(text, R"("s":"t","name":"queued")") == 1);
+    CHECK(count(text, R"("ts":0.002000,"name":"queued")") == 1);
+    CHECK(count(text, R"("ts":0.002000,"name":"descriptor 1")") == 1);
+    CHECK(count(text, R"("ts":0.002000,"name":"descriptor 2")") == 1);
+}
+
 TEST_CASE("timeline: what overlaps lies on tracks of its own") {
     test::TempDir dir;
     test::EventScript s;
