@@ -307,6 +307,7 @@ TEST_CASE("situation: who holds an ID at a time, and what waits") {
 TEST_CASE("story of a descriptor: submission, queue, engine, data, end, each with its time") {
     Told t;
     const trace::Name dsa = t.name("dsa0");
+    t.pool();
     t.at(100_ns);
     t.emit(trace::DsaEnqueue{dsa, t.name("wq0"), Pasid{202}, false, 8, 0}, "dsa0");
     t.at(200_ns);

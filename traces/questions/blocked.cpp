@@ -41,7 +41,9 @@ std::vector<std::string> why_blocked(const Scene& scene, std::size_t fault) {
         }
     }
     std::vector<std::string> out;
-    if (pasid == kNoId) {
+    // A bare program writes its tables itself: the walk tells what it met.
+    const bool bare = scene.hosts().empty();
+    if (pasid == kNoId || (bare && entry == kNever)) {
         return out;
     }
     if (entry == kNever) {
