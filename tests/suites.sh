@@ -5,7 +5,7 @@
 kSuites=(tidy unit module timing points
          random fuzz vectors scenario bad cli determinism golden
          proofs viewers readme)
-kAllSuites=(browser format asan debug package cluster)
+kAllSuites=(browser format asan debug package cluster mutants)
 # Only by name: a search takes as long as one lets it.
 kNamedSuites=(libfuzzer)
 
@@ -88,6 +88,9 @@ case_determinism() { "$top/tests/determinism/check.sh" "$top/$1"; }
 # Does each scenario fail when the mechanism it is about is broken?
 suite_proofs() { run_script "$top/tests/proofs/check.sh"; }
 
+# Is every seeded defect noticed, and are there enough that only exploration finds?
+suite_mutants() { run_script "$top/tests/mutants/check.sh"; }
+
 # Do programs that know nothing of us read our files?
 suite_viewers() {
     each_case case_viewers < <(quickstarts)
@@ -95,6 +98,8 @@ suite_viewers() {
     each_case case_perfetto < <(quickstarts)
     each_case case_gtkwave < <(printf '%s\n' one_process_sva two_vms \
         two_vms+linux.skip_iotlb_invalidation)
+    # Takes a browser, and speedscope from npm.
+    if $all; then each_case case_speedscope < <(printf '%s\n' one_process_sva spid_conflict); fi
 }
 case_viewers() {
     local folder
@@ -124,6 +129,12 @@ case_perfetto() {
     for file in "$folder"/*.pftrace; do
         "$top/tests/viewers/check_perfetto.sh" "$file" || return
     done
+}
+case_speedscope() {
+    local folder
+    folder=$(mktemp -d -p "$scratch")
+    "$IOASIM" run "$top/scenarios/quickstart/$1.json" --no-files --trace "$folder/run.json" &&
+        "$top/tests/viewers/check_speedscope.sh" "$folder/run.json"
 }
 # With a defect the save file has markers at what the checkers found.
 case_gtkwave() {

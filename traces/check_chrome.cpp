@@ -38,22 +38,23 @@ public:
         }
         say(line_ != 0, "the file is empty");
         say(!closed || !wants_more_, "a comma stands before the end of the array");
-        nesting();
+        for (const auto& [track, open] : tracks_) {
+            say(!closed || open.names.empty(), "a slice has no end");
+        }
         if (!problem_.empty()) {
             return {problem_, at_, {}};
         }
         return {{},
                 0,
-                fmt::format("{} events, {} tracks, {} flows up to {} us{}", events_, slices_.size(),
+                fmt::format("{} events, {} tracks, {} flows up to {} us{}", events_, tracks_.size(),
                             flows_, last_ / kPsOfUs, closed ? "" : ", without an end")};
     }
 
 private:
     static constexpr std::uint64_t kPsOfUs = 1'000'000;
-    struct Slice {
-        std::uint64_t begin;
-        std::uint64_t end;
-        std::size_t line;
+    struct Track {
+        std::vector<std::string> names;  // of open slices
+        std::uint64_t last = 0;
     };
 
     void say(bool good, const std::string& problem) {
@@ -89,11 +90,9 @@ private:
             std::pair(event["pid"].get<std::uint64_t>(), event["tid"].get<std::uint64_t>());
         if (phase == "M") {
             metadata(event, track);
-        } else if (phase == "X") {
-            std::uint64_t length = 0;
-            say(time_of(event, text, "dur", length), "a slice needs dur");
+        } else if (phase == "B" || phase == "E") {
             say(named_.count(track) != 0, "the track has no name yet");
-            slices_[track].push_back({time, time + length, line_});
+            slice(tracks_[track], time, phase == "B", event["name"].get<std::string>());
         } else if (phase == "i") {
             say(event.value("s", "") == "t", "an instant needs a scope");
             say(named_.count(track) != 0, "the track has no name yet");
@@ -158,26 +157,18 @@ private:
         }
     }
 
-    // Slices of a track lie in one another or apart.
-    void nesting() {
-        for (auto& [track, slices] : slices_) {
-            std::stable_sort(slices.begin(), slices.end(), [](const Slice& a, const Slice& b) {
-                return a.begin != b.begin ? a.begin < b.begin : a.end > b.end;
-            });
-            std::vector<const Slice*> open;
-            for (const Slice& slice : slices) {
-                while (!open.empty() && open.back()->end <= slice.begin) {
-                    open.pop_back();
-                }
-                if (!open.empty() && slice.end > open.back()->end && problem_.empty()) {
-                    problem_ = fmt::format(
-                        "the slice runs over the end of the one in line {} that "
-                        "it begins in",
-                        open.back()->line);
-                    at_ = slice.line;
-                }
-                open.push_back(&slice);
-            }
+    // Slices of a track nest: the one that began last ends first.
+    void slice(Track& track, std::uint64_t time, bool begins, const std::string& name) {
+        say(time >= track.last, "the time is before that of the line before on this track");
+        track.last = time;
+        if (begins) {
+            track.names.push_back(name);
+        } else if (track.names.empty() || track.names.back() != name) {
+            say(false,
+                fmt::format("\"{}\" ends where {} is open", name,
+                            track.names.empty() ? "nothing" : "\"" + track.names.back() + "\""));
+        } else {
+            track.names.pop_back();
         }
     }
 
@@ -189,7 +180,7 @@ private:
     std::uint64_t flows_ = 0;
     std::uint64_t last_ = 0;
     std::set<std::pair<std::uint64_t, std::uint64_t>> named_;
-    std::map<std::pair<std::uint64_t, std::uint64_t>, std::vector<Slice>> slices_;
+    std::map<std::pair<std::uint64_t, std::uint64_t>, Track> tracks_;
     std::set<std::string> open_flows_;
 };
 

@@ -11,7 +11,7 @@ struct Maker {
     const char* name;
     std::unique_ptr<Checker> (*make)(const CheckerContext&);
 };
-constexpr std::array<Maker, 12> kMakers{{
+constexpr std::array<Maker, 13> kMakers{{
     {"isolation", make_isolation_checker},
     {"use_after_free", make_use_after_free_checker},
     {"order", make_order_checker},
@@ -24,6 +24,7 @@ constexpr std::array<Maker, 12> kMakers{{
     {"ownership", make_ownership_checker},
     {"liveness", make_liveness_checker},
     {"hazard", make_hazard_checker},
+    {"injection", make_injection_checker},
 }};
 
 }  // namespace

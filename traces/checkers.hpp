@@ -117,5 +117,6 @@ std::unique_ptr<Checker> make_ats_checker(const CheckerContext& context);
 std::unique_ptr<Checker> make_ownership_checker(const CheckerContext& context);
 std::unique_ptr<Checker> make_liveness_checker(const CheckerContext& context);
 std::unique_ptr<Checker> make_hazard_checker(const CheckerContext& context);
+std::unique_ptr<Checker> make_injection_checker(const CheckerContext& context);
 
 }  // namespace ioasim::traces

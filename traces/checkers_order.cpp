@@ -55,7 +55,8 @@ private:
 
     template <class Event>
     void on_sent(const trace::EventRecord& record) {
-        notifications_[as_u32(record.values[field_index(Event::kFieldList, "kernel")])].any = false;
+        constexpr std::size_t kKernel = field_index(Event::kFieldList, "kernel");
+        notifications_[as_u32(record.values[kKernel])].any = false;
     }
 
     void on_handler(const trace::EventRecord& record) {

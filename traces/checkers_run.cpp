@@ -1,8 +1,11 @@
-// Two checkers over the run as a whole: liveness (work that never ended) and hazards (calls that
-// real code would not survive).
+// Checkers over the run as a whole: liveness (work that never ended), hazards (calls that real code
+// would not survive), injections (faults that the scenario wants and that never came).
+#include <map>
+
 #include <fmt/format.h>
 
 #include "core/trace/ioasid_events.hpp"
+#include "core/trace/run_events.hpp"
 #include "traces/checkers.hpp"
 
 namespace ioasim::traces {
@@ -65,6 +68,41 @@ private:
     }
 };
 
+// A scenario about a fault that did not happen would pass for the wrong reason.
+class InjectionChecker final : public Checker {
+public:
+    using Checker::Checker;
+    const char* name() const override { return "injection"; }
+    void add_handlers(HandlerTable& table) override {
+        on<InjectionChecker, trace::RunInjection, &InjectionChecker::on_declared>(table);
+        on<InjectionChecker, trace::RunInject, &InjectionChecker::on_delivered>(table);
+    }
+
+    void on_end(TimePs end) override {
+        for (const auto& [index, what] : awaited_) {
+            c_.sink.report_end("injection.not_delivered", end, fmt::format("inject[{}]", index),
+                               what);
+        }
+    }
+
+private:
+    void on_declared(const trace::EventRecord& record) {
+        if (IOASIM_FIELD(record, RunInjection, certain) != 0) {
+            const std::string target = c_.sink.name(IOASIM_U32(record, RunInjection, target));
+            awaited_.emplace(IOASIM_U32(record, RunInjection, index),
+                             fmt::format("{}{} never took effect ({})",
+                                         c_.sink.name(IOASIM_U32(record, RunInjection, fault)),
+                                         target.empty() ? "" : " of " + target,
+                                         c_.sink.name(IOASIM_U32(record, RunInjection, trigger))));
+        }
+    }
+    void on_delivered(const trace::EventRecord& record) {
+        awaited_.erase(IOASIM_U32(record, RunInject, index));
+    }
+
+    std::map<std::uint32_t, std::string> awaited_;  // by position
+};
+
 }  // namespace
 
 std::unique_ptr<Checker> make_liveness_checker(const CheckerContext& context) {
@@ -73,6 +111,10 @@ std::unique_ptr<Checker> make_liveness_checker(const CheckerContext& context) {
 
 std::unique_ptr<Checker> make_hazard_checker(const CheckerContext& context) {
     return std::make_unique<HazardChecker>(context);
+}
+
+std::unique_ptr<Checker> make_injection_checker(const CheckerContext& context) {
+    return std::make_unique<InjectionChecker>(context);
 }
 
 }  // namespace ioasim::traces

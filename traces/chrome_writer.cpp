@@ -21,10 +21,10 @@ void append_us(fmt::memory_buffer& out, std::uint64_t ps) {
 
 }  // namespace
 
-void ChromeWriter::finish_line() {
-    out_.append(any_ ? ",\n" : "");
+void ChromeWriter::finish_line(std::string& out) {
+    out.append(any_ ? ",\n" : "");
     any_ = true;
-    out_.append(line_.data(), line_.size());
+    out.append(line_.data(), line_.size());
     line_.clear();
 }
 
@@ -35,7 +35,7 @@ void ChromeWriter::put_start() {
     append(line_, ",\"config\":");
     append_json_string(line_, header_.config);
     fmt::format_to(std::back_inserter(line_), ",\"seed\":{}}}}}", header_.seed);
-    finish_line();
+    finish_line(out_);
 }
 
 void ChromeWriter::put_finish() {
@@ -45,6 +45,7 @@ void ChromeWriter::put_finish() {
 void ChromeWriter::put_track(TrackId id, const Track& track) {
     if (groups_.size() <= id) {
         groups_.resize(id + 1);
+        begins_.resize(id + 1);
         names_.resize(id + 1);
     }
     const bool group = track.kind == Kind::Group;
@@ -58,12 +59,12 @@ void ChromeWriter::put_track(TrackId id, const Track& track) {
                    group ? "process_name" : "thread_name", groups_[id], group ? 0 : id);
     append_json_string(line_, track.name);
     append(line_, "}}");
-    finish_line();
+    finish_line(out_);
     fmt::format_to(
         std::back_inserter(line_),
         R"({{"ph":"M","name":"{}","pid":{},"tid":{},"ts":0,"args":{{"sort_index":{}}}}})",
         group ? "process_sort_index" : "thread_sort_index", groups_[id], group ? 0 : id, id);
-    finish_line();
+    finish_line(out_);
 }
 
 void ChromeWriter::start(char phase, TrackId id, TimePs time) {
@@ -72,52 +73,57 @@ void ChromeWriter::start(char phase, TrackId id, TimePs time) {
     append_us(line_, time.ps());
 }
 
-void ChromeWriter::put_name(const Slice& slice) {
+void ChromeWriter::put_name(std::string_view name, const trace::EventRecord& record) {
     append(line_, ",\"name\":");
-    append_json_string(line_, slice.name);
+    append_json_string(line_, name);
     append(line_, ",\"cat\":\"");
-    append(line_, trace::category_name(slice.record.info->category));
+    append(line_, trace::category_name(record.info->category));
     append(line_, "\"");
 }
 
-void ChromeWriter::put_fields(const Slice& slice, const trace::EventRecord* end) {
+void ChromeWriter::put_fields(const trace::EventRecord& record) {
     append(line_, ",\"args\":{");
     bool first = true;
-    const auto tell = [&](std::string_view name, const trace::FieldInfo& field,
-                          std::uint64_t value) {
-        append(line_, first ? "" : ",");
-        first = false;
-        append_json_string(line_, name);
-        append(line_, ":");
-        switch (field.type) {
-            case trace::FieldType::Count:
-            case trace::FieldType::Time:
-            case trace::FieldType::Id:
-                fmt::format_to(std::back_inserter(line_), "{}", value);
-                break;
-            case trace::FieldType::Bool:
-                append(line_, value != 0 ? "true" : "false");
-                break;
-            default:
-                append_json_string(line_, format_value(recorder_, field, value));
-        }
-    };
-    tell_fields(slice.record, tell);
-    if (end != nullptr) {
-        tell_new_fields(slice.record, *end, tell);
-    }
+    tell_fields(record,
+                [&](std::string_view name, const trace::FieldInfo& field, std::uint64_t value) {
+                    append(line_, first ? "" : ",");
+                    first = false;
+                    append_json_string(line_, name);
+                    append(line_, ":");
+                    switch (field.type) {
+                        case trace::FieldType::Count:
+                        case trace::FieldType::Time:
+                        case trace::FieldType::Id:
+                            fmt::format_to(std::back_inserter(line_), "{}", value);
+                            break;
+                        case trace::FieldType::Bool:
+                            append(line_, value != 0 ? "true" : "false");
+                            break;
+                        default:
+                            append_json_string(line_, format_value(recorder_, field, value));
+                    }
+                });
+    append(line_, "}");
+}
+
+void ChromeWriter::put_plain(char phase, TrackId id, TimePs time, std::string_view name,
+                             const trace::EventRecord& record) {
+    start(phase, id, time);
+    append(line_, phase == 'i' ? ",\"s\":\"t\"" : "");
+    put_name(name, record);
+    put_fields(record);
     append(line_, "}");
 }
 
 // A flow binds to the slice that encloses its point.
-void ChromeWriter::put_flows(TrackId id, TimePs time, const TrackFlows& flows) {
+void ChromeWriter::put_flows(TrackId id, TimePs time, const TrackFlows& flows, std::string& out) {
     for (const TrackFlows::One& flow : flows) {
         std::uint8_t& begun = flows_begun_[flow.id];
         start(begun == 0 ? 's' : flow.ends ? 'f' : 't', id, time);
         fmt::format_to(std::back_inserter(line_),
                        R"(,"id":"0x{:x}","name":"flow","cat":"flow"{}}})", flow.id,
                        begun != 0 && flow.ends ? R"(,"bp":"e")" : "");
-        finish_line();
+        finish_line(out);
         begun = 1;
         if (flow.ends) {
             flows_begun_.erase(flow.id);
@@ -125,32 +131,51 @@ void ChromeWriter::put_flows(TrackId id, TimePs time, const TrackFlows& flows) {
     }
 }
 
+void ChromeWriter::release_begins(TrackId id, TimePs now) {
+    std::vector<Begin>& begins = begins_[id];
+    if (begins.empty() || begins.front().time == now) {
+        return;
+    }
+    for (const Begin& begin : begins) {
+        append(line_, begin.line);
+        finish_line(due_);
+        put_flows(id, begin.time, begin.flows, due_);
+    }
+    begins.clear();
+}
+
 void ChromeWriter::put_begin(TrackId id, const Slice& slice) {
-    put_flows(id, slice.begin, slice.flows);
+    release_begins(id, slice.begin);
+    put_plain('B', id, slice.begin, slice.name, slice.record);
+    begins_[id].push_back({slice.begin, {line_.data(), line_.size()}, slice.flows});
+    constexpr std::size_t kSeparators = 8;
+    constexpr std::size_t kFlow = 160;
+    begin_bytes_ = line_.size() + kSeparators + slice.flows.count * kFlow;
+    line_.clear();
 }
 
 void ChromeWriter::put_end(TrackId id, const Slice& slice, TimePs end,
                            const trace::EventRecord* record, const TrackFlows& flows) {
-    start('X', id, slice.begin);
-    append(line_, ",\"dur\":");
-    append_us(line_, (end - slice.begin).ps());
-    put_name(slice);
-    put_fields(slice, record);
-    append(line_, "}");
-    finish_line();
-    put_flows(id, end, flows);
+    if (end == slice.begin) {
+        // It is the last of those held back: what began behind it has ended already.
+        begins_[id].pop_back();
+        put_plain('i', id, end, slice.name, slice.record);
+        finish_line(out_);
+    } else {
+        release_begins(id, end);
+        put_flows(id, end, flows, out_);  // while the slice is open
+        put_plain('E', id, end, slice.name, slice.record);
+        finish_line(out_);
+    }
+    if (record != nullptr && record->info != slice.record.info) {
+        put_plain('i', id, end, record->info->name, *record);
+        finish_line(out_);
+    }
 }
 
 void ChromeWriter::put_instant(TrackId id, const Slice& slice) {
-    // An instant with a flow is a slice without length: flows lead to slices only.
-    const bool in_flow = slice.flows.count != 0;
-    start(in_flow ? 'X' : 'i', id, slice.begin);
-    append(line_, in_flow ? ",\"dur\":0" : ",\"s\":\"t\"");
-    put_name(slice);
-    put_fields(slice, nullptr);
-    append(line_, "}");
-    finish_line();
-    put_flows(id, slice.begin, slice.flows);
+    put_plain('i', id, slice.begin, slice.name, slice.record);
+    finish_line(out_);
 }
 
 void ChromeWriter::put_counter(TrackId id, TimePs time, std::uint64_t value) {
@@ -158,7 +183,7 @@ void ChromeWriter::put_counter(TrackId id, TimePs time, std::uint64_t value) {
     append(line_, ",\"name\":");
     append_json_string(line_, names_[id]);
     fmt::format_to(std::back_inserter(line_), ",\"args\":{{\"value\":{}}}}}", value);
-    finish_line();
+    finish_line(out_);
 }
 
 }  // namespace ioasim::traces

@@ -81,6 +81,11 @@ const std::vector<Explanation>& explanations() {
          "A plain call instead of its _locked variant in a notification handler; two locks taken "
          "in "
          "both orders; a drain in atomic context."},
+        {"injection.not_delivered",
+         "A fault that the scenario brings in from outside never took effect.",
+         "What the scenario is about did not happen: it would pass without it, too.",
+         "A fault site that the run never passes; an event that does not come so often; a time "
+         "behind the end; a victim that was gone."},
         {"invalidation.stale_fill",
          "Something was cached under a PASID whose entry had been cleared, flushed and waited for.",
          "The next owner of the PASID is served with the former owner's translations.",

@@ -101,20 +101,22 @@ template <class Event>
 void History::handle(void* self, const trace::EventRecord& record) {
     auto& history = *static_cast<History*>(self);
     constexpr std::string_view kFields = Event::kFieldList;
-    const auto u32 = [&record](std::size_t field) { return as_u32(record.values[field]); };
     std::uint32_t space = history.facts_.host;
     std::uint32_t id = kNoId;
-    if constexpr (has_field(kFields, "kernel") && has_field(kFields, "set")) {
-        space = history.facts_.space_of(u32(field_index(kFields, "kernel")),
-                                        u32(field_index(kFields, "set")));
-        id = u32(field_index(kFields, "ioasid"));
-    } else if constexpr (has_field(kFields, "kernel")) {
-        space = u32(field_index(kFields, "kernel"));
-        id = u32(field_index(kFields, "ioasid"));
-    } else if constexpr (has_field(kFields, "ioasid")) {
-        id = u32(field_index(kFields, "ioasid"));
+    if constexpr (has_field(kFields, "ioasid")) {
+        constexpr std::size_t kId = field_index(kFields, "ioasid");
+        id = as_u32(record.values[kId]);
     } else if (!history.facts_.from_guest(record)) {
-        id = u32(field_index(kFields, "pasid"));
+        constexpr std::size_t kId = field_index(kFields, "pasid");
+        id = as_u32(record.values[kId]);
+    }
+    if constexpr (has_field(kFields, "kernel")) {
+        constexpr std::size_t kKernel = field_index(kFields, "kernel");
+        space = as_u32(record.values[kKernel]);
+        if constexpr (has_field(kFields, "set")) {
+            constexpr std::size_t kSet = field_index(kFields, "set");
+            space = history.facts_.space_of(space, as_u32(record.values[kSet]));
+        }
     }
     static constexpr Kind kKind{&trace::info_of<Event>, &PackedEvent<Event>::unpack};
     static_assert(PackedEvent<Event>::kNeeded <= kWords, "longer than a line of the cache");

@@ -7,7 +7,7 @@
 //   Perfetto  wire format, known fields of the right type, tracks told before they are used, texts
 //             told before they are named, times in order on each track, each end behind a begin
 //   Chrome    JSON; phases with what they need; slices of a track nest; flows begin before they go
-//             on; a missing closing bracket is none of the file's faults
+//             on; without a closing bracket, slices may be open, too: a process was killed
 #pragma once
 
 #include <cstdint>

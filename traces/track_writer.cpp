@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace ioasim::traces {
+namespace {
+
+constexpr std::size_t kFileEnd = 16;  // the closing bracket, where a format has one
+
+}  // namespace
 
 TrackId TrackWriter::add(TrackId parent, Kind kind, std::string name) {
     Track track;
@@ -29,7 +34,9 @@ void TrackWriter::show_track(TrackId id) {
 }
 
 void TrackWriter::written(TimePs time) {
-    if (file_.fits(out_.size() + (open_shown_ + 2) * end_bytes(), limit_)) {
+    file_.append(due_);
+    due_.clear();
+    if (file_.fits(out_.size() + open_bytes_ + kFileEnd, limit_)) {
         file_.append(out_);
         out_.clear();
         ++items_;
@@ -53,9 +60,8 @@ void TrackWriter::ends_here(TimePs time) {
                 continue;
             }
             put_end(id, *slice, std::max(time, slice->begin), nullptr, {});
-            if (file_.fits(out_.size() + end_bytes(), limit_)) {
-                file_.append(out_);
-            }
+            file_.append(due_ + out_);
+            due_.clear();
             out_.clear();
         }
         open.clear();
@@ -65,7 +71,8 @@ void TrackWriter::ends_here(TimePs time) {
 void TrackWriter::show_begin(TrackId id, Slice& slice) {
     show_track(id);
     put_begin(id, slice);
-    ++open_shown_;
+    slice.end_bytes = end_bytes();
+    open_bytes_ += slice.end_bytes;
     written(slice.begin);
     if (!full_at_) {  // without room for it the slice is gone now
         slice.shown = true;
@@ -94,7 +101,7 @@ void TrackWriter::end(TrackId track, TimePs time, const trace::EventRecord* reco
     const Slice slice = std::move(open.back());
     open.pop_back();
     if (slice.shown) {
-        --open_shown_;
+        open_bytes_ -= slice.end_bytes;
         put_end(track, slice, std::max(time, slice.begin), record, flows);
         written(time);
     }

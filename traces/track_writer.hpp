@@ -80,6 +80,7 @@ protected:
         trace::EventRecord record;
         TrackFlows flows;
         bool shown = false;
+        std::size_t end_bytes = 0;
     };
     struct Track {
         TrackId parent = 0;
@@ -99,11 +100,14 @@ protected:
     virtual void put_instant(TrackId id, const Slice& slice) = 0;
     virtual void put_counter(TrackId id, TimePs time, std::uint64_t value) = 0;
     virtual void put_finish() {}
-    // The most bytes that ending one slice without fields, and the file, may take.
+    // The most bytes that the slice put last still takes until it has ended, without the fields of
+    // the event that ends it.
     virtual std::size_t end_bytes() const = 0;
 
     const trace::Recorder& recorder_;
     std::string out_;
+    // What was accounted for when its slice began: written before `out_`, room or not.
+    std::string due_;
 
 private:
     bool showing() const { return !hidden_ && !full_at_; }
@@ -120,7 +124,7 @@ private:
     bool hidden_ = false;
     bool started_ = false;
     TimePs from_;
-    std::size_t open_shown_ = 0;
+    std::size_t open_bytes_ = 0;  // that the ends of open slices take
     std::uint64_t items_ = 0;
     std::uint64_t tracks_shown_ = 0;
 };

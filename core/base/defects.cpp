@@ -42,6 +42,38 @@ void Probes::enable(const Defect& defect) {
     any_defect_ = true;
 }
 
+bool Probes::switched_on(const Defect& defect) const {
+    if (!asked_.empty()) {
+        asked_[defect.index()] = true;
+    }
+    return defect.index() < defects_.size() && defects_[defect.index()];
+}
+
+void Probes::watch_defects() {
+    asked_.resize(registry(Declaration::Kind::Defect).size());
+    any_defect_ = true;
+}
+
+std::vector<const Declaration*> Probes::asked_defects() const {
+    std::vector<const Declaration*> out;
+    for (const Declaration* declaration : Declaration::all(Declaration::Kind::Defect)) {
+        if (!asked_.empty() && asked_[declaration->index()]) {
+            out.push_back(declaration);
+        }
+    }
+    return out;
+}
+
+std::vector<const Declaration*> Probes::marks_hit() const {
+    std::vector<const Declaration*> out;
+    for (const Declaration* declaration : Declaration::all(Declaration::Kind::Mark)) {
+        if (hits_.count(declaration->index()) != 0) {
+            out.push_back(declaration);
+        }
+    }
+    return out;
+}
+
 void Probes::fail_calls(const FaultSite& site, std::uint64_t first, std::uint64_t last) {
     SIM_CHECK(first >= 1 && first <= last, "fault site {}: calls {}..{}", site.name(), first, last);
     windows_[site.index()].push_back({first, last});
@@ -52,14 +84,16 @@ void Probes::fail_next(const FaultSite& site) {
     fail_calls(site, next, next);
 }
 
-bool Probes::counted_call_fails(const FaultSite& site) {
+bool Probes::counted_call_fails(const FaultSite& site, std::string_view where) {
+    const std::optional<std::uint64_t> decided = decide ? decide(site, where) : std::nullopt;
+    extent_ = decided.value_or(site.usual_extent());
     const auto windows = windows_.find(site.index());
     if (windows == windows_.end()) {
-        return false;
+        return decided.has_value();
     }
     const std::uint64_t call = ++calls_[site.index()];
-    return std::any_of(windows->second.begin(), windows->second.end(),
-                       [call](const Window& w) { return call >= w.first && call <= w.last; });
+    return decided || std::any_of(windows->second.begin(), windows->second.end(),
+                                  [call](auto& w) { return call >= w.first && call <= w.last; });
 }
 
 void Probes::hit(const Mark& mark) {

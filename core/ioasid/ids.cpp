@@ -3,6 +3,7 @@
 
 #include "core/ioasid/allocator_group.hpp"
 #include "core/ioasid/hot_paths.hpp"
+#include "core/ioasid/ioasid_corner_probes.hpp"
 #include "core/ioasid/ioasid_probes.hpp"
 
 namespace ioasim {
@@ -180,12 +181,17 @@ Ioasid IoasidCore::alloc(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid ma
     if (!switches_.subsystem) {
         return kNoIoasid;
     }
+    const bool room_seen = probes_.has(ioasid_probes::kQuotaBeforeLock) && set != nullptr &&
+                           std::int64_t{set->live_} < set->quota_;
     const CoreLock guard(*this, ctx);
     if (params_.alloc != TimePs{}) {
         ctx.spend(params_.alloc + search_cost(set) + (set != nullptr ? set_cost(*set) : TimePs{}));
     }
     bool charged = false;
     Errno error = may_alloc(ctx, set, charged);
+    if (error == Errno::Enospc && room_seen) {
+        error = Errno::Ok;
+    }
     Provided got;
     if (error == Errno::Ok) {
         if (!probes_.fails(ioasid_probes::kAllocNoMemory)) {
@@ -391,6 +397,12 @@ void IoasidCore::take(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) 
     return true;
 }
 
+// Whether a broken core forgets a reference because of those who wait for the lock.
+bool IoasidCore::lost_among_waiters(const Defect& one, const Defect& two) const {
+    return probes_.any_defect() && ((probes_.has(one) && !lock_.waiters().empty()) ||
+                                    (probes_.has(two) && lock_.waiters().size() > 1));
+}
+
 // The order of the tests is part of the contract: FREE_PENDING is found before a foreign set.
 Errno IoasidCore::refuse_get(ExecContext& ctx, const IoasidSet* set, Ioasid id,
                              const IoasidEntry* entry) {
@@ -429,6 +441,9 @@ bool IoasidCore::refuse_put(ExecContext& ctx, const IoasidSet* set, Ioasid id,
     if (!open) {
         return refuse_get(ctx, set, id, entry);
     }
+    if (lost_among_waiters(ioasid_probes::kContendedGetLost, ioasid_probes::kCrowdedGetLost)) {
+        return Errno::Ok;
+    }
     take(ctx, *entry, holder);
     return Errno::Ok;
 }
@@ -443,9 +458,21 @@ bool IoasidCore::refuse_put(ExecContext& ctx, const IoasidSet* set, Ioasid id,
     if (!known || !switches_.reference_counts) {
         return refuse_put(ctx, set, id, entry);
     }
+    if (lost_among_waiters(ioasid_probes::kContendedPutLost, ioasid_probes::kCrowdedPutLost)) {
+        return false;
+    }
     if (entry->is(IoasidEntry::kPending) && entry->refs == 1 &&
         probes_.has(ioasid_probes::kMissingPut)) {
         return false;
+    }
+    if (probes_.decide && holder != trace::Name{}) {
+        const std::string& who = recorder_.names().text(holder);
+        if (probes_.fails(ioasid_probes::kPutForgotten, who)) {
+            return false;  // the caller did not come here
+        }
+        if (probes_.fails(ioasid_probes::kPutTwice, who) && drop(ctx, *entry, holder)) {
+            return refuse_put(ctx, set, id, lookup(set, id));
+        }
     }
     if (entry->refs > 1 && probes_.has(ioasid_probes::kDoublePut)) {
         drop(ctx, *entry, holder);

@@ -224,7 +224,7 @@ private:
         recorder_.emit(ctx.source(), event);
     }
     bool told() const { return recorder_.wants(trace::Category::Ioasid); }
-    bool unobserved() const { return !told() && !probes_.any_defect(); }
+    bool unobserved() const { return !told() && !probes_.any_defect() && !probes_.decide; }
     void tell_capacity(ExecContext& ctx);
     static trace::Name name_of(const IoasidSet* set) {
         return set == nullptr ? trace::Name{} : set->trace_name();
@@ -312,6 +312,7 @@ private:
     NotifyResult call_chains(ExecContext& ctx, const NotifierPayload& payload, unsigned flags);
     NotifyResult call_merged(ExecContext& ctx, const NotifierPayload& payload);
     NotifyResult handle_in(ExecContext& ctx, NotifierBlock& block, const NotifierPayload& payload);
+    bool befallen(ExecContext& ctx, const NotifierBlock& block);
     NotifyResult call_block_told(ExecContext& ctx, NotifierBlock& block, trace::Name chain_name,
                                  const NotifierPayload& payload);
     NotifyResult call_block(ExecContext& ctx, NotifierBlock& block, trace::Name chain_name,
@@ -327,6 +328,8 @@ private:
     const Switches switches_;
     const bool instant_;  // get, put and find exist and take no time
     trace::Recorder& recorder_;
+    bool lost_among_waiters(const Defect& one, const Defect& two) const;
+
     Probes& probes_;
     trace::Name kernel_;
     trace::Name owner_;

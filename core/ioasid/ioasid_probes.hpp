@@ -125,6 +125,24 @@ inline const FaultSite kSetAllocNoMemory{"ioasid.set_alloc.no_memory", "no memor
 inline const FaultSite kRegisterNoMemory{"ioasid.register_notifier_mm.no_memory",
                                          "no memory for an entry of the mm list"};
 
+// What a user of the core can get wrong: the name of its block or of its references is where.
+inline const FaultSite kHandlerSlow{"handler.slow",
+                                    "a notification handler takes longer "
+                                    "(picoseconds)",
+                                    50'000'000};
+inline const FaultSite kHandlerFails{"handler.fails",
+                                     "a notification handler does nothing and returns an error"};
+inline const FaultSite kHandlerSleeps{"handler.sleeps",
+                                      "a notification handler sleeps in its atomic section "
+                                      "(picoseconds)",
+                                      1'000'000};
+inline const FaultSite kPutForgotten{"handler.forgets_put",
+                                     "a holder forgets to put the reference that it has"};
+inline const FaultSite kPutTwice{"handler.puts_twice",
+                                 "a holder puts the reference that it has twice"};
+inline const FaultSite kWorkLate{
+    "ioasid.work_late", "an item of the ordered workqueue begins later (picoseconds)", 200'000'000};
+
 inline const Mark kInvalidNumberKept{
     "ioasid.invalid_number_kept",
     "number 2^32-1 was stored, refused, and its entry freed in place"};

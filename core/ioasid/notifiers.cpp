@@ -86,7 +86,22 @@ void IoasidCore::tell_notification(ExecContext& ctx, const NotifierPayload& p) {
     const AtomicSection atomic(ctx);
     const Frame frame(ctx, block.name());
     spend(ctx, params_.handler_call);
+    if (probes_.decide && !befallen(ctx, block)) {
+        return NotifyResult::Bad;
+    }
     return block.handle(ctx, payload);
+}
+
+// What an injection does to a handler. False: it is not called at all.
+bool IoasidCore::befallen(ExecContext& ctx, const NotifierBlock& block) {
+    if (probes_.fails(ioasid_probes::kHandlerSlow, block.name())) {
+        ctx.spend(TimePs{probes_.extent()});
+    }
+    if (probes_.fails(ioasid_probes::kHandlerSleeps, block.name())) {
+        WaitQueue nobody{"a handler that sleeps"};
+        ctx.wait_until(nobody, ctx.now() + TimePs{probes_.extent()});
+    }
+    return !probes_.fails(ioasid_probes::kHandlerFails, block.name());
 }
 
 [[gnu::noinline]] NotifyResult IoasidCore::call_block_told(ExecContext& ctx, NotifierBlock& block,

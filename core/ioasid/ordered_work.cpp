@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/ioasid/ioasid_corner_probes.hpp"
 #include "core/ioasid/ioasid_probes.hpp"
 
 namespace ioasim {
@@ -37,6 +38,9 @@ bool OrderedWorkqueue::queue(ExecContext& ctx, WorkItem& item) {
         item.finished();
         return true;
     }
+    if (running_ != nullptr && !items_.empty() && probes_.has(ioasid_probes::kQueuedBehindLost)) {
+        return true;
+    }
     item.pending_ = true;
     items_.push_back(&item);
     tell(ctx, item, queued_);
@@ -56,7 +60,8 @@ bool OrderedWorkqueue::cancel(WorkItem& item) {
 
 void OrderedWorkqueue::run_one(ExecContext& ctx) {
     SIM_CHECK(running_ == nullptr, "two ordered work items at once: {} runs", running_->name());
-    if (probes_.has(ioasid_probes::kUnorderedWork)) {
+    const bool third_first = items_.size() > 2 && probes_.has(ioasid_probes::kThirdWorkFirst);
+    if (third_first || probes_.has(ioasid_probes::kUnorderedWork)) {
         running_ = items_.back();
         items_.pop_back();
     } else {
@@ -67,6 +72,9 @@ void OrderedWorkqueue::run_one(ExecContext& ctx) {
     item.pending_ = false;  // from here on it can be queued again
     if (params_.work_dispatch != TimePs{}) {
         ctx.spend(params_.work_dispatch);
+    }
+    if (probes_.fails(ioasid_probes::kWorkLate)) {
+        ctx.spend(TimePs{probes_.extent()});
     }
     tell(ctx, item, started_);
     {

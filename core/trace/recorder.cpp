@@ -1,6 +1,7 @@
 #include "core/trace/recorder.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/check.hpp"
 
@@ -43,6 +44,24 @@ void Recorder::add_listener(Listener& listener, std::uint32_t categories) {
     routes_.clear();
 }
 
+void Recorder::watch(const EventInfo& event, Reaction reaction) {
+    watches_.push_back({&event, std::move(reaction)});
+    wanted_ |= category_bit(event.category);
+}
+
+bool Recorder::watched(const EventInfo& info) const {
+    return std::any_of(watches_.begin(), watches_.end(),
+                       [&info](const Watch& watch) { return watch.event == &info; });
+}
+
+void Recorder::react(const EventRecord& record) {
+    for (const Watch& watch : watches_) {
+        if (watch.event == record.info) {
+            watch.reaction(record);
+        }
+    }
+}
+
 const std::vector<Handler>& Recorder::make_route(const EventInfo& info) {
     if (next_seq_ == 0) {  // until the first instant is over listeners may still come
         static const std::vector<Handler> kSomebody(1);
@@ -67,9 +86,6 @@ EventRecord* Recorder::append(SourceId source, const EventInfo& info) {
         release_instant();
         instant_ = now;
     }
-    if (&info == watched_) {
-        reaction_();
-    }
     if (pending_.size == pending_.room.size()) {
         pending_.room.emplace_back();
     }
@@ -80,7 +96,7 @@ EventRecord* Recorder::append(SourceId source, const EventInfo& info) {
     record.info = &info;
     record.time = now;
     record.source = source;
-    return pending.heard ? &record : nullptr;
+    return pending.heard || watched(info) ? &record : nullptr;
 }
 
 void Recorder::rank_sources() {

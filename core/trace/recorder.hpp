@@ -68,18 +68,16 @@ public:
     // Categories as category_bit() masks. Listeners are called in the order of their addition.
     void add_listener(Listener& listener, std::uint32_t categories);
     // Called at once, in the middle of the instant: for what must not wait until the order of the
-    // instant is known. One event type at a time.
-    template <class E>
-    void watch(std::function<void()> reaction) {
-        watched_ = &info_of<E>();
-        reaction_ = std::move(reaction);
-        wanted_ |= category_bit(E::kName.category);
-    }
+    // instant is known. A reaction emits nothing, and may not depend on what else the instant
+    // holds.
+    using Reaction = std::function<void(const EventRecord&)>;
+    void watch(const EventInfo& event, Reaction reaction);
     bool wants(Category category) const { return (wanted_ & category_bit(category)) != 0; }
     // Somebody looks at the fields of this event: for who must work to know them.
     template <class E>
     bool heard() {
-        return wants(E::kName.category) && !handlers_of(info_of<E>()).empty();
+        return wants(E::kName.category) &&
+               (!handlers_of(info_of<E>()).empty() || watched(info_of<E>()));
     }
 
     template <class E>
@@ -89,6 +87,7 @@ public:
         }
         if (EventRecord* record = append(source, info_of<E>())) {
             pack_fields(event, *record);
+            react(*record);
         }
     }
 
@@ -110,6 +109,8 @@ private:
                    : make_route(info);
     }
     const std::vector<Handler>& make_route(const EventInfo& info);
+    bool watched(const EventInfo& info) const;
+    void react(const EventRecord& record);
     void release_instant();
     void sort_pending();
     void rank_sources();
@@ -138,8 +139,11 @@ private:
     std::vector<const std::string*> source_names_;
     std::vector<std::uint32_t> source_ranks_;
     std::vector<Attached> listeners_;
-    const EventInfo* watched_ = nullptr;
-    std::function<void()> reaction_;
+    struct Watch {
+        const EventInfo* event;
+        Reaction reaction;
+    };
+    std::vector<Watch> watches_;
     std::uint32_t wanted_ = 0;
     std::vector<Route> routes_;  // by number of the event type
     Batch pending_;

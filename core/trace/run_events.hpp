@@ -38,6 +38,26 @@ struct RunDefect {
     Name defect;
     IOASIM_FIELDS(defect)
 };
+struct RunInjection {
+    static constexpr EventName kName{"run.injection", Category::Run,
+                                     "At time 0: a fault from outside that the scenario declares, "
+                                     "its target (empty: any) and what starts it."};
+    std::uint32_t index = 0;  // position in `inject`
+    Name fault;
+    Name target;
+    Name trigger;
+    bool certain = true;  // it must take effect in this run
+    IOASIM_FIELDS(index, fault, target, trigger, certain)
+};
+struct RunInject {
+    static constexpr EventName kName{"run.inject", Category::Run,
+                                     "A declared fault takes effect now, so often until now."};
+    std::uint32_t index = 0;
+    Name fault;
+    Name target;
+    std::uint64_t times = 0;
+    IOASIM_FIELDS(index, fault, target, times)
+};
 struct LockAcquire {
     static constexpr EventName kName{"lock.acquire", Category::Lock,
                                      "A simulated lock was taken, after waiting so long."};

@@ -269,7 +269,7 @@ DsaCore::Answer DsaCore::submit(TimePs now, std::uint64_t offset,
         (registers_.state() == DeviceState::Halt && shared_.probes.has(kHaltedAccepts));
     const bool threshold = limited(target->portal) && !shared_.probes.has(kThresholdIgnored);
     Admission admission = wq.admit(non_posted, threshold, enabled);
-    if (admission == Admission::Accept && non_posted && shared_.probes.fails(kSubmissionRetry)) {
+    if (admission == Admission::Accept && non_posted && shared_.probes.fails(kSubmissionRetry, shared_.config.name)) {
         admission = Admission::Retry;
     }
     if (admission == Admission::Accept) {
@@ -401,7 +401,7 @@ bool DsaCore::dispatch_one(TimePs now, Group& group) {
     }
     Workqueue& wq = wqs_[group.arbiter.pick(candidates_)];
     const auto engine = engine_for(now, group, wq.front().is_batch());
-    if (shared_.probes.fails(kHardwareError)) {
+    if (shared_.probes.fails(kHardwareError, shared_.config.name)) {
         registers_.halt(now, shared_.names.engines[*engine],
                         static_cast<ResetType>(params_.halt_reset));
         commands_.halt(now);

@@ -94,6 +94,11 @@ inline const FaultSite kHardwareError{"dsa.hardware_error",
                                       "An engine that begins a descriptor finds an error in "
                                       "itself: the device halts"};
 
+inline const FaultSite kEngineHangs{"dsa.hang",
+                                    "An engine stands still for so long (picoseconds) before it "
+                                    "decodes a descriptor",
+                                    100'000'000};
+
 inline const Mark kRetryAnswered{"dsa.retry_answered", "A shared workqueue had no room."};
 inline const Mark kPostedLost{"dsa.posted_submission_lost",
                               "A posted submission could not be taken and was dropped."};

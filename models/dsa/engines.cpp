@@ -119,6 +119,9 @@ void Engines::occupy(TimePs now, std::uint32_t engine, Work work, const Issuer& 
     translator_.begin(slot_user(engine, slot));
     ++active_;
     e.decoder_free = now + shared_.params.engine_setup;
+    if (shared_.probes.fails(kEngineHangs, shared_.config.name)) {
+        e.decoder_free += TimePs{shared_.probes.extent()};
+    }
     schedule(e.decoder_free, StepKind::Decoded, engine, slot);
 }
 

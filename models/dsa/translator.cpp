@@ -6,6 +6,7 @@
 #include "core/base/check.hpp"
 #include "core/trace/dsa_events.hpp"
 #include "core/trace/vtd_events.hpp"
+#include "models/dsa/dsa_corner_probes.hpp"
 #include "models/dsa/dsa_probes.hpp"
 
 namespace ioasim::dsa {
@@ -231,7 +232,10 @@ bool Translator::asked_already(const PageRef& ref) const {
 }
 
 void Translator::rejoin(TimePs now, std::uint32_t use) {
-    const std::vector<Step> joined = std::exchange(joined_, {});
+    std::vector<Step> joined = std::exchange(joined_, {});
+    if (joined.size() > 2 && shared_.probes.has(kJoinedForgotten)) {
+        joined.pop_back();
+    }
     for (const Step& step : joined) {
         Page& page = page_of(step.ref);
         if (page.generation != step.generation || page.state != State::Joined) {
@@ -303,6 +307,9 @@ void Translator::next_waiting(TimePs now) {
         const Page& page = page_of(next.ref);
         if (page.generation == next.generation && page.state == State::Leaves) {
             leave(now, next.ref);
+            return;
+        }
+        if (shared_.probes.has(kStaleWaiterEndsTurn)) {
             return;
         }
     }

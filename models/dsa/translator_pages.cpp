@@ -5,6 +5,7 @@
 #include "core/base/check.hpp"
 #include "core/trace/device_events.hpp"
 #include "core/trace/vtd_events.hpp"
+#include "models/dsa/dsa_corner_probes.hpp"
 #include "models/dsa/dsa_probes.hpp"
 #include "models/dsa/translator.hpp"
 
@@ -58,6 +59,9 @@ void Translator::next_page(TimePs now) {
         const Page& page = page_of(next.ref);
         if (page.generation == next.generation && page.state == State::AwaitsCredits) {
             ask_page(now, next.ref);
+        }
+        if (credit_waiters_.size() > 1 && shared_.probes.has(kCreditWaiterForgotten)) {
+            credit_waiters_.pop_back();
         }
     }
 }

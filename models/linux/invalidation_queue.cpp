@@ -1,6 +1,9 @@
 #include "models/linux/invalidation_queue.hpp"
 
+#include "models/linux/corner_probes.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/linux_marks.hpp"
+#include "models/linux/lock_unless.hpp"
 
 namespace ioasim::os {
 namespace {
@@ -10,6 +13,8 @@ constexpr std::uint32_t kInUse = 1;
 constexpr std::uint32_t kDone = 2;
 // FSTS is read once in so many polls of the status word: a read that goes out to the unit.
 constexpr std::uint64_t kPollsPerFaultCheck = 16;
+// So many times kPollsPerFaultCheck polls are the patience of a broken driver.
+constexpr std::uint64_t kPatience = 4;
 
 }  // namespace
 
@@ -51,7 +56,13 @@ Errno InvalidationQueue::submit(ExecContext& ctx, const std::vector<vtd::Descrip
     if (descriptors.size() + 2 > entries_) {
         return Errno::E2big;
     }
-    LockGuard guard{ctx, lock_};
+    if (kernel_.probes().has(kContendedFlushSkipped) && !lock_.waiters().empty()) {
+        return Errno::Ok;
+    }
+    if (lock_.owner() != nullptr) {
+        kernel_.probes().hit(kQueueContended);
+    }
+    const LockUnless guard{ctx, lock_, kernel_.probes(), kQueueUnlocked};
     Frame frame{ctx, "qi_submit"};
     if (stuck_) {
         // An earlier submission was given up: its descriptors may still be in the ring.
@@ -85,9 +96,12 @@ Errno InvalidationQueue::wait_status(ExecContext& ctx, std::uint64_t status,
                   kPollsPerFaultCheck,
                   ctx.now() + kernel_.params().iommu_timeout};
     Errno result = Errno::Ok;
-    while (true) {
+    for (std::uint64_t looks = 1;; ++looks) {
         const PollResult polled = ctx.poll(loop);
         if (polled.found) {
+            return result;
+        }
+        if (looks == kPatience && kernel_.probes().has(kImpatientFlush)) {
             return result;
         }
         if (ctx.now() >= loop.deadline || kernel_.powered_off()) {
@@ -108,6 +122,7 @@ Errno InvalidationQueue::handle_error(ExecContext& ctx, const vtd::Descriptor& w
         // The head stands on the refused descriptor: put the wait in its place and go on.
         const std::uint64_t head =
             ctx.mmio_read(registers_ + vtd::reg::kIqh, 8) & vtd::iq::kOffsetMask;
+        kernel_.probes().hit(kDescriptorReplaced);
         ctx.write_bytes(ring_ + head, wait.data(), vtd::kDescriptorBytes);
         ctx.mmio_write(registers_ + vtd::reg::kFsts, vtd::fsts::kIqe, 4);
         return Errno::Einval;

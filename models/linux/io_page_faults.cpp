@@ -6,10 +6,12 @@
 #include "core/trace/guest_fault_events.hpp"
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/sva_events.hpp"
+#include "models/linux/corner_probes.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/guest_fault_probes.hpp"
 #include "models/linux/guest_faults.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/linux_marks.hpp"
 #include "models/linux/linux_probes.hpp"
 
 namespace ioasim::os {
@@ -163,6 +165,7 @@ void IoPageFaults::discard_partials(ExecContext& ctx) {
     for (auto& [rid, pages] : partials_) {
         const Device* const device = kernel_.find_device(unit_, Rid{rid});
         if (!pages.empty() && device != nullptr) {
+            kernel_.probes().hit(kPartialsDiscarded);
             kernel_.emit(ctx, trace::IopfDropped{kernel_.intern(device->name()),
                                                  static_cast<std::uint32_t>(pages.size()),
                                                  kernel_.intern("overflow")});
@@ -256,6 +259,7 @@ void IoPageFaults::expire(ExecContext& ctx) {
             delivered_.erase(std::remove(delivered_.begin(), delivered_.end(), group),
                              delivered_.end());
         }
+        kernel_.probes().hit(kGroupExpired);
         kernel_.emit(ctx, trace::IopfTimeout{kernel_.intern(group->device->name()),
                                              group->last().pasid, group->last().group, ++expired_});
         respond(ctx, *group, IopfCode::Invalid, "timeout");
@@ -277,6 +281,7 @@ void IoPageFaults::answer(ExecContext& ctx, const std::string& device, const vtd
 
 void IoPageFaults::respond(ExecContext& ctx, Group& group, IopfCode code, const char* why) {
     if (std::exchange(group.answered, true) && !kernel_.probes().has(kAnsweredTwice)) {
+        kernel_.probes().hit(kAnswerOvertaken);
         return;
     }
     answer(ctx, group.device->name(), group.last(), code, why);
@@ -309,8 +314,14 @@ bool IoPageFaults::run_one(ExecContext& ctx) {
         return false;
     }
     const std::shared_ptr<Group> group = queue_.front();
-    queue_.pop_front();
+    const bool late = kernel_.probes().has(kPoppedAfter);
+    if (!late) {
+        queue_.pop_front();
+    }
     handle(ctx, *group);
+    if (late && !queue_.empty()) {
+        queue_.pop_front();
+    }
     pending_.erase(std::remove(pending_.begin(), pending_.end(), group), pending_.end());
     ctx.wake_all(idle_);
     return true;
@@ -352,13 +363,20 @@ Errno IoPageFaults::flush(ExecContext& ctx, TimePs deadline) {
     if (kernel_.probes().has(kFaultWorkNotFlushed)) {
         return Errno::Ok;
     }
-    const std::vector<std::shared_ptr<Group>> before = pending_;
+    std::vector<std::shared_ptr<Group>> before = pending_;
+    if (kernel_.probes().has(kFlushFirstOnly) && before.size() > 1) {
+        before.resize(1);
+    }
     for (const auto& group : before) {
         while (std::find(pending_.begin(), pending_.end(), group) != pending_.end()) {
             if (ctx.now() >= deadline) {
                 return Errno::Etimedout;
             }
+            kernel_.probes().hit(kFlushWaited);
             ctx.wait_until(idle_, std::min(deadline, ctx.now() + kernel_.params().flush_poll));
+            if (kernel_.probes().has(kFlushOnce)) {
+                return Errno::Ok;
+            }
         }
     }
     return Errno::Ok;

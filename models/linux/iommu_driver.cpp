@@ -7,9 +7,11 @@
 #include "core/trace/device_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "core/trace/vtd_events.hpp"
+#include "models/linux/corner_probes.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
+#include "models/linux/lock_unless.hpp"
 #include "models/linux/page_request_service.hpp"
 #include "models/pcie/config_layout.hpp"
 
@@ -280,7 +282,7 @@ Errno IommuDriver::install(ExecContext& ctx, const Device& device, Pasid pasid,
                            const vtd::PasidEntry& entry, const std::string& space) {
     Frame frame{ctx, "pasid_entry_set"};
     {
-        LockGuard guard{ctx, lock_};
+        const LockUnless guard{ctx, lock_, kernel_.probes(), kTableUnlocked};
         const auto address = entry_address(ctx, device, pasid, true);
         if (!address) {
             return address.error();

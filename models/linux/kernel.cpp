@@ -8,6 +8,8 @@
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "core/trace/sva_events.hpp"
+#include "models/linux/corner_probes.hpp"
+#include "models/linux/linux_marks.hpp"
 #include "models/linux/linux_probes.hpp"
 #include "models/linux/vcmd_allocator.hpp"
 #include "models/linux/vm_host.hpp"
@@ -325,7 +327,11 @@ Errno Kernel::wait_for_work(ExecContext& ctx, WaitQueue& queue, const std::funct
         }
         const bool told = wakes == Wakes::Always && config_.worker_task;
         const TimePs turn = told ? deadline : ctx.now() + params_.flush_poll;
+        probes().hit(kWorkAwaited);
         ctx.wait_until(queue, std::min(deadline, turn));
+        if (probes().has(kWorkAwaitedOnce)) {
+            return Errno::Ok;
+        }
     }
     return Errno::Ok;
 }

@@ -2,12 +2,16 @@
 
 #include "core/trace/software_events.hpp"
 #include "models/cpu/vmx_layout.hpp"
+#include "models/linux/corner_probes.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/linux_marks.hpp"
 #include "models/linux/linux_probes.hpp"
 
 namespace ioasim::os {
 namespace {
 
+// So many looks are the patience of a broken KVM.
+constexpr std::uint64_t kPatience = 8;
 constexpr std::uint32_t kGpasidLimit = 1U << 20U;
 
 std::uint32_t valid_entry(Ioasid id) {
@@ -152,13 +156,23 @@ void Kvm::kick_all(ExecContext& ctx) {
             continue;
         }
         waiting.push_back(vcpu);
+        kernel_.probes().hit(kVcpuKicked);
         kernel_.emit(ctx, trace::KvmKick{vm_name_, kernel_.intern(vcpu->name())});
         ctx.spend(kernel_.params().kick_send);
         vcpu->kick(ctx);
     }
+    if (kernel_.probes().has(kKickNotAwaited)) {
+        return;
+    }
+    if (kernel_.probes().has(kKickFirstOnly) && waiting.size() > 1) {
+        waiting.resize(1);
+    }
     const TimePs deadline = ctx.now() + kernel_.params().kick_timeout;
     for (const VcpuControl* vcpu : waiting) {
-        while (vcpu->in_guest_since(written)) {
+        for (std::uint64_t looks = 1; vcpu->in_guest_since(written); ++looks) {
+            if (looks > kPatience && kernel_.probes().has(kKickImpatient)) {
+                break;
+            }
             if (ctx.now() >= deadline) {
                 kernel_.emit(ctx, trace::IoasidHazard{kernel_.intern(kernel_.name()),
                                                       trace::IoasidHazardKind::KickTimeout,
@@ -167,6 +181,7 @@ void Kvm::kick_all(ExecContext& ctx) {
                                                       kernel_.intern(ctx.call_chain())});
                 return;
             }
+            kernel_.probes().hit(kKickWaited);
             ctx.spend(kernel_.params().kick_poll);
         }
     }
@@ -196,11 +211,16 @@ bool Kvm::resolve_miss(ExecContext& ctx, IoasidSet& set, Spid gpasid) {
     }
     const Ioasid id = kernel_.ioasid().find_by_spid(ctx, &set, gpasid, true, holder_);
     if (!is_valid(id)) {
+        kernel_.probes().hit(kMissNotFound);
         return false;
     }
     const auto address = entry(ctx, gpasid.value(), true);
     // The search may have waited for a BIND in progress, which took KVM's one reference.
-    const bool installed = bound_.count(gpasid.value()) != 0;
+    const bool installed =
+        bound_.count(gpasid.value()) != 0 && !kernel_.probes().has(kMissUnchecked);
+    if (installed) {
+        kernel_.probes().hit(kMissOvertaken);
+    }
     if (installed || !address) {
         kernel_.ioasid().put(ctx, nullptr, id, holder_);
         return installed;

@@ -6,8 +6,10 @@
 #include <utility>
 
 #include "models/cpu/mmu_if.hpp"
+#include "models/linux/corner_probes.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
+#include "models/linux/lock_unless.hpp"
 #include "models/linux/vfio_probes.hpp"
 #include "models/vtd/vtd_layout.hpp"
 
@@ -175,7 +177,7 @@ Result<std::uint64_t> Mm::map(ExecContext& ctx, const Request& request) {
 // The pages live until nobody translates to them any more: page table, then the CPU's TLB, then the
 // TLBs of devices, then the free list.
 Errno Mm::unmap(ExecContext& ctx, std::uint64_t address) {
-    LockGuard guard{ctx, lock_};
+    const LockUnless guard{ctx, lock_, kernel_.probes(), kUnmapUnlocked};
     const auto found = mappings_.find(address);
     if (root_ == 0 || found == mappings_.end() || found->second.device) {
         return Errno::Einval;
@@ -217,7 +219,7 @@ Mm::Mapping* Mm::mapping_of(std::uint64_t address) {
 }
 
 Mm::Fault Mm::handle_fault(ExecContext& ctx, std::uint64_t address, bool write, bool execute) {
-    LockGuard guard{ctx, lock_};
+    const LockUnless guard{ctx, lock_, kernel_.probes(), kFaultUnlocked};
     return fault_locked(ctx, address, write, execute);
 }
 

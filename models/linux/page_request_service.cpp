@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "core/trace/sva_events.hpp"
+#include "models/linux/corner_probes.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/linux_marks.hpp"
 #include "models/linux/linux_probes.hpp"
 
 namespace ioasim::os {
@@ -72,7 +74,8 @@ Errno PageRequestService::start(ExecContext& ctx) {
 }
 
 std::uint64_t PageRequestService::next(std::uint64_t offset) const {
-    return (offset + vtd::kDescriptorBytes) % bytes_;
+    const std::uint64_t next = (offset + vtd::kDescriptorBytes) % bytes_;
+    return next == 0 && kernel_.probes().has(kWrapSkipsFirst) ? vtd::kDescriptorBytes : next;
 }
 
 vtd::PageRequest PageRequestService::at(ExecContext& ctx, std::uint64_t offset) const {
@@ -93,7 +96,8 @@ void PageRequestService::handle(ExecContext& ctx) {
          head = next(head)) {
         judge(ctx, at(ctx, head));
     }
-    write(ctx, reg::kPqh, tail, 8);
+    const bool anew = kernel_.probes().has(kHeadToNewTail);
+    write(ctx, reg::kPqh, anew ? read(ctx, reg::kPqt, 8) : tail, 8);
     if (kernel_.probes().has(kPendingClearedLate)) {
         write(ctx, reg::kPrs, vtd::pq::kPpr, 4);
     }
@@ -142,6 +146,7 @@ void PageRequestService::after_overflow(ExecContext& ctx) {
     if (!kernel_.probes().has(kPartialsSurviveOverflow)) {
         faults_.discard_partials(ctx);
     }
+    kernel_.probes().hit(kOverflowCleared);
     write(ctx, reg::kPrs, vtd::pq::kPro, 4);
 }
 
@@ -170,7 +175,11 @@ Errno PageRequestService::drain(ExecContext& ctx, const Device& device, Pasid pa
         if (ctx.now() >= deadline) {
             return Errno::Etimedout;
         }
+        kernel_.probes().hit(kQueueDrained);
         ctx.wait_until(handled_, std::min(deadline, ctx.now() + turn));
+        if (kernel_.probes().has(kDrainLooksOnce)) {
+            break;
+        }
     }
     faults_.detach(ctx, device, pasid);
     Errno error = faults_.flush(ctx, deadline);

@@ -5,9 +5,12 @@
 
 #include "core/trace/software_events.hpp"
 #include "core/trace/sva_events.hpp"
+#include "models/linux/corner_probes.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/linux_marks.hpp"
 #include "models/linux/linux_probes.hpp"
+#include "models/linux/lock_unless.hpp"
 #include "models/linux/sva_binding.hpp"
 
 namespace ioasim::os {
@@ -153,7 +156,7 @@ Errno Sva::bind(ExecContext& ctx, Process& process, Device& device, Ioasid id) {
     Frame frame{ctx, "sva_bind"};
     Errno error = Errno::Ok;
     {
-        LockGuard guard{ctx, lock_};
+        const LockUnless guard{ctx, lock_, kernel_.probes(), kBindUnlocked};
         error = bind_locked(ctx, process, device, id);
     }
     if (error == Errno::Ok && !process.pasid) {
@@ -218,6 +221,7 @@ Errno Sva::bind_locked(ExecContext& ctx, Process& process, Device& device, Ioasi
         return known.error();
     }
     if (*known != nullptr) {
+        kernel_.probes().hit(kHandleShared);
         ++(*known)->users;
         tell_handle(ctx, process, **known);
         return Errno::Ok;
@@ -417,10 +421,14 @@ Errno Sva::remove_device(ExecContext& ctx, Binding& binding, Device& device) {
     }
     {
         LockGuard guard{ctx, lock_};
+        const bool unchecked = kernel_.probes().has(kUnbindUnchecked);
         if (binding.state != State::Live) {
+            kernel_.probes().hit(kUnbindOvertaken);
+        }
+        if (binding.state != State::Live && !unchecked) {
             return Errno::Ebusy;
         }
-        if (!has(binding, device)) {
+        if (!has(binding, device) && !unchecked) {
             return Errno::Enoent;  // somebody else unbound it during the drain
         }
         if (binding.users > 1 && !kernel_.probes().has(kUnbindOfOneIsAll)) {
@@ -528,7 +536,8 @@ void Sva::finish(ExecContext& ctx, Binding& binding) {
     forget(binding);
     retired_.push_back(alive);
     if (alive->waits_for_end != nullptr) {
-        ctx.wake_all(*alive->waits_for_end);
+        kernel_.probes().has(kOneWaiterWoken) ? ctx.wake_one(*alive->waits_for_end)
+                                              : ctx.wake_all(*alive->waits_for_end);
     }
     ctx.wake_all(reclaim_wait_);
 }

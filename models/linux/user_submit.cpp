@@ -5,6 +5,7 @@
 
 #include "models/dsa/dsa_layout.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/linux_marks.hpp"
 
 namespace ioasim::os {
 namespace {
@@ -153,6 +154,7 @@ Errno UserQueue::submit_one(ExecContext& ctx, const SubmitRequest& request, std:
             ? std::min<std::uint64_t>(slots_, request.device->setup().queues[request.queue].size)
             : slots_;
     while (request.credits && outstanding_.size() >= room) {
+        kernel_.probes().hit(kWindowFull);
         const Errno error = poll_oldest(ctx, ctx.now() + timeout, report);
         if (error != Errno::Ok) {
             return error;
@@ -227,6 +229,7 @@ Errno UserQueue::enqueue(ExecContext& ctx, std::uint64_t portal, std::uint64_t d
         if (attempts++ == kernel_.params().enqcmd_retries) {
             return Errno::Eagain;
         }
+        kernel_.probes().hit(kSubmissionRetried);
         ++report.retries;
         ctx.spend(backoff);
         backoff = std::min(backoff * 2, kernel_.params().backoff_limit);

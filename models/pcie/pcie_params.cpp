@@ -38,6 +38,8 @@ const ParamTable<PcieParams>& pcie_param_table() {
         t.timing("device.bandwidth", &PcieParams::device_bandwidth,
                  "Rate to a device without a physical link; 0: no limit.");
         add_credits(t);
+        t.timing("port.completion_timeout", &PcieParams::completion_timeout,
+                 "A root port gives a request of the CPUs up that a device has not answered.");
         t.timing("iommu.latency", &PcieParams::iommu_latency,
                  "One way from the root complex to a remapping unit.");
         t.timing("iommu.bandwidth", &PcieParams::iommu_bandwidth,

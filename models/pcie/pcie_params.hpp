@@ -21,6 +21,7 @@ struct PcieParams {
     std::uint64_t posted_data = 0;
     std::uint64_t nonposted_headers = 0;
     std::uint64_t nonposted_data = 0;
+    TimePs completion_timeout;  // of the CPUs' requests to devices
     std::uint64_t queue = 0;
 
     CreditLimits advertised() const;

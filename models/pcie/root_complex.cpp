@@ -92,6 +92,7 @@ void RootComplex::check_quiet() const {
 }
 
 void RootComplex::advance(TimePs now) {
+    release_held(now);
     if (stalled_) {
         retry_stalled(now);
     }
@@ -178,9 +179,15 @@ void RootComplex::from_device(TimePs now, PortId from, Tlp&& tlp) {
         if (!pushes_writes) {
             SIM_CHECK(cpus_, "a completion, but no CPU complex");
             left(now, from, tlp);
+            if (disturbs_up(now, from, tlp)) {
+                return;
+            }
             send_down(now, *cpus_, std::move(tlp));
             return;
         }
+    }
+    if (tlp.kind != TlpKind::Completion && disturbs_up(now, from, tlp)) {
+        return;
     }
     if (malformed(tlp)) {
         emit(trace::PcieMalformed{tlp.requester, Iova{tlp.address}, tlp.length,
@@ -229,21 +236,16 @@ void RootComplex::from_iommu(TimePs now, PortId from, Tlp&& tlp) {
             probes_.hit(kOrphanCompletion);
             return;
         }
-        if (device && loses(tlp)) {
+        if (device && disturbs_down(now, *device, tlp)) {
             return;
         }
         target = device ? device : target;
     }
     SIM_CHECK(target, "nobody to take a transaction of requester {:#06x}", tlp.requester.value());
-    send_down(now, *target, std::move(tlp));
-}
-
-bool RootComplex::loses(const Tlp& tlp) {
-    if (tlp.kind != TlpKind::Completion || !probes_.fails(kCompletionLost)) {
-        return false;
+    if (tlp.kind == TlpKind::Interrupt && disturbs_interrupt(now, tlp)) {
+        return;
     }
-    emit(trace::PcieLost{tlp.requester, tlp.tag, tlp.length, tlp.descriptor});
-    return true;
+    send_down(now, *target, std::move(tlp));
 }
 
 void RootComplex::send_down(TimePs now, PortId to, Tlp&& tlp) {
@@ -272,6 +274,9 @@ void RootComplex::send_up(TimePs now, PortId from, Upward& up, Tlp&& tlp) {
         return;
     }
     probes_.hit(kCreditWait);
+    if (up.waiting.size() > 2 && probes_.has(kThirdWaiterLost)) {
+        return;
+    }
     SIM_CHECK(up.waiting.size() < params_.queue, "{} transactions wait for a credit",
               up.waiting.size());
     up.waiting.push_back({std::move(tlp), from});
@@ -297,7 +302,7 @@ void RootComplex::left(TimePs now, PortId from, const Tlp& tlp) {
 }
 
 std::optional<TimePs> RootComplex::next_wakeup() const {
-    std::optional<TimePs> next = inbox_.next();
+    std::optional<TimePs> next = sim::earliest(inbox_.next(), held_.next());
     if (stalled_) {
         for (const auto& port : ports_) {
             next = sim::earliest(next, port->down.next_wakeup());

@@ -22,12 +22,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/defects.hpp"
 #include "core/sim/inbox.hpp"
 #include "core/sim/link.hpp"
 #include "core/sim/module.hpp"
+#include "core/sim/timeline.hpp"
 #include "models/pcie/link_if.hpp"
 #include "models/pcie/pcie_if.hpp"
 #include "models/pcie/pcie_params.hpp"
@@ -72,7 +74,9 @@ public:
     void advance(TimePs now) override;
     std::optional<TimePs> next_wakeup() const override;
     void dump(sim::StateDump& out) const override;
-    bool busy() const override { return inbox_.size() != 0 || waiting_ != 0 || stalled_; }
+    bool busy() const override {
+        return inbox_.size() != 0 || waiting_ != 0 || stalled_ || !held_.empty();
+    }
 
 private:
     enum class Kind : std::uint8_t { Cpus, Iommu, Device };
@@ -80,15 +84,24 @@ private:
         Tlp tlp;
         PortId from;
     };
+    // Held up on a link.
+    struct Held {
+        Tlp tlp;
+        PortId at;
+        bool up;
+    };
     struct Upward {
         explicit Upward(sim::LinkParams params) : link(params) {}
         sim::Link<Tlp> link;
         std::deque<Waiting> waiting;
     };
     struct Port {
-        Port(Kind k, RootComplex& rc, const LinkShape& shape, const std::string& name)
-            : kind(k), down(shape, rc.probes_, rc.recorder(), rc.source(), name) {}
+        Port(Kind k, RootComplex& rc, const LinkShape& shape, const std::string& direction)
+            : kind(k),
+              name(direction),
+              down(shape, rc.probes_, rc.recorder(), rc.source(), direction) {}
         Kind kind;
+        std::string name;  // of the way down: "dsa0.down"
         PortId iommu = 0;  // devices
         Rid rid;           // devices
         TlpLink down;
@@ -118,7 +131,14 @@ private:
     void refuse(TimePs now, PortId from, const Tlp& tlp);
     bool malformed(const Tlp& tlp) const;
     bool beyond_the_bus(const Port& port, const Tlp& tlp) const;
-    bool loses(const Tlp& tlp);
+    // Faults of links. True: the transaction goes no further now.
+    bool disturbs_down(TimePs now, PortId to, Tlp& tlp);
+    bool disturbs_completion(TimePs now, PortId to, Tlp& tlp, std::string_view device);
+    bool disturbs_up(TimePs now, PortId from, const Tlp& tlp);
+    bool disturbs_interrupt(TimePs now, const Tlp& tlp);
+    void lose(const Tlp& tlp);
+    void hold(TimePs until, PortId at, Tlp tlp, bool up);
+    void release_held(TimePs now);
     void send_down(TimePs now, PortId to, Tlp&& tlp);
     void send_up(TimePs now, PortId from, Upward& up, Tlp&& tlp);
     void send_waiting(TimePs now, Upward& up);
@@ -134,6 +154,7 @@ private:
     std::optional<PortId> cpus_;
     std::optional<std::uint64_t> configuration_;
     CreditWaker credit_waker_;
+    sim::Timeline<Held> held_;
     std::size_t waiting_ = 0;  // for credits of units
     bool stalled_ = false;     // something waits on a link to a device
     std::uint64_t routed_ = 0;

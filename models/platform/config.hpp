@@ -14,6 +14,7 @@
 #include "core/base/types.hpp"
 #include "models/platform/bare_step.hpp"
 #include "models/platform/core_call.hpp"
+#include "models/platform/injections.hpp"
 
 namespace ioasim::platform {
 
@@ -200,6 +201,25 @@ struct KernelCodeConfig {
     std::vector<LockConfig> locks;
 };
 
+// A fault from outside and what starts it: a time, an event, or nothing. Then every call of a fault
+// site counts, or every matching event: the n-th one is it, or each draws its lot.
+struct InjectionConfig {
+    InjectFault fault;
+    std::optional<TimePs> at;
+    std::optional<InjectEvent> when;
+    std::uint64_t nth = 1;        // of the events
+    std::uint64_t nth_call = 1;   // of the calls of a fault site, from then on
+    std::uint64_t chance_of = 0;  // so many of...; 0: no chance, but the n-th
+    std::uint64_t chance_in = 1;
+    std::string stream;                              // of the draws
+    std::uint64_t count = 1;                         // so often at most; 0: any number
+    std::uint64_t extent = 0;                        // Site: how much
+    std::map<std::string, std::uint64_t> numbers{};  // parameters of other ways
+    ProgramConfig program{};                         // Steps
+    bool certain = true;                             // it must take effect
+    std::string trigger;                             // as text
+};
+
 struct PlatformConfig {
     std::uint64_t cpus = 4;
     std::string ioasid_profile = "spec";
@@ -211,6 +231,7 @@ struct PlatformConfig {
     std::vector<DeviceConfig> devices;
     std::vector<VmConfig> vms;
     std::vector<ProgramConfig> programs;
+    std::vector<InjectionConfig> injections{};
     KernelCodeConfig kernel;
     bool stop_at_hazard = false;  // instead of going on as if the right call had been made
     // Nobody boots a kernel: every program is bare, and there is one.

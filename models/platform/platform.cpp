@@ -1,31 +1,4 @@
-#include "models/platform/platform.hpp"
-
-#include <algorithm>
-#include <map>
-#include <optional>
-#include <unordered_map>
-#include <utility>
-
-#include "core/ioasid/ioasid.hpp"
-#include "core/sim/dispatcher.hpp"
-#include "core/trace/ioasid_events.hpp"
-#include "core/trace/migration_events.hpp"
-#include "core/trace/run_events.hpp"
-#include "models/linux/dispatcher_scheduler.hpp"
-#include "models/linux/kernel.hpp"
-#include "models/linux/task_switch.hpp"
-#include "models/pcie/config_layout.hpp"
-#include "models/platform/address_map.hpp"
-#include "models/platform/bare_program.hpp"
-#include "models/platform/hardware.hpp"
-#include "models/platform/host_system.hpp"
-#include "models/platform/param_resolve.hpp"
-#include "models/platform/program.hpp"
-#include "models/requester/requester_layout.hpp"
-#include "models/vm/guest_scheduler.hpp"
-#include "models/vm/virtual_machine.hpp"
-#include "models/vm/vm_params.hpp"
-#include "models/vtd/vtd_params.hpp"
+#include "models/platform/platform_impl.hpp"
 
 namespace ioasim::platform {
 
@@ -39,6 +12,9 @@ sim::DispatcherParams dispatcher_params(const PlatformConfig& config) {
     params.cpus = config.cpus;
     params.pool =
         config.programs.size() + config.vms.size() + (1 + config.hosts.size()) * kServiceTasks;
+    for (const InjectionConfig& injection : config.injections) {
+        params.pool += injection.fault.kind->way == InjectWay::Steps ? injection.count : 0;
+    }
     // A unit that takes page requests has a thread and workers.
     const os::KernelParams host = resolve(os::kernel_param_table(), config, "host");
     for (const IommuConfig& iommu : config.iommus) {
@@ -53,68 +29,7 @@ sim::DispatcherParams dispatcher_params(const PlatformConfig& config) {
     return params;
 }
 
-// "vm1/vcpu0" -> {"vm1", "vcpu0"}; "host" -> {"host", ""}.
-std::pair<std::string, std::string> split_place(const std::string& on) {
-    const std::size_t slash = on.find('/');
-    return slash == std::string::npos ? std::pair{on, std::string{}}
-                                      : std::pair{on.substr(0, slash), on.substr(slash + 1)};
-}
-
-struct Guest {
-    std::unique_ptr<vm::VirtualMachine> machine;
-    std::unique_ptr<vm::GuestScheduler> scheduler;
-    std::unique_ptr<IoasidCore> ioasid;
-    std::unique_ptr<os::Kernel> kernel;
-    std::size_t programs_left = 0;  // the last one shuts the machine down
-};
-
 }  // namespace
-
-struct Platform::Impl {
-    Impl(sim::Simulation& simulation, const PlatformConfig& configuration, BareSoftware code);
-    bool bare_only() const { return software || config.without_kernel(); }
-
-    void enable_defects();
-    void build_hosts();
-    HostSystem& host_named(const std::string& name);
-    bool is_host(const std::string& place) const {
-        return std::any_of(hosts.begin(), hosts.end(),
-                           [&place](const HostSystem& host) { return host.name == place; });
-    }
-    os::Kernel& host() { return *hosts.front().kernel; }
-    void build_guest(const VmConfig& config);
-    void add_targets(const VmConfig& vm, vm::VirtualMachine& machine);
-    os::DeviceSetup virtual_function(const Guest& guest, os::IommuDriver& viommu,
-                                     const MdevConfig& mdev) const;
-    void build_bare_world();
-    void build_programs();
-    void spawn_software();
-    Errno boot_hosts(ExecContext& ctx);
-    void boot(ExecContext& ctx);
-    void tell_locks();
-    void spawn_program(std::size_t index);
-    void run_on_vcpu(ExecContext& ctx, std::size_t index, Guest& guest, std::uint32_t vcpu);
-    // A program of the VM ended.
-    void leave(ExecContext& ctx, Guest& guest);
-
-    sim::Simulation& sim;
-    PlatformConfig config;
-    Switches switches;
-    sim::Dispatcher dispatcher;
-    Hardware hardware;
-    os::DispatcherScheduler scheduler;
-    os::ExtendedStateSwitch task_switch;
-    std::vector<HostSystem> hosts;
-    InterruptFanOut interrupts;
-    std::unique_ptr<KernelObjects> objects;
-    std::map<std::string, Guest> guests;
-    // Tasks that run a vCPU; only looked up.
-    std::unordered_map<const ExecContext*, vm::VirtualMachine*> machine_of_task;
-    std::optional<ProgramWorld> world;
-    BareWorld bare{sim.recorder(), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
-    std::vector<std::unique_ptr<ProgramActor>> actors;
-    BareSoftware software;
-};
 
 Platform::Impl::Impl(sim::Simulation& simulation, const PlatformConfig& configuration,
                      BareSoftware code)
@@ -129,8 +44,9 @@ Platform::Impl::Impl(sim::Simulation& simulation, const PlatformConfig& configur
     dispatcher.set_task_switch(task_switch);
     if (config.stop_at_hazard) {
         // No other task goes on in this instant; the one that did it ends at its next wait.
-        sim.recorder().watch<trace::IoasidHazard>(
-            [this] { sim.request_stop(sim::StopReason::Hazard); });
+        sim.recorder().watch(
+            trace::info_of<trace::IoasidHazard>(),
+            [this](const trace::EventRecord&) { sim.request_stop(sim::StopReason::Hazard); });
     }
     enable_defects();
     build_bare_world();
@@ -141,6 +57,7 @@ Platform::Impl::Impl(sim::Simulation& simulation, const PlatformConfig& configur
         }
     }
     build_programs();
+    build_injections();
     spawn_software();
     sim.before_end = [this] {
         tell_locks();
@@ -150,30 +67,19 @@ Platform::Impl::Impl(sim::Simulation& simulation, const PlatformConfig& configur
     };
 }
 
-// What the locks of the IOASID cores and of kernel code have been through.
 void Platform::Impl::tell_locks() {
-    const SourceId source = sim.recorder().source("platform");
-    const auto tell = [&](const SimLock& lock) {
-        const SimLock::Stats& stats = lock.stats();
-        if (stats.acquired != 0) {
-            sim.recorder().emit(
-                source, trace::LockStatistics{sim.recorder().name(lock.name()), stats.acquired,
-                                              stats.contended, stats.waited, stats.longest_wait,
-                                              stats.held});
-        }
-    };
-    if (hosts.empty()) {
-        return;
-    }
+    LockTeller teller(sim.recorder());
     for (const HostSystem& host : hosts) {
-        tell(host.ioasid->allocator_lock());
-        tell(host.ioasid->mm_list_lock());
+        teller.tell(host.ioasid->allocator_lock());
+        teller.tell(host.ioasid->mm_list_lock());
     }
-    for (const auto& [name, lock] : objects->locks()) {
-        tell(*lock);
+    if (objects) {
+        for (const auto& [name, lock] : objects->locks()) {
+            teller.tell(*lock);
+        }
     }
     for (const auto& [name, guest] : guests) {
-        tell(guest.ioasid->allocator_lock());
+        teller.tell(guest.ioasid->allocator_lock());
     }
 }
 
@@ -202,145 +108,6 @@ HostSystem& Platform::Impl::host_named(const std::string& name) {
                                     [&name](const HostSystem& host) { return host.name == name; });
     SIM_CHECK(found != hosts.end(), "no host {}", name);
     return *found;
-}
-
-void Platform::Impl::build_guest(const VmConfig& vm) {
-    Guest& guest = guests[vm.name];
-    os::VmSetup setup{vm.name, vm.quota, {}};
-    vm::VmConfig machine;
-    machine.name = vm.name;
-    machine.vcpus = vm.vcpus;
-    machine.memory_bytes = vm.memory_bytes;
-    machine.gpasid_min = vm.gpasids.min;
-    machine.gpasid_max = vm.gpasids.max;
-    machine.pasid_min = vm.pasids.min;
-    machine.pasid_max = vm.pasids.max;
-    machine.host = vm.host;
-    HostSystem& home = host_named(vm.host);
-    for (const MdevConfig& mdev : vm.mdevs) {
-        setup.mdevs.push_back({mdev.name, mdev.device, mdev.workqueue});
-        machine.devices.push_back({mdev.name, 1, true});
-    }
-    // A queue that several VMs share names address spaces by numbers of the whole system.
-    const bool accelerators =
-        vm.mdevs.empty() && home.kernel->params().pasid_spaces == os::PasidSpaces::System;
-    for (const DeviceConfig* device : home.accelerators) {
-        if (!accelerators) {
-            break;
-        }
-        setup.devices.push_back(device->name);
-        machine.devices.push_back(
-            {device->name, static_cast<std::uint32_t>(device->workqueues.size())});
-    }
-    for (const std::string& function : vm.functions) {
-        setup.functions.push_back(function);
-        machine.devices.push_back({function, 0});
-    }
-    const vm::VmParams params = resolve(vm::vm_param_table(), config, vm.name);
-    os::VmHost& vm_host = home.kernel->create_vm(setup);
-    guest.machine = std::make_unique<vm::VirtualMachine>(
-        vm::VmDeps{sim.recorder(), sim.probes(), vm_host, hardware.cpus(), hardware.cpus(),
-                   scheduler, hardware.cpus()},
-        machine, params);
-    if (!config.hosts.empty()) {
-        add_targets(vm, *guest.machine);
-    }
-    guest.scheduler =
-        std::make_unique<vm::GuestScheduler>(*guest.machine, scheduler, hardware.cpus());
-    guest.ioasid =
-        std::make_unique<IoasidCore>(vm.name, resolve(IoasidParams::table(), config, vm.name),
-                                     switches, sim.recorder(), sim.probes());
-    const os::KernelDeps deps{sim.recorder(),   sim.probes(),
-                              *guest.ioasid,    guest.machine->guest_instructions(),
-                              *guest.scheduler, &guest.machine->guest_port()};
-    os::KernelConfig kernel;
-    kernel.name = vm.name;
-    kernel.memory_base = guest.machine->kernel_memory_base();
-    kernel.memory_bytes = guest.machine->kernel_memory_bytes();
-    kernel.guest = true;
-    kernel.worker_task = false;
-    kernel.interrupt_processor = guest.machine->kernel_vcpu();
-    guest.kernel = std::make_unique<os::Kernel>(deps, kernel,
-                                                resolve(os::kernel_param_table(), config, vm.name));
-    guest.machine->set_interrupt_sink(guest.kernel->interrupts());
-    guest.machine->on_death([kernel = guest.kernel.get()] { kernel->power_off(); });
-    os::IommuDriver& viommu =
-        guest.kernel->add_iommu(vm.name + "/viommu", guest.machine->viommu_base());
-    for (const MdevConfig& mdev : vm.mdevs) {
-        guest.kernel->add_device(virtual_function(guest, viommu, mdev));
-    }
-    for (const DeviceConfig& device : config.devices) {
-        const bool function =
-            std::find(vm.functions.begin(), vm.functions.end(), device.name) != vm.functions.end();
-        const bool shared =
-            accelerators && std::find(home.accelerators.begin(), home.accelerators.end(),
-                                      &device) != home.accelerators.end();
-        if (!shared && !function) {
-            continue;
-        }
-        const vm::GuestDevice seen = guest.machine->guest_device(device.name);
-        os::DeviceSetup assigned;
-        assigned.name = device.name;
-        assigned.iommu = &viommu;
-        assigned.rid = seen.rid;
-        assigned.for_users = function;
-        assigned.portals = seen.portals.value();
-        assigned.ats = device.ats && params.page_requests;
-        for (const WorkqueueConfig& wq : device.workqueues) {
-            assigned.queues.push_back({wq.name, wq.shared, wq.size, wq.threshold, wq.priority});
-        }
-        guest.kernel->add_device(std::move(assigned));
-    }
-}
-
-// Every other host can take the machine: what stands behind its functions there are that host's
-// accelerators, in the order of listing.
-void Platform::Impl::add_targets(const VmConfig& vm, vm::VirtualMachine& machine) {
-    const SourceId source = sim.recorder().source("platform");
-    const HostSystem& home = host_named(vm.host);
-    sim.recorder().emit(
-        source, trace::VmHosted{sim.recorder().name(vm.name), sim.recorder().name(vm.host)});
-    for (HostSystem& host : hosts) {
-        if (host.name == vm.host) {
-            continue;
-        }
-        os::VmSetup setup{vm.name, vm.quota, {}};
-        std::vector<std::string> devices;
-        for (const MdevConfig& mdev : vm.mdevs) {
-            setup.mdevs.push_back(alike(mdev, home, host));
-            devices.push_back(mdev.name);
-        }
-        for (const DeviceConfig* device : host.accelerators) {
-            if (vm.mdevs.empty()) {
-                setup.devices.push_back(device->name);
-                devices.push_back(device->name);
-            }
-        }
-        machine.add_target(
-            {host.name, &host.kernel->create_vm(setup), devices, vm.pasids.min, vm.pasids.max});
-    }
-}
-
-os::DeviceSetup Platform::Impl::virtual_function(const Guest& guest, os::IommuDriver& viommu,
-                                                 const MdevConfig& mdev) const {
-    const auto parent =
-        std::find_if(config.devices.begin(), config.devices.end(),
-                     [&mdev](const DeviceConfig& d) { return d.name == mdev.device; });
-    const auto queue =
-        std::find_if(parent->workqueues.begin(), parent->workqueues.end(),
-                     [&mdev](const WorkqueueConfig& wq) { return wq.name == mdev.workqueue; });
-    const vm::GuestDevice seen = guest.machine->guest_device(mdev.name);
-    os::DeviceSetup setup;
-    setup.name = mdev.name;
-    setup.iommu = &viommu;
-    setup.rid = seen.rid;
-    setup.engines = parent->engines;
-    setup.registers = seen.registers.value();
-    setup.portals = seen.portals.value();
-    setup.configuration = seen.configuration.value();
-    setup.queues.push_back(
-        {queue->name, queue->shared, queue->size, queue->threshold, queue->priority});
-    return setup;
 }
 
 // What bare programs and the bench around them know of the hardware.
@@ -429,41 +196,43 @@ void Platform::Impl::build_programs() {
         };
     }
     for (const ProgramConfig& program : config.programs) {
-        const auto [place, part] = split_place(program.on);
-        const std::string name = program.on + "/" + program.process;
-        if (program.on == kBare) {
-            actors.push_back(make_bare_actor(bare, program));
-            continue;
+        const auto guest = guests.find(split_place(program.on).first);
+        if (guest != guests.end()) {
+            ++guest->second.programs_left;
         }
-        if (program.on == "host/kernel") {
-            actors.push_back(make_kernel_thread(*world, name, program.mm));
-            continue;
-        }
-        if (is_host(place)) {
-            actors.push_back(make_process_actor(
-                *world, *host_named(place).kernel, name,
-                [](std::uint64_t pa) { return std::optional<Hpa>(pa); }, nullptr, program.parent));
-            continue;
-        }
-        Guest& guest = guests.at(place);
-        ++guest.programs_left;
-        if (part == "vmm") {
-            const auto vm =
-                std::find_if(config.vms.begin(), config.vms.end(),
-                             [&place = place](const VmConfig& v) { return v.name == place; });
-            actors.push_back(make_vmm_actor(*world, *guest.machine, vm->pasids));
-            continue;
-        }
-        vm::VirtualMachine* machine = guest.machine.get();
-        actors.push_back(make_process_actor(
-            *world, *guest.kernel, name,
-            [machine](std::uint64_t pa) {
-                const vm::GpaTarget target = machine->translate(Gpa{pa});
-                return target.kind == vm::GpaKind::Ram ? std::optional<Hpa>(target.hpa)
-                                                       : std::nullopt;
-            },
-            machine, program.parent));
+        actors.push_back(make_actor(program));
     }
+}
+
+std::unique_ptr<ProgramActor> Platform::Impl::make_actor(const ProgramConfig& program) {
+    const auto [place, part] = split_place(program.on);
+    const std::string name = program.on + "/" + program.process;
+    if (program.on == kBare) {
+        return make_bare_actor(bare, program);
+    }
+    if (program.on == "host/kernel") {
+        return make_kernel_thread(*world, name, program.mm);
+    }
+    if (is_host(place)) {
+        return make_process_actor(
+            *world, *host_named(place).kernel, name,
+            [](std::uint64_t pa) { return std::optional<Hpa>(pa); }, nullptr, program.parent);
+    }
+    Guest& guest = guests.at(place);
+    if (part == "vmm") {
+        const auto vm =
+            std::find_if(config.vms.begin(), config.vms.end(),
+                         [&place = place](const VmConfig& v) { return v.name == place; });
+        return make_vmm_actor(*world, *guest.machine, vm->pasids);
+    }
+    vm::VirtualMachine* machine = guest.machine.get();
+    return make_process_actor(
+        *world, *guest.kernel, name,
+        [machine](std::uint64_t pa) {
+            const vm::GpaTarget target = machine->translate(Gpa{pa});
+            return target.kind == vm::GpaKind::Ram ? std::optional<Hpa>(target.hpa) : std::nullopt;
+        },
+        machine, program.parent);
 }
 
 void Platform::Impl::spawn_software() {

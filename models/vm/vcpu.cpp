@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/trace/software_events.hpp"
+#include "models/vm/vm_probes.hpp"
 
 namespace ioasim::vm {
 namespace {
@@ -21,7 +22,7 @@ Persona host_persona(const std::string& host, std::string name, trace::Recorder&
 
 Vcpu::Vcpu(const std::string& name, const VmParams& params, trace::Recorder& recorder,
            os::TaskScheduler& scheduler, cpu::Instructions& processors, cpu::LocalApics& apics,
-           MachinePort& host_port, MachinePort& guest_port, RunControl& control)
+           MachinePort& host_port, MachinePort& guest_port, RunControl& control, Probes& probes)
     : name_(name),
       params_(params),
       recorder_(recorder),
@@ -34,7 +35,8 @@ Vcpu::Vcpu(const std::string& name, const VmParams& params, trace::Recorder& rec
       source_(recorder.source(name)),
       host_(host_persona("host", name, recorder, host_port)),
       lock_(SimLock::Kind::Mutex, name, "vcpu"),
-      control_(control) {}
+      control_(control),
+      probes_(probes) {}
 
 bool Vcpu::in_guest_since(TimePs since) const {
     // A task without a CPU is between two instructions: the next one reads the tables anew.
@@ -120,6 +122,9 @@ void Vcpu::exit_to_host(ExecContext& ctx, const char* reason, TimePs handling,
     {
         const PersonaChange host{ctx, host_};
         ctx.spend(params_.exit + handling);
+        if (probes_.fails(kStolen, std::string_view(name_).substr(0, name_.find('/')))) {
+            ctx.spend(TimePs{probes_.extent()});
+        }
         handler(ctx);
         ctx.spend(params_.entry);
     }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "core/base/defects.hpp"
 #include "core/base/exec_context.hpp"
 #include "core/trace/recorder.hpp"
 #include "models/cpu/cpu_if.hpp"
@@ -23,7 +24,7 @@ class Vcpu final : public os::VcpuControl, public Interruptible {
 public:
     Vcpu(const std::string& name, const VmParams& params, trace::Recorder& recorder,
          os::TaskScheduler& scheduler, cpu::Instructions& processors, cpu::LocalApics& apics,
-         MachinePort& host_port, MachinePort& guest_port, RunControl& control);
+         MachinePort& host_port, MachinePort& guest_port, RunControl& control, Probes& probes);
 
     // --- KVM's view -----------------------------------------------------------------------------
     const std::string& name() const override { return name_; }
@@ -94,6 +95,7 @@ private:
     std::uint64_t accesses_ = 0;
     bool parked_ = false;
     RunControl& control_;
+    Probes& probes_;
     std::function<void(std::size_t)> on_load_;
     TimePs entered_;
     // IA32_PASID while the other one executes: no field of the VMCS holds it.

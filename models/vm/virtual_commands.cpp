@@ -96,7 +96,8 @@ std::uint64_t VirtualCommands::refusal() const {
 }
 
 std::uint64_t VirtualCommands::allocate(ExecContext& ctx) {
-    const auto gpasid = pool_.pick([this, &ctx](std::uint32_t candidate) {
+    const bool refused = probes_.fails(kCommandRefused, config_.vm);
+    const auto gpasid = refused ? std::nullopt : pool_.pick([this, &ctx](std::uint32_t candidate) {
         return host_->find_spid(ctx, Spid{candidate}).value() == kInvalidIoasid;
     });
     if (gpasid) {

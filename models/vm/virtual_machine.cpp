@@ -151,9 +151,9 @@ struct VirtualMachine::Impl {
           deaths("sleep") {
         const std::uint32_t vcpu_count = config.vcpus + (page_requests.enabled() ? 1 : 0);
         for (std::uint32_t i = 0; i < vcpu_count; ++i) {
-            vcpus.push_back(std::make_unique<Vcpu>(fmt::format("{}/vcpu{}", config.name, i), params,
-                                                   deps.recorder, deps.scheduler, deps.instructions,
-                                                   deps.apics, deps.host_port, gate, control));
+            vcpus.push_back(std::make_unique<Vcpu>(
+                fmt::format("{}/vcpu{}", config.name, i), params, deps.recorder, deps.scheduler,
+                deps.instructions, deps.apics, deps.host_port, gate, control, deps.probes));
             Vcpu& vcpu = *vcpus.back();
             host->add_vcpu(vcpu);
             vcpu.move_to(config.host);

@@ -59,4 +59,9 @@ inline const Defect kOverflowUnanswered{
     "vmm.overflow_unanswered",
     "a group for which the virtual page-request queue has no room is dropped without an answer"};
 
+inline const FaultSite kStolen{
+    "vm.steal", "a virtual CPU that left its guest goes back in later (picoseconds)", 100'000'000};
+inline const FaultSite kCommandRefused{"vm.command_refused",
+                                       "the VMM refuses a virtual command of its guest"};
+
 }  // namespace ioasim::vm

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/vtd/vtd_corner_probes.hpp"
 #include "models/vtd/vtd_probes.hpp"
 
 namespace ioasim::vtd {
@@ -100,6 +101,13 @@ void TranslationCaches::evict_by_itself() {
     const auto place = static_cast<std::size_t>(random_.below(iotlb_.capacity()));
     if (const auto gone = iotlb_.drop_at(place)) {
         tell_drop(gone->first, gone->second.translation, true);
+        if (probes_.has(kEvictedComesBack)) {
+            if (gone_) {
+                iotlb_.insert(gone_->first, gone_->second);
+                ++entries_at_level_[gone_->first.level];
+            }
+            gone_ = gone;
+        }
     }
 }
 
@@ -116,6 +124,9 @@ bool TranslationCaches::fill_context(std::uint64_t generation, Rid rid,
     const auto victim = contexts_.insert(rid, entry);
     if (victim && victim->first == rid) {
         return !stale;  // another walk brought the same entry first
+    }
+    if (victim && probes_.has(kEvictedContextKept)) {
+        *contexts_.find(rid) = victim->second;
     }
     if (observer_ != nullptr) {
         if (victim) {
@@ -141,6 +152,9 @@ bool TranslationCaches::fill_pasid(std::uint64_t generation, Rid rid, Pasid pasi
     const auto victim = pasids_.insert(key, entry);
     if (victim && victim->first == key) {
         return !stale;
+    }
+    if (victim && probes_.has(kEvictedPasidEntryKept)) {
+        *pasids_.find(key) = victim->second;
     }
     if (observer_ != nullptr) {
         if (victim) {
@@ -176,11 +190,13 @@ bool TranslationCaches::fill(std::uint64_t generation, const IotlbQuery& query,
     const bool stale = log_.any_since(generation, [&](const InvalidationScope& scope) {
         return scope.overtakes_iotlb(key, tags_of(part));
     });
-    if ((stale && !probes_.has(kStaleFillKept)) || iotlb_.capacity() == 0) {
+    const bool revived = probes_.has(kFullCacheRevives) && iotlb_.size() == iotlb_.capacity();
+    if ((stale && !revived && !probes_.has(kStaleFillKept)) || iotlb_.capacity() == 0) {
         return !stale;
     }
     const auto victim = iotlb_.insert(key, {part});
     if (victim) {
+        keep_of_victim(iotlb_.find(key)->translation, victim->second.translation);
         tell_drop(victim->first, victim->second.translation, true);
     }
     ++entries_at_level_[key.level];
@@ -192,6 +208,19 @@ bool TranslationCaches::fill(std::uint64_t generation, const IotlbQuery& query,
     return !stale;
 }
 
+// What a broken unit forgets to overwrite.
+void TranslationCaches::keep_of_victim(Translation& entry, const Translation& victim) const {
+    if (probes_.has(kEvictedPasidKept)) {
+        entry.pasid = victim.pasid;
+    }
+    if (probes_.has(kEvictedDomainKept)) {
+        entry.did = victim.did;
+    }
+    if (probes_.has(kEvictedPageKept) && entry.level == victim.level) {
+        entry.page = victim.page;
+    }
+}
+
 // --- invalidation -------------------------------------------------------------------------------
 
 // Hardware may take more than asked (6.5.2): the whole domain or PASID, or everything of a cache.
@@ -201,12 +230,17 @@ InvalidationScope TranslationCaches::coarsened(InvalidationScope scope) const {
         return scope;
     }
     if (params_.coarseness == Coarseness::Everything) {
+        if (probes_.has(kCoarseForgetsIotlb) && scope.kind == Kind::PasidIotlb) {
+            scope.kind = Kind::Pasids;
+            return scope;
+        }
         const bool of_pasids = scope.kind <= Kind::PasidInDomain;
         scope.kind = of_contexts ? Kind::Contexts : of_pasids ? Kind::Pasids : Kind::Iotlb;
     } else if (scope.kind == Kind::IotlbPages) {
         scope.kind = Kind::IotlbDomain;
     } else if (scope.kind == Kind::PasidIotlbPages) {
         scope.kind = Kind::PasidIotlb;
+        scope.leaf_only = scope.leaf_only || probes_.has(kCoarseKeepsTables);
     } else if (scope.kind == Kind::PasidInDomain) {
         scope.kind = Kind::PasidsOfDomain;
     }

@@ -115,6 +115,10 @@ private:
     std::uint32_t drop_iotlb(const InvalidationScope& scope);
     void tell_drop(const IotlbKey& key, const Translation& t, bool evicted);
 
+    void keep_of_victim(Translation& entry, const Translation& victim) const;
+
+    std::optional<std::pair<IotlbKey, IotlbEntry>> gone_;  // by itself, in a broken unit
+
     const Probes& probes_;
     CacheObserver* observer_;
     const VtdParams params_;

@@ -3,10 +3,14 @@
 #include <cstring>
 
 #include "core/base/check.hpp"
+#include "models/vtd/vtd_corner_probes.hpp"
 #include "models/vtd/vtd_probes.hpp"
 
 namespace ioasim::vtd {
 namespace {
+
+// So many looks are the patience of a broken unit.
+constexpr std::uint32_t kPatience = 24;
 
 bool for_device_tlb(const Descriptor& d) {
     const InvalidationType type = type_of(d);
@@ -106,6 +110,9 @@ void InvalidationQueue::begin(TimePs now) {
     }
     current_ = next.descriptor;
     due_ = now + params_.invalidation;
+    if (probes_.fails(kInvalidationSlow)) {
+        due_ = *due_ + TimePs{probes_.extent()};
+    }
     fetch_ahead(now);
 }
 
@@ -182,7 +189,8 @@ bool InvalidationQueue::older_done(const Wait& wait) const {
 }
 
 bool InvalidationQueue::fulfilled(Wait& wait) {
-    if (!older_done(wait)) {
+    const bool gives_up = probes_.has(kDrainImpatient) && ++wait.looks > kPatience;
+    if (!older_done(wait) && !gives_up) {
         return false;
     }
     if (!wait.pages_marked) {

@@ -138,7 +138,7 @@ void PageRequestQueue::checked(TimePs now) {
         fault(now, r, walk.reason(), walk.fpd());
     } else if (overflowed() && !probes_.has(kOverflowIgnored)) {
         turn_away(now, r);
-    } else if (full()) {
+    } else if (full() || probes_.fails(kPageQueueFull, recorder_.names().text(name_))) {
         events_.page_overflow(now);
         turn_away(now, r);
     } else {

@@ -139,6 +139,14 @@ inline const Defect kTranslationNotDrained{
 inline const Defect kSnoopNotForced{"vtd.snoop_not_forced",
                                     "no-snoop accesses stay so although the page demands snooping"};
 
+// Times in picoseconds.
+inline const FaultSite kPageQueueFull{
+    "iommu.page_queue_overflow", "a page request finds the queue full, whatever its head says"};
+inline const FaultSite kInvalidationSlow{
+    "iommu.invalidation_slow", "a descriptor of the invalidation queue takes longer", 20'000'000};
+inline const FaultSite kWalkSlow{"iommu.walk_slow", "a step of a page walk takes longer",
+                                 5'000'000};
+
 inline const Mark kMalformedRequest{"vtd.malformed_request",
                                     "a translation request of illegal length was dropped"};
 inline const Mark kStaleFillDropped{

@@ -1,5 +1,6 @@
 #include "models/vtd/vtd_structure_cache.hpp"
 
+#include "models/vtd/vtd_corner_probes.hpp"
 #include "models/vtd/vtd_probes.hpp"
 
 namespace ioasim::vtd {
@@ -62,6 +63,9 @@ void StructureCaches::insert(CacheId cache, Stage& stage, const StructureKey& ke
     const auto victim = array.insert(key, table);
     if (victim && !(victim->first == key)) {
         tell_drop(cache, victim->first, true);
+        if (probes_.has(kEvictedTableKept)) {
+            *array.find(key) = victim->second;
+        }
     }
     const bool known = victim && victim->first == key;
     if (observer_ != nullptr && !known) {
@@ -84,7 +88,9 @@ bool StructureCaches::fill_first(std::uint64_t generation, Pasid pasid, DomainId
 
 bool StructureCaches::fill_second(std::uint64_t generation, DomainId did, std::uint64_t address,
                                   unsigned level, const CachedTable& table) {
-    const StructureKey key = key_of(Pasid{kInvalidIoasid}, did, address, level);
+    const bool tagged = !probes_.has(kSecondStageTagWithoutDomain);
+    const StructureKey key =
+        key_of(Pasid{kInvalidIoasid}, tagged ? did : DomainId{}, address, level);
     const bool stale = log_.any_since(generation, [&key](const InvalidationScope& scope) {
         return scope.overtakes_second_stage(key);
     });

@@ -327,7 +327,8 @@ void RequestPipeline::on_walk_response(TimePs now, std::uint32_t index,
     if (next.kind == WalkAction::Kind::Done) {
         finish_walk(now, index);
     } else {
-        do_action(now + params_.walk_step, index, next);
+        const TimePs held_up{probes_.fails(kWalkSlow) ? probes_.extent() : 0};
+        do_action(now + params_.walk_step + held_up, index, next);
     }
     after_change(now);
 }

@@ -144,13 +144,19 @@ lines"   ->  "two\nlines")"},
          "A program's full name is ON/PROCESS; steps are counted from 0.",
          R"({"step": "vm1/vcpu0/app[9]", "errno": "0"} when it has 5 steps)"},
         {Code::UnknownFault, "no injection of this kind",
-         "This version of the language has no injections: \"inject\" must be an empty list. "
-         "Mistakes "
-         "of the guests are written as steps, broken mechanisms as \"defects\".",
-         R"({"inject": [{"at": "12us", "fault": "dsa0.hang"}]})"},
+         "`ioasim inject list` shows all kinds. Their last word stands behind what is befallen; "
+         "the whole name is enough where there is only one, or for a fault site that is to fail "
+         "wherever it is passed. Mistakes of programs are written as steps, broken mechanisms as "
+         "\"defects\".",
+         R"({"at": "12us", "fault": "dsa0.hnag"}   ->  {"at": "12us", "fault": "dsa0.hang"})"},
         {Code::BadStatePath, "not a path into the final state",
          "A path names an object of the state and one of its values.",
          R"x({"final": "host.ioasid(201)"}   ->  "host.ioasid(201).state")x"},
+        {Code::BadTrigger, "an injection that nothing starts, or two things do",
+         "An injection happens \"at\" a time or \"when\" an event comes (its \"nth\", or each by "
+         "\"chance\"). A fault site may do without: it counts its calls from the start, or draws a "
+         "\"chance\" for each.",
+         R"({"fault": "vm1.kill"}   ->  {"at": "12us", "fault": "vm1.kill"})"},
         {Code::BadBase, "a base that extends itself",
          "A file cannot, directly or by way of others, extend itself; at most 16 bases follow each "
          "other.",

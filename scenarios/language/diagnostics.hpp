@@ -60,6 +60,7 @@ enum class Code : std::uint16_t {
     UnknownStep = 409,
     UnknownFault = 410,
     BadStatePath = 411,
+    BadTrigger = 412,
     // Composition.
     BadBase = 501,
     BaseName = 502,

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/trace/run_events.hpp"
+#include "scenarios/language/reading.hpp"
 #include "traces/event_text.hpp"
 #include "traces/fields.hpp"
 
@@ -68,6 +69,24 @@ std::vector<std::uint8_t> from_hex(const std::string& text) {
 }
 
 }  // namespace
+
+bool matches(const Pattern& pattern, const trace::EventRecord& record,
+             const trace::NameTable& names) {
+    if (pattern.event != record.info) {
+        return false;
+    }
+    return std::all_of(pattern.tests.begin(), pattern.tests.end(), [&](const FieldTest& test) {
+        const std::uint64_t value = record.values[test.field];
+        if (test.type == trace::FieldType::Text) {
+            const std::string& text = names.text(traces::as_name(value));
+            return std::any_of(test.texts.begin(), test.texts.end(),
+                               [&text](const std::string& t) { return text_matches(t, text); });
+        }
+        return std::any_of(test.ranges.begin(), test.ranges.end(), [value](const auto& range) {
+            return value >= range.low && value <= range.high;
+        });
+    });
+}
 
 // One expectation on its way.
 struct Judge::State {
@@ -142,20 +161,7 @@ void Judge::watch(std::size_t expectation, const trace::EventInfo& event) {
 }
 
 bool Judge::matches(const Pattern& pattern, const trace::EventRecord& record) const {
-    if (pattern.event != record.info) {
-        return false;
-    }
-    return std::all_of(pattern.tests.begin(), pattern.tests.end(), [&](const FieldTest& test) {
-        const std::uint64_t value = record.values[test.field];
-        if (test.type == trace::FieldType::Text) {
-            const std::string& text = recorder_.names().text(traces::as_name(value));
-            return std::any_of(test.texts.begin(), test.texts.end(),
-                               [&text](const std::string& t) { return text_matches(t, text); });
-        }
-        return std::any_of(test.ranges.begin(), test.ranges.end(), [value](const auto& range) {
-            return value >= range.low && value <= range.high;
-        });
-    });
+    return scenario::matches(pattern, record, recorder_.names());
 }
 
 std::string Judge::show(const trace::EventRecord& record) const {

@@ -39,7 +39,7 @@ public:
         programs();
         config_.kernel = read_kernel_code(r_, words_);
         defects();
-        inject();
+        config_.injections = read_injections(r_, words_, config_);
         if (const Node* run = r_.root.get("run")) {
             config_.stop_at_hazard = text_of(run->get("on_hazard")) == "stop";
         }
@@ -326,19 +326,6 @@ private:
                          r_.vocabulary.defects, Code::UnknownDefect)) {
                 config_.defects.push_back(item.text);
             }
-        }
-    }
-
-    void inject() {
-        std::size_t index = 0;
-        for (const Node& item : items_of(r_.root.get("inject"))) {
-            const Node* fault = item.get("fault");
-            const std::string name = text_of(fault);
-            r_.report(Code::UnknownFault, fault != nullptr ? fault->place : item.place,
-                      pointer_join("/inject", index++),
-                      name.empty() ? std::string("an injection needs the key \"fault\"")
-                                   : fmt::format("there is no injection {}", quoted(name)),
-                      "this version has no kinds of injection; \"inject\" must be []");
         }
     }
 

@@ -127,6 +127,34 @@ public:
         return all;
     }
 
+    bool pattern(const Node& node, const std::string& pointer, std::vector<Pattern>& out) {
+        const bool plain = node.is(Node::Kind::String);
+        const Node* event = plain ? &node : node.get("event");
+        if (event == nullptr || !event->is(Node::Kind::String)) {
+            return false;
+        }
+        Pattern p;
+        p.event = trace::find_event(event->text);
+        p.text = event->text;
+        if (p.event == nullptr) {
+            r_.report(Code::UnknownEvent, event->place, plain ? pointer : pointer + "/event",
+                      fmt::format("there is no event {}", quoted(event->text)),
+                      event_help(event->text));
+            return false;
+        }
+        const Node* where = plain ? nullptr : node.get("where");
+        bool good = true;
+        if (where != nullptr && !where->members.empty()) {
+            p.text += " where";
+            for (const Member& member : where->members) {
+                good = field(*p.event, member, pointer_join(pointer + "/where", member.key), p) &&
+                       good;
+            }
+        }
+        out.push_back(std::move(p));
+        return good;
+    }
+
 private:
     bool one(const Node& item, const std::string& pointer, Expectation& e) {
         using Kind = Expectation::Kind;
@@ -202,34 +230,6 @@ private:
             r_.report(Code::OutOfRange, item.place, pointer,
                       "at least 0 is always true: this expectation cannot fail");
         }
-    }
-
-    bool pattern(const Node& node, const std::string& pointer, std::vector<Pattern>& out) {
-        const bool plain = node.is(Node::Kind::String);
-        const Node* event = plain ? &node : node.get("event");
-        if (event == nullptr || !event->is(Node::Kind::String)) {
-            return false;
-        }
-        Pattern p;
-        p.event = trace::find_event(event->text);
-        p.text = event->text;
-        if (p.event == nullptr) {
-            r_.report(Code::UnknownEvent, event->place, plain ? pointer : pointer + "/event",
-                      fmt::format("there is no event {}", quoted(event->text)),
-                      event_help(event->text));
-            return false;
-        }
-        const Node* where = plain ? nullptr : node.get("where");
-        bool good = true;
-        if (where != nullptr && !where->members.empty()) {
-            p.text += " where";
-            for (const Member& member : where->members) {
-                good = field(*p.event, member, pointer_join(pointer + "/where", member.key), p) &&
-                       good;
-            }
-        }
-        out.push_back(std::move(p));
-        return good;
     }
 
     static std::string event_help(const std::string& name) {
@@ -515,6 +515,14 @@ private:
 };
 
 }  // namespace
+
+std::optional<Pattern> read_pattern(Reading& reading, const Node& node,
+                                    const std::string& pointer) {
+    const platform::PlatformConfig none;  // a pattern names nothing of it
+    std::vector<Pattern> patterns;
+    const bool good = ExpectReader(reading, none).pattern(node, pointer, patterns);
+    return good ? std::optional<Pattern>(std::move(patterns.front())) : std::nullopt;
+}
 
 std::vector<Expectation> read_expectations(Reading& reading,
                                            const platform::PlatformConfig& config) {

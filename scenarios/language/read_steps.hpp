@@ -82,6 +82,10 @@ platform::BareStep read_bare_step(Reading& reading, const StepWords& words, cons
 platform::PasidRange read_range(Reading& reading, const Node* node, const std::string& pointer,
                                 bool may_be_empty = false);
 
+// Faults from outside; programs and names are read before.
+std::vector<platform::InjectionConfig> read_injections(Reading& reading, const StepWords& words,
+                                                       const platform::PlatformConfig& config);
+
 // The blocks, works, allocators and locks of the document; their names go into `words`, their
 // steps are read after all names are known.
 void read_kernel_names(Reading& reading, StepWords& words);

@@ -56,6 +56,11 @@ Schedule read_schedule(Reading& reading);
 std::vector<Expectation> read_expectations(Reading& reading,
                                            const platform::PlatformConfig& config);
 
+// {"event": NAME, "where": {...}} or a name; none: a message was given.
+std::optional<Pattern> read_pattern(Reading& reading, const Node& node, const std::string& pointer);
+bool matches(const Pattern& pattern, const trace::EventRecord& record,
+             const trace::NameTable& names);
+
 // Model parameters: the tables that a component of the document has.
 std::vector<const ParamTableBase*> tables_of(const Node& document, const Vocabulary& vocabulary,
                                              const std::string& component);

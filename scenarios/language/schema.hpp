@@ -69,6 +69,8 @@ const Type& params_type();
 const Type& matrix_type();
 // What firmware tells of a device.
 const Type& firmware_type();
+// A fault from outside.
+const Type& injection_type();
 // The steps of bare programs and of VFIO users, from the platform's table of them.
 std::vector<Case> bare_cases();
 // Mappings of a process, and what a submission may say of them.

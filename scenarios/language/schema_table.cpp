@@ -583,7 +583,7 @@ const Type& scenario_type() {
              {"programs", &list(program_type(), 0, 65536), false, "what runs", "[]"},
              {"kernel", &kernel_type(), false,
               "blocks, work, allocators and locks that kernel threads use", ""},
-             {"inject", &list(any("an injection")), false, "faults from outside", "[]"},
+             {"inject", &list(injection_type(), 0, 10'000), false, "faults from outside", "[]"},
              {"expect", &list(expect_type()), false, "what must be seen", "[]"},
              {"defects", &list(text("the name of a defect", 1)), false,
               "seeded defects that are switched on", "[]"},

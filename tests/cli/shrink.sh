@@ -1,6 +1,6 @@
 #!/bin/bash
-# Does shrink keep what fails: is what it writes small, a scenario that fails the same way alone, and
-# the same file however many runs are made at a time?
+# Does shrink keep what fails: is what it writes small, a scenario that fails the same way alone,
+# and the same file however many runs are made at a time?
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 quickstart=$top/scenarios/quickstart
 
@@ -73,7 +73,8 @@ expect "a run that does not end" 0 'stuck.shrunk.json: 1 of 5 steps'
 run run stuck.shrunk.json --no-files
 expect "is stuck as before" 4 'HANG'
 cat >cells.json <<'END_OF_FILE'
-{"version": 1, "name": "cells", "purpose": "fails for one number", "params": {"n": {"type": "integer", "default": 1}},
+{"version": 1, "name": "cells", "purpose": "fails for one number",
+ "params": {"n": {"type": "integer", "default": 1}},
  "programs": [{"on": "host", "process": "app", "steps": [
    {"alloc": "A", "count": "${n}"}, {"sleep": "1us"}, {"free": "A"}]}],
  "matrix": {"over": {"n": [1, 8]}},

@@ -76,6 +76,20 @@ expect "at a time" 0 \
 expect "what waits" 0 'iommu.teardown of host.ioasid(202): waits in the ordered workqueue since'
 expect "which steps are under way" 0 'vm2/vcpu0/app step 3 (submit), begun at'
 
+run trace explain "$top/scenarios/vm/queue_quiet.json" --defect vdcm.unbind_ignored --ioasid 201
+expect "who kept it although he was called" 0 \
+    'vdcm/vm1/vdev0 was called for UNBIND at 210.620 us and kept its reference: dropped at 430.658'
+run trace explain "$top/scenarios/vm/queue_quiet.json" --ioasid 201
+verdict "which is not so where all is well" "$(grep 'kept its reference' o)"
+
+# A failed run says what to type, and that works.
+run run "$two" --no-files --defect linux.missing_put
+expect "a failed run leads to the story" 1 'why: ioasim trace explain'
+# shellcheck disable=SC2046
+run $(sed -n 's/^why: ioasim //p' o)
+expect "of the ID that failed" 0 'IOASID 201 of host, set vm1'
+expect "with its reason" 0 'never came back: held by iommu'
+
 # --- lives --------------------------------------------------------------------------------------
 
 run trace explain "$two" --ioasid 202

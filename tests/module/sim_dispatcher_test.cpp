@@ -437,8 +437,9 @@ TEST_CASE("dispatcher: who watches for an event is told before another task runs
     SoftwareRun run{SoftwareRun::params(2)};
     StreamLog stream{run.sim().recorder(),
                      trace::category_bit(trace::IoasidHazard::kName.category)};
-    run.sim().recorder().watch<trace::IoasidHazard>(
-        [&run] { run.sim().request_stop(StopReason::Hazard); });
+    run.sim().recorder().watch(
+        trace::info_of<trace::IoasidHazard>(),
+        [&run](const trace::EventRecord&) { run.sim().request_stop(StopReason::Hazard); });
     SimLock lock{SimLock::Kind::Mutex, "host/lock"};
     SimLock other{SimLock::Kind::Mutex, "host/other"};
     run.task("host/one", 4_ns, [&](ExecContext& ctx) { ctx.lock(lock); });

@@ -46,6 +46,11 @@ verdict "the program needs its libraries and nothing else" \
 verdict "made twice it is the same" \
     "$(cmp "$work"/again/ioasim_*.deb "$work"/debs2/ioasim_*.deb 2>&1)"
 
+dpkg-deb -x "$work"/debs/ioasim-dev_*.deb dev
+cmake -S "$here/../package/consumer" -B configured "-DCMAKE_PREFIX_PATH=$work/dev/usr" >o 2>e
+code=$?
+expect "the libraries' package is found by CMake" 0 'Generating done'
+
 # --- the clean root -----------------------------------------------------------------------------
 
 root=$work/root

@@ -68,6 +68,25 @@ TEST_CASE("probes: a window counts calls from 1") {
     CHECK_THROWS_AS(run.fail_calls(kSite, 2, 1), ModelBug);
 }
 
+TEST_CASE("probes: who watches learns what was asked for, on or off") {
+    Probes run;
+    CHECK_FALSE(run.has(kTwice));
+    CHECK(run.asked_defects().empty());
+    run.watch_defects();
+    CHECK_FALSE(run.has(kSkip));
+    CHECK(run.asked_defects() == std::vector<const Declaration*>{&kSkip});
+    run.enable(kTwice);
+    CHECK(run.has(kTwice));
+    CHECK(run.asked_defects() == std::vector<const Declaration*>{&kSkip, &kTwice});
+}
+
+TEST_CASE("probes: marks that were reached are told by name") {
+    Probes run;
+    CHECK(run.marks_hit().empty());
+    run.hit(kMark);
+    CHECK(run.marks_hit() == std::vector<const Declaration*>{&kMark});
+}
+
 TEST_CASE("probes: marks count") {
     Probes run;
     CHECK(run.hits(kMark) == 0);

@@ -1,6 +1,7 @@
 // What a campaign keeps of its runs, and the machines that it draws.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -79,6 +80,25 @@ TEST_CASE("campaign: sums do not depend on the order of runs") {
     CHECK(up.text().find("--run 1\n") != std::string::npos);
     CHECK(up.by_code(1) == "references.leak 9");
     CHECK(up.exit_code() == kFailed);
+}
+
+TEST_CASE("campaign: a rare path that one run reached was reached") {
+    RunResult with = failed_run(1);
+    with.marks = {"kvm.kicked"};
+    RunRecord again;
+    REQUIRE(from_text(to_text(record_of(with)), again));
+    CHECK(again.marks == with.marks);
+    Tally tally;
+    tally.add(record_of(failed_run(2)));
+    const auto never = [&tally](const std::string& mark) {
+        const std::vector<std::string> all = tally.marks_never_hit();
+        return std::count(all.begin(), all.end(), mark);
+    };
+    CHECK(never("kvm.kicked") == 1);
+    tally.add(again);
+    CHECK(never("kvm.kicked") == 0);
+    CHECK(never("iopf.group_expired") == 1);
+    CHECK(tally.marks_text().find("kvm.kicked") == std::string::npos);
 }
 
 TEST_CASE("swarm: a machine depends on the seed alone, and seeds differ") {

@@ -82,7 +82,7 @@ TEST_CASE("loading: names that do not exist") {
     CHECK(codes(program(R"({"sleep": "1us"})", "vm2/vcpu0")) == Strings{"E0401"});
     CHECK(codes(R"("proof": {"defect": "nothing", "fails": "nobody"})") ==
           Strings{"E0403", "E0404"});
-    CHECK(codes(R"("inject": [{"at": "1us", "fault": "dsa0.hang"}])") == Strings{"E0410"});
+    CHECK(codes(R"("inject": [{"at": "1us", "fault": "dsa0.hnag"}])") == Strings{"E0410"});
 }
 
 TEST_CASE("loading: a host process gets its ID from bind") {

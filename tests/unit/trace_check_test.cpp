@@ -41,9 +41,12 @@ std::string chrome(const std::string& lines) {
 )" + lines +
            "\n]\n";
 }
-std::string slice(const std::string& ts, const std::string& dur, const std::string& more = "") {
-    return R"({"ph":"X","pid":1,"tid":2,"ts":)" + ts + R"(,"dur":)" + dur +
-           R"(,"name":"n","args":{}})" + more;
+std::string line(const std::string& phase, const std::string& ts, const std::string& name = "n") {
+    return R"({"ph":")" + phase + R"(","pid":1,"tid":2,"ts":)" + ts + R"(,"name":")" + name +
+           R"(","args":{}})";
+}
+std::string slice(const std::string& begin, const std::string& end, const std::string& name = "n") {
+    return line("B", begin, name) + ",\n" + line("E", end, name);
 }
 std::string flow(const std::string& phase) {
     return R"({"ph":")" + phase + R"(","pid":1,"tid":2,"ts":1.000000,"id":"0x1","name":"flow"})";
@@ -87,24 +90,28 @@ struct Packets {
 
 TEST_CASE("trace check: Chrome traces that break a rule") {
     CHECK(problem_of("t.json", chrome(slice("1.000000", "2.000000"))) == "");
-    // No end: the format allows it.
+    // No end: the format allows it, and the process may have been killed in a slice.
     CHECK(problem_of("t.json", "[\n") == "");
+    const std::string open = chrome(line("B", "1.0"));
+    CHECK(problem_of("t.json", open.substr(0, open.size() - 3)) == "");
+    says(problem_of("t.json", open), "a slice has no end");
     says(problem_of("t.json", ""), "empty");
     says(problem_of("t.json", "{}\n"), "1: a trace is an array");
-    says(problem_of("t.json", chrome("{\"ph\":\"X\"")), "4: not a JSON object");
-    says(problem_of("t.json", chrome(R"({"ph":"X","pid":1,"tid":2,"name":"n"})")), "needs ts");
-    says(problem_of("t.json", chrome(slice("1", "1", ","))), "comma stands before the end");
+    says(problem_of("t.json", chrome("{\"ph\":\"B\"")), "4: not a JSON object");
+    says(problem_of("t.json", chrome(R"({"ph":"B","pid":1,"tid":2,"name":"n"})")), "needs ts");
+    says(problem_of("t.json", chrome(slice("1", "1") + ",")), "comma stands before the end");
     says(problem_of("t.json", chrome(slice("1", "1") + "\n" + slice("1", "1"))),
          "comma is missing");
-    says(problem_of("t.json", chrome(slice("1e3", "1"))), "needs ts");
-    says(problem_of("t.json", chrome(slice("-1", "1"))), "needs ts");
-    says(problem_of("t.json", chrome(R"({"ph":"X","pid":1,"tid":9,"ts":1,"dur":1,"name":"n"})")),
+    says(problem_of("t.json", chrome(line("B", "1e3"))), "needs ts");
+    says(problem_of("t.json", chrome(line("B", "-1"))), "needs ts");
+    says(problem_of("t.json", chrome(R"({"ph":"B","pid":1,"tid":9,"ts":1,"name":"n"})")),
          "no name yet");
-    says(problem_of("t.json", chrome(R"({"ph":"B","pid":1,"tid":2,"ts":1,"name":"n"})")),
-         "none that we write");
-    says(problem_of("t.json", chrome(slice("1.0", "2.0", ",\n") + slice("2.0", "2.0"))),
-         "5: the slice runs over the end of the one in line 4");
-    CHECK(problem_of("t.json", chrome(slice("1.0", "2.0", ",\n") + slice("3.0", "2.0"))) == "");
+    says(problem_of("t.json", chrome(line("X", "1"))), "none that we write");
+    const std::string two = line("B", "1", "a") + ",\n" + line("B", "2", "b") + ",\n";
+    says(problem_of("t.json", chrome(two + line("E", "3", "a"))), "6: \"a\" ends where \"b\" is");
+    says(problem_of("t.json", chrome(line("E", "3", "a"))), "ends where nothing is open");
+    says(problem_of("t.json", chrome(slice("3", "2"))), "the time is before");
+    CHECK(problem_of("t.json", chrome(slice("1.0", "2.0") + ",\n" + slice("2.0", "2.1"))) == "");
     says(problem_of("t.json", chrome(flow("t"))), "has not begun");
     says(problem_of("t.json", chrome(flow("s") + ",\n" + flow("s"))), "goes on already");
     CHECK(problem_of("t.json", chrome(flow("s") + ",\n" + flow("f") + ",\n" + flow("s"))) == "");

@@ -12,7 +12,7 @@
 #include "traces/questions/diff.hpp"
 #include "traces/questions/event_log.hpp"
 #include "traces/questions/query.hpp"
-#include "traces/questions/trace_file.hpp"
+#include "traces/questions/trace_source.hpp"
 
 using namespace ioasim;
 using test::EventScript;
@@ -164,7 +164,7 @@ TEST_CASE("trace file: plain, compressed and in a folder, the same text; damage 
     const std::string text(100'000, 'x');
     std::ofstream(folder + "/trace.jsonl") << text;
     const auto content = [](const std::string& path) {
-        traces::TraceFile file(path);
+        traces::TraceSource file(path);
         CHECK(file.error().empty());
         std::ostringstream out;
         out << file.stream().rdbuf();
@@ -176,11 +176,11 @@ TEST_CASE("trace file: plain, compressed and in a folder, the same text; damage 
     CHECK(content(folder) == text);
     // Cut in the middle.
     REQUIRE(std::system(("truncate -s 60 " + folder + "/trace.jsonl.gz").c_str()) == 0);
-    traces::TraceFile cut(folder);
+    traces::TraceSource cut(folder);
     std::ostringstream out;
     out << cut.stream().rdbuf();
     CHECK_FALSE(cut.error().empty());
-    CHECK_FALSE(traces::TraceFile("no_such_file").error().empty());
+    CHECK_FALSE(traces::TraceSource("no_such_file").error().empty());
     REQUIRE(std::system(("rm -rf " + folder).c_str()) == 0);
 }
 

@@ -24,6 +24,7 @@
 #include "tools/cli/help/build_info.hpp"
 #include "tools/cli/help/help_cli.hpp"
 #include "tools/cli/info_commands.hpp"
+#include "tools/cli/inject/inject_cli.hpp"
 #include "tools/cli/points/points_command.hpp"
 #include "tools/cli/report/report_cli.hpp"
 #include "tools/cli/run_command.hpp"
@@ -148,10 +149,11 @@ void add_knowledge(CLI::App& app, Values& values) {
     CLI::App& explain = *app.add_subcommand(
         "explain", "tell about an error code, event, finding, checker, defect or parameter");
     explain
-        .add_option("WORD", values.word,
-                    "E0303, ioasid.put, references.leak, ...; or codes, "
-                    "events, checkers, defects, switches, hazards, fault_sites, state, fault "
-                    "for a list")
+        .add_option(
+            "WORD", values.word,
+            "E0303, ioasid.put, references.leak, ...; or codes, "
+            "events, checkers, defects, switches, hazards, fault_sites, marks, state, fault "
+            "for a list")
         ->required();
     explain.add_option("NUMBER", values.code,
                        "after \"fault\": a reason, 0x71; after \"profile\": its name");
@@ -319,7 +321,8 @@ void add_bench(CLI::App& app, Values& values) {
     bench.add_option("--row", points.rows, "points: only these rows");
     bench
         .add_option("--trace", points.trace,
-                    "points: FILE.jsonl, every event of each experiment; .POINT-INDEX is inserted")
+                    "points: FILE.jsonl or another format of events, of each experiment; "
+                    ".POINT-INDEX is inserted")
         ->type_name("FILE");
     bench.add_option("--svg", points.svg, "points: a folder for plots (gnuplot)")
         ->type_name("FOLDER");
@@ -449,6 +452,7 @@ int run_verb(int argc, char** argv) {
     add_campaign(app, values.verb);
     add_shrink(app, values.verb);
     add_explore(app, values.verb);
+    add_inject(app, values.verb);
     add_validate(app, values);
     add_knowledge(app, values);
     add_coverage(app, values);

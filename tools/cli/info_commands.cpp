@@ -141,8 +141,9 @@ std::string list_of(const std::string& word) {
         out = switch_list();
     } else if (word == "hazards") {
         out = hazard_list();
-    } else if (word == "fault_sites") {
-        for (const Declaration* d : Declaration::all(Declaration::Kind::FaultSite)) {
+    } else if (word == "fault_sites" || word == "marks") {
+        const auto kind = word == "marks" ? Declaration::Kind::Mark : Declaration::Kind::FaultSite;
+        for (const Declaration* d : Declaration::all(kind)) {
             out += fmt::format("{:<44} {}\n", d->name(), d->meaning());
         }
     } else if (word == "events") {
@@ -172,13 +173,15 @@ std::string finding_entry(const std::string& word) {
 }  // namespace
 
 std::vector<std::string> known_words() {
-    std::vector<std::string> words{"codes", "defects",  "checkers",   "events",
-                                   "state", "switches", "fault_sites"};
+    std::vector<std::string> words{"codes", "defects",  "checkers",    "events",
+                                   "state", "switches", "fault_sites", "marks"};
     words.emplace_back("hazards");
     words.insert(words.end(), std::begin(trace::kIoasidHazardLabels),
                  std::end(trace::kIoasidHazardLabels));
-    for (const Declaration* site : Declaration::all(Declaration::Kind::FaultSite)) {
-        words.emplace_back(site->name());
+    for (const auto kind : {Declaration::Kind::FaultSite, Declaration::Kind::Mark}) {
+        for (const Declaration* declaration : Declaration::all(kind)) {
+            words.emplace_back(declaration->name());
+        }
     }
     for (const SwitchInfo& info : switch_table()) {
         words.emplace_back(info.name);
@@ -271,6 +274,11 @@ int explain_command(const std::string& word, const std::string& code) {
     }
     if (const Declaration* defect = Declaration::find(Declaration::Kind::Defect, word)) {
         out += fmt::format("seeded defect {}: {}\n", defect->name(), defect->meaning());
+    }
+    if (const Declaration* mark = Declaration::find(Declaration::Kind::Mark, word)) {
+        out +=
+            fmt::format("mark {}: {}\n  `ioasim campaign run` tells the ones that no run reached\n",
+                        word, mark->meaning());
     }
     if (const Declaration* site = Declaration::find(Declaration::Kind::FaultSite, word)) {
         out += fmt::format(

@@ -65,7 +65,11 @@ std::vector<std::string> who_waits(const sim::Simulation& sim) {
     std::vector<std::string> lines;
     for (auto line = std::find(all.rbegin(), all.rend(), "software:").base(); line != all.end();
          ++line) {
-        lines.push_back(line->substr(std::min(line->find_first_not_of(' '), line->size())));
+        // A service that sleeps and holds nothing waits for work: nobody waits for it.
+        if (line->find("(service)") == std::string::npos ||
+            line->find(", holds ") != std::string::npos) {
+            lines.push_back(line->substr(std::min(line->find_first_not_of(' '), line->size())));
+        }
     }
     return lines;
 }
@@ -130,6 +134,9 @@ public:
     RunResult run() {
         describe();
         try {
+            if (job_.options.watch_defects) {
+                sim_.probes().watch_defects();
+            }
             listen();
             platform_ = std::make_unique<platform::Platform>(sim_, job_.scenario.config);
             sim_.heartbeat = [this] { beat(); };
@@ -246,6 +253,12 @@ private:
         }
         result_.details = detail_lines(statistics_->result(), *state_);
         result_.figures = figures_of(statistics_->result());
+        for (const Declaration* mark : sim_.probes().marks_hit()) {
+            result_.marks.emplace_back(mark->name());
+        }
+        for (const Declaration* defect : sim_.probes().asked_defects()) {
+            result_.defects.emplace_back(defect->name());
+        }
         const bool stuck = reason == StopReason::Limit || reason == StopReason::Hang ||
                            reason == StopReason::Deadlock;
         const bool unexpected = stuck && result_.reason != expected_end(job_.scenario);
@@ -338,6 +351,9 @@ RunResult run_drawn(const Job& job, Make&& make) {
     Job drawn = job;
     const std::vector<std::string> changes = draw_machine(drawn.scenario, job.effective_seed);
     drawn.scenario.disturbed = true;
+    for (platform::InjectionConfig& injection : drawn.scenario.config.injections) {
+        injection.certain = false;  // what it waits for may not happen there
+    }
     RunResult result = make(drawn);
     std::string line = "machine of this run:";
     for (const std::string& change : changes) {

@@ -14,22 +14,6 @@ namespace {
 
 using scenario::Node;
 
-Node texts(const std::vector<std::string>& lines) {
-    Node list = Node::array();
-    for (const std::string& line : lines) {
-        list.items.push_back(Node::string(line));
-    }
-    return list;
-}
-
-std::vector<std::string> texts_of(const Node* list) {
-    std::vector<std::string> out;
-    for (const Node& item : scenario::items_of(list)) {
-        out.push_back(item.text);
-    }
-    return out;
-}
-
 // The profile that scenarios are written for unless they say so.
 bool usual_profile(const RunResult& r) {
     return r.profile.empty() || r.profile == "spec";
@@ -72,6 +56,22 @@ Node steps_node(const RunResult& r) {
 }
 
 }  // namespace
+
+Node list_of(const std::vector<std::string>& lines) {
+    Node list = Node::array();
+    for (const std::string& line : lines) {
+        list.items.push_back(Node::string(line));
+    }
+    return list;
+}
+
+std::vector<std::string> texts_of(const Node* list) {
+    std::vector<std::string> out;
+    for (const Node& item : scenario::items_of(list)) {
+        out.push_back(item.text);
+    }
+    return out;
+}
 
 int worse(int a, int b) {
     static constexpr std::array<int, 9> kOrder{
@@ -131,12 +131,12 @@ Node to_node(const RunResult& r) {
     node.set("exit_code", Node::number(static_cast<std::uint64_t>(r.status())));
     node.set("verdict", Node::string(r.verdict()));
     node.set("verdict_code", Node::number(static_cast<std::uint64_t>(r.exit_code)));
-    node.set("not_written", texts(r.not_written));
+    node.set("not_written", list_of(r.not_written));
     node.set("ended", Node::string(r.reason));
     node.set("time_ps", Node::number(r.end_ps));
     node.set("events", Node::number(r.events));
     node.set("expectations", Node::number(r.expectations));
-    node.set("checkers", texts(r.checkers));
+    node.set("checkers", list_of(r.checkers));
     Node findings = Node::array();
     for (const scenario::SeenFinding& f : r.findings) {
         Node item = Node::object();
@@ -157,17 +157,21 @@ Node to_node(const RunResult& r) {
         item.set("expected", Node::string(f.text));
         item.set("why", Node::string(f.why));
         item.set("about_finding", Node::boolean_of(f.about_finding));
-        item.set("seen", texts(f.seen));
+        item.set("seen", list_of(f.seen));
         failures.items.push_back(std::move(item));
     }
     node.set("failures", std::move(failures));
     node.set("error", Node::string(r.error));
-    node.set("state", texts(r.state));
+    node.set("state", list_of(r.state));
     node.set("folder", Node::string(r.folder));
-    node.set("files", texts(r.files));
-    node.set("details", texts(r.details));
+    node.set("files", list_of(r.files));
+    node.set("details", list_of(r.details));
     node.set("figures", figures_node(r));
     node.set("steps", steps_node(r));
+    node.set("marks", list_of(r.marks));
+    if (!r.defects.empty()) {
+        node.set("asked_defects", list_of(r.defects));
+    }
     node.set("reproduce", Node::string(r.reproduce));
     return node;
 }
@@ -222,6 +226,8 @@ bool from_text(const std::string& text, RunResult& r) {
     for (const Node& item : scenario::items_of(node.get("steps"))) {
         r.steps.push_back({text_of(item.get("name")), text_of(item.get("result"))});
     }
+    r.marks = texts_of(node.get("marks"));
+    r.defects = texts_of(node.get("asked_defects"));
     r.reproduce = text_of(node.get("reproduce"));
     return true;
 }
@@ -245,6 +251,37 @@ std::string last_line(const RunResult& r) {
                        format_time(TimePs{r.end_ps}), counts, plural(r.expectations, "expectation"),
                        plural(r.checkers.size(), "checker"), plural(r.findings_total, "finding"));
 }
+
+namespace {
+
+// The command that tells what went before: of the ID that the first finding is about, else what
+// there is to ask.
+std::string explain_line(const RunResult& r) {
+    const std::string verb = "ioasim run ";
+    std::string line = r.reproduce.substr(0, r.reproduce.find("  #"));
+    if (line.compare(0, verb.size(), verb) == 0) {
+        line.replace(0, verb.size(), "ioasim trace explain ");
+    }
+    const std::string flag = " --no-checkers";
+    const std::size_t at = line.find(flag);
+    if (at != std::string::npos) {
+        line.erase(at, flag.size());
+    }
+    constexpr std::string_view kId = ".ioasid(";
+    for (const scenario::SeenFinding& finding : r.findings) {
+        const std::size_t id = finding.who.find(kId);
+        if (id == std::string::npos) {
+            continue;
+        }
+        const std::string kernel = finding.who.substr(0, id);
+        const std::string number = finding.who.substr(id + kId.size());
+        return line + fmt::format(" --ioasid {}{}", number.substr(0, number.find(')')),
+                                  kernel == "host" ? "" : " --kernel " + kernel);
+    }
+    return line;
+}
+
+}  // namespace
 
 std::string summary_text(const RunResult& r, bool colour, std::size_t state_lines) {
     const char* bold = colour ? "\033[1m" : "";
@@ -314,6 +351,9 @@ std::string summary_text(const RunResult& r, bool colour, std::size_t state_line
     }
     if (r.status() != kPass && !r.reproduce.empty()) {
         out += fmt::format("{}reproduce{}: {}\n", bold, off, r.reproduce);
+        if (r.exit_code == kFailed || r.exit_code == kHang) {
+            out += fmt::format("{}why{}: {}\n", bold, off, explain_line(r));
+        }
     }
     return out + fmt::format("{}{}{}\n", r.status() == kPass ? green : red, last_line(r), off);
 }

@@ -63,6 +63,8 @@ struct RunResult {
     std::vector<std::string> details;  // lines of the summary between head and expectations
     std::vector<RunFigure> figures;
     std::vector<StepEnd> steps;
+    std::vector<std::string> marks;    // rare paths that were reached
+    std::vector<std::string> defects;  // that were asked for, where that was watched
     std::string purpose;
     std::string reproduce;
 
@@ -75,6 +77,10 @@ struct RunResult {
     // What the process ends with: a run whose results are lost has not passed.
     int status() const;
 };
+
+// Lines as a list of strings, and back.
+scenario::Node list_of(const std::vector<std::string>& lines);
+std::vector<std::string> texts_of(const scenario::Node* list);
 
 scenario::Node to_node(const RunResult& result);
 // false: the text is not what to_node made (the process that wrote it died).

@@ -11,6 +11,31 @@
 
 namespace ioasim::traces {
 
+namespace {
+
+// Up to the next life of the number. Sets with numbers of their own may use the same one meanwhile:
+// theirs are other lives, beside it.
+std::size_t end_of_life(const EventLog& log, std::size_t begin) {
+    const std::uint64_t id = LOG_FIELD(log, begin, IoasidAlloc, ioasid);
+    const std::uint64_t kernel = LOG_FIELD(log, begin, IoasidAlloc, kernel);
+    const std::uint64_t set = LOG_FIELD(log, begin, IoasidAlloc, set);
+    bool reclaimed = false;
+    for (std::size_t i = begin + 1; i < log.size(); ++i) {
+        if (log.is<trace::IoasidReclaim>(i)) {
+            reclaimed = reclaimed || (LOG_FIELD(log, i, IoasidReclaim, ioasid) == id &&
+                                      LOG_FIELD(log, i, IoasidReclaim, kernel) == kernel &&
+                                      LOG_FIELD(log, i, IoasidReclaim, set) == set);
+        } else if (log.is<trace::IoasidAlloc>(i) && LOG_FIELD(log, i, IoasidAlloc, ioasid) == id &&
+                   LOG_FIELD(log, i, IoasidAlloc, kernel) == kernel &&
+                   (reclaimed || LOG_FIELD(log, i, IoasidAlloc, set) == set)) {
+            return i;
+        }
+    }
+    return log.size();
+}
+
+}  // namespace
+
 QuestionError ioasid_story(const Scene& scene, const Wanted& wanted, Story& out) {
     const EventLog& log = scene.log();
     // By kernel: where its lives begin.
@@ -51,7 +76,7 @@ QuestionError ioasid_story(const Scene& scene, const Wanted& wanted, Story& out)
                 "--life counts them from 1"};
     }
     const std::size_t begin = starts[life - 1];
-    const std::size_t end = life < starts.size() ? starts[life] : log.size();
+    const std::size_t end = end_of_life(log, begin);
     out.title = fmt::format("IOASID {} of {}, set {}", wanted.number, kernel,
                             LOG_TEXT(log, begin, IoasidAlloc, set));
     if (starts.size() > 1) {

@@ -12,6 +12,11 @@
 namespace ioasim::traces {
 
 void IoasidTale::tell(Story& out) {
+    for (std::size_t i = 0; i < log_.size(); ++i) {
+        if (log_.is<trace::IoasidAlloc>(i) && has(i, "ioasid", id_) && of_kernel(i)) {
+            sets_.insert(LOG_TEXT(log_, i, IoasidAlloc, set));
+        }
+    }
     for (std::size_t i = begin_; i < end_; ++i) {
         look(i);
     }
@@ -217,6 +222,21 @@ std::string IoasidTale::duty_of(const std::string& holder) const {
                                                      : holder + " never dropped it";
 }
 
+// A reference that outlived the call which should have ended it.
+std::string IoasidTale::late_drop(const Closed& c) const {
+    const auto called = handlers_.find(c.holder);
+    if (called == handlers_.end() || moments_[called->second].label != "UNBIND") {
+        return {};
+    }
+    const Moment& call = moments_[called->second];
+    const std::string why = scene_.causes().because(c.dropped);
+    if (log_.time(c.dropped) <= call.time || why.find("UNBIND") != std::string::npos) {
+        return {};
+    }
+    return fmt::format("{} was called for UNBIND at {} and kept its reference: dropped at {} {}",
+                       c.holder, story_time(call.time), story_time(log_.time(c.dropped)), why);
+}
+
 void IoasidTale::answer(Story& out) {
     const std::string held = held_at_the_end();
     if (reclaim_ != kNever) {
@@ -241,6 +261,12 @@ void IoasidTale::answer(Story& out) {
     } else if (alloc_ != kNever) {
         out.answers.push_back(
             fmt::format("never freed: held by {}", held.empty() ? "nobody" : held));
+    }
+    for (const Closed& c : closed_) {
+        const std::string late = late_drop(c);
+        if (!late.empty()) {
+            out.answers.push_back(late);
+        }
     }
     if (!missing_.empty()) {
         out.answers.push_back(missing_);

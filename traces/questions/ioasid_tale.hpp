@@ -54,6 +54,7 @@ private:
 
     // --- the IOASID core ------------------------------------------------------------------------
 
+    bool is_of_other_set(std::size_t i) const;
     void core(std::size_t i);
 
     // Of the same instant, by the same thread: part of the moment before.
@@ -91,14 +92,15 @@ private:
     void finish(Story& out);
     void collect_holdings(Story& out);
     std::string held_at_the_end() const;
-    std::string duty_of(const std::string& holder) const;
-    void answer(Story& out);
-
     struct Closed {
         std::size_t taken;
         std::size_t dropped;
         std::string holder;
     };
+    std::string duty_of(const std::string& holder) const;
+    std::string late_drop(const Closed& c) const;
+    void answer(Story& out);
+
     const Scene& scene_;
     const EventLog& log_;
     std::string kernel_;
@@ -112,6 +114,7 @@ private:
     std::vector<Duration> durations_;
     std::vector<StateChange> states_;
     std::string set_;
+    std::set<std::string> sets_;                            // that have, or had, this number
     std::map<std::string, std::vector<std::size_t>> open_;  // references by holder
     std::vector<Closed> closed_;
     std::map<std::size_t, std::size_t> short_;  // get -> put of one call

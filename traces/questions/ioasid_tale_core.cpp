@@ -12,7 +12,22 @@ namespace ioasim::traces {
 
 // --- the IOASID core -----------------------------------------------------------------------------
 
+// Sets with numbers of their own may have the same one. A free names the set that it came through,
+// which need not be the ID's.
+bool IoasidTale::is_of_other_set(std::size_t i) const {
+    const std::size_t field = log_.info(i).field("set");
+    if (field == log_.info(i).fields.size()) {
+        return false;
+    }
+    const std::string& set = log_.text(as_name(log_.value(i, field)));
+    const bool named = log_.is<trace::IoasidFreeCall>(i) || log_.is<trace::IoasidRefused>(i);
+    return set != set_ && (!named || sets_.count(set) != 0);
+}
+
 void IoasidTale::core(std::size_t i) {
+    if (alloc_ != kNever && is_of_other_set(i)) {
+        return;
+    }
     if (log_.is<trace::IoasidAlloc>(i)) {
         alloc_ = i;
         set_ = LOG_TEXT(log_, i, IoasidAlloc, set);

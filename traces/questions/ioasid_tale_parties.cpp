@@ -109,7 +109,7 @@ void IoasidTale::invalidation(std::size_t i) {
 }
 
 // What the unit may have cached of an entry that is gone must be flushed before anybody may believe
-// that it is (VT-d 6.5.3.3, table 25: guidance to software for changes of PASID entries).
+// that it is (VT-d 6.5.3.3).
 void IoasidTale::missing_flushes(std::size_t detach) {
     if (cleared_ == kNever || guest_) {
         return;
@@ -172,6 +172,7 @@ void IoasidTale::with_pasid(std::size_t i) {
     } else if (log_.is<trace::VtdPasidEntryClear>(i)) {
         cleared_ = i;
         flushed_.clear();
+        detached_ = false;  // of another device it may have been
         arrow(i,
               fmt::format("PASID entry of {} in {} is not present any more{}",
                           log_.field_text(i, "rid"), log_.field_text(i, "iommu"),

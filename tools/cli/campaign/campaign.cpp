@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <tuple>
 
 #include <unistd.h>
@@ -11,6 +10,7 @@
 
 #include "core/base/words.hpp"
 #include "scenarios/language/reading.hpp"
+#include "tools/cli/campaign/scenario_files.hpp"
 #include "tools/cli/campaign/tally.hpp"
 #include "tools/cli/outputs.hpp"
 #include "tools/cli/reports.hpp"
@@ -25,24 +25,6 @@ using scenario::Node;
 
 void complain(Code code, const std::string& text, const std::string& help = {}) {
     print_err(scenario::render_plain(code, text, help));
-}
-
-// The scenario files that a name stands for, sorted.
-std::vector<std::string> files_of(const std::string& name) {
-    namespace fs = std::filesystem;
-    std::vector<std::string> files;
-    std::error_code error;
-    if (!fs::is_directory(name, error)) {
-        return {name};
-    }
-    for (const auto& entry : fs::recursive_directory_iterator(name, error)) {
-        const fs::path& path = entry.path();
-        if (path.extension() == ".json" && path.parent_path().filename() != "schema") {
-            files.push_back(path.string());
-        }
-    }
-    std::sort(files.begin(), files.end());
-    return files;
 }
 
 // Reports of records, in an order that does not depend on the host.
@@ -121,7 +103,7 @@ private:
     bool load() {
         bool good = true;
         for (const std::string& name : options_.files) {
-            for (const std::string& file : files_of(name)) {
+            for (const std::string& file : scenario_files(name)) {
                 for (scenario::Scenario& cell :
                      load_or_tell(file, {options_.sets, options_.defects}, good)) {
                     if (cell.campaign == "none") {
@@ -280,7 +262,7 @@ private:
         out += fmt::format("  {:.0f} runs a second, {:.1f} s\n",
                            static_cast<double>(made_) / std::max(seconds(), 1e-3), seconds());
         out += fmt::format("  results: {}/\n", folder_);
-        out += tally_.text();
+        out += tally_.text() + tally_.marks_text();
         if (!cut_lines_.empty()) {
             out += "cut by the host, no results of the campaign\n";
             for (const std::string& line : cut_lines_) {
@@ -302,6 +284,7 @@ private:
         node.set("milliseconds", Node::number(static_cast<std::uint64_t>(seconds() * 1000)));
         node.set("folder", Node::string(folder_));
         node.set("failures", tally_.node());
+        node.set("marks_never_hit", list_of(tally_.marks_never_hit()));
         node.set("exit_code", Node::number(static_cast<std::uint64_t>(code)));
         node.set("summary", Node::string(summary()));
         print_out(to_json(node, 0) + "\n");
@@ -393,10 +376,11 @@ int campaign_merge(const MergeOptions& options) {
         node.set("not_deterministic", Node::number(differing));
         node.set("not_made", Node::number(missing));
         node.set("failures", tally.node());
+        node.set("marks_never_hit", list_of(tally.marks_never_hit()));
         node.set("summary", Node::string(line));
         print_out(to_json(node, 0) + "\n");
     } else {
-        print_out(tally.text() +
+        print_out(tally.text() + tally.marks_text() +
                   (differ.empty() ? "" : "different results of the same run\n" + differ) + line +
                   "\n");
     }

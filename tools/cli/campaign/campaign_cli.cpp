@@ -5,6 +5,7 @@
 
 #include "core/base/units.hpp"
 #include "tools/cli/campaign/campaign.hpp"
+#include "tools/cli/campaign/mutants.hpp"
 #include "tools/cli/campaign/submit.hpp"
 #include "tools/cli/cli_parts.hpp"
 
@@ -173,6 +174,39 @@ Slurm and GNU parallel are tested; of lsf and sge only the scripts are.)");
     submit.callback([options, &verb] { verb = [options] { return campaign_submit(*options); }; });
 }
 
+void add_mutants(CLI::App& campaign, std::function<int()>& verb) {
+    const auto options = std::make_shared<MutantOptions>();
+    const auto format = std::make_shared<std::string>("text");
+    MutantOptions& o = *options;
+    CLI::App& mutants =
+        *campaign.add_subcommand("mutants", "how many runs it takes to notice each seeded defect");
+    mutants.add_option("FILE", o.files, "scenario files, or folders of them")->required();
+    mutants.add_option("--mutant", o.defects, "only this seeded defect (ioasim explain defects)")
+        ->allow_extra_args(false)
+        ->take_all();
+    constexpr std::uint64_t kMost = 1'000'000'000;
+    number_option(mutants, "--runs", o.runs, "runs of one mutant at most (1000)", 1, kMost);
+    number_option(mutants, "--seed", o.seed, "seed of the runs after the default ones (1)");
+    number_option(mutants, "-j,--jobs", o.jobs, "runs at a time (one a core)", 1, 1024);
+    number_option(mutants, "--run-timeout", o.run_seconds, "host seconds of one run (60)", 1,
+                  kMost);
+    mutants.add_flag("--explored", o.explored,
+                     "tell only those that no scenario notices at its default seed");
+    mutants.add_flag("--quiet", o.quiet, "no progress");
+    format_option(mutants, *format);
+    mutants.footer(R"(Examples:
+  ioasim campaign mutants scenarios
+  ioasim campaign mutants scenarios/sva --mutant linux.skip_iotlb_invalidation
+  ioasim campaign mutants scenarios --explored --format json
+
+For each defect the scenarios that reach it run, at their own seed first, then as runs 1, 2, ... of
+a campaign, until one fails. Exit code 1 while a mutant is missed.)");
+    mutants.callback([options, format, &verb] {
+        options->json = *format == "json";
+        verb = [options] { return campaign_mutants(*options); };
+    });
+}
+
 }  // namespace
 
 void add_campaign(CLI::App& app, std::function<int()>& verb) {
@@ -186,6 +220,7 @@ void add_campaign(CLI::App& app, std::function<int()>& verb) {
     add_run(campaign, verb);
     add_merge(campaign, verb);
     add_submit(campaign, verb);
+    add_mutants(campaign, verb);
 }
 
 }  // namespace ioasim::tools

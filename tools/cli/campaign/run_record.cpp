@@ -18,7 +18,7 @@ namespace {
 
 using scenario::Node;
 
-constexpr const char* kFormat = "ioasim-campaign-run/1";
+constexpr const char* kFormat = "ioasim-campaign-run/2";
 
 // "ran out of memory" and the like have a reason of their own, all else that stops a run has not.
 std::string kind_of(const RunResult& result) {
@@ -84,6 +84,7 @@ RunRecord record_of(const RunResult& result, const std::vector<std::string>& def
         codes.insert(kind);
     }
     record.codes.assign(codes.begin(), codes.end());
+    record.marks = result.marks;
     record.first = first_failure(result);
     record.reproduce = result.exit_code == kPass ? "" : result.reproduce;
     return record;
@@ -132,11 +133,8 @@ std::string to_text(const RunRecord& r) {
     node.set("ended", Node::string(r.reason));
     node.set("time_ps", Node::number(r.end_ps));
     node.set("events", Node::number(r.events));
-    Node codes = Node::array();
-    for (const std::string& code : r.codes) {
-        codes.items.push_back(Node::string(code));
-    }
-    node.set("codes", std::move(codes));
+    node.set("codes", list_of(r.codes));
+    node.set("marks", list_of(r.marks));
     node.set("first", Node::string(r.first));
     node.set("reproduce", Node::string(r.reproduce));
     Node defects = Node::array();
@@ -167,10 +165,8 @@ bool from_text(const std::string& text, RunRecord& r) {
     r.reason = text_of(node.get("ended"));
     r.end_ps = integer_of(node.get("time_ps"), 0);
     r.events = integer_of(node.get("events"), 0);
-    r.codes.clear();
-    for (const Node& code : scenario::items_of(node.get("codes"))) {
-        r.codes.push_back(code.text);
-    }
+    r.codes = texts_of(node.get("codes"));
+    r.marks = texts_of(node.get("marks"));
     r.first = text_of(node.get("first"));
     r.reproduce = text_of(node.get("reproduce"));
     r.defects.clear();

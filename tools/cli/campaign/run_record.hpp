@@ -34,6 +34,7 @@ struct RunRecord {
     std::uint64_t events = 0;
     // What is wrong, sorted: codes of findings, "expectation", "hang", "crash", ...
     std::vector<std::string> codes;
+    std::vector<std::string> marks;    // rare paths that were reached
     std::string first;                 // the first thing that failed, one line
     std::string reproduce;             // the command that repeats the run
     std::vector<std::string> defects;  // switched on by the command line: the run is of a mutant

@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "core/base/defects.hpp"
 #include "core/base/words.hpp"
+
 namespace ioasim::tools {
 
 using scenario::Node;
@@ -13,6 +15,7 @@ using scenario::Node;
 void Tally::add(const RunRecord& record) {
     ++runs_;
     exit_code_ = worse(exit_code_, record.exit_code);
+    marks_.insert(record.marks.begin(), record.marks.end());
     if (record.passed()) {
         return;
     }
@@ -90,6 +93,28 @@ Node Tally::node() const {
         list.items.push_back(std::move(item));
     }
     return list;
+}
+
+std::vector<std::string> Tally::marks_never_hit() const {
+    std::vector<std::string> never;
+    for (const Declaration* mark : Declaration::all(Declaration::Kind::Mark)) {
+        if (marks_.count(std::string(mark->name())) == 0) {
+            never.emplace_back(mark->name());
+        }
+    }
+    return never;
+}
+
+std::string Tally::marks_text() const {
+    const std::vector<std::string> never = marks_never_hit();
+    const std::size_t all = Declaration::all(Declaration::Kind::Mark).size();
+    std::string out = fmt::format("marks: {} of {} rare paths reached{}\n", all - never.size(), all,
+                                  never.empty() ? "" : "; never:");
+    for (const std::string& name : never) {
+        out += fmt::format("  {:<34} {}\n", name,
+                           Declaration::find(Declaration::Kind::Mark, name)->meaning());
+    }
+    return out;
 }
 
 }  // namespace ioasim::tools

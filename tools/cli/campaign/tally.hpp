@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,10 @@ public:
     // The table of failures for people, and for programs.
     std::string text() const;
     scenario::Node node() const;
+    // Rare paths that no run reached, by name.
+    std::vector<std::string> marks_never_hit() const;
+    // The same for people: how many, and what each is.
+    std::string marks_text() const;
 
 private:
     struct Kind {
@@ -38,6 +43,7 @@ private:
     std::uint64_t runs_ = 0;
     std::uint64_t failed_ = 0;
     int exit_code_ = kPass;
+    std::set<std::string> marks_;
     std::map<std::string, Kind> kinds_;
 };
 

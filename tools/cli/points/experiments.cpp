@@ -22,8 +22,7 @@
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/version.hpp"
-#include "traces/byte_sink.hpp"
-#include "traces/jsonl_sink.hpp"
+#include "traces/trace_file.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -70,15 +69,13 @@ Figures from_line(const std::string& line) {
 }
 
 std::string carried_out(const Run& run, const ExperimentOptions& options) {
-    std::unique_ptr<traces::OutputFile> file;
-    std::unique_ptr<traces::JsonlSink> sink;
+    std::unique_ptr<traces::TraceFile> file;
     const auto prepare = [&](sim::Simulation& sim) {
         if (!options.trace.empty()) {
-            file = std::make_unique<traces::OutputFile>(with_cell(options.trace, run.name));
-            traces::JsonlHeader header;
-            header.version = kVersion;
-            sink = std::make_unique<traces::JsonlSink>(sim.recorder(), *file, header);
-            sim.recorder().add_listener(*sink, trace::kAllCategories);
+            traces::TraceContext context;
+            context.header.version = kVersion;
+            file = traces::open_trace(sim.recorder(), with_cell(options.trace, run.name), context);
+            sim.recorder().add_listener(*file, file->categories());
         }
     };
     std::string out;

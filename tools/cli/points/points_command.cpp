@@ -14,6 +14,7 @@
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
+#include "traces/trace_format.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -122,6 +123,21 @@ bool read_profiles(const PointsOptions& options, ExperimentOptions& how) {
            read_profile(named("discrete-nic"), platform::Topology::DiscreteNic, how);
 }
 
+// Experiments have events; which signals a waveform would show is said by scenarios only.
+bool good_trace(const PointsOptions& options) {
+    if (!good_traces({options.trace})) {
+        return false;
+    }
+    if (traces::trace_format_of(options.trace)->holds == traces::TraceFormatInfo::Holds::Signals) {
+        print_err(scenario::render_plain(
+            scenario::Code::Usage,
+            fmt::format("--trace {}: experiments have no waveform", options.trace),
+            "write .jsonl, .jsonl.gz, .pftrace or .json"));
+        return false;
+    }
+    return Outputs(options.files, false).add("--trace", options.trace);
+}
+
 }  // namespace
 
 int run_bench_points(const PointsOptions& options) {
@@ -130,7 +146,7 @@ int run_bench_points(const PointsOptions& options) {
     if (!read_profiles(options, how) || !read_params(options, how)) {
         return kUsage;
     }
-    if (!options.trace.empty() && !Outputs(options.files, false).add("--trace", options.trace)) {
+    if (!options.trace.empty() && !good_trace(options)) {
         return kUsage;
     }
     watch_signals();

@@ -1,5 +1,6 @@
 #include "tools/cli/trace/trace_input.hpp"
 
+#include <algorithm>
 #include <memory>
 
 #include <fmt/format.h>
@@ -12,7 +13,7 @@
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/version.hpp"
 #include "traces/jsonl_reader.hpp"
-#include "traces/questions/trace_file.hpp"
+#include "traces/questions/trace_source.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -76,7 +77,7 @@ int read_file(const InputOptions& input, const InputReader& reader, traces::Json
             fmt::format("{} is no scenario: its run is over", ioasim::quoted(input.file)),
             "--seed, --run, --set and --defect are for scenarios (.json)");
     }
-    traces::TraceFile file(input.file);
+    traces::TraceSource file(input.file);
     if (!file.error().empty()) {
         return complain(Code::CannotOpen, file.error(),
                         "a trace is a file of --trace, or the folder of a run's results");
@@ -120,10 +121,12 @@ std::optional<scenario::Scenario> one_scenario(const InputOptions& input) {
         return std::nullopt;
     }
     if (cells.size() != 1) {
+        constexpr std::size_t kShown = 4;
         std::string names;
-        for (const scenario::Scenario& cell : cells) {
-            names += (names.empty() ? "" : "; ") + cell.cell;
+        for (std::size_t i = 0; i < std::min(cells.size(), kShown); ++i) {
+            names += (names.empty() ? "" : "; ") + cells[i].cell;
         }
+        names += cells.size() > kShown ? fmt::format("; {} more", cells.size() - kShown) : "";
         complain(Code::Usage,
                  fmt::format("{} has {} runs, one is asked about", input.file, cells.size()),
                  "--set AXIS=VALUE chooses one: " + names);

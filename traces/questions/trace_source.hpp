@@ -8,13 +8,13 @@
 
 namespace ioasim::traces {
 
-class TraceFile {
+class TraceSource {
 public:
     // See error(): empty when it could be opened.
-    explicit TraceFile(const std::string& path);
-    ~TraceFile();
-    TraceFile(const TraceFile&) = delete;
-    TraceFile& operator=(const TraceFile&) = delete;
+    explicit TraceSource(const std::string& path);
+    ~TraceSource();
+    TraceSource(const TraceSource&) = delete;
+    TraceSource& operator=(const TraceSource&) = delete;
 
     std::istream& stream() { return stream_; }
     // Of the file that is read.

@@ -1,4 +1,4 @@
-#include "traces/questions/trace_file.hpp"
+#include "traces/questions/trace_source.hpp"
 
 #include <array>
 #include <cerrno>
@@ -26,7 +26,7 @@ bool exists(const std::string& path) {
 }  // namespace
 
 // zlib passes through what is not compressed.
-class TraceFile::Buffer final : public std::streambuf {
+class TraceSource::Buffer final : public std::streambuf {
 public:
     explicit Buffer(gzFile file) : file_(file) {}
     ~Buffer() override { gzclose(file_); }
@@ -56,7 +56,7 @@ private:
     std::array<char, 64 * 1024> bytes_{};
 };
 
-TraceFile::TraceFile(const std::string& path) : path_(path), stream_(nullptr) {
+TraceSource::TraceSource(const std::string& path) : path_(path), stream_(nullptr) {
     if (is_folder(path)) {
         path_ = path + "/trace.jsonl";
         if (!exists(path_) && exists(path_ + ".gz")) {
@@ -76,9 +76,9 @@ TraceFile::TraceFile(const std::string& path) : path_(path), stream_(nullptr) {
     stream_.rdbuf(buffer_.get());
 }
 
-TraceFile::~TraceFile() = default;
+TraceSource::~TraceSource() = default;
 
-std::string TraceFile::error() const {
+std::string TraceSource::error() const {
     return buffer_ == nullptr || !problem_.empty() ? problem_ : buffer_->error();
 }
 

@@ -1,0 +1,74 @@
+// Faults from outside, carried out.
+#include "models/platform/platform_impl.hpp"
+
+namespace ioasim::platform {
+
+// Programs of injections have their actors from the start, one a delivery: a run makes no threads.
+void Platform::Impl::build_injections() {
+    if (config.injections.empty()) {
+        return;
+    }
+    for (const InjectionConfig& injection : config.injections) {
+        std::vector<Intruder>& list = intruders.emplace_back();
+        for (std::uint64_t n = 0;
+             injection.fault.kind->way == InjectWay::Steps && n < injection.count; ++n) {
+            ProgramConfig program = injection.program;
+            program.process += n == 0 ? "" : "." + std::to_string(n);
+            list.push_back({program, make_actor(program)});
+        }
+    }
+    injector = std::make_unique<Injector>(
+        sim, config.injections,
+        [this](std::size_t index, std::uint64_t n) { return deliver(index, n); });
+}
+
+bool Platform::Impl::deliver(std::size_t index, std::uint64_t n) {
+    const InjectionConfig& injection = config.injections[index];
+    switch (injection.fault.kind->way) {
+        case InjectWay::Memory:
+            hardware.memory().poison(Hpa{injection.numbers.at("address")},
+                                     injection.numbers.at("size"));
+            return true;
+        case InjectWay::Steps:
+            intrude(index, n);
+            return false;
+        default:
+            return true;
+    }
+}
+
+// Who intrudes says so when it begins: its victim may be gone until then.
+void Platform::Impl::intrude(std::size_t index, std::uint64_t n) {
+    Intruder& intruder = intruders[index][static_cast<std::size_t>(n)];
+    const auto [place, part] = split_place(intruder.program.on);
+    sim::TaskOptions options;
+    options.name = intruder.program.on + "/" + intruder.program.process;
+    options.port = &hardware.cpus();
+    const auto run = [this, index, &intruder](ExecContext& ctx) {
+        injector->took_effect(index);
+        run_program(ctx, sim.recorder(), intruder.program, *intruder.actor);
+    };
+    const TimePs at = sim::Simulation::now() + TimePs{1};
+    const auto guest = guests.find(place);
+    if (guest == guests.end()) {
+        dispatcher.spawn(options, at, run);
+        return;
+    }
+    vm::VirtualMachine& machine = *guest->second.machine;
+    if (part == "vmm") {
+        dispatcher.spawn(options, at, [&machine, run](ExecContext& ctx) {
+            if (machine.alive()) {
+                run(ctx);
+            }
+        });
+        return;
+    }
+    const auto vcpu = static_cast<std::uint32_t>(std::stoul(part.substr(4)));
+    dispatcher.spawn(options, at, [this, &machine, vcpu, run](ExecContext& ctx) {
+        machine_of_task[&ctx] = &machine;
+        machine.run(ctx, vcpu, run);
+        machine_of_task.erase(&ctx);
+    });
+}
+
+}  // namespace ioasim::platform
