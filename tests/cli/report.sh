@@ -56,10 +56,10 @@ run run short.json --out packed --trace packed.jsonl.gz
 run report packed --assets none
 expect "a packed trace, elsewhere" 0 'packed/report.html'
 holds "is found by the run's name of it" packed/report.html 'id="timeline-svg-title"'
-run run "$quickstart/two_vms.json" --no-files --trace window.jsonl --trace-from 200us --trace-to 250us
+run run "$quickstart/two_vms.json" --no-files --trace window.jsonl --trace-window 200us:250us
 run report window.jsonl --assets none -o window.html
 expect "a trace of a window" 0 'window.html'
-holds "has that window on its axis" window.html '>200 us</text>'
+holds "has that window on its axis" window.html '>220 us</text>'
 lacks "and no other time" window.html '>100 us</text>'
 mkdir cut && head -c 3000000 two/trace.jsonl >cut/trace.jsonl
 cp two/run.json two/resolved.json cut

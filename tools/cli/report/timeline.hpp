@@ -18,6 +18,11 @@ class Timeline final : public traces::TypedListener<Timeline> {
 public:
     explicit Timeline(trace::Recorder& recorder);
     void on_event(const trace::EventRecord& record) override;
+    // It hears of every event: what has no lane of its own is a mark.
+    void add_handlers(const trace::EventInfo& info,
+                      std::vector<trace::Handler>& handlers) override {
+        trace::Listener::add_handlers(info, handlers);
+    }
     void on_end(TimePs end) override;
     // Moves what was folded into the model; once, at the end.
     void give(RunModel& model, std::size_t slices_in_all);
