@@ -4,7 +4,7 @@
 
 kSuites=(tidy unit module timing points
          random vectors scenario bad cli determinism proofs viewers readme)
-kAllSuites=(format asan debug mutants)
+kAllSuites=(format asan debug)
 
 # --- the suites ---------------------------------------------------------------------------------
 
@@ -80,9 +80,6 @@ case_determinism() { "$top/tests/determinism/check.sh" "$top/$1"; }
 
 # Does each scenario fail when the mechanism it is about is broken?
 suite_proofs() { run_script "$top/tests/proofs/check.sh"; }
-
-# Is every seeded defect noticed, and are there enough that only exploration finds?
-suite_mutants() { run_script "$top/tests/mutants/check.sh"; }
 
 # Do programs that know nothing of us read our files?
 suite_viewers() { each_case case_viewers < <(quickstarts); }
