@@ -5,7 +5,7 @@
 kSuites=(tidy unit module timing points
          random fuzz vectors scenario bad cli determinism golden
          proofs viewers readme)
-kAllSuites=(browser format asan debug package cluster mutants)
+kAllSuites=(browser format asan debug package cluster)
 # Only by name: a search takes as long as one lets it.
 kNamedSuites=(libfuzzer)
 
@@ -87,9 +87,6 @@ case_determinism() { "$top/tests/determinism/check.sh" "$top/$1"; }
 
 # Does each scenario fail when the mechanism it is about is broken?
 suite_proofs() { run_script "$top/tests/proofs/check.sh"; }
-
-# Is every seeded defect noticed, and are there enough that only exploration finds?
-suite_mutants() { run_script "$top/tests/mutants/check.sh"; }
 
 # Do programs that know nothing of us read our files?
 suite_viewers() {

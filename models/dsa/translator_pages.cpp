@@ -53,6 +53,7 @@ std::uint64_t Translator::page_credits() const {
 }
 
 void Translator::next_page(TimePs now) {
+    const bool forgets = shared_.probes.has(kCreditWaiterForgotten);
     while (!credit_waiters_.empty() && page_credits() != 0) {
         const Step next = credit_waiters_.front();
         credit_waiters_.pop_front();
@@ -60,7 +61,7 @@ void Translator::next_page(TimePs now) {
         if (page.generation == next.generation && page.state == State::AwaitsCredits) {
             ask_page(now, next.ref);
         }
-        if (credit_waiters_.size() > 1 && shared_.probes.has(kCreditWaiterForgotten)) {
+        if (forgets && credit_waiters_.size() > 1) {
             credit_waiters_.pop_back();
         }
     }

@@ -95,13 +95,14 @@ Errno InvalidationQueue::wait_status(ExecContext& ctx, std::uint64_t status,
                   kernel_.params().iommu_poll,
                   kPollsPerFaultCheck,
                   ctx.now() + kernel_.params().iommu_timeout};
+    const bool impatient = kernel_.probes().has(kImpatientFlush);
     Errno result = Errno::Ok;
     for (std::uint64_t looks = 1;; ++looks) {
         const PollResult polled = ctx.poll(loop);
         if (polled.found) {
             return result;
         }
-        if (looks == kPatience && kernel_.probes().has(kImpatientFlush)) {
+        if (impatient && looks == kPatience) {
             return result;
         }
         if (ctx.now() >= loop.deadline || kernel_.powered_off()) {

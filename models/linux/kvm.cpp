@@ -167,10 +167,11 @@ void Kvm::kick_all(ExecContext& ctx) {
     if (kernel_.probes().has(kKickFirstOnly) && waiting.size() > 1) {
         waiting.resize(1);
     }
+    const bool impatient = kernel_.probes().has(kKickImpatient);
     const TimePs deadline = ctx.now() + kernel_.params().kick_timeout;
     for (const VcpuControl* vcpu : waiting) {
         for (std::uint64_t looks = 1; vcpu->in_guest_since(written); ++looks) {
-            if (looks > kPatience && kernel_.probes().has(kKickImpatient)) {
+            if (impatient && looks > kPatience) {
                 break;
             }
             if (ctx.now() >= deadline) {

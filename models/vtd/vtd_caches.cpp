@@ -95,13 +95,14 @@ const Translation* TranslationCaches::find_ignoring_space(const IotlbQuery& quer
 }
 
 void TranslationCaches::evict_by_itself() {
+    const bool comes_back = probes_.has(kEvictedComesBack);
     if (iotlb_.size() == 0 || !random_.chance(params_.self_eviction, kMillion)) {
         return;
     }
     const auto place = static_cast<std::size_t>(random_.below(iotlb_.capacity()));
     if (const auto gone = iotlb_.drop_at(place)) {
         tell_drop(gone->first, gone->second.translation, true);
-        if (probes_.has(kEvictedComesBack)) {
+        if (comes_back) {
             if (gone_) {
                 iotlb_.insert(gone_->first, gone_->second);
                 ++entries_at_level_[gone_->first.level];
@@ -125,7 +126,7 @@ bool TranslationCaches::fill_context(std::uint64_t generation, Rid rid,
     if (victim && victim->first == rid) {
         return !stale;  // another walk brought the same entry first
     }
-    if (victim && probes_.has(kEvictedContextKept)) {
+    if (probes_.has(kEvictedContextKept) && victim) {
         *contexts_.find(rid) = victim->second;
     }
     if (observer_ != nullptr) {
@@ -153,7 +154,7 @@ bool TranslationCaches::fill_pasid(std::uint64_t generation, Rid rid, Pasid pasi
     if (victim && victim->first == key) {
         return !stale;
     }
-    if (victim && probes_.has(kEvictedPasidEntryKept)) {
+    if (probes_.has(kEvictedPasidEntryKept) && victim) {
         *pasids_.find(key) = victim->second;
     }
     if (observer_ != nullptr) {
@@ -226,11 +227,13 @@ void TranslationCaches::keep_of_victim(Translation& entry, const Translation& vi
 // Hardware may take more than asked (6.5.2): the whole domain or PASID, or everything of a cache.
 InvalidationScope TranslationCaches::coarsened(InvalidationScope scope) const {
     const bool of_contexts = scope.kind <= Kind::ContextOfDevice;
+    const bool forgets = probes_.has(kCoarseForgetsIotlb);
+    const bool keeps_tables = probes_.has(kCoarseKeepsTables);
     if (scope.kind == Kind::Everything || params_.coarseness == Coarseness::Exact) {
         return scope;
     }
     if (params_.coarseness == Coarseness::Everything) {
-        if (probes_.has(kCoarseForgetsIotlb) && scope.kind == Kind::PasidIotlb) {
+        if (forgets && scope.kind == Kind::PasidIotlb) {
             scope.kind = Kind::Pasids;
             return scope;
         }
@@ -240,7 +243,7 @@ InvalidationScope TranslationCaches::coarsened(InvalidationScope scope) const {
         scope.kind = Kind::IotlbDomain;
     } else if (scope.kind == Kind::PasidIotlbPages) {
         scope.kind = Kind::PasidIotlb;
-        scope.leaf_only = scope.leaf_only || probes_.has(kCoarseKeepsTables);
+        scope.leaf_only = scope.leaf_only || keeps_tables;
     } else if (scope.kind == Kind::PasidInDomain) {
         scope.kind = Kind::PasidsOfDomain;
     }

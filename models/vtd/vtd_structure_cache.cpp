@@ -60,10 +60,11 @@ void StructureCaches::insert(CacheId cache, Stage& stage, const StructureKey& ke
     if (array.capacity() == 0) {
         return;
     }
+    const bool kept = probes_.has(kEvictedTableKept);
     const auto victim = array.insert(key, table);
     if (victim && !(victim->first == key)) {
         tell_drop(cache, victim->first, true);
-        if (probes_.has(kEvictedTableKept)) {
+        if (kept) {
             *array.find(key) = victim->second;
         }
     }

@@ -28,8 +28,7 @@ struct RunOptions {
     bool json = false;  // results on stdout as JSON Lines
     bool checkers = true;
     std::uint64_t timeout_seconds = 0;  // 0: none, not to be had from the command line
-    // Tell which seeded defects the run asks for.
-    bool watch_defects = false;
+    bool watch_defects = false;         // tell which seeded defects the run asks for
     // Determinism tests: modules that do nothing, another order of construction.
     std::uint32_t bystanders = 0;
     std::uint64_t shuffle = 0;
