@@ -15,6 +15,7 @@ namespace {
 class OutputStream final : public traces::ByteSink {
 public:
     void write(std::string_view bytes) override {
+        size_ += bytes.size();
         buffer_.append(bytes);
         constexpr std::size_t kBlock = 64 * 1024;
         if (buffer_.size() >= kBlock) {
@@ -25,10 +26,14 @@ public:
         open_ = open_ && print_out(buffer_);
         buffer_.clear();
     }
+    bool fits(std::size_t, std::uint64_t) override { return true; }
+    std::uint64_t size() const override { return size_; }
+    void close() override { flush(); }
     const std::string& error() const override { return error_; }
     bool open() const { return open_; }
 
 private:
+    std::uint64_t size_ = 0;
     std::string buffer_;
     std::string error_;
     bool open_ = true;
