@@ -258,6 +258,23 @@ std::string coverage_of(const CampaignModel& model) {
     return out;
 }
 
+// Rare paths of the model that runs reached.
+std::string marks_of(const CampaignModel& model) {
+    std::map<std::string, std::uint64_t> runs;
+    for (const RunRecord& r : model.records) {
+        for (const std::string& mark : r.marks) {
+            ++runs[mark];
+        }
+    }
+    Table table("mark-table", "Marks: rare paths that runs reached", {"Mark", "Share", "Runs"},
+                true);
+    for (const auto& [mark, count] : runs) {
+        table.row({fmt::format("<code>{}</code>", escape(mark)),
+                   share_svg(count, model.records.size(), "k-work"), fmt::format("{}", count)});
+    }
+    return table.empty() ? "" : table.text();
+}
+
 std::string ends_of(const Sums& sums) {
     Table table("end-table", "How runs ended", {"End", "Share", "Runs"});
     for (const auto& [reason, count] : sums.ends) {
@@ -303,7 +320,7 @@ Page campaign_page(const CampaignModel& model) {
     page.sections.push_back({"codes", "Failures by code", codes_of(sums)});
     page.sections.push_back({"scenarios", "Scenarios", scenarios_of(sums)});
     page.sections.push_back({"mutants", "Mutants", mutants_of(model)});
-    page.sections.push_back({"coverage", "Coverage", coverage_of(model)});
+    page.sections.push_back({"coverage", "Coverage", coverage_of(model) + marks_of(model)});
     page.sections.push_back({"ends", "Ends", ends_of(sums)});
     page.sections.push_back({"runs", "Failed runs", failed_runs(model, sums)});
     page.data = "{}";
