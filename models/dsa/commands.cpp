@@ -34,8 +34,9 @@ void CommandUnit::write(TimePs now, std::uint32_t value, std::uint64_t last_acce
     command.last_accepted = last_accepted;
     command.started = now;
     command.done_at = now + shared_.params.command;
-    command.error =
-        shared_.probes.fails(kCommandFails, shared_.config.name) ? CommandError::HardwareError : check(command);
+    command.error = shared_.probes.fails(kCommandFails, shared_.config.name)
+                        ? CommandError::HardwareError
+                        : check(command);
     active_ = command;
     result_ = 0;
     registers_.command_status() = CommandStatus{true, CommandError::None, 0};

@@ -269,7 +269,8 @@ DsaCore::Answer DsaCore::submit(TimePs now, std::uint64_t offset,
         (registers_.state() == DeviceState::Halt && shared_.probes.has(kHaltedAccepts));
     const bool threshold = limited(target->portal) && !shared_.probes.has(kThresholdIgnored);
     Admission admission = wq.admit(non_posted, threshold, enabled);
-    if (admission == Admission::Accept && non_posted && shared_.probes.fails(kSubmissionRetry, shared_.config.name)) {
+    if (admission == Admission::Accept && non_posted &&
+        shared_.probes.fails(kSubmissionRetry, shared_.config.name)) {
         admission = Admission::Retry;
     }
     if (admission == Admission::Accept) {

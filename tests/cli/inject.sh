@@ -1,5 +1,6 @@
 #!/bin/bash
-# Does `ioasim inject` tell what there is, and does each fault come when and as often as it was asked for?
+# Does `ioasim inject` tell what there is, and does each fault come when and as often as it was
+# asked for?
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 run inject list
@@ -12,7 +13,8 @@ while read -r kind; do
     "$ioasim" inject explain "$kind" >about 2>&1 || missing+=" $kind"
     shown=$(sed -n 's/^  shown by *//p' about)
     [ -f "$top/$shown" ] || missing+=" $kind:$shown"
-    [ -z "$shown" ] || grep -q "\.${kind#*.}\"\|\"$kind\"" "$top/$shown" || missing+=" $kind is not in $shown"
+    [ -z "$shown" ] || grep -q "\.${kind#*.}\"\|\"$kind\"" "$top/$shown" ||
+        missing+=" $kind is not in $shown"
 done <kinds
 verdict "each can be explained and has a scenario that has it" "$missing"
 run inject explain dsa.hnag
@@ -27,7 +29,8 @@ cat >work.json <<'END'
  "platform": {"iommus": [{"name": "iommu0"}],
   "devices": [{"name": "dsa0", "iommu": "iommu0", "workqueues": [{"name": "wq0"}]}]},
  "programs": [{"on": "host", "process": "app", "steps": [{"bind": "A", "device": "dsa0"},
-   {"submit": {"to": "dsa0/wq0", "pasid": "A", "size": "64B", "count": 50}}, {"unbind": "A", "device": "dsa0"}]}],
+   {"submit": {"to": "dsa0/wq0", "pasid": "A", "size": "64B", "count": 50}},
+   {"unbind": "A", "device": "dsa0"}]}],
  "expect": [{"event": "dsa.complete", "count": 50}, {"invariants": "hold"}]}
 END
 
@@ -63,7 +66,8 @@ with '{"when": {"event": "dsa.complete", "nth": 5}, "fault": "dsa0.hang", "by": 
 sed 's/, {"invariants": "hold"}//' injected.json >unwatched.json
 ended() { run run unwatched.json --no-files --force "$@" && sed -n 's/ (.*//; $p' o; }
 ended --trace t.jsonl >watched
-verdict "the same time without checkers and trace" "$(ended --no-checkers | diff watched - | head -n 2)"
+verdict "the same time without checkers and trace" \
+    "$(ended --no-checkers | diff watched - | head -n 2)"
 verdict "which is another than without it" "$(grep -q 'PASS in [0-9.]* us' watched || cat watched)"
 
 finish

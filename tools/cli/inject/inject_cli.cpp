@@ -107,9 +107,10 @@ std::vector<std::string> kind_names() {
 int explain(const std::string& name) {
     const std::string entry = inject_entry(name);
     if (entry.empty()) {
-        print_err(scenario::render_plain(scenario::Code::UnknownFault,
-                                         fmt::format("there is no injection {}", ioasim::quoted(name)),
-                                         suggest(name, kind_names())));
+        print_err(
+            scenario::render_plain(scenario::Code::UnknownFault,
+                                   fmt::format("there is no injection {}", ioasim::quoted(name)),
+                                   suggest(name, kind_names())));
         return kUsage;
     }
     print_out(entry);
