@@ -53,7 +53,7 @@ public:
         for (std::string& line : why_blocked(scene_, at_)) {
             out.answers.push_back(std::move(line));
         }
-        if (descriptor != 0) {
+        if (dispatched_) {
             out.answers.push_back(fmt::format(
                 "--descriptor {} --device {} tells the rest of its way", descriptor, device_));
         }
@@ -105,6 +105,7 @@ private:
             }
         }
         if (start != kNever) {
+            dispatched_ = true;
             add(start,
                 fmt::format("{} works on descriptor {} ({})",
                             LOG_TEXT(log_, start, DsaDispatch, engine), descriptor,
@@ -348,6 +349,7 @@ private:
     std::size_t group_at_ = kNever;
     std::size_t response_ = kNever;
     std::size_t answered_ = kNever;
+    bool dispatched_ = false;  // an accelerator worked on a descriptor
     bool told_ = false;
     bool ended_ = false;
     std::vector<Moment> moments_;
