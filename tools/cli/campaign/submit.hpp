@@ -44,8 +44,6 @@ struct SubmitPlaces {
 const std::vector<std::string>& engine_names();
 // The command that takes its jobs.
 std::string engine_command(const std::string& engine);
-// Text as one word of a POSIX shell.
-std::string shell_word(const std::string& text);
 SubmitScripts submit_scripts(const SubmitOptions& options, const SubmitPlaces& places);
 // What the engine would not take; empty: nothing.
 std::string engine_problem(const SubmitOptions& options);

@@ -5,6 +5,7 @@
 #include "core/base/check.hpp"
 #include "core/base/words.hpp"
 #include "tools/cli/campaign/submit.hpp"
+#include "tools/cli/run_command.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -216,21 +217,6 @@ const std::vector<std::string>& engine_names() {
 
 std::string engine_command(const std::string& engine) {
     return engine_of(engine).command;
-}
-
-std::string shell_word(const std::string& text) {
-    const auto plain = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               std::string("/._-=+,:@").find(c) != std::string::npos;
-    };
-    if (!text.empty() && std::all_of(text.begin(), text.end(), plain)) {
-        return text;
-    }
-    std::string word = "'";
-    for (const char c : text) {
-        word += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    }
-    return word + "'";
 }
 
 SubmitScripts submit_scripts(const SubmitOptions& options, const SubmitPlaces& places) {
