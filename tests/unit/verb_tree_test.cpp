@@ -10,6 +10,7 @@
 #include "tools/cli/campaign/submit.hpp"
 #include "tools/cli/cli_parts.hpp"
 #include "tools/cli/help/verb_tree.hpp"
+#include "tools/cli/run_command.hpp"
 
 namespace ioasim::tools {
 namespace {

@@ -54,8 +54,8 @@ want_packages() {
     (require_packages "$1" 2>/dev/null) && return 0
     for package in $(awk -v group="$1" '$1 == group { print $2 }' "$top/tools/packages.txt"); do
         dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
-            DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$package" \
-                >/dev/null 2>&1 </dev/null || say "without $package"
+            DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+                "$package" >/dev/null 2>&1 </dev/null || say "without $package"
     done
 }
 

@@ -70,6 +70,7 @@ std::string report_schema() {
      "details",
      "figures",
      "steps",
+     "marks",
      "reproduce"
     ],
     "properties": {
@@ -351,6 +352,20 @@ std::string report_schema() {
          "description": "how it ended: an error number or a value"
         }
        }
+      }
+     },
+     "marks": {
+      "type": "array",
+      "description": "rare paths that were reached (ioasim explain marks)",
+      "items": {
+       "type": "string"
+      }
+     },
+     "asked_defects": {
+      "type": "array",
+      "description": "defects whose corner somebody asked about, in a search for mutants",
+      "items": {
+       "type": "string"
       }
      },
      "reproduce": {
