@@ -17,7 +17,7 @@ namespace {
 using Kind = Type::Kind;
 
 constexpr const char* kRefersTo = R"({"$ref": )";
-constexpr const char* kReference = R"(^\\$\\{[A-Za-z][A-Za-z0-9_]*\\}$)";
+constexpr const char* kReference = R"(\\$\\{[A-Za-z][A-Za-z0-9_]*\\})";
 
 class Exporter {
 public:

@@ -311,6 +311,13 @@ const std::set<std::string> kLeftToScenarios{
     "ioasid.kernel_charge_refused",
     "ioasid.mm_not_pinned",
     "ioasid.self_deadlock_unseen",
+    // Need several callers at a time.
+    "ioasid.contended_get_lost",
+    "ioasid.contended_put_lost",
+    "ioasid.crowded_get_lost",
+    "ioasid.crowded_put_lost",
+    "ioasid.queued_behind_lost",
+    "ioasid.quota_before_lock",
 };
 
 TEST_CASE("random ioasid: custom allocators agree with a model of them after every operation") {
