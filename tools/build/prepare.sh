@@ -48,8 +48,8 @@ $package
     rm -f "$install_log"
 }
 
-# want_packages GROUP: what is missing is installed where that can be; what cannot be had is told, and
-# the suites that need it skip their cases.
+# want_packages GROUP: what is missing is installed where that can be; what cannot be had is told,
+# and the suites that need it skip their cases.
 want_packages() {
     (require_packages "$1" 2>/dev/null) && return 0
     for package in $(awk -v group="$1" '$1 == group { print $2 }' "$top/tools/packages.txt"); do
