@@ -27,7 +27,7 @@ const char* const kStyle = R"css(
 --pending:#eeb04a;--bad:#ff6b63;--note:#b892ea;--guest:#2f8f83;--s0:#6aaef5;--s1:#f59e5b;
 --s2:#52d1a0;--s3:#c79bf0;--s4:#d9b45f;--s5:#f07fb8;--s6:#7fc3cc;--s7:#b5bcc4}
 *{box-sizing:border-box}
-body{margin:0;background:var(--bg);color:var(--text);
+body{margin:0;background:var(--bg);color:var(--text);overflow-wrap:break-word;
 font:15px/1.5 system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 header,main,footer{max-width:1320px;margin:0 auto;padding:0 20px}
 header{padding-top:20px}
