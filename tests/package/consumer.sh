@@ -20,6 +20,10 @@ run run "$prefix/share/ioasim/scenarios/quickstart/two_vms.json" --no-files
 expect "the installed program runs an installed scenario" 0 'PASS'
 run validate "$prefix"/share/ioasim/scenarios/quickstart/*.json
 expect "which editors can check" 0 ''
+if [ -e "$top/build/report/report.js" ]; then
+    run report "$prefix/share/ioasim/scenarios/quickstart/spid_conflict.json" -o page.html
+    expect "its reports have the script that was built" 0 'with the script'
+fi
 verdict "nothing but the program's things is installed" \
     "$(cd "$prefix" && find . -mindepth 1 -maxdepth 1 ! -name bin ! -name share ! -name lib \
         ! -name include)"

@@ -13,6 +13,10 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/scenarios/"
         PATTERN "language" EXCLUDE)
 install(FILES "${PROJECT_SOURCE_DIR}/.github/ioasim-matcher.json"
         DESTINATION "${CMAKE_INSTALL_DATADIR}/ioasim" COMPONENT program)
+# The script of a report's page, when tools/build/report_assets.sh has built it.
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/build/report/" OPTIONAL
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/ioasim/report" COMPONENT program
+        FILES_MATCHING PATTERN "report.*")
 install(FILES "${PROJECT_SOURCE_DIR}/README.md" DESTINATION "${CMAKE_INSTALL_DOCDIR}"
         COMPONENT program)
 
