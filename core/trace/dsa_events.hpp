@@ -64,4 +64,15 @@ struct DsaHalt {
     Name reset;
     IOASIM_FIELDS(device, cause, reset)
 };
+struct DsaInterrupt {
+    static constexpr EventName kName{"dsa.interrupt", Category::Dsa,
+                                     "The device sends the message of one of its vectors, or keeps "
+                                     "it pending because the vector is masked; descriptor: whose "
+                                     "end asked for it, 0 for causes of the device."};
+    Name device;
+    std::uint32_t vector = 0;
+    std::uint64_t descriptor = 0;
+    bool pending = false;
+    IOASIM_FIELDS(device, vector, descriptor, pending)
+};
 }  // namespace ioasim::trace

@@ -176,6 +176,14 @@ struct CpuMachineCheck {
     std::uint64_t bytes = 0;
     IOASIM_FIELDS(task, address, bytes)
 };
+struct CpuInterrupt {
+    static constexpr EventName kName{"cpu.interrupt", Category::Cpu,
+                                     "The handler of a message-signalled interrupt begins."};
+    Rid rid;  // of the function that sent it; a remapping unit has 0
+    std::uint32_t vector = 0;
+    Hpa address;  // of the message
+    IOASIM_FIELDS(rid, vector, address)
+};
 struct CpuEnqcmd {
     static constexpr EventName kName{"cpu.enqcmd", Category::Cpu,
                                      "ENQCMD or ENQCMDS finished: PASID in the MSR, PASID sent."};

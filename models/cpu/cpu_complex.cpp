@@ -492,7 +492,7 @@ void CpuComplex::advance(TimePs now) {
         if (tlp.kind == pcie::TlpKind::Interrupt) {
             SIM_CHECK(tlp.data.size() == 4, "interrupt message of {} bytes", tlp.data.size());
             const auto data = static_cast<std::uint32_t>(from_little_endian(tlp.data.data(), 4));
-            interrupts_.schedule(now + params_.interrupt, 0, {tlp.address, data});
+            interrupts_.schedule(now + params_.interrupt, 0, {tlp.requester, tlp.address, data});
             continue;
         }
         SIM_CHECK(tlp.kind == pcie::TlpKind::Completion && tlp.tag < processors_.size(),
@@ -508,9 +508,10 @@ void CpuComplex::advance(TimePs now) {
     }
     while (interrupts_.due(now)) {
         const InterruptMessage message = interrupts_.pop();
+        const auto vector = static_cast<std::uint8_t>(message.data);
+        emit(trace::CpuInterrupt{message.requester, vector, Hpa{message.address}});
         if (sink_ != nullptr) {
-            sink_->on_interrupt_message(static_cast<std::uint8_t>(message.data), message.address,
-                                        message.data);
+            sink_->on_interrupt_message(vector, message.address, message.data);
         }
     }
 }

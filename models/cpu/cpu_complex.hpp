@@ -106,6 +106,7 @@ private:
         WaitQueue watched;
     };
     struct InterruptMessage {
+        Rid requester;
         std::uint64_t address;
         std::uint32_t data;
     };

@@ -93,7 +93,7 @@ trace::Name Engines::tell_end(TimePs now, const Work& work, const Issuer& issuer
                            registers_.valid_handle(d.interrupt_handle, work.pasid);
     const bool ahead = shared_.probes.has(kInterruptAhead);
     if (interrupt && ahead) {
-        registers_.fire_handle(now, d.interrupt_handle);
+        registers_.fire_handle(now, d.interrupt_handle, work.number);
     }
     trace::Name how = shared_.names.none;
     if (way.way) {
@@ -109,7 +109,7 @@ trace::Name Engines::tell_end(TimePs now, const Work& work, const Issuer& issuer
         how = shared_.names.lost;
     }
     if (interrupt && !ahead) {
-        registers_.fire_handle(now, d.interrupt_handle);
+        registers_.fire_handle(now, d.interrupt_handle, work.number);
     }
     return how;
 }

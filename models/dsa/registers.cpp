@@ -293,10 +293,11 @@ void Registers::write_vector(TimePs now, std::uint64_t offset, std::uint32_t val
     }
 }
 
-void Registers::fire(TimePs now, std::uint32_t vector) {
+void Registers::fire(TimePs now, std::uint32_t vector, std::uint64_t descriptor) {
     Vector& v = vectors_.at(vector);
     // Without bus mastering a function sends nothing, messages neither.
     v.pending = v.masked || !shared_.function.view().bus_master;
+    shared_.emit(trace::DsaInterrupt{shared_.names.device, vector, descriptor, v.pending});
     if (v.pending) {
         shared_.probes.hit(kInterruptPended);
         return;
@@ -384,9 +385,9 @@ bool Registers::valid_handle(std::uint16_t handle, const std::optional<Pasid>& p
            (!wants_pasid || get_bits(permission, 31, 12) == pasid->value());
 }
 
-void Registers::fire_handle(TimePs now, std::uint16_t handle) {
+void Registers::fire_handle(TimePs now, std::uint16_t handle, std::uint64_t descriptor) {
     if (const auto vector = vector_of(handle)) {
-        fire(now, *vector);
+        fire(now, *vector, descriptor);
     }
 }
 

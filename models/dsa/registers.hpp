@@ -61,7 +61,7 @@ public:
 
     // Completion interrupt of a descriptor. `valid`: the vector exists and belongs to the PASID.
     bool valid_handle(std::uint16_t handle, const std::optional<Pasid>& pasid) const;
-    void fire_handle(TimePs now, std::uint16_t handle);
+    void fire_handle(TimePs now, std::uint16_t handle, std::uint64_t descriptor = 0);
     // Handles that software requests for vectors; without them a vector's index is its handle.
     bool has_vector(std::uint32_t index) const { return index < vectors_.size(); }
     std::optional<std::uint16_t> free_handle() const;
@@ -84,7 +84,7 @@ private:
     std::uint64_t workqueue_capabilities() const;
     GroupConfig reset_group() const;
     std::optional<std::uint32_t> vector_of(std::uint16_t handle) const;
-    void fire(TimePs now, std::uint32_t vector);
+    void fire(TimePs now, std::uint32_t vector, std::uint64_t descriptor = 0);
     std::uint32_t read_group(std::uint64_t offset) const;
     void write_group(std::uint64_t offset, std::uint32_t value);
     std::uint32_t read_vector(std::uint64_t offset) const;

@@ -45,6 +45,18 @@ inline const Defect kPasidTablesUnchecked{
 inline const Defect kRidTablesUnchecked{
     "iommufd.rid_tables_unchecked",
     "PASIDs are attached beside an I/O address space of the device that is not for PASIDs"};
+inline const Defect kOwnedByTableOnly{
+    "iommufd.owned_by_table_only",
+    "a device that is bound to /dev/iommu and not attached leaves its group to host drivers"};
+inline const Defect kMapLeftInPart{
+    "iommufd.map_left_in_part",
+    "a mapping that fails in one page table of an I/O address space stays in the others"};
+inline const Defect kMappedBeforeReserved{
+    "iommufd.mapped_before_reserved",
+    "a fixed mapping is tested against the others before alignment, wrap and reserved regions"};
+inline const Defect kUnsafeInterrupts{
+    "iommufd.unsafe_interrupts",
+    "a device whose interrupts nobody isolates is bound although that is not allowed"};
 inline const Defect kCloseTakesObjects{"iommufd.close_takes_objects",
                                        "closing /dev/iommu detaches devices that are still open"};
 inline const Defect kOpenCallsDriver{

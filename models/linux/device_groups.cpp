@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/trace/vfio_events.hpp"
+#include "models/linux/coherency_probes.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/iommu_domain.hpp"
 #include "models/linux/kernel.hpp"
@@ -98,8 +99,8 @@ Errno DeviceGroups::bind_driver(ExecContext& ctx, Device& device, DriverKind dri
         return Errno::Einval;
     }
     DeviceGroup::Member& self = member(device);
-    const bool users = group_of(device).domain != nullptr;
-    if (self.driver != DriverKind::None || (users && driver == DriverKind::Host)) {
+    const bool used = claimed(group_of(device)) && driver == DriverKind::Host;
+    if (self.driver != DriverKind::None || used) {
         return Errno::Ebusy;
     }
     self.driver = driver;
@@ -121,13 +122,18 @@ Errno DeviceGroups::unbind_driver(ExecContext& ctx, Device& device) {
     if (self.driver == DriverKind::None) {
         return Errno::Enodev;
     }
-    const bool used = self.driver == DriverKind::Vfio && group_of(device).domain != nullptr;
+    const bool used = self.driver == DriverKind::Vfio && claimed(group_of(device));
     if (used || !device.setup().for_users) {
         return Errno::Ebusy;
     }
     self.driver = DriverKind::None;
     tell(ctx, self);
     return Errno::Ok;
+}
+
+bool DeviceGroups::claimed(const DeviceGroup& group) const {
+    const bool bound = group.bound != 0 && !kernel_.probes().has(kOwnedByTableOnly);
+    return group.domain != nullptr || bound;
 }
 
 bool DeviceGroups::viable(const DeviceGroup& group) const {

@@ -44,6 +44,7 @@ struct DeviceGroup {
     std::string name;
     std::vector<Member> members;
     const IommuDomain* domain = nullptr;  // that a user attached it to
+    unsigned bound = 0;                   // how many members are bound to a file of /dev/iommu
 
     IommuDriver& unit() const;
     bool has(DriverKind driver) const;
@@ -66,6 +67,8 @@ public:
                       bool needs_kvm = false);
     // -ENODEV: it has none; -EBUSY: vfio's, and a user has the group; or an accelerator's own.
     Errno unbind_driver(ExecContext& ctx, Device& device);
+    // A user has it: attached, or bound to a file of /dev/iommu (iommu_device_claim_dma_owner).
+    bool claimed(const DeviceGroup& group) const;
     // No member has a host driver.
     bool viable(const DeviceGroup& group) const;
 

@@ -349,33 +349,49 @@ void IommuSpace::detach_pasid(ExecContext& ctx, Device& device, Pasid pasid) {
 
 // --- mappings -----------------------------------------------------------------------------------
 
+// In this order (software.md 5.7); what lies beyond an aperture counts as reserved.
+Errno IommuSpace::may_map(std::uint64_t iova, std::uint64_t bytes) const {
+    const IovaRange wanted{iova, iova + bytes - 1};
+    const bool mapped =
+        std::any_of(mappings_.begin(), mappings_.end(), [&wanted](const auto& mapping) {
+            return wanted.overlaps(
+                {mapping.first, mapping.first + mapping.second.size() * kPageSize - 1});
+        });
+    if (mapped && kernel_.probes().has(kMappedBeforeReserved)) {
+        return Errno::Eexist;
+    }
+    if (iova % kPageSize != 0 || bytes == 0) {
+        return Errno::Einval;
+    }
+    if (wanted.last < iova) {
+        return Errno::Eoverflow;
+    }
+    const bool reach = std::all_of(
+        domains_.begin(), domains_.end(),
+        [&wanted](const Domain& domain) { return wanted.last <= domain->aperture().last; });
+    if (!usable().contains(wanted) || !reach) {
+        return Errno::Einval;
+    }
+    return mapped ? Errno::Eexist : Errno::Ok;
+}
+
 Errno IommuSpace::map(ExecContext& ctx, std::uint64_t iova,
                       const std::vector<std::uint64_t>& pages) {
     ctx.spend(kernel_.params().syscall);
-    const std::uint64_t last = iova + pages.size() * kPageSize - 1;
-    const auto overlaps = [&](const auto& mapping) {
-        return mapping.first <= last &&
-               iova <= mapping.first + mapping.second.size() * kPageSize - 1;
-    };
-    if (std::any_of(mappings_.begin(), mappings_.end(), overlaps)) {
-        return Errno::Eexist;
-    }
-    if (!usable().contains({iova, last})) {
-        return Errno::Einval;
-    }
-    for (const Domain& domain : domains_) {
-        if (iova % kPageSize != 0 || pages.empty() || last > domain->aperture().last) {
-            return Errno::Einval;
-        }
-    }
-    for (const Domain& domain : domains_) {
-        const Errno error = domain->map(ctx, iova, pages, {});
-        if (error != Errno::Ok) {
+    Errno error = may_map(iova, pages.size() * kPageSize);
+    for (std::size_t i = 0; error == Errno::Ok && i < domains_.size(); ++i) {
+        error = domains_[i]->map(ctx, iova, pages, {});
+        if (error != Errno::Ok && !kernel_.probes().has(kMapLeftInPart)) {
+            while (i-- > 0) {
+                static_cast<void>(domains_[i]->unmap(ctx, iova, pages.size() * kPageSize));
+            }
             return error;
         }
     }
-    mappings_[iova] = pages;
-    return Errno::Ok;
+    if (error == Errno::Ok) {
+        mappings_[iova] = pages;
+    }
+    return error;
 }
 
 Errno IommuSpace::unmap(ExecContext& ctx, std::uint64_t iova) {

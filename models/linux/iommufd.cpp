@@ -168,6 +168,23 @@ std::size_t Iommufd::attached(const DeviceGroup& group) const {
         }));
 }
 
+// software.md 6.5, in this order.
+Errno Iommufd::claim(const DeviceGroup& group, const IommuFile& file) {
+    const IommuFile* const owner = owner_of(group);
+    if ((owner != nullptr && owner != &file) || (owner == nullptr && group.domain != nullptr)) {
+        return Errno::Eperm;
+    }
+    const bool pasids = std::any_of(
+        group.members.begin(), group.members.end(), [](const DeviceGroup::Member& member) {
+            return member.device->group() != nullptr && member.device->group()->size() != 0;
+        });
+    if (!kernel_.device_groups().viable(group) || (owner == nullptr && pasids)) {
+        return Errno::Ebusy;
+    }
+    const bool isolated = group.unit().remaps_interrupts() || kernel_.params().unsafe_interrupts;
+    return isolated || kernel_.probes().has(kUnsafeInterrupts) ? Errno::Ok : Errno::Eperm;
+}
+
 Errno Iommufd::bind(ExecContext& ctx, Device& device, const std::string& name) {
     ctx.spend(kernel_.params().syscall);
     DeviceFile* const opened = device_file(device);
@@ -178,16 +195,14 @@ Errno Iommufd::bind(ExecContext& ctx, Device& device, const std::string& name) {
     if (opened->file != nullptr) {
         return Errno::Einval;
     }
-    const DeviceGroup& group = kernel_.device_groups().group_of(device);
-    if (!kernel_.device_groups().viable(group)) {
-        return Errno::Ebusy;
-    }
-    const IommuFile* const owner = owner_of(group);
-    if ((owner != nullptr && owner != to) || (owner == nullptr && group.domain != nullptr)) {
-        return Errno::Eperm;
+    DeviceGroup& group = kernel_.device_groups().group_of(device);
+    const Errno error = claim(group, *to);
+    if (error != Errno::Ok) {
+        return error;
     }
     opened->file = to;
     ++to->devices_;
+    ++group.bound;
     tell(ctx, *opened, "bound");
     return Errno::Ok;
 }
@@ -377,6 +392,7 @@ void Iommufd::unbind(DeviceFile& device) {
     IommuFile* const from = device.file;
     device.file = nullptr;
     if (from != nullptr) {
+        --kernel_.device_groups().group_of(*device.device).bound;
         --from->devices_;
         release(*from);
     }

@@ -58,7 +58,8 @@ public:
     Errno allow(ExecContext& ctx, const std::vector<IovaRange>& ranges);
     // IOMMU_IOAS_IOVA_RANGES: what no device reserves and every aperture has.
     IovaRanges usable() const;
-    // Pages one after the other; -EEXIST, -EINVAL reserved, or beyond an aperture.
+    // Pages one after the other, in all page tables or in none; -EINVAL, -EOVERFLOW it wraps,
+    // -EINVAL reserved or beyond an aperture, -EEXIST, -ENOMEM, in this order.
     Errno map(ExecContext& ctx, std::uint64_t iova, const std::vector<std::uint64_t>& pages);
     // What is mapped from there on; -ENOENT.
     Errno unmap(ExecContext& ctx, std::uint64_t iova);
@@ -72,6 +73,7 @@ public:
 private:
     using Domain = std::unique_ptr<IommuDomain>;
 
+    Errno may_map(std::uint64_t iova, std::uint64_t bytes) const;
     bool breaks_promise(const DeviceGroup& group) const;
     bool wants_snoop(const DeviceGroup& group) const;
     // Mapped, or allowed.
@@ -152,8 +154,10 @@ public:
     Errno open_device(ExecContext& ctx, const std::string& owner, Device& device);
     // Detaches and unbinds. -EBADF.
     Errno close_device(ExecContext& ctx, const std::string& owner, Device& device);
-    // -EBADF no such file or device file, -EINVAL bound already, -EBUSY a member of the group has a
-    // host driver, -EPERM the group belongs to another file.
+    // -EBADF no such file or device file, -EINVAL bound already, -EPERM the group belongs to
+    // another user, -EBUSY a member has a host driver or PASIDs of the kernel, -EPERM nobody
+    // isolates its interrupts and that is not allowed. From then on no host driver may have a
+    // member.
     Errno bind(ExecContext& ctx, Device& device, const std::string& file);
     // Opens the device in its driver. -EBADF; -ENOENT; -EINVAL not bound to the space's file, or
     // the group is attached elsewhere; -EBUSY attached already; -ESRCH its driver needs a VM and
@@ -185,6 +189,7 @@ private:
     void close_in_driver(ExecContext& ctx, DeviceFile& device);
     DeviceFile* device_file(const Device& device);
     IommuFile* owner_of(const DeviceGroup& group);
+    Errno claim(const DeviceGroup& group, const IommuFile& file);
     std::size_t attached(const DeviceGroup& group) const;
     Errno check_attach(const DeviceFile& device, const IommuSpace* space);
     Errno check_pasid(const DeviceFile& device, const IommuSpace* space, Pasid pasid);

@@ -75,11 +75,6 @@ void VfioContainer::remove(ExecContext& ctx, DeviceGroup& group) {
 
 // --- attach -------------------------------------------------------------------------------------
 
-void VfioContainer::tell_attach(ExecContext& ctx, const DeviceGroup& group, Errno error) {
-    kernel_.emit(ctx, trace::VfioAttach{kernel_.intern(name_), kernel_.intern(group.name), error,
-                                        static_cast<std::uint32_t>(domains_.size())});
-}
-
 Errno VfioContainer::attach_devices(ExecContext& ctx, IommuDomain& domain, DeviceGroup& group) {
     for (std::size_t i = 0; i < group.members.size(); ++i) {
         const Errno error = domain.attach(ctx, *group.members[i].device);

@@ -111,7 +111,6 @@ private:
     Errno replay(ExecContext& ctx, IommuDomain& domain);
     void detach_locked(ExecContext& ctx, DeviceGroup& group);
     void recompute();
-    void tell_attach(ExecContext& ctx, const DeviceGroup& group, Errno error);
 
     bool mapped_in(const IovaRange& range) const;
     Errno check_map(const VfioMapRequest& request) const;

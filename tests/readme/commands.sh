@@ -1,6 +1,8 @@
 #!/bin/bash
 # What README.md, the manual of the scenario language and the guides of folders show, done. Blocks
-# that open with ```sh run are commands; those that open with ```json NAME are files that they use.
+# that open with ```sh run are commands; those that open with ```json NAME are files that they use;
+# the lines of ```text shown are among what the commands before it print, in this order (... stands
+# for anything).
 #   commands.sh list     a line for each case: its name and what it begins with
 #   commands.sh run N    runs that case in a fresh folder that holds the project's folders
 set -u
@@ -11,6 +13,12 @@ documents=(README.md scenarios/README.md scenarios/quickstart/README.md models/R
 blocks() { grep -c '^```sh run$' "$top/$1"; }
 block() { # DOCUMENT NUMBER
     awk -v wanted="$2" '/^```sh run$/ { inside = 1; count++; next }
+        /^```/ { inside = 0 }
+        inside && count == wanted { print }' "$top/$1"
+}
+shown() { # DOCUMENT NUMBER
+    awk -v wanted="$2" '/^```sh run$/ { count++ }
+        /^```text shown$/ { inside = 1; next }
         /^```/ { inside = 0 }
         inside && count == wanted { print }' "$top/$1"
 }
@@ -44,7 +52,11 @@ run)
             ln -s "$top/$entry" "$work/$entry"
         done
         files "$document"
-        bash -eu -o pipefail -c "$(block "$document" "$number")" </dev/null
+        bash -eu -o pipefail -c "$(block "$document" "$number")" </dev/null >said ||
+            { code=$? && cat said && exit "$code"; }
+        cat said
+        shown "$document" "$number" >claimed
+        python3 "$top/tests/readme/shown.py" claimed said
         ;;
     esac
     ;;

@@ -64,6 +64,8 @@ private:
                 submitted_ = i;
             } else if (log_.is<trace::DsaComplete>(i) && is_it(i)) {
                 completed_ = i;
+            } else {
+                interrupt(i);
             }
         }
         first_ = accepted_;
@@ -74,8 +76,23 @@ private:
         }
         last_ = completed_ == kNever
                     ? log_.size() - 1
-                    : std::max({last_, completed_, submitted_ == kNever ? 0 : submitted_});
+                    : std::max({last_, completed_, or_0(submitted_), or_0(handled_)});
     }
+    // Messages have no number: the handler is that of this descriptor when no other message of the
+    // device was on its way.
+    void interrupt(std::size_t i) {
+        if (log_.is<trace::DsaInterrupt>(i) && of_device(i)) {
+            interrupt_ = is_it(i) ? i : interrupt_;
+            alone_ = is_it(i) && messages_ == 0;
+            messages_ += LOG_FIELD(log_, i, DsaInterrupt, pending) != 0 ? 0 : 1;
+        } else if (log_.is<trace::CpuInterrupt>(i) &&
+                   scene_.device_of(LOG_FIELD(log_, i, CpuInterrupt, rid)) == device_) {
+            handled_ = alone_ ? i : handled_;
+            alone_ = false;
+            messages_ -= messages_ == 0 ? 0 : 1;
+        }
+    }
+    static std::size_t or_0(std::size_t event) { return event == kNever ? 0 : event; }
     void enqueue(std::size_t i) {
         const bool accepted = LOG_FIELD(log_, i, DsaEnqueue, accepted) != 0;
         if (accepted_ != kNever) {
@@ -170,6 +187,15 @@ private:
                 fmt::format("the answer to its page request: {}",
                             LOG_TEXT(log_, i, RequesterPageAnswer, meaning)),
                 Role::Iommu, Role::Device, LOG_TEXT(log_, i, RequesterPageAnswer, meaning));
+        } else if (i == interrupt_) {
+            const bool pending = LOG_FIELD(log_, i, DsaInterrupt, pending) != 0;
+            add(i,
+                fmt::format(
+                    "vector {} {}", LOG_FIELD(log_, i, DsaInterrupt, vector),
+                    pending ? "is masked: its interrupt stays pending" : "sends its interrupt"),
+                Role::Device, Role::Kernel, pending ? "pending" : "interrupt");
+        } else if (i == handled_) {
+            add(i, "the interrupt's handler begins", Role::Kernel, Role::Kernel, "handler");
         } else if (log_.is<trace::DsaFault>(i) && is_it(i)) {
             add(i, fmt::format("its access to {} failed", log_.field_text(i, "address")),
                 Role::Device, Role::Device, "fault")
@@ -326,6 +352,10 @@ private:
     std::size_t submitted_ = kNever;
     std::size_t dispatched_ = kNever;
     std::size_t completed_ = kNever;
+    std::size_t interrupt_ = kNever;  // that its end asked for
+    std::size_t handled_ = kNever;
+    std::uint64_t messages_ = 0;  // sent and not handled
+    bool alone_ = false;          // its message, so far
     std::size_t fault_ = kNever;  // the first one
     std::uint64_t faults_ = 0;
     std::size_t first_ = 0;
