@@ -181,15 +181,15 @@ Ioasid IoasidCore::alloc(ExecContext& ctx, IoasidSet* set, Ioasid min, Ioasid ma
     if (!switches_.subsystem) {
         return kNoIoasid;
     }
-    const bool room_seen = probes_.has(ioasid_probes::kQuotaBeforeLock) && set != nullptr &&
-                           std::int64_t{set->live_} < set->quota_;
+    const bool room_seen =
+        probes_.any_defect() && set != nullptr && std::int64_t{set->live_} < set->quota_;
     const CoreLock guard(*this, ctx);
     if (params_.alloc != TimePs{}) {
         ctx.spend(params_.alloc + search_cost(set) + (set != nullptr ? set_cost(*set) : TimePs{}));
     }
     bool charged = false;
     Errno error = may_alloc(ctx, set, charged);
-    if (error == Errno::Enospc && room_seen) {
+    if (error == Errno::Enospc && room_seen && probes_.has(ioasid_probes::kQuotaBeforeLock)) {
         error = Errno::Ok;
     }
     Provided got;
@@ -399,8 +399,8 @@ void IoasidCore::take(ExecContext& ctx, IoasidEntry& entry, trace::Name holder) 
 
 // Whether a broken core forgets a reference because of those who wait for the lock.
 bool IoasidCore::lost_among_waiters(const Defect& one, const Defect& two) const {
-    return probes_.any_defect() && ((probes_.has(one) && !lock_.waiters().empty()) ||
-                                    (probes_.has(two) && lock_.waiters().size() > 1));
+    return probes_.any_defect() && ((!lock_.waiters().empty() && probes_.has(one)) ||
+                                    (lock_.waiters().size() > 1 && probes_.has(two)));
 }
 
 // The order of the tests is part of the contract: FREE_PENDING is found before a foreign set.

@@ -301,7 +301,6 @@ void Translator::leave(TimePs now, const PageRef& ref) {
 }
 
 void Translator::next_waiting(TimePs now) {
-    const bool one_turn = shared_.probes.has(kStaleWaiterEndsTurn);
     while (!waiting_.empty()) {
         const Step next = waiting_.front();
         waiting_.pop_front();
@@ -310,7 +309,7 @@ void Translator::next_waiting(TimePs now) {
             leave(now, next.ref);
             return;
         }
-        if (one_turn) {
+        if (shared_.probes.has(kStaleWaiterEndsTurn)) {
             return;
         }
     }

@@ -53,7 +53,6 @@ std::uint64_t Translator::page_credits() const {
 }
 
 void Translator::next_page(TimePs now) {
-    const bool forgets = shared_.probes.has(kCreditWaiterForgotten);
     while (!credit_waiters_.empty() && page_credits() != 0) {
         const Step next = credit_waiters_.front();
         credit_waiters_.pop_front();
@@ -61,7 +60,7 @@ void Translator::next_page(TimePs now) {
         if (page.generation == next.generation && page.state == State::AwaitsCredits) {
             ask_page(now, next.ref);
         }
-        if (forgets && credit_waiters_.size() > 1) {
+        if (credit_waiters_.size() > 1 && shared_.probes.has(kCreditWaiterForgotten)) {
             credit_waiters_.pop_back();
         }
     }

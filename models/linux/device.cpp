@@ -69,7 +69,6 @@ Errno Device::run(ExecContext& ctx, dsa::Command code, std::uint32_t operand,
     Frame frame{ctx, "idxd_command"};
     write(ctx, reg::kCmd, dsa::encode_command(code, operand), 4);
     const TimePs deadline = ctx.now() + kernel_.params().idxd_timeout;
-    const bool impatient = kernel_.probes().has(kImpatientDrain);
     for (std::uint64_t looks = 1;; ++looks) {
         const dsa::CommandStatus state =
             dsa::decode_cmdsts(static_cast<std::uint32_t>(read(ctx, reg::kCmdsts, 4)));
@@ -81,7 +80,8 @@ Errno Device::run(ExecContext& ctx, dsa::Command code, std::uint32_t operand,
             status = dsa::CommandError::HardwareError;
             return Errno::Etimedout;
         }
-        if (impatient && looks == kPatience && code == dsa::Command::DrainPasid) {
+        if (looks == kPatience && code == dsa::Command::DrainPasid &&
+            kernel_.probes().has(kImpatientDrain)) {
             return Errno::Ok;
         }
         ctx.spend(kernel_.params().idxd_poll);

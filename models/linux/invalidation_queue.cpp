@@ -56,7 +56,7 @@ Errno InvalidationQueue::submit(ExecContext& ctx, const std::vector<vtd::Descrip
     if (descriptors.size() + 2 > entries_) {
         return Errno::E2big;
     }
-    if (kernel_.probes().has(kContendedFlushSkipped) && !lock_.waiters().empty()) {
+    if (!lock_.waiters().empty() && kernel_.probes().has(kContendedFlushSkipped)) {
         return Errno::Ok;
     }
     if (lock_.owner() != nullptr) {
@@ -95,14 +95,13 @@ Errno InvalidationQueue::wait_status(ExecContext& ctx, std::uint64_t status,
                   kernel_.params().iommu_poll,
                   kPollsPerFaultCheck,
                   ctx.now() + kernel_.params().iommu_timeout};
-    const bool impatient = kernel_.probes().has(kImpatientFlush);
     Errno result = Errno::Ok;
     for (std::uint64_t looks = 1;; ++looks) {
         const PollResult polled = ctx.poll(loop);
         if (polled.found) {
             return result;
         }
-        if (impatient && looks == kPatience) {
+        if (looks == kPatience && kernel_.probes().has(kImpatientFlush)) {
             return result;
         }
         if (ctx.now() >= loop.deadline || kernel_.powered_off()) {

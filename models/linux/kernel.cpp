@@ -329,7 +329,7 @@ Errno Kernel::wait_for_work(ExecContext& ctx, WaitQueue& queue, const std::funct
         const TimePs turn = told ? deadline : ctx.now() + params_.flush_poll;
         probes().hit(kWorkAwaited);
         ctx.wait_until(queue, std::min(deadline, turn));
-        if (probes().has(kWorkAwaitedOnce)) {
+        if (probes().any_defect() && !done() && probes().has(kWorkAwaitedOnce)) {
             return Errno::Ok;
         }
     }

@@ -161,17 +161,16 @@ void Kvm::kick_all(ExecContext& ctx) {
         ctx.spend(kernel_.params().kick_send);
         vcpu->kick(ctx);
     }
-    if (kernel_.probes().has(kKickNotAwaited)) {
+    if (!waiting.empty() && kernel_.probes().has(kKickNotAwaited)) {
         return;
     }
-    if (kernel_.probes().has(kKickFirstOnly) && waiting.size() > 1) {
+    if (waiting.size() > 1 && kernel_.probes().has(kKickFirstOnly)) {
         waiting.resize(1);
     }
-    const bool impatient = kernel_.probes().has(kKickImpatient);
     const TimePs deadline = ctx.now() + kernel_.params().kick_timeout;
     for (const VcpuControl* vcpu : waiting) {
         for (std::uint64_t looks = 1; vcpu->in_guest_since(written); ++looks) {
-            if (impatient && looks > kPatience) {
+            if (looks > kPatience && kernel_.probes().has(kKickImpatient)) {
                 break;
             }
             if (ctx.now() >= deadline) {

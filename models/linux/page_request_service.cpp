@@ -75,7 +75,7 @@ Errno PageRequestService::start(ExecContext& ctx) {
 
 std::uint64_t PageRequestService::next(std::uint64_t offset) const {
     const std::uint64_t next = (offset + vtd::kDescriptorBytes) % bytes_;
-    return kernel_.probes().has(kWrapSkipsFirst) && next == 0 ? vtd::kDescriptorBytes : next;
+    return next == 0 && kernel_.probes().has(kWrapSkipsFirst) ? vtd::kDescriptorBytes : next;
 }
 
 vtd::PageRequest PageRequestService::at(ExecContext& ctx, std::uint64_t offset) const {
@@ -171,14 +171,13 @@ Errno PageRequestService::drain(ExecContext& ctx, const Device& device, Pasid pa
     if (kernel_.probes().has(kNoPageRequestDrain)) {
         return unit_.queue().submit(ctx, {vtd::wait_barrier()});
     }
-    const bool looks_once = kernel_.probes().has(kDrainLooksOnce);
     while (queued(ctx, device.rid(), pasid)) {
         if (ctx.now() >= deadline) {
             return Errno::Etimedout;
         }
         kernel_.probes().hit(kQueueDrained);
         ctx.wait_until(handled_, std::min(deadline, ctx.now() + turn));
-        if (looks_once) {
+        if (kernel_.probes().has(kDrainLooksOnce)) {
             break;
         }
     }

@@ -421,14 +421,13 @@ Errno Sva::remove_device(ExecContext& ctx, Binding& binding, Device& device) {
     }
     {
         LockGuard guard{ctx, lock_};
-        const bool unchecked = kernel_.probes().has(kUnbindUnchecked);
         if (binding.state != State::Live) {
             kernel_.probes().hit(kUnbindOvertaken);
         }
-        if (binding.state != State::Live && !unchecked) {
+        if (binding.state != State::Live && !kernel_.probes().has(kUnbindUnchecked)) {
             return Errno::Ebusy;
         }
-        if (!has(binding, device) && !unchecked) {
+        if (!has(binding, device) && !kernel_.probes().has(kUnbindUnchecked)) {
             return Errno::Enoent;  // somebody else unbound it during the drain
         }
         if (binding.users > 1 && !kernel_.probes().has(kUnbindOfOneIsAll)) {
@@ -536,8 +535,9 @@ void Sva::finish(ExecContext& ctx, Binding& binding) {
     forget(binding);
     retired_.push_back(alive);
     if (alive->waits_for_end != nullptr) {
-        kernel_.probes().has(kOneWaiterWoken) ? ctx.wake_one(*alive->waits_for_end)
-                                              : ctx.wake_all(*alive->waits_for_end);
+        const bool several = alive->waits_for_end->size() > 1;
+        several && kernel_.probes().has(kOneWaiterWoken) ? ctx.wake_one(*alive->waits_for_end)
+                                                         : ctx.wake_all(*alive->waits_for_end);
     }
     ctx.wake_all(reclaim_wait_);
 }

@@ -171,10 +171,11 @@ Errno KernelVmHost::release(ExecContext& ctx) {
         return_function(ctx, *function);
     }
     close_devices(ctx);
-    for (NotifierBlock* block : registered_) {
+    // Each waits for the lock, and a device may be removed meanwhile: who takes a block off the list
+    // unregisters it.
+    for (NotifierBlock* block : std::exchange(registered_, {})) {
         kernel_.ioasid().unregister_notifier_mm(ctx, token_, *block);
     }
-    registered_.clear();
     faults_.close(ctx);
     kvm_vfio_.release(ctx);
     kvm_.stop(ctx, set);
@@ -212,8 +213,8 @@ Errno KernelVmHost::remove_device(ExecContext& ctx, const std::string& device) {
     for (NotifierBlock* block : blocks_of(device)) {
         const auto found = std::find(registered_.begin(), registered_.end(), block);
         if (found != registered_.end()) {
-            kernel_.ioasid().unregister_notifier_mm(ctx, token_, *block);
             registered_.erase(found);
+            kernel_.ioasid().unregister_notifier_mm(ctx, token_, *block);
         }
     }
     kernel_.emit(ctx, trace::VmDeviceRemoved{kernel_.intern(setup_.name), kernel_.intern(device)});

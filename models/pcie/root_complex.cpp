@@ -267,7 +267,6 @@ void RootComplex::retry_stalled(TimePs now) {
 }
 
 void RootComplex::send_up(TimePs now, PortId from, Upward& up, Tlp&& tlp) {
-    const bool forgets = probes_.has(kThirdWaiterLost);
     if (up.waiting.empty() && up.link.can_send(now)) {
         left(now, from, tlp);
         const std::uint64_t bytes = wire_bytes(tlp);
@@ -275,7 +274,7 @@ void RootComplex::send_up(TimePs now, PortId from, Upward& up, Tlp&& tlp) {
         return;
     }
     probes_.hit(kCreditWait);
-    if (forgets && up.waiting.size() > 2) {
+    if (up.waiting.size() > 2 && probes_.has(kThirdWaiterLost)) {
         return;
     }
     SIM_CHECK(up.waiting.size() < params_.queue, "{} transactions wait for a credit",

@@ -95,14 +95,13 @@ const Translation* TranslationCaches::find_ignoring_space(const IotlbQuery& quer
 }
 
 void TranslationCaches::evict_by_itself() {
-    const bool comes_back = probes_.has(kEvictedComesBack);
     if (iotlb_.size() == 0 || !random_.chance(params_.self_eviction, kMillion)) {
         return;
     }
     const auto place = static_cast<std::size_t>(random_.below(iotlb_.capacity()));
     if (const auto gone = iotlb_.drop_at(place)) {
         tell_drop(gone->first, gone->second.translation, true);
-        if (comes_back) {
+        if (probes_.has(kEvictedComesBack)) {
             if (gone_) {
                 iotlb_.insert(gone_->first, gone_->second);
                 ++entries_at_level_[gone_->first.level];
@@ -126,7 +125,7 @@ bool TranslationCaches::fill_context(std::uint64_t generation, Rid rid,
     if (victim && victim->first == rid) {
         return !stale;  // another walk brought the same entry first
     }
-    if (probes_.has(kEvictedContextKept) && victim) {
+    if (victim && probes_.has(kEvictedContextKept)) {
         *contexts_.find(rid) = victim->second;
     }
     if (observer_ != nullptr) {
@@ -154,7 +153,7 @@ bool TranslationCaches::fill_pasid(std::uint64_t generation, Rid rid, Pasid pasi
     if (victim && victim->first == key) {
         return !stale;
     }
-    if (probes_.has(kEvictedPasidEntryKept) && victim) {
+    if (victim && probes_.has(kEvictedPasidEntryKept)) {
         *pasids_.find(key) = victim->second;
     }
     if (observer_ != nullptr) {
@@ -191,7 +190,8 @@ bool TranslationCaches::fill(std::uint64_t generation, const IotlbQuery& query,
     const bool stale = log_.any_since(generation, [&](const InvalidationScope& scope) {
         return scope.overtakes_iotlb(key, tags_of(part));
     });
-    const bool revived = probes_.has(kFullCacheRevives) && iotlb_.size() == iotlb_.capacity();
+    const bool revived =
+        stale && iotlb_.size() == iotlb_.capacity() && probes_.has(kFullCacheRevives);
     if ((stale && !revived && !probes_.has(kStaleFillKept)) || iotlb_.capacity() == 0) {
         return !stale;
     }
@@ -211,13 +211,13 @@ bool TranslationCaches::fill(std::uint64_t generation, const IotlbQuery& query,
 
 // What a broken unit forgets to overwrite.
 void TranslationCaches::keep_of_victim(Translation& entry, const Translation& victim) const {
-    if (probes_.has(kEvictedPasidKept)) {
+    if (!(entry.pasid == victim.pasid) && probes_.has(kEvictedPasidKept)) {
         entry.pasid = victim.pasid;
     }
-    if (probes_.has(kEvictedDomainKept)) {
+    if (!(entry.did == victim.did) && probes_.has(kEvictedDomainKept)) {
         entry.did = victim.did;
     }
-    if (probes_.has(kEvictedPageKept) && entry.level == victim.level) {
+    if (entry.level == victim.level && probes_.has(kEvictedPageKept)) {
         entry.page = victim.page;
     }
 }
@@ -227,13 +227,11 @@ void TranslationCaches::keep_of_victim(Translation& entry, const Translation& vi
 // Hardware may take more than asked (6.5.2): the whole domain or PASID, or everything of a cache.
 InvalidationScope TranslationCaches::coarsened(InvalidationScope scope) const {
     const bool of_contexts = scope.kind <= Kind::ContextOfDevice;
-    const bool forgets = probes_.has(kCoarseForgetsIotlb);
-    const bool keeps_tables = probes_.has(kCoarseKeepsTables);
     if (scope.kind == Kind::Everything || params_.coarseness == Coarseness::Exact) {
         return scope;
     }
     if (params_.coarseness == Coarseness::Everything) {
-        if (forgets && scope.kind == Kind::PasidIotlb) {
+        if (probes_.has(kCoarseForgetsIotlb) && scope.kind == Kind::PasidIotlb) {
             scope.kind = Kind::Pasids;
             return scope;
         }
@@ -243,7 +241,7 @@ InvalidationScope TranslationCaches::coarsened(InvalidationScope scope) const {
         scope.kind = Kind::IotlbDomain;
     } else if (scope.kind == Kind::PasidIotlbPages) {
         scope.kind = Kind::PasidIotlb;
-        scope.leaf_only = scope.leaf_only || keeps_tables;
+        scope.leaf_only = scope.leaf_only || probes_.has(kCoarseKeepsTables);
     } else if (scope.kind == Kind::PasidInDomain) {
         scope.kind = Kind::PasidsOfDomain;
     }

@@ -55,7 +55,7 @@ std::uint32_t DeviceTlbInvalidations::begin(TimePs now, const DeviceTlbRequest& 
 }
 
 bool DeviceTlbInvalidations::done_before(Serial mark) const {
-    if (probes_.has(kFullTagsPass) && pending_ == slots_.size()) {
+    if (pending_ == slots_.size() && probes_.has(kFullTagsPass)) {
         return true;
     }
     return std::none_of(slots_.begin(), slots_.end(),

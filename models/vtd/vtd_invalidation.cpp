@@ -189,8 +189,8 @@ bool InvalidationQueue::older_done(const Wait& wait) const {
 }
 
 bool InvalidationQueue::fulfilled(Wait& wait) {
-    const bool gives_up = probes_.has(kDrainImpatient) && ++wait.looks > kPatience;
-    if (!older_done(wait) && !gives_up) {
+    ++wait.looks;
+    if (!older_done(wait) && !(wait.looks > kPatience && probes_.has(kDrainImpatient))) {
         return false;
     }
     if (!wait.pages_marked) {

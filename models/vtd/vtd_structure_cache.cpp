@@ -60,11 +60,10 @@ void StructureCaches::insert(CacheId cache, Stage& stage, const StructureKey& ke
     if (array.capacity() == 0) {
         return;
     }
-    const bool kept = probes_.has(kEvictedTableKept);
     const auto victim = array.insert(key, table);
     if (victim && !(victim->first == key)) {
         tell_drop(cache, victim->first, true);
-        if (kept) {
+        if (probes_.has(kEvictedTableKept)) {
             *array.find(key) = victim->second;
         }
     }

@@ -27,13 +27,48 @@ expect "one run is not enough" 1 '1 missed'
 # --- what is missed -----------------------------------------------------------------------------
 
 run campaign mutants short.json --mutant dsa.complete_twice
-expect "a mutant that no scenario reaches" 1 'MISSED: no scenario reaches it'
-run campaign mutants failing.json --mutant ioasid.missing_put
+expect "a mutant that no scenario reaches" 1 'MISSED: no run reaches it'
+run campaign mutants failing.json --mutant ioasid.missing_put --runs 3
 expect "a scenario that fails by itself tells nothing" 1 'fail without a mutant'
 run campaign mutants short.json --mutant nosuch
 expect "no mutant" 2 'there is no seeded defect'
 run campaign mutants missing.json
 expect "no file" 2 'missing.json'
+
+# --- tables -------------------------------------------------------------------------------------
+
+two="--mutant kvm.late_clear --mutant ioasid.missing_put"
+# shellcheck disable=SC2086
+run campaign mutants "$quickstart" $two --out kept --table table.md
+expect "a table" 0 '2 caught at the default seeds'
+verdict "has a row for each" "$(test "$(grep -c '^| `' table.md)" = 2 || cat table.md)"
+# shellcheck disable=SC2086
+run campaign mutants "$quickstart" $two --out kept
+expect "what was made is not made again" 0 '; 0 runs, '
+rm -r kept/kvm.late_clear
+# shellcheck disable=SC2086
+run campaign mutants "$quickstart" $two --out kept
+expect "what is missing is" 0 '2 caught at the default seeds'
+verdict "and nothing else" "$(grep -q '; 0 runs' o && cat o)"
+# shellcheck disable=SC2086
+run campaign mutants "$quickstart" $two --check table.md
+expect "only the runs of the table are made" 0 '; 2 runs'
+sed 's/| [a-z_.]* | \(scenarios[^|]*\) |/| wrong.code | \1 |/; s/| [a-z_.]* | \(\/[^|]*\) |/| wrong.code | \1 |/' table.md >moved.md
+# shellcheck disable=SC2086
+run campaign mutants "$quickstart" $two --check moved.md --table again.md
+expect "another code is told and looked for" 0 'not as the table says:'
+grep -v kvm.late_clear table.md >absent.md
+# shellcheck disable=SC2086
+run campaign mutants "$quickstart" $two --check absent.md
+expect "a mutant that the table has not" 1 'not in the table:'
+sed 's/kvm.late_clear/kvm.no_such/' table.md >unknown.md
+# shellcheck disable=SC2086
+run campaign mutants "$quickstart" $two --check unknown.md
+expect "a row of no mutant" 1 'in the table, but no mutants:'
+run campaign mutants "$quickstart" --check short.json
+expect "no table" 2 'there is no line'
+run campaign mutants "$quickstart" --check nosuch.md
+expect "no document" 2 'cannot be read'
 
 # --- rare paths ---------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "tools/cli/campaign/mutant_table.hpp"
 #include "tools/cli/campaign/run_record.hpp"
 #include "tools/cli/campaign/swarm.hpp"
 #include "tools/cli/campaign/tally.hpp"
@@ -138,6 +139,59 @@ TEST_CASE("swarm: what a scenario sets stays") {
             CHECK((one.path != "iotlb.entries" || one.value == 16));
         }
     }
+}
+
+namespace {
+
+std::vector<MutantRow> three_mutants() {
+    return {{"dsa.a", 3, "references.leak", "scenarios/x.json", "n=2,m=a", 0},
+            {"dsa.b", 40, "expectation", "scenarios/y.json", "", 17},
+            {"kvm.c", 1000, "", "", "", 0}};
+}
+
+}  // namespace
+
+TEST_CASE("mutants: a table comes back from its document, whatever stands before it") {
+    const std::string document = with_table("# Head\n\ntext\n", three_mutants(), 7);
+    CHECK(document.rfind("# Head\n\ntext\n", 0) == 0);
+    std::vector<MutantRow> rows;
+    std::uint64_t seed = 0;
+    std::string problem;
+    REQUIRE(read_table(document, rows, seed, problem));
+    CHECK(seed == 7);
+    REQUIRE(rows.size() == 3);
+    CHECK(rows[0].place() == "scenarios/x.json [n=2,m=a]");
+    CHECK(rows[0].by_default());
+    CHECK(rows[1].run == 17);
+    CHECK(rows[1].runs == 40);
+    CHECK_FALSE(rows[2].caught());
+    CHECK(with_table(document, rows, 7) == document);
+}
+
+TEST_CASE("mutants: a document without a table, and rows that are none, are told") {
+    std::vector<MutantRow> rows;
+    std::uint64_t seed = 0;
+    std::string problem;
+    CHECK_FALSE(read_table("# Head\n", rows, seed, problem));
+    CHECK(problem.find(kTableMark) != std::string::npos);
+    for (const char* const row :
+         {"| `a.b` | a | many | x.y | f.json | run 1 |", "| `a.b` | a | 3 | x.y | f.json | run 0 |",
+          "| `a.b` | a | 3 | x.y | | run 1 |", "| `a.b` |"}) {
+        const std::string document = with_table("", {}, 1) + row + "\n";
+        CHECK_FALSE(read_table(document, rows, seed, problem));
+        CHECK(problem.find(row) != std::string::npos);
+    }
+}
+
+TEST_CASE("mutants: sums count each mutant once, by model and in all") {
+    const MutantSums all = sums_of(three_mutants());
+    CHECK(all.all == 3);
+    CHECK(all.at_default == 1);
+    CHECK(all.explored == 1);
+    CHECK(all.missed() == 1);
+    CHECK(all.most == 40);
+    CHECK(sums_of(three_mutants(), "kvm").missed() == 1);
+    CHECK(models_of(three_mutants()) == std::vector<std::string>{"dsa", "kvm"});
 }
 
 }  // namespace ioasim::tools

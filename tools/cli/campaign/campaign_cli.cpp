@@ -190,6 +190,20 @@ void add_mutants(CLI::App& campaign, std::function<int()>& verb) {
     number_option(mutants, "-j,--jobs", o.jobs, "runs at a time (one a core)", 1, 1024);
     number_option(mutants, "--run-timeout", o.run_seconds, "host seconds of one run (60)", 1,
                   kMost);
+    mutants
+        .add_option("--out", o.out,
+                    "folder of results: the same command goes on from there (default: none)")
+        ->type_name("FOLDER")
+        ->check(not_empty());
+    mutants.add_option("--table", o.table, "document that gets the table at its end")
+        ->type_name("FILE")
+        ->check(not_empty());
+    mutants
+        .add_option("--check", o.check,
+                    "document with a table: make the runs that it names, look for others only "
+                    "where these do not tell")
+        ->type_name("FILE")
+        ->check(not_empty());
     mutants.add_flag("--explored", o.explored,
                      "tell only those that no scenario notices at its default seed");
     mutants.add_flag("--quiet", o.quiet, "no progress");
@@ -198,9 +212,12 @@ void add_mutants(CLI::App& campaign, std::function<int()>& verb) {
   ioasim campaign mutants scenarios
   ioasim campaign mutants scenarios/sva --mutant linux.skip_iotlb_invalidation
   ioasim campaign mutants scenarios --explored --format json
+  ioasim campaign mutants scenarios --out out/mutants --table tests/mutants/README.md
+  ioasim campaign mutants scenarios --check tests/mutants/README.md
 
 For each defect the scenarios that reach it run, at their own seed first, then as runs 1, 2, ... of
-a campaign, until one fails. Exit code 1 while a mutant is missed.)");
+a campaign, until one fails. Exit code 1 while a mutant is missed, or the table to be checked has
+other mutants than the program.)");
     mutants.callback([options, format, &verb] {
         options->json = *format == "json";
         verb = [options] { return campaign_mutants(*options); };

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
+#include <functional>
+#include <iterator>
 #include <map>
 #include <set>
 #include <tuple>
@@ -11,10 +14,12 @@
 
 #include "core/base/defects.hpp"
 #include "core/base/words.hpp"
+#include "tools/cli/campaign/mutant_table.hpp"
 #include "tools/cli/campaign/run_record.hpp"
 #include "tools/cli/campaign/scenario_files.hpp"
 #include "tools/cli/run_pool.hpp"
 #include "tools/cli/terminal.hpp"
+#include "traces/byte_sink.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -26,9 +31,17 @@ constexpr std::uint64_t kRunMemory = std::uint64_t{4} << 30U;
 struct Subject {
     Job job;
     bool later_cell = false;  // of a matrix
+    bool fixed = false;       // no campaign varies it
     bool passes = true;       // unbroken
     std::uint64_t events = 0;
-    std::set<std::string> asked;  // defects that its unbroken runs ask for
+};
+
+// A run of the unbroken models, watched. What it never asks for cannot change it.
+struct Survey {
+    bool started = false;
+    bool ended = false;
+    bool passes = false;
+    std::set<std::string> asked;  // defects
 };
 
 struct Turn {
@@ -37,22 +50,17 @@ struct Turn {
 };
 
 struct Mutant {
-    std::string name;
+    MutantRow row;  // what is known of it so far
     std::vector<Turn> turns;
     std::size_t next = 0;    // turn
-    std::uint64_t made = 0;  // runs until it was caught
+    std::uint64_t made = 0;  // runs
     bool under_way = false;
     bool over = false;
+    bool reached = false;  // by some run
     bool crashes = false;  // some run ended with an internal error
-    // How it was caught.
-    bool caught = false;
-    bool by_default = false;  // some scenario catches it at its own seed
-    std::string code;
-    std::string scenario;
-    std::uint64_t run = 0;
     std::string reproduce;
 
-    std::string model() const { return name.substr(0, name.find('.')); }
+    const std::string& name() const { return row.mutant; }
 };
 
 // A finding says more than that some expectation failed.
@@ -66,29 +74,73 @@ std::string telling_code(const std::vector<std::string>& codes) {
 class Mutants {
 public:
     explicit Mutants(const MutantOptions& options)
-        : options_(options), pool_(options.jobs, options.run_seconds, kRunMemory) {}
+        : options_(options),
+          seed_(options.seed),
+          pool_(options.jobs, options.run_seconds, kRunMemory) {}
 
     int run() {
-        if (!known_defects_or_tell(options_.defects) || !load()) {
+        if (!known_defects_or_tell(options_.defects) || !read_documents() || !load()) {
             return kUsage;
         }
-        survey();
-        plan_mutants();
-        while (signal_seen() == 0 && start_some()) {
-            pool_.look();
-            show_progress();
+        choose_mutants();
+        if (!options_.check.empty()) {
+            checking_ = true;
+            plan_known();
+            search();
+            note_moved();
+            checking_ = false;
+        }
+        const bool more = std::any_of(mutants_.begin(), mutants_.end(),
+                                      [](const Mutant& m) { return !m.row.caught(); });
+        if (more && signal_seen() == 0) {
+            survey_default_runs();
+            plan_search();
+            search();
         }
         return finish();
     }
 
 private:
+    bool read_documents() {
+        if (!options_.check.empty()) {
+            std::string problem = options_.check + " cannot be read";
+            if (!read_file(options_.check, checked_) ||
+                !read_table(checked_, known_, seed_, problem)) {
+                complain(scenario::Code::Usage, options_.check + ": " + problem);
+                return false;
+            }
+        }
+        const std::string problem =
+            !options_.out.empty() ? make_folders(options_.out) : std::string();
+        if (!problem.empty()) {
+            complain(scenario::Code::CannotWrite, problem);
+        }
+        return problem.empty();
+    }
+
+    static bool read_file(const std::string& path, std::string& text) {
+        std::ifstream in(path, std::ios::binary);
+        text.assign(std::istreambuf_iterator<char>(in), {});
+        return in.good() || in.eof();
+    }
+
+    static void complain(scenario::Code code, const std::string& text) {
+        print_err(scenario::render_plain(code, text, {}));
+    }
+
+    // A scenario that no campaign varies runs at its own seed only. Those with many of everything
+    // take minutes: no suite runs them, neither does this.
+    static bool too_big(const scenario::Scenario& cell) {
+        return cell.campaign == "none" && cell.file.find("stress/") != std::string::npos;
+    }
+
     bool load() {
         bool good = true;
         for (const std::string& name : options_.files) {
             for (const std::string& file : scenario_files(name)) {
                 bool later = false;
                 for (scenario::Scenario& cell : load_or_tell(file, {}, good)) {
-                    if (cell.campaign == "none") {
+                    if (too_big(cell)) {
                         continue;
                     }
                     RunOptions run;
@@ -96,6 +148,7 @@ private:
                     run.quiet = true;
                     run.timeout_seconds = options_.run_seconds;
                     Subject subject;
+                    subject.fixed = cell.campaign == "none";
                     subject.job = plan(cell, run);
                     subject.later_cell = std::exchange(later, true);
                     subjects_.push_back(std::move(subject));
@@ -109,37 +162,117 @@ private:
     Job numbered(const Subject& subject, std::uint64_t number) const {
         Job job = subject.job;
         if (number != 0) {
-            job.options.seed = options_.seed;
+            job.options.seed = seed_;
             job.options.run = number;
-            job.effective_seed = effective_seed(options_.seed, number);
+            job.effective_seed = effective_seed(seed_, number);
         }
         return job;
     }
 
-    // What the unbroken models ask for, in the default run and in one of another kind.
-    void survey() {
-        constexpr std::uint64_t kKinds = 2;
-        for (std::size_t i = 0; i < kKinds * subjects_.size() && signal_seen() == 0;) {
+    using Judge = std::function<void(const RunRecord&)>;
+
+    // Makes a run, or takes its result from where an earlier search left it.
+    void make(const Job& job, std::uint64_t number, const std::string& mutant, const Judge& judge) {
+        const RunKey key{job.hash, number == 0 ? job.scenario.seed : seed_, number};
+        const std::string kind = !mutant.empty()             ? mutant
+                                 : job.options.watch_defects ? "survey"
+                                                             : "unbroken";
+        const std::string folder = options_.out.empty() ? "" : options_.out + "/" + kind;
+        RunRecord known;
+        if (!folder.empty() && read_record(folder, key, known)) {
+            ++taken_;
+            judge(known);
+            return;
+        }
+        ++runs_;
+        pool_.start(job, 0, [this, key, folder, mutant, judge](RunResult result) {
+            result.seed = key.seed;
+            result.run = key.run;
+            std::vector<std::string> defects;
+            if (!mutant.empty()) {
+                defects.push_back(mutant);
+            }
+            const RunRecord record = record_of(result, defects);
+            // What the host did to a run is no result of it.
+            if (!folder.empty() && record.exit_code != kHostTimeout &&
+                !by_signal(record.exit_code) && lost_.empty()) {
+                lost_ = write_record(folder, record);
+            }
+            judge(record);
+        });
+    }
+
+    // What the unbroken models ask for in a run. It is made once, for all mutants.
+    Survey& survey_of(std::size_t index, std::uint64_t number) {
+        Survey& survey = surveys_[{index, number}];
+        if (!survey.started) {
+            survey.started = true;
+            Job job = numbered(subjects_[index], number);
+            job.options.watch_defects = true;
+            make(job, number, {}, [this, index, number, &survey](const RunRecord& record) {
+                survey.ended = true;
+                survey.passes = record.exit_code == kPass;
+                survey.asked.insert(record.asked.begin(), record.asked.end());
+                if (!survey.passes && !by_signal(record.exit_code)) {
+                    broken_.insert(reproduce_line(numbered(subjects_[index], number)));
+                }
+                Subject& subject = subjects_[index];
+                if (number == 0) {
+                    subject.passes = survey.passes;
+                    subject.events = record.events;
+                }
+            });
+        }
+        return survey;
+    }
+
+    void survey_default_runs() {
+        for (std::size_t i = 0; i < subjects_.size() && signal_seen() == 0; ++i) {
             while (pool_.full()) {
                 pool_.look();
             }
-            Subject& subject = subjects_[i / kKinds];
-            const std::uint64_t number = i % kKinds;
-            Job job = numbered(subject, number);
-            job.options.watch_defects = true;
-            pool_.start(job, i, [this, &subject, number](const RunResult& result) {
-                subject.asked.insert(result.defects.begin(), result.defects.end());
-                subject.events += number == 0 ? result.events : 0;
-                if (result.exit_code != kPass) {
-                    subject.passes = false;
-                    broken_.insert(reproduce_line(numbered(subject, number)));
-                }
-                show("looking at the unbroken models");
-            });
-            ++i;
+            survey_of(i, 0);
+            show("looking at the unbroken models");
         }
         while (!pool_.idle()) {
             pool_.look();
+        }
+        plan_varied();
+    }
+
+    // What is varied, the same for all mutants: half of it scenarios that were made for that, which
+    // stand in a folder of their own, the other half all others; those with the fewest events
+    // first.
+    void plan_varied() {
+        std::vector<std::size_t> order;
+        std::vector<std::size_t> made_for_it;
+        std::vector<std::size_t> others;
+        std::size_t first_cells = 0;
+        for (const std::size_t i : order_for({}, first_cells)) {
+            const scenario::Scenario& cell = subjects_[i].job.scenario;
+            if (cell.campaign == "swarm") {
+                (cell.file.find("stress/") != std::string::npos ? made_for_it : others)
+                    .push_back(i);
+            } else if (!subjects_[i].fixed) {
+                order.push_back(i);
+            }
+        }
+        if (others.empty() && made_for_it.empty()) {
+            others = order;
+        }
+        const auto add = [this](const std::vector<std::size_t>& from, std::size_t n) {
+            if (!from.empty()) {
+                varied_.push_back({from[n % from.size()], 1 + n / from.size()});
+            }
+        };
+        varied_.clear();
+        for (std::size_t n = 0; varied_.size() < options_.runs && !subjects_.empty(); ++n) {
+            const std::size_t before = varied_.size();
+            add(made_for_it, n);
+            add(others, n);
+            if (varied_.size() == before) {
+                break;
+            }
         }
     }
 
@@ -166,40 +299,29 @@ private:
     }
 
     // First cells at their own seeds; then, in turn, a later cell and a run of another kind.
-    std::vector<Turn> turns_of(const std::string& name) const {
+    std::vector<Turn> turns_of(const std::string& name) {
         std::size_t first_cells = 0;
         const std::vector<std::size_t> order =
             order_for(name.substr(0, name.find('.')), first_cells);
-        std::vector<Turn> first;
+        std::vector<Turn> turns;
         std::vector<Turn> later;
-        std::vector<std::size_t> varied;
-        std::vector<std::size_t> swarm;
         for (std::size_t i = 0; i < order.size(); ++i) {
-            const Subject& subject = subjects_[order[i]];
-            if (subject.asked.count(name) != 0) {
-                (i < first_cells ? first : later).push_back({order[i], 0});
-                varied.push_back(order[i]);
-                if (subject.job.scenario.campaign == "swarm") {
-                    swarm.push_back(order[i]);
-                }
+            if (survey_of(order[i], 0).asked.count(name) != 0) {
+                (i < first_cells ? turns : later).push_back({order[i], 0});
             }
         }
-        if (!swarm.empty()) {
-            varied = swarm;
-        }
-        std::vector<Turn> turns = first;
         auto next_later = later.begin();
-        for (std::size_t i = 0; !varied.empty() && turns.size() < options_.runs; ++i) {
+        for (const Turn& turn : varied_) {
             if (next_later != later.end()) {
                 turns.push_back(*next_later++);
             }
-            turns.push_back({varied[i % varied.size()], 1 + i / varied.size()});
+            turns.push_back(turn);
         }
         turns.insert(turns.end(), next_later, later.end());
         return turns;
     }
 
-    void plan_mutants() {
+    void choose_mutants() {
         for (const Declaration* defect : Declaration::all(Declaration::Kind::Defect)) {
             const std::string name(defect->name());
             const auto& chosen = options_.defects;
@@ -207,10 +329,73 @@ private:
                 continue;
             }
             Mutant mutant;
-            mutant.name = name;
-            mutant.turns = turns_of(name);
-            mutant.over = mutant.turns.empty();
+            mutant.row.mutant = name;
             mutants_.push_back(std::move(mutant));
+        }
+    }
+
+    const MutantRow* known_row(const std::string& mutant) const {
+        const auto row = std::find_if(known_.begin(), known_.end(),
+                                      [&](const MutantRow& r) { return r.mutant == mutant; });
+        return row == known_.end() ? nullptr : &*row;
+    }
+
+    // The run that the table names; where only exploration finds the mutant, behind the default
+    // run of the same scenario, which must not.
+    void plan_known() {
+        for (Mutant& mutant : mutants_) {
+            const MutantRow* const row = known_row(mutant.name());
+            mutant.over = row == nullptr || !row->caught();
+            for (std::size_t i = 0; !mutant.over && i < subjects_.size(); ++i) {
+                const scenario::Scenario& cell = subjects_[i].job.scenario;
+                if (cell.file == row->file && cell.cell == row->cell) {
+                    mutant.turns.push_back({i, 0});
+                    if (row->run != 0) {
+                        mutant.turns.push_back({i, row->run});
+                    }
+                }
+            }
+            mutant.over = mutant.turns.empty();
+        }
+    }
+
+    // What the table says of a mutant that its run still catches stays.
+    void note_moved() {
+        for (Mutant& mutant : mutants_) {
+            const MutantRow* const row = known_row(mutant.name());
+            if (row == nullptr) {
+                absent_.push_back(mutant.name());
+            } else if (mutant.row.code == row->code && mutant.row.run == row->run) {
+                mutant.row.runs = row->runs;
+            } else {
+                mutant.row = MutantRow();
+                mutant.row.mutant = row->mutant;
+                moved_.push_back(row->mutant);
+            }
+        }
+        for (const MutantRow& row : known_) {
+            if (Declaration::find(Declaration::Kind::Defect, row.mutant) == nullptr) {
+                unknown_.push_back(row.mutant);
+            }
+        }
+    }
+
+    void plan_search() {
+        for (Mutant& mutant : mutants_) {
+            if (!mutant.row.caught()) {
+                mutant.turns = turns_of(mutant.name());
+                mutant.next = 0;
+                mutant.made = 0;
+                mutant.over = mutant.turns.empty();
+                mutant.reached = false;
+            }
+        }
+    }
+
+    void search() {
+        while (signal_seen() == 0 && start_some()) {
+            pool_.look();
+            show_progress();
         }
     }
 
@@ -225,75 +410,105 @@ private:
                 start(mutant);
             }
         }
-        return !pool_.idle();
+        return std::any_of(mutants_.begin(), mutants_.end(),
+                           [](const Mutant& mutant) { return !mutant.over; });
     }
 
     Job job_of(const Mutant& mutant, const Subject& subject, std::uint64_t number) const {
         Job job = numbered(subject, number);
-        job.scenario.config.defects.push_back(mutant.name);
-        job.options.defects.push_back(mutant.name);
+        job.scenario.config.defects.push_back(mutant.name());
+        job.options.defects.push_back(mutant.name());
         return job;
     }
 
-    void start(Mutant& mutant) {
-        const Turn turn = mutant.turns[mutant.next++];
-        const Job job = job_of(mutant, subjects_[turn.subject], turn.number);
-        mutant.under_way = true;
-        mutant.made += mutant.caught ? 0 : 1;
-        ++runs_;
-        pool_.start(job, 0,
-                    [this, &mutant, turn, line = reproduce_line(job)](const RunResult& result) {
-                        judge(mutant, turn, line, result);
-                    });
+    // Whether its next run is to be made. One that never asks for the defect is the unbroken one.
+    bool due(Mutant& mutant) {
+        while (!mutant.over) {
+            const Turn turn = mutant.turns[mutant.next];
+            if (turn.number == 0 || checking_) {
+                return true;
+            }
+            const Survey& survey = survey_of(turn.subject, turn.number);
+            if (!survey.ended) {
+                return false;
+            }
+            if (survey.passes && survey.asked.count(mutant.name()) != 0) {
+                return true;
+            }
+            ++mutant.next;
+            ++mutant.made;
+            go_on(mutant);
+        }
+        return false;
     }
 
-    void judge(Mutant& mutant, const Turn& turn, const std::string& line, const RunResult& result) {
-        mutant.crashes = mutant.crashes || result.exit_code == kInternal;
-        if (result.exit_code != kFailed && result.exit_code != kHang) {
+    void start(Mutant& mutant) {
+        if (!due(mutant)) {
+            return;
+        }
+        const Turn turn = mutant.turns[mutant.next];
+        ++mutant.next;
+        mutant.reached = true;
+        const Job job = job_of(mutant, subjects_[turn.subject], turn.number);
+        mutant.under_way = true;
+        ++mutant.made;
+        make(job, turn.number, mutant.name(),
+             [this, &mutant, turn, line = reproduce_line(job)](const RunRecord& record) {
+                 judge(mutant, turn, line, record);
+             });
+    }
+
+    void judge(Mutant& mutant, const Turn& turn, const std::string& line, const RunRecord& record) {
+        mutant.crashes = mutant.crashes || record.exit_code == kInternal;
+        if (record.exit_code != kFailed && record.exit_code != kHang) {
             go_on(mutant);
             return;
         }
-        const std::string code = telling_code(record_of(result).codes);
-        if (turn.number == 0) {
+        const std::string code = telling_code(record.codes);
+        if (turn.number == 0 || !checking_) {
             told(mutant, turn, line, code);
             return;
         }
         // Only if the same run of the unbroken models passes.
-        ++runs_;
-        pool_.start(
-            numbered(subjects_[turn.subject], turn.number), 0,
-            [this, &mutant, turn, line, code](const RunResult& unbroken) {
-                if (unbroken.exit_code == kPass) {
-                    told(mutant, turn, line, code);
-                    return;
-                }
-                broken_.insert(reproduce_line(numbered(subjects_[turn.subject], turn.number)));
-                go_on(mutant);
-            });
+        const Job unbroken = numbered(subjects_[turn.subject], turn.number);
+        make(unbroken, turn.number, {}, [=, &mutant](const RunRecord& other) {
+            if (other.exit_code == kPass) {
+                told(mutant, turn, line, code);
+                return;
+            }
+            broken_.insert(reproduce_line(unbroken));
+            go_on(mutant);
+        });
     }
 
     void told(Mutant& mutant, const Turn& turn, const std::string& line, const std::string& code) {
-        mutant.by_default = turn.number == 0;
-        if (!mutant.caught) {
-            mutant.caught = true;
-            mutant.code = code;
-            mutant.scenario = subjects_[turn.subject].job.scenario.full_name();
-            mutant.run = turn.number;
-            mutant.reproduce = line;
+        MutantRow& row = mutant.row;
+        if (!row.caught()) {
+            row.runs = mutant.made;
         }
+        const scenario::Scenario& cell = subjects_[turn.subject].job.scenario;
+        row.code = code;
+        row.file = cell.file;
+        row.cell = cell.cell;
+        row.run = turn.number;
+        mutant.reproduce = line;
         go_on(mutant);
     }
 
     // What exploration has found may be found by a default seed whose turn has not come yet.
     void go_on(Mutant& mutant) {
         mutant.under_way = false;
-        if (mutant.caught && !mutant.by_default) {
+        const bool caught = mutant.row.caught();
+        if (caught && !mutant.row.by_default()) {
             while (mutant.next < mutant.turns.size() && mutant.turns[mutant.next].number != 0) {
                 ++mutant.next;
             }
         }
-        mutant.over = mutant.by_default || mutant.next == mutant.turns.size() ||
-                      (!mutant.caught && mutant.made >= options_.runs);
+        if (!caught) {
+            mutant.row.runs = mutant.made;
+        }
+        mutant.over = mutant.row.by_default() || mutant.next == mutant.turns.size() ||
+                      (!caught && mutant.made >= options_.runs);
     }
 
     double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
@@ -313,93 +528,105 @@ private:
         }
     }
 
-    struct Sums {
-        std::size_t all = 0;
-        std::size_t at_default = 0;
-        std::size_t explored = 0;
-        std::uint64_t most = 0;  // runs of one that was caught
-        std::size_t missed() const { return all - at_default - explored; }
-    };
-
-    std::map<std::string, Sums> sums_by_model() const {
-        std::map<std::string, Sums> by_model;
+    std::vector<MutantRow> rows() const {
+        std::vector<MutantRow> rows;
         for (const Mutant& mutant : mutants_) {
-            for (const std::string& key : {mutant.model(), std::string()}) {
-                Sums& sums = by_model[key];
-                ++sums.all;
-                sums.at_default += mutant.by_default ? 1 : 0;
-                sums.explored += mutant.caught && !mutant.by_default ? 1 : 0;
-                sums.most = std::max(sums.most, mutant.caught ? mutant.made : 0);
-            }
+            rows.push_back(mutant.row);
         }
-        return by_model;
+        return rows;
     }
 
     std::string summary() const {
-        const auto by_model = sums_by_model();
-        const auto all = by_model.find("");
-        const Sums sums = all == by_model.end() ? Sums() : all->second;
-        return fmt::format("{}: {} caught at the default seeds, {} by exploration, {} missed; {}",
-                           plural(sums.all, "mutant"), sums.at_default, sums.explored,
-                           sums.missed(), plural(runs_, "run"));
+        const MutantSums sums = sums_of(rows());
+        std::string line =
+            fmt::format("{}: {} caught at the default seeds, {} by exploration, {} missed; {}",
+                        plural(sums.all, "mutant"), sums.at_default, sums.explored, sums.missed(),
+                        plural(runs_, "run"));
+        return taken_ == 0 ? line : line + fmt::format(", {} known before", taken_);
     }
 
     static std::string how(const Mutant& mutant) {
-        if (mutant.caught) {
-            return fmt::format("{} in {}{}", mutant.code, mutant.scenario,
-                               mutant.run == 0 ? "" : fmt::format(", run {}", mutant.run));
+        const MutantRow& row = mutant.row;
+        if (row.caught()) {
+            return fmt::format("{} in {}{}", row.code, row.place(),
+                               row.run == 0 ? "" : fmt::format(", run {}", row.run));
         }
-        return mutant.turns.empty() ? "MISSED: no scenario reaches it"
-               : mutant.crashes     ? "MISSED: runs only end with internal errors"
-                                    : "MISSED";
+        return !mutant.reached  ? "MISSED: no run reaches it"
+               : mutant.crashes ? "MISSED: runs only end with internal errors"
+                                : "MISSED";
+    }
+
+    static std::string listed(const char* head, const std::vector<std::string>& lines) {
+        std::string out = lines.empty() ? std::string() : std::string(head) + "\n";
+        for (const std::string& line : lines) {
+            out += "  " + line + "\n";
+        }
+        return out;
     }
 
     void print_text() const {
         std::string out = fmt::format("{:<44} {:>5} {}\n", "mutant", "runs", "caught by");
         for (const Mutant& mutant : mutants_) {
-            if (!options_.explored || !mutant.by_default) {
-                out += fmt::format("{:<44} {:>5} {}\n", mutant.name, mutant.made, how(mutant));
+            if (!options_.explored || !mutant.row.by_default()) {
+                out +=
+                    fmt::format("{:<44} {:>5} {}\n", mutant.name(), mutant.row.runs, how(mutant));
             }
         }
         out += fmt::format("\n{:<12} {:>8} {:>10} {:>9} {:>7} {:>10}\n", "model", "mutants",
                            "at default", "explored", "missed", "most runs");
-        for (const auto& [model, sums] : sums_by_model()) {
+        const std::vector<MutantRow> all = rows();
+        std::vector<std::string> models = models_of(all);
+        models.emplace_back();
+        for (const std::string& model : models) {
+            const MutantSums sums = sums_of(all, model);
             out += fmt::format("{:<12} {:>8} {:>10} {:>9} {:>7} {:>10}\n",
                                model.empty() ? "all" : model, sums.all, sums.at_default,
                                sums.explored, sums.missed(), sums.most);
         }
-        if (!broken_.empty()) {
-            out += "fail without a mutant, so that they tell nothing:\n";
-        }
-        for (const std::string& line : broken_) {
-            out += "  " + line + "\n";
-        }
+        out += listed("fail without a mutant, so that they tell nothing:",
+                      {broken_.begin(), broken_.end()});
+        out += listed("not as the table says:", moved_);
+        out += listed("not in the table:", absent_);
+        out += listed("in the table, but no mutants:", unknown_);
         print_out(out + summary() + "\n");
     }
 
     void print_json(int code) const {
         Node list = Node::array();
         for (const Mutant& mutant : mutants_) {
+            const MutantRow& row = mutant.row;
             Node item = Node::object();
-            item.set("mutant", Node::string(mutant.name));
-            item.set("model", Node::string(mutant.model()));
-            item.set("caught", Node::boolean_of(mutant.caught));
-            item.set("runs", Node::number(mutant.made));
-            item.set("at_default", Node::boolean_of(mutant.by_default));
-            item.set("code", Node::string(mutant.code));
-            item.set("scenario", Node::string(mutant.scenario));
-            item.set("run", Node::number(mutant.run));
+            item.set("mutant", Node::string(row.mutant));
+            item.set("model", Node::string(row.model()));
+            item.set("caught", Node::boolean_of(row.caught()));
+            item.set("runs", Node::number(row.runs));
+            item.set("at_default", Node::boolean_of(row.by_default()));
+            item.set("code", Node::string(row.code));
+            item.set("scenario", Node::string(row.place()));
+            item.set("run", Node::number(row.run));
             item.set("reproduce", Node::string(mutant.reproduce));
             list.items.push_back(std::move(item));
         }
         Node node = Node::object();
-        node.set("seed", Node::number(options_.seed));
+        node.set("seed", Node::number(seed_));
         node.set("mutants", std::move(list));
         node.set("runs", Node::number(runs_));
+        node.set("known_before", Node::number(taken_));
+        node.set("not_as_the_table", list_of(moved_));
+        node.set("not_in_the_table", list_of(absent_));
+        node.set("no_mutants", list_of(unknown_));
         node.set("milliseconds", Node::number(static_cast<std::uint64_t>(seconds() * 1000)));
         node.set("exit_code", Node::number(static_cast<std::uint64_t>(code)));
         node.set("summary", Node::string(summary()));
         print_out(to_json(node, 0) + "\n");
+    }
+
+    void write_document() {
+        std::string document;
+        read_file(options_.table, document);
+        const std::string problem =
+            traces::replace_file(options_.table, with_table(document, rows(), seed_));
+        lost_ = lost_.empty() ? problem : lost_;
     }
 
     int finish() {
@@ -407,10 +634,17 @@ private:
             print_err("\r\033[K");
         }
         const bool all = std::all_of(mutants_.begin(), mutants_.end(),
-                                     [](const Mutant& mutant) { return mutant.caught; });
-        int code = all && broken_.empty() ? kPass : kFailed;
+                                     [](const Mutant& mutant) { return mutant.row.caught(); });
+        const bool good = all && absent_.empty() && unknown_.empty();
+        int code = good ? kPass : kFailed;
         if (signal_seen() != 0) {
             code = worse(code, 128 + signal_seen());
+        } else if (!options_.table.empty()) {
+            write_document();
+        }
+        if (!lost_.empty()) {
+            complain(scenario::Code::CannotWrite, lost_);
+            code = worse(code, kInternal);
         }
         options_.json ? print_json(code) : print_text();
         return code;
@@ -418,11 +652,22 @@ private:
 
     using Clock = std::chrono::steady_clock;
     const MutantOptions& options_;
+    std::uint64_t seed_;  // of the runs after the default ones
     RunPool pool_;
     std::vector<Subject> subjects_;
     std::vector<Mutant> mutants_;
+    std::map<std::pair<std::size_t, std::uint64_t>, Survey> surveys_;  // by subject and run
+    std::vector<Turn> varied_;
+    bool checking_ = false;         // runs that a table names
+    std::string checked_;           // the document
+    std::vector<MutantRow> known_;  // its table
+    std::vector<std::string> moved_;
+    std::vector<std::string> absent_;
+    std::vector<std::string> unknown_;
     std::set<std::string> broken_;  // runs that fail without a mutant
     std::uint64_t runs_ = 0;
+    std::uint64_t taken_ = 0;
+    std::string lost_;  // the first result that could not be written
     Clock::time_point start_ = Clock::now();
     Clock::time_point shown_ = start_;
     bool visible_ = false;

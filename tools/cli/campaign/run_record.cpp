@@ -85,6 +85,7 @@ RunRecord record_of(const RunResult& result, const std::vector<std::string>& def
     }
     record.codes.assign(codes.begin(), codes.end());
     record.marks = result.marks;
+    record.asked = result.defects;
     record.first = first_failure(result);
     record.reproduce = result.exit_code == kPass ? "" : result.reproduce;
     return record;
@@ -142,6 +143,9 @@ std::string to_text(const RunRecord& r) {
         defects.items.push_back(Node::string(defect));
     }
     node.set("defects", std::move(defects));
+    if (!r.asked.empty()) {
+        node.set("asked", list_of(r.asked));
+    }
     return to_json(node, 0) + "\n";
 }
 
@@ -169,6 +173,7 @@ bool from_text(const std::string& text, RunRecord& r) {
     r.marks = texts_of(node.get("marks"));
     r.first = text_of(node.get("first"));
     r.reproduce = text_of(node.get("reproduce"));
+    r.asked = texts_of(node.get("asked"));
     r.defects.clear();
     for (const Node& defect : scenario::items_of(node.get("defects"))) {
         r.defects.push_back(defect.text);

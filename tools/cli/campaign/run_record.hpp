@@ -38,6 +38,7 @@ struct RunRecord {
     std::string first;                 // the first thing that failed, one line
     std::string reproduce;             // the command that repeats the run
     std::vector<std::string> defects;  // switched on by the command line: the run is of a mutant
+    std::vector<std::string> asked;    // defects that it asked for, where that was watched
 
     bool passed() const { return exit_code == kPass; }
 };
