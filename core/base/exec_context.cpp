@@ -129,11 +129,13 @@ void ExecContext::lock_slowly(SimLock& lock) {
     if (lock.owner_ != nullptr) {
         ++lock.stats_.contended;
         lock.waiters_.push_back(this);
-        wanted_ = &lock;
-        block(lock.kind_ == SimLock::Kind::Spin, TimePs::max());
-        wanted_ = nullptr;
-        // The releaser made us the owner before it woke us: nobody can barge in.
-        SIM_CHECK(lock.owner_ == this, "{} woke without {}", name(), lock.name_);
+        const SimLock* const outer_lock = std::exchange(wanted_, &lock);
+        // The releaser makes us the owner before it wakes us: nobody can barge in. Another wake-up
+        // was for a wait that this one interrupts, or for none that is left.
+        while (lock.owner_ != this) {
+            block(lock.kind_ == SimLock::Kind::Spin, TimePs::max());
+        }
+        wanted_ = outer_lock;
         held_.push_back(&lock);
     } else {
         grant(lock);
@@ -206,12 +208,21 @@ bool ExecContext::wait_until(WaitQueue& queue, TimePs deadline) {
 }
 
 bool ExecContext::block_on(WaitQueue& queue, bool keeps_cpu, TimePs deadline) {
+    const SimLock* const outer_lock = std::exchange(wanted_, nullptr);
+    const WaitQueue* const outer_queue = std::exchange(sleeps_on_, &queue);
     queue.waiters_.push_back(this);
-    sleeps_on_ = &queue;
-    const bool woken = block(keeps_cpu, deadline);
-    sleeps_on_ = nullptr;
+    const auto asleep = [this, &queue] {
+        return std::find(queue.waiters_.begin(), queue.waiters_.end(), this);
+    };
+    // Who wakes a waiter has taken it off the queue; another wake-up was for an outer wait.
+    bool woken = block(keeps_cpu, deadline);
+    while (woken && asleep() != queue.waiters_.end()) {
+        woken = block(keeps_cpu, deadline);
+    }
+    wanted_ = outer_lock;
+    sleeps_on_ = outer_queue;
     if (!woken) {
-        const auto self = std::find(queue.waiters_.begin(), queue.waiters_.end(), this);
+        const auto self = asleep();
         SIM_CHECK(self != queue.waiters_.end(), "{} timed out but was taken off {}", name(),
                   queue.name_);
         queue.waiters_.erase(self);

@@ -273,6 +273,9 @@ void Dispatcher::Impl::make_ready(Task& task) {
     if (task.queued) {
         return;  // its deadline had passed: it only waits for a CPU
     }
+    if (task.serving_while_blocked) {
+        return;  // it serves an interruption, and looks when it comes back
+    }
     TimePs latency = params.wake_latency;
     if (task.state == TaskState::Spins) {
         // An instruction that waits for hardware retires at once; a lock changes hands.

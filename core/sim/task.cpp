@@ -1,5 +1,7 @@
 #include "core/sim/task.hpp"
 
+#include "core/sim/sim_probes.hpp"
+
 namespace ioasim::sim {
 
 PoolThread::PoolThread(sc_core::sc_module_name name, Dispatcher::Impl& dispatcher,
@@ -137,10 +139,24 @@ void Task::serve_while_blocked() {
     serving_while_blocked = false;
 }
 
+// Waits nest: what interrupts a wait may wait itself (a vCPU that waits for a guest's lock when its
+// machine is stopped). Who wakes a task does not say from which of its waits, so a wake-up only
+// says that there is something to see: callers look whether they wait still, and come again.
 bool Task::block(bool keeps_cpu, TimePs until) {
-    // Who wakes a task does not say from which of two waits.
-    SIM_CHECK(!serving_while_blocked, "{}: an interruption of a sleep may not sleep itself",
-              name());
+    const bool inside_other = std::exchange(serving_while_blocked, false);
+    const TimePs deadline_of_other = deadline;
+    const bool came = wait_for_wake(keeps_cpu, until);
+    deadline = deadline_of_other;
+    if (inside_other) {
+        serving_while_blocked = true;
+        // What woke this wait, or came in the middle of it, may have been meant for the other one.
+        woken = deadline != TimePs::max() || !impl.sim.probes().has(kNestedWakeLost);
+        timed_out = false;
+    }
+    return came;
+}
+
+bool Task::wait_for_wake(bool keeps_cpu, TimePs until) {
     woken = false;
     timed_out = false;
     deadline = until;
@@ -171,7 +187,6 @@ bool Task::block(bool keeps_cpu, TimePs until) {
         }
         timed_out = !woken && now() >= until;
     }
-    deadline = TimePs::max();
     if (!keeps_cpu && impl.sim.options().stall != TimePs{}) {
         // On its way out of the scheduler: interrupts and other classes of tasks come first.
         hold_up({"wake", this, nullptr, now(), [](const Operation& operation) {

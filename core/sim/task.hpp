@@ -130,10 +130,12 @@ public:
     void move_to(int where);
     void serve_interrupt();
     void serve_while_blocked();
+    // What runs interrupts a wait, the innermost one.
     bool serving_while_blocked = false;
 
 private:
     bool block(bool keeps_cpu, TimePs until) override;
+    bool wait_for_wake(bool keeps_cpu, TimePs until);
     void make_ready(ExecContext& other) override { impl.make_ready(static_cast<Task&>(other)); }
     std::size_t choose(const Choice& choice) override { return impl.chooser.choose(choice); }
     void before_lock(const SimLock& lock) override;

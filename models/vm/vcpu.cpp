@@ -102,7 +102,7 @@ void Vcpu::run_guest(ExecContext& ctx, const std::string& program,
     ctx_ = &ctx;
     const Running running{*this};
     const PersonaChange thread{ctx, host_};
-    ctx.spend(params_.entry);
+    wait_for_entry(ctx);
     {
         const bool own = program.empty();
         const PersonaChange guest{
@@ -126,7 +126,7 @@ void Vcpu::exit_to_host(ExecContext& ctx, const char* reason, TimePs handling,
             ctx.spend(TimePs{probes_.extent()});
         }
         handler(ctx);
-        ctx.spend(params_.entry);
+        wait_for_entry(ctx);
     }
     enter(ctx);
 }
@@ -146,6 +146,16 @@ void Vcpu::on_interrupt(ExecContext& ctx) {
 void Vcpu::park(ExecContext& ctx) {
     exit_to_host(ctx, "stopped", params_.kernel_exit,
                  [this](ExecContext& host) { wait_for_run(host); });
+}
+
+// A kick finds nobody in the guest while its exit is handled: who enters looks last of all whether
+// somebody wants it outside (vcpu_enter_guest: kvm_vcpu_exit_request).
+void Vcpu::wait_for_entry(ExecContext& host) {
+    host.spend(params_.entry);
+    while (control_.stopped && !probes_.has(kStopUnseen)) {
+        wait_for_run(host);
+        host.spend(params_.entry);
+    }
 }
 
 void Vcpu::wait_for_run(ExecContext& host) {

@@ -73,6 +73,7 @@ public:
     bool runs(const ExecContext& ctx) const { return ctx_ == &ctx; }
 
 private:
+    void wait_for_entry(ExecContext& host);
     void wait_for_run(ExecContext& host);
     void enter(ExecContext& ctx);
     void leave(ExecContext& ctx, const char* reason);

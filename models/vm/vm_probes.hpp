@@ -20,6 +20,9 @@ inline const Defect kSpidsKept{"migration.spids_kept",
 inline const Defect kHostPasidCarried{
     "migration.host_pasid_carried",
     "the destination asks its host for the numbers that the source's host had given"};
+inline const Defect kStopUnseen{
+    "vm.stop_unseen",
+    "a vCPU that is outside of the guest goes in although its machine is stopped"};
 inline const Defect kResultElsewhere{
     "viommu.result_elsewhere",
     "VCRSP holds an allocated PASID where the other layout of the registers has it"};

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "core/base/chooser.hpp"
+#include "core/sim/sim_probes.hpp"
 #include "core/trace/ioasid_events.hpp"
 #include "tests/support/sim_harness.hpp"
 
@@ -24,6 +25,25 @@ public:
 private:
     SoftwareRun& run_;
     TimePs cost_;
+};
+
+// Waits in each interruption until somebody says go, as a vCPU whose machine is stopped.
+class Stopped final : public Interruptible {
+public:
+    explicit Stopped(SoftwareRun& run) : run_(run) {}
+    void on_interrupt(ExecContext& ctx) override {
+        const PersonaChange host{ctx, Persona{ctx.name(), ctx.source(), nullptr, nullptr}};
+        run_.note(ctx, "stops");
+        while (stopped) {
+            ctx.wait(resumed);
+        }
+        run_.note(ctx, "goes on");
+    }
+    bool stopped = true;
+    WaitQueue resumed{"resumed"};
+
+private:
+    SoftwareRun& run_;
 };
 
 class LastChooser final : public Chooser {
@@ -261,6 +281,70 @@ TEST_CASE("dispatcher: an interrupted sleeper serves it and sleeps on") {
     });
     CHECK(run.run() == StopReason::Idle);
     CHECK(run.log == Lines{"10001 sleeper interrupted", "20001 sleeper woke"});
+}
+
+// A task that wants a lock until `left`, is stopped at 10 ns and goes on at 30 ns.
+static Lines stopped_waiter(SimLock::Kind kind, TimePs left, const Defect* defect = nullptr) {
+    SoftwareRun run{SoftwareRun::params(3)};
+    if (defect != nullptr) {
+        run.sim().probes().enable(*defect);
+    }
+    Stopped machine{run};
+    SimLock lock{kind, "lock"};
+    run.task("owner", 0_ps, [&](ExecContext& ctx) {
+        LockGuard guard{ctx, lock};
+        ctx.spend(left);
+    });
+    ExecContext& waiter = run.task("waiter", 1_ns, [&](ExecContext& ctx) {
+        PersonaChange persona{ctx, Persona{"waiter", ctx.source(), nullptr, &machine}};
+        LockGuard guard{ctx, lock};
+        run.note(ctx, "has it");
+    });
+    run.task("manager", 10_ns, [&](ExecContext& ctx) {
+        run.dispatcher().interrupt(waiter);
+        ctx.spend(20_ns);
+        machine.stopped = false;
+        ctx.wake_all(machine.resumed);
+    });
+    run.log.emplace_back(run.run() == StopReason::Idle ? "idle" : "stuck");
+    return run.log;
+}
+
+TEST_CASE("dispatcher: who waits for a lock may wait in an interruption of that") {
+    for (const auto kind : {SimLock::Kind::Spin, SimLock::Kind::Mutex}) {
+        CHECK(stopped_waiter(kind, 50_ns) ==
+              Lines{"10001 waiter stops", "30001 waiter goes on", "50001 waiter has it", "idle"});
+        // The lock is handed over while the waiter stands still: it has it when it comes back.
+        CHECK(stopped_waiter(kind, 20_ns) ==
+              Lines{"10001 waiter stops", "30001 waiter goes on", "30001 waiter has it", "idle"});
+        CHECK(stopped_waiter(kind, 20_ns, &sim::kNestedWakeLost).back() == "stuck");
+    }
+}
+
+TEST_CASE("dispatcher: a sleep that was interrupted by another ends at its own time") {
+    for (const bool woken : {true, false}) {
+        SoftwareRun run{SoftwareRun::params(3)};
+        Stopped machine{run};
+        WaitQueue queue{"q"};
+        ExecContext& sleeper = run.task("sleeper", 0_ps, [&](ExecContext& ctx) {
+            PersonaChange persona{ctx, Persona{"sleeper", ctx.source(), nullptr, &machine}};
+            run.note(ctx, ctx.wait_until(queue, 40_ns) ? "woke" : "timed out");
+        });
+        run.task("manager", 10_ns, [&](ExecContext& ctx) {
+            run.dispatcher().interrupt(sleeper);
+            ctx.spend(10_ns);
+            if (woken) {
+                ctx.wake_one(queue);  // in the middle of the other wait, which goes on
+            }
+            ctx.spend(10_ns);
+            machine.stopped = false;
+            ctx.wake_all(machine.resumed);
+        });
+        CHECK(run.run() == StopReason::Idle);
+        CHECK(run.log == Lines{"10001 sleeper stops", "30001 sleeper goes on",
+                               woken ? "30001 sleeper woke" : "40000 sleeper timed out"});
+        CHECK(queue.empty());
+    }
 }
 
 TEST_CASE("dispatcher: an interruption inside one instruction waits for its end") {
