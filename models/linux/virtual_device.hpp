@@ -8,7 +8,8 @@
 // is cleared: by the guest's Disable or Reset, in ordered work behind UNBIND, or by the release of
 // the device. When the host takes the queue away it disables it (which drains it), unmaps the
 // portal, makes the vCPUs forget the mapping and reads a register, behind which no write of theirs
-// is under way any more.
+// is under way any more. A queue that neither drains nor can be reset keeps the reference and stays
+// out of use: its number would lead what is left into the memory of the next owner.
 //
 // Linux drivers of the IOASID series (idxd vdcm); software.md "VDCM virtual device commands".
 // Leaves out: default PASIDs of a device (a queue without PASID is refused), interrupt message
@@ -77,6 +78,7 @@ private:
         Ioasid id;
         Spid spid;
         bool held = false;
+        bool stuck = false;  // it did not stop: the ID, its reference and the queue stay
     };
 
     // registers
@@ -108,7 +110,8 @@ private:
                   dsa::CommandError& status);
     void clear_queue(ExecContext& ctx);
     void put(ExecContext& ctx);
-    void take_away(ExecContext& ctx);
+    bool take_away(ExecContext& ctx);
+    bool stop_real_queue(ExecContext& ctx);
     void unmap_portal(ExecContext& ctx);
     Errno submit(ExecContext& ctx, const TrappedDescriptor& descriptor);
 
