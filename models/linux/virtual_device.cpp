@@ -206,27 +206,19 @@ NotifyResult VirtualDevice::handle(ExecContext& ctx, const NotifierPayload& payl
 
 // --- the real queue -----------------------------------------------------------------------------
 
-// Set first, then the reference: until then nothing in hardware names the ID.
-Errno VirtualDevice::program(ExecContext& ctx, IoasidSet* set, Ioasid id, std::uint32_t gpasid,
-                             dsa::CommandError& status) {
+// With its reference, if it has one: what UNBIND goes by comes before the hardware, which takes its
+// time. Work of an UNBIND that comes meanwhile waits for the lock and finds the queue set.
+Errno VirtualDevice::program(ExecContext& ctx, const Programmed& what, dsa::CommandError& status) {
     Device& parent = *setup_.parent;
-    if (programmed_) {  // it did not stop
-        status = dsa::CommandError::WqAlreadyEnabled;
-        return Errno::Ebusy;
+    const bool late = kernel_.probes().has(kVdcmProgrammedLate);
+    if (!late) {
+        programmed_ = what;
     }
-    parent.set_queue_config_pasid(ctx, setup_.queue, Pasid{id.value()});
-    Programmed what{id, Spid{gpasid}, false};
-    if (!kernel_.probes().has(kVdcmQueueUnreferenced) && set != nullptr) {
-        const Errno error = kernel_.ioasid().get(ctx, set, id, holder_);
-        if (error != Errno::Ok) {  // it is being freed
-            parent.set_queue_config_pasid(ctx, setup_.queue, std::nullopt);
-            status = dsa::CommandError::WqPasidEnable;
-            return error;
-        }
-        what.held = true;
-    }
+    parent.set_queue_config_pasid(ctx, setup_.queue, Pasid{what.id.value()});
     const Errno error = parent.run(ctx, dsa::Command::EnableWq, setup_.queue, status);
-    programmed_ = what;
+    if (late) {
+        programmed_ = what;
+    }
     if (error != Errno::Ok) {
         clear_queue(ctx);
         return error;
