@@ -1,6 +1,7 @@
 // Order: notification blocks by descending priority, ordered work in queueing order and one at a
 // time, translation off before the PASID entry goes, no submission after KVM finished UNBIND, none
-// to a dedicated workqueue that the host took from a VM and calls quiet.
+// to a dedicated workqueue that the host took from a VM and calls quiet, and no such workqueue set
+// to an ID behind its UNBIND.
 #include <deque>
 
 #include <fmt/format.h>
@@ -39,6 +40,7 @@ public:
         on<Self, trace::KvmTableWrite, &Self::on_table_write>(table);
         on<Self, trace::KvmUnbind, &Self::on_kvm_unbind>(table);
         on<Self, trace::VdevQuiet, &Self::on_queue_quiet>(table);
+        on<Self, trace::VdevQueue, &Self::on_queue_set>(table);
         on<Self, trace::DsaWqState, &Self::on_wq_state>(table);
         on<Self, trace::DsaEnqueue, &Self::on_enqueue>(table);
     }
@@ -223,6 +225,24 @@ private:
                               fmt::format("a vCPU of {} sent it to a device after KVM had finished "
                                           "UNBIND",
                                           c_.sink.name(guest)));
+        }
+    }
+
+    // Behind the last PASID entry nobody takes the queue away any more: UNBIND was sent.
+    void on_queue_set(const trace::EventRecord& record) {
+        if (!c_.options.spec_order || IOASIM_FIELD(record, VdevQueue, on) == 0) {
+            return;
+        }
+        const std::uint32_t kernel = c_.facts.host_of(IOASIM_U32(record, VdevQueue, vm));
+        const std::uint32_t pasid = IOASIM_U32(record, VdevQueue, ioasid);
+        const IdFacts* id = c_.facts.hardware_id(kernel, pasid);
+        if (id != nullptr && id->live && id->entries == 0) {
+            c_.sink.report_id(
+                "order.queue_after_unbind", record, kernel, pasid,
+                fmt::format("{}/{} was set to it for {} although its last PASID entry had gone",
+                            c_.sink.name(IOASIM_U32(record, VdevQueue, device)),
+                            c_.sink.name(IOASIM_U32(record, VdevQueue, wq)),
+                            c_.sink.name(IOASIM_U32(record, VdevQueue, vm))));
         }
     }
 

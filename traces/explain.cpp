@@ -173,6 +173,11 @@ const std::vector<Explanation>& explanations() {
          "A block registered with the wrong priority; two chains that are called one after the "
          "other "
          "instead of merged."},
+        {"order.queue_after_unbind",
+         "A virtual device's dedicated workqueue was set to an ID whose last PASID entry had gone.",
+         "UNBIND came and found no workqueue to clear: it keeps the ID from the pool, and what is "
+         "submitted to it only faults.",
+         "The VDCM notes what a workqueue is set to when it has been enabled, not before."},
         {"order.submit_after_drain",
          "A vCPU's submission reached a device behind the drain of a move to another host.",
          "Its completion comes while memory is copied, or later: the copy may lack the record, and "

@@ -7,10 +7,12 @@
 #include "core/trace/sva_events.hpp"
 #include "models/linux/corner_probes.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/drain_probes.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_marks.hpp"
 #include "models/linux/linux_probes.hpp"
 #include "models/linux/lock_unless.hpp"
+#include "models/linux/pasid_drain.hpp"
 #include "models/linux/sva_binding.hpp"
 
 namespace ioasim::os {
@@ -417,7 +419,9 @@ Errno Sva::remove_device(ExecContext& ctx, Binding& binding, Device& device) {
     if (binding.process != nullptr && device.configured_here()) {
         // As closing the workqueue's file does: what the process submitted is finished first. For a
         // guest's PASID that is the VDCM's part of UNBIND.
-        static_cast<void>(device.drain_pasid(ctx, Pasid{binding.id.value()}));
+        if (!finish_pasid(ctx, kernel_, device, Pasid{binding.id.value()})) {
+            binding.undrained = true;
+        }
     }
     {
         LockGuard guard{ctx, lock_};
@@ -515,9 +519,20 @@ void Sva::on_free_work(ExecContext& ctx, Binding& binding) {
     start_teardown(ctx, binding, true);
 }
 
-// W3.
+// W3. An ID that was freed in use takes its descriptors along into faults: nobody drained it before
+// its entry went. What they have in the devices ends before the number goes back (dsa.md 7.4).
 void Sva::on_teardown_work(ExecContext& ctx, Binding& binding) {
+    const std::vector<Device*> devices = devices_of(binding);
     tear_down_entries(ctx, binding);
+    const bool own = binding.set != nullptr && binding.set->is_private();
+    const auto view = core_.view(binding.id, own ? binding.set : nullptr);
+    if (view && view->state == IoasidState::FreePending &&
+        !kernel_.probes().has(kNoDrainBehindFree)) {
+        for (Device* device : devices) {
+            const Pasid pasid{binding.id.value()};
+            binding.undrained = !finish_pasid(ctx, kernel_, *device, pasid) || binding.undrained;
+        }
+    }
     LockGuard guard{ctx, lock_};
     finish(ctx, binding);
 }
@@ -525,7 +540,8 @@ void Sva::on_teardown_work(ExecContext& ctx, Binding& binding) {
 void Sva::finish(ExecContext& ctx, Binding& binding) {
     const std::shared_ptr<Binding> alive = binding.shared_from_this();
     core_.detach_data(ctx, binding.id, binding.set);
-    if (core_.switches().reference_counts && !kernel_.probes().has(kMissingPut)) {
+    const bool kept = binding.undrained && !kernel_.probes().has(kFailedDrainIgnored);
+    if (core_.switches().reference_counts && !kept && !kernel_.probes().has(kMissingPut)) {
         core_.put(ctx, binding.set, binding.id, holder_);
     }
     if (binding.process != nullptr) {

@@ -2,8 +2,10 @@
 
 #include "core/trace/software_events.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/drain_probes.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
+#include "models/linux/pasid_drain.hpp"
 
 namespace ioasim::os {
 
@@ -21,14 +23,9 @@ public:
 
     void run(ExecContext& ctx) override {
         Frame frame{ctx, "vdcm_drain"};
-        const Errno error = vdcm_.device_.drain_pasid(ctx, Pasid{id().value()});
-        if (error != Errno::Ok) {
-            // The teardown goes on: what is left in the device faults from then on.
-            vdcm_.kernel_.emit(
-                ctx, trace::IoasidHazard{vdcm_.kernel_.intern(vdcm_.kernel_.name()),
-                                         trace::IoasidHazardKind::DrainFailed,
-                                         vdcm_.kernel_.intern(ctx.name()), vdcm_.device_name_,
-                                         vdcm_.kernel_.intern(ctx.call_chain())});
+        const Pasid pasid{id().value()};
+        if (!finish_pasid(ctx, vdcm_.kernel_, vdcm_.device_, pasid)) {
+            vdcm_.keep(ctx, set_, id());
         }
         if (end_ == End::Put) {
             vdcm_.kernel_.ioasid().put(ctx, set_, id(), vdcm_.holder_);
@@ -63,6 +60,15 @@ void Vdcm::queue_drain(ExecContext& ctx, const NotifierPayload& payload, bool pu
 bool Vdcm::freed_in_use(Ioasid id) const {
     const auto view = kernel_.ioasid().view(id);
     return view && view->state == IoasidState::FreePending;
+}
+
+// The teardown goes on. What is left in the device faults from then on, but only while the number
+// is nobody else's: this reference stays. (Of an ID that is being freed there is none to get: the
+// IOMMU driver, which still has one, drains again behind its entry.)
+void Vdcm::keep(ExecContext& ctx, IoasidSet* set, Ioasid id) {
+    if (!kernel_.probes().has(kFailedDrainIgnored)) {
+        static_cast<void>(kernel_.ioasid().get(ctx, set, id, holder_));
+    }
 }
 
 NotifyResult Vdcm::handle(ExecContext& ctx, const NotifierPayload& payload) {

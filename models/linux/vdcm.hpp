@@ -2,7 +2,8 @@
 // UNBIND of an orderly unbind the device is drained of the PASID, in ordered work since a drain
 // waits for the device. When the ID is freed in use nothing is drained (unless
 // `vdcm.drain_on_free`): a shared workqueue holds no PASID, and the cleared PASID entry blocks what
-// is left. For the same reason no reference is taken; the core's switch `vdcm_puts_unheld` makes it
+// is left; the IOMMU driver drains behind that. For the same reason no reference is taken, but for
+// good when a device does not finish; the core's switch `vdcm_puts_unheld` makes it
 // the production kernel's handler, which on FREE drains and puts all the same. Leaves out:
 // dedicated workqueues, the trapped registers of the virtual device, migration.
 #pragma once
@@ -28,6 +29,7 @@ public:
 private:
     class Drain;
     bool freed_in_use(Ioasid id) const;
+    void keep(ExecContext& ctx, IoasidSet* set, Ioasid id);
     void queue_drain(ExecContext& ctx, const NotifierPayload& payload, bool put);
 
     Kernel& kernel_;

@@ -12,6 +12,9 @@ inline const Defect kVdcmPutBeforeClear{
     "vdcm.put_before_clear",
     "the reference on the host PASID of a guest's dedicated workqueue is dropped before the queue "
     "is cleared"};
+inline const Defect kVdcmProgrammedLate{
+    "vdcm.programmed_late",
+    "UNBIND finds a guest's dedicated workqueue set only when it has been enabled"};
 inline const Defect kVdcmRawGuestPasid{
     "vdcm.raw_guest_pasid",
     "a dedicated workqueue whose guest PASID stands for nothing is set to the guest's number"};

@@ -6,8 +6,10 @@
 #include "core/trace/software_events.hpp"
 #include "core/trace/vdev_events.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/drain_probes.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/kvm.hpp"
+#include "models/linux/pasid_drain.hpp"
 #include "models/linux/vdcm_probes.hpp"
 
 namespace ioasim::os {
@@ -25,7 +27,7 @@ public:
         Frame frame{ctx, "vdcm_clear_queue"};
         LockGuard guard{ctx, device_.lock_};
         if (device_.programmed_ && device_.programmed_->id == id()) {
-            device_.take_away(ctx);
+            static_cast<void>(device_.take_away(ctx));
         }
         device_.kernel_.emit(ctx, trace::VdcmUnbind{device_.trace_name_, device_.vm_, spid_, id()});
     }
@@ -128,11 +130,13 @@ void VirtualDevice::close(ExecContext& ctx, CallingTask task, const char* how) {
         unmap_portal(ctx);
         static_cast<void>(drain_bound(ctx));
     } else {
-        if (!forgets) {
-            take_away(ctx);
+        const bool free = forgets || take_away(ctx);
+        if (!forgets && free) {
             static_cast<void>(run(ctx, dsa::Command::EnableWq));  // the host driver's, as it was
         }
-        setup_.parent->unclaim_queue(setup_.queue);
+        if (free) {
+            setup_.parent->unclaim_queue(setup_.queue);
+        }
     }
     initial_state();
     tell_state(ctx, how);
@@ -164,6 +168,7 @@ Errno VirtualDevice::reset(ExecContext& ctx) {
         return Errno::Enodev;
     }
     state_.trapped.clear();
+    Errno error = Errno::Ok;
     if (shared()) {
         unmap_portal(ctx);
         static_cast<void>(drain_bound(ctx));
@@ -171,11 +176,11 @@ Errno VirtualDevice::reset(ExecContext& ctx) {
         if (programmed_) {
             static_cast<void>(run(ctx, dsa::Command::AbortWq));
         }
-        take_away(ctx);
+        error = take_away(ctx) ? Errno::Ok : Errno::Eio;
     }
     initial_state();
     tell_state(ctx, "reset");
-    return Errno::Ok;
+    return error;
 }
 
 // --- notifications ------------------------------------------------------------------------------
@@ -188,7 +193,7 @@ NotifyResult VirtualDevice::handle(ExecContext& ctx, const NotifierPayload& payl
         case IoasidNotification::Unbind:
             bound_.erase(payload.spid.value());
             // A disabled queue has nothing to clear; what shared queues need is the drain's work.
-            if (programmed_ && programmed_->id == payload.id &&
+            if (programmed_ && programmed_->id == payload.id && !programmed_->stuck &&
                 !kernel_.probes().has(kVdcmUnbindIgnored)) {
                 kernel_.ioasid().queue_work(ctx,
                                             *std::make_unique<Clear>(*this, payload).release());
@@ -201,23 +206,19 @@ NotifyResult VirtualDevice::handle(ExecContext& ctx, const NotifierPayload& payl
 
 // --- the real queue -----------------------------------------------------------------------------
 
-// Set first, then the reference: until then nothing in hardware names the ID.
-Errno VirtualDevice::program(ExecContext& ctx, IoasidSet* set, Ioasid id, std::uint32_t gpasid,
-                             dsa::CommandError& status) {
+// With its reference, if it has one: what UNBIND goes by comes before the hardware, which takes its
+// time. Work of an UNBIND that comes meanwhile waits for the lock and finds the queue set.
+Errno VirtualDevice::program(ExecContext& ctx, const Programmed& what, dsa::CommandError& status) {
     Device& parent = *setup_.parent;
-    parent.set_queue_config_pasid(ctx, setup_.queue, Pasid{id.value()});
-    Programmed what{id, Spid{gpasid}, false};
-    if (!kernel_.probes().has(kVdcmQueueUnreferenced) && set != nullptr) {
-        const Errno error = kernel_.ioasid().get(ctx, set, id, holder_);
-        if (error != Errno::Ok) {  // it is being freed
-            parent.set_queue_config_pasid(ctx, setup_.queue, std::nullopt);
-            status = dsa::CommandError::WqPasidEnable;
-            return error;
-        }
-        what.held = true;
+    const bool late = kernel_.probes().has(kVdcmProgrammedLate);
+    if (!late) {
+        programmed_ = what;
     }
+    parent.set_queue_config_pasid(ctx, setup_.queue, Pasid{what.id.value()});
     const Errno error = parent.run(ctx, dsa::Command::EnableWq, setup_.queue, status);
-    programmed_ = what;
+    if (late) {
+        programmed_ = what;
+    }
     if (error != Errno::Ok) {
         clear_queue(ctx);
         return error;
@@ -247,25 +248,42 @@ void VirtualDevice::put(ExecContext& ctx) {
 }
 
 // The host ends a dedicated queue's work for the VM. In this order: the disabled queue takes
-// nothing, the guest cannot write to the portal, and what it wrote before has arrived.
-void VirtualDevice::take_away(ExecContext& ctx) {
+// nothing, the guest cannot write to the portal, and what it wrote before has arrived. False: the
+// queue did not stop, and nothing of it is given back.
+bool VirtualDevice::take_away(ExecContext& ctx) {
     state_.queues.front().enabled = false;
-    if (!programmed_ && !mapped_) {
-        return;
+    if ((!programmed_ && !mapped_) || (programmed_ && programmed_->stuck)) {
+        return !programmed_;
     }
     if (kernel_.probes().has(kVdcmPutBeforeClear)) {
         put(ctx);
     }
-    if (programmed_ && run(ctx, dsa::Command::DisableWq) != dsa::CommandError::None) {
-        // It does not drain, or is disabled already: what is left is aborted.
-        static_cast<void>(run(ctx, dsa::Command::ResetWq));
-    }
+    const bool stopped = !programmed_ || stop_real_queue(ctx);
     unmap_portal(ctx);
     if (!kernel_.probes().has(kVdcmNoFlushingRead)) {
         static_cast<void>(setup_.parent->bar0(ctx, dsa::reg::kGensts, 4));
     }
+    if (!stopped) {
+        programmed_->stuck = true;
+        return false;
+    }
     kernel_.emit(ctx, trace::VdevQuiet{vm_, parent_name_, queue_name_});
     clear_queue(ctx);
+    return true;
+}
+
+// Disabled, which drains it, or reset, which aborts what does not drain. A queue that was disabled
+// before has nothing left.
+bool VirtualDevice::stop_real_queue(ExecContext& ctx) {
+    const auto ended = [](dsa::CommandError error) {
+        return error == dsa::CommandError::None || error == dsa::CommandError::WqNotEnabled;
+    };
+    if (ended(run(ctx, dsa::Command::DisableWq)) || ended(run(ctx, dsa::Command::ResetWq)) ||
+        device_halted(ctx, *setup_.parent)) {
+        return true;
+    }
+    tell_drain_failed(ctx, kernel_, *setup_.parent);
+    return kernel_.probes().has(kFailedDrainIgnored);
 }
 
 void VirtualDevice::unmap_portal(ExecContext& ctx) {

@@ -4,11 +4,12 @@
 // in the kernel; the portal is mapped into the guest when the guest touches it.
 //
 // A dedicated queue works under the host PASID that the guest PASID of its WQCFG stands for in the
-// set of the calling task. The reference on it is taken when the queue is set and dropped when it
+// set of the calling task. The reference on it is taken before the queue is set and dropped when it
 // is cleared: by the guest's Disable or Reset, in ordered work behind UNBIND, or by the release of
 // the device. When the host takes the queue away it disables it (which drains it), unmaps the
 // portal, makes the vCPUs forget the mapping and reads a register, behind which no write of theirs
-// is under way any more.
+// is under way any more. A queue that neither drains nor can be reset keeps the reference and stays
+// out of use: its number would lead what is left into the memory of the next owner.
 //
 // Linux drivers of the IOASID series (idxd vdcm); software.md "VDCM virtual device commands".
 // Leaves out: default PASIDs of a device (a queue without PASID is refused), interrupt message
@@ -77,6 +78,7 @@ private:
         Ioasid id;
         Spid spid;
         bool held = false;
+        bool stuck = false;  // it did not stop: the ID, its reference and the queue stay
     };
 
     // registers
@@ -101,14 +103,15 @@ private:
     dsa::CommandError drain_bound(ExecContext& ctx);
     dsa::CommandError run(ExecContext& ctx, dsa::Command code);
     // The ID that the guest PASID stands for in the set of the calling task, or kInvalidIoasid.
-    Ioasid translate(ExecContext& ctx, CallingTask task, std::uint32_t gpasid, IoasidSet*& set);
+    // `get`: with a reference.
+    Ioasid translate(ExecContext& ctx, CallingTask task, std::uint32_t gpasid, bool get);
 
     // the real queue
-    Errno program(ExecContext& ctx, IoasidSet* set, Ioasid id, std::uint32_t gpasid,
-                  dsa::CommandError& status);
+    Errno program(ExecContext& ctx, const Programmed& what, dsa::CommandError& status);
     void clear_queue(ExecContext& ctx);
     void put(ExecContext& ctx);
-    void take_away(ExecContext& ctx);
+    bool take_away(ExecContext& ctx);
+    bool stop_real_queue(ExecContext& ctx);
     void unmap_portal(ExecContext& ctx);
     Errno submit(ExecContext& ctx, const TrappedDescriptor& descriptor);
 

@@ -155,25 +155,28 @@ CommandError VirtualDevice::enable_queue(ExecContext& ctx, CallingTask task, std
 }
 
 CommandError VirtualDevice::enable_dedicated(ExecContext& ctx, CallingTask task) {
-    const std::uint32_t gpasid = state_.queues.front().gpasid();
-    IoasidSet* set = nullptr;
-    Ioasid id = translate(ctx, task, gpasid, set);
-    if (!is_valid(id) && kernel_.probes().has(kVdcmRawGuestPasid)) {
-        id = Ioasid{gpasid};
-        set = nullptr;
+    if (programmed_) {
+        return CommandError::WqAlreadyEnabled;  // it did not stop
     }
-    if (!is_valid(id)) {
+    const std::uint32_t gpasid = state_.queues.front().gpasid();
+    const bool referenced = !kernel_.probes().has(kVdcmQueueUnreferenced);
+    Programmed what{translate(ctx, task, gpasid, referenced), Spid{gpasid}, referenced};
+    if (!is_valid(what.id) && kernel_.probes().has(kVdcmRawGuestPasid)) {
+        what = {Ioasid{gpasid}, Spid{gpasid}, false};
+    }
+    if (!is_valid(what.id)) {
         return CommandError::WqPasidEnable;  // -ENXIO: the hardware is not touched
     }
     CommandError status = CommandError::None;
-    return program(ctx, set, id, gpasid, status) == Errno::Ok ? CommandError::None : status;
+    return program(ctx, what, status) == Errno::Ok ? CommandError::None : status;
 }
 
 Ioasid VirtualDevice::translate(ExecContext& ctx, CallingTask task, std::uint32_t gpasid,
-                                IoasidSet*& set) {
-    set = task.mm != 0 && gpasid != 0 ? kernel_.ioasid().find_mm_set(ctx, task.mm) : nullptr;
+                                bool get) {
+    IoasidSet* const set =
+        task.mm != 0 && gpasid != 0 ? kernel_.ioasid().find_mm_set(ctx, task.mm) : nullptr;
     return set == nullptr ? kNoIoasid
-                          : kernel_.ioasid().find_by_spid(ctx, set, Spid{gpasid}, false);
+                          : kernel_.ioasid().find_by_spid(ctx, set, Spid{gpasid}, get, holder_);
 }
 
 // Operand: a mask of 16 queues and which 16.
@@ -220,8 +223,7 @@ CommandError VirtualDevice::stop_queue(ExecContext& ctx, Command code) {
 // Nothing is bound under the number: nothing of it can be in the device.
 CommandError VirtualDevice::on_pasid(ExecContext& ctx, CallingTask task, Command code,
                                      std::uint32_t gpasid) {
-    IoasidSet* set = nullptr;
-    const Ioasid id = translate(ctx, task, gpasid, set);
+    const Ioasid id = translate(ctx, task, gpasid, false);
     if (!is_valid(id)) {
         return CommandError::None;
     }

@@ -45,18 +45,22 @@ Errno WorkqueueFiles::open(ExecContext& ctx, Process& process, Device& device, s
     return Errno::Ok;
 }
 
-// The reference comes after the queue is set: until then nothing in hardware names the ID.
+// The reference comes before the queue is set: hardware names no ID that may go meanwhile.
 Errno WorkqueueFiles::program(ExecContext& ctx, const Place& place, Process& process, Ioasid id,
                               File& file) {
     Device& device = *place.first;
-    Errno error = device.set_queue_pasid(ctx, place.second, Pasid{id.value()});
-    if (error != Errno::Ok || kernel_.probes().has(kQueueUnreferenced)) {
-        return error;
+    file.held = !kernel_.probes().has(kQueueUnreferenced);
+    if (file.held) {
+        const Errno refused =
+            kernel_.ioasid().get(ctx, process.set, id, holder(device, place.second));
+        if (refused != Errno::Ok) {  // it is being freed
+            return refused;
+        }
     }
-    error = kernel_.ioasid().get(ctx, process.set, id, holder(device, place.second));
-    file.held = error == Errno::Ok;
-    if (error != Errno::Ok) {  // it is being freed
-        static_cast<void>(device.set_queue_pasid(ctx, place.second, std::nullopt));
+    const Errno error = device.set_queue_pasid(ctx, place.second, Pasid{id.value()});
+    if (error != Errno::Ok && file.held) {  // not enabled: nothing works under the ID
+        device.set_queue_config_pasid(ctx, place.second, std::nullopt);
+        kernel_.ioasid().put(ctx, process.set, id, holder(device, place.second));
     }
     return error;
 }

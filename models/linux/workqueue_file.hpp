@@ -1,7 +1,7 @@
 // The character devices of workqueues (idxd cdev): who has which queue open.
 //
-// Opening a dedicated queue gives it to one address space: the queue is disabled, which drains it,
-// set to the PASID of the opener and enabled; then a reference on the PASID is taken, which is
+// Opening a dedicated queue gives it to one address space: with a reference on the PASID of the
+// opener the queue is disabled, which drains it, set to the PASID and enabled; the reference is
 // dropped only when the queue is cleared again. A shared queue gets nothing programmed: every
 // descriptor brings its PASID. Linux drivers/dma/idxd/cdev.c; 1dwq of the IOASID notifier design.
 #pragma once

@@ -248,6 +248,29 @@ TEST_CASE("order: nothing of a VM reaches a device behind the drain of its move"
     }
 }
 
+TEST_CASE("order: no virtual device's workqueue is set to an ID whose last PASID entry has gone") {
+    CheckerHarness h;
+    h.alloc("vm1", 201);
+    const auto set = [&](bool on) {
+        h.emit(trace::VdevQueue{h.name("vm1"), h.name("vdev0"), h.name("wq0"), on, Spid{101},
+                                Ioasid{201}},
+               "host/vm1");
+    };
+    h.entry_set(201);
+    set(true);
+    set(false);
+    CHECK(h.found() == "");
+    h.entry_clear(201);
+    SUBCASE("cleared late") {
+        set(false);
+        CHECK(h.found() == "");
+    }
+    SUBCASE("set") {
+        set(true);
+        CHECK(h.found() == "order.queue_after_unbind");
+    }
+}
+
 TEST_CASE("order: nothing reaches a dedicated workqueue that the host took from a VM") {
     CheckerHarness h;
     h.emit(trace::VdevQuiet{h.name("vm1"), h.name("dsa0"), h.name("wq0")}, "host/vm1");

@@ -1,0 +1,15 @@
+// Ways to end a PASID's work in a device on purpose badly.
+#pragma once
+
+#include "core/base/defects.hpp"
+
+namespace ioasim::os {
+
+inline const Defect kFailedDrainIgnored{
+    "idxd.failed_drain_ignored",
+    "a PASID goes back to the pool although a device did not finish what it has of it"};
+inline const Defect kNoDrainBehindFree{
+    "sva.no_drain_behind_free",
+    "a PASID that is freed in use goes back to the pool without a drain behind its cleared entry"};
+
+}  // namespace ioasim::os
