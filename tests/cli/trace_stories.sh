@@ -67,7 +67,7 @@ expect "who holds it" 0 'freed at 202.106 us, and never came back: held by iommu
 expect "and what he did instead of letting go" 0 'did its part of the teardown at '
 run trace explain "$two" --defect linux.skip_iotlb_invalidation --ioasid 202
 expect "a flush that never came" 0 'no invalidation of the IOTLB came between the end of its PASID'
-expect "and what it led to" 0 'FINDING use_after_free.access'
+expect "and what it led to" 0 'FINDING use_after_free.cached'
 run trace explain "$two" --ioasid 202
 verdict "none is missing where all is well" "$(grep 'no invalidation' o)"
 run trace explain "$two" --at 207us
@@ -78,7 +78,7 @@ expect "which steps are under way" 0 'vm2/vcpu0/app step 3 (submit), begun at'
 
 run trace explain "$top/scenarios/vm/queue_quiet.json" --defect vdcm.unbind_ignored --ioasid 201
 expect "who kept it although he was called" 0 \
-    'vdcm/vm1/vdev0 was called for UNBIND at 210.620 us and kept its reference: dropped at 430.658'
+    'vdcm/vm1/vdev0 was called for UNBIND at 210.620 us and kept its reference: dropped at 430.644'
 run trace explain "$top/scenarios/vm/queue_quiet.json" --ioasid 201
 verdict "which is not so where all is well" "$(grep 'kept its reference' o)"
 
@@ -140,7 +140,7 @@ ending ending_process 'exit ('
 
 run trace explain "$two" --ioasid 202 --format states
 expect "the way through the states" 0 '3  202.106 us  ACTIVE -> FREE_PENDING'
-expect "how long in each" 0 'FREE_PENDING for 18.344 us'
+expect "how long in each" 0 'FREE_PENDING for 43.457 us'
 run trace explain "$two" --ioasid 202 --format svg
 expect "as a picture" 0 '</svg>'
 verdict "that is XML" "$(python3 -c 'import xml.dom.minidom; xml.dom.minidom.parse("o")' 2>&1)"
