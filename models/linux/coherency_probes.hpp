@@ -51,6 +51,9 @@ inline const Defect kOwnedByTableOnly{
 inline const Defect kMapLeftInPart{
     "iommufd.map_left_in_part",
     "a mapping that fails in one page table of an I/O address space stays in the others"};
+inline const Defect kLeftWithoutTables{
+    "iommufd.left_without_tables",
+    "a device whose page table cannot be built anew does not get its former one back"};
 inline const Defect kMappedBeforeReserved{
     "iommufd.mapped_before_reserved",
     "a fixed mapping is tested against the others before alignment, wrap and reserved regions"};

@@ -54,12 +54,22 @@ bool IommuSpace::enforces_coherency() const {
                        [](const Domain& domain) { return domain->enforces_coherency(); });
 }
 
+// How many there are: it is none of them.
+std::uint32_t IommuSpace::index_of(const IommuDomain* wanted) const {
+    const auto in = std::find_if(domains_.begin(), domains_.end(),
+                                 [&](const Domain& domain) { return domain.get() == wanted; });
+    return static_cast<std::uint32_t>(in - domains_.begin());
+}
+
+IommuDomain& IommuSpace::domain_of(const DeviceGroup& group) const {
+    const std::uint32_t index = index_of(group.domain);
+    SIM_CHECK(index < domains_.size(), "group {} is in no domain of {}", group.name, name_);
+    return *domains_[index];
+}
+
 void IommuSpace::tell(ExecContext& ctx, const DeviceGroup& group, bool made, Errno error) const {
-    const auto in = std::find_if(domains_.begin(), domains_.end(), [&](const Domain& domain) {
-        return domain.get() == group.domain;
-    });
-    const auto index = static_cast<std::uint32_t>(in - domains_.begin());
-    const bool enforced = in != domains_.end() && (*in)->enforces_coherency();
+    const std::uint32_t index = index_of(group.domain);
+    const bool enforced = index < domains_.size() && domains_[index]->enforces_coherency();
     for (const DeviceGroup::Member& member : group.members) {
         kernel_.emit(ctx, trace::CoherencyAttach{kernel_.intern(name_),
                                                  kernel_.intern(member.device->name()), index,
@@ -191,29 +201,30 @@ Errno IommuSpace::attach_new(ExecContext& ctx, DeviceGroup& group, bool snoop) {
 
 Errno IommuSpace::give_up_snooping(ExecContext& ctx) {
     mixed_ = true;
-    const std::vector<DeviceGroup*> groups = groups_;
-    std::vector<Domain> old;
-    for (DeviceGroup* group : groups) {
-        if (!group->unit().forces_snooping()) {
+    Errno error = Errno::Ok;
+    std::vector<IommuDomain*> left;
+    for (auto at = groups_.begin(); error == Errno::Ok && at != groups_.end(); ++at) {
+        DeviceGroup& group = **at;
+        if (!group.unit().forces_snooping()) {
             continue;
         }
-        const IommuDomain* const before = group->domain;
-        const auto in = std::find_if(domains_.begin(), domains_.end(),
-                                     [&](const Domain& d) { return d.get() == before; });
-        detach_members(ctx, **in, *group);
-        if ((*in)->idle()) {
-            old.push_back(std::move(*in));
-            domains_.erase(in);
-        }
-        const Errno error = place(ctx, *group);
-        if (error != Errno::Ok) {
+        IommuDomain& before = domain_of(group);
+        detach_members(ctx, before, group);
+        error = place(ctx, group);
+        if (error != Errno::Ok && kernel_.probes().has(kLeftWithoutTables)) {
             return error;
         }
+        if (error != Errno::Ok) {
+            // Its old tables are still there. When that fails too, its DMA is blocked.
+            static_cast<void>(attach_members(ctx, before, group));
+        } else if (before.idle()) {
+            left.push_back(&before);
+        }
     }
-    for (const Domain& domain : old) {
-        domain->destroy();
+    for (const IommuDomain* domain : left) {
+        remove_domain(domain);
     }
-    return Errno::Ok;
+    return error;
 }
 
 // A domain that there is already, or a new one.
@@ -270,19 +281,18 @@ void IommuSpace::remove_domain(const IommuDomain* domain) {
 
 void IommuSpace::detach(ExecContext& ctx, DeviceGroup& group) {
     Frame frame{ctx, "iommufd_detach"};
-    const auto in = std::find_if(domains_.begin(), domains_.end(), [&](const Domain& domain) {
-        return domain.get() == group.domain;
-    });
-    SIM_CHECK(in != domains_.end(), "group {} is in no domain of {}", group.name, name_);
-    const auto index = static_cast<std::uint32_t>(in - domains_.begin());
-    IommuDomain& domain = **in;
+    groups_.erase(std::find(groups_.begin(), groups_.end(), &group));
+    if (group.domain == nullptr) {
+        return;
+    }
+    IommuDomain& domain = domain_of(group);
+    const auto index = index_of(&domain);
     detach_members(ctx, domain, group);
     for (const DeviceGroup::Member& member : group.members) {
         kernel_.emit(ctx, trace::CoherencyDetach{kernel_.intern(name_),
                                                  kernel_.intern(member.device->name()), index,
                                                  domain.idle()});
     }
-    groups_.erase(std::find(groups_.begin(), groups_.end(), &group));
     if (domain.idle()) {
         remove_domain(&domain);
     }

@@ -74,6 +74,8 @@ private:
     using Domain = std::unique_ptr<IommuDomain>;
 
     Errno may_map(std::uint64_t iova, std::uint64_t bytes) const;
+    std::uint32_t index_of(const IommuDomain* wanted) const;
+    IommuDomain& domain_of(const DeviceGroup& group) const;
     bool breaks_promise(const DeviceGroup& group) const;
     bool wants_snoop(const DeviceGroup& group) const;
     // Mapped, or allowed.
