@@ -240,8 +240,8 @@ private:
         plan_varied();
     }
 
-    // What is varied, the same for all mutants: half of it scenarios that were made for that, which
-    // stand in a folder of their own, the other half all others; those with the fewest events
+    // What is varied, the same for all mutants: two of three are scenarios that were made for that,
+    // which stand in a folder of their own, the third is one of all others; those with the fewest events
     // first.
     void plan_varied() {
         std::vector<std::size_t> order;
@@ -268,7 +268,8 @@ private:
         varied_.clear();
         for (std::size_t n = 0; varied_.size() < options_.runs && !subjects_.empty(); ++n) {
             const std::size_t before = varied_.size();
-            add(made_for_it, n);
+            add(made_for_it, 2 * n);
+            add(made_for_it, 2 * n + 1);
             add(others, n);
             if (varied_.size() == before) {
                 break;
