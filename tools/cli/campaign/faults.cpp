@@ -129,22 +129,26 @@ private:
             node.set("by", Node::string(time_text(std::clamp(value, by->low, by->high))));
         }
         if (kind.name == "pcie.invalidation_lost") {
-            end_invalidations(out);
+            end_before(out, "iommu", "invalidation.timeout", "iommu.timeout");
+        } else if (kind.name == "pcie.completion_lost") {
+            end_before(out, "device", "completion_timeout", "idxd.timeout");
         }
         return node;
     }
 
-    // The unit's queue must stand still for less than the driver waits for it: a driver that gives
-    // up before knows nothing of what hangs.
-    void end_invalidations(DrawnFaults& out) const {
-        constexpr const char* kPath = "invalidation.timeout";
+    // What hardware waits for must end before its driver gives up: a driver that is first knows
+    // nothing of what hangs. Real drivers wait for seconds, real time-outs are 50 ms at most.
+    void end_before(DrawnFaults& out, const char* owner, const char* path,
+                    const char* patience) const {
         const auto& params = scenario_.config.params;
-        const bool own = std::any_of(params.begin(), params.end(), [](const auto& one) {
-            return one.path == kPath && one.component != "iommu";
+        const bool own = std::any_of(params.begin(), params.end(), [&](const auto& one) {
+            return one.path == path && one.component != owner;
         });
         if (!own) {
-            const ParamInfo* const patience = platform::find_param("kernel", "iommu.timeout");
-            out.params.push_back({"iommu", kPath, patience->initial / 2});
+            const ParamInfo* const info = platform::find_param(owner, path);
+            const ParamInfo* const driver = platform::find_param("kernel", patience);
+            out.params.push_back(
+                {owner, path, std::clamp(driver->initial / 2, info->low, info->high)});
         }
     }
 
