@@ -31,6 +31,8 @@ struct CheckerOptions {
     bool spaces_told = true;
     // Names of checkers to leave out.
     std::vector<std::string> without;
+    // "within 20 ms after the last fault": how long what is under way had. Empty: nobody said.
+    std::string healed;
     // What waits for what, one line each; asked when a run ended in a deadlock or a hang.
     std::function<std::vector<std::string>()> state_dump;
 };

@@ -24,15 +24,19 @@ public:
             return;  // ended on purpose, in the middle of its work
         }
         const auto& waiting = c_.unfinished;
+        const std::string& healed = c_.options.healed;
+        const char* const code = healed.empty() ? "liveness.unfinished" : "liveness.not_healed";
+        const std::string bound = healed.empty() ? "" : " " + healed;
         for (std::size_t i = 0; i < waiting.size() && i < kShown; ++i) {
             const std::string line =
                 waiting[i].substr(std::min(waiting[i].find_first_not_of(' '), waiting[i].size()));
-            c_.sink.report_end("liveness.unfinished", end, line.substr(0, line.find_first_of(": ")),
-                               fmt::format("did not end: {}", line));
+            c_.sink.report_end(code, end, line.substr(0, line.find_first_of(": ")),
+                               fmt::format("did not end{}: {}", bound, line));
         }
         if (waiting.size() > kShown) {
-            c_.sink.report_end("liveness.unfinished", end, "run",
-                               fmt::format("{} more did not end", waiting.size() - kShown));
+            c_.sink.report_end(
+                code, end, "run",
+                fmt::format("{} more did not end{}", waiting.size() - kShown, bound));
         }
         if (reason == "deadlock" || reason == "hang") {
             c_.sink.report_end(

@@ -156,6 +156,13 @@ const std::vector<Explanation>& explanations() {
         {"liveness.hang", "Activations went on without end in one instant.",
          "A loop of messages or wake-ups that takes no time is a livelock.",
          "Two models that answer each other at once; a retry without a back-off."},
+        {"liveness.not_healed",
+         "Faults from outside had ended, and what was under way did not end within the bound that "
+         "follows from the platform's time-outs, retries and delays.",
+         "A fault that is over may cost time, never the rest of the run: somebody still waits for "
+         "what the fault took away.",
+         "A time-out that nobody set or whose end nobody handles; an error path that forgets to "
+         "wake who waits, or to give back what it took."},
         {"liveness.unfinished", "Work that had to end by itself did not end before the run did.",
          "Late is tolerable, never is not: somebody waits for it.",
          "A limit that is too short for the scenario; a lost wake-up; a stuck item on the ordered "

@@ -35,7 +35,7 @@ Errno UserQueue::submit(ExecContext& ctx, const SubmitRequest& request, SubmitRe
         error = select_pasid(ctx, request);
     }
     for (std::uint64_t i = 0; i < request.count && error == Errno::Ok; ++i) {
-        if (!request.credits && process_.killed) {
+        if (process_.killed) {
             return Errno::Eintr;
         }
         error = submit_one(ctx, request, *target, timeout, report);

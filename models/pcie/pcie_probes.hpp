@@ -8,6 +8,9 @@ namespace ioasim::pcie {
 inline const Defect kThirdWaiterLost{
     "pcie.third_waiter_lost",
     "a transaction that finds three others waiting for a credit of the unit is forgotten"};
+inline const Defect kPortWaitsForEver{
+    "pcie.port_waits_for_ever",
+    "a root port does not end the wait for a completion that is lost: the processor stands still"};
 inline const Defect kCompletionPassesWrites{
     "pcie.completion_passes_writes",
     "a device's read completion overtakes the DMA writes that the device sent before it"};

@@ -98,7 +98,9 @@ bool RootComplex::disturbs_up(TimePs now, PortId from, const Tlp& tlp) {
         lose(tlp);
         Tlp given_up = tlp;
         given_up.status = CplStatus::UnsupportedRequest;
-        hold(now + params_.completion_timeout, *cpus_, std::move(given_up), false);
+        if (!probes_.has(kPortWaitsForEver)) {
+            hold(now + params_.completion_timeout, *cpus_, std::move(given_up), false);
+        }
         return true;
     } else {
         return false;

@@ -220,6 +220,12 @@ struct InjectionConfig {
     std::string trigger;                             // as text
 };
 
+// When faults from outside end, and how long the same run takes without them.
+struct HealConfig {
+    TimePs at;
+    TimePs work;
+};
+
 struct PlatformConfig {
     std::uint64_t cpus = 4;
     std::string ioasid_profile = "spec";
@@ -232,6 +238,7 @@ struct PlatformConfig {
     std::vector<VmConfig> vms;
     std::vector<ProgramConfig> programs;
     std::vector<InjectionConfig> injections{};
+    std::optional<HealConfig> heal{};
     KernelCodeConfig kernel;
     bool stop_at_hazard = false;  // instead of going on as if the right call had been made
     // Nobody boots a kernel: every program is bare, and there is one.

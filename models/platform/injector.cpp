@@ -7,8 +7,8 @@
 namespace ioasim::platform {
 
 Injector::Injector(sim::Simulation& sim, const std::vector<InjectionConfig>& injections,
-                   Deliver deliver)
-    : Module(sim, "inject"), deliver_(std::move(deliver)) {
+                   TimePs until, Deliver deliver)
+    : Module(sim, "inject"), until_(until), deliver_(std::move(deliver)) {
     bool sites = false;
     for (const InjectionConfig& config : injections) {
         all_.push_back({&config, sim.stream("inject", config.stream)});
@@ -79,13 +79,16 @@ void Injector::trigger(std::size_t index) {
         one.armed = true;
         return;
     }
-    if (!exhausted(one) && deliver_(index, one.started++)) {
+    if (!exhausted(one) && sim::Simulation::now() < until_ && deliver_(index, one.started++)) {
         took_effect(index);
     }
 }
 
 std::optional<std::uint64_t> Injector::call(const FaultSite& site, std::string_view where) {
     std::optional<std::uint64_t> extent;
+    if (sim::Simulation::now() >= until_) {
+        return extent;
+    }
     for (std::size_t i = 0; i < all_.size(); ++i) {
         One& one = all_[i];
         const InjectFault& fault = one.config->fault;

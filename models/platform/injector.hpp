@@ -25,7 +25,9 @@ public:
     // False: it calls took_effect() later, or never.
     using Deliver = std::function<bool(std::size_t index, std::uint64_t n)>;
 
-    Injector(sim::Simulation& sim, const std::vector<InjectionConfig>& injections, Deliver deliver);
+    // From `until` on nothing of it happens any more.
+    Injector(sim::Simulation& sim, const std::vector<InjectionConfig>& injections, TimePs until,
+             Deliver deliver);
     void took_effect(std::size_t index);
 
     void start() override;
@@ -52,6 +54,7 @@ private:
     std::optional<std::uint64_t> call(const FaultSite& site, std::string_view where);
 
     std::vector<One> all_;
+    TimePs until_;
     Deliver deliver_;
     sim::Timeline<std::size_t> due_;
 };

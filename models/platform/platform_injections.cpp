@@ -18,7 +18,7 @@ void Platform::Impl::build_injections() {
         }
     }
     injector = std::make_unique<Injector>(
-        sim, config.injections,
+        sim, config.injections, config.heal ? config.heal->at : TimePs::max(),
         [this](std::size_t index, std::uint64_t n) { return deliver(index, n); });
 }
 

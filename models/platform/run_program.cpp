@@ -25,6 +25,17 @@ void sleep(ExecContext& ctx, ProgramActor& actor, TimePs duration) {
     }
 }
 
+// Who awaits a program that has ended learns it, as the reader of a pipe does.
+void signal_the_rest(ExecContext& ctx, const ProgramConfig& program, ProgramActor& actor,
+                     std::size_t from) {
+    for (std::size_t i = from; i < program.steps.size(); ++i) {
+        const Step& step = program.steps[i];
+        if (step.kind == StepKind::Call && step.call.kind == CallKind::Signal) {
+            static_cast<void>(actor.perform(ctx, step, i));
+        }
+    }
+}
+
 }  // namespace
 
 std::string step_name(const Step& step) {
@@ -101,7 +112,8 @@ void run_program(ExecContext& ctx, trace::Recorder& recorder, const ProgramConfi
         tell_not_started(ctx, recorder, program, started);
         return;
     }
-    for (std::size_t i = 0; i < program.steps.size() && actor.alive(); ++i) {
+    std::size_t i = 0;
+    for (; i < program.steps.size() && actor.alive(); ++i) {
         const Step& step = program.steps[i];
         const TimePs start = ctx.now();
         StepOutcome result;
@@ -123,6 +135,7 @@ void run_program(ExecContext& ctx, trace::Recorder& recorder, const ProgramConfi
             break;
         }
     }
+    signal_the_rest(ctx, program, actor, i);
     actor.finish(ctx);
 }
 

@@ -218,7 +218,10 @@ cpu::EnqResult GuestInstructions::enqueue(ExecContext& ctx, const cpu::CpuState&
     cpu::CpuState guest = state;
     guest.vmcs = &machine_.host->vmcs();
     for (int attempt = 0; attempt < kEnqueueAttempts; ++attempt) {
-        result = execute(guest, target.hpa);
+        {
+            const OneInstruction whole{ctx};  // translated: see movdir64b
+            result = execute(guest, target.hpa);
+        }
         const bool missed = result.outcome == cpu::EnqOutcome::ExitEnqcmd ||
                             result.outcome == cpu::EnqOutcome::ExitEnqcmds;
         if (!missed) {
@@ -230,6 +233,11 @@ cpu::EnqResult GuestInstructions::enqueue(ExecContext& ctx, const cpu::CpuState&
         });
         if (!again) {
             break;
+        }
+        // It begins again: behind the exit the portal may be another one, or none.
+        target = portal_target(ctx, Gpa{portal.value()});
+        if (target.kind != GpaKind::Portal) {
+            return enqueue(ctx, state, portal, gpasid, descriptor, execute);
         }
     }
     // KVM injects #GP: the guest's number stands for nothing.
@@ -300,6 +308,8 @@ bool GuestInstructions::movdir64b(ExecContext& ctx, Hpa destination,
         machine_.violation(ctx);
         return true;
     }
+    // Translated: it ends before an interruption, or would begin again behind it.
+    const OneInstruction whole{ctx};
     return host_.movdir64b(ctx, target.hpa, data);
 }
 

@@ -370,6 +370,9 @@ void Migration::resubmit(ExecContext& ctx) {
                 ctx.spend(m_.params.migration_poll);
             }
         }
+        if (!m_.alive && !sent) {
+            break;  // who would send the rest is dead, and so is the guest that waits for it
+        }
         m_.recorder.emit(
             ctx.source(),
             trace::VdevSubmissionResumed{

@@ -168,6 +168,7 @@ struct VirtualMachine::Impl {
     bool ended = false;
     Errno create_result = Errno::Ok;
     bool migrating = false;
+    bool resetting = false;
     std::string name;
     std::vector<std::string> devices;  // as the guest names them
     std::vector<std::uint32_t> queues;
@@ -362,8 +363,9 @@ Errno VirtualMachine::stop_guest(ExecContext& ctx) {
         vcpu->kick(ctx);
     }
     const TimePs deadline = ctx.now() + m.params.kill_timeout;
-    while (m.migrating || std::any_of(m.vcpus.begin(), m.vcpus.end(),
-                                      [](const auto& vcpu) { return vcpu->running(); })) {
+    while (m.migrating || m.resetting ||
+           std::any_of(m.vcpus.begin(), m.vcpus.end(),
+                       [](const auto& vcpu) { return vcpu->running(); })) {
         if (ctx.now() >= deadline) {
             return Errno::Etimedout;
         }
@@ -472,11 +474,18 @@ Errno VirtualMachine::vmm_reset(ExecContext& ctx) {
     if (!m.alive) {
         return Errno::Esrch;
     }
+    if (m.resetting) {
+        return Errno::Ebusy;
+    }
     Frame frame{ctx, "vm_reset"};
     const Errno stopped = stop_guest(ctx);
     if (stopped != Errno::Ok) {
         return stopped;
     }
+    if (!m.alive || m.resetting) {
+        return Errno::Esrch;  // it ended meanwhile, or another one was first
+    }
+    m.resetting = true;  // who ends the machine waits for it: the set is in use
     const auto reset_devices = [&] {
         for (os::VirtualDeviceIf* device : m.virtual_devices) {
             if (device != nullptr) {
@@ -497,6 +506,8 @@ Errno VirtualMachine::vmm_reset(ExecContext& ctx) {
     if (devices_last) {
         reset_devices();
     }
+    m.resetting = false;
+    ctx.wake_all(m.stopped);
     return error;
 }
 

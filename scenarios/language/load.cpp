@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "core/base/random.hpp"
+#include "models/platform/liveness.hpp"
 #include "scenarios/language/reading.hpp"
 #include "scenarios/language/schema.hpp"
 
@@ -267,10 +268,32 @@ private:
                 s.config.defects.push_back(defect);
             }
         }
+        read_heal(reading, run, s);
         s.expectations = read_expectations(reading, s.config);
         take_over_step_results(s);
         warn_if_nothing_expected(reading);
         return s;
+    }
+
+    // Faults that end, and the time that everything has from then on.
+    static void read_heal(Reading& reading, const Node* run, Scenario& s) {
+        const Node* const heal = run == nullptr ? nullptr : run->get("heal");
+        if (heal == nullptr || !heal->is(Node::Kind::Object)) {
+            return;
+        }
+        for (const platform::InjectionConfig& injection : s.config.injections) {
+            if (injection.count == 0) {
+                reading.report(
+                    Code::BadTrigger, heal->place, "/run/heal",
+                    fmt::format("{} may come without limit, and then nothing bounds what "
+                                "it costs",
+                                injection.fault.kind->name),
+                    "\"count\": so often at most");
+            }
+        }
+        s.config.heal = platform::HealConfig{time_of(heal->get("at"), TimePs{}),
+                                             time_of(heal->get("work"), TimePs{})};
+        s.limit = s.config.heal->at + platform::liveness_bound(s.config).total;
     }
 
     // An expectation about a step is the result that the step must have.

@@ -545,6 +545,10 @@ const Type& scenario_type() {
               &choice({"lock.waiter", "wake.waiter", "cpu.ready", "link.arrival", "task.hold_up"}),
               true, "the kind of choice that stands there", ""},
              {"pick", &integer(1), false, "the candidate taken; without an entry it is 0", "1"}});
+        const Type& heal = object(
+            "the end of faults",
+            {{"at", &time(1, kDay), true, "from then on no injection takes effect", ""},
+             {"work", &time(1, kDay), true, "how long the same run takes without injections", ""}});
         const Type& run =
             object("a run", {{"seed", &integer(0), false, "seed of every random stream", "1"},
                              {"number", &integer(0), false,
@@ -553,6 +557,10 @@ const Type& scenario_type() {
                               "0"},
                              {"limit", &time(1, kDay), false,
                               "simulated time at which the run ends at the latest", "\"10ms\""},
+                             {"heal", &heal, false,
+                              "when faults from outside end; everything must end within a bound "
+                              "behind that, which is the limit then",
+                              ""},
                              {"window", &time(0, kDay), false,
                               "messages that a module gets by different links within this time "
                               "may come in any order; without it as the links say",

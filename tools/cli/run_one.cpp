@@ -11,8 +11,10 @@
 
 #include "core/sim/simulation.hpp"
 #include "core/trace/run_events.hpp"
+#include "models/platform/liveness.hpp"
 #include "models/platform/platform.hpp"
 #include "scenarios/language/judge.hpp"
+#include "tools/cli/campaign/faults.hpp"
 #include "tools/cli/campaign/swarm.hpp"
 #include "tools/cli/details.hpp"
 #include "tools/cli/run_command.hpp"
@@ -178,6 +180,12 @@ private:
             traces::CheckerOptions options;
             options.spec_order = job_.scenario.config.ioasid_profile == "spec";
             options.spaces_told = !job_.scenario.config.without_kernel();
+            if (const auto& heal = job_.scenario.config.heal) {
+                options.healed =
+                    fmt::format("within {} after the last fault at {} at the latest",
+                                format_time(platform::liveness_bound(job_.scenario.config).total),
+                                format_time(heal->at));
+            }
             options.state_dump = [this] { return who_waits(sim_); };
             checkers_ = std::make_unique<traces::CheckerSet>(recorder, options);
             left_overs_ =
@@ -342,7 +350,7 @@ private:
     std::unique_ptr<platform::Platform> platform_;
 };
 
-// A machine drawn for this run. `make` makes the run.
+// A machine drawn for this run, and for some runs faults. `make` makes the run.
 template <class Make>
 RunResult run_drawn(const Job& job, Make&& make) {
     if (job.options.run == 0 || job.scenario.campaign != "swarm") {
@@ -351,6 +359,25 @@ RunResult run_drawn(const Job& job, Make&& make) {
     Job drawn = job;
     const std::vector<std::string> changes = draw_machine(drawn.scenario, job.effective_seed);
     drawn.scenario.disturbed = true;
+    std::string phases;
+    std::optional<RunResult> cut;  // by the host: nothing is known of the run
+    const auto faults = faults_of_run(drawn, [&cut](const Job& calm) {
+        RunResult result = OneRun(calm).run();
+        if (result.exit_code == kHostTimeout || by_signal(result.exit_code)) {
+            cut = result;
+        }
+        return result;
+    });
+    if (cut) {
+        return *std::move(cut);
+    }
+    if (faults) {
+        add_faults(drawn.scenario, *faults);
+        phases = fmt::format("faults of this run until {}, then all must end within {}: {}",
+                             format_time(faults->heal),
+                             format_time(platform::liveness_bound(drawn.scenario.config).total),
+                             faults->text());
+    }
     for (platform::InjectionConfig& injection : drawn.scenario.config.injections) {
         injection.certain = false;  // what it waits for may not happen there
     }
@@ -358,6 +385,9 @@ RunResult run_drawn(const Job& job, Make&& make) {
     std::string line = "machine of this run:";
     for (const std::string& change : changes) {
         line += " " + change;
+    }
+    if (!phases.empty()) {
+        result.details.insert(result.details.begin(), phases);
     }
     result.details.insert(result.details.begin(), line + (changes.empty() ? " as it is" : ""));
     return result;

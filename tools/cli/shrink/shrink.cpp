@@ -9,6 +9,7 @@
 #include "core/base/time.hpp"
 #include "core/base/units.hpp"
 #include "scenarios/language/reading.hpp"
+#include "tools/cli/campaign/faults.hpp"
 #include "tools/cli/campaign/swarm.hpp"
 #include "tools/cli/outputs.hpp"
 #include "tools/cli/run_pool.hpp"
@@ -55,11 +56,24 @@ bool make_control(Control control, Node& document) {
     return numbered;
 }
 
-// A machine drawn for a run becomes the machine of the scenario.
-std::vector<std::string> drawn_machine(const scenario::Scenario& cell, std::uint64_t seed) {
-    scenario::Scenario drawn = cell;
-    std::vector<std::string> sets = draw_machine(drawn, seed);
-    sets.push_back("run.limit=" + time_text(drawn.limit.ps()));
+// A machine drawn for a run becomes the machine of the scenario, and so do the run's faults.
+std::vector<std::string> drawn_run(const scenario::Scenario& cell, const RunOptions& options,
+                                   std::uint64_t seed) {
+    Job job = plan(cell, options);
+    job.effective_seed = effective_seed(seed, options.run);
+    std::vector<std::string> sets = draw_machine(job.scenario, job.effective_seed);
+    sets.push_back("run.limit=" + time_text(job.scenario.limit.ps()));
+    if (const auto faults = faults_of_run(job, run_isolated)) {
+        const std::vector<std::string> more = faults->sets(cell);
+        sets.insert(sets.end(), more.begin(), more.end());
+    }
+    // "kernel" is a key of scenarios, too: parameters are named by their whole path.
+    for (std::string& set : sets) {
+        const std::string first = set.substr(0, set.find_first_of(".="));
+        set.insert(0, first == "platform" || first == "run" || first == "inject"
+                          ? ""
+                          : "platform.params.");
+    }
     return sets;
 }
 
@@ -122,8 +136,7 @@ private:
     std::optional<scenario::Scenario> with_machine(const scenario::Scenario& cell,
                                                    const std::string& file, std::uint64_t seed) {
         std::vector<std::string> sets = options_.run.sets;
-        const std::vector<std::string> machine =
-            drawn_machine(cell, effective_seed(seed, options_.run.run));
+        const std::vector<std::string> machine = drawn_run(cell, options_.run, seed);
         sets.insert(sets.end(), machine.begin(), machine.end());
         bool good = true;
         for (scenario::Scenario& other : load_or_tell(file, {sets, options_.run.defects}, good)) {
