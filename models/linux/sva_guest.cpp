@@ -20,6 +20,16 @@ using State = SvaBinding::State;
 Errno Sva::bind_gpasid(ExecContext& ctx, const GuestBind& request) {
     ctx.spend(kernel_.params().sva_bind);
     Frame frame{ctx, "bind_gpasid"};
+    const auto tell = [&](Ioasid number, Errno result) {
+        kernel_.emit(ctx, trace::SvaBind{kernel_.intern(request.space),
+                                         kernel_.intern(request.device->name()),
+                                         Pasid{number.value()}, result});
+        return result;
+    };
+    // (The Intel tree refuses every function whose PASIDs have not 20 bits.)
+    if (request.id.value() >= request.device->max_pasids() && !kernel_.probes().has(kNoWidthTest)) {
+        return tell(request.id, Errno::Einval);
+    }
     Ioasid id = core_.find_by_spid(ctx, request.set, request.spid, true, vfio_);
     if (!is_valid(id)) {
         id = request.id;
@@ -38,10 +48,7 @@ Errno Sva::bind_gpasid(ExecContext& ctx, const GuestBind& request) {
         error = bind_gpasid_locked(ctx, request, id);
     }
     core_.put(ctx, request.set, id, vfio_);
-    kernel_.emit(
-        ctx, trace::SvaBind{kernel_.intern(request.space), kernel_.intern(request.device->name()),
-                            Pasid{id.value()}, error});
-    return error;
+    return tell(id, error);
 }
 
 Errno Sva::bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid id) {
