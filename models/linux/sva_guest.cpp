@@ -5,8 +5,10 @@
 
 #include "core/trace/software_events.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/drain_probes.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
+#include "models/linux/pasid_drain.hpp"
 #include "models/linux/sva_binding.hpp"
 #include "models/linux/vdcm_probes.hpp"
 
@@ -161,6 +163,11 @@ void Sva::unbind_device(ExecContext& ctx, IoasidSet& set, Device& device) {
     for (const std::shared_ptr<Binding>& binding : bound_in(set)) {
         if (!has(*binding, device)) {
             continue;
+        }
+        // Bound elsewhere, too, there is no UNBIND, and so none of the VDCM's drains.
+        if (binding->users > 1 && !kernel_.probes().has(kUnplugUndrained) &&
+            !finish_pasid(ctx, kernel_, device, Pasid{binding->id.value()})) {
+            binding->undrained = true;
         }
         const Errno error = remove_device(ctx, *binding, device);
         if (error == Errno::Ebusy) {  // a free or another unbind in progress tears it down
