@@ -13,6 +13,8 @@ inline const Defect kVisitsForgotten{"kvm.visits_forgotten",
 inline const Defect kWbinvdAlwaysEmulated{
     "kvm.wbinvd_always_emulated",
     "WBINVD of a guest writes caches back whether DMA is coherent or not"};
+inline const Defect kFileSoughtUnlocked{
+    "kvm.file_sought_unlocked", "kvm-vfio looks whether it has a file before it takes its lock"};
 inline const Defect kVoteKept{
     "kvm.vote_kept", "KVM keeps taking DMA for non-coherent when the last such device has left"};
 

@@ -52,6 +52,7 @@ void Kvm::stop(ExecContext& ctx, IoasidSet* set) {
         kernel_.free_pages(table);
     }
     tables_.clear();
+    listed_.clear();
     if (vmcs_.enable_pasid_translation) {
         kernel_.free_pages(vmcs_.low_pasid_directory.value());
         kernel_.free_pages(vmcs_.high_pasid_directory.value());
@@ -73,18 +74,27 @@ Result<std::uint64_t> Kvm::entry(ExecContext& ctx, std::uint32_t gpasid, bool al
         if (!page) {
             return page.error();
         }
-        const Hpa directory = cpu::uses_high_directory(Pasid{gpasid}) ? vmcs_.high_pasid_directory
-                                                                      : vmcs_.low_pasid_directory;
-        ctx.store(cpu::directory_entry_address(directory, Pasid{gpasid}).value(),
-                  cpu::encode(cpu::PasidDirectoryEntry{true, Hpa{*page}}), 8);
         table = tables_.emplace(index, *page).first;
     }
     return cpu::table_entry_address(Hpa{table->second}, Pasid{gpasid}).value();
 }
 
+// A directory's present bit comes behind the table's first entry.
+void Kvm::list_table(ExecContext& ctx, std::uint32_t gpasid) {
+    if (!listed_.insert(gpasid >> 10U).second) {
+        return;
+    }
+    const Hpa directory = cpu::uses_high_directory(Pasid{gpasid}) ? vmcs_.high_pasid_directory
+                                                                  : vmcs_.low_pasid_directory;
+    const Hpa table{tables_.at(gpasid >> 10U)};
+    ctx.store(cpu::directory_entry_address(directory, Pasid{gpasid}).value(),
+              cpu::encode(cpu::PasidDirectoryEntry{true, table}), 8);
+}
+
 void Kvm::write_entry(ExecContext& ctx, std::uint64_t address, std::uint32_t gpasid,
                       std::uint32_t value) {
     ctx.store(address, value, 4);
+    list_table(ctx, gpasid);
     kernel_.emit(ctx, trace::KvmTableWrite{vm_name_, Hpa{address}, gpasid, trace::Hex{value}});
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,7 @@ private:
     void start_late_unbind(ExecContext& ctx, IoasidSet* set, Ioasid id, Spid spid);
     // Address of the 4-byte entry of a guest PASID; makes the table when asked to.
     Result<std::uint64_t> entry(ExecContext& ctx, std::uint32_t gpasid, bool allocate);
+    void list_table(ExecContext& ctx, std::uint32_t gpasid);
     void write_entry(ExecContext& ctx, std::uint64_t address, std::uint32_t gpasid,
                      std::uint32_t value);
     // Clears the translation and returns when no vCPU can use it any more.
@@ -54,6 +56,7 @@ private:
     cpu::Vmcs vmcs_;
     std::vector<VcpuControl*> vcpus_;
     std::map<std::uint32_t, std::uint64_t> tables_;  // by guest PASID [19:10]
+    std::set<std::uint32_t> listed_;                 // of those: which their directory tells of
     NumberMap<std::uint32_t, Ioasid> bound_;         // guest PASID to the ID referenced for it
 };
 

@@ -153,14 +153,16 @@ Errno KvmVfio::add(ExecContext& ctx, KvmFile* file) {
         error = Errno::Enxio;
     } else if (file == nullptr) {
         error = Errno::Einval;
-    } else if (knows(*file)) {
-        error = Errno::Eexist;
-    }
-    if (error == Errno::Ok) {
+    } else {
+        const bool unlocked = kernel_.probes().has(kFileSoughtUnlocked);
+        const bool sought = unlocked && knows(*file);
         LockGuard guard{ctx, lock_};
-        files_.push_back(file);
-        file->set_kvm(this);
-        reevaluate(ctx);
+        error = (unlocked ? sought : knows(*file)) ? Errno::Eexist : Errno::Ok;
+        if (error == Errno::Ok) {
+            files_.push_back(file);
+            file->set_kvm(this);
+            reevaluate(ctx);
+        }
     }
     tell(ctx, file, true, error);
     return error;

@@ -5,8 +5,10 @@
 
 #include "core/trace/software_events.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/drain_probes.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
+#include "models/linux/pasid_drain.hpp"
 #include "models/linux/sva_binding.hpp"
 #include "models/linux/vdcm_probes.hpp"
 
@@ -20,6 +22,16 @@ using State = SvaBinding::State;
 Errno Sva::bind_gpasid(ExecContext& ctx, const GuestBind& request) {
     ctx.spend(kernel_.params().sva_bind);
     Frame frame{ctx, "bind_gpasid"};
+    const auto tell = [&](Ioasid number, Errno result) {
+        kernel_.emit(ctx, trace::SvaBind{kernel_.intern(request.space),
+                                         kernel_.intern(request.device->name()),
+                                         Pasid{number.value()}, result});
+        return result;
+    };
+    // (The Intel tree refuses every function whose PASIDs have not 20 bits.)
+    if (request.id.value() >= request.device->max_pasids() && !kernel_.probes().has(kNoWidthTest)) {
+        return tell(request.id, Errno::Einval);
+    }
     Ioasid id = core_.find_by_spid(ctx, request.set, request.spid, true, vfio_);
     if (!is_valid(id)) {
         id = request.id;
@@ -38,10 +50,7 @@ Errno Sva::bind_gpasid(ExecContext& ctx, const GuestBind& request) {
         error = bind_gpasid_locked(ctx, request, id);
     }
     core_.put(ctx, request.set, id, vfio_);
-    kernel_.emit(
-        ctx, trace::SvaBind{kernel_.intern(request.space), kernel_.intern(request.device->name()),
-                            Pasid{id.value()}, error});
-    return error;
+    return tell(id, error);
 }
 
 Errno Sva::bind_gpasid_locked(ExecContext& ctx, const GuestBind& request, Ioasid id) {
@@ -154,6 +163,11 @@ void Sva::unbind_device(ExecContext& ctx, IoasidSet& set, Device& device) {
     for (const std::shared_ptr<Binding>& binding : bound_in(set)) {
         if (!has(*binding, device)) {
             continue;
+        }
+        // Bound elsewhere, too, there is no UNBIND, and so none of the VDCM's drains.
+        if (binding->users > 1 && !kernel_.probes().has(kUnplugUndrained) &&
+            !finish_pasid(ctx, kernel_, device, Pasid{binding->id.value()})) {
+            binding->undrained = true;
         }
         const Errno error = remove_device(ctx, *binding, device);
         if (error == Errno::Ebusy) {  // a free or another unbind in progress tears it down

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/trace/migration_events.hpp"
+#include "models/vm/vm_probes.hpp"
 
 namespace ioasim::vm {
 namespace {
@@ -12,6 +13,13 @@ namespace {
 constexpr int kEnqueueAttempts = 2;
 
 constexpr std::uint32_t kPasidMask = 0xFFFFF;
+constexpr std::uint32_t kPrivileged = 1U << 31U;  // ENQCMDS
+
+std::uint32_t first_dword(const cpu::Descriptor64& descriptor) {
+    std::uint32_t first = 0;
+    std::memcpy(&first, descriptor.data(), sizeof(first));
+    return first;
+}
 
 // Of ENQCMD: what IA32_PASID holds; without the valid bit a number that nothing is bound to.
 std::uint32_t submitted_pasid(std::uint64_t ia32_pasid) {
@@ -279,22 +287,43 @@ bool GuestInstructions::kept(ExecContext& ctx, Gpa portal, std::uint32_t gpasid,
     return done;
 }
 
+// IA32_PASID, the privilege and the source's reserved bits come before the destination
+// (dsa.md 1.2): no trap sees what they refuse.
+bool GuestInstructions::refused(const cpu::CpuState& state, Hpa portal, const Execute& execute,
+                                cpu::EnqResult& result) const {
+    if (machine_.probes.has(kDestinationFirst)) {
+        return false;
+    }
+    cpu::CpuState guest = state;
+    guest.vmcs = &machine_.host->vmcs();
+    result = execute(guest, portal);
+    return result.outcome == cpu::EnqOutcome::GeneralProtection;
+}
+
 cpu::EnqResult GuestInstructions::enqcmd(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
                                          const cpu::Descriptor64& descriptor) {
-    return enqueue(ctx, state, portal, submitted_pasid(pasid_msr(ctx)), descriptor,
-                   [&](const cpu::CpuState& guest, Hpa target) {
-                       return host_.enqcmd(ctx, guest, target, descriptor);
-                   });
+    const Execute execute = [&](const cpu::CpuState& guest, Hpa target) {
+        return host_.enqcmd(ctx, guest, target, descriptor);
+    };
+    const std::uint32_t gpasid = submitted_pasid(pasid_msr(ctx));
+    cpu::EnqResult result{cpu::EnqOutcome::Retry, Pasid{}};
+    const bool legal = gpasid != kInvalidIoasid && first_dword(descriptor) == 0;
+    return !legal && refused(state, portal, execute, result)
+               ? result
+               : enqueue(ctx, state, portal, gpasid, descriptor, execute);
 }
 
 cpu::EnqResult GuestInstructions::enqcmds(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
                                           const cpu::Descriptor64& descriptor) {
-    std::uint32_t first = 0;
-    std::memcpy(&first, descriptor.data(), sizeof(first));
-    return enqueue(ctx, state, portal, first & kPasidMask, descriptor,
-                   [&](const cpu::CpuState& guest, Hpa target) {
-                       return host_.enqcmds(ctx, guest, target, descriptor);
-                   });
+    const Execute execute = [&](const cpu::CpuState& guest, Hpa target) {
+        return host_.enqcmds(ctx, guest, target, descriptor);
+    };
+    const std::uint32_t first = first_dword(descriptor);
+    cpu::EnqResult result{cpu::EnqOutcome::Retry, Pasid{}};
+    const bool legal = state.supervisor && (first & ~(kPasidMask | kPrivileged)) == 0;
+    return !legal && refused(state, portal, execute, result)
+               ? result
+               : enqueue(ctx, state, portal, first & kPasidMask, descriptor, execute);
 }
 
 bool GuestInstructions::movdir64b(ExecContext& ctx, Hpa destination,

@@ -30,6 +30,7 @@ struct GuestMachine {
     const bool& alive;
     KeptSubmissions& kept;
     trace::Recorder& recorder;
+    const Probes& probes;
     const std::vector<std::string>& devices;  // as the guest names them
     // By number of the device; null: a whole function without registers for the guest.
     std::vector<os::VirtualDeviceIf*>& virtual_devices;
@@ -84,6 +85,10 @@ private:
     cpu::EnqResult enqueue(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
                            std::uint32_t gpasid, const cpu::Descriptor64& descriptor,
                            const Execute& execute);
+    // Runs an instruction that the processor refuses (#GP) before it looks at the destination.
+    // True: it did.
+    bool refused(const cpu::CpuState& state, Hpa portal, const Execute& execute,
+                 cpu::EnqResult& result) const;
     // The VMM keeps the descriptor. False: the portal is mapped meanwhile, the instruction runs
     // again.
     bool kept(ExecContext& ctx, Gpa portal, std::uint32_t gpasid,

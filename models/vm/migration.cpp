@@ -187,14 +187,17 @@ Errno Migration::copy(ExecContext& ctx) {
     return Errno::Ok;
 }
 
+// The host PASIDs stay until the files of this side are closed: the machine may come back to them.
 void Migration::detach(ExecContext& ctx) {
     if (m_.probes.has(kSpidsKept)) {
         return;
     }
     const std::size_t bound = m_.shadow.bound();
     m_.shadow.unbind_all(ctx);
-    for (const auto& [gpasid, id] : source_ids_) {
-        static_cast<void>(m_.host->free_ioasid(ctx, id));
+    if (m_.probes.has(kNumbersFreedEarly)) {
+        for (const auto& [gpasid, id] : source_ids_) {
+            static_cast<void>(m_.host->free_ioasid(ctx, id));
+        }
     }
     tell(ctx, MigrationPhase::Unbound, bound);
 }
@@ -253,7 +256,7 @@ Errno Migration::move(ExecContext& ctx) {
     if (error != Errno::Ok && m_.alive) {
         tell(ctx, MigrationPhase::Failed);
         on_destination(ctx, 0, [this](ExecContext& there) { return to_.vm_host->release(there); });
-        static_cast<void>(take_over(ctx, from, source_pages_, state));
+        lost_ = take_over(ctx, from, source_pages_, state) != Errno::Ok;
     }
     return error;
 }
@@ -322,6 +325,10 @@ Errno Migration::load(ExecContext& ctx, const VmSite& site, const MigrationState
         }
     }
     for (const std::uint32_t gpasid : state.gpasids) {
+        if (site.host != to_.host && !m_.probes.has(kNumbersFreedEarly)) {
+            m_.pool.back(gpasid, source_ids_.at(gpasid));  // back where it has them
+            continue;
+        }
         std::uint32_t min = site.pasid_min;
         std::uint32_t max = site.pasid_max;
         if (m_.probes.has(kHostPasidCarried)) {

@@ -4,7 +4,8 @@
 // memory copied; guest PASIDs unbound, which detaches their SPIDs. On the destination: fresh host
 // PASIDs; the guest's own PASID tables are read and bound under the same SPIDs; portals; what was
 // kept is submitted; vCPUs go on. When the destination cannot take the machine, the source takes it
-// back the same way.
+// back the same way, under the host PASIDs that it still has; a machine that cannot go on there
+// either is ended.
 //
 // The two VMMs talk over a link with a latency and a rate; memory goes over it once, while the
 // vCPUs stand: nothing tells which pages a device wrote, and a pinned page counts as written.
@@ -75,6 +76,8 @@ public:
     // -ECANCELED: the machine was killed meanwhile. Any other error is the destination's; the
     // machine then runs on where it was.
     Errno run(ExecContext& ctx);
+    // Neither side could take it: it stands where it came from, and cannot go on.
+    bool lost() const { return lost_ && m_.alive; }
 
 private:
     using Body = std::function<Errno(ExecContext&)>;
@@ -110,6 +113,7 @@ private:
     std::vector<Hpa> pages_;  // at the destination
     std::map<std::uint32_t, Ioasid> source_ids_;
     std::uint64_t messages_ = 0;
+    bool lost_ = false;
 };
 
 }  // namespace ioasim::vm

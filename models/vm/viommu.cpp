@@ -58,7 +58,8 @@ Viommu::Viommu(const VirtualCommandConfig& commands, os::VmHost& host, const Gue
       second_stages_(second_stages),
       probes_(probes),
       page_requests_(page_requests),
-      commands_(commands, host, pool, recorder, probes) {
+      commands_(commands, host, pool, recorder, probes),
+      queue_lock_(SimLock::Kind::Mutex, commands.vm + "/viommu_queue", "viommu_queue") {
     reset();
 }
 
@@ -137,25 +138,36 @@ void Viommu::write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, 
         set(offset, value, size);
         return;
     }
+    // The tail moves at once; what it asks for is served behind what is being served. So is a
+    // command that stops the queue: the descriptor at its head is finished first.
+    if (offset == reg::kIqt) {
+        set(reg::kIqt, value & vtd::iq::kOffsetMask, 8);
+    }
+    std::optional<LockGuard> guard;
+    if (!probes_.has(kQueueReentered)) {
+        guard.emplace(ctx, queue_lock_);
+    }
     switch (offset) {
         case reg::kGcmd:
             on_command(static_cast<std::uint32_t>(value));
             break;
-        case reg::kFsts: {
-            const std::uint64_t cleared = get(reg::kFsts, 4) & ~(value & vtd::fsts::kIqe);
-            set(reg::kFsts, cleared, 4);
-            if (cleared == 0) {
-                set(reg::kIqercd, 0, 8);
-            }
+        case reg::kFsts:
+            acknowledge(value);
             serve_queue(ctx);
             break;
-        }
         case reg::kIqt:
-            set(reg::kIqt, value & vtd::iq::kOffsetMask, 8);
             serve_queue(ctx);
             break;
         default:
             break;  // read only, or nothing there
+    }
+}
+
+void Viommu::acknowledge(std::uint64_t value) {
+    const std::uint64_t cleared = get(reg::kFsts, 4) & ~(value & vtd::fsts::kIqe);
+    set(reg::kFsts, cleared, 4);
+    if (cleared == 0) {
+        set(reg::kIqercd, 0, 8);
     }
 }
 

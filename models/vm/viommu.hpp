@@ -1,6 +1,7 @@
 // The virtual IOMMU of a VM, emulated by its VMM: scalable mode with caching mode, queued
 // invalidation, and virtual commands (virtual_commands.hpp). Runs in the VMM (a host context)
-// during a VM exit; every access completes before the guest goes on. Page requests:
+// during a VM exit; every access completes before the guest goes on. One vCPU at a time serves the
+// queue: what it serves may wait for the host, and others write the tail meanwhile. Page requests:
 // virtual_page_requests.hpp. Leaves out: fault records and invalidation-completion interrupts of
 // the unit.
 #pragma once
@@ -43,6 +44,7 @@ private:
     std::uint64_t get(std::uint32_t offset, unsigned size) const;
     void set(std::uint32_t offset, std::uint64_t value, unsigned size);
     void on_command(std::uint32_t value);
+    void acknowledge(std::uint64_t value);
     void serve_queue(ExecContext& ctx);
     // Fetches and serves the descriptor at the head; anything but None stops the queue there.
     vtd::QueueError serve_head(ExecContext& ctx, std::uint64_t iqa, std::uint64_t head);
@@ -56,6 +58,7 @@ private:
     Probes& probes_;
     VirtualPageRequests& page_requests_;
     VirtualCommands commands_;
+    SimLock queue_lock_;
     std::array<std::uint64_t, vtd::kRegisterBytes / 8> registers_{};
 };
 

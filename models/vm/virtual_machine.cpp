@@ -140,8 +140,8 @@ struct VirtualMachine::Impl {
                  page_requests, deps.recorder, deps.probes),
           virtual_devices(config.devices.size()),
           windows(config.devices.size()),
-          machine{memory, viommu, host,          params,  vcpus,
-                  alive,  kept,   deps.recorder, devices, virtual_devices},
+          machine{memory, viommu,        host,        params,  vcpus,          alive,
+                  kept,   deps.recorder, deps.probes, devices, virtual_devices},
           port(machine, deps.host_port),
           instructions(machine, deps.instructions),
           gate(machine, port, control),
@@ -396,9 +396,13 @@ Errno VirtualMachine::migrate(ExecContext& ctx, const std::string& host, std::ui
     VmSite to = *target;
     to.pasid_min = pasid_min;
     to.pasid_max = pasid_max;
-    const Errno error = Migration{m.movable(config_.memory_bytes), to}.run(ctx);
+    Migration migration{m.movable(config_.memory_bytes), to};
+    const Errno error = migration.run(ctx);
     m.migrating = false;
     ctx.wake_all(m.stopped);
+    if (migration.lost() && !m.deps.probes.has(kLostNotEnded)) {
+        static_cast<void>(end(ctx, "lost"));
+    }
     return error;
 }
 

@@ -17,6 +17,11 @@ inline const Defect kEnabledBeforeBind{
     "the destination lets its devices go on before the guest PASIDs are bound"};
 inline const Defect kSpidsKept{"migration.spids_kept",
                                "the source detaches no SPID and unbinds nothing"};
+inline const Defect kNumbersFreedEarly{
+    "migration.numbers_freed_early",
+    "the source frees its host PASIDs before the destination has the machine"};
+inline const Defect kLostNotEnded{"migration.lost_not_ended",
+                                  "a machine that neither side can take is left as it is"};
 inline const Defect kHostPasidCarried{
     "migration.host_pasid_carried",
     "the destination asks its host for the numbers that the source's host had given"};
@@ -40,6 +45,12 @@ inline const Defect kAnyCommandTaken{"viommu.any_command_taken",
                                      "an undefined virtual command ends with success"};
 inline const Defect kCommandsUnasked{"viommu.commands_unasked",
                                      "virtual commands work although the capability is clear"};
+inline const Defect kQueueReentered{
+    "vmm.queue_reentered",
+    "each vCPU that writes the tail of the virtual invalidation queue serves it, at the same time"};
+inline const Defect kDestinationFirst{
+    "vmm.destination_first",
+    "a portal that traps takes submissions which the processor refuses before it looks there"};
 inline const Defect kFlushDropped{
     "vmm.flush_dropped", "the VMM does not pass on what a guest invalidates of a first stage"};
 inline const Defect kShadowNotSynced{

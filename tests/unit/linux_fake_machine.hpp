@@ -40,6 +40,7 @@ public:
         return value;
     }
     void store(ExecContext& ctx, std::uint64_t pa, std::uint64_t value, unsigned size) override {
+        stores.push_back(pa);
         poke(pa, &value, size);
         ctx.spend(TimePs{1000});
     }
@@ -120,6 +121,7 @@ public:
     bool refuse_next = false;  // the next descriptor that is no wait: IQE
     bool command_hangs = false;
     std::vector<Write> writes;
+    std::vector<std::uint64_t> stores;         // addresses
     std::vector<vtd::Descriptor> descriptors;  // executed by the unit, waits included
     int submissions = 0;
     std::uint64_t ia32_pasid = 0;

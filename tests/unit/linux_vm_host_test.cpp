@@ -64,6 +64,17 @@ struct TwoVms {
     VmHost& vm2;
 };
 
+TEST_CASE("kvm bind: a directory tells of a table when that has its first entry") {
+    TwoVms t;
+    static_cast<void>(t.bound(t.vm1, 101));
+    const std::uint64_t directory = t.vm1.vmcs().low_pasid_directory.value();
+    const std::uint64_t table = t.host.machine.qword(directory) & ~std::uint64_t{0xFFF};
+    const std::vector<std::uint64_t>& stores = t.host.machine.stores;
+    const auto listed = std::find(stores.begin(), stores.end(), directory);
+    REQUIRE(listed != stores.end());
+    CHECK(std::find(stores.begin(), listed, table + 101 * 4) != listed);
+}
+
 TEST_CASE("guest bind: entry live, then BIND; KVM holds a reference, a shared queue's VDCM none") {
     TwoVms t;
     const Ioasid id = t.bound(t.vm1, 101);
