@@ -13,6 +13,7 @@
 #include "core/trace/software_events.hpp"
 #include "core/trace/vtd_events.hpp"
 #include "traces/questions/blocked.hpp"
+#include "traces/questions/requests.hpp"
 #include "traces/questions/stories.hpp"
 
 namespace ioasim::traces {
@@ -148,36 +149,20 @@ private:
                             Role::Device, Role::Device, LOG_TEXT(log_, i, DsaDispatch, op));
             m.alarm = engine.empty();
         } else if (log_.is<trace::DsaAccess>(i) && is_it(i)) {
+            if (LOG_TEXT(log_, i, DsaAccess, purpose) == "completion") {
+                record_ = i;  // the last one: entries of a batch have theirs before
+            }
             accesses_[LOG_TEXT(log_, i, DsaAccess, purpose)].add(
                 i, LOG_FIELD(log_, i, DsaAccess, length));
         } else if (log_.is<trace::DsaLookup>(i) && is_it(i)) {
             Run& run = lookups_[LOG_TEXT(log_, i, DsaLookup, operand)];
             run.add(i, 0);
             run.hits += LOG_FIELD(log_, i, DsaLookup, hit);
-        } else if (log_.is<trace::VtdRequest>(i) && is_its_request(i)) {
-            requests_.add(i, LOG_FIELD(log_, i, VtdRequest, length));
-            waiting_.insert(LOG_FIELD(log_, i, VtdRequest, address));
-        } else if (log_.is<trace::VtdTranslated>(i) && of_pasid(i) &&
-                   waiting_.count(LOG_FIELD(log_, i, VtdTranslated, address)) != 0) {
-            waiting_.erase(waiting_.find(LOG_FIELD(log_, i, VtdTranslated, address)));
-            translated_.add(i, 0);
-            translated_.hits += LOG_FIELD(log_, i, VtdTranslated, hit);
-        } else if (log_.is<trace::VtdWalkRead>(i) && dispatched_ != kNever &&
-                   LOG_FIELD(log_, i, VtdWalkRead, pasid) == pasid_ && !waiting_.empty()) {
-            walks_.add(i, 0);
-        } else if (log_.is<trace::VtdFault>(i) && is_its_request(i)) {
-            if (++faults_ > 1) {
-                return;
+            if (LOG_FIELD(log_, i, DsaLookup, hit) == 0) {
+                missed_.insert(page_of(LOG_FIELD(log_, i, DsaLookup, address)));
             }
-            fault_ = i;
-            add(i,
-                fmt::format("{} of {} is blocked: reason {}",
-                            LOG_FIELD(log_, i, VtdFault, write) != 0 ? "a write" : "a read",
-                            log_.field_text(i, "address"), log_.field_text(i, "reason")),
-                Role::Iommu, Role::Device, "blocked " + log_.field_text(i, "reason"))
-                .alarm = true;
         } else if (log_.is<trace::RequesterPageGroup>(i) && of_device(i) && of_pasid(i) &&
-                   dispatched_ != kNever) {
+                   missed_.count(page_of(LOG_FIELD(log_, i, RequesterPageGroup, address))) != 0) {
             add(i, fmt::format("asks for the page at {}", log_.field_text(i, "address")),
                 Role::Device, Role::Iommu, "page request");
             group_ = LOG_FIELD(log_, i, RequesterPageGroup, group);
@@ -238,16 +223,60 @@ private:
                                 run.count, operand),
                     Role::Device, Role::Device, fmt::format("TLB {}/{}", run.hits, run.count));
         }
-        if (requests_.count != 0) {
-            const std::uint64_t walked = translated_.count - translated_.hits;
-            add_run(
-                requests_,
-                fmt::format("{} to {}: {} translated from the IOTLB, {} by a walk, {} "
-                            "blocked; {} of tables under its PASID meanwhile",
-                            plural(requests_.count, "request"), log_.source_text(requests_.first),
-                            translated_.hits, walked, faults_, plural(walks_.count, "read")),
-                Role::Device, Role::Iommu, fmt::format("{} requests", requests_.count));
+        request_moments();
+    }
+
+    // What the unit and memory made of it, the end of the descriptor or not.
+    void request_moments() {
+        if (fates_.count != 0) {
+            Run all;
+            all.first = fates_.first;
+            all.last = fates_.last;
+            add_run(all,
+                    fmt::format("{} to {}: {} translated from the IOTLB, {} by a walk{}, {} "
+                                "blocked{}; {} of tables under its PASID meanwhile",
+                                plural(fates_.count, "request"), log_.source_text(fates_.first),
+                                fates_.hits, fates_.walks,
+                                some(fates_.asked, "translations that it asked for"),
+                                fates_.blocked, some(fates_.open(), "without an outcome here"),
+                                plural(walk_reads(), "read")),
+                    Role::Device, Role::Iommu, fmt::format("{} requests", fates_.count));
         }
+        if (fates_.first_fault != kNever) {
+            const std::size_t i = fates_.first_fault;
+            add(i,
+                fmt::format("{} of {} is blocked: reason {}",
+                            LOG_FIELD(log_, i, VtdFault, write) != 0 ? "a write" : "a read",
+                            log_.field_text(i, "address"), log_.field_text(i, "reason")),
+                Role::Iommu, Role::Device, "blocked " + log_.field_text(i, "reason"))
+                .alarm = true;
+        }
+        if (fates_.record_blocked != kNever) {
+            add(fates_.record_blocked, "its record is blocked: software never sees it", Role::Iommu,
+                Role::Device, "record blocked")
+                .alarm = true;
+        } else if (fates_.record_in_memory != kNever) {
+            add(fates_.record_in_memory, "its record is in memory", Role::Memory, Role::Memory,
+                "record");
+        }
+    }
+    static std::string some(std::uint64_t count, const char* what) {
+        return count == 0 ? "" : fmt::format(", {} {}", count, what);
+    }
+    // Of whichever request of its PASID.
+    std::uint64_t walk_reads() const {
+        std::uint64_t out = 0;
+        for (std::size_t i = fates_.first; i <= fates_.end; ++i) {
+            out +=
+                log_.is<trace::VtdWalkRead>(i) && LOG_FIELD(log_, i, VtdWalkRead, pasid) == pasid_
+                    ? 1
+                    : 0;
+        }
+        return out;
+    }
+    static std::uint64_t page_of(std::uint64_t address) {
+        constexpr unsigned kPageBits = 12;  // the smallest page: what a lookup is for
+        return address >> kPageBits;
     }
 
     void submission() {
@@ -272,6 +301,9 @@ private:
     }
 
     void finish(Story& out) {
+        const bool record =
+            completed_ != kNever && LOG_TEXT(log_, completed_, DsaComplete, how) == "record";
+        fates_ = request_fates(scene_, device_, number_, record ? record_ : kNever);
         submission();
         data_moments();
         if (completed_ != kNever) {
@@ -294,7 +326,7 @@ private:
         out.moments = std::move(moments_);
     }
     static std::string ending(const std::string& how) {
-        return how == "record" ? "its record is written"
+        return how == "record" ? "it sends its record"
                : how == "none" ? "it wants no record"
                : how == "lost" ? "its record could not be written"
                                : how;
@@ -306,19 +338,33 @@ private:
         } else {
             const std::uint64_t status = LOG_FIELD(log_, completed_, DsaComplete, status);
             const TimePs latency{LOG_FIELD(log_, completed_, DsaComplete, latency)};
-            out.answers.push_back(fmt::format(
-                "{} {} after it was accepted",
-                status == 1 ? "completed" : fmt::format("failed (status {:#x})", status),
-                story_span(latency)));
+            // Posted: the device never learns that they were blocked.
+            const bool lost_writes = status == 1 && fates_.blocked_writes != 0;
+            const bool aborted = LOG_TEXT(log_, completed_, DsaComplete, how) == "abort";
+            out.answers.push_back(
+                fmt::format("{} {} after it was accepted{}",
+                            aborted       ? "aborted"
+                            : status != 1 ? fmt::format("failed (status {:#x})", status)
+                            : lost_writes ? "reported as completed"
+                                          : "completed",
+                            story_span(latency),
+                            lost_writes ? fmt::format(", but {} of its writes did not reach memory",
+                                                      fates_.blocked_writes)
+                                        : ""));
             duration(out, "from acceptance to its end", accepted_, completed_);
         }
-        if (faults_ > 1) {
-            out.answers.push_back(fmt::format("{} of its requests were blocked", faults_));
-        }
-        if (fault_ != kNever) {
-            for (std::string& line : why_blocked(scene_, fault_)) {
+        if (fates_.blocked != 0) {
+            out.answers.push_back(
+                fmt::format("{} of its {} to the unit {} blocked: {} and {}", fates_.blocked,
+                            plural(fates_.count, "request"), fates_.blocked == 1 ? "was" : "were",
+                            plural(fates_.blocked - fates_.blocked_writes, "read"),
+                            plural(fates_.blocked_writes, "write")));
+            for (std::string& line : why_blocked(scene_, fates_.first_fault)) {
                 out.answers.push_back(std::move(line));
             }
+        }
+        if (fates_.record_blocked != kNever) {
+            out.answers.push_back("its record was blocked: software never saw this status");
         }
         duration(out, "in the queue", accepted_, dispatched_);
         std::size_t begin = kNever;
@@ -356,17 +402,14 @@ private:
     std::size_t handled_ = kNever;
     std::uint64_t messages_ = 0;  // sent and not handled
     bool alone_ = false;          // its message, so far
-    std::size_t fault_ = kNever;  // the first one
-    std::uint64_t faults_ = 0;
+    std::size_t record_ = kNever;  // the access that writes it
     std::size_t first_ = 0;
     std::size_t last_ = 0;
     std::optional<std::uint64_t> group_;
     std::map<std::string, Run> accesses_;
     std::map<std::string, Run> lookups_;
-    Run requests_;
-    Run translated_;
-    Run walks_;
-    std::multiset<std::uint64_t> waiting_;
+    RequestFates fates_;
+    std::set<std::uint64_t> missed_;  // pages that its device TLB did not have
     std::vector<Moment> moments_;
 };
 

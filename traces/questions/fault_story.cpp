@@ -8,6 +8,7 @@
 #include "core/trace/device_events.hpp"
 #include "core/trace/dsa_events.hpp"
 #include "core/trace/guest_fault_events.hpp"
+#include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "core/trace/sva_events.hpp"
 #include "core/trace/vtd_events.hpp"
@@ -88,15 +89,8 @@ private:
     // --- a blocked request ----------------------------------------------------------------------
 
     void before_request(std::uint64_t descriptor) {
-        std::size_t request = kNever;
+        const std::size_t request = find_request(descriptor);
         std::size_t start = kNever;
-        for (std::size_t i = at_; i-- > 0 && request == kNever;) {
-            if (log_.is<trace::VtdRequest>(i) && LOG_FIELD(log_, i, VtdRequest, rid) == rid_ &&
-                LOG_FIELD(log_, i, VtdRequest, address) == address_ &&
-                LOG_FIELD(log_, i, VtdRequest, pasid) == pasid_) {
-                request = i;
-            }
-        }
         for (std::size_t i = 0; i < at_ && start == kNever; ++i) {
             if (log_.is<trace::DsaDispatch>(i) &&
                 LOG_FIELD(log_, i, DsaDispatch, descriptor) == descriptor &&
@@ -122,16 +116,63 @@ private:
                         log_.field_text(request, "address"), log_.field_text(request, "pasid")),
             Role::Device, Role::Iommu,
             LOG_FIELD(log_, request, VtdRequest, write) != 0 ? "write" : "read");
-        for (std::size_t i = request + 1; i < at_; ++i) {
-            if (log_.is<trace::VtdWalkRead>(i) &&
-                LOG_FIELD(log_, i, VtdWalkRead, pasid) == pasid_) {
-                add(i,
-                    fmt::format("the walk reads {} at {}: {}",
-                                LOG_TEXT(log_, i, VtdWalkRead, table),
-                                log_.field_text(i, "address"), log_.field_text(i, "value")),
-                    Role::Memory, Role::Iommu, LOG_TEXT(log_, i, VtdWalkRead, table));
+        walk_of(request);
+    }
+    std::size_t find_request(std::uint64_t descriptor) const {
+        for (std::size_t i = at_; i-- > 0;) {
+            if (log_.is<trace::VtdRequest>(i) && LOG_FIELD(log_, i, VtdRequest, rid) == rid_ &&
+                LOG_FIELD(log_, i, VtdRequest, address) == address_ &&
+                LOG_FIELD(log_, i, VtdRequest, pasid) == pasid_ &&
+                LOG_FIELD(log_, i, VtdRequest, write) == LOG_FIELD(log_, at_, VtdFault, write) &&
+                LOG_FIELD(log_, i, VtdRequest, descriptor) == descriptor) {
+                return i;
             }
         }
+        return kNever;
+    }
+    // Reads of walks name the PASID only. Whose they are is known when no other request of it was
+    // under way; otherwise of one that the fault follows at once.
+    void walk_of(std::size_t request) {
+        const bool alone = is_alone(request);
+        std::uint64_t others = 0;
+        for (std::size_t i = request + 1; i < at_; ++i) {
+            if (!log_.is<trace::VtdWalkRead>(i) ||
+                LOG_FIELD(log_, i, VtdWalkRead, pasid) != pasid_) {
+                continue;
+            }
+            if (!alone && (i + 1 != at_ || log_.time(i) != log_.time(at_))) {
+                ++others;
+                continue;
+            }
+            add(i,
+                fmt::format("the walk reads {} at {}: {}", LOG_TEXT(log_, i, VtdWalkRead, table),
+                            log_.field_text(i, "address"), log_.field_text(i, "value")),
+                Role::Memory, Role::Iommu, LOG_TEXT(log_, i, VtdWalkRead, table));
+        }
+        if (others != 0) {
+            moments_.back().text += fmt::format(
+                "; {} under this PASID before it, which of them for this request is "
+                "not told",
+                plural(others, "table read"));
+        }
+    }
+    bool is_alone(std::size_t request) const {
+        std::int64_t open = 0;  // other requests of the PASID
+        for (std::size_t i = 0; i < at_; ++i) {
+            if (value(i, "pasid") != pasid_) {
+                continue;
+            }
+            if (log_.is<trace::VtdRequest>(i) && i != request) {
+                ++open;
+            } else if (log_.is<trace::VtdTranslated>(i) || log_.is<trace::VtdFault>(i) ||
+                       log_.is<trace::VtdTranslationCompletion>(i)) {
+                open -= open > 0 ? 1 : 0;
+            }
+            if (i >= request && open > 0) {
+                return false;
+            }
+        }
+        return true;
     }
 
     void behind_fault(std::uint64_t descriptor, bool recorded) {
@@ -141,6 +182,9 @@ private:
                 add(i, "the unit tells it by an interrupt", Role::Iommu, Role::Kernel, "interrupt");
             } else if (log_.is<trace::DsaFault>(i) &&
                        LOG_FIELD(log_, i, DsaFault, descriptor) == descriptor &&
+                       LOG_FIELD(log_, i, DsaFault, address) == address_ &&
+                       LOG_FIELD(log_, i, DsaFault, write) ==
+                           LOG_FIELD(log_, at_, VtdFault, write) &&
                        LOG_TEXT(log_, i, DsaFault, device) == device_) {
                 add(i, "the device learns that its access failed", Role::Device, Role::Device,
                     "fault");
@@ -151,7 +195,8 @@ private:
                 const std::string how = LOG_TEXT(log_, i, DsaComplete, how);
                 add(i,
                     fmt::format("descriptor {} ends with status {:#x} ({})", descriptor,
-                                LOG_FIELD(log_, i, DsaComplete, status), how),
+                                LOG_FIELD(log_, i, DsaComplete, status),
+                                how == "record" ? "it sends its record" : how),
                     Role::Device, Role::Memory, how);
             } else if (log_.is<trace::RequesterDone>(i) &&
                        LOG_FIELD(log_, i, RequesterDone, descriptor) == descriptor &&
@@ -259,7 +304,12 @@ private:
         } else if (log_.is<trace::IopfTimeout>(i) && same_group(i)) {
             add(i, "nobody answered in time", Role::Kernel, Role::Kernel, "time-out").alarm = true;
         } else if (log_.is<trace::IopfResponse>(i) && same_group(i)) {
-            response_ = i;
+            // The kernel's of the device: a guest's answer reaches it through that one.
+            if (answered_ == kNever && value(i, "pasid") == pasid_) {
+                response_ = i;
+            } else if (answered_ != kNever) {
+                late_ = i;
+            }
             add(i,
                 fmt::format("the answer: {} ({})", LOG_TEXT(log_, i, IopfResponse, code),
                             LOG_TEXT(log_, i, IopfResponse, why)),
@@ -271,7 +321,7 @@ private:
                             log_.field_text(i, "host_pasid")),
                 Role::Vmm, Role::Kernel, "answer");
         } else if (log_.is<trace::VtdPageResponse>(i) && same_group(i)) {
-            answered_ = i;
+            answered_ = answered_ == kNever ? i : answered_;
             add(i,
                 fmt::format("the unit answers the device: code {}{}",
                             LOG_FIELD(log_, i, VtdPageResponse, code),
@@ -280,6 +330,13 @@ private:
                                 : ""),
                 Role::Iommu, Role::Device,
                 fmt::format("code {}", LOG_FIELD(log_, i, VtdPageResponse, code)));
+        } else if (log_.is<trace::RunInject>(i) && answered_ != kNever && lost_ == kNever &&
+                   LOG_TEXT(log_, i, RunInject, fault) == "pcie.page_response_lost" &&
+                   is_of_answer(i)) {
+            lost_ = i;
+            add(i, "this answer is lost on its way to the device", Role::Iommu, Role::Device,
+                "lost")
+                .alarm = true;
         } else if (log_.is<trace::RequesterPageAnswer>(i) && value(i, "group") == group_ &&
                    answered_ != kNever &&
                    LOG_TEXT(log_, i, RequesterPageAnswer, device) == device_) {
@@ -292,6 +349,31 @@ private:
                    answered_ != kNever) {
             ended_ = true;  // the index is used again
         }
+    }
+    // What is lost has no group: it is this answer when no other was on its way to the device.
+    bool is_of_answer(std::size_t inject) const {
+        std::int64_t under_way = 0;
+        for (std::size_t i = 0; i < inject; ++i) {
+            const bool sent = log_.is<trace::VtdPageResponse>(i) && value(i, "rid") == rid_;
+            const bool came = log_.is<trace::RequesterPageAnswer>(i) &&
+                              LOG_TEXT(log_, i, RequesterPageAnswer, device) == device_;
+            if (sent && i > answered_) {
+                return false;
+            }
+            under_way = i == answered_ ? under_way : under_way + (sent ? 1 : 0);
+            under_way -= came && under_way > 0 ? 1 : 0;
+        }
+        const std::string& target = LOG_TEXT(log_, inject, RunInject, target);
+        return under_way == 0 && (target == device_ || (target.empty() && is_only_answer(inject)));
+    }
+    // No answer to whichever device came after this one.
+    bool is_only_answer(std::size_t before) const {
+        for (std::size_t i = answered_ + 1; i < before; ++i) {
+            if (log_.is<trace::VtdPageResponse>(i)) {
+                return false;
+            }
+        }
+        return true;
     }
     Role handler(std::size_t i) const {
         const Role role = scene_.role_of(i);
@@ -314,8 +396,21 @@ private:
         if (response_ != kNever) {
             line += fmt::format(", {} ({})", LOG_TEXT(log_, response_, IopfResponse, code),
                                 LOG_TEXT(log_, response_, IopfResponse, why));
+        } else {
+            line += fmt::format(", code {}{}", LOG_FIELD(log_, answered_, VtdPageResponse, code),
+                                LOG_FIELD(log_, answered_, VtdPageResponse, automatic) != 0
+                                    ? " by the unit itself"
+                                    : "");
         }
-        out.answers.push_back(line + (outcome_.empty() ? "" : ", " + outcome_));
+        out.answers.push_back(line + (lost_ != kNever    ? "; this answer was lost on its way"
+                                      : outcome_.empty() ? ""
+                                                         : ", " + outcome_));
+        if (late_ != kNever) {
+            out.answers.push_back(
+                fmt::format("{} by {} came {} after that: too late, the device had its answer",
+                            LOG_TEXT(log_, late_, IopfResponse, code), log_.source_text(late_),
+                            story_span(log_.time(late_) - log_.time(answered_))));
+        }
     }
 
     void finish(Story& out) {
@@ -349,7 +444,9 @@ private:
     std::size_t group_at_ = kNever;
     std::size_t response_ = kNever;
     std::size_t answered_ = kNever;
-    bool dispatched_ = false;  // an accelerator worked on a descriptor
+    std::size_t late_ = kNever;  // an answer of software behind the unit's
+    std::size_t lost_ = kNever;  // the fault from outside that took the unit's answer
+    bool dispatched_ = false;    // an accelerator worked on a descriptor
     bool told_ = false;
     bool ended_ = false;
     std::vector<Moment> moments_;

@@ -131,8 +131,7 @@ void Timeline::on_dsa_fault(const trace::EventRecord& record) {
     FaultKind kind;
     kind.where = device;
     kind.who = pasid_text(pasid);
-    kind.what =
-        fmt::format("a {} of a descriptor was answered with an error", write ? "write" : "read");
+    kind.what = fmt::format("a {} for a descriptor failed", write ? "write" : "read");
     fault(record, std::move(kind));
 }
 
