@@ -6,6 +6,7 @@
 #include "core/trace/coherency_events.hpp"
 #include "core/trace/device_events.hpp"
 #include "core/trace/dsa_events.hpp"
+#include "core/trace/fault_queue_events.hpp"
 #include "core/trace/guest_fault_events.hpp"
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/migration_events.hpp"
@@ -46,19 +47,20 @@ const std::vector<const EventInfo*>& catalogue() {
         VmDeviceRemoved, VirtualCommand, GuestPasidEntry, VdcmBind, VdcmUnbind, VdcmFree, SvaBind,
         SvaUnbind, IommuAttach, IommuDetach, IommuHandleGet, SvaHandle, SvaDomain, MmRelease,
         MmInvalidate, MmDrop, ProcessFork, ProcessExec, IopfGroup, IopfFault, IopfResponse,
-        IopfDropped, IopfDrain, IopfForward, IopfUserResponse, IopfTimeout, VmPageRequest,
-        VmPageResponse, VmInterrupt, VmFunction, ProcessStart, ProcessExit, CpuPasid, CpuInterrupt,
-        CpuEnqcmd, CpuMachineCheck, RequesterStart, RequesterDone, RequesterTraffic,
-        RequesterTrafficDone, RequesterInvalidation, RequesterPageGroup, RequesterPageAnswer,
-        PcieConfigWrite, PcieFunctionReset, PcieMalformed, PcieUnsupported, PcieStall, PcieResume,
-        PcieLost, VtdPasidEntrySet, VtdPasidEntryClear, VtdRequest, VtdTranslated,
-        VtdTranslationCompletion, VtdTranslationEntry, VtdTranslatedRequest, VtdWalkRead,
-        VtdWalkUpdate, VtdFault, VtdFill, VtdDrop, VtdInvalidation, VtdInvWait, VtdDevTlbRequest,
-        VtdDevTlbDone, VtdDescriptor, VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq,
-        VtdPageRequest, VtdPageResponse, DriverBound, VfioAttach, VfioDetach, VfioMap, VfioUnmap,
-        VfioRelease, PcieAddressLimit, RunHostUnit, RunHostFunction, VmHosted, VdevSubmissionQueued,
-        VdevSubmissionResumed, VmMigration, VdevState, VdevCommand, VdevQueue, VdevPortal,
-        VdevQuiet, VdevTrapped, VmReset, IommuReset>();
+        IopfDropped, IopfDrain, IopfForward, IopfUserResponse, IopfTimeout, IopfQueued, IopfRead,
+        IopfWritten, IopfStorm, VfioRegisters, VmPageRequest, VmPageResponse, VmInterrupt,
+        VmFunction, ProcessStart, ProcessExit, CpuPasid, CpuInterrupt, CpuEnqcmd, CpuMachineCheck,
+        RequesterStart, RequesterDone, RequesterTraffic, RequesterTrafficDone,
+        RequesterInvalidation, RequesterPageGroup, RequesterPageAnswer, PcieConfigWrite,
+        PcieFunctionReset, PcieMalformed, PcieUnsupported, PcieStall, PcieResume, PcieLost,
+        VtdPasidEntrySet, VtdPasidEntryClear, VtdRequest, VtdTranslated, VtdTranslationCompletion,
+        VtdTranslationEntry, VtdTranslatedRequest, VtdWalkRead, VtdWalkUpdate, VtdFault, VtdFill,
+        VtdDrop, VtdInvalidation, VtdInvWait, VtdDevTlbRequest, VtdDevTlbDone, VtdDescriptor,
+        VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse,
+        DriverBound, VfioAttach, VfioDetach, VfioMap, VfioUnmap, VfioRelease, PcieAddressLimit,
+        RunHostUnit, RunHostFunction, VmHosted, VdevSubmissionQueued, VdevSubmissionResumed,
+        VmMigration, VdevState, VdevCommand, VdevQueue, VdevPortal, VdevQuiet, VdevTrapped, VmReset,
+        IommuReset>();
     return all;
 }
 

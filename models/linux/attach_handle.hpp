@@ -11,7 +11,7 @@
 namespace ioasim::os {
 
 class Device;
-class GuestFaultHandler;
+class PageFaultHandler;
 struct Process;
 
 enum class DomainType : std::uint8_t { Any, Sva, Nested, Unmanaged };
@@ -29,8 +29,8 @@ struct PasidDomain {
     trace::Name space;           // owner of the address space, for events
     std::uint32_t users = 0;     // devices that it is attached to
     Process* process = nullptr;  // SVA: whose page tables
-    // Guest page tables: who takes the page requests of the VM; null: nobody.
-    GuestFaultHandler* faults = nullptr;
+    // Tables that user space fills: who takes the page requests; null: nobody.
+    PageFaultHandler* faults = nullptr;
 };
 
 struct AttachHandle {

@@ -29,6 +29,12 @@ inline const Defect kDomainsMixed{
     "a device whose unit can force snooping shares a page table that does not"};
 inline const Defect kGroupInPart{
     "iommufd.group_in_part", "an attach takes the first device of a group and leaves the others"};
+inline const Defect kPartlyAttachedMapped{
+    "iommufd.partly_attached_mapped",
+    "an I/O address space takes mappings while devices of a group are not attached yet"};
+inline const Defect kPasidKeptOnMembers{
+    "iommufd.pasid_kept_on_members",
+    "a PASID that one device of a group cannot have stays attached to the devices before it"};
 inline const Defect kReservedOverAllowed{
     "iommufd.reserved_over_allowed",
     "a device joins an I/O address space although it reserves what was allowed there"};

@@ -6,6 +6,7 @@
 #include "models/linux/device.hpp"
 #include "models/linux/iommu_group.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/page_request_service.hpp"
 #include "models/linux/vdcm_probes.hpp"
 #include "models/pcie/config_layout.hpp"
 
@@ -77,6 +78,10 @@ Errno reset_function(ExecContext& ctx, Kernel& kernel, Device& device) {
     tell("prepare", pasids);
     if (error == Errno::Ok) {
         error = function_level_reset(ctx, kernel, device);
+    }
+    PageRequestService* const requests = device.iommu().page_requests();
+    if (error == Errno::Ok && requests != nullptr) {
+        requests->restart(ctx, device);
     }
     if (error == Errno::Ok) {
         error = device.bring_up(ctx);

@@ -20,8 +20,9 @@ void GuestFaults::close(ExecContext& ctx) {
     ctx.wake_all(eventfd_);
 }
 
-Errno GuestFaults::report(ExecContext& ctx, GuestFault fault) {
-    const vtd::PageRequest last = fault.pages.back();
+Errno GuestFaults::report(ExecContext& ctx, const FaultGroup& group) {
+    const vtd::PageRequest& last = group.last();
+    GuestFault fault{group.device->name(), last.pasid, kNoSpid, group.pages, group.serial};
     const bool own = set_ != nullptr && set_->is_private();
     const auto view = kernel_.ioasid().view(Ioasid{fault.pasid.value()}, own ? set_ : nullptr);
     Errno error = set_ != nullptr && view && view->spid != kNoSpid ? Errno::Ok : Errno::Enoent;
@@ -42,12 +43,11 @@ Errno GuestFaults::report(ExecContext& ctx, GuestFault fault) {
     return error;
 }
 
-void GuestFaults::forget(const std::string& device, Pasid pasid) {
-    ring_.erase(std::remove_if(ring_.begin(), ring_.end(),
-                               [&](const GuestFault& fault) {
-                                   return fault.device == device && fault.pasid == pasid;
-                               }),
-                ring_.end());
+void GuestFaults::forget(std::uint64_t serial) {
+    ring_.erase(
+        std::remove_if(ring_.begin(), ring_.end(),
+                       [serial](const GuestFault& fault) { return fault.serial == serial; }),
+        ring_.end());
 }
 
 bool GuestFaults::wait(ExecContext& ctx) {

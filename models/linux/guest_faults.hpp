@@ -8,6 +8,7 @@
 #include <string>
 
 #include "models/linux/guest_faults_if.hpp"
+#include "models/linux/page_fault_handler.hpp"
 
 namespace ioasim {
 class IoasidSet;
@@ -17,27 +18,15 @@ namespace ioasim::os {
 
 class Kernel;
 
-// What the fault core calls for guest page tables (iommu_register_device_fault_handler).
-class GuestFaultHandler {
-public:
-    virtual ~GuestFaultHandler() = default;
-    virtual const std::string& vm() const = 0;
-    // -ENOSPC: no room; -ENOENT: no guest number stands for the PASID any more.
-    virtual Errno report(ExecContext& ctx, GuestFault fault) = 0;
-    // The PASID is detached: what the VMM has not read of it never reaches it.
-    virtual void forget(const std::string& device, Pasid pasid) = 0;
-};
-
-class GuestFaults final : public GuestFaultHandler, public GuestFaultFile {
+class GuestFaults final : public PageFaultHandler, public GuestFaultFile {
 public:
     GuestFaults(Kernel& kernel, const std::string& vm);
 
     void open(const IoasidSet& set) { set_ = &set; }
     void close(ExecContext& ctx);
 
-    const std::string& vm() const override { return vm_; }
-    Errno report(ExecContext& ctx, GuestFault fault) override;
-    void forget(const std::string& device, Pasid pasid) override;
+    Errno report(ExecContext& ctx, const FaultGroup& group) override;
+    void forget(std::uint64_t serial) override;
 
     bool wait(ExecContext& ctx) override;
     std::optional<GuestFault> read(ExecContext& ctx) override;

@@ -21,6 +21,7 @@ struct GuestFault {
     Pasid pasid;                            // on the bus
     Spid gpasid;                            // what the guest calls it
     std::vector<vtd::PageRequest> pages{};  // oldest first; the last one ends the group
+    std::uint64_t serial = 0;               // of the host's fault core
 };
 
 class GuestFaultFile {

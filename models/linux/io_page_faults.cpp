@@ -9,7 +9,6 @@
 #include "models/linux/corner_probes.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/guest_fault_probes.hpp"
-#include "models/linux/guest_faults.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_marks.hpp"
 #include "models/linux/linux_probes.hpp"
@@ -79,14 +78,13 @@ std::shared_ptr<AttachHandle> IoPageFaults::handle_of(ExecContext& ctx, Device& 
     return handle && (*handle)->domain->type == DomainType::Sva ? *handle : nullptr;
 }
 
-// Guest page tables stand bare in the group's array. The requester's own array is looked into, so
+// Such tables stand bare in the group's array. The requester's own array is looked into, so
 // the same number means different things on different functions.
-PasidDomain* IoPageFaults::guest_domain_of(const Device& device, const vtd::PageRequest& request) {
-    if (!request.has_pasid || device.group() == nullptr ||
-        kernel_.probes().has(kGuestFaultsUnrouted)) {
+PasidDomain* IoPageFaults::user_domain_of(const Device& device, const vtd::PageRequest& request) {
+    if (device.group() == nullptr || kernel_.probes().has(kGuestFaultsUnrouted)) {
         return nullptr;
     }
-    PasidDomain* domain = device.group()->domain_at(request.pasid);
+    PasidDomain* domain = device.group()->domain_at(request.has_pasid ? request.pasid : Pasid{});
     if (kernel_.probes().has(kRoutedByNumber)) {
         for (const auto& each : kernel_.devices()) {
             if (each->group() != nullptr && each->group()->domain_at(request.pasid) != nullptr) {
@@ -100,10 +98,10 @@ PasidDomain* IoPageFaults::guest_domain_of(const Device& device, const vtd::Page
 
 Errno IoPageFaults::report(ExecContext& ctx, Device& device, const vtd::PageRequest& request) {
     Frame frame{ctx, "report_device_fault"};
-    PasidDomain* const guest = guest_domain_of(device, request);
+    PasidDomain* const users = user_domain_of(device, request);
     const std::shared_ptr<AttachHandle> handle =
-        guest == nullptr ? handle_of(ctx, device, request) : nullptr;
-    if (handle == nullptr && guest == nullptr) {
+        users == nullptr ? handle_of(ctx, device, request) : nullptr;
+    if (handle == nullptr && users == nullptr) {
         if (request.last) {
             static_cast<void>(take_partials(device, request.group));
             answer(ctx, device.name(), request, IopfCode::Invalid, "no_handle");
@@ -121,8 +119,10 @@ Errno IoPageFaults::report(ExecContext& ctx, Device& device, const vtd::PageRequ
     }
     auto group = std::make_shared<Group>();
     group->device = &device;
+    group->serial = ++last_serial_;
     group->handle = handle;
-    group->guest = guest == nullptr ? nullptr : guest->faults;
+    group->user = users == nullptr ? nullptr : users->faults;
+    group->domain = users;
     group->pages = take_partials(device, request.group);
     const bool mixed = std::any_of(
         group->pages.begin(), group->pages.end(),
@@ -141,7 +141,7 @@ Errno IoPageFaults::report(ExecContext& ctx, Device& device, const vtd::PageRequ
         }
         return Errno::Ok;
     }
-    if (group->guest != nullptr) {
+    if (group->user != nullptr) {
         deliver(ctx, group);
         return Errno::Ok;
     }
@@ -179,43 +179,59 @@ std::size_t IoPageFaults::partials(const Device& device) const {
     return found == partials_.end() ? 0 : found->second.size();
 }
 
-// --- virtual machines ----------------------------------------------------------------------------
+// --- user space ---------------------------------------------------------------------------------
 
 void IoPageFaults::deliver(ExecContext& ctx, const std::shared_ptr<Group>& group) {
-    delivered_.push_back(group);  // before the VMM can answer
+    delivered_.push_back(group);  // before the user can answer
     ctx.wake_all(timers_);
-    const Errno error = group->guest->report(
-        ctx, {group->device->name(), group->last().pasid, kNoSpid, group->pages});
+    const Errno error = group->user->report(ctx, *group);
     if (error != Errno::Ok) {
-        delivered_.erase(std::remove(delivered_.begin(), delivered_.end(), group),
-                         delivered_.end());
+        withdraw(group);
         respond(ctx, *group, IopfCode::Invalid,
                 error == Errno::Enospc ? "queue_full" : "no_guest_pasid");
     }
 }
 
-void IoPageFaults::detach(ExecContext& ctx, const Device& device, Pasid pasid) {
+void IoPageFaults::withdraw(const std::shared_ptr<Group>& group) {
+    delivered_.erase(std::remove(delivered_.begin(), delivered_.end(), group), delivered_.end());
+}
+
+void IoPageFaults::detach(ExecContext& ctx, const Device& device, Pasid pasid,
+                          const PasidDomain* domain) {
     const std::vector<std::shared_ptr<Group>> before = delivered_;
     for (const auto& group : before) {
         if (group->device != &device || group->last().pasid != pasid ||
+            (domain != nullptr && group->domain != domain) ||
             kernel_.probes().has(kGuestGroupsKept)) {
             continue;
         }
-        group->guest->forget(device.name(), pasid);
+        group->user->forget(group->serial);
         if (!kernel_.probes().has(kLateAnswerTaken)) {
-            delivered_.erase(std::remove(delivered_.begin(), delivered_.end(), group),
-                             delivered_.end());
+            withdraw(group);
         }
         respond(ctx, *group, IopfCode::Invalid, "detached");
     }
 }
 
-Errno IoPageFaults::respond_from(ExecContext& ctx, const GuestFaultHandler& handler,
+Errno IoPageFaults::respond_to(ExecContext& ctx, std::uint64_t serial, IopfCode code) {
+    const auto found =
+        std::find_if(delivered_.begin(), delivered_.end(),
+                     [serial](const std::shared_ptr<Group>& g) { return g->serial == serial; });
+    if (found == delivered_.end()) {
+        return Errno::Einval;
+    }
+    const std::shared_ptr<Group> group = *found;
+    delivered_.erase(found);
+    respond(ctx, *group, code, "user");
+    return Errno::Ok;
+}
+
+Errno IoPageFaults::respond_from(ExecContext& ctx, const PageFaultHandler& handler,
                                  const Device& device, Pasid pasid, std::uint16_t index,
                                  IopfCode code) {
     const auto found =
         std::find_if(delivered_.begin(), delivered_.end(), [&](const std::shared_ptr<Group>& g) {
-            return g->guest == &handler && g->device == &device && g->last().pasid == pasid &&
+            return g->user == &handler && g->device == &device && g->last().pasid == pasid &&
                    g->last().group == index;
         });
     if (found == delivered_.end()) {
@@ -256,8 +272,7 @@ void IoPageFaults::expire(ExecContext& ctx) {
             continue;
         }
         if (!kernel_.probes().has(kLateAnswerTaken)) {
-            delivered_.erase(std::remove(delivered_.begin(), delivered_.end(), group),
-                             delivered_.end());
+            withdraw(group);
         }
         kernel_.probes().hit(kGroupExpired);
         kernel_.emit(ctx, trace::IopfTimeout{kernel_.intern(group->device->name()),
@@ -302,6 +317,9 @@ void IoPageFaults::remove_device(ExecContext& ctx, Device& device) {
                      delivered_.end());
     for (const auto& group : left) {
         if (group->device == &device) {
+            if (group->user != nullptr) {
+                group->user->forget(group->serial);
+            }
             respond(ctx, *group, IopfCode::Invalid, "removed");
         }
     }

@@ -6,11 +6,11 @@
 // them together, the oldest first, the last page last. Groups run in parallel in worker tasks. The
 // first page that cannot be had decides the answer.
 //
-// A group of guest page tables goes whole to the handler that VFIO registered for the VM, and waits
-// for the VMM's answer; when the PASID is detached first, the kernel answers it Invalid.
+// A group of tables that user space fills goes whole to their handler, VFIO's for a VM or that of
+// a fault object of /dev/iommu, and waits for the user's answer; when the tables are detached or
+// replaced first, the kernel answers it Invalid. Requests without PASID are found at PASID 0.
 // With iommu.prq_timeout a group that nobody has answered by then is answered Invalid, and what its
 // handler says later is refused.
-// Leaves out: delivery to user space other than to VMMs.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,7 @@
 #include "core/base/exec_context.hpp"
 #include "core/base/result.hpp"
 #include "models/linux/attach_handle.hpp"
+#include "models/linux/page_fault_handler.hpp"
 #include "models/vtd/vtd_layout.hpp"
 
 namespace ioasim::os {
@@ -48,12 +49,14 @@ public:
     // The device leaves: its partials are dropped, every pending group is answered Invalid, and
     // what handlers answer later is nothing.
     void remove_device(ExecContext& ctx, Device& device);
-    // What was delivered of a guest's PASID and is not answered is answered Invalid. For any other
-    // PASID there is none.
-    void detach(ExecContext& ctx, const Device& device, Pasid pasid);
-    // A VMM answers; -EINVAL: no group of this handler waits for it.
-    Errno respond_from(ExecContext& ctx, const GuestFaultHandler& handler, const Device& device,
+    // What was delivered of a PASID to user space and is not answered is answered Invalid: all, or
+    // what one domain had of it. For a PASID of the kernel's own there is none.
+    void detach(ExecContext& ctx, const Device& device, Pasid pasid,
+                const PasidDomain* domain = nullptr);
+    // The user answers; -EINVAL: no group of this handler waits for it.
+    Errno respond_from(ExecContext& ctx, const PageFaultHandler& handler, const Device& device,
                        Pasid pasid, std::uint16_t group, IopfCode code);
+    Errno respond_to(ExecContext& ctx, std::uint64_t serial, IopfCode code);
     // One page group response.
     void answer(ExecContext& ctx, const std::string& device, const vtd::PageRequest& last,
                 IopfCode code, const char* why);
@@ -64,21 +67,20 @@ public:
     std::size_t pending() const { return pending_.size(); }
 
 private:
-    struct Group {
-        Device* device = nullptr;
-        std::shared_ptr<AttachHandle> handle;  // null: `guest` has it
-        GuestFaultHandler* guest = nullptr;
-        std::vector<vtd::PageRequest> pages;
+    struct Group : FaultGroup {
+        std::shared_ptr<AttachHandle> handle;  // null: `user` has it
+        PageFaultHandler* user = nullptr;
+        const PasidDomain* domain = nullptr;  // whose handler that is
         bool answered = false;
         TimePs expires;
-        const vtd::PageRequest& last() const { return pages.back(); }
     };
     std::shared_ptr<AttachHandle> handle_of(ExecContext& ctx, Device& device,
                                             const vtd::PageRequest& request);
     void start_timer(Group& group, ExecContext& ctx);
     void expire(ExecContext& ctx);
     std::optional<TimePs> next_expiry() const;
-    PasidDomain* guest_domain_of(const Device& device, const vtd::PageRequest& request);
+    PasidDomain* user_domain_of(const Device& device, const vtd::PageRequest& request);
+    void withdraw(const std::shared_ptr<Group>& group);
     void deliver(ExecContext& ctx, const std::shared_ptr<Group>& group);
     std::vector<vtd::PageRequest> take_partials(Device& device, std::uint16_t group);
     void respond(ExecContext& ctx, Group& group, IopfCode code, const char* why);
@@ -90,11 +92,12 @@ private:
     std::map<std::uint16_t, std::vector<vtd::PageRequest>> partials_;  // by requester id
     std::deque<std::shared_ptr<Group>> queue_;                         // accepted, not begun
     std::vector<std::shared_ptr<Group>> pending_;                      // accepted, not ended
-    std::vector<std::shared_ptr<Group>> delivered_;                    // to VMMs, not answered
+    std::vector<std::shared_ptr<Group>> delivered_;                    // to users, not answered
     WaitQueue work_;
     WaitQueue idle_;
     WaitQueue timers_;
     std::uint64_t expired_ = 0;
+    std::uint64_t last_serial_ = 0;
 };
 
 }  // namespace ioasim::os

@@ -1,8 +1,10 @@
 // Context entries of other kinds: of legacy mode, and such that lead several functions to one PASID
-// table (one for each VM instead of one for each function).
+// table (one for each VM instead of one for each function). PASID entries that are replaced.
 #include <utility>
 
+#include "core/trace/vtd_events.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/fault_queue_probes.hpp"
 #include "models/linux/guest_fault_probes.hpp"
 #include "models/linux/iommu_driver.hpp"
 #include "models/linux/kernel.hpp"
@@ -78,6 +80,68 @@ Errno IommuDriver::use_directory(ExecContext& ctx, const Device& device, std::ui
                                                              DomainId{0}, device.rid()),
                                vtd::pasid_cache_invalidate(vtd::PasidCacheGranularity::Global),
                                vtd::iotlb_invalidate(vtd::IotlbGranularity::Global)});
+}
+
+// The pointer stands in the first quadword, the domain id in the second. In between the unit may
+// walk the new table and tag what it finds with the old id: the invalidation behind takes that, too
+// (VT-d 6.5.3.3, table 28).
+Errno IommuDriver::replace_second_stage(ExecContext& ctx, const Device& device, Pasid pasid,
+                                        const SecondStage& stage, const std::string& space) {
+    Frame frame{ctx, "pasid_entry_replace"};
+    if (!knows(stage.did)) {
+        return Errno::Enospc;
+    }
+    vtd::PasidEntry old;
+    {
+        LockGuard guard{ctx, lock_};
+        const auto address = entry_address(ctx, device, pasid, false);
+        if (!address) {
+            return address.error();
+        }
+        vtd::PasidQwords words{};
+        ctx.read_bytes(*address, words.data(), sizeof(words));
+        old = vtd::decode_pasid_entry(words);
+        if (!old.present) {
+            return Errno::Enoent;
+        }
+        if (old.pgtt != vtd::TranslationType::SecondStage) {
+            return Errno::Einval;
+        }
+        vtd::PasidEntry entry = old;
+        entry.aw = stage.aw;
+        entry.second_stage = Hpa{stage.root};
+        entry.did = stage.did;
+        words = vtd::encode(entry);
+        ctx.store(*address, words[0], 8);
+        ctx.store(*address + 8, words[1], 8);
+        tell_space(ctx, device, pasid, space);
+        tell_entry(ctx, device, pasid, entry);
+    }
+    const bool keeps = kernel_.probes().has(kReplaceKeepsTranslations);
+    const Errno flushed = keeps ? Errno::Ok : flush_after_clear(ctx, device, pasid, old);
+    // The entry leads elsewhere by now, whatever the unit answers.
+    static_cast<void>(flushed);
+    if (!kernel_.probes().has(kReplaceKeepsGroups)) {
+        static_cast<void>(drain_page_requests(ctx, device, pasid));
+    }
+    return Errno::Ok;
+}
+
+Errno IommuDriver::take_page_requests(ExecContext& ctx, const Device& device, bool on) {
+    {
+        LockGuard guard{ctx, lock_};
+        const auto address = context_entry(ctx, device.rid());
+        if (!address) {
+            return address.error();
+        }
+        vtd::ContextQwords words{};
+        ctx.read_bytes(*address, words.data(), sizeof(words));
+        vtd::ContextEntry entry = vtd::decode_context(words);
+        entry.pre = on;
+        ctx.store(*address, vtd::encode(entry)[0], 8);
+    }
+    return queue_.submit(ctx, {vtd::context_cache_invalidate(vtd::ContextGranularity::Device,
+                                                             DomainId{0}, device.rid())});
 }
 
 // The function itself first.

@@ -5,7 +5,9 @@
 
 #include "models/linux/coherency_probes.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/fault_queue_probes.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/page_request_service.hpp"
 #include "models/linux/vfio_probes.hpp"
 
 namespace ioasim::os {
@@ -56,6 +58,15 @@ void IommuDomain::destroy() {
     table_ = {};
 }
 
+bool IommuDomain::has(const Device& device, Pasid pasid) const {
+    if (pasid.value() == 0) {
+        return std::find(devices_.begin(), devices_.end(), &device) != devices_.end();
+    }
+    return std::any_of(pasids_.begin(), pasids_.end(), [&](const auto& each) {
+        return each.first == &device && each.second == pasid;
+    });
+}
+
 Errno IommuDomain::attach(ExecContext& ctx, Device& device) {
     Frame frame{ctx, "iommu_attach_device"};
     const auto& firmware = device.setup().firmware.regions;
@@ -68,11 +79,32 @@ Errno IommuDomain::attach(ExecContext& ctx, Device& device) {
     if (!fits(device.iommu()) || (snoop_ && !device.iommu().forces_snooping())) {
         return Errno::Einval;
     }
-    const Errno error = device.iommu().set_second_stage(ctx, device, table_, space_);
+    Errno error = device.iommu().set_second_stage(ctx, device, table_, space_);
     if (error == Errno::Ok) {
         devices_.push_back(&device);
+        error = publish_requests_without(ctx, device);
+        if (error != Errno::Ok) {
+            detach(ctx, device);
+        }
     }
     return error;
+}
+
+Errno IommuDomain::publish_requests_without(ExecContext& ctx, Device& device) {
+    if (slot_.faults == nullptr || device.group() == nullptr) {
+        return Errno::Ok;
+    }
+    const Errno error = device.group()->reserve(ctx, Pasid{});
+    if (error == Errno::Ok) {
+        device.group()->publish(ctx, Pasid{}, slot_, nullptr);
+    }
+    return error;
+}
+
+void IommuDomain::withdraw_requests_without(ExecContext& ctx, Device& device) {
+    if (device.group() != nullptr && device.group()->domain_at(Pasid{}) == &slot_) {
+        device.group()->erase(ctx, Pasid{});
+    }
 }
 
 void IommuDomain::detach(ExecContext& ctx, Device& device) {
@@ -84,6 +116,7 @@ void IommuDomain::detach(ExecContext& ctx, Device& device) {
         // Whatever the unit answers to the invalidations: the entry is not present any more.
         static_cast<void>(device.iommu().clear_second_stage(ctx, device));
     }
+    withdraw_requests_without(ctx, device);
 }
 
 Errno IommuDomain::attach_pasid(ExecContext& ctx, Device& device, Pasid pasid) {
@@ -121,6 +154,34 @@ void IommuDomain::detach_pasid(ExecContext& ctx, Device& device, Pasid pasid) {
     // As with a device: the entry is not present any more, whatever the unit answers.
     static_cast<void>(device.iommu().teardown(ctx, device, pasid, false));
     device.group()->erase(ctx, pasid);
+}
+
+Errno IommuDomain::take_over(ExecContext& ctx, IommuDomain& old, Device& device, Pasid pasid) {
+    Frame frame{ctx, "iommu_replace_device_pasid"};
+    IommuDriver& unit = device.iommu();
+    if (!fits(unit) || (snoop_ && !unit.forces_snooping())) {
+        return Errno::Einval;
+    }
+    const Errno error = unit.replace_second_stage(ctx, device, pasid, table_, space_);
+    if (error != Errno::Ok) {
+        return error;
+    }
+    if (pasid.value() != 0) {
+        device.group()->replace(ctx, pasid, slot_);
+        old.pasids_.erase(
+            std::find(old.pasids_.begin(), old.pasids_.end(), std::pair{&device, pasid}));
+        follow(device, pasid);
+    } else {
+        old.withdraw_requests_without(ctx, device);
+        static_cast<void>(publish_requests_without(ctx, device));
+        old.devices_.erase(std::find(old.devices_.begin(), old.devices_.end(), &device));
+        devices_.push_back(&device);
+    }
+    // What came in between the drain and now was still delivered to the former one's handler.
+    if (unit.page_requests() != nullptr && !kernel_.probes().has(kReplaceKeepsGroups)) {
+        unit.page_requests()->faults().detach(ctx, device, pasid, &old.slot_);
+    }
+    return Errno::Ok;
 }
 
 Errno IommuDomain::enforce_coherency() {

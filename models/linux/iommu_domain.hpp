@@ -41,6 +41,8 @@ public:
     IovaRange aperture() const { return {0, format_.last}; }
     bool fits(const IommuDriver& unit) const { return unit.second_stage_format() == format_; }
     const std::vector<Device*>& devices() const { return devices_; }
+    // Requests of the device with the PASID (0: those without one) go through here.
+    bool has(const Device& device, Pasid pasid) const;
     // Neither devices nor PASIDs of devices are attached.
     bool idle() const { return devices_.empty() && pasids_.empty(); }
 
@@ -59,6 +61,13 @@ public:
     // another format, -EBUSY the group's slot is in use, -ENOMEM, what the driver says.
     Errno attach_pasid(ExecContext& ctx, Device& device, Pasid pasid);
     void detach_pasid(ExecContext& ctx, Device& device, Pasid pasid);
+    // The device's requests with the PASID (0: those without one) go through `old` until now, and
+    // through this one from one store on; what was asked of `old` and is unanswered is answered
+    // Invalid (iommu_replace_device_pasid). -EINVAL: another format, or as attach() says; what the
+    // driver says: nothing has changed.
+    Errno take_over(ExecContext& ctx, IommuDomain& old, Device& device, Pasid pasid);
+    // Page requests of what is attached from now on go there.
+    void set_fault_handler(PageFaultHandler* handler) { slot_.faults = handler; }
     // Somebody else attaches and detaches this PASID; its translations are flushed from here.
     void follow(Device& device, Pasid pasid) { pasids_.push_back({&device, pasid}); }
     void forget() { pasids_.clear(); }
@@ -78,6 +87,9 @@ public:
     const SecondStage& table() const { return table_; }
 
 private:
+    // Requests without PASID have a slot only where somebody takes their page requests.
+    Errno publish_requests_without(ExecContext& ctx, Device& device);
+    void withdraw_requests_without(ExecContext& ctx, Device& device);
     // Address of the leaf; -ENOENT without a table on the way, -ENOMEM.
     Result<std::uint64_t> leaf(ExecContext& ctx, std::uint64_t iova, bool allocate);
     void clear(ExecContext& ctx, std::uint64_t iova, std::uint64_t bytes);

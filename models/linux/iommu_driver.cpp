@@ -208,10 +208,7 @@ void IommuDriver::enable_device(ExecContext& ctx, Device& device) {
     }
     ctx.mmio_write(configuration + config::kPasidCtl, config::kPasidEnable, 2);
     if (page_requests_ != nullptr) {
-        ctx.mmio_write(configuration + config::kPriCtl, config::kPriReset, 2);
-        ctx.mmio_write(configuration + config::kPriAllocation, kernel_.params().pri_allocation, 4);
-        ctx.mmio_write(configuration + config::kPriCtl, config::kPriEnable, 2);
-        device.set_page_requests(true);
+        page_requests_->switch_on(ctx, device);
     }
     ctx.mmio_write(configuration + config::kAtsCtl, config::kAtsEnable, 2);
 }

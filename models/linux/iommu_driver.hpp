@@ -69,9 +69,18 @@ public:
     Errno set_second_stage(ExecContext& ctx, const Device& device, const SecondStage& stage2,
                            const std::string& space);
     Errno clear_second_stage(ExecContext& ctx, const Device& device);
+    // Another second stage behind a live PASID (0: requests without one), with no moment in which
+    // there is none; then what the former one translated is invalidated, and page requests are
+    // drained (intel_pasid_replace_second_level). -ENOENT: nothing stands there, -EINVAL: something
+    // else, -ENOSPC.
+    Errno replace_second_stage(ExecContext& ctx, const Device& device, Pasid pasid,
+                               const SecondStage& stage, const std::string& space);
     // Translations of a domain in [range] changed; `devices` are those that may have them in a TLB.
     Errno flush_second_stage(ExecContext& ctx, DomainId did, const IovaRange& range,
                              const std::vector<Device*>& devices);
+    // The unit takes page requests of the function, or answers each of them Invalid by itself (PRE
+    // of its context entry).
+    Errno take_page_requests(ExecContext& ctx, const Device& device, bool on);
     // The widest table that the unit offers (CAP.SAGAW), as far as it takes addresses (CAP.MGAW).
     SecondStageFormat second_stage_format() const;
     bool forces_snooping() const { return vtd::ecap::kSc.get(ecap_) != 0; }

@@ -86,6 +86,20 @@ void IommuGroup::publish(ExecContext& ctx, Pasid pasid, PasidDomain& domain,
                                     kernel_.intern(name_of(domain.type)), domain.space, serial});
 }
 
+void IommuGroup::replace(ExecContext& ctx, Pasid pasid, PasidDomain& domain) {
+    PasidDomain* old = nullptr;
+    {
+        LockGuard guard{ctx, lock_};
+        old = std::exchange(slots_.at(pasid.value()).domain, &domain);
+        --old->users;
+        ++domain.users;
+    }
+    kernel_.emit(ctx, trace::IommuDetach{kernel_.intern(device_.name()), pasid,
+                                         kernel_.intern(name_of(old->type)), old->space, 0});
+    kernel_.emit(ctx, trace::IommuAttach{kernel_.intern(device_.name()), pasid,
+                                         kernel_.intern(name_of(domain.type)), domain.space, 0});
+}
+
 void IommuGroup::erase(ExecContext& ctx, Pasid pasid) {
     Slot gone;
     {

@@ -2,7 +2,7 @@
 // attached under which PASID (Linux: iommu_group.pasid_array, iommu_attach_handle_get,
 // iommu_attach_device_pasid, iommu_detach_device_pasid). A slot is reserved before the driver makes
 // the PASID entry live and published behind it; whoever looks in between finds nothing.
-// Leaves out: groups of several devices, replacing a domain in place.
+// Leaves out: groups of several devices.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +32,8 @@ public:
     // The reservation becomes an attachment; `handle` may be null (a bare domain).
     void publish(ExecContext& ctx, Pasid pasid, PasidDomain& domain,
                  std::shared_ptr<AttachHandle> handle);
+    // Another domain stands in the slot from here on, without a handle.
+    void replace(ExecContext& ctx, Pasid pasid, PasidDomain& domain);
     // The reservation or attachment ends; a handle is dead from here on.
     void erase(ExecContext& ctx, Pasid pasid);
 

@@ -110,7 +110,7 @@ IovaRanges IommuSpace::usable() const {
     IovaRanges left{IovaRange{0, kLastIova}};
     std::vector<const DeviceGroup*> groups(groups_.begin(), groups_.end());
     for (const auto& [key, domain] : pasids_) {
-        groups.push_back(&kernel_.device_groups().group_of(*key.first));
+        groups.push_back(key.first);
     }
     for (const DeviceGroup* group : groups) {
         for (const IovaRange& range : reserved_by(kernel_, *group)) {
@@ -153,9 +153,13 @@ bool IommuSpace::wants_snoop(const DeviceGroup& group) const {
     return wish_ != SnoopWish::None && !given_up && group.unit().forces_snooping();
 }
 
-Errno IommuSpace::attach_members(ExecContext& ctx, IommuDomain& domain, DeviceGroup& group) {
+Errno IommuSpace::attach_members(ExecContext& ctx, IommuDomain& domain, DeviceGroup& group,
+                                 const Device* only) {
     Errno error = Errno::Ok;
     for (const DeviceGroup::Member& member : group.members) {
+        if (only != nullptr && member.device != only) {
+            continue;
+        }
         error = domain.attach(ctx, *member.device);
         if (error != Errno::Ok || kernel_.probes().has(kGroupInPart)) {
             break;
@@ -177,14 +181,14 @@ Errno IommuSpace::fill(ExecContext& ctx, IommuDomain& domain, bool snoop) {
     return error;
 }
 
-Errno IommuSpace::attach_new(ExecContext& ctx, DeviceGroup& group, bool snoop) {
+Errno IommuSpace::attach_new(ExecContext& ctx, DeviceGroup& group, bool snoop, const Device* only) {
     // Whose memory it is meant to reach: the VM's, once KVM knows of it.
     const std::string& whose = kvm() == nullptr ? file_.owner() : kvm()->vm();
     domains_.push_back(std::make_unique<IommuDomain>(kernel_, group.unit(), whose));
     IommuDomain& fresh = *domains_.back();
     Errno error = fresh.create(ctx);
     if (error == Errno::Ok) {
-        error = attach_members(ctx, fresh, group);
+        error = attach_members(ctx, fresh, group, only);
     }
     if (error == Errno::Ok) {
         error = fill(ctx, fresh, snoop);
@@ -222,25 +226,26 @@ Errno IommuSpace::give_up_snooping(ExecContext& ctx) {
         }
     }
     for (const IommuDomain* domain : left) {
-        remove_domain(domain);
+        drop_if_idle(*domain);
     }
     return error;
 }
 
 // A domain that there is already, or a new one.
-Errno IommuSpace::place(ExecContext& ctx, DeviceGroup& group) {
+Errno IommuSpace::place(ExecContext& ctx, DeviceGroup& group, const Device* only) {
     const bool snoop = wants_snoop(group);
     for (const Domain& domain : domains_) {
         const bool other = domain->enforces_coherency() != snoop;
-        if (!domain->fits(group.unit()) || (other && !kernel_.probes().has(kDomainsMixed))) {
+        if (allocated(*domain) || !domain->fits(group.unit()) ||
+            (other && !kernel_.probes().has(kDomainsMixed))) {
             continue;
         }
-        const Errno error = attach_members(ctx, *domain, group);
+        const Errno error = attach_members(ctx, *domain, group, only);
         if (error != Errno::Einval) {  // which says only that this one does not suit
             return error;
         }
     }
-    return attach_new(ctx, group, snoop);
+    return attach_new(ctx, group, snoop, only);
 }
 
 Errno IommuSpace::refusal(const DeviceGroup& group) const {
@@ -253,7 +258,8 @@ Errno IommuSpace::refusal(const DeviceGroup& group) const {
     return conflicts(group) ? Errno::Eaddrinuse : Errno::Ok;
 }
 
-Errno IommuSpace::attach(ExecContext& ctx, DeviceGroup& group) {
+Errno IommuSpace::attach(ExecContext& ctx, DeviceGroup& group, const IommuHwpt* hwpt,
+                         const Device* only) {
     Frame frame{ctx, "iommufd_attach"};
     const bool can = group.unit().forces_snooping();
     Errno error = refusal(group);
@@ -262,7 +268,8 @@ Errno IommuSpace::attach(ExecContext& ctx, DeviceGroup& group) {
     }
     const std::size_t before = domains_.size();
     if (error == Errno::Ok) {
-        error = place(ctx, group);
+        error = hwpt == nullptr ? place(ctx, group, only)
+                                : attach_members(ctx, *hwpt->domain, group, only);
     }
     tell(ctx, group, domains_.size() != before, error);
     if (error == Errno::Ok) {
@@ -293,67 +300,7 @@ void IommuSpace::detach(ExecContext& ctx, DeviceGroup& group) {
                                                  kernel_.intern(member.device->name()), index,
                                                  domain.idle()});
     }
-    if (domain.idle()) {
-        remove_domain(&domain);
-    }
-    changed(ctx);
-}
-
-// --- PASIDs -------------------------------------------------------------------------------------
-
-Errno IommuSpace::attach_new(ExecContext& ctx, DeviceGroup& group, Device& device, Pasid pasid) {
-    const std::string& whose = kvm() == nullptr ? file_.owner() : kvm()->vm();
-    auto fresh = std::make_unique<IommuDomain>(kernel_, group.unit(), whose);
-    Errno error = fresh->create(ctx);
-    if (error == Errno::Ok) {
-        error = fill(ctx, *fresh, wants_snoop(group));
-    }
-    if (error == Errno::Ok) {
-        error = fresh->attach_pasid(ctx, device, pasid);
-    }
-    if (error != Errno::Ok) {
-        fresh->destroy();
-        return error;
-    }
-    pasids_[{&device, pasid.value()}] = fresh.get();
-    domains_.push_back(std::move(fresh));
-    return Errno::Ok;
-}
-
-Errno IommuSpace::attach_pasid(ExecContext& ctx, DeviceGroup& group, Device& device, Pasid pasid) {
-    Frame frame{ctx, "iommufd_attach_pasid"};
-    Errno error = refusal(group);
-    if (error != Errno::Ok) {
-        return error;
-    }
-    const auto suits = std::find_if(domains_.begin(), domains_.end(), [&](const Domain& domain) {
-        return domain->fits(group.unit()) && domain->enforces_coherency() == wants_snoop(group);
-    });
-    if (suits == domains_.end()) {
-        error = attach_new(ctx, group, device, pasid);
-    } else {
-        error = (*suits)->attach_pasid(ctx, device, pasid);
-        if (error == Errno::Ok) {
-            pasids_[{&device, pasid.value()}] = suits->get();
-        }
-    }
-    if (error == Errno::Ok) {
-        changed(ctx);
-    }
-    return error;
-}
-
-void IommuSpace::detach_pasid(ExecContext& ctx, Device& device, Pasid pasid) {
-    Frame frame{ctx, "iommufd_detach_pasid"};
-    const auto found = pasids_.find({&device, pasid.value()});
-    SIM_CHECK(found != pasids_.end(), "PASID {} of {} is not in {}", pasid.value(), device.name(),
-              name_);
-    IommuDomain& domain = *found->second;
-    pasids_.erase(found);
-    domain.detach_pasid(ctx, device, pasid);
-    if (domain.idle()) {
-        remove_domain(&domain);
-    }
+    drop_if_idle(domain);
     changed(ctx);
 }
 
@@ -388,6 +335,9 @@ Errno IommuSpace::may_map(std::uint64_t iova, std::uint64_t bytes) const {
 Errno IommuSpace::map(ExecContext& ctx, std::uint64_t iova,
                       const std::vector<std::uint64_t>& pages) {
     ctx.spend(kernel_.params().syscall);
+    if (!complete() && !kernel_.probes().has(kPartlyAttachedMapped)) {
+        return Errno::Ebusy;
+    }
     Errno error = may_map(iova, pages.size() * kPageSize);
     for (std::size_t i = 0; error == Errno::Ok && i < domains_.size(); ++i) {
         error = domains_[i]->map(ctx, iova, pages, {});

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/trace/coherency_events.hpp"
+#include "core/trace/fault_queue_events.hpp"
 #include "models/linux/coherency_probes.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/device_groups.hpp"
@@ -65,12 +66,17 @@ Errno Iommufd::close(ExecContext& ctx, const std::string& name) {
 bool IommuFile::held() const {
     return open_ || devices_ != 0 || kvm_ != nullptr ||
            std::any_of(spaces_.begin(), spaces_.end(),
-                       [](const auto& space) { return space->used(); });
+                       [](const auto& space) { return space->held(); }) ||
+           std::any_of(faults_.begin(), faults_.end(),
+                       [](const auto& faults) { return faults->is_open(); });
 }
 
 void Iommufd::release(IommuFile& file) {
     if (file.held()) {
         return;
+    }
+    for (const auto& space : file.spaces_) {
+        space->release();
     }
     files_.erase(std::find_if(files_.begin(), files_.end(),
                               [&](const auto& each) { return each.get() == &file; }));
@@ -83,9 +89,10 @@ Errno Iommufd::alloc_space(ExecContext& ctx, const std::string& file_name, const
     if (in == nullptr) {
         return Errno::Ebadf;
     }
-    if (space(name) != nullptr) {
+    if (page_table(name)) {
         return Errno::Eexist;
     }
+    ++in->last_id_;
     in->spaces_.push_back(std::make_unique<IommuSpace>(kernel_, *in, name, wish, for_pasids));
     return Errno::Ok;
 }
@@ -114,7 +121,7 @@ Iommufd::DeviceFile* Iommufd::device_file(const Device& device) {
 }
 
 void Iommufd::tell(ExecContext& ctx, const DeviceFile& file, const char* state) {
-    const KvmVfio* const kvm = file.space == nullptr ? nullptr : file.space->kvm();
+    const KvmVfio* const kvm = file.table ? file.table.space->kvm() : nullptr;
     kernel_.emit(ctx, trace::VfioDevice{kernel_.intern(file.device->name()), kernel_.intern(state),
                                         kernel_.intern(kvm == nullptr ? "" : kvm->vm())});
 }
@@ -127,7 +134,7 @@ Errno Iommufd::open_device(ExecContext& ctx, const std::string& owner, Device& d
     if (device_file(device) != nullptr) {
         return Errno::Ebusy;
     }
-    devices_.push_back({&device, owner, nullptr, nullptr, 0, {}});
+    devices_.push_back({&device, owner});
     tell(ctx, devices_.back(), "file_open");
     if (kernel_.probes().has(kOpenCallsDriver)) {
         open_in_driver(ctx, devices_.back());
@@ -162,10 +169,9 @@ IommuFile* Iommufd::owner_of(const DeviceGroup& group) {
 
 // Of a group's devices, how many are attached.
 std::size_t Iommufd::attached(const DeviceGroup& group) const {
-    return static_cast<std::size_t>(
-        std::count_if(devices_.begin(), devices_.end(), [&](const DeviceFile& file) {
-            return file.space != nullptr && group.contains(*file.device);
-        }));
+    return static_cast<std::size_t>(std::count_if(
+        devices_.begin(), devices_.end(),
+        [&](const DeviceFile& file) { return file.table && group.contains(*file.device); }));
 }
 
 // software.md 6.5, in this order.
@@ -201,35 +207,36 @@ Errno Iommufd::bind(ExecContext& ctx, Device& device, const std::string& name) {
         return error;
     }
     opened->file = to;
+    opened->id = ++to->last_id_;
     ++to->devices_;
     ++group.bound;
     tell(ctx, *opened, "bound");
     return Errno::Ok;
 }
 
-Errno Iommufd::check_attach(const DeviceFile& device, const IommuSpace* space) {
-    if (space == nullptr) {
+Errno Iommufd::check_attach(const DeviceFile& device, const PageTableRef& to) {
+    if (!to) {
         return Errno::Enoent;
     }
-    if (device.file == nullptr || device.file != &space->file()) {
+    if (device.file == nullptr || device.file != &to.space->file()) {
         return Errno::Einval;
     }
-    if (device.space != nullptr) {
+    if (device.table) {
         return Errno::Ebusy;
     }
     const DeviceGroup& group = kernel_.device_groups().group_of(*device.device);
     for (const DeviceFile& other : devices_) {
-        if (other.space != nullptr && other.space != space && group.contains(*other.device)) {
-            return Errno::Einval;  // one I/O address space for all of a group
+        if (other.table && other.table != to && group.contains(*other.device)) {
+            return Errno::Einval;  // one page table for all of a group
         }
-        if (!other.pasids.empty() && !space->for_pasids() && group.contains(*other.device) &&
+        if (!other.pasids.empty() && !to.for_pasids() && group.contains(*other.device) &&
             !kernel_.probes().has(kRidTablesUnchecked)) {
             return Errno::Einval;
         }
     }
     const bool needs =
         group.find(*device.device)->needs_kvm && !kernel_.probes().has(kOpenWithoutKvm);
-    return needs && space->kvm() == nullptr ? Errno::Esrch : Errno::Ok;
+    return needs && to.space->kvm() == nullptr ? Errno::Esrch : Errno::Ok;
 }
 
 Errno Iommufd::attach(ExecContext& ctx, Device& device, const std::string& name) {
@@ -238,17 +245,20 @@ Errno Iommufd::attach(ExecContext& ctx, Device& device, const std::string& name)
     if (opened == nullptr) {
         return Errno::Ebadf;
     }
-    IommuSpace* const to = space(name);
+    const PageTableRef to = page_table(name);
     Errno error = check_attach(*opened, to);
     if (error != Errno::Ok) {
         return error;
     }
     DeviceGroup& group = kernel_.device_groups().group_of(device);
+    const bool each = kernel_.params().devices_one_by_one;
     if (attached(group) == 0) {
-        error = to->attach(ctx, group);
+        error = to.space->attach(ctx, group, to.hwpt, each ? &device : nullptr);
+    } else if (each) {
+        error = to.space->join(ctx, group, device);
     }
     if (error == Errno::Ok) {
-        opened->space = to;
+        opened->table = to;
         // KVM knows by now: no DMA comes before the answer that it makes necessary.
         if (opened->pasids.empty()) {
             open_in_driver(ctx, *opened);
@@ -257,30 +267,34 @@ Errno Iommufd::attach(ExecContext& ctx, Device& device, const std::string& name)
     return error;
 }
 
-Errno Iommufd::check_pasid(const DeviceFile& device, const IommuSpace* space, Pasid pasid) {
-    if (space == nullptr) {
+Errno Iommufd::check_pasid(const DeviceFile& device, const PageTableRef& to, Pasid pasid) {
+    if (!to) {
         return Errno::Enoent;
     }
-    if (device.file == nullptr || device.file != &space->file()) {
+    if (device.file == nullptr || device.file != &to.space->file()) {
         return Errno::Einval;
     }
-    if (!space->for_pasids() && !kernel_.probes().has(kPasidTablesUnchecked)) {
+    if (!to.for_pasids() && !kernel_.probes().has(kPasidTablesUnchecked)) {
         return Errno::Einval;
     }
     const DeviceGroup& group = kernel_.device_groups().group_of(*device.device);
     for (const DeviceFile& other : devices_) {
-        if (other.space != nullptr && !other.space->for_pasids() && group.contains(*other.device) &&
+        if (other.table && !other.table.for_pasids() && group.contains(*other.device) &&
             !kernel_.probes().has(kRidTablesUnchecked)) {
             return Errno::Einval;
+        }
+        const auto same = other.pasids.find(pasid.value());
+        if (same != other.pasids.end() && same->second != to && group.contains(*other.device)) {
+            return Errno::Einval;  // one page table behind a PASID of a group
         }
     }
     const auto there = device.pasids.find(pasid.value());
     if (there != device.pasids.end()) {
-        return there->second == space ? Errno::Ebusy : Errno::Einval;
+        return there->second == to ? Errno::Ebusy : Errno::Einval;
     }
     const bool needs =
         group.find(*device.device)->needs_kvm && !kernel_.probes().has(kOpenWithoutKvm);
-    return needs && space->kvm() == nullptr ? Errno::Esrch : Errno::Ok;
+    return needs && to.space->kvm() == nullptr ? Errno::Esrch : Errno::Ok;
 }
 
 Errno Iommufd::attach_pasid(ExecContext& ctx, Device& device, const std::string& name,
@@ -290,15 +304,16 @@ Errno Iommufd::attach_pasid(ExecContext& ctx, Device& device, const std::string&
     if (opened == nullptr) {
         return Errno::Ebadf;
     }
-    IommuSpace* const to = space(name);
+    const PageTableRef to = page_table(name);
     Errno error = check_pasid(*opened, to, pasid);
-    if (error == Errno::Ok) {
-        error = to->attach_pasid(ctx, kernel_.device_groups().group_of(device), device, pasid);
+    DeviceGroup& group = kernel_.device_groups().group_of(device);
+    if (error == Errno::Ok && attached(group, pasid) == 0) {
+        error = to.space->attach_pasid(ctx, group, pasid, to.hwpt);
     }
     if (error != Errno::Ok) {
         return error;
     }
-    const bool first = opened->space == nullptr && opened->pasids.empty();
+    const bool first = !opened->table && opened->pasids.empty();
     opened->pasids[pasid.value()] = to;
     if (first) {
         open_in_driver(ctx, *opened);
@@ -325,7 +340,7 @@ Errno Iommufd::detach(ExecContext& ctx, Device& device) {
     if (opened == nullptr) {
         return Errno::Ebadf;
     }
-    if (opened->space == nullptr) {
+    if (!opened->table) {
         return Errno::Einval;
     }
     leave(ctx, *opened);
@@ -339,6 +354,8 @@ void Iommufd::open_in_driver(ExecContext& ctx, DeviceFile& device) {
     if (process != nullptr && device.registers == 0) {
         const auto mapped = process->mm.map_device(ctx, setup.bar0, setup.bar0_bytes);
         device.registers = mapped ? *mapped : 0;
+        kernel_.emit(ctx, trace::VfioRegisters{kernel_.intern(device.device->name()),
+                                               kernel_.intern(device.owner), true});
     }
     kernel_.vfio().set_bus_master(ctx, *device.device, true);
     tell(ctx, device, "driver_open");
@@ -349,6 +366,8 @@ void Iommufd::close_in_driver(ExecContext& ctx, DeviceFile& device) {
     Process* const process = kernel_.find_process(device.owner);
     if (process != nullptr && process->mm.alive() && device.registers != 0) {
         process->mm.unmap_device(ctx, device.registers);
+        kernel_.emit(ctx, trace::VfioRegisters{kernel_.intern(device.device->name()),
+                                               kernel_.intern(device.owner), false});
     }
     device.registers = 0;
     tell(ctx, device, "driver_closed");
@@ -364,28 +383,33 @@ Result<std::uint64_t> Iommufd::registers(const std::string& owner, const Device&
 }
 
 void Iommufd::leave(ExecContext& ctx, DeviceFile& device) {
-    if (device.space == nullptr) {
+    if (!device.table) {
         return;
     }
     if (device.pasids.empty()) {
         close_in_driver(ctx, device);
     }
-    IommuSpace* const space = device.space;
-    device.space = nullptr;
+    IommuSpace* const space = device.table.space;
+    device.table = {};
     DeviceGroup& group = kernel_.device_groups().group_of(*device.device);
     if (attached(group) == 0) {
         space->detach(ctx, group);
+    } else if (kernel_.params().devices_one_by_one) {
+        space->part(ctx, group, *device.device);
     }
 }
 
 void Iommufd::leave_pasid(ExecContext& ctx, DeviceFile& device, Pasid pasid) {
-    if (device.space == nullptr && device.pasids.size() == 1) {
+    if (!device.table && device.pasids.size() == 1) {
         close_in_driver(ctx, device);
     }
     const auto found = device.pasids.find(pasid.value());
-    IommuSpace* const space = found->second;
+    IommuSpace* const space = found->second.space;
     device.pasids.erase(found);
-    space->detach_pasid(ctx, *device.device, pasid);
+    DeviceGroup& group = kernel_.device_groups().group_of(*device.device);
+    if (attached(group, pasid) == 0) {
+        space->detach_pasid(ctx, group, pasid);
+    }
 }
 
 void Iommufd::unbind(DeviceFile& device) {
@@ -400,16 +424,21 @@ void Iommufd::unbind(DeviceFile& device) {
 
 void Iommufd::close_all(ExecContext& ctx, const std::string& owner) {
     for (const auto& file : files_) {
-        file->open_ = file->open_ && file->owner() != owner;
+        if (file->owner() == owner) {
+            file->open_ = false;
+            for (const auto& faults : file->faults_) {
+                faults->close();
+            }
+        }
     }
     for (std::size_t i = devices_.size(); i-- > 0;) {
         if (devices_[i].owner == owner) {
             static_cast<void>(close_device(ctx, owner, *devices_[i].device));
         }
     }
-    files_.erase(
-        std::remove_if(files_.begin(), files_.end(), [](const auto& f) { return !f->held(); }),
-        files_.end());
+    for (std::size_t i = files_.size(); i-- > 0;) {
+        release(*files_[i]);
+    }
 }
 
 }  // namespace ioasim::os

@@ -9,6 +9,7 @@
 #include "core/trace/software_events.hpp"
 #include "core/trace/sva_events.hpp"
 #include "models/linux/corner_probes.hpp"
+#include "models/linux/iommufd.hpp"
 #include "models/linux/linux_marks.hpp"
 #include "models/linux/linux_probes.hpp"
 #include "models/linux/vcmd_allocator.hpp"
@@ -24,7 +25,8 @@ Kernel::Kernel(const KernelDeps& deps, const KernelConfig& config, const KernelP
       boot_lock_(SimLock::Kind::Mutex, config.name + "/boot_lock"),
       work_lock_(SimLock::Kind::Mutex, config.name + "/work_lock"),
       interrupts_(deps.scheduler, config.interrupt_processor, config.first_vector),
-      sva_(std::make_unique<Sva>(*this)) {}
+      sva_(std::make_unique<Sva>(*this)),
+      iommufd_(std::make_unique<Iommufd>(*this)) {}
 
 Kernel::~Kernel() = default;
 
@@ -171,7 +173,7 @@ void Kernel::exit_process(ExecContext& ctx, Process& process, const std::string&
         exit_mm(ctx, process);
         exit_files(ctx, process);
     }
-    iommufd_.close_all(ctx, process.name);
+    iommufd_->close_all(ctx, process.name);
     vfio_.close_all(ctx, process);  // behind the address space: pins hold its pages
     mm_drop(ctx, process);
     emit(ctx, trace::ProcessExit{intern(process.name), intern(cause)});

@@ -24,7 +24,6 @@
 #include "models/linux/interrupts.hpp"
 #include "models/linux/iommu_driver.hpp"
 #include "models/linux/iommu_group.hpp"
-#include "models/linux/iommufd.hpp"
 #include "models/linux/kernel_params.hpp"
 #include "models/linux/page_allocator.hpp"
 #include "models/linux/page_pins.hpp"
@@ -38,6 +37,7 @@
 
 namespace ioasim::os {
 
+class Iommufd;
 class VcmdAllocator;
 
 struct KernelConfig {
@@ -187,7 +187,7 @@ public:
     WorkqueueFiles& workqueue_files() { return workqueue_files_; }
     DeviceGroups& device_groups() { return device_groups_; }
     Vfio& vfio() { return vfio_; }
-    Iommufd& iommufd() { return iommufd_; }
+    Iommufd& iommufd() { return *iommufd_; }
 
 private:
     Errno boot_locked(ExecContext& ctx);
@@ -215,7 +215,7 @@ private:
     WorkqueueFiles workqueue_files_{*this};
     DeviceGroups device_groups_{*this};
     Vfio vfio_{*this};
-    Iommufd iommufd_{*this};
+    std::unique_ptr<Iommufd> iommufd_;
     std::unique_ptr<VcmdAllocator> vcmd_;
     std::uint64_t last_token_ = 0;
     std::uint64_t last_handle_ = 0;

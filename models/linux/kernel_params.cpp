@@ -95,6 +95,11 @@ void add_vm_host(ParamTable<P>& t) {
            "once KVM was told that DMA is coherent, an attach that would change that is refused; "
            "otherwise KVM is asked again",
            "the same discussion: tracking or blocking of changes");
+    t.flag(
+        "iommufd.devices_one_by_one", &P::devices_one_by_one, false,
+        "each device of a group is attached by itself, and an I/O address space takes no mappings "
+        "before the group is complete; otherwise the first one takes the others with it",
+        "first proposal of /dev/ioasid, May 2021; iommufd attaches groups");
     t.timing("work.poll", &P::flush_poll,
              "longest sleep of a task that waits for what need not wake it (references that others "
              "put, a guest's work in the hands of another vCPU) before it looks again");
@@ -150,6 +155,12 @@ void add_pasid_spaces(ParamTable<P>& t) {
     t.timing("iommu.prq_timeout", &P::prq_timeout,
              "a page request group that its handler has not answered after this is answered "
              "Invalid; 0: never");
+    t.count(
+        "iopf.storm_requests", &P::storm_groups, 0, 65536, 0,
+        "so many page requests of one function within the window are a storm: its page requests "
+        "are switched off, and its owner is told; 0: no limit",
+        "modelling choice: Linux has no limit, and a queue is shared by all functions of a unit");
+    t.timing("iopf.storm_window", &P::storm_window, "window in which page requests are counted");
 }
 
 void add_guest_faults(ParamTable<P>& t) {

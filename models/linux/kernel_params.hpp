@@ -50,6 +50,8 @@ struct KernelParams {
     TimePs iopf_report;
     std::uint64_t iopf_workers;
     std::uint64_t iopf_failure_code;
+    std::uint64_t storm_groups;
+    TimePs storm_window;
     // idxd driver
     TimePs idxd_poll;
     TimePs idxd_timeout;
@@ -76,6 +78,7 @@ struct KernelParams {
     TimePs kvm_interrupt;
     bool coherency_one_for_all = false;
     bool coherency_promise = false;
+    bool devices_one_by_one = false;
     // waiting for other tasks' work
     TimePs flush_poll;
     TimePs flush_timeout;

@@ -30,7 +30,8 @@ PageRequestService::PageRequestService(Kernel& kernel, IommuDriver& unit)
       unit_(unit),
       faults_(kernel, unit),
       line_(kernel.interrupts().request(kernel.name() + "/prq-" + unit.name())),
-      handled_(kernel.name() + "/prq-" + unit.name() + " handled") {}
+      handled_(kernel.name() + "/prq-" + unit.name() + " handled"),
+      errors_(kernel.name() + "/prq-" + unit.name() + " errors") {}
 
 std::uint64_t PageRequestService::read(ExecContext& ctx, std::uint32_t offset,
                                        unsigned size) const {
@@ -124,6 +125,13 @@ void PageRequestService::judge(ExecContext& ctx, const vtd::PageRequest& request
         reject(ctx, device, request, "unknown_device");
         return;
     }
+    if (floods(ctx, *device)) {
+        stop(ctx, *device);
+    }
+    if (stopped(*device)) {
+        reject(ctx, device, request, "stopped");
+        return;
+    }
     static_cast<void>(faults_.report(ctx, *device, request));
 }
 
@@ -157,7 +165,7 @@ bool PageRequestService::queued(ExecContext& ctx, Rid rid, Pasid pasid) {
     for (std::uint64_t head = read(ctx, reg::kPqh, 8); head != tail && !kernel_.powered_off();
          head = next(head)) {
         const vtd::PageRequest request = at(ctx, head);
-        if (request.has_pasid && request.rid == rid && request.pasid == pasid) {
+        if (request.rid == rid && (request.has_pasid ? request.pasid : Pasid{}) == pasid) {
             return true;
         }
     }

@@ -10,6 +10,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <set>
 
 #include "core/base/exec_context.hpp"
 #include "core/base/result.hpp"
@@ -22,6 +24,7 @@ namespace ioasim::os {
 class Device;
 class IommuDriver;
 class Kernel;
+struct Process;
 
 class PageRequestService {
 public:
@@ -37,7 +40,26 @@ public:
 
     IoPageFaults& faults() { return faults_; }
 
+    // --- storms ---------------------------------------------------------------------------------
+    // A function that asks for more than iopf.storm_requests allows is stopped: its page requests
+    // are switched off in its configuration space and refused by the unit, what waits is answered
+    // Invalid, and whoever waits for its error is woken.
+    bool stopped(const Device& device) const;
+    // -ETIMEDOUT, -EINTR: the process was killed.
+    Errno wait_for_error(ExecContext& ctx, const Device& device, const Process& process,
+                         TimePs deadline);
+    // The function was reset: it may ask again. Nothing, if it was not stopped.
+    void restart(ExecContext& ctx, Device& device);
+    // PRI of the function: reset, its allocation, enabled.
+    void switch_on(ExecContext& ctx, Device& device) const;
+
 private:
+    struct Window {
+        TimePs since;
+        std::uint64_t requests = 0;
+    };
+    bool floods(ExecContext& ctx, const Device& device);
+    void stop(ExecContext& ctx, Device& device);
     void judge(ExecContext& ctx, const vtd::PageRequest& request);
     void reject(ExecContext& ctx, Device* device, const vtd::PageRequest& request, const char* why);
     void after_overflow(ExecContext& ctx);
@@ -54,6 +76,9 @@ private:
     WaitQueue handled_;  // the thread finished a run
     std::uint64_t ring_ = 0;
     std::uint64_t bytes_ = 0;
+    std::map<std::uint16_t, Window> windows_;  // by requester id
+    std::set<std::uint16_t> stopped_;
+    WaitQueue errors_;
 };
 
 }  // namespace ioasim::os

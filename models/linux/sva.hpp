@@ -80,8 +80,8 @@ public:
         Spid spid;
         Gpa page_table;
         const SecondStage* stage2 = nullptr;
-        std::string space;                    // "vm1"
-        GuestFaultHandler* faults = nullptr;  // of its page requests
+        std::string space;                   // "vm1"
+        PageFaultHandler* faults = nullptr;  // of its page requests
         // Unmanaged: requests go through `stage2` alone, and there is no page table of the guest.
         DomainType type = DomainType::Nested;
     };

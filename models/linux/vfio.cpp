@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/trace/fault_queue_events.hpp"
 #include "models/linux/coherency_probes.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
@@ -9,6 +10,15 @@
 #include "models/pcie/config_layout.hpp"
 
 namespace ioasim::os {
+namespace {
+
+void tell_registers(ExecContext& ctx, Kernel& kernel, const Device& device,
+                    const std::string& process, bool mapped) {
+    kernel.emit(ctx,
+                trace::VfioRegisters{kernel.intern(device.name()), kernel.intern(process), mapped});
+}
+
+}  // namespace
 
 // --- containers ---------------------------------------------------------------------------------
 
@@ -180,6 +190,7 @@ Errno Vfio::open_device(ExecContext& ctx, Process& process, Device& device) {
     if (!registers) {
         return registers.error();
     }
+    tell_registers(ctx, kernel_, device, process.name, true);
     set_bus_master(ctx, device, true);
     devices_.push_back({&device, &process, *registers});
     return Errno::Ok;
@@ -200,11 +211,21 @@ Errno Vfio::close_device(ExecContext& ctx, Process& process, Device& device) {
 
 // The device stops before its registers go: whoever still told it something would do so unseen.
 void Vfio::close_file(ExecContext& ctx, const DeviceFile& file) {
+    const auto zap = [&] {
+        if (file.process->mm.alive()) {
+            file.process->mm.unmap_device(ctx, file.registers);
+            tell_registers(ctx, kernel_, *file.device, file.process->name, false);
+        }
+    };
+    const bool zap_first = kernel_.probes().has(kZapBeforeBlock);
+    if (zap_first) {
+        zap();
+    }
     if (!kernel_.probes().has(kCloseKeepsBusMaster)) {
         set_bus_master(ctx, *file.device, false);
     }
-    if (file.process->mm.alive()) {
-        file.process->mm.unmap_device(ctx, file.registers);
+    if (!zap_first) {
+        zap();
     }
 }
 

@@ -58,6 +58,9 @@ inline const Defect kCloseKeepsIoasids{"vfio.close_keeps_ioasids",
                                        "closing a container frees none of its IOASIDs"};
 inline const Defect kCloseKeepsBusMaster{"vfio.close_keeps_bus_master",
                                          "a device whose file is closed may still do DMA"};
+inline const Defect kZapBeforeBlock{
+    "vfio.zap_before_block",
+    "the registers of a device whose file closes are unmapped while it may still do DMA"};
 inline const Defect kUnpinnedAtExit{
     "vfio.exit_ignores_pins",
     "the pages of a process that ends are given back although a device reaches them"};

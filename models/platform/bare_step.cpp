@@ -5,6 +5,7 @@
 
 #include "core/base/check.hpp"
 #include "models/platform/bare_accelerator.hpp"
+#include "models/platform/fault_user.hpp"
 #include "models/platform/iommu_user.hpp"
 #include "models/platform/iova_user.hpp"
 #include "models/platform/vfio_user.hpp"
@@ -419,6 +420,9 @@ const std::vector<BareSpec>& bare_specs() {
             all.push_back(std::move(spec));
         }
         for (BareSpec& spec : iommu_user_specs()) {
+            all.push_back(std::move(spec));
+        }
+        for (BareSpec& spec : fault_user_specs()) {
             all.push_back(std::move(spec));
         }
         for (BareSpec& spec : iova_user_specs()) {

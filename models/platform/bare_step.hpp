@@ -87,6 +87,16 @@ enum class BareKind : std::uint8_t {
     KvmDevice,  // and tells KVM
     KvmAdd,
     KvmRemove,
+    HwptAlloc,  // page tables and fault objects of /dev/iommu
+    HwptDestroy,
+    SpaceReplace,
+    FaultQueue,
+    FaultClose,
+    FaultDestroy,
+    FaultWait,
+    FaultRead,
+    FaultRespond,
+    DeviceErrorWait,
     IovaOpen,  // a guest's kernel: I/O virtual addresses of a PASID
     IovaClose,
     IovaMap,

@@ -4,6 +4,7 @@
 
 #include "models/dsa/dsa_layout.hpp"
 #include "models/platform/device_commands.hpp"
+#include "models/platform/fault_user.hpp"
 #include "models/platform/id_lists.hpp"
 #include "models/platform/iommu_user.hpp"
 #include "models/platform/iova_user.hpp"
@@ -44,6 +45,7 @@ public:
           process_(kernel.create_process(name)),
           vfio_(world.recorder, kernel, process_),
           iommu_(world.recorder, kernel, name),
+          faults_(kernel, process_),
           iova_(world.recorder, kernel, name),
           name_(name),
           parent_(std::move(parent)),
@@ -130,6 +132,7 @@ private:
     std::optional<os::UserQueue> queue_;
     VfioUser vfio_;
     IommuUser iommu_;
+    FaultUser faults_;
     IovaUser iova_;
     std::string name_;
     std::string parent_;
@@ -370,6 +373,9 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
         case StepKind::User:
             if (is_iova_user_step(step.bare.kind)) {
                 return iova_.perform(ctx, step.bare, index, variables_);
+            }
+            if (is_fault_user_step(step.bare.kind)) {
+                return faults_.perform(ctx, step.bare, vfio_);
             }
             return is_iommu_user_step(step.bare.kind)
                        ? iommu_.perform(ctx, step.bare, index)

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/trace/run_events.hpp"
+#include "models/linux/iommufd.hpp"
 #include "models/requester/requester_layout.hpp"
 
 namespace ioasim::platform {

@@ -25,6 +25,8 @@ public:
 
     StepOutcome perform(ExecContext& ctx, const BareStep& step, std::size_t index,
                         Variables& variables);
+    // Where a buffer of the process begins.
+    std::uint64_t address_of(const std::string& name) const { return buffers_.at(name).address; }
 
 private:
     struct UserBuffer {

@@ -119,7 +119,8 @@ def snippets(text, ioasim):
             document = bare_scenario(value)
         elif kind == "iommu":
             document = bare_scenario(value)
-            document["programs"] = [{"on": "host", "process": "shown", "steps": [value]}]
+            first = [{"buffer": "B", "size": "4KiB"}] if "fault_read" in value else []
+            document["programs"] = [{"on": "host", "process": "shown", "steps": first + [value]}]
             document["vms"] = [{"name": "vm1"}]
         elif kind == "vfio":
             document = vfio_scenario(value)
