@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/trace/migration_events.hpp"
+#include "models/vm/vm_probes.hpp"
 
 namespace ioasim::vm {
 namespace {
@@ -273,6 +274,16 @@ bool GuestInstructions::kept(ExecContext& ctx, Gpa portal, std::uint32_t gpasid,
 
 cpu::EnqResult GuestInstructions::enqcmd(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
                                          const cpu::Descriptor64& descriptor) {
+    const bool valid = (pasid_msr(ctx) & cpu::kIa32PasidValid) != 0;
+    if (!valid && !machine_.probes.has(kPortalBeforePasid)) {
+        // #GP, whatever stands at the portal's address: its translation would come behind that.
+        cpu::CpuState guest = state;
+        guest.vmcs = &machine_.host->vmcs();
+        const cpu::EnqResult refused = host_.enqcmd(ctx, guest, portal, descriptor);
+        if (refused.outcome == cpu::EnqOutcome::GeneralProtection) {
+            return refused;
+        }
+    }
     return enqueue(ctx, state, portal, submitted_pasid(pasid_msr(ctx)), descriptor,
                    [&](const cpu::CpuState& guest, Hpa target) {
                        return host_.enqcmd(ctx, guest, target, descriptor);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/defects.hpp"
 #include "core/base/exec_context.hpp"
 #include "models/cpu/cpu_if.hpp"
 #include "models/linux/virtual_device_if.hpp"
@@ -33,6 +34,7 @@ struct GuestMachine {
     const std::vector<std::string>& devices;  // as the guest names them
     // By number of the device; null: a whole function without registers for the guest.
     std::vector<os::VirtualDeviceIf*>& virtual_devices;
+    const Probes& probes;
 
     Vcpu& vcpu_of(const ExecContext& ctx) const;
     // An access that hits nothing: the VMM would stop the VM; here it has no effect and reads ones.

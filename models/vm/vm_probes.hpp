@@ -59,6 +59,10 @@ inline const Defect kOverflowUnanswered{
     "vmm.overflow_unanswered",
     "a group for which the virtual page-request queue has no room is dropped without an answer"};
 
+inline const Defect kPortalBeforePasid{
+    "vm.portal_before_pasid",
+    "ENQCMD in a guest looks where the portal leads before it tests IA32_PASID for a valid one"};
+
 inline const FaultSite kStolen{
     "vm.steal", "a virtual CPU that left its guest goes back in later (picoseconds)", 100'000'000};
 inline const FaultSite kCommandRefused{"vm.command_refused",
