@@ -127,7 +127,7 @@ Errno Iommufd::open_device(ExecContext& ctx, const std::string& owner, Device& d
     if (device_file(device) != nullptr) {
         return Errno::Ebusy;
     }
-    devices_.push_back({&device, owner, nullptr, nullptr, 0, {}});
+    devices_.push_back({&device, owner, nullptr, nullptr, 0, 0, {}});
     tell(ctx, devices_.back(), "file_open");
     if (kernel_.probes().has(kOpenCallsDriver)) {
         open_in_driver(ctx, devices_.back());
@@ -324,6 +324,7 @@ void Iommufd::open_in_driver(ExecContext& ctx, DeviceFile& device) {
     if (process != nullptr && device.registers == 0) {
         const auto mapped = process->mm.map_device(ctx, setup.bar0, setup.bar0_bytes);
         device.registers = mapped ? *mapped : 0;
+        device.mm = process->mm.token();
     }
     kernel_.vfio().set_bus_master(ctx, *device.device, true);
     tell(ctx, device, "driver_open");
@@ -332,7 +333,8 @@ void Iommufd::open_in_driver(ExecContext& ctx, DeviceFile& device) {
 void Iommufd::close_in_driver(ExecContext& ctx, DeviceFile& device) {
     kernel_.vfio().set_bus_master(ctx, *device.device, false);
     Process* const process = kernel_.find_process(device.owner);
-    if (process != nullptr && process->mm.alive() && device.registers != 0) {
+    if (process != nullptr && process->mm.alive() && process->mm.token() == device.mm &&
+        device.registers != 0) {
         process->mm.unmap_device(ctx, device.registers);
     }
     device.registers = 0;

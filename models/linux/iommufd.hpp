@@ -179,6 +179,7 @@ private:
         IommuFile* file = nullptr;  // bound to
         IommuSpace* space = nullptr;
         std::uint64_t registers = 0;  // virtual, while its driver has it open
+        std::uint64_t mm = 0;         // the address space that has them; exec makes another
         std::map<std::uint32_t, IommuSpace*> pasids{};
     };
     void open_in_driver(ExecContext& ctx, DeviceFile& device);

@@ -181,7 +181,7 @@ Errno Vfio::open_device(ExecContext& ctx, Process& process, Device& device) {
         return registers.error();
     }
     set_bus_master(ctx, device, true);
-    devices_.push_back({&device, &process, *registers});
+    devices_.push_back({&device, &process, *registers, process.mm.token()});
     return Errno::Ok;
 }
 
@@ -203,8 +203,12 @@ void Vfio::close_file(ExecContext& ctx, const DeviceFile& file) {
     if (!kernel_.probes().has(kCloseKeepsBusMaster)) {
         set_bus_master(ctx, *file.device, false);
     }
-    if (file.process->mm.alive()) {
-        file.process->mm.unmap_device(ctx, file.registers);
+    Mm& mm = file.process->mm;
+    if (mm.alive() && mm.token() == file.mm) {
+        mm.unmap_device(ctx, file.registers);
+    } else if (mm.alive() && kernel_.probes().has(kRegistersOfAnyImage) &&
+               mm.mapping(file.registers) != nullptr) {
+        mm.unmap_device(ctx, file.registers);
     }
 }
 
@@ -222,6 +226,9 @@ Result<std::uint64_t> Vfio::registers(const Process& process, const Device& devi
     });
     if (found == devices_.end()) {
         return Errno::Ebadf;
+    }
+    if (found->mm != process.mm.token()) {
+        return Errno::Efault;  // mapped into the program that this one has replaced
     }
     return found->registers;
 }
