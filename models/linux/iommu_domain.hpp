@@ -51,12 +51,16 @@ public:
 
     // -EPERM: firmware needs addresses of the device mapped one to one (RMRR); -EINVAL: another
     // format, or its unit cannot force snooping as the domain does; -EBUSY: it is attached
-    // elsewhere.
+    // elsewhere, or is being reset.
     Errno attach(ExecContext& ctx, Device& device);
     void detach(ExecContext& ctx, Device& device);
+    // The entries alone of a device or of a PASID that is attached.
+    Errno set_dev(ExecContext& ctx, Device& device);
+    Errno set_dev_pasid(ExecContext& ctx, Device& device, Pasid pasid);
 
-    // iommu_attach_device_pasid: -ENODEV no group, -EINVAL a PASID that the device does not have or
-    // another format, -EBUSY the group's slot is in use, -ENOMEM, what the driver says.
+    // iommu_attach_device_pasid: -ENODEV no group, -EINVAL PASID 0 or another format, -EBUSY the
+    // device is being reset, -EINVAL it does not have the PASID, -EBUSY the group's slot is in use,
+    // -ENOMEM, what the driver says.
     Errno attach_pasid(ExecContext& ctx, Device& device, Pasid pasid);
     void detach_pasid(ExecContext& ctx, Device& device, Pasid pasid);
     // Somebody else attaches and detaches this PASID; its translations are flushed from here.
@@ -78,6 +82,19 @@ public:
     const SecondStage& table() const { return table_; }
 
 private:
+    // What groups know of it.
+    class Slot final : public PasidDomain {
+    public:
+        Slot(IommuDomain& owner, trace::Name address_space)
+            : PasidDomain(DomainType::Unmanaged, address_space), domain_(owner) {}
+        Errno set_dev_pasid(ExecContext& ctx, Device& device, Pasid pasid) override {
+            return domain_.set_dev_pasid(ctx, device, pasid);
+        }
+
+    private:
+        IommuDomain& domain_;
+    };
+
     // Address of the leaf; -ENOENT without a table on the way, -ENOMEM.
     Result<std::uint64_t> leaf(ExecContext& ctx, std::uint64_t iova, bool allocate);
     void clear(ExecContext& ctx, std::uint64_t iova, std::uint64_t bytes);
@@ -93,7 +110,7 @@ private:
     SecondStageFormat format_;
     SecondStage table_;
     std::vector<Device*> devices_;
-    PasidDomain slot_;  // what groups know of it
+    Slot slot_;
     std::vector<std::pair<Device*, Pasid>> pasids_;
     bool snoop_ = false;
     std::uint64_t mapped_ = 0;  // leaves
