@@ -145,8 +145,7 @@ std::vector<Pasid> IommuGroup::pasids_of(ExecContext& ctx, const Process& proces
     LockGuard guard{ctx, lock_};
     for (const auto& [pasid, slot] : slots_) {
         const bool counts = slot.published || !published_only;
-        if (counts && slot.domain != nullptr && slot.domain->process == &process &&
-            !slot.domain->released) {
+        if (counts && slot.domain != nullptr && slot.domain->process == &process) {
             found.emplace_back(pasid);
         }
     }
@@ -211,7 +210,13 @@ std::uint32_t IommuGroup::release(ExecContext& ctx, const Process& process) {
     LockGuard guard{ctx, mutex_};
     std::uint32_t disabled = 0;
     for (const Pasid pasid : pasids_of(ctx, process)) {
-        slots_.at(pasid.value()).domain->released = true;
+        // Another device may have been before; this one has, if it is of the program before exec.
+        if (std::exchange(slots_.at(pasid.value()).domain->released, true)) {
+            const auto entry = device_.iommu().read_entry(ctx, device_, pasid);
+            if (entry && !(*entry).present && (*entry).fpd) {
+                continue;
+            }
+        }
         if (device_.iommu().disable_entry(ctx, device_, pasid) == Errno::Ok) {
             ++disabled;
         }
