@@ -1,10 +1,14 @@
 // Use after free: when the last reference of an ID goes, nothing in hardware may name it any more,
 // and nothing may use it until it is allocated again. Host IDs only: they are what hardware knows.
+// The same of page tables of processes: when they have been given back, no PASID leads there again.
 #include <fmt/format.h>
+
+#include <set>
 
 #include "core/trace/device_events.hpp"
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/software_events.hpp"
+#include "core/trace/sva_events.hpp"
 #include "core/trace/vtd_events.hpp"
 #include "traces/checkers.hpp"
 
@@ -23,6 +27,10 @@ public:
         on<Self, trace::KvmTableWrite, &Self::on_table_write>(table);
         on<Self, trace::DsaWqState, &Self::on_wq_state>(table);
         on<Self, trace::MemoryAccess, &Self::on_access>(table);
+        on<Self, trace::MmRelease, &Self::on_release>(table);
+        on<Self, trace::ProcessStart, &Self::on_start>(table);
+        on<Self, trace::ProcessExec, &Self::on_exec>(table);
+        on<Self, trace::PasidSpace, &Self::on_space>(table);
     }
 
 private:
@@ -103,6 +111,26 @@ private:
                               "a device reached memory under an ID that is free");
         }
     }
+
+    void on_release(const trace::EventRecord& record) {
+        released_.insert(IOASIM_U32(record, MmRelease, process));
+    }
+    void on_start(const trace::EventRecord& record) {
+        released_.erase(IOASIM_U32(record, ProcessStart, process));
+    }
+    void on_exec(const trace::EventRecord& record) {
+        released_.erase(IOASIM_U32(record, ProcessExec, process));
+    }
+    void on_space(const trace::EventRecord& record) {
+        if (released_.count(IOASIM_U32(record, PasidSpace, owner)) != 0) {
+            c_.sink.report_id("use_after_free.address_space", record,
+                              c_.facts.host_of_function(IOASIM_U32(record, PasidSpace, rid)),
+                              IOASIM_U32(record, PasidSpace, pasid),
+                              "a PASID leads to page tables that their process has given back");
+        }
+    }
+
+    std::set<std::uint32_t> released_;  // processes without an address space
 };
 
 }  // namespace

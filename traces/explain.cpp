@@ -276,6 +276,12 @@ const std::vector<Explanation>& explanations() {
         {"use_after_free.access", "A device reached memory under an ID that is in the pool.",
          "Should the ID be given out again, this is the new owner's memory.",
          "A queue that was not drained; a translation in the device that was not invalidated."},
+        {"use_after_free.address_space",
+         "A PASID was made to lead to page tables that their process has given back.",
+         "What the device then asks for is looked up in memory that may be anybody's.",
+         "An entry that is made again (behind a reset of the function) by what was noted before "
+         "the "
+         "process ended."},
         {"use_after_free.cached",
          "An ID is in the pool, but translation caches still hold entries for it.",
          "The next owner of the ID is served with the former owner's translations.",

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "core/base/exec_context.hpp"
+#include "core/base/result.hpp"
 #include "core/base/types.hpp"
 #include "core/trace/event.hpp"
 
@@ -24,11 +26,20 @@ inline const char* name_of(DomainType type) {
 // One I/O address space that PASIDs of devices may lead to.
 struct PasidDomain {
     PasidDomain(DomainType kind, trace::Name address_space) : type(kind), space(address_space) {}
+    virtual ~PasidDomain() = default;
+    // The PASID entry of a device leads here from now on (iommu_domain_ops.set_dev_pasid), when it
+    // is attached and again behind a reset of the function.
+    virtual Errno set_dev_pasid(ExecContext& /*ctx*/, Device& /*device*/, Pasid /*pasid*/) {
+        return Errno::Eopnotsupp;
+    }
+    // On its way out: no entry of it is made again.
+    virtual bool ending() const { return released; }
 
     DomainType type;
     trace::Name space;           // owner of the address space, for events
     std::uint32_t users = 0;     // devices that it is attached to
     Process* process = nullptr;  // SVA: whose page tables
+    bool released = false;       // SVA: the process has given its page tables back
     // Tables that user space fills: who takes the page requests; null: nobody.
     PageFaultHandler* faults = nullptr;
 };

@@ -50,9 +50,12 @@ inline const Defect kFaultUnlocked{"mm.fault_unlocked",
 inline const Defect kUnmapUnlocked{"mm.unmap_unlocked", "munmap does not exclude page faults"};
 inline const Defect kCommandUnlocked{
     "idxd.command_unlocked", "commands of a device are given without waiting for each other"};
-inline const Defect kInvalidateUnlocked{
-    "sva.invalidate_unlocked",
-    "the mmu notifier does not exclude binds and unbinds of the address space"};
+inline const Defect kInvalidateUnderMutex{
+    "sva.invalidate_under_mutex",
+    "the mmu notifier waits, under the lock of the address space, for binds and unbinds of all"};
+inline const Defect kInvalidatePublishedOnly{
+    "sva.invalidate_published_only",
+    "the mmu notifier overlooks an attachment whose handle is not published yet"};
 inline const Defect kBindUnlocked{"sva.bind_unlocked", "binds do not exclude each other"};
 
 }  // namespace ioasim::os

@@ -10,12 +10,6 @@
 #include "models/vtd/vtd_layout.hpp"
 
 namespace ioasim::os {
-namespace {
-
-// As mm.cpp has it: neither the CPU nor the IOMMU has to update entries.
-constexpr std::uint64_t kTouched = vtd::fs::kAccessed | vtd::fs::kDirty;
-
-}  // namespace
 
 void Mm::renew(std::uint64_t token) {
     SIM_CHECK(root_ == 0, "address space {} is in use", owner_);
@@ -158,8 +152,11 @@ Errno Kernel::exec(ExecContext& ctx, Process& process) {
     exit_mm(ctx, process);
     exit_files(ctx, process);
     mm_drop(ctx, process);
+    if (process.mm_count != 0 && !probes().has(kExecKeepsMm)) {
+        sva_->leave_mm(process);
+    }
     process.portals.clear();
-    process.mm_count = 1;
+    ++process.mm_count;
     process.pasid_activated = false;
     process.mm.renew(next_token());
     instructions().set_pasid_msr(ctx, keeps ? msr : 0);

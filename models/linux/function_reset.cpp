@@ -74,7 +74,7 @@ Errno reset_function(ExecContext& ctx, Kernel& kernel, Device& device) {
                     trace::IommuReset{kernel.intern(device.name()), kernel.intern(phase), pasids});
     };
     std::uint32_t pasids = 0;
-    Errno error = kernel.sva().block(ctx, device, pasids);
+    Errno error = group->block(ctx, pasids);
     tell("prepare", pasids);
     if (error == Errno::Ok) {
         error = function_level_reset(ctx, kernel, device);
@@ -87,7 +87,7 @@ Errno reset_function(ExecContext& ctx, Kernel& kernel, Device& device) {
         error = device.bring_up(ctx);
     }
     if (error == Errno::Ok) {
-        error = kernel.sva().unblock(ctx, device, pasids);
+        error = group->unblock(ctx, pasids);
     }
     group->end_reset();
     tell(error == Errno::Ok ? "done" : "blocked", pasids);

@@ -1,11 +1,13 @@
 #include "models/linux/iommu_domain.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "models/linux/coherency_probes.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/fault_queue_probes.hpp"
+#include "models/linux/iommu_group.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/page_request_service.hpp"
 #include "models/linux/vfio_probes.hpp"
@@ -24,7 +26,7 @@ IommuDomain::IommuDomain(Kernel& kernel, IommuDriver& unit, std::string space, S
       space_(std::move(space)),
       stage_(stage),
       format_(stage == Stage::First ? kFirstStageFormat : unit.second_stage_format()),
-      slot_(DomainType::Unmanaged, kernel.intern(space_)) {}
+      slot_(*this, kernel.intern(space_)) {}
 
 Errno IommuDomain::create(ExecContext& ctx) {
     if (format_.levels == 0) {
@@ -67,8 +69,19 @@ bool IommuDomain::has(const Device& device, Pasid pasid) const {
     });
 }
 
+Errno IommuDomain::set_dev(ExecContext& ctx, Device& device) {
+    return device.iommu().set_second_stage(ctx, device, table_, space_);
+}
+
 Errno IommuDomain::attach(ExecContext& ctx, Device& device) {
     Frame frame{ctx, "iommu_attach_device"};
+    std::optional<LockGuard> guard;
+    if (device.group() != nullptr) {
+        guard.emplace(ctx, device.group()->mutex());
+        if (device.group()->resetting()) {
+            return Errno::Ebusy;
+        }
+    }
     const auto& firmware = device.setup().firmware.regions;
     const bool locked = std::any_of(firmware.begin(), firmware.end(), [](const auto& region) {
         return region.type == RegionType::Direct;
@@ -79,9 +92,13 @@ Errno IommuDomain::attach(ExecContext& ctx, Device& device) {
     if (!fits(device.iommu()) || (snoop_ && !device.iommu().forces_snooping())) {
         return Errno::Einval;
     }
-    Errno error = device.iommu().set_second_stage(ctx, device, table_, space_);
+    Errno error = set_dev(ctx, device);
     if (error == Errno::Ok) {
         devices_.push_back(&device);
+        if (guard) {
+            device.group()->set_rid_domain(this);
+            guard.reset();
+        }
         error = publish_requests_without(ctx, device);
         if (error != Errno::Ok) {
             detach(ctx, device);
@@ -112,6 +129,11 @@ void IommuDomain::detach(ExecContext& ctx, Device& device) {
     const auto found = std::find(devices_.begin(), devices_.end(), &device);
     SIM_CHECK(found != devices_.end(), "{} is not attached to this domain", device.name());
     devices_.erase(found);
+    std::optional<LockGuard> guard;
+    if (device.group() != nullptr) {
+        guard.emplace(ctx, device.group()->mutex());
+        device.group()->set_rid_domain(nullptr);
+    }
     if (!kernel_.probes().has(kDetachKeepsEntry)) {
         // Whatever the unit answers to the invalidations: the entry is not present any more.
         static_cast<void>(device.iommu().clear_second_stage(ctx, device));
@@ -125,24 +147,23 @@ Errno IommuDomain::attach_pasid(ExecContext& ctx, Device& device, Pasid pasid) {
     if (group == nullptr) {
         return Errno::Enodev;
     }
-    IommuDriver& unit = device.iommu();
-    const bool fitting = stage_ == Stage::First || fits(unit);
-    if (!fitting || pasid.value() == 0 || pasid.value() >= device.max_pasids()) {
+    if (stage_ == Stage::Second && !fits(device.iommu())) {
         return Errno::Einval;
     }
-    Errno error = group->reserve(ctx, pasid);
-    if (error != Errno::Ok) {
-        return error;
+    Errno error = group->may_attach(pasid);
+    if (error == Errno::Ok) {
+        error = group->attach(ctx, pasid, slot_, nullptr);
     }
-    error = stage_ == Stage::First ? unit.set_first_stage(ctx, device, pasid, table_.root, space_)
-                                   : unit.set_second_stage(ctx, device, pasid, table_, space_);
-    if (error != Errno::Ok) {
-        group->erase(ctx, pasid);
-        return error;
+    if (error == Errno::Ok) {
+        follow(device, pasid);
     }
-    group->publish(ctx, pasid, slot_, nullptr);
-    follow(device, pasid);
-    return Errno::Ok;
+    return error;
+}
+
+Errno IommuDomain::set_dev_pasid(ExecContext& ctx, Device& device, Pasid pasid) {
+    IommuDriver& unit = device.iommu();
+    return stage_ == Stage::First ? unit.set_first_stage(ctx, device, pasid, table_.root, space_)
+                                  : unit.set_second_stage(ctx, device, pasid, table_, space_);
 }
 
 void IommuDomain::detach_pasid(ExecContext& ctx, Device& device, Pasid pasid) {
@@ -152,8 +173,7 @@ void IommuDomain::detach_pasid(ExecContext& ctx, Device& device, Pasid pasid) {
               pasid.value(), device.name());
     pasids_.erase(found);
     // As with a device: the entry is not present any more, whatever the unit answers.
-    static_cast<void>(device.iommu().teardown(ctx, device, pasid, false));
-    device.group()->erase(ctx, pasid);
+    static_cast<void>(device.group()->detach(ctx, pasid, false));
 }
 
 Errno IommuDomain::take_over(ExecContext& ctx, IommuDomain& old, Device& device, Pasid pasid) {
@@ -161,6 +181,13 @@ Errno IommuDomain::take_over(ExecContext& ctx, IommuDomain& old, Device& device,
     IommuDriver& unit = device.iommu();
     if (!fits(unit) || (snoop_ && !unit.forces_snooping())) {
         return Errno::Einval;
+    }
+    std::optional<LockGuard> guard;
+    if (device.group() != nullptr) {
+        guard.emplace(ctx, device.group()->mutex());
+        if (device.group()->resetting()) {
+            return Errno::Ebusy;
+        }
     }
     const Errno error = unit.replace_second_stage(ctx, device, pasid, table_, space_);
     if (error != Errno::Ok) {
@@ -176,6 +203,9 @@ Errno IommuDomain::take_over(ExecContext& ctx, IommuDomain& old, Device& device,
         static_cast<void>(publish_requests_without(ctx, device));
         old.devices_.erase(std::find(old.devices_.begin(), old.devices_.end(), &device));
         devices_.push_back(&device);
+        if (guard) {
+            device.group()->set_rid_domain(this);
+        }
     }
     // What came in between the drain and now was still delivered to the former one's handler.
     if (unit.page_requests() != nullptr && !kernel_.probes().has(kReplaceKeepsGroups)) {

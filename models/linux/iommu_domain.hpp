@@ -53,18 +53,22 @@ public:
 
     // -EPERM: firmware needs addresses of the device mapped one to one (RMRR); -EINVAL: another
     // format, or its unit cannot force snooping as the domain does; -EBUSY: it is attached
-    // elsewhere.
+    // elsewhere, or is being reset.
     Errno attach(ExecContext& ctx, Device& device);
     void detach(ExecContext& ctx, Device& device);
+    // The entries alone of a device or of a PASID that is attached.
+    Errno set_dev(ExecContext& ctx, Device& device);
+    Errno set_dev_pasid(ExecContext& ctx, Device& device, Pasid pasid);
 
-    // iommu_attach_device_pasid: -ENODEV no group, -EINVAL a PASID that the device does not have or
-    // another format, -EBUSY the group's slot is in use, -ENOMEM, what the driver says.
+    // iommu_attach_device_pasid: -ENODEV no group, -EINVAL PASID 0 or another format, -EBUSY the
+    // device is being reset, -EINVAL it does not have the PASID, -EBUSY the group's slot is in use,
+    // -ENOMEM, what the driver says.
     Errno attach_pasid(ExecContext& ctx, Device& device, Pasid pasid);
     void detach_pasid(ExecContext& ctx, Device& device, Pasid pasid);
     // The device's requests with the PASID (0: those without one) go through `old` until now, and
     // through this one from one store on; what was asked of `old` and is unanswered is answered
-    // Invalid (iommu_replace_device_pasid). -EINVAL: another format, or as attach() says; what the
-    // driver says: nothing has changed.
+    // Invalid (iommu_replace_device_pasid). -EINVAL: another format, or as attach() says; -EBUSY:
+    // the device is being reset; what the driver says: nothing has changed.
     Errno take_over(ExecContext& ctx, IommuDomain& old, Device& device, Pasid pasid);
     // Page requests of what is attached from now on go there.
     void set_fault_handler(PageFaultHandler* handler) { slot_.faults = handler; }
@@ -90,6 +94,19 @@ private:
     // Requests without PASID have a slot only where somebody takes their page requests.
     Errno publish_requests_without(ExecContext& ctx, Device& device);
     void withdraw_requests_without(ExecContext& ctx, Device& device);
+    // What groups know of it.
+    class Slot final : public PasidDomain {
+    public:
+        Slot(IommuDomain& owner, trace::Name address_space)
+            : PasidDomain(DomainType::Unmanaged, address_space), domain_(owner) {}
+        Errno set_dev_pasid(ExecContext& ctx, Device& device, Pasid pasid) override {
+            return domain_.set_dev_pasid(ctx, device, pasid);
+        }
+
+    private:
+        IommuDomain& domain_;
+    };
+
     // Address of the leaf; -ENOENT without a table on the way, -ENOMEM.
     Result<std::uint64_t> leaf(ExecContext& ctx, std::uint64_t iova, bool allocate);
     void clear(ExecContext& ctx, std::uint64_t iova, std::uint64_t bytes);
@@ -105,7 +122,7 @@ private:
     SecondStageFormat format_;
     SecondStage table_;
     std::vector<Device*> devices_;
-    PasidDomain slot_;  // what groups know of it
+    Slot slot_;
     std::vector<std::pair<Device*, Pasid>> pasids_;
     bool snoop_ = false;
     std::uint64_t mapped_ = 0;  // leaves

@@ -20,10 +20,6 @@ namespace {
 
 namespace reg = vtd::reg;
 
-// All first-stage entries share this domain id; 0 is forbidden in caching mode (Linux:
-// FLPT_DEFAULT_DID).
-constexpr DomainId kFirstStageDid{1};
-
 // Of the entry that requests without PASID go by (RID_PASID of the context entries).
 constexpr Pasid kRidPasid{0};
 constexpr Pasid kNoPasid{kInvalidIoasid};  // in events
@@ -434,7 +430,7 @@ Errno IommuDriver::teardown(ExecContext& ctx, const Device& device, Pasid pasid,
     }
     std::optional<LockGuard> guard{std::in_place, ctx, lock_};
     const Errno cleared = clear_entry(ctx, device, pasid, fpd, hold, guard);
-    if (cleared == Errno::Enoent && !forget_disabled(ctx, device, pasid)) {
+    if (cleared == Errno::Enoent && !forget_disabled(ctx, device, pasid, fpd)) {
         return cleared;
     }
     if (hold == TableLock::ForTables) {
@@ -451,12 +447,12 @@ Errno IommuDriver::teardown(ExecContext& ctx, const Device& device, Pasid pasid,
 }
 
 // An entry that exit_mm disabled (disable_entry) is told from one that nobody made by its FPD.
-bool IommuDriver::forget_disabled(ExecContext& ctx, const Device& device, Pasid pasid) {
+bool IommuDriver::forget_disabled(ExecContext& ctx, const Device& device, Pasid pasid, bool fpd) {
     const auto address = entry_address(ctx, device, pasid, false);
     if (!address || vtd::pasid_entry::kFpd.get(ctx.load(*address, 8)) == 0) {
         return false;
     }
-    ctx.store(*address, 0, 8);
+    ctx.store(*address, vtd::pasid_entry::kFpd.make(fpd ? 1 : 0), 8);
     return true;
 }
 
@@ -467,8 +463,16 @@ Errno IommuDriver::disable_entry(ExecContext& ctx, const Device& device, Pasid p
     const Errno error = clear_entry(ctx, device, pasid, fpd, TableLock::ForTables, guard);
     if (error != Errno::Enoent) {
         tell_space(ctx, device, pasid, "");
+        return error;
     }
-    return error;
+    // Not present already, while the function is being reset: what it still asks for fails in
+    // silence all the same.
+    const auto address = entry_address(ctx, device, pasid, false);
+    if (!address) {
+        return error;
+    }
+    ctx.store(*address, vtd::pasid_entry::kFpd.make(fpd ? 1 : 0), 8);
+    return Errno::Ok;
 }
 
 // With `guard` held; without Throughout it is let go while caches are flushed.

@@ -47,6 +47,10 @@ struct SecondStageFormat {
 
 class IommuDriver {
 public:
+    // All first-stage entries share this domain id; 0 is forbidden in caching mode (Linux:
+    // FLPT_DEFAULT_DID).
+    static constexpr DomainId kFirstStageDid{1};
+
     IommuDriver(Kernel& kernel, std::string name, std::uint64_t registers);
     ~IommuDriver();
 
@@ -129,7 +133,7 @@ private:
     Errno start_page_requests(ExecContext& ctx);
     Errno clear_entry(ExecContext& ctx, const Device& device, Pasid pasid, bool fpd, TableLock hold,
                       std::optional<LockGuard>& guard);
-    bool forget_disabled(ExecContext& ctx, const Device& device, Pasid pasid);
+    bool forget_disabled(ExecContext& ctx, const Device& device, Pasid pasid, bool fpd);
     std::uint64_t read(ExecContext& ctx, std::uint32_t offset, unsigned size);
     void write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, unsigned size);
     // Writes GCMD with `bit` changed and polls GSTS for `status`.

@@ -356,6 +356,7 @@ void Iommufd::open_in_driver(ExecContext& ctx, DeviceFile& device) {
         device.registers = mapped ? *mapped : 0;
         kernel_.emit(ctx, trace::VfioRegisters{kernel_.intern(device.device->name()),
                                                kernel_.intern(device.owner), true});
+        device.mm = process->mm.token();
     }
     kernel_.vfio().set_bus_master(ctx, *device.device, true);
     tell(ctx, device, "driver_open");
@@ -364,7 +365,8 @@ void Iommufd::open_in_driver(ExecContext& ctx, DeviceFile& device) {
 void Iommufd::close_in_driver(ExecContext& ctx, DeviceFile& device) {
     kernel_.vfio().set_bus_master(ctx, *device.device, false);
     Process* const process = kernel_.find_process(device.owner);
-    if (process != nullptr && process->mm.alive() && device.registers != 0) {
+    if (process != nullptr && process->mm.alive() && process->mm.token() == device.mm &&
+        device.registers != 0) {
         process->mm.unmap_device(ctx, device.registers);
         kernel_.emit(ctx, trace::VfioRegisters{kernel_.intern(device.device->name()),
                                                kernel_.intern(device.owner), false});

@@ -273,6 +273,7 @@ private:
         IommuFile* file = nullptr;  // bound to
         PageTableRef table{};
         std::uint64_t registers = 0;  // virtual, while its driver has it open
+        std::uint64_t mm = 0;         // the address space that has them; exec makes another
         std::map<std::uint32_t, PageTableRef> pasids{};
         std::uint32_t id = 0;  // in its file
     };

@@ -56,6 +56,11 @@ inline const Defect kForkKeepsPasid{"linux.fork_keeps_pasid",
                                     "a child starts with the IA32_PASID of its parent"};
 inline const Defect kExecKeepsPasid{
     "linux.exec_keeps_pasid", "exec leaves IA32_PASID and the PASID of the old address space"};
+inline const Defect kExecKeepsMm{
+    "linux.exec_keeps_mm",
+    "exec goes on with the PASID and IDs of the old mm_struct where a binding still holds it"};
+inline const Defect kBareIdsKept{
+    "sva.bare_ids_kept", "without sets nobody returns the PASID of an address space that has gone"};
 inline const Defect kSwitchKeepsPasid{
     "linux.switch_keeps_pasid",
     "a switch of tasks restores no extended state: IA32_PASID stays the former task's"};

@@ -17,9 +17,6 @@ namespace ioasim::os {
 namespace {
 
 constexpr unsigned kLevels = 4;
-// As Linux's _PAGE_TABLE and populated user pages: accessed and dirty from the start, so that
-// neither the CPU nor the IOMMU has to update entries.
-constexpr std::uint64_t kTouched = vtd::fs::kAccessed | vtd::fs::kDirty;
 
 std::uint64_t pages_of(std::uint64_t bytes) {
     return (bytes + kPageSize - 1) / kPageSize;

@@ -16,6 +16,7 @@
 #include "core/base/exec_context.hpp"
 #include "core/base/result.hpp"
 #include "core/base/types.hpp"
+#include "models/vtd/vtd_layout.hpp"
 
 namespace ioasim::os {
 
@@ -101,6 +102,9 @@ public:
 
 private:
     static constexpr std::uint64_t kFirstAddress = 0x7000'0000'0000;
+    // As Linux's _PAGE_TABLE and populated user pages: accessed and dirty from the start, so that
+    // neither the CPU nor the IOMMU has to update entries.
+    static constexpr std::uint64_t kTouched = vtd::fs::kAccessed | vtd::fs::kDirty;
 
     Result<std::uint64_t> next_table(ExecContext& ctx, std::uint64_t entry_address);
     Fault fault_locked(ExecContext& ctx, std::uint64_t address, bool write, bool execute);

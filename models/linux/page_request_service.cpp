@@ -14,8 +14,6 @@ namespace {
 
 namespace reg = vtd::reg;
 
-// All first-stage entries have this domain id (IommuDriver).
-constexpr DomainId kFirstStageDid{1};
 constexpr unsigned kCanonicalBits = 48;
 
 bool canonical(std::uint64_t address) {
@@ -194,7 +192,8 @@ Errno PageRequestService::drain(ExecContext& ctx, const Device& device, Pasid pa
     const bool drains = vtd::ecap::kPds.get(unit_.ecap()) != 0;
     const std::vector<vtd::Descriptor> descriptors{
         vtd::wait_barrier(),
-        vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, kFirstStageDid, pasid),
+        vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, IommuDriver::kFirstStageDid,
+                                    pasid),
         vtd::pasid_device_tlb_invalidate(device.rid(), pasid, vtd::kWholeAddressSpace, true)};
     while (error == Errno::Ok) {
         error = unit_.queue().submit(ctx, descriptors, drains);

@@ -347,31 +347,14 @@ Errno Sva::set_entry(ExecContext& ctx, const Binding& binding, Device& device) {
                                      space);
 }
 
-// iommu_attach_device_pasid: reserved first, published last.
 Errno Sva::attach(ExecContext& ctx, Binding& binding, Device& device,
                   std::shared_ptr<AttachHandle> handle) {
-    IommuGroup& group = *device.group();
-    const Pasid pasid{binding.id.value()};
-    Errno error = group.reserve(ctx, pasid);
-    if (error != Errno::Ok) {
-        return error;
+    const Errno error =
+        device.group()->attach(ctx, Pasid{binding.id.value()}, binding, std::move(handle));
+    if (error == Errno::Ok) {
+        tell_users(ctx, binding);
     }
-    if (kernel_.probes().has(kPublishedFirst)) {
-        group.publish(ctx, pasid, binding, handle);
-    }
-    error = set_entry(ctx, binding, device);
-    if (error != Errno::Ok) {
-        if (!kernel_.probes().has(kSlotKept)) {
-            group.erase(ctx, pasid);
-        }
-        return error;
-    }
-    ctx.spend(kernel_.params().sva_publish);
-    if (!kernel_.probes().has(kPublishedFirst)) {
-        group.publish(ctx, pasid, binding, std::move(handle));
-    }
-    tell_users(ctx, binding);
-    return Errno::Ok;
+    return error;
 }
 
 void Sva::tell_users(ExecContext& ctx, const Binding& binding) {
@@ -443,9 +426,7 @@ Errno Sva::remove_device(ExecContext& ctx, Binding& binding, Device& device) {
 }
 
 Errno Sva::detach(ExecContext& ctx, Binding& binding, Device& device, IommuDriver::TableLock hold) {
-    const Pasid pasid{binding.id.value()};
-    const Errno error = device.iommu().teardown(ctx, device, pasid, binding.fpd, hold);
-    device.group()->erase(ctx, pasid);
+    const Errno error = device.group()->detach(ctx, Pasid{binding.id.value()}, binding.fpd, hold);
     tell_users(ctx, binding);
     return error;
 }
@@ -544,16 +525,14 @@ void Sva::finish(ExecContext& ctx, Binding& binding) {
     if (core_.switches().reference_counts && !kept && !kernel_.probes().has(kMissingPut)) {
         core_.put(ctx, binding.set, binding.id, holder_);
     }
-    if (binding.process != nullptr) {
-        kernel_.mm_drop(ctx, *binding.process, false);
-    }
+    drop_mm(ctx, binding);
     binding.state = State::Dead;
     forget(binding);
     retired_.push_back(alive);
     if (alive->waits_for_end != nullptr) {
         const bool several = alive->waits_for_end->size() > 1;
-        several && kernel_.probes().has(kOneWaiterWoken) ? ctx.wake_one(*alive->waits_for_end)
-                                                         : ctx.wake_all(*alive->waits_for_end);
+        several&& kernel_.probes().has(kOneWaiterWoken) ? ctx.wake_one(*alive->waits_for_end)
+                                                        : ctx.wake_all(*alive->waits_for_end);
     }
     ctx.wake_all(reclaim_wait_);
 }

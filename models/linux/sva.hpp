@@ -70,6 +70,9 @@ public:
     void unbind_process(ExecContext& ctx, Process& process);
     // The last mmdrop: its IDs go back. `may_wait`: until they are reclaimed.
     void mm_gone(ExecContext& ctx, Process& process, bool may_wait);
+    // exec goes on with another mm_struct although bindings hold this one still: PASID, IDs and set
+    // are theirs from here on.
+    void leave_mm(Process& process);
     bool is_bound(const Process& process, Ioasid id) const;
 
     // --- guest page tables (VFIO nested) --------------------------------------------------------
@@ -105,9 +108,6 @@ public:
     Errno free_set(ExecContext& ctx, IoasidSet& set);
     // The first half of that: the set stays.
     Errno free_ids(ExecContext& ctx, IoasidSet& set);
-    // Every PASID entry of the function is not present, and made again; bindings stay.
-    Errno block(ExecContext& ctx, Device& device, std::uint32_t& pasids);
-    Errno unblock(ExecContext& ctx, Device& device, std::uint32_t& pasids);
 
 private:
     friend struct SvaBinding;
@@ -136,7 +136,11 @@ private:
     static bool has(const Binding& binding, const Device& device);
     std::vector<Device*> devices_of(const Binding& binding) const;
     std::vector<std::shared_ptr<Binding>> bindings_of_process(const Process& process) const;
-    std::vector<std::pair<Device*, Pasid>> attachments_of(const Process& process) const;
+    std::vector<std::pair<Device*, Pasid>> attachments_of(ExecContext& ctx,
+                                                          const Process& process) const;
+    void return_ids(ExecContext& ctx, IoasidSet& set, const std::vector<Ioasid>& ids,
+                    bool may_wait);
+    void drop_mm(ExecContext& ctx, Binding& binding);
     // Posted driver: a guest bind goes on with an ID that is being freed.
     bool ignores_refused_get(const Binding& binding) const;
     // Posted driver: a guest bind whose entry cannot be made does not put.

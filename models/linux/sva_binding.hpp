@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/ioasid/ioasid.hpp"
 #include "models/linux/attach_handle.hpp"
@@ -12,7 +13,14 @@
 
 namespace ioasim::os {
 
-struct SvaBinding : PasidDomain, std::enable_shared_from_this<SvaBinding> {
+// An mm_struct that its process has left by exec, while bindings hold it.
+struct LeftMm {
+    std::uint32_t count = 0;
+    IoasidSet* set = nullptr;
+    std::vector<Ioasid> ids;
+};
+
+struct SvaBinding final : PasidDomain, std::enable_shared_from_this<SvaBinding> {
     enum class State : std::uint8_t { Live, Unbinding, Dead };
 
     // A work item that may run until the ordered workqueue says it is done with it.
@@ -41,6 +49,10 @@ struct SvaBinding : PasidDomain, std::enable_shared_from_this<SvaBinding> {
     SvaBinding(Sva& owner, DomainType kind, Ioasid ioasid, IoasidSet* owner_set,
                trace::Name address_space);
 
+    Errno set_dev_pasid(ExecContext& ctx, Device& device, Pasid /*pasid*/) override {
+        return sva.set_entry(ctx, *this, device);
+    }
+    bool ending() const override { return released || state != State::Live; }
     // Where those sleep who wait for its end.
     WaitQueue& end_of(const Kernel& kernel);
     bool idle() const { return free_work.idle() && teardown_work.idle(); }
@@ -55,7 +67,8 @@ struct SvaBinding : PasidDomain, std::enable_shared_from_this<SvaBinding> {
     State state = State::Live;
     bool spid_attached = false;
     bool fpd = false;
-    bool undrained = false;  // a device did not finish: the number is not to be used again
+    bool undrained = false;           // a device did not finish: the number is not to be used again
+    std::shared_ptr<LeftMm> left_mm;  // null: the process still has the mm
     std::unique_ptr<WaitQueue> waits_for_end;  // made by who waits: there may be a million bindings
     Work<&Sva::on_free_work, kFreeWork> free_work;              // W1
     Work<&Sva::on_teardown_work, kTeardownWork> teardown_work;  // W3

@@ -10,7 +10,6 @@
 #include "models/linux/linux_probes.hpp"
 #include "models/linux/pasid_drain.hpp"
 #include "models/linux/sva_binding.hpp"
-#include "models/linux/vdcm_probes.hpp"
 
 namespace ioasim::os {
 
@@ -183,41 +182,6 @@ void Sva::unbind_all(ExecContext& ctx, IoasidSet& set) {
     for (const std::shared_ptr<Binding>& binding : bound_in(set)) {
         unbind_every_device(ctx, *binding);
     }
-}
-
-Errno Sva::block(ExecContext& ctx, Device& device, std::uint32_t& pasids) {
-    Errno result = Errno::Ok;
-    pasids = 0;
-    if (kernel_.probes().has(kResetUnblocked)) {
-        return result;
-    }
-    LockGuard guard{ctx, lock_};
-    for (const auto& [key, binding] : bindings_) {
-        if (has(*binding, device)) {
-            const Errno error =
-                device.iommu().teardown(ctx, device, Pasid{binding->id.value()}, false);
-            result = error != Errno::Ok ? error : result;
-            ++pasids;
-        }
-    }
-    return result;
-}
-
-Errno Sva::unblock(ExecContext& ctx, Device& device, std::uint32_t& pasids) {
-    Errno result = Errno::Ok;
-    pasids = 0;
-    if (kernel_.probes().has(kResetUnblocked) || kernel_.probes().has(kResetNotRestored)) {
-        return result;
-    }
-    LockGuard guard{ctx, lock_};
-    for (const auto& [key, binding] : bindings_) {
-        if (has(*binding, device) && binding->state == State::Live) {
-            const Errno error = set_entry(ctx, *binding, device);
-            result = error != Errno::Ok ? error : result;
-            ++pasids;
-        }
-    }
-    return result;
 }
 
 std::size_t Sva::bindings_of(const IoasidSet& set) const {

@@ -1,5 +1,6 @@
 // What SVA does for an mm_struct: its PASID, the mmu notifiers, its end.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/trace/sva_events.hpp"
@@ -7,7 +8,6 @@
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
-#include "models/linux/lock_unless.hpp"
 #include "models/linux/sva.hpp"
 #include "models/linux/sva_binding.hpp"
 
@@ -69,11 +69,12 @@ std::vector<std::shared_ptr<SvaBinding>> Sva::bindings_of_process(const Process&
 }
 
 // Whoever attached them: the PASID arrays know.
-std::vector<std::pair<Device*, Pasid>> Sva::attachments_of(const Process& process) const {
+std::vector<std::pair<Device*, Pasid>> Sva::attachments_of(ExecContext& ctx,
+                                                           const Process& process) const {
     std::vector<std::pair<Device*, Pasid>> found;
     for (const auto& device : kernel_.devices()) {
         if (device->group() != nullptr) {
-            for (const Pasid pasid : device->group()->pasids_of(process)) {
+            for (const Pasid pasid : device->group()->pasids_of(ctx, process)) {
                 found.emplace_back(device.get(), pasid);
             }
         }
@@ -86,22 +87,26 @@ std::vector<std::pair<Device*, Pasid>> Sva::attachments_of(const Process& proces
 void Sva::mm_release(ExecContext& ctx, Process& process) {
     Frame frame{ctx, "mmu_notifier_release"};
     std::uint32_t entries = 0;
-    LockGuard guard{ctx, lock_};
-    for (const auto& [device, pasid] : attachments_of(process)) {
-        if (!kernel_.probes().has(kNoReleaseNotifier) &&
-            device->iommu().disable_entry(ctx, *device, pasid) == Errno::Ok) {
-            ++entries;
+    for (const auto& device : kernel_.devices()) {
+        if (device->group() != nullptr && !kernel_.probes().has(kNoReleaseNotifier)) {
+            entries += device->group()->release(ctx, process);
         }
     }
     kernel_.emit(ctx, trace::MmRelease{kernel_.intern(process.name), entries});
 }
 
+// Called with the mmap_lock held, which workers wait for whom a detach drains: it waits for neither
+// binds nor unbinds (Linux holds iommu_sva_lock in none of its notifiers). What is attached later
+// has nothing cached of the mappings that went; what is detached meanwhile is flushed by that.
 void Sva::mm_invalidate(ExecContext& ctx, Process& process, std::uint64_t address,
                         std::uint64_t bytes) {
     Frame frame{ctx, "mmu_notifier_invalidate"};
     std::uint32_t devices = 0;
-    const LockUnless guard{ctx, lock_, kernel_.probes(), kInvalidateUnlocked};
-    for (const auto& [device, pasid] : attachments_of(process)) {
+    std::optional<LockGuard> guard;
+    if (kernel_.probes().has(kInvalidateUnderMutex)) {
+        guard.emplace(ctx, lock_);
+    }
+    for (const auto& [device, pasid] : attachments_of(ctx, process)) {
         const bool forgotten = kernel_.probes().has(kNoSecondaryInvalidation) ||
                                (devices != 0 && kernel_.probes().has(kOneDeviceInvalidated));
         if (!forgotten) {
@@ -121,12 +126,20 @@ void Sva::unbind_process(ExecContext& ctx, Process& process) {
 
 void Sva::mm_gone(ExecContext& ctx, Process& process, bool may_wait) {
     process.pasid.reset();
-    if (process.set == nullptr || !core_.switches().managed_sets) {
+    const std::vector<Ioasid> ids = std::exchange(process.ids, {});
+    if (process.set != nullptr) {
+        return_ids(ctx, *std::exchange(process.set, nullptr), ids, may_wait);
+    }
+}
+
+void Sva::return_ids(ExecContext& ctx, IoasidSet& set, const std::vector<Ioasid>& ids,
+                     bool may_wait) {
+    if (!core_.switches().managed_sets && kernel_.probes().has(kBareIdsKept)) {
         return;
     }
-    IoasidSet& set = *std::exchange(process.set, nullptr);
-    if (&set == system_set_) {
-        for (const Ioasid id : std::exchange(process.ids, {})) {
+    // Of a set that others have IDs in, and without sets: each by itself.
+    if (&set == system_set_ || !core_.switches().managed_sets) {
+        for (const Ioasid id : ids) {
             core_.free(ctx, &set, id);
         }
         return;
@@ -138,6 +151,36 @@ void Sva::mm_gone(ExecContext& ctx, Process& process, bool may_wait) {
     core_.free_all_in_set(ctx, &set);
     if (set.registered()) {
         core_.set_free(ctx, &set);
+    }
+}
+
+// Bindings whose end is late are the only ones that still hold it.
+void Sva::leave_mm(Process& process) {
+    const auto left = std::make_shared<LeftMm>();
+    left->count = std::exchange(process.mm_count, 0);
+    left->set = std::exchange(process.set, nullptr);
+    left->ids = std::exchange(process.ids, {});
+    process.pasid.reset();
+    for (const auto& binding : bindings_of_process(process)) {
+        if (binding->left_mm == nullptr) {
+            binding->left_mm = left;
+        }
+    }
+}
+
+void Sva::drop_mm(ExecContext& ctx, Binding& binding) {
+    if (binding.left_mm == nullptr) {
+        if (binding.process != nullptr) {
+            kernel_.mm_drop(ctx, *binding.process, false);
+        }
+        return;
+    }
+    LeftMm& left = *binding.left_mm;
+    if (--left.count == 0) {
+        if (left.set != nullptr) {
+            return_ids(ctx, *left.set, left.ids, false);
+        }
+        kernel_.emit(ctx, trace::MmDrop{kernel_.intern(binding.process->name)});
     }
 }
 

@@ -47,5 +47,17 @@ inline const Defect kResetUnblocked{"iommu.reset_unblocked",
 inline const Defect kResetNotRestored{
     "iommu.reset_not_restored",
     "what was attached to a function before its reset is not attached again"};
+inline const Defect kResetBlocksSvaOnly{
+    "iommu.reset_blocks_sva_only",
+    "a reset blocks the PASIDs of processes and guests, and no other domain of the function"};
+inline const Defect kReleasedComesBack{
+    "iommu.released_comes_back",
+    "the end of a reset makes entries live again whose address space has gone meanwhile"};
+inline const Defect kBlockedDetachFails{
+    "iommu.blocked_detach_fails",
+    "a detach while the function is blocked takes the missing entry for an error"};
+inline const Defect kWidthBeforeReset{
+    "iommu.width_before_reset",
+    "an attach looks at the number of PASIDs before it looks for a reset of the function"};
 
 }  // namespace ioasim::os

@@ -192,7 +192,7 @@ Errno Vfio::open_device(ExecContext& ctx, Process& process, Device& device) {
     }
     tell_registers(ctx, kernel_, device, process.name, true);
     set_bus_master(ctx, device, true);
-    devices_.push_back({&device, &process, *registers});
+    devices_.push_back({&device, &process, *registers, process.mm.token()});
     return Errno::Ok;
 }
 
@@ -212,8 +212,11 @@ Errno Vfio::close_device(ExecContext& ctx, Process& process, Device& device) {
 // The device stops before its registers go: whoever still told it something would do so unseen.
 void Vfio::close_file(ExecContext& ctx, const DeviceFile& file) {
     const auto zap = [&] {
-        if (file.process->mm.alive()) {
-            file.process->mm.unmap_device(ctx, file.registers);
+        Mm& mm = file.process->mm;
+        const bool any = kernel_.probes().has(kRegistersOfAnyImage) && mm.alive() &&
+                         mm.mapping(file.registers) != nullptr;
+        if (mm.alive() && (mm.token() == file.mm || any)) {
+            mm.unmap_device(ctx, file.registers);
             tell_registers(ctx, kernel_, *file.device, file.process->name, false);
         }
     };
@@ -243,6 +246,9 @@ Result<std::uint64_t> Vfio::registers(const Process& process, const Device& devi
     });
     if (found == devices_.end()) {
         return Errno::Ebadf;
+    }
+    if (found->mm != process.mm.token()) {
+        return Errno::Efault;  // mapped into the program that this one has replaced
     }
     return found->registers;
 }

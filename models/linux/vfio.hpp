@@ -57,7 +57,7 @@ public:
     // -ESRCH its driver needs a VM, and KVM was not told of the group.
     Errno open_device(ExecContext& ctx, Process& process, Device& device);
     Errno close_device(ExecContext& ctx, Process& process, Device& device);
-    // Where the process has the registers; -EBADF.
+    // Where the process has the registers; -EBADF; -EFAULT: exec has unmapped them.
     Result<std::uint64_t> registers(const Process& process, const Device& device) const;
 
     // The container that an open group is in; null.
@@ -80,6 +80,7 @@ private:
         Device* device = nullptr;
         Process* process = nullptr;
         std::uint64_t registers = 0;  // virtual
+        std::uint64_t mm = 0;         // the address space that has them; exec makes another
     };
     GroupFile* file_of(const DeviceGroup& group);
     bool device_open(const DeviceGroup& group) const;

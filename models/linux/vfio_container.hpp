@@ -132,7 +132,12 @@ private:
     IovaRanges usable_;
     Mappings mappings_;
     std::uint64_t pinned_ = 0;
-    std::vector<Ioasid> ids_;
+    // With the address space whose set they are of: what exec left behind went with that one.
+    struct OwnId {
+        Ioasid id;
+        std::uint64_t mm = 0;
+    };
+    std::vector<OwnId> ids_;
 };
 
 }  // namespace ioasim::os

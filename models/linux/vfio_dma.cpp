@@ -188,7 +188,7 @@ Result<Ioasid> VfioContainer::alloc_ioasid(ExecContext& ctx, std::uint32_t min, 
     }
     const Result<Ioasid> id = kernel_.sva().alloc(ctx, process_, min, max);
     if (id) {
-        ids_.push_back(*id);
+        ids_.push_back({*id, process_.mm.token()});
     }
     return id;
 }
@@ -207,11 +207,14 @@ Errno VfioContainer::free_ioasids(ExecContext& ctx, std::uint32_t min, std::uint
 }
 
 void VfioContainer::free_ids(ExecContext& ctx, std::uint32_t min, std::uint32_t max) {
-    const auto in_range = [&](Ioasid id) { return id.value() >= min && id.value() <= max; };
-    for (const Ioasid id : ids_) {
+    const auto in_range = [&](const OwnId& own) {
+        return own.id.value() >= min && own.id.value() <= max;
+    };
+    for (const OwnId& own : ids_) {
         // Without the set the IDs went with it.
-        if (in_range(id) && process_.set != nullptr) {
-            kernel_.ioasid().free(ctx, process_.set, id);
+        const bool here = own.mm == process_.mm.token() || kernel_.probes().has(kIdsOfAnyImage);
+        if (in_range(own) && here && process_.set != nullptr) {
+            kernel_.ioasid().free(ctx, process_.set, own.id);
         }
     }
     ids_.erase(std::remove_if(ids_.begin(), ids_.end(), in_range), ids_.end());

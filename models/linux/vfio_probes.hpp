@@ -64,6 +64,12 @@ inline const Defect kZapBeforeBlock{
 inline const Defect kUnpinnedAtExit{
     "vfio.exit_ignores_pins",
     "the pages of a process that ends are given back although a device reaches them"};
+inline const Defect kRegistersOfAnyImage{
+    "vfio.registers_of_any_image",
+    "closing a device behind exec unmaps the address at which the old program had its registers"};
+inline const Defect kIdsOfAnyImage{
+    "vfio.ids_of_any_image",
+    "closing a container behind exec frees the numbers that it gave to the old program"};
 inline const Defect kMixedGroup{"vfio.mixed_group",
                                 "a group is viable although one of its devices has a host driver"};
 

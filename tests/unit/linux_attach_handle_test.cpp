@@ -201,6 +201,46 @@ TEST_CASE("exit: the address space goes first, its entries disabled, and unbind 
     CHECK_FALSE(host.kernel->sva().entry_live(app.id));
 }
 
+TEST_CASE("reset: the entry of an address space that goes meanwhile is disabled until the unbind") {
+    Host host;
+    Bound app{host};
+    REQUIRE(app.bind(host.dsa0()) == Errno::Ok);
+    IommuGroup& group = *host.dsa0().group();
+    const auto entry = [&] { return *host.unit().read_entry(host.ctx, host.dsa0(), app.pasid()); };
+    std::uint32_t pasids = 0;
+    REQUIRE(group.begin_reset());
+    CHECK(group.block(host.ctx, pasids) == Errno::Ok);
+    CHECK(pasids == 1);
+    CHECK_FALSE(entry().present);
+    CHECK_FALSE(entry().fpd);
+    host.kernel->sva().mm_release(host.ctx, app.process);
+    CHECK(entry().fpd);
+    CHECK(group.unblock(host.ctx, pasids) == Errno::Ok);
+    group.end_reset();
+    CHECK(pasids == 0);
+    CHECK_FALSE(entry().present);
+    CHECK(entry().fpd);
+    CHECK(app.unbind(host.dsa0()) == Errno::Ok);
+    CHECK_FALSE(entry().fpd);
+}
+
+TEST_CASE("reset: what one left blocked the next one finds so, and brings back") {
+    Host host;
+    Bound app{host};
+    REQUIRE(app.bind(host.dsa0()) == Errno::Ok);
+    REQUIRE(host.dsa0().group()->attach(host.ctx, Pasid{50}, unmanaged(host), false) == Errno::Ok);
+    IommuGroup& group = *host.dsa0().group();
+    std::uint32_t pasids = 0;
+    CHECK(group.block(host.ctx, pasids) == Errno::Ok);
+    CHECK(group.block(host.ctx, pasids) == Errno::Ok);
+    CHECK(pasids == 2);
+    CHECK(group.detach(host.ctx, Pasid{50}) == Errno::Ok);
+    CHECK(group.unblock(host.ctx, pasids) == Errno::Ok);
+    CHECK(pasids == 1);
+    CHECK((*host.unit().read_entry(host.ctx, host.dsa0(), app.pasid())).present);
+    CHECK_FALSE((*host.unit().read_entry(host.ctx, host.dsa0(), Pasid{50})).present);
+}
+
 TEST_CASE("munmap: page table, then IOTLB and device TLB of the block, then the free list") {
     Host host;
     Bound app{host};
