@@ -157,7 +157,7 @@ CommandError VirtualDevice::enable_queue(ExecContext& ctx, CallingTask task, std
 CommandError VirtualDevice::enable_dedicated(ExecContext& ctx, CallingTask task) {
     const std::uint32_t gpasid = state_.queues.front().gpasid();
     IoasidSet* set = nullptr;
-    Ioasid id = translate(ctx, task, gpasid, set);
+    Ioasid id = gpasid == 0 ? default_pasid(set) : translate(ctx, task, gpasid, set);
     if (!is_valid(id) && kernel_.probes().has(kVdcmRawGuestPasid)) {
         id = Ioasid{gpasid};
         set = nullptr;

@@ -323,6 +323,10 @@ StepOutcome kill(ExecContext& ctx, ProgramWorld& world, const std::string& targe
     return outcome(error);
 }
 
+StepOutcome hang(ExecContext& ctx, ProgramWorld& world, const std::string& target) {
+    return outcome(world.vms.at(target)->hang(ctx));
+}
+
 StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_t index) {
     switch (step.kind) {
         case StepKind::Alloc: {
@@ -356,6 +360,8 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
         }
         case StepKind::Kill:
             return kill(ctx, world_, step.target);
+        case StepKind::Hang:
+            return hang(ctx, world_, step.target);
         case StepKind::Mmap:
             return map(ctx, step);
         case StepKind::Munmap:
@@ -453,6 +459,7 @@ public:
     WaitQueue* deaths() override { return &machine_.deaths(); }
 
     StepOutcome perform(ExecContext& ctx, const Step& step, std::size_t) override {
+        machine_.wait_while_hung(ctx);
         if (step.kind == StepKind::Alloc) {
             const PasidRange range = step.range.value_or(pasids_);
             return lists_.alloc(step, variables_, *this,
@@ -460,6 +467,9 @@ public:
         }
         if (step.kind == StepKind::Kill) {
             return kill(ctx, world_, step.target);
+        }
+        if (step.kind == StepKind::Hang) {
+            return hang(ctx, world_, step.target);
         }
         if (step.kind == StepKind::Free && step.set.empty()) {
             if (lists_.has(step.id)) {
@@ -533,6 +543,8 @@ public:
                 return perform_free(ctx, world_.objects, step, caller_);
             case StepKind::Kill:
                 return kill(ctx, world_, step.target);
+            case StepKind::Hang:
+                return hang(ctx, world_, step.target);
             case StepKind::Exit:
                 return {};
             default:
