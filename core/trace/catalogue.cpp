@@ -60,7 +60,7 @@ const std::vector<const EventInfo*>& catalogue() {
         DriverBound, VfioAttach, VfioDetach, VfioMap, VfioUnmap, VfioRelease, PcieAddressLimit,
         RunHostUnit, RunHostFunction, VmHosted, VdevSubmissionQueued, VdevSubmissionResumed,
         VmMigration, VdevState, VdevCommand, VdevQueue, VdevPortal, VdevQuiet, VdevTrapped, VmReset,
-        IommuReset>();
+        IommuReset, VmHang, HotPlug, IommuAux, PcieSurpriseDown>();
     return all;
 }
 

@@ -63,6 +63,42 @@ struct VmReset {
     Name vm;
     IOASIM_FIELDS(vm)
 };
+struct VmHang {
+    static constexpr EventName kName{
+        "vm.hang", Category::Vm,
+        "A VMM hangs: vCPUs leave their guest, and no thread of its process goes on."};
+    Name vm;
+    IOASIM_FIELDS(vm)
+};
+struct HotPlug {
+    static constexpr EventName kName{
+        "linux.hot_plug", Category::Software,
+        "A kernel and a slot whose function is gone: link_down (the interrupt came), disconnected "
+        "(nothing asks the function for anything any more), users_gone, removed (its requester id "
+        "is nobody's)."};
+    Name kernel;
+    Name device;
+    Name phase;
+    IOASIM_FIELDS(kernel, device, phase)
+};
+struct PcieSurpriseDown {
+    static constexpr EventName kName{
+        "pcie.surprise_down", Category::Pcie,
+        "A function is gone without notice: its link is down, and what was under way is lost."};
+    Rid rid;
+    IOASIM_FIELDS(rid)
+};
+struct IommuAux {
+    static constexpr EventName kName{
+        "iommu.aux", Category::Software,
+        "Users of an auxiliary domain on a parent device after an attach or detach; its default "
+        "PASID leads there as long as there are any."};
+    Name device;
+    Name space;
+    Ioasid ioasid;
+    std::uint32_t users = 0;
+    IOASIM_FIELDS(device, space, ioasid, users)
+};
 struct IommuReset {
     static constexpr EventName kName{
         "iommu.reset", Category::Software,

@@ -246,6 +246,12 @@ void DsaCore::function_reset(TimePs now) {
     known_state_ = DeviceState::Disabled;
 }
 
+void DsaCore::power_off(TimePs now) {
+    commands_.function_reset(now);
+    static_cast<void>(shared_.fabric.drop_requests(now));
+    registers_.function_reset();
+}
+
 void DsaCore::receive(TimePs now, const pcie::Tlp& message) {
     if (!function_.resetting(now)) {
         engines_.translator().receive(now, message);

@@ -44,6 +44,8 @@ public:
     const Function& function() const { return function_; }
     // A configuration request, answered through the fabric.
     void configure(TimePs now, const pcie::Tlp& request);
+    // Work, configuration and registers are gone without a trace: nobody gets a record.
+    void power_off(TimePs now);
     // An invalidation request or page response.
     void receive(TimePs now, const pcie::Tlp& message);
 

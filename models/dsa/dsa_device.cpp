@@ -48,7 +48,35 @@ void DsaDevice::consumed(TimePs now, const pcie::Tlp& tlp) {
     }
 }
 
+void DsaDevice::pull(TimePs at) {
+    pulled_ = at;
+    wake_at(at);
+}
+
+// No power: what arrives is consumed, so that the links are at rest, and nothing comes of it.
+void DsaDevice::vanish(TimePs now) {
+    if (pulled_) {
+        core_.power_off(now);
+        while (register_accesses_.due(now)) {
+            consumed(now, register_accesses_.pop());
+        }
+        while (portal_answers_.due(now)) {
+            static_cast<void>(portal_answers_.pop());
+        }
+        pulled_.reset();
+        gone_ = true;
+    }
+    static_cast<void>(upstream_.advance(now));
+    while (inbox_.due(now)) {
+        consumed(now, inbox_.pop().message);
+    }
+}
+
 void DsaDevice::advance(TimePs now) {
+    if (gone_ || (pulled_ && *pulled_ <= now)) {
+        vanish(now);
+        return;
+    }
     if (upstream_.advance(now) && !held_back()) {
         core_.way_out_free(now);
     }
@@ -149,7 +177,11 @@ void DsaDevice::access_register(TimePs now, const pcie::Tlp& tlp) {
 std::optional<TimePs> DsaDevice::next_wakeup() const {
     const auto queues = sim::earliest(register_accesses_.next(), portal_answers_.next());
     const auto outside = sim::earliest(inbox_.next(), upstream_.next_wakeup());
-    return sim::earliest(sim::earliest(outside, queues), core_.next_wakeup());
+    if (gone_) {
+        return outside;
+    }
+    const auto inside = sim::earliest(pulled_, core_.next_wakeup());
+    return sim::earliest(sim::earliest(outside, queues), inside);
 }
 
 void DsaDevice::dump(sim::StateDump& out) const {
@@ -159,7 +191,7 @@ void DsaDevice::dump(sim::StateDump& out) const {
 }
 
 bool DsaDevice::busy() const {
-    return core_.busy() || !register_accesses_.empty() || !portal_answers_.empty();
+    return gone_ ? false : core_.busy() || !register_accesses_.empty() || !portal_answers_.empty();
 }
 
 }  // namespace ioasim::dsa

@@ -27,6 +27,8 @@ public:
     // The link that brings transactions; credits go back as they are consumed.
     void return_credits_to(pcie::TlpLink& link) { downstream_ = &link; }
     const DsaConfig& config() const { return config_; }
+    // It is pulled out at this time: everything in it is gone, and nothing reaches it any more.
+    void pull(TimePs at);
 
     void start() override { core_.start(); }
     void advance(TimePs now) override;
@@ -40,6 +42,7 @@ private:
     std::vector<pcie::Tlp> drop_requests(TimePs now) override {
         return upstream_.drop_requests(now);
     }
+    void vanish(TimePs now);
     void consumed(TimePs now, const pcie::Tlp& tlp);
     void receive(TimePs now, pcie::Tlp&& tlp);
     void submission(TimePs now, const pcie::Tlp& tlp);
@@ -55,6 +58,8 @@ private:
     DsaCore core_;
     sim::Timeline<pcie::Tlp> register_accesses_;
     sim::Timeline<pcie::Tlp> portal_answers_;
+    std::optional<TimePs> pulled_;
+    bool gone_ = false;
 };
 
 }  // namespace ioasim::dsa

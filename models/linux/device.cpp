@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "models/linux/corner_probes.hpp"
+#include "models/linux/hot_plug_probes.hpp"
 #include "models/linux/iommu_group.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/lock_unless.hpp"
@@ -14,6 +15,9 @@ namespace {
 
 // So many looks are the patience of a broken driver.
 constexpr std::uint64_t kPatience = 64;
+
+// What a read gives that nobody answers; reserved bits of CMDSTS are set in it.
+constexpr std::uint64_t kAllOnes = 0xFFFF'FFFF;
 
 }  // namespace
 
@@ -67,11 +71,18 @@ Errno Device::run(ExecContext& ctx, dsa::Command code, std::uint32_t operand,
                   dsa::CommandError& status) {
     const LockUnless guard{ctx, command_lock_, kernel_.probes(), kCommandUnlocked};
     Frame frame{ctx, "idxd_command"};
+    status = dsa::CommandError::HardwareError;
+    if (disconnected_) {
+        return Errno::Enodev;
+    }
     write(ctx, reg::kCmd, dsa::encode_command(code, operand), 4);
     const TimePs deadline = ctx.now() + kernel_.params().idxd_timeout;
     for (std::uint64_t looks = 1;; ++looks) {
-        const dsa::CommandStatus state =
-            dsa::decode_cmdsts(static_cast<std::uint32_t>(read(ctx, reg::kCmdsts, 4)));
+        const std::uint64_t answer = read(ctx, reg::kCmdsts, 4);
+        if (answer == kAllOnes && !kernel_.probes().has(kAllOnesBelieved)) {
+            return Errno::Enodev;
+        }
+        const dsa::CommandStatus state = dsa::decode_cmdsts(static_cast<std::uint32_t>(answer));
         if (!state.active) {
             status = state.error;
             return state.error == dsa::CommandError::None ? Errno::Ok : Errno::Eio;

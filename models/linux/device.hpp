@@ -46,6 +46,7 @@ struct DeviceSetup {
     std::uint64_t portals = 0;    // BAR2, machine physical
     std::vector<QueueSetup> queues;
     std::uint64_t configuration = 0;  // its page of configuration space, machine physical
+    std::uint64_t root_port = 0;      // that of the port above it; 0: it is in no slot
     bool grouped = true;              // false: no IOMMU group (its unit is not probed for it)
     // No driver of this kernel knows the function: it is there for user space, which maps `bar0`.
     bool for_users = false;
@@ -69,6 +70,14 @@ public:
     std::uint32_t max_pasids() const;
     bool page_requests() const { return page_requests_; }
     void set_page_requests(bool on) { page_requests_ = on; }
+    // It was pulled out (pci_dev_is_disconnected): nothing is asked of it any more.
+    bool disconnected() const { return disconnected_; }
+    void disconnect() { disconnected_ = true; }
+    // Its requester id is nobody's any more.
+    bool forgotten() const { return forgotten_; }
+    void forget() { forgotten_ = true; }
+    // Its TLB is there to be invalidated.
+    bool has_tlb() const { return setup_.ats && !disconnected_; }
     // The VM that has the whole function, or empty.
     const std::string& assigned_to() const { return assigned_to_; }
     void assign(const std::string& vm) { assigned_to_ = vm; }
@@ -87,7 +96,7 @@ public:
     // Waits until every accepted descriptor of the PASID is done.
     Errno drain_pasid(ExecContext& ctx, Pasid pasid);
     // A dedicated queue is disabled, which drains it, set to this PASID or to none, and enabled.
-    // -EIO the device refuses, -ETIMEDOUT.
+    // -EIO the device refuses, -ETIMEDOUT, -ENODEV it is gone.
     Errno set_queue_pasid(ExecContext& ctx, std::uint32_t index, std::optional<Pasid> pasid);
     // Whoever opens, closes or reconfigures a queue holds it.
     SimLock& queue_lock(std::uint32_t index) { return *queue_locks_.at(index); }
@@ -134,6 +143,8 @@ private:
     bool configurable_ = true;  // GENCAP: sizes, groups and modes of queues can be changed
     std::set<std::uint32_t> claimed_;
     bool page_requests_ = false;
+    bool disconnected_ = false;
+    bool forgotten_ = false;
     std::string assigned_to_;
     unsigned pasid_bits_ = 20;  // width of its PASID capability
 };

@@ -17,6 +17,9 @@ inline const Defect kRoutedByNumber{
 inline const Defect kSharedEntryCleared{
     "iommu.shared_entry_cleared",
     "leaving one function of a VM clears the PASID entry that its other functions go by"};
+inline const Defect kWaitsForVmm{
+    "iopf.waits_for_vmm",
+    "the thread of page requests waits until a VMM has read what it delivered to it"};
 inline const Defect kLateAnswerTaken{
     "iopf.late_answer_taken",
     "a VMM's answer goes to the hardware although the group was answered before"};

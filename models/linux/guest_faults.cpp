@@ -40,6 +40,9 @@ Errno GuestFaults::report(ExecContext& ctx, const FaultGroup& group) {
         ring_.push_back(std::move(fault));
         ctx.wake_all(eventfd_);
     }
+    while (kernel_.probes().has(kWaitsForVmm) && !ring_.empty()) {
+        ctx.wait_until(eventfd_, ctx.now() + kernel_.params().flush_poll);
+    }
     return error;
 }
 
@@ -64,13 +67,17 @@ std::optional<GuestFault> GuestFaults::read(ExecContext& ctx) {
     }
     GuestFault fault = std::move(ring_.front());
     ring_.pop_front();
+    const auto called = names_.find(fault.device);
+    fault.device = called == names_.end() ? fault.device : called->second;
     return fault;
 }
 
 Errno GuestFaults::respond(ExecContext& ctx, const std::string& device, Ioasid id,
                            std::uint16_t group, std::uint32_t code) {
     ctx.spend(kernel_.params().syscall);
-    Device* const function = kernel_.find_device(device);
+    const auto called = std::find_if(names_.begin(), names_.end(),
+                                     [&device](const auto& name) { return name.second == device; });
+    Device* const function = kernel_.find_device(called == names_.end() ? device : called->first);
     PageRequestService* const service =
         function == nullptr ? nullptr : function->iommu().page_requests();
     Errno error = Errno::Einval;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <string>
 
 #include "models/linux/guest_faults_if.hpp"
@@ -23,6 +24,8 @@ public:
     GuestFaults(Kernel& kernel, const std::string& vm);
 
     void open(const IoasidSet& set) { set_ = &set; }
+    // The VMM knows this device of the host by another name: a mediated device's parent.
+    void call(const std::string& device, const std::string& name) { names_[device] = name; }
     void close(ExecContext& ctx);
 
     Errno report(ExecContext& ctx, const FaultGroup& group) override;
@@ -39,6 +42,7 @@ private:
     std::string vm_;
     WaitQueue eventfd_;
     std::deque<GuestFault> ring_;
+    std::map<std::string, std::string> names_;
     const IoasidSet* set_ = nullptr;  // of the VM; null: the files are closed
 };
 

@@ -8,6 +8,7 @@
 #include "models/linux/guest_fault_probes.hpp"
 #include "models/linux/iommu_driver.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/page_request_service.hpp"
 
 namespace ioasim::os {
 
@@ -142,6 +143,31 @@ Errno IommuDriver::take_page_requests(ExecContext& ctx, const Device& device, bo
     }
     return queue_.submit(ctx, {vtd::context_cache_invalidate(vtd::ContextGranularity::Device,
                                                              DomainId{0}, device.rid())});
+}
+
+// P goes first; then table 28 for a context entry: context, PASID and IOTLB, here of everything,
+// since the domains of the function's PASIDs are not known any more.
+Errno IommuDriver::release(ExecContext& ctx, Device& device) {
+    Frame frame{ctx, "iommu_release_device"};
+    {
+        LockGuard guard{ctx, lock_};
+        const auto address = context_entry(ctx, device.rid());
+        if (!address) {
+            return address.error();
+        }
+        for (std::size_t i = 0; i < std::tuple_size_v<vtd::ContextQwords>; ++i) {
+            ctx.store(*address + i * 8, 0, 8);
+        }
+    }
+    const Errno flushed = queue_.submit(
+        ctx,
+        {vtd::context_cache_invalidate(vtd::ContextGranularity::Device, DomainId{0}, device.rid()),
+         vtd::pasid_cache_invalidate(vtd::PasidCacheGranularity::Global),
+         vtd::iotlb_invalidate(vtd::IotlbGranularity::Global)});
+    if (page_requests_ != nullptr) {
+        page_requests_->faults().remove_device(ctx, device);
+    }
+    return flushed;
 }
 
 // The function itself first.

@@ -407,7 +407,7 @@ Errno IommuDriver::flush_second_stage(ExecContext& ctx, DomainId did, const Iova
                                          (first >> mask << mask) * kPageSize, mask)
                  : vtd::iotlb_invalidate(vtd::IotlbGranularity::Domain, did)};
     for (const Device* device : devices) {
-        if (device->ats() && &device->iommu() == this) {
+        if (device->has_tlb() && &device->iommu() == this) {
             descriptors.push_back(
                 vtd::device_tlb_invalidate(device->rid(), vtd::kWholeAddressSpace, true));
         }
@@ -416,6 +416,9 @@ Errno IommuDriver::flush_second_stage(ExecContext& ctx, DomainId did, const Iova
 }
 
 Errno IommuDriver::flush_device_tlb(ExecContext& ctx, const Device& device, Pasid pasid) {
+    if (device.disconnected()) {
+        return Errno::Ok;
+    }
     return queue_.submit(ctx, {vtd::pasid_device_tlb_invalidate(device.rid(), pasid,
                                                                 vtd::kWholeAddressSpace, true)});
 }
@@ -524,7 +527,7 @@ Errno IommuDriver::flush_after_clear(ExecContext& ctx, const Device& device, Pas
                 : vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, old.did, pasid));
     }
     for (const Device* each : sharing(device)) {
-        if (!each->ats()) {
+        if (!each->has_tlb()) {
             continue;
         }
         descriptors.push_back(
@@ -565,7 +568,7 @@ Errno IommuDriver::flush_range(ExecContext& ctx, const Device& device, Pasid pas
     const std::uint64_t base = (first >> mask << mask) * kPageSize;
     std::vector<vtd::Descriptor> descriptors{vtd::pasid_iotlb_invalidate(
         vtd::PasidIotlbGranularity::Page, kFirstStageDid, pasid, base, mask)};
-    if (device.ats()) {
+    if (device.has_tlb()) {
         const std::uint64_t ones =
             mask == 0 ? 0 : ((std::uint64_t{1} << (mask - 1)) - 1) * kPageSize;
         descriptors.push_back(
@@ -584,7 +587,7 @@ Errno IommuDriver::flush_pasid(ExecContext& ctx, const Device& device, Pasid pas
     }
     std::vector<vtd::Descriptor> descriptors{
         vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, (*entry).did, pasid)};
-    if (device.ats()) {
+    if (device.has_tlb()) {
         descriptors.push_back(
             vtd::pasid_device_tlb_invalidate(device.rid(), pasid, vtd::kWholeAddressSpace, true));
     }

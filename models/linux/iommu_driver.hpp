@@ -61,6 +61,10 @@ public:
     // Gives the function a PASID directory and makes its context entry present.
     Errno attach(ExecContext& ctx, Device& device);
 
+    // The function is gone: its context entry is not present any more, what caches have of it is
+    // dropped, and what waits of its page requests is answered Invalid.
+    Errno release(ExecContext& ctx, Device& device);
+
     // PASID entries. `space` names the address space for ownership events. -EBUSY: it is present.
     // Nested: -EINVAL without the capability, -ENOSPC for a domain id that the unit does not have.
     Errno set_first_stage(ExecContext& ctx, const Device& device, Pasid pasid,

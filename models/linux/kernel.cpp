@@ -8,6 +8,7 @@
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "core/trace/sva_events.hpp"
+#include "models/linux/aux_domains.hpp"
 #include "models/linux/corner_probes.hpp"
 #include "models/linux/iommufd.hpp"
 #include "models/linux/linux_marks.hpp"
@@ -26,6 +27,7 @@ Kernel::Kernel(const KernelDeps& deps, const KernelConfig& config, const KernelP
       work_lock_(SimLock::Kind::Mutex, config.name + "/work_lock"),
       interrupts_(deps.scheduler, config.interrupt_processor, config.first_vector),
       sva_(std::make_unique<Sva>(*this)),
+      aux_domains_(std::make_unique<AuxDomains>(*this)),
       iommufd_(std::make_unique<Iommufd>(*this)) {}
 
 Kernel::~Kernel() = default;
@@ -72,12 +74,14 @@ T* find_in(const std::vector<std::unique_ptr<T>>& list, const Match& match) {
 }  // namespace
 
 Device* Kernel::find_device(const std::string& name) {
-    return find_in(devices_, [&name](const Device& d) { return d.name() == name; });
+    return find_in(devices_,
+                   [&name](const Device& d) { return d.name() == name && !d.forgotten(); });
 }
 
 Device* Kernel::find_device(const IommuDriver& unit, Rid rid) {
-    return find_in(devices_,
-                   [&](const Device& d) { return &d.iommu() == &unit && d.rid() == rid; });
+    return find_in(devices_, [&](const Device& d) {
+        return &d.iommu() == &unit && d.rid() == rid && !d.forgotten();
+    });
 }
 
 IommuDriver* Kernel::find_iommu(const std::string& name) {
@@ -126,6 +130,7 @@ Errno Kernel::boot_locked(ExecContext& ctx) {
             return error;
         }
     }
+    hot_plug_.start(ctx);
     return sva_->start(ctx);
 }
 

@@ -21,6 +21,7 @@
 #include "models/cpu/cpu_if.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/device_groups.hpp"
+#include "models/linux/hot_plug.hpp"
 #include "models/linux/interrupts.hpp"
 #include "models/linux/iommu_driver.hpp"
 #include "models/linux/iommu_group.hpp"
@@ -37,6 +38,7 @@
 
 namespace ioasim::os {
 
+class AuxDomains;
 class Iommufd;
 class VcmdAllocator;
 
@@ -68,6 +70,7 @@ struct MdevSetup {
     std::string name;  // "vdev0"
     std::string parent;
     std::string queue;
+    bool aux = false;  // the VM's memory is an auxiliary domain of the parent
 };
 
 struct VmSetup {
@@ -188,6 +191,7 @@ public:
     DeviceGroups& device_groups() { return device_groups_; }
     Vfio& vfio() { return vfio_; }
     Iommufd& iommufd() { return *iommufd_; }
+    AuxDomains& aux_domains() { return *aux_domains_; }
 
 private:
     Errno boot_locked(ExecContext& ctx);
@@ -215,6 +219,8 @@ private:
     WorkqueueFiles workqueue_files_{*this};
     DeviceGroups device_groups_{*this};
     Vfio vfio_{*this};
+    HotPlug hot_plug_{*this};
+    std::unique_ptr<AuxDomains> aux_domains_;
     std::unique_ptr<Iommufd> iommufd_;
     std::unique_ptr<VcmdAllocator> vcmd_;
     std::uint64_t last_token_ = 0;

@@ -42,6 +42,12 @@ void add_sva(ParamTable<P>& t) {
            "one set for the PASIDs of all processes, taken before units are probed; when the pool "
            "is smaller, scalable mode stays off",
            "VT-d patch of the IOASID series (system set); its review: every user makes its own");
+    t.count("aux.quota", &P::aux_quota, 1, 0x100000, 1000,
+            "quota of the set of default PASIDs of auxiliary domains",
+            "this model's choice: Linux takes them from the whole space");
+    t.count("aux.last_pasid", &P::aux_last_pasid, 1, 0xFFFFF, 0xFFFFF,
+            "highest default PASID of an auxiliary domain",
+            "intel-iommu 5.x: the PASIDs of the unit");
     t.count("sva.system_quota", &P::sva_system_quota, 1, 0x400000, 0x8000, "quota of that set",
             "PID_MAX_DEFAULT of Linux");
     t.flag("sva.posted_form", &P::sva_posted_form, false,

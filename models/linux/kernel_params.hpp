@@ -39,6 +39,8 @@ struct KernelParams {
     // shared virtual addressing, I/O page faults
     bool sva_system_set = false;
     std::uint64_t sva_system_quota;
+    std::uint64_t aux_quota;
+    std::uint64_t aux_last_pasid;
     bool sva_posted_form = false;
     TimePs sva_publish;
     PasidSpaces pasid_spaces = PasidSpaces::System;

@@ -4,6 +4,7 @@
 #include "models/cpu/vmx_layout.hpp"
 #include "models/linux/corner_probes.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/kvm_probes.hpp"
 #include "models/linux/linux_marks.hpp"
 #include "models/linux/linux_probes.hpp"
 
@@ -222,7 +223,13 @@ bool Kvm::resolve_miss(ExecContext& ctx, IoasidSet& set, Spid gpasid) {
     const Ioasid id = kernel_.ioasid().find_by_spid(ctx, &set, gpasid, true, holder_);
     if (!is_valid(id)) {
         kernel_.probes().hit(kMissNotFound);
-        return false;
+        const auto own = kernel_.probes().has(kMissMapsItself)
+                             ? entry(ctx, gpasid.value(), true)
+                             : Result<std::uint64_t>(Errno::Enoent);
+        if (own) {
+            write_entry(ctx, *own, gpasid.value(), valid_entry(Ioasid{gpasid.value()}));
+        }
+        return own.ok();
     }
     const auto address = entry(ctx, gpasid.value(), true);
     // The search may have waited for a BIND in progress, which took KVM's one reference.

@@ -190,11 +190,13 @@ Errno PageRequestService::drain(ExecContext& ctx, const Device& device, Pasid pa
     faults_.detach(ctx, device, pasid);
     Errno error = faults_.flush(ctx, deadline);
     const bool drains = vtd::ecap::kPds.get(unit_.ecap()) != 0;
-    const std::vector<vtd::Descriptor> descriptors{
-        vtd::wait_barrier(),
-        vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, IommuDriver::kFirstStageDid,
-                                    pasid),
-        vtd::pasid_device_tlb_invalidate(device.rid(), pasid, vtd::kWholeAddressSpace, true)};
+    std::vector<vtd::Descriptor> descriptors{
+        vtd::wait_barrier(), vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid,
+                                                         IommuDriver::kFirstStageDid, pasid)};
+    if (!device.disconnected()) {
+        descriptors.push_back(
+            vtd::pasid_device_tlb_invalidate(device.rid(), pasid, vtd::kWholeAddressSpace, true));
+    }
     while (error == Errno::Ok) {
         error = unit_.queue().submit(ctx, descriptors, drains);
         if (error != Errno::Ok || (read(ctx, reg::kPrs, 4) & vtd::pq::kPro) == 0) {

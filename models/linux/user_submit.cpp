@@ -6,6 +6,7 @@
 #include "models/dsa/dsa_layout.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_marks.hpp"
+#include "models/linux/submit_probes.hpp"
 
 namespace ioasim::os {
 namespace {
@@ -150,7 +151,7 @@ Errno UserQueue::submit_one(ExecContext& ctx, const SubmitRequest& request, std:
                             TimePs timeout, SubmitReport& report) {
     // The queue's entries are credits: what does not fit is lost, and nobody says so.
     const std::uint64_t room =
-        dedicated(request)
+        dedicated(request) && !kernel_.probes().has(kCreditsIgnored)
             ? std::min<std::uint64_t>(slots_, request.device->setup().queues[request.queue].size)
             : slots_;
     while (request.credits && outstanding_.size() >= room) {
@@ -180,7 +181,9 @@ Errno UserQueue::submit_one(ExecContext& ctx, const SubmitRequest& request, std:
     }
     ctx.spend(kernel_.params().descriptor_build);
     const std::uint64_t pending = 0;
-    Errno error = process_.mm.write(ctx, record, &pending, sizeof(pending));
+    Errno error = kernel_.probes().has(kRecordNotCleared)
+                      ? Errno::Ok
+                      : process_.mm.write(ctx, record, &pending, sizeof(pending));
     if (error == Errno::Ok) {
         const dsa::DescriptorBytes bytes = dsa::encode(descriptor);
         error = process_.mm.write(ctx, place, bytes.data(), bytes.size());
@@ -288,6 +291,12 @@ Errno UserQueue::poll_oldest(ExecContext& ctx, TimePs deadline, SubmitReport& re
             return address.error();
         }
         const auto status = static_cast<std::uint8_t>(ctx.load(*address, 1)) & dsa::kStatusMask;
+        if (kernel_.probes().has(kCreditsByTime)) {
+            ctx.spend(kernel_.params().completion_poll);
+            outstanding_.pop_front();
+            ++report.completed;
+            return Errno::Ok;
+        }
         if (status != static_cast<std::uint8_t>(dsa::Status::Pending)) {
             outstanding_.pop_front();
             ++report.completed;

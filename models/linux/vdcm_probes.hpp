@@ -38,6 +38,9 @@ inline const Defect kVdcmTrappedKept{
     "vdcm.trapped_kept",
     "the release of a paused mediated device submits the descriptors that it kept"};
 
+inline const Defect kVdcmReleaseOnlyDrains{
+    "vdcm.release_only_drains",
+    "the release of a mediated device waits for work that waits for pages, which nobody brings"};
 inline const Defect kVdcmRemoveDoesNotWait{
     "vdcm.remove_does_not_wait", "a mediated device is unregistered although its VMM has it open"};
 inline const Defect kResetWindowOpen{"iommu.reset_window_open",

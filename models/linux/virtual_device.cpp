@@ -5,6 +5,8 @@
 
 #include "core/trace/software_events.hpp"
 #include "core/trace/vdev_events.hpp"
+#include "models/linux/aux_domain_probes.hpp"
+#include "models/linux/aux_domains.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/drain_probes.hpp"
 #include "models/linux/kernel.hpp"
@@ -103,8 +105,42 @@ Errno VirtualDevice::open(ExecContext& ctx) {
     gencap_ = parent.bar0(ctx, dsa::reg::kGencap, 8);
     initial_state();
     open_ = true;
+    abandoned_ = false;
     tell_state(ctx, "opened");
     return Errno::Ok;
+}
+
+Errno VirtualDevice::attach_memory(ExecContext& ctx) {
+    if (setup_.memory == nullptr || !open_) {
+        return Errno::Ok;
+    }
+    const Errno error =
+        kernel_.aux_domains().attach(ctx, *setup_.memory, setup_.vm, *setup_.parent);
+    memory_attached_ = error == Errno::Ok;
+    return error;
+}
+
+void VirtualDevice::detach_memory(ExecContext& ctx) {
+    if (std::exchange(memory_attached_, false)) {
+        kernel_.aux_domains().detach(ctx, *setup_.memory, *setup_.parent);
+    }
+}
+
+// Of the VM's memory, where that is an auxiliary domain of the parent.
+VirtualDevice::Programmed VirtualDevice::default_pasid(ExecContext& ctx, bool get) {
+    const Spid none{0};
+    if (!memory_attached_) {
+        return {kNoIoasid, none};
+    }
+    if (kernel_.probes().has(kAuxDefaultForeign) && !bound_.empty()) {
+        return {bound_.begin()->second, none};
+    }
+    AuxDomains& domains = kernel_.aux_domains();
+    const Ioasid id = domains.pasid(*setup_.memory, *setup_.parent);
+    if (get && kernel_.ioasid().get(ctx, domains.set(), id, holder_) != Errno::Ok) {
+        return {kNoIoasid, none};  // it is being freed
+    }
+    return {id, none, get};
 }
 
 void VirtualDevice::close(ExecContext& ctx, CallingTask task, const char* how) {
@@ -138,6 +174,7 @@ void VirtualDevice::close(ExecContext& ctx, CallingTask task, const char* how) {
             setup_.parent->unclaim_queue(setup_.queue);
         }
     }
+    detach_memory(ctx);  // behind the queue, which may have worked under it
     initial_state();
     tell_state(ctx, how);
     ctx.wake_all(closed_);
@@ -257,6 +294,11 @@ bool VirtualDevice::take_away(ExecContext& ctx) {
     }
     if (kernel_.probes().has(kVdcmPutBeforeClear)) {
         put(ctx);
+    }
+    // Work that waits for a page which nobody brings any more would hold up the disable.
+    if (programmed_ && abandoned_ && setup_.parent->page_requests() &&
+        !kernel_.probes().has(kVdcmReleaseOnlyDrains)) {
+        static_cast<void>(run(ctx, dsa::Command::AbortWq));
     }
     const bool stopped = !programmed_ || stop_real_queue(ctx);
     unmap_portal(ctx);

@@ -12,8 +12,9 @@
 // out of use: its number would lead what is left into the memory of the next owner.
 //
 // Linux drivers of the IOASID series (idxd vdcm); software.md "VDCM virtual device commands".
-// Leaves out: default PASIDs of a device (a queue without PASID is refused), interrupt message
-// storage and the interrupts of the virtual device.
+// A queue that the guest enables without a PASID works under the default PASID of the VM's memory,
+// where that is an auxiliary domain of the parent.
+// Leaves out: interrupt message storage and the interrupts of the virtual device.
 #pragma once
 
 #include <map>
@@ -26,6 +27,7 @@
 
 namespace ioasim::os {
 
+struct SecondStage;
 class Device;
 class Kernel;
 class Kvm;
@@ -37,6 +39,9 @@ public:
         std::string name;  // as the guest and the VMM call it
         Device* parent = nullptr;
         std::uint32_t queue = 0;  // of the parent
+        // The VM's memory, an auxiliary domain of the parent while the device is open; null: a
+        // queue without PASID is refused.
+        const SecondStage* memory = nullptr;
     };
     VirtualDevice(Kernel& kernel, Kvm& kvm, const Setup& setup);
     ~VirtualDevice() override;
@@ -46,7 +51,12 @@ public:
     // Whoever calls: the VMM's address space may be gone. `how`: "closed", "removed".
     void close(ExecContext& ctx, CallingTask task, const char* how);
     bool is_open() const { return open_; }
+    // Nobody answers page requests of the guest any more: its VMM is gone.
+    void abandon() { abandoned_ = true; }
     Device& parent() const { return *setup_.parent; }
+    // The VM's memory is mapped: from here on it is a domain of the parent, or not any more.
+    Errno attach_memory(ExecContext& ctx);
+    void detach_memory(ExecContext& ctx);
     bool shared() const { return state_.queues.front().shared; }
 
     const std::string& name() const override { return setup_.name; }
@@ -105,6 +115,7 @@ private:
     // The ID that the guest PASID stands for in the set of the calling task, or kInvalidIoasid.
     // `get`: with a reference.
     Ioasid translate(ExecContext& ctx, CallingTask task, std::uint32_t gpasid, bool get);
+    Programmed default_pasid(ExecContext& ctx, bool get);
 
     // the real queue
     Errno program(ExecContext& ctx, const Programmed& what, dsa::CommandError& status);
@@ -131,6 +142,8 @@ private:
     SimLock lock_;
     PortalWindow* window_ = nullptr;
     bool open_ = false;
+    bool abandoned_ = false;
+    bool memory_attached_ = false;
     bool requested_ = false;
     bool unregistered_ = false;
     WaitQueue closed_;

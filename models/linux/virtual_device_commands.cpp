@@ -160,7 +160,10 @@ CommandError VirtualDevice::enable_dedicated(ExecContext& ctx, CallingTask task)
     }
     const std::uint32_t gpasid = state_.queues.front().gpasid();
     const bool referenced = !kernel_.probes().has(kVdcmQueueUnreferenced);
-    Programmed what{translate(ctx, task, gpasid, referenced), Spid{gpasid}, referenced};
+    Programmed what = default_pasid(ctx, gpasid == 0 && referenced);
+    if (gpasid != 0) {
+        what = {translate(ctx, task, gpasid, referenced), Spid{gpasid}, referenced};
+    }
     if (!is_valid(what.id) && kernel_.probes().has(kVdcmRawGuestPasid)) {
         what = {Ioasid{gpasid}, Spid{gpasid}, false};
     }

@@ -8,10 +8,18 @@
 #include "core/trace/guest_fault_events.hpp"
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
+#include "models/linux/aux_domains.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/linux_probes.hpp"
 
 namespace ioasim::os {
+
+namespace {
+
+// As VT-d: what has no PASID goes by the entry of PASID 0.
+constexpr Spid kRequestsWithoutPasid{0};
+
+}  // namespace
 
 KernelVmHost::KernelVmHost(Kernel& kernel, const VmSetup& setup)
     : kernel_(kernel),
@@ -36,7 +44,10 @@ KernelVmHost::KernelVmHost(Kernel& kernel, const VmSetup& setup)
         const auto queue = parent->queue(mdev.queue);
         SIM_CHECK(queue, "{} has no workqueue {}", mdev.parent, mdev.queue);
         virtual_devices_.push_back(std::make_unique<VirtualDevice>(
-            kernel, kvm_, VirtualDevice::Setup{setup.name, mdev.name, parent, *queue}));
+            kernel, kvm_,
+            VirtualDevice::Setup{setup.name, mdev.name, parent, *queue,
+                                 mdev.aux ? &stage2_ : nullptr}));
+        faults_.call(mdev.parent, mdev.name);
         // What a shared queue holds of a PASID is drained as a whole function's is.
         if (virtual_devices_.back()->shared()) {
             vdcms_.push_back(std::make_unique<Vdcm>(kernel, *parent, setup.name, mdev.name));
@@ -159,6 +170,9 @@ Errno KernelVmHost::release(ExecContext& ctx) {
     ctx.spend(kernel_.params().syscall);
     Errno error = Errno::Ok;
     IoasidSet* set = std::exchange(set_, nullptr);
+    for (const auto& device : virtual_devices_) {
+        device->abandon();
+    }
     if (!kernel_.params().ioasid_closed_first) {
         close_devices(ctx);
     }
@@ -171,6 +185,11 @@ Errno KernelVmHost::release(ExecContext& ctx) {
         return_function(ctx, *function);
     }
     close_devices(ctx);
+    if (default_space_ != nullptr) {
+        default_space_->forget();
+        default_space_->destroy();
+        default_space_.reset();
+    }
     // Each waits for the lock, and a device may be removed meanwhile: who takes a block off the
     // list unregisters it.
     for (NotifierBlock* block : std::exchange(registered_, {})) {
@@ -221,6 +240,14 @@ Errno KernelVmHost::remove_device(ExecContext& ctx, const std::string& device) {
     return Errno::Ok;
 }
 
+void KernelVmHost::parent_gone(ExecContext& ctx, const std::string& device) {
+    for (const auto& mdev : virtual_devices_) {
+        if (mdev->parent().name() == device) {
+            static_cast<void>(mdev->remove(ctx));
+        }
+    }
+}
+
 // The calling task may be one without an address space: exit_mm comes before exit_files.
 void KernelVmHost::close_devices(ExecContext& ctx) {
     for (const auto& device : virtual_devices_) {
@@ -266,6 +293,12 @@ Result<std::vector<Hpa>> KernelVmHost::map_memory(ExecContext& ctx, std::uint64_
         return root.error();
     }
     stage2_.root = *root;
+    for (const auto& device : virtual_devices_) {
+        const Errno error = device->attach_memory(ctx);
+        if (error != Errno::Ok) {
+            return error;
+        }
+    }
     coherency_.set_pages(pages_.size());
     kernel_.emit(ctx, trace::RunPool{kernel_.intern(setup_.name + "/memory"),
                                      kernel_.intern("memory"), bytes});
@@ -384,6 +417,9 @@ Errno KernelVmHost::unbind_gpasid(ExecContext& ctx, const std::string& device, S
     if (function == nullptr || set_ == nullptr) {
         return Errno::Enodev;
     }
+    if (gpasid == kRequestsWithoutPasid) {
+        return unbind_default(ctx, device);
+    }
     return kernel_.sva().unbind_gpasid(ctx, *set_, *function, gpasid);
 }
 
@@ -448,7 +484,50 @@ Errno KernelVmHost::bind_iova(ExecContext& ctx, const std::string& device, Ioasi
     if (function == nullptr || set_ == nullptr) {
         return Errno::Enodev;
     }
-    return iova_.bind(ctx, set_, *function, id, gpasid);
+    return gpasid == kRequestsWithoutPasid ? bind_default(ctx, device)
+                                           : iova_.bind(ctx, set_, *function, id, gpasid);
+}
+
+VirtualDevice* KernelVmHost::with_memory(const std::string& device) {
+    VirtualDevice* const mdev = virtual_device(device);
+    const bool attached =
+        mdev != nullptr && is_valid(kernel_.aux_domains().pasid(stage2_, mdev->parent()));
+    return attached ? mdev : nullptr;
+}
+
+Errno KernelVmHost::bind_default(ExecContext& ctx, const std::string& device) {
+    VirtualDevice* const mdev = with_memory(device);
+    if (mdev == nullptr) {
+        return Errno::Enodev;
+    }
+    if (default_space_ != nullptr) {
+        return Errno::Ebusy;
+    }
+    Device& parent = mdev->parent();
+    auto space = std::make_unique<IommuDomain>(kernel_, parent.iommu(), setup_.name);
+    Errno error = space->create(ctx);
+    if (error == Errno::Ok) {
+        error = kernel_.aux_domains().retarget(ctx, stage2_, parent, space->table());
+        if (error != Errno::Ok) {
+            space->destroy();
+            return error;
+        }
+        space->follow(parent, Pasid{kernel_.aux_domains().pasid(stage2_, parent).value()});
+        default_space_ = std::move(space);
+    }
+    return error;
+}
+
+Errno KernelVmHost::unbind_default(ExecContext& ctx, const std::string& device) {
+    VirtualDevice* const mdev = with_memory(device);
+    if (mdev == nullptr || default_space_ == nullptr) {
+        return Errno::Enoent;
+    }
+    const Errno error = kernel_.aux_domains().retarget(ctx, stage2_, mdev->parent(), stage2_);
+    default_space_->forget();
+    default_space_->destroy();
+    default_space_.reset();
+    return error;
 }
 
 Errno KernelVmHost::map_iova(ExecContext& ctx, Spid gpasid, std::uint64_t iova,
@@ -462,12 +541,19 @@ Errno KernelVmHost::map_iova(ExecContext& ctx, Spid gpasid, std::uint64_t iova,
         }
         behind.push_back(pages_[index]);
     }
+    if (gpasid == kRequestsWithoutPasid) {
+        return default_space_ == nullptr ? Errno::Enoent
+                                         : default_space_->map(ctx, iova, behind, {read, write});
+    }
     return iova_.map(ctx, gpasid, iova, behind, read, write);
 }
 
 Errno KernelVmHost::unmap_iova(ExecContext& ctx, Spid gpasid, std::uint64_t iova,
                                std::uint64_t bytes) {
     ctx.spend(kernel_.params().syscall);
+    if (gpasid == kRequestsWithoutPasid) {
+        return default_space_ == nullptr ? Errno::Enoent : default_space_->unmap(ctx, iova, bytes);
+    }
     return iova_.unmap(ctx, gpasid, iova, bytes);
 }
 

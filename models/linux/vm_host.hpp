@@ -26,6 +26,7 @@ public:
     Errno release(ExecContext& ctx) override;
     Errno reset(ExecContext& ctx) override;
     Errno remove_device(ExecContext& ctx, const std::string& device) override;
+    void parent_gone(ExecContext& ctx, const std::string& device) override;
     Result<std::vector<Hpa>> map_memory(ExecContext& ctx, std::uint64_t bytes) override;
     Result<Ioasid> alloc_ioasid(ExecContext& ctx, std::uint32_t min, std::uint32_t max) override;
     Errno free_ioasid(ExecContext& ctx, Ioasid id) override;
@@ -80,6 +81,11 @@ private:
     Result<std::uint64_t> build_second_stage(ExecContext& ctx, unsigned level, std::uint64_t first,
                                              std::uint64_t count);
     void free_memory(ExecContext& ctx);
+    // What a virtual device reaches without a PASID: an address space that the VMM fills, instead
+    // of the VM's memory; and back.
+    Errno bind_default(ExecContext& ctx, const std::string& device);
+    Errno unbind_default(ExecContext& ctx, const std::string& device);
+    VirtualDevice* with_memory(const std::string& device);
 
     Kernel& kernel_;
     VmSetup setup_;
@@ -97,6 +103,7 @@ private:
     IoasidSet* set_ = nullptr;
     SecondStage stage2_;
     VmIova iova_;
+    std::unique_ptr<IommuDomain> default_space_;
     std::vector<std::uint64_t> pages_;
     bool open_ = false;
 };

@@ -55,6 +55,10 @@ public:
     // VM's PASIDs are unbound from it, its VDCM unregisters. -ENODEV: the VM does not have it.
     virtual Errno remove_device(ExecContext& ctx, const std::string& device) = 0;
 
+    // A device of the host is gone, and with it what the VM has on it: its VMM is asked to close
+    // the virtual devices there, and the call waits for that.
+    virtual void parent_gone(ExecContext& ctx, const std::string& device) = 0;
+
     // --- memory -------------------------------------------------------------------------------
 
     // Pages of the VM, mapped at 0..bytes in the second stage that its devices use.

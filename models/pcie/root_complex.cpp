@@ -85,6 +85,9 @@ void RootComplex::attach(PortId device, TlpLink& upstream) {
 void RootComplex::check_quiet() const {
     for (std::size_t i = 0; i < ports_.size(); ++i) {
         const Port& port = *ports_[i];
+        if (port.gone()) {
+            continue;  // what it had not consumed it never will
+        }
         SIM_CHECK(port.down.settled(), "credits of the device at port {} are missing", i);
         SIM_CHECK(port.from_device == nullptr || port.from_device->settled(),
                   "credits of port {} are missing", i);
@@ -92,6 +95,9 @@ void RootComplex::check_quiet() const {
 }
 
 void RootComplex::advance(TimePs now) {
+    while (pulls_.due(now)) {
+        surprise_down(now, pulls_.pop());
+    }
     release_held(now);
     if (stalled_) {
         retry_stalled(now);
@@ -131,7 +137,7 @@ void RootComplex::from_cpus(TimePs now, PortId from, Tlp&& tlp) {
         refuse(now, from, tlp);
         return;
     }
-    send_down(now, *target, std::move(tlp));
+    to_device(now, from, *target, std::move(tlp));
 }
 
 bool RootComplex::in_configuration(const Tlp& tlp) const {
@@ -142,6 +148,10 @@ bool RootComplex::in_configuration(const Tlp& tlp) const {
 // One, two or four bytes of one dword; anything else the bridge cannot make a request of.
 void RootComplex::configure(TimePs now, PortId from, Tlp&& tlp) {
     const std::uint64_t offset = tlp.address - *configuration_;
+    if (Slot* const slot = slot_of(ecam_function(offset))) {
+        configure_slot(now, from, *slot, tlp);
+        return;
+    }
     const auto device = routes_.by_function(ecam_function(offset));
     const bool plain = tlp.kind == TlpKind::MemRead || tlp.kind == TlpKind::MemWrite;
     const bool one_dword = (tlp.length == 1 || tlp.length == 2 || tlp.length == 4) &&
@@ -155,7 +165,7 @@ void RootComplex::configure(TimePs now, PortId from, Tlp&& tlp) {
     tlp.tag = write ? kConfigurationWriteTag : tlp.tag;
     tlp.completer = ecam_function(offset);
     tlp.address = offset % kConfigBytes;
-    send_down(now, *device, std::move(tlp));
+    to_device(now, from, *device, std::move(tlp));
 }
 
 void RootComplex::refuse(TimePs now, PortId from, const Tlp& tlp) {
@@ -169,7 +179,12 @@ void RootComplex::refuse(TimePs now, PortId from, const Tlp& tlp) {
 
 void RootComplex::from_device(TimePs now, PortId from, Tlp&& tlp) {
     Port& port = *ports_[from];
+    if (port.gone()) {
+        left(now, from, tlp);
+        return;
+    }
     if (tlp.kind == TlpKind::Completion) {
+        answered(port, tlp);
         tlp.completer = port.rid;
         if (tlp.requester == kHostRid && tlp.tag == kConfigurationWriteTag) {
             left(now, from, tlp);
@@ -227,6 +242,12 @@ void RootComplex::from_iommu(TimePs now, PortId from, Tlp&& tlp) {
     std::optional<PortId> target = cpus_;
     if (tlp.kind != TlpKind::Interrupt) {
         const auto device = routes_.by_function(tlp.requester);
+        if (device && ports_[*device]->gone()) {
+            if (tlp.kind == TlpKind::Completion) {
+                lose(tlp);
+            }
+            return;
+        }
         if (!device && is_posted(tlp.kind)) {
             refuse(now, from, tlp);  // a message to a function that is gone
             return;
@@ -242,8 +263,11 @@ void RootComplex::from_iommu(TimePs now, PortId from, Tlp&& tlp) {
         target = device ? device : target;
     }
     SIM_CHECK(target, "nobody to take a transaction of requester {:#06x}", tlp.requester.value());
-    if (tlp.kind == TlpKind::Interrupt && disturbs_interrupt(now, tlp)) {
-        return;
+    if (tlp.kind == TlpKind::Interrupt) {
+        const auto device = routes_.by_function(tlp.requester);
+        if (disturbs_interrupt(now, tlp, device ? device_name(*device) : "")) {
+            return;
+        }
     }
     send_down(now, *target, std::move(tlp));
 }
@@ -302,7 +326,8 @@ void RootComplex::left(TimePs now, PortId from, const Tlp& tlp) {
 }
 
 std::optional<TimePs> RootComplex::next_wakeup() const {
-    std::optional<TimePs> next = sim::earliest(inbox_.next(), held_.next());
+    std::optional<TimePs> next =
+        sim::earliest(sim::earliest(inbox_.next(), held_.next()), pulls_.next());
     if (stalled_) {
         for (const auto& port : ports_) {
             next = sim::earliest(next, port->down.next_wakeup());

@@ -33,6 +33,7 @@
 #include "models/pcie/link_if.hpp"
 #include "models/pcie/pcie_if.hpp"
 #include "models/pcie/pcie_params.hpp"
+#include "models/pcie/root_port.hpp"
 #include "models/pcie/routing.hpp"
 
 namespace ioasim::pcie {
@@ -61,6 +62,14 @@ public:
     // The last address that the device's port passes on.
     void limit_addresses(PortId device, std::uint64_t last) { ports_.at(device)->last = last; }
 
+    // The device is in a slot behind a root port of this id, from which it can be pulled.
+    void add_slot(PortId device, Rid root_port) {
+        ports_.at(device)->slot = std::make_unique<Slot>(root_port);
+    }
+    // At this time it is: what comes for it from then on is refused, what it was asked and has not
+    // answered times out, what it sent and has not arrived is lost. The slot tells software.
+    void pull(PortId device, TimePs at);
+
     // With nothing under way every credit of every link to a device must be back.
     void check_quiet() const;
 
@@ -75,7 +84,7 @@ public:
     std::optional<TimePs> next_wakeup() const override;
     void dump(sim::StateDump& out) const override;
     bool busy() const override {
-        return inbox_.size() != 0 || waiting_ != 0 || stalled_ || !held_.empty();
+        return inbox_.size() != 0 || waiting_ != 0 || stalled_ || !held_.empty() || !pulls_.empty();
     }
 
 private:
@@ -95,6 +104,12 @@ private:
         sim::Link<Tlp> link;
         std::deque<Waiting> waiting;
     };
+    struct Slot {
+        explicit Slot(Rid port) : root_port(port) {}
+        Rid root_port;
+        RootPort registers;
+        std::vector<Tlp> asked;  // of the device by the CPUs, not answered
+    };
     struct Port {
         Port(Kind k, RootComplex& rc, const LinkShape& shape, const std::string& direction)
             : kind(k),
@@ -108,6 +123,8 @@ private:
         std::unique_ptr<Upward> up;      // units
         TlpLink* from_device = nullptr;  // the device's own link
         bool configurable = false;
+        std::unique_ptr<Slot> slot;  // devices that can be pulled
+        bool gone() const { return slot != nullptr && !slot->registers.up(); }
         std::uint64_t last = ~std::uint64_t{0};  // address of a device's request
     };
 
@@ -126,6 +143,10 @@ private:
     void from_cpus(TimePs now, PortId from, Tlp&& tlp);
     bool in_configuration(const Tlp& tlp) const;
     void configure(TimePs now, PortId from, Tlp&& tlp);
+    void configure_slot(TimePs now, PortId from, Slot& slot, const Tlp& tlp);
+    Slot* slot_of(Rid root_port);
+    void to_device(TimePs now, PortId from, PortId device, Tlp&& tlp);
+    void surprise_down(TimePs now, PortId device);
     void from_device(TimePs now, PortId from, Tlp&& tlp);
     void from_iommu(TimePs now, PortId from, Tlp&& tlp);
     void refuse(TimePs now, PortId from, const Tlp& tlp);
@@ -135,8 +156,10 @@ private:
     bool disturbs_down(TimePs now, PortId to, Tlp& tlp);
     bool disturbs_completion(TimePs now, PortId to, Tlp& tlp, std::string_view device);
     bool disturbs_up(TimePs now, PortId from, const Tlp& tlp);
-    bool disturbs_interrupt(TimePs now, const Tlp& tlp);
+    bool disturbs_interrupt(TimePs now, const Tlp& tlp, std::string_view name);
+    std::string_view device_name(PortId port) const;
     void lose(const Tlp& tlp);
+    static void answered(Port& port, const Tlp& completion);
     void hold(TimePs until, PortId at, Tlp tlp, bool up);
     void release_held(TimePs now);
     void send_down(TimePs now, PortId to, Tlp&& tlp);
@@ -155,6 +178,7 @@ private:
     std::optional<std::uint64_t> configuration_;
     CreditWaker credit_waker_;
     sim::Timeline<Held> held_;
+    sim::Timeline<PortId> pulls_;
     std::size_t waiting_ = 0;  // for credits of units
     bool stalled_ = false;     // something waits on a link to a device
     std::uint64_t routed_ = 0;

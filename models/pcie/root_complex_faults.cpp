@@ -6,15 +6,6 @@
 #include "models/pcie/root_complex.hpp"
 
 namespace ioasim::pcie {
-namespace {
-
-// "dsa0" of "dsa0.down".
-std::string_view device_of(std::string_view link) {
-    return link.substr(0, link.find('.'));
-}
-
-}  // namespace
-
 void RootComplex::lose(const Tlp& tlp) {
     emit(trace::PcieLost{tlp.requester, tlp.tag, tlp.length, tlp.descriptor});
 }
@@ -36,7 +27,7 @@ void RootComplex::release_held(TimePs now) {
 }
 
 bool RootComplex::disturbs_down(TimePs now, PortId to, Tlp& tlp) {
-    const std::string_view device = device_of(ports_[to]->name);
+    const std::string_view device = device_name(to);
     if (tlp.kind == TlpKind::Completion) {
         return disturbs_completion(now, to, tlp, device);
     }
@@ -80,7 +71,7 @@ bool RootComplex::disturbs_completion(TimePs now, PortId to, Tlp& tlp, std::stri
 }
 
 bool RootComplex::disturbs_up(TimePs now, PortId from, const Tlp& tlp) {
-    const std::string_view device = device_of(ports_[from]->name);
+    const std::string_view device = device_name(from);
     const FaultSite* lost = nullptr;
     const FaultSite* late = nullptr;
     if (tlp.kind == TlpKind::PageRequest) {
@@ -117,9 +108,7 @@ bool RootComplex::disturbs_up(TimePs now, PortId from, const Tlp& tlp) {
     return false;
 }
 
-bool RootComplex::disturbs_interrupt(TimePs now, const Tlp& tlp) {
-    const auto device = routes_.by_function(tlp.requester);
-    const std::string_view name = device ? device_of(ports_[*device]->name) : "";
+bool RootComplex::disturbs_interrupt(TimePs now, const Tlp& tlp, std::string_view name) {
     if (probes_.fails(kInterruptLost, name)) {
         lose(tlp);
         return true;

@@ -3,6 +3,7 @@
 #include "core/ioasid/switches.hpp"
 #include "models/dsa/dsa_params.hpp"
 #include "models/pcie/pcie_params.hpp"
+#include "models/pcie/slot_layout.hpp"
 #include "models/platform/address_map.hpp"
 #include "models/platform/param_resolve.hpp"
 #include "models/requester/requester_params.hpp"
@@ -64,6 +65,15 @@ void check_devices(const PlatformConfig& config, Problems& problems) {
             }
         }
     }
+    for (std::size_t d = 0; d < config.devices.size(); ++d) {
+        const std::string where = fmt::format("platform.devices[{}]", d);
+        if (config.devices[d].hotplug && config.devices[d].kind != DeviceKind::Dsa) {
+            problems.push_back({where, "only accelerators can be in a slot"});
+        }
+        if (rid_of(config.devices[d], d).value() >> 8U == pcie::kRootPortBus) {
+            problems.push_back({where, "its bus is that of root ports"});
+        }
+    }
     if (config.devices.size() > kMaxDevices) {
         problems.push_back({"platform.devices", fmt::format("{} devices, at most {} fit",
                                                             config.devices.size(), kMaxDevices)});
@@ -105,7 +115,9 @@ void check_links(const PlatformConfig& config, Problems& problems) {
 }
 
 // A PASID is bound once to a function: two virtual devices of one VM on one parent would share the
-// entry. And a queue has a place on the parent.
+// entry. With an auxiliary domain they share the one of the default PASID, which counts its users;
+// a PASID of the guest is then bound through one of them alone. And a queue has a place on the
+// parent.
 void check_mdevs(const PlatformConfig& config, std::size_t index, Problems& problems) {
     const VmConfig& vm = config.vms[index];
     for (std::size_t m = 0; m < vm.mdevs.size(); ++m) {
@@ -123,7 +135,8 @@ void check_mdevs(const PlatformConfig& config, std::size_t index, Problems& prob
                 {where, fmt::format("there is no workqueue {}/{}", mdev.device, mdev.workqueue)});
         }
         for (std::size_t before = 0; before < m; ++before) {
-            if (vm.mdevs[before].device == mdev.device) {
+            const bool apart = mdev.aux && vm.mdevs[before].aux;
+            if (vm.mdevs[before].device == mdev.device && !apart) {
                 problems.push_back({where, fmt::format("{} has a second virtual device of {}",
                                                        vm.name, mdev.device)});
             }

@@ -61,7 +61,8 @@ struct DeviceConfig {
     std::string iommu;
     std::optional<Rid> rid;  // none: assigned in order of listing
     bool ats = false;
-    bool grouped = true;  // false: the kernel has no IOMMU group for it
+    bool grouped = true;   // false: the kernel has no IOMMU group for it
+    bool hotplug = false;  // it is in a slot, from which it can be pulled
     std::uint32_t engines = 1;
     std::vector<WorkqueueConfig> workqueues;
     std::string group;                // the IOMMU group; empty: one of its own
@@ -82,6 +83,7 @@ struct MdevConfig {
     std::string name;
     std::string device;  // the parent
     std::string workqueue;
+    bool aux = false;  // the VM's memory is an auxiliary domain of the parent
 };
 
 struct VmConfig {
@@ -107,6 +109,7 @@ enum class StepKind : std::uint8_t {
     Spend,       // keep the CPU for `duration`
     Exit,        // the process ends here
     Kill,        // kill the VM's VMM process `target`, or the process of a program
+    Hang,        // the VMM process `target` stops where it is
     Call,        // `call`
     Bare,        // `bare`, of a bare program
     Machine,     // `bare`, executed by the kernel under the program

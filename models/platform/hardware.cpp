@@ -149,8 +149,18 @@ void Hardware::connect(const PlatformConfig& config) {
             rc.has_configuration(port);
             rc.limit_addresses(port, last_address(device));
             attach(*devices_[i], port);
+            if (device.hotplug) {
+                rc.add_slot(port, pcie::root_port_of(i));
+                slots_[device.name] = {port, devices_[i].get()};
+            }
         }
     }
+}
+
+void Hardware::pull(const std::string& device, TimePs at) {
+    const auto& [port, function] = slots_.at(device);
+    root_complex_->pull(port, at);
+    function->pull(at);
 }
 
 }  // namespace ioasim::platform

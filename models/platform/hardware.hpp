@@ -33,6 +33,8 @@ public:
     cpu::CpuComplex& cpus() { return *cpus_; }
     // Nothing is under way: the links must be at rest.
     void check_quiet() const { root_complex_->check_quiet(); }
+    // A device is pulled out of its slot.
+    void pull(const std::string& device, TimePs at);
     // Bytes of RAM from address 0, what the host kernel's page allocator works on.
     std::uint64_t low_memory_bytes() const { return low_memory_bytes_; }
 
@@ -51,6 +53,7 @@ private:
     std::vector<std::unique_ptr<dsa::DsaDevice>> devices_;
     std::vector<std::unique_ptr<requester::RequesterDevice>> requesters_;
     std::vector<std::unique_ptr<Bystander>> bystanders_;
+    std::map<std::string, std::pair<pcie::PortId, dsa::DsaDevice*>> slots_;
 };
 
 }  // namespace ioasim::platform

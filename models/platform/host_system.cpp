@@ -5,6 +5,7 @@
 
 #include "core/trace/migration_events.hpp"
 #include "models/pcie/config_layout.hpp"
+#include "models/pcie/slot_layout.hpp"
 #include "models/platform/address_map.hpp"
 #include "models/platform/param_resolve.hpp"
 #include "models/requester/requester_layout.hpp"
@@ -33,6 +34,9 @@ os::DeviceSetup setup_of(os::Kernel& kernel, const DeviceConfig& device, std::si
     setup.ats = device.ats;
     setup.grouped = device.grouped;
     setup.configuration = kConfigurationWindow + pcie::ecam_offset(rid_of(device, index), 0);
+    if (device.hotplug) {
+        setup.root_port = kConfigurationWindow + pcie::ecam_offset(pcie::root_port_of(index), 0);
+    }
     setup.group = device.group;
     setup.firmware = firmware_of(device.firmware);
     if (device.kind == DeviceKind::Requester) {
@@ -99,7 +103,7 @@ os::MdevSetup alike(const MdevConfig& mdev, const HostSystem& home, const HostSy
     const DeviceConfig& there =
         *host.accelerators.at(static_cast<std::size_t>(parent - home.accelerators.begin()));
     return {mdev.name, there.name,
-            there.workqueues.at(static_cast<std::size_t>(queue - queues.begin())).name};
+            there.workqueues.at(static_cast<std::size_t>(queue - queues.begin())).name, mdev.aux};
 }
 
 void tell_hosts(trace::Recorder& recorder, const PlatformConfig& config) {

@@ -126,6 +126,12 @@ std::vector<InjectKind> hardware_kinds() {
          W::Site,
          &dsa::kEngineHangs,
          {by("100us", "how long it stands")}},
+        {"pcie.surprise_removal", T::Slot,
+         "An accelerator is pulled out of its slot while it works.",
+         "Its registers read all ones, what was under way is lost without records. The slot's "
+         "interrupt tells the kernel, which asks it nothing more and has its users close it; the "
+         "PASIDs are unbound there, and go on elsewhere.",
+         "PCIe 6.7, pciehp", "vm/ending_surprise_removed.json", W::Pull},
         {"iommu.page_queue_overflow", T::Unit,
          "A page request finds the unit's queue full, whatever its head says.",
          "PRO is set; hardware answers what finds no room with success, the device asks again "

@@ -19,6 +19,8 @@ const char* target_text(InjectTarget target) {
             return "a device";
         case InjectTarget::Accelerator:
             return "an accelerator";
+        case InjectTarget::Slot:
+            return "an accelerator with \"hotplug\"";
         case InjectTarget::Unit:
             return "an IOMMU";
         case InjectTarget::Machine:
@@ -104,6 +106,13 @@ std::vector<std::string> inject_targets(InjectTarget target, const PlatformConfi
         case InjectTarget::Accelerator:
             for (const DeviceConfig& device : config.devices) {
                 if (target == InjectTarget::Function || device.kind == DeviceKind::Dsa) {
+                    names.push_back(device.name);
+                }
+            }
+            break;
+        case InjectTarget::Slot:
+            for (const DeviceConfig& device : config.devices) {
+                if (device.hotplug) {
                     names.push_back(device.name);
                 }
             }

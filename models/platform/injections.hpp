@@ -29,6 +29,7 @@ enum class InjectTarget : std::uint8_t {
     Anywhere,       // nothing to choose
     Function,       // a PCIe function: an accelerator or test requester
     Accelerator,    //
+    Slot,           // an accelerator in a slot, from which it can be pulled
     Unit,           // a remapping unit
     Machine,        // a virtual machine
     VirtualDevice,  // of a virtual machine, by its name in the guest
@@ -37,7 +38,7 @@ enum class InjectTarget : std::uint8_t {
 };
 const char* target_text(InjectTarget target);  // "an accelerator"
 
-enum class InjectWay : std::uint8_t { Site, Steps, Memory };
+enum class InjectWay : std::uint8_t { Site, Steps, Memory, Pull };
 
 enum class InjectValue : std::uint8_t { Time, Number, Size, Address, Text };
 

@@ -28,10 +28,16 @@ const BareArgSpec kSize{"size", V::Number, false, "bytes", "\"4KiB\"", {}, 1};
 std::vector<BareSpec> iova_user_specs() {
     return {
         guest_step("iova_open", BareKind::IovaOpen, subject("names the address space"),
-                   {{"device", V::Accelerator, true, "whose PASID leads there"},
-                    {"pasid", V::Text, true, "the PASID, a variable"},
-                    {"stage", V::Choice, false, "which tables", "\"first\"", {"first", "second"}}},
-                   "the guest's kernel makes I/O virtual addresses for a PASID of a device"),
+                   {{"device", V::AnyDevice, true, "whose PASID leads there"},
+                    {"pasid", V::Text, false, "the PASID, a variable (default: none)"},
+                    {"stage",
+                     V::Choice,
+                     false,
+                     "which tables; without PASID no first ones; none: guest physical addresses",
+                     "\"first\"",
+                     {"first", "second", "none"}}},
+                   "the guest's kernel makes I/O virtual addresses for a PASID of a device, or for "
+                   "what it does without one"),
         guest_step("iova_close", BareKind::IovaClose, subject("the address space"), {},
                    "takes the PASID away and frees the tables"),
         guest_step(
@@ -70,6 +76,10 @@ StepOutcome IovaUser::perform(ExecContext& ctx, const BareStep& step, std::size_
         return outcome(Errno::Enoent);
     }
     Space& space = found->second;
+    if (space.domain == nullptr && step.kind != BareKind::IovaCopy &&
+        step.kind != BareKind::IovaClose) {
+        return outcome(Errno::Einval);  // there are no tables
+    }
     switch (step.kind) {
         case BareKind::IovaMap:
             return map(ctx, step, space);
@@ -87,26 +97,49 @@ StepOutcome IovaUser::perform(ExecContext& ctx, const BareStep& step, std::size_
 
 StepOutcome IovaUser::open(ExecContext& ctx, const BareStep& step, const Variables& variables) {
     os::Device* const device = kernel_.find_device(step.name("device"));
-    const auto id = variables.get(step.name("pasid"));
-    if (device == nullptr || !id || spaces_.count(step.name("")) != 0) {
-        return outcome(device == nullptr ? Errno::Enodev : id ? Errno::Eexist : Errno::Enoent);
+    const bool numbered = !step.name("pasid").empty();
+    const auto id = numbered ? variables.get(step.name("pasid")) : std::nullopt;
+    if (device == nullptr || numbered != id.has_value() || spaces_.count(step.name("")) != 0) {
+        return outcome(device == nullptr            ? Errno::Enodev
+                       : numbered != id.has_value() ? Errno::Enoent
+                                                    : Errno::Eexist);
     }
-    const bool first = step.name("stage", "first") == "first";
-    Space space{std::make_unique<os::IommuDomain>(
-                    kernel_, device->iommu(), process_,
-                    first ? os::IommuDomain::Stage::First : os::IommuDomain::Stage::Second),
-                device, Pasid{id->value()}};
-    Errno error = space.domain->create(ctx);
-    if (error == Errno::Ok) {
-        error = space.domain->attach_pasid(ctx, *device, space.pasid);
-        if (error != Errno::Ok) {
-            space.domain->destroy();
-        }
+    const std::string stage = step.name("stage", "first");
+    if (numbered ? stage == "none" : stage == "first") {
+        return outcome(Errno::Einval);
+    }
+    Space space{nullptr, device, id ? std::optional<Pasid>{Pasid{id->value()}} : std::nullopt};
+    Errno error = Errno::Ok;
+    if (stage != "none") {
+        space.domain = std::make_unique<os::IommuDomain>(
+            kernel_, device->iommu(), process_,
+            stage == "first" ? os::IommuDomain::Stage::First : os::IommuDomain::Stage::Second);
+        error = attach(ctx, space);
     }
     if (error == Errno::Ok) {
         spaces_.emplace(step.name(""), std::move(space));
     }
     return outcome(error);
+}
+
+Errno IovaUser::attach(ExecContext& ctx, Space& space) {
+    Errno error = space.domain->create(ctx);
+    if (error != Errno::Ok) {
+        return error;
+    }
+    error = space.pasid ? space.domain->attach_pasid(ctx, *space.device, *space.pasid)
+                        : space.domain->attach(ctx, *space.device);
+    if (error != Errno::Ok) {
+        space.domain->destroy();
+    }
+    return error;
+}
+
+// Where the guest's own processor finds it.
+Result<std::uint64_t> IovaUser::translate(ExecContext& ctx, const Space& space,
+                                          std::uint64_t address) {
+    return space.domain == nullptr ? Result<std::uint64_t>(address)
+                                   : space.domain->translate(ctx, address);
 }
 
 StepOutcome IovaUser::map(ExecContext& ctx, const BareStep& step, Space& space) {
@@ -127,12 +160,15 @@ StepOutcome IovaUser::map(ExecContext& ctx, const BareStep& step, Space& space) 
 }
 
 StepOutcome IovaUser::copy(ExecContext& ctx, const BareStep& step, const Space& space) {
-    const auto record = space.domain->translate(ctx, step.number("record"));
+    const auto record = translate(ctx, space, step.number("record"));
     if (!record) {
         return outcome(Errno::Efault);  // the driver could not read its own record
     }
+    if (step.number("wq") >= space.device->setup().queues.size()) {
+        return outcome(Errno::Enodev);
+    }
     dsa::Descriptor descriptor;
-    descriptor.pasid = space.pasid.value();
+    descriptor.pasid = space.pasid ? space.pasid->value() : 0;
     descriptor.opcode = static_cast<std::uint8_t>(dsa::Opcode::Memmove);
     descriptor.flags = dsa::flag::kRecordAddressValid | dsa::flag::kRequestRecord;
     descriptor.record = step.number("record");
@@ -141,18 +177,24 @@ StepOutcome IovaUser::copy(ExecContext& ctx, const BareStep& step, const Space& 
     descriptor.size = static_cast<std::uint32_t>(step.number("size", kPageSize));
     ctx.spend(kernel_.params().descriptor_build);
     ctx.store(*record, 0, 8);
+    return send(ctx, step, space, descriptor, *record);
+}
+
+StepOutcome IovaUser::send(ExecContext& ctx, const BareStep& step, const Space& space,
+                           const dsa::Descriptor& descriptor, std::uint64_t record) {
     const auto queue = static_cast<std::uint32_t>(step.number("wq"));
-    if (queue >= space.device->setup().queues.size()) {
-        return outcome(Errno::Enodev);
-    }
     const Hpa portal{space.device->portal(queue)};
+    if (!space.device->setup().queues[queue].shared) {
+        kernel_.instructions().movdir64b(ctx, portal, dsa::encode(descriptor));
+        return await(ctx, record, step.number("status", 1));
+    }
     cpu::CpuState state;
     state.supervisor = true;
     for (std::uint64_t tries = 0;; ++tries) {
         const cpu::EnqResult sent =
             kernel_.instructions().enqcmds(ctx, state, portal, dsa::encode(descriptor));
         if (sent.outcome == cpu::EnqOutcome::Accepted) {
-            return await(ctx, *record, step.number("status", 1));
+            return await(ctx, record, step.number("status", 1));
         }
         if (sent.outcome != cpu::EnqOutcome::Retry) {
             return outcome(Errno::Efault);  // #GP
@@ -188,7 +230,14 @@ StepOutcome IovaUser::await(ExecContext& ctx, std::uint64_t record, std::uint64_
 }
 
 void IovaUser::close(ExecContext& ctx, Space& space) {
-    space.domain->detach_pasid(ctx, *space.device, space.pasid);
+    if (space.domain == nullptr) {
+        return;
+    }
+    if (space.pasid) {
+        space.domain->detach_pasid(ctx, *space.device, *space.pasid);
+    } else {
+        space.domain->detach(ctx, *space.device);
+    }
     space.domain->destroy();
 }
 

@@ -1,15 +1,18 @@
-// A driver in a guest's kernel that uses I/O virtual addresses under a PASID: the kernel maps pages
-// for it (DMA API with a PASID of its own, no process's address space), and it submits to a shared
-// workqueue with ENQCMDS, which carries the PASID in the descriptor.
+// A driver in a guest's kernel that uses I/O virtual addresses: the kernel maps pages for it (DMA
+// API), under a PASID of its own, no process's address space, or for requests without PASID. It
+// submits to a shared workqueue with ENQCMDS, which carries the PASID in the descriptor, and to a
+// dedicated one with MOVDIR64B.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/base/exec_context.hpp"
 #include "core/trace/recorder.hpp"
+#include "models/dsa/dsa_layout.hpp"
 #include "models/linux/iommu_domain.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/platform/bare_step.hpp"
@@ -31,10 +34,15 @@ public:
 
 private:
     struct Space {
-        std::unique_ptr<os::IommuDomain> domain;
+        std::unique_ptr<os::IommuDomain> domain;  // null: guest physical addresses
         os::Device* device = nullptr;
-        Pasid pasid;
+        std::optional<Pasid> pasid;  // none: requests without PASID
     };
+    static Errno attach(ExecContext& ctx, Space& space);
+    static Result<std::uint64_t> translate(ExecContext& ctx, const Space& space,
+                                           std::uint64_t address);
+    StepOutcome send(ExecContext& ctx, const BareStep& step, const Space& space,
+                     const dsa::Descriptor& descriptor, std::uint64_t record);
     StepOutcome open(ExecContext& ctx, const BareStep& step, const Variables& variables);
     StepOutcome map(ExecContext& ctx, const BareStep& step, Space& space);
     StepOutcome copy(ExecContext& ctx, const BareStep& step, const Space& space);

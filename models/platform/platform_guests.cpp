@@ -17,7 +17,7 @@ void Platform::Impl::build_guest(const VmConfig& vm) {
     machine.host = vm.host;
     HostSystem& home = host_named(vm.host);
     for (const MdevConfig& mdev : vm.mdevs) {
-        setup.mdevs.push_back({mdev.name, mdev.device, mdev.workqueue});
+        setup.mdevs.push_back({mdev.name, mdev.device, mdev.workqueue, mdev.aux});
         machine.devices.push_back({mdev.name, 1, true});
     }
     // A queue that several VMs share names address spaces by numbers of the whole system.

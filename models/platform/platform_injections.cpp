@@ -29,6 +29,9 @@ bool Platform::Impl::deliver(std::size_t index, std::uint64_t n) {
             hardware.memory().poison(Hpa{injection.numbers.at("address")},
                                      injection.numbers.at("size"));
             return true;
+        case InjectWay::Pull:
+            hardware.pull(injection.fault.target, sim::Simulation::now() + TimePs{1});
+            return true;
         case InjectWay::Steps:
             intrude(index, n);
             return false;

@@ -326,6 +326,10 @@ StepOutcome kill(ExecContext& ctx, ProgramWorld& world, const std::string& targe
     return outcome(error);
 }
 
+StepOutcome hang(ExecContext& ctx, ProgramWorld& world, const std::string& target) {
+    return outcome(world.vms.at(target)->hang(ctx));
+}
+
 StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_t index) {
     switch (step.kind) {
         case StepKind::Alloc: {
@@ -359,6 +363,8 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
         }
         case StepKind::Kill:
             return kill(ctx, world_, step.target);
+        case StepKind::Hang:
+            return hang(ctx, world_, step.target);
         case StepKind::Mmap:
             return map(ctx, step);
         case StepKind::Munmap:
@@ -459,6 +465,7 @@ public:
     WaitQueue* deaths() override { return &machine_.deaths(); }
 
     StepOutcome perform(ExecContext& ctx, const Step& step, std::size_t) override {
+        machine_.wait_while_hung(ctx);
         if (step.kind == StepKind::Alloc) {
             const PasidRange range = step.range.value_or(pasids_);
             return lists_.alloc(step, variables_, *this,
@@ -466,6 +473,9 @@ public:
         }
         if (step.kind == StepKind::Kill) {
             return kill(ctx, world_, step.target);
+        }
+        if (step.kind == StepKind::Hang) {
+            return hang(ctx, world_, step.target);
         }
         if (step.kind == StepKind::Free && step.set.empty()) {
             if (lists_.has(step.id)) {
@@ -539,6 +549,8 @@ public:
                 return perform_free(ctx, world_.objects, step, caller_);
             case StepKind::Kill:
                 return kill(ctx, world_, step.target);
+            case StepKind::Hang:
+                return hang(ctx, world_, step.target);
             case StepKind::Exit:
                 return {};
             default:

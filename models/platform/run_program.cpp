@@ -60,6 +60,8 @@ std::string step_name(const Step& step) {
             return "exit";
         case StepKind::Kill:
             return "kill";
+        case StepKind::Hang:
+            return "hang";
         case StepKind::Call:
             return call_spec(step.call.kind).key;
         case StepKind::Unplug:

@@ -8,6 +8,9 @@ namespace ioasim::vm {
 // Tables hold guest physical addresses here; the layout functions work on any address space.
 namespace {
 
+// The entry of requests without PASID (RID_PASID of a context entry, 0 as Linux has it).
+constexpr std::uint32_t kWithoutPasid = 0;
+
 Gpa gpa(Hpa table) {
     return Gpa{table.value()};
 }
@@ -115,8 +118,10 @@ void PasidShadow::apply(ExecContext& ctx, std::size_t function, std::uint32_t gp
                         const vtd::PasidEntry& entry) {
     const Key key = key_of(function, gpasid);
     const auto known = bound_.find(key);
-    const auto id = pool_.find(gpasid);
-    const bool first_stage = entry.present && entry.pgtt == vtd::TranslationType::FirstStage;
+    // Requests without PASID have no number of the VMM's: behind them stands the default one.
+    const auto id = gpasid == kWithoutPasid ? std::optional<Ioasid>{Ioasid{}} : pool_.find(gpasid);
+    const bool first_stage =
+        gpasid != kWithoutPasid && entry.present && entry.pgtt == vtd::TranslationType::FirstStage;
     if (known != bound_.end()) {
         const bool same = first_stage && id && known->second.id == *id &&
                           known->second.page_table == entry.first_stage;

@@ -1,5 +1,6 @@
 // Whether a virtual machine's vCPUs may execute guest code: one switch for all of them, which the
-// VMM turns off while it moves the machine.
+// VMM turns off while it moves the machine. And whether the VMM itself goes on: a process that
+// hangs (SIGSTOP, a deadlock on its big lock) stops its vCPU threads and all others.
 #pragma once
 
 #include "core/base/exec_context.hpp"
@@ -10,7 +11,15 @@ struct RunControl {
     // Somebody may stop the machine: vCPUs keep book of their accesses. Free otherwise.
     bool armed = false;
     bool stopped = false;
+    bool hung = false;
     WaitQueue resumed{"vCPUs resumed"};
+
+    // A thread of the VMM, before it does something: goes no further while the process hangs.
+    void wait_while_hung(ExecContext& ctx) {
+        while (hung) {
+            ctx.wait(resumed);
+        }
+    }
 };
 
 }  // namespace ioasim::vm

@@ -125,6 +125,9 @@ void Vcpu::exit_to_host(ExecContext& ctx, const char* reason, TimePs handling,
         if (probes_.fails(kStolen, std::string_view(name_).substr(0, name_.find('/')))) {
             ctx.spend(TimePs{probes_.extent()});
         }
+        if (control_.hung) {
+            wait_for_run(ctx);
+        }
         handler(ctx);
         wait_for_entry(ctx);
     }

@@ -132,8 +132,8 @@ struct VirtualMachine::Impl {
           kept(params.kept_submissions),
           iovas(config.name, deps.host, memory, deps.probes),
           shadow(deps.host, memory, pool, iovas, functions_of(site)),
-          page_requests(config.name, deps.host, memory, functions_of(site), params, deps.recorder,
-                        deps.probes),
+          page_requests(config.name, deps.host, memory, functions_of(site), params, control,
+                        deps.recorder, deps.probes),
           viommu({config.name, config.pasid_min, config.pasid_max, params.virtual_commands,
                   params.early_virtual_commands},
                  deps.host, memory, pool, shadow, params.second_stages ? &iovas : nullptr,
@@ -372,6 +372,33 @@ Errno VirtualMachine::stop_guest(ExecContext& ctx) {
         ctx.wait_until(m.stopped, std::min(deadline, ctx.now() + m.params.kill_poll));
     }
     return Errno::Ok;
+}
+
+// vCPUs end the access that they are at, and no other one begins.
+Errno VirtualMachine::hang(ExecContext& ctx) {
+    Impl& m = *impl_;
+    if (!m.alive) {
+        return Errno::Esrch;
+    }
+    if (m.migrating) {
+        return Errno::Ebusy;
+    }
+    trace::Recorder& recorder = m.deps.recorder;
+    recorder.emit(ctx.source(), trace::VmHang{recorder.name(config_.name)});
+    m.control.armed = true;
+    m.control.stopped = true;
+    m.control.hung = true;
+    for (const auto& vcpu : m.vcpus) {
+        vcpu->kick(ctx);
+    }
+    return Errno::Ok;
+}
+
+void VirtualMachine::wait_while_hung(ExecContext& ctx) {
+    // A thread that was killed where it hung does nothing any more; its program ends.
+    while (impl_->control.hung && impl_->alive) {
+        ctx.wait(impl_->control.resumed);
+    }
 }
 
 Errno VirtualMachine::migrate(ExecContext& ctx, const std::string& host, std::uint32_t pasid_min,

@@ -100,6 +100,11 @@ public:
     WaitQueue& deaths();
     // The VMM process is killed: vCPUs leave, devices and IDs are released. Repeated calls: -ESRCH.
     Errno kill(ExecContext& ctx);
+    // The VMM process stops where it is (SIGSTOP, a deadlock): vCPUs leave the guest at the next
+    // instruction, none of its threads does anything. Only a kill ends it. -EBUSY: it moves.
+    Errno hang(ExecContext& ctx);
+    // In front of whatever a thread of the VMM does.
+    void wait_while_hung(ExecContext& ctx);
     // Orderly end, after the guest's programs: the same release with cause "shutdown".
     Errno shutdown(ExecContext& ctx);
 

@@ -108,6 +108,7 @@ void VirtualPageRequests::raise(ExecContext& ctx) {
 void VirtualPageRequests::serve(ExecContext& ctx) {
     os::GuestFaultFile& file = *host_.page_faults();
     while (file.wait(ctx)) {
+        run_.wait_while_hung(ctx);
         busy_ = true;
         while (const auto fault = file.read(ctx)) {
             inject(ctx, *fault);

@@ -17,6 +17,7 @@
 #include "models/linux/vm_host_if.hpp"
 #include "models/vm/guest_memory.hpp"
 #include "models/vm/pasid_shadow.hpp"
+#include "models/vm/run_control.hpp"
 #include "models/vm/vm_params.hpp"
 
 namespace ioasim::vm {
@@ -28,12 +29,13 @@ public:
 
     VirtualPageRequests(const std::string& vm, os::VmHost& host, const GuestMemory& memory,
                         std::vector<VirtualFunction> functions, const VmParams& params,
-                        trace::Recorder& recorder, Probes& probes)
+                        RunControl& control, trace::Recorder& recorder, Probes& probes)
         : vm_(vm),
           host_(host),
           memory_(memory),
           functions_(std::move(functions)),
           params_(params),
+          run_(control),
           recorder_(recorder),
           probes_(probes),
           idle_(vm + "/page requests delivered") {}
@@ -63,6 +65,7 @@ private:
     const GuestMemory& memory_;
     std::vector<VirtualFunction> functions_;
     const VmParams& params_;
+    RunControl& run_;
     trace::Recorder& recorder_;
     Probes& probes_;
     Interrupt interrupt_;

@@ -92,6 +92,7 @@ private:
             device.iommu = text_of(item.get("iommu"));
             device.ats = boolean_value(item.get("ats"), false);
             device.grouped = boolean_value(item.get("grouped"), true);
+            device.hotplug = boolean_value(item.get("hotplug"), false);
             device.engines = static_cast<std::uint32_t>(integer_of(item.get("engines"), 1));
             if (const Node* iommu = item.get("iommu")) {
                 r_.known(*iommu, pointer + "/iommu", "IOMMU", iommu_names_, Code::UnknownComponent);
@@ -275,8 +276,8 @@ private:
             }
             const std::string place = text_of(queue);
             const std::size_t slash = place.find('/');
-            vm.mdevs.push_back(
-                {text_of(item.get("name")), place.substr(0, slash), place.substr(slash + 1)});
+            vm.mdevs.push_back({text_of(item.get("name")), place.substr(0, slash),
+                                place.substr(slash + 1), boolean_value(item.get("aux"), false)});
         }
         unique(list, pointer, "virtual device");
     }

@@ -34,6 +34,7 @@ constexpr StepName kSteps[] = {
     {"spend", StepKind::Spend},
     {"exit", StepKind::Exit},
     {"kill", StepKind::Kill},
+    {"hang", StepKind::Hang},
     {"unplug", StepKind::Unplug},
     {"migrate", StepKind::Migrate},
     {"open", StepKind::Open},
@@ -233,6 +234,10 @@ private:
                 return;
             case StepKind::Kill:
                 victim(subject, pointer);
+                step.target = text_of(&subject);
+                return;
+            case StepKind::Hang:
+                r_.known(subject, pointer, "virtual machine", words_.vms, Code::UnknownComponent);
                 step.target = text_of(&subject);
                 return;
             case StepKind::Fork:

@@ -71,6 +71,7 @@ const Type& platform_type() {
           "requester id (default: in order of listing)", ""},
          {"ats", &boolean(), false, "it has a TLB of its own (ATS), page requests too", "false"},
          {"grouped", &boolean(), false, "the kernel has an IOMMU group for it", "true"},
+         {"hotplug", &boolean(), false, "it is in a slot, from which it can be pulled", "false"},
          {"engines", &integer(1, 8), false, "engines", "1"},
          {"kind", &choice({"dsa", "requester"}), false,
           "an accelerator, or a function that bare programs drive as they like", "\"dsa\""},
@@ -113,7 +114,11 @@ const Type& vm_type() {
         object("a virtual device", {{"name", &component_name("the name of a virtual device"), true,
                                      "as its guest calls it", ""},
                                     {"workqueue", &text("a workqueue (\"dsa0/wq0\")", 1), true,
-                                     "the workqueue that it has: a dedicated one is its own", ""}});
+                                     "the workqueue that it has: a dedicated one is its own", ""},
+                                    {"aux", &boolean(), false,
+                                     "the machine's memory is an auxiliary domain of the parent, "
+                                     "with a default PASID for queues without one",
+                                     "false"}});
     return object(
         "a virtual machine",
         {{"name", &component_name("the name of a virtual machine"), true, "its name", ""},
@@ -286,6 +291,10 @@ const Type& make_step_type() {
          "the process ends here (true)",
          {{"close_files", &boolean(), false, "first it closes what it has open (host)", "true"}}},
         {"kill", &text("a virtual machine or a program", 1), "kill its VMM, or this process", {}},
+        {"hang",
+         &text("a virtual machine", 1),
+         "its VMM hangs: vCPUs leave the guest and no thread of it goes on, until it is killed",
+         {}},
         {"unplug",
          &device,
          "VMM: take an assigned device away from the running virtual machine",

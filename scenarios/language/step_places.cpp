@@ -44,6 +44,7 @@ bool exists_in(StepKind kind, StepPlace place) {
         case StepKind::Exec:
             return place == StepPlace::HostProcess;
         case StepKind::Kill:
+        case StepKind::Hang:
             return place != StepPlace::Script && place != StepPlace::Vcpu;
         case StepKind::Migrate:
             return place == StepPlace::Vmm;

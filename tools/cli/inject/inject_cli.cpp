@@ -60,6 +60,7 @@ const char* example_target(InjectTarget target) {
     switch (target) {
         case InjectTarget::Function:
         case InjectTarget::Accelerator:
+        case InjectTarget::Slot:
             return "dsa0";
         case InjectTarget::Unit:
             return "iommu0";

@@ -1,0 +1,21 @@
+// Ways to break the removal of functions on purpose.
+#pragma once
+
+#include "core/base/defects.hpp"
+
+namespace ioasim::os {
+
+inline const Defect kNotMarkedDisconnected{
+    "linux.not_marked_disconnected",
+    "a function that was pulled out is still asked for the invalidation of its TLB"};
+inline const Defect kAllOnesBelieved{
+    "linux.all_ones_believed",
+    "a driver takes all ones for what the register of its function says"};
+inline const Defect kUsersNotAsked{
+    "linux.users_not_asked",
+    "a function that was pulled out is removed under the virtual devices that are on it"};
+inline const Defect kRequesterIdKept{
+    "linux.requester_id_kept",
+    "the requester id of a function that was pulled out stays its own, with its context entry"};
+
+}  // namespace ioasim::os

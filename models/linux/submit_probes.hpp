@@ -1,0 +1,20 @@
+// Ways to break a program that submits to a workqueue on purpose.
+#pragma once
+
+#include "core/base/defects.hpp"
+
+namespace ioasim::os {
+
+inline const Defect kCreditsIgnored{
+    "submit.credits_ignored",
+    "a program has as many descriptors under way in a dedicated queue as it has records, not as "
+    "the queue has entries"};
+inline const Defect kCreditsByTime{
+    "submit.credits_by_time",
+    "a program counts a descriptor as done when an interval of polling is over, without a record"};
+inline const Defect kRecordNotCleared{
+    "submit.record_not_cleared",
+    "a completion record is used again with the status of its last descriptor in it, and taken for "
+    "the new one's"};
+
+}  // namespace ioasim::os
