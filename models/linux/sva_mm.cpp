@@ -3,11 +3,9 @@
 #include <utility>
 
 #include "core/trace/sva_events.hpp"
-#include "models/linux/corner_probes.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
-#include "models/linux/lock_unless.hpp"
 #include "models/linux/sva.hpp"
 #include "models/linux/sva_binding.hpp"
 
@@ -100,7 +98,7 @@ void Sva::mm_invalidate(ExecContext& ctx, Process& process, std::uint64_t addres
                         std::uint64_t bytes) {
     Frame frame{ctx, "mmu_notifier_invalidate"};
     std::uint32_t devices = 0;
-    const LockUnless guard{ctx, lock_, kernel_.probes(), kInvalidateUnlocked};
+    LockGuard guard{ctx, lock_};
     for (const auto& [device, pasid] : attachments_of(process)) {
         const bool forgotten = kernel_.probes().has(kNoSecondaryInvalidation) ||
                                (devices != 0 && kernel_.probes().has(kOneDeviceInvalidated));

@@ -171,8 +171,8 @@ Errno KernelVmHost::release(ExecContext& ctx) {
         return_function(ctx, *function);
     }
     close_devices(ctx);
-    // Each waits for the lock, and a device may be removed meanwhile: who takes a block off the list
-    // unregisters it.
+    // Each waits for the lock, and a device may be removed meanwhile: who takes a block off the
+    // list unregisters it.
     for (NotifierBlock* block : std::exchange(registered_, {})) {
         kernel_.ioasid().unregister_notifier_mm(ctx, token_, *block);
     }
