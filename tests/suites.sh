@@ -5,7 +5,7 @@
 kSuites=(tidy unit module timing points
          random fuzz vectors scenario bad cli determinism golden
          proofs viewers readme)
-kAllSuites=(browser format asan debug package cluster)
+kAllSuites=(browser format asan debug package cluster mutants)
 # Only by name: a search takes as long as one lets it.
 kNamedSuites=(libfuzzer)
 
@@ -157,6 +157,9 @@ case_readme() { "$top/tests/readme/commands.sh" run "${1%% *}"; }
 
 # Can a person read a report in a browser, with and without eyes?
 suite_browser() { run_script "$top/tests/browser/report.sh"; }
+
+# Is each seeded defect of the models noticed, and do some take a search through seeds and machines?
+suite_mutants() { run_script "$top/tests/mutants/check.sh"; }
 
 # Is the source formatted?
 suite_format() { each_case case_format < <(cd "$top" && git ls-files '*.cpp' '*.hpp'); }

@@ -6,9 +6,6 @@
 
 namespace ioasim::dsa {
 
-inline const Defect kStaleWaiterEndsTurn{
-    "dsa.stale_waiter_ends_turn",
-    "a translation that waits for a tag is not sent when an older one has been given up"};
 inline const Defect kCreditWaiterForgotten{
     "dsa.credit_waiter_forgotten",
     "of several page requests that wait for credits one answer lets the first go and drops one"};

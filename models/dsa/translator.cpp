@@ -309,9 +309,6 @@ void Translator::next_waiting(TimePs now) {
             leave(now, next.ref);
             return;
         }
-        if (shared_.probes.has(kStaleWaiterEndsTurn)) {
-            return;
-        }
     }
 }
 

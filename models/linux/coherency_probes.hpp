@@ -77,9 +77,6 @@ inline const Defect kOpenWithoutKvm{"vfio.open_without_kvm",
 inline const Defect kGroupLinkIgnored{
     "vfio.group_answer_for_itself",
     "a group tells KVM of its own page table, not of all that its container has"};
-inline const Defect kEnforceAfterMapping{
-    "linux.enforce_after_mapping",
-    "a second stage says that it forces snooping although mappings were made without"};
 inline const Defect kSnoopBitMissing{"linux.snoop_bit_missing",
                                      "leaves of a second stage that forces snooping lack SNP"};
 

@@ -16,8 +16,6 @@ inline const Defect kHeadToNewTail{
     "prq.head_to_new_tail", "the head goes to where the tail is now, not to where it was read"};
 inline const Defect kWrapSkipsFirst{"prq.wrap_skips_first",
                                     "behind the last place of the queue comes the second one"};
-inline const Defect kDrainLooksOnce{"prq.drain_looks_once",
-                                    "the drain of page requests looks into the queue only once"};
 inline const Defect kImpatientFlush{
     "qi.impatient", "a wait descriptor that is slow is taken for done after some looks"};
 inline const Defect kContendedFlushSkipped{
@@ -29,9 +27,6 @@ inline const Defect kKickFirstOnly{"kvm.kick_first_only",
                                    "of several vCPUs in the guest only the first is waited for"};
 inline const Defect kKickNotAwaited{"kvm.kick_not_awaited",
                                     "vCPUs are kicked out and nobody waits until they are"};
-inline const Defect kMissUnchecked{
-    "kvm.miss_unchecked",
-    "a translation that BIND brought while a miss was looked up is installed once more"};
 inline const Defect kUnbindUnchecked{"sva.unbind_unchecked",
                                      "unbind does not look again when it has drained the device"};
 inline const Defect kOneWaiterWoken{"sva.one_waiter_woken",
@@ -47,7 +42,6 @@ inline const Defect kQueueUnlocked{
     "qi.unlocked", "descriptors are put into the invalidation queue without its lock"};
 inline const Defect kFaultUnlocked{"mm.fault_unlocked",
                                    "page faults of an address space do not exclude each other"};
-inline const Defect kUnmapUnlocked{"mm.unmap_unlocked", "munmap does not exclude page faults"};
 inline const Defect kCommandUnlocked{
     "idxd.command_unlocked", "commands of a device are given without waiting for each other"};
 inline const Defect kInvalidateUnderMutex{

@@ -218,7 +218,7 @@ Errno IommuDomain::enforce_coherency() {
     const bool able = std::all_of(devices_.begin(), devices_.end(), [](const Device* device) {
         return device->iommu().forces_snooping();
     });
-    if (!able || (mapped_ != 0 && !snoop_ && !kernel_.probes().has(kEnforceAfterMapping))) {
+    if (!able || (mapped_ != 0 && !snoop_)) {
         return Errno::Einval;
     }
     snoop_ = true;

@@ -233,8 +233,7 @@ bool Kvm::resolve_miss(ExecContext& ctx, IoasidSet& set, Spid gpasid) {
     }
     const auto address = entry(ctx, gpasid.value(), true);
     // The search may have waited for a BIND in progress, which took KVM's one reference.
-    const bool installed =
-        bound_.count(gpasid.value()) != 0 && !kernel_.probes().has(kMissUnchecked);
+    const bool installed = bound_.count(gpasid.value()) != 0;
     if (installed) {
         kernel_.probes().hit(kMissOvertaken);
     }

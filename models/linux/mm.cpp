@@ -174,7 +174,7 @@ Result<std::uint64_t> Mm::map(ExecContext& ctx, const Request& request) {
 // The pages live until nobody translates to them any more: page table, then the CPU's TLB, then the
 // TLBs of devices, then the free list.
 Errno Mm::unmap(ExecContext& ctx, std::uint64_t address) {
-    const LockUnless guard{ctx, lock_, kernel_.probes(), kUnmapUnlocked};
+    LockGuard guard{ctx, lock_};
     const auto found = mappings_.find(address);
     if (root_ == 0 || found == mappings_.end() || found->second.device) {
         return Errno::Einval;

@@ -183,9 +183,6 @@ Errno PageRequestService::drain(ExecContext& ctx, const Device& device, Pasid pa
         }
         kernel_.probes().hit(kQueueDrained);
         ctx.wait_until(handled_, std::min(deadline, ctx.now() + turn));
-        if (kernel_.probes().has(kDrainLooksOnce)) {
-            break;
-        }
     }
     faults_.detach(ctx, device, pasid);
     Errno error = faults_.flush(ctx, deadline);

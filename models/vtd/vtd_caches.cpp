@@ -241,7 +241,6 @@ InvalidationScope TranslationCaches::coarsened(InvalidationScope scope) const {
         scope.kind = Kind::IotlbDomain;
     } else if (scope.kind == Kind::PasidIotlbPages) {
         scope.kind = Kind::PasidIotlb;
-        scope.leaf_only = scope.leaf_only || probes_.has(kCoarseKeepsTables);
     } else if (scope.kind == Kind::PasidInDomain) {
         scope.kind = Kind::PasidsOfDomain;
     }

@@ -25,9 +25,6 @@ inline const Defect kFullCacheRevives{
     "a fill that an invalidation overtook is kept when the IOTLB is full"};
 inline const Defect kFullTagsPass{"vtd.full_tags_pass",
                                   "with every ITag in use a wait does not look at device TLBs"};
-inline const Defect kCoarseKeepsTables{
-    "vtd.coarse_keeps_tables",
-    "an invalidation of pages that is carried out for the whole PASID keeps paging structures"};
 inline const Defect kCoarseForgetsIotlb{
     "vtd.coarse_forgets_iotlb",
     "a unit that drops everything drops contexts and PASIDs, and forgets the IOTLB"};
@@ -38,8 +35,5 @@ inline const Defect kSecondStageTagWithoutDomain{
 inline const Defect kEvictedComesBack{
     "vtd.evicted_comes_back",
     "an IOTLB entry that went by itself comes back when the next one goes"};
-inline const Defect kDrainImpatient{
-    "vtd.drain_impatient",
-    "a wait lets the requests before it be when so many of any age have ended behind it"};
 
 }  // namespace ioasim::vtd

@@ -3,14 +3,10 @@
 #include <cstring>
 
 #include "core/base/check.hpp"
-#include "models/vtd/vtd_corner_probes.hpp"
 #include "models/vtd/vtd_probes.hpp"
 
 namespace ioasim::vtd {
 namespace {
-
-// So many looks are the patience of a broken unit.
-constexpr std::uint32_t kPatience = 24;
 
 bool for_device_tlb(const Descriptor& d) {
     const InvalidationType type = type_of(d);
@@ -189,8 +185,7 @@ bool InvalidationQueue::older_done(const Wait& wait) const {
 }
 
 bool InvalidationQueue::fulfilled(Wait& wait) {
-    ++wait.looks;
-    if (!older_done(wait) && !(wait.looks > kPatience && probes_.has(kDrainImpatient))) {
+    if (!older_done(wait)) {
         return false;
     }
     if (!wait.pages_marked) {

@@ -96,7 +96,6 @@ private:
         QueueMarks marks;
         bool pages_marked = false;
         bool writing = false;
-        std::uint32_t looks = 0;  // of a broken unit
     };
 
     bool wide() const { return (iqa_ & iq::kWide) != 0; }

@@ -111,15 +111,6 @@ TEST_CASE("coherency: with a mapping there forcing is refused, and nothing chang
     CHECK(d.domain.enforce_coherency() == Errno::Ok);
 }
 
-TEST_CASE("coherency: a driver that forces over mappings leaves leaves without SNP") {
-    OneDomain d{"able", {&kEnforceAfterMapping}};
-    CHECK(d.domain.map(d.u.host.ctx, kIova, {0x20'0000}, {}) == Errno::Ok);
-    CHECK(d.domain.enforce_coherency() == Errno::Ok);
-    const auto leaf = d.domain.leaf_entry(d.u.host.ctx, kIova);
-    REQUIRE(leaf);
-    CHECK((*leaf & vtd::ss::kSnoop) == 0);
-}
-
 TEST_CASE("coherency: a unit without snoop control refuses, and its devices cannot join later") {
     OneDomain odd{"odd"};
     CHECK(odd.domain.enforce_coherency() == Errno::Einval);

@@ -14,6 +14,8 @@
 
 #include "core/base/defects.hpp"
 #include "core/base/words.hpp"
+#include "tools/cli/campaign/mutant.hpp"
+#include "tools/cli/campaign/mutant_report.hpp"
 #include "tools/cli/campaign/mutant_table.hpp"
 #include "tools/cli/campaign/run_record.hpp"
 #include "tools/cli/campaign/scenario_files.hpp"
@@ -24,44 +26,7 @@
 namespace ioasim::tools {
 namespace {
 
-using scenario::Node;
-
 constexpr std::uint64_t kRunMemory = std::uint64_t{4} << 30U;
-
-struct Subject {
-    Job job;
-    bool later_cell = false;  // of a matrix
-    bool fixed = false;       // no campaign varies it
-    bool passes = true;       // unbroken
-    std::uint64_t events = 0;
-};
-
-// A run of the unbroken models, watched. What it never asks for cannot change it.
-struct Survey {
-    bool started = false;
-    bool ended = false;
-    bool passes = false;
-    std::set<std::string> asked;  // defects
-};
-
-struct Turn {
-    std::size_t subject;
-    std::uint64_t number;  // of the run
-};
-
-struct Mutant {
-    MutantRow row;  // what is known of it so far
-    std::vector<Turn> turns;
-    std::size_t next = 0;    // turn
-    std::uint64_t made = 0;  // runs
-    bool under_way = false;
-    bool over = false;
-    bool reached = false;  // by some run
-    bool crashes = false;  // some run ended with an internal error
-    std::string reproduce;
-
-    const std::string& name() const { return row.mutant; }
-};
 
 // A finding says more than that some expectation failed.
 std::string telling_code(const std::vector<std::string>& codes) {
@@ -241,8 +206,8 @@ private:
     }
 
     // What is varied, the same for all mutants: two of three are scenarios that were made for that,
-    // which stand in a folder of their own, the third is one of all others; those with the fewest events
-    // first.
+    // which stand in a folder of their own, the third is one of all others; those with the fewest
+    // events first.
     void plan_varied() {
         std::vector<std::size_t> order;
         std::vector<std::size_t> made_for_it;
@@ -537,89 +502,28 @@ private:
         return rows;
     }
 
-    std::string summary() const {
-        const MutantSums sums = sums_of(rows());
-        std::string line =
-            fmt::format("{}: {} caught at the default seeds, {} by exploration, {} missed; {}",
-                        plural(sums.all, "mutant"), sums.at_default, sums.explored, sums.missed(),
-                        plural(runs_, "run"));
-        return taken_ == 0 ? line : line + fmt::format(", {} known before", taken_);
-    }
-
-    static std::string how(const Mutant& mutant) {
-        const MutantRow& row = mutant.row;
-        if (row.caught()) {
-            return fmt::format("{} in {}{}", row.code, row.place(),
-                               row.run == 0 ? "" : fmt::format(", run {}", row.run));
-        }
+    static std::string why_missed(const Mutant& mutant) {
         return !mutant.reached  ? "MISSED: no run reaches it"
                : mutant.crashes ? "MISSED: runs only end with internal errors"
                                 : "MISSED";
     }
 
-    static std::string listed(const char* head, const std::vector<std::string>& lines) {
-        std::string out = lines.empty() ? std::string() : std::string(head) + "\n";
-        for (const std::string& line : lines) {
-            out += "  " + line + "\n";
-        }
-        return out;
-    }
-
-    void print_text() const {
-        std::string out = fmt::format("{:<44} {:>5} {}\n", "mutant", "runs", "caught by");
+    MutantReport report() const {
+        MutantReport report;
+        report.rows = rows();
         for (const Mutant& mutant : mutants_) {
-            if (!options_.explored || !mutant.row.by_default()) {
-                out +=
-                    fmt::format("{:<44} {:>5} {}\n", mutant.name(), mutant.row.runs, how(mutant));
-            }
+            report.missed.push_back(why_missed(mutant));
+            report.reproduce.push_back(mutant.reproduce);
         }
-        out += fmt::format("\n{:<12} {:>8} {:>10} {:>9} {:>7} {:>10}\n", "model", "mutants",
-                           "at default", "explored", "missed", "most runs");
-        const std::vector<MutantRow> all = rows();
-        std::vector<std::string> models = models_of(all);
-        models.emplace_back();
-        for (const std::string& model : models) {
-            const MutantSums sums = sums_of(all, model);
-            out += fmt::format("{:<12} {:>8} {:>10} {:>9} {:>7} {:>10}\n",
-                               model.empty() ? "all" : model, sums.all, sums.at_default,
-                               sums.explored, sums.missed(), sums.most);
-        }
-        out += listed("fail without a mutant, so that they tell nothing:",
-                      {broken_.begin(), broken_.end()});
-        out += listed("not as the table says:", moved_);
-        out += listed("not in the table:", absent_);
-        out += listed("in the table, but no mutants:", unknown_);
-        print_out(out + summary() + "\n");
-    }
-
-    void print_json(int code) const {
-        Node list = Node::array();
-        for (const Mutant& mutant : mutants_) {
-            const MutantRow& row = mutant.row;
-            Node item = Node::object();
-            item.set("mutant", Node::string(row.mutant));
-            item.set("model", Node::string(row.model()));
-            item.set("caught", Node::boolean_of(row.caught()));
-            item.set("runs", Node::number(row.runs));
-            item.set("at_default", Node::boolean_of(row.by_default()));
-            item.set("code", Node::string(row.code));
-            item.set("scenario", Node::string(row.place()));
-            item.set("run", Node::number(row.run));
-            item.set("reproduce", Node::string(mutant.reproduce));
-            list.items.push_back(std::move(item));
-        }
-        Node node = Node::object();
-        node.set("seed", Node::number(seed_));
-        node.set("mutants", std::move(list));
-        node.set("runs", Node::number(runs_));
-        node.set("known_before", Node::number(taken_));
-        node.set("not_as_the_table", list_of(moved_));
-        node.set("not_in_the_table", list_of(absent_));
-        node.set("no_mutants", list_of(unknown_));
-        node.set("milliseconds", Node::number(static_cast<std::uint64_t>(seconds() * 1000)));
-        node.set("exit_code", Node::number(static_cast<std::uint64_t>(code)));
-        node.set("summary", Node::string(summary()));
-        print_out(to_json(node, 0) + "\n");
+        report.broken.assign(broken_.begin(), broken_.end());
+        report.moved = moved_;
+        report.absent = absent_;
+        report.unknown = unknown_;
+        report.seed = seed_;
+        report.runs = runs_;
+        report.known_before = taken_;
+        report.milliseconds = static_cast<std::uint64_t>(seconds() * 1000);
+        return report;
     }
 
     void write_document() {
@@ -647,7 +551,8 @@ private:
             complain(scenario::Code::CannotWrite, lost_);
             code = worse(code, kInternal);
         }
-        options_.json ? print_json(code) : print_text();
+        print_out(options_.json ? mutants_json(report(), code)
+                                : mutants_text(report(), options_.explored));
         return code;
     }
 
