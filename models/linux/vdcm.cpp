@@ -78,7 +78,8 @@ NotifyResult Vdcm::handle(ExecContext& ctx, const NotifierPayload& payload) {
             return NotifyResult::Ok;
         case IoasidNotification::Unbind:
             if (freed_in_use(payload.id) && !kernel_.params().drain_on_free) {
-                // Nothing was programmed for the ID: its descriptors meet the cleared PASID entry.
+                // Nothing was programmed for the ID: its descriptors meet the cleared PASID entry,
+                // and the IOMMU driver waits for that before it puts.
                 kernel_.emit(ctx, trace::VdcmUnbind{device_name_, vm_, payload.spid, payload.id});
                 return NotifyResult::Ok;
             }
