@@ -554,34 +554,29 @@ const Type& scenario_type() {
               &choice({"lock.waiter", "wake.waiter", "cpu.ready", "link.arrival", "task.hold_up"}),
               true, "the kind of choice that stands there", ""},
              {"pick", &integer(1), false, "the candidate taken; without an entry it is 0", "1"}});
-        const Type& heal = object(
-            "the end of faults",
-            {{"at", &time(1, kDay), true, "from then on no injection takes effect", ""},
-             {"work", &time(1, kDay), true, "how long the same run takes without injections", ""}});
-        const Type& run =
-            object("a run", {{"seed", &integer(0), false, "seed of every random stream", "1"},
-                             {"number", &integer(0), false,
-                              "number of the run under the seed: 0 takes the fixed order of all "
-                              "that the system leaves open, another one draws it",
-                              "0"},
-                             {"limit", &time(1, kDay), false,
-                              "simulated time at which the run ends at the latest", "\"10ms\""},
-                             {"heal", &heal, false,
-                              "when faults from outside end; everything must end within a bound "
-                              "behind that, which is the limit then",
-                              ""},
-                             {"window", &time(0, kDay), false,
-                              "messages that a module gets by different links within this time "
-                              "may come in any order; without it as the links say",
-                              ""},
-                             {"stall", &time(1, kDay), false,
-                              "how long a task is held up where a choice says so", ""},
-                             {"choices", &list(choice_made, 0, 4096), false,
-                              "a recorded schedule: where it leaves the fixed order", "[]"},
-                             {"on_hazard", &choice({"go_on", "stop"}), false,
-                              "what real code would not survive: go on as if the right call had "
-                              "been made, or end the run there (\"hazard\")",
-                              "\"go_on\""}});
+        const Type& heal =
+            object("the end of faults", {{"at", &time(1, kDay), true, "no fault from then on", ""},
+                                         {"work", &time(1, kDay), true, "without faults", ""}});
+        const Type& run = object(
+            "a run", {{"seed", &integer(0), false, "seed of every random stream", "1"},
+                      {"number", &integer(0), false,
+                       "number of the run under the seed: 0 takes the fixed order of all "
+                       "that the system leaves open, another one draws it",
+                       "0"},
+                      {"limit", &time(1, kDay), false, "where simulated time ends", "\"10ms\""},
+                      {"heal", &heal, false, "when faults end, and all must, soon", ""},
+                      {"window", &time(0, kDay), false,
+                       "messages that a module gets by different links within this time "
+                       "may come in any order; without it as the links say",
+                       ""},
+                      {"stall", &time(1, kDay), false,
+                       "how long a task is held up where a choice says so", ""},
+                      {"choices", &list(choice_made, 0, 4096), false,
+                       "a recorded schedule: where it leaves the fixed order", "[]"},
+                      {"on_hazard", &choice({"go_on", "stop"}), false,
+                       "what real code would not survive: go on as if the right call had "
+                       "been made, or end the run there (\"hazard\")",
+                       "\"go_on\""}});
         return object(
             "a scenario",
             {{"$schema", &text(), false, "for editors; not read", ""},
