@@ -52,6 +52,11 @@ int check_command(const CheckOptions& o) {
             if (!values.problem.empty()) {
                 return usage(Code::Usage, fmt::format("{}: {}", file, values.problem));
             }
+            if (*o.at > values.end) {
+                return usage(Code::Usage,
+                             fmt::format("{} ends at {}: what held at {} is not in it", file,
+                                         format_time(values.end), format_time(*o.at)));
+            }
             for (const auto& [name, value] : values.values) {
                 print_out(fmt::format("{} {}\n", name, value));
             }
@@ -89,6 +94,10 @@ int convert_command(const ConvertOptions& o) {
         return kUsage;
     }
     const traces::ConvertResult result = traces::convert_trace(o.from, o.to, o.selection);
+    if (result.refused) {
+        return usage(Code::Usage, result.problem,
+                     "convert a trace of everything, and choose with --scope and --window");
+    }
     if (!result.problem.empty()) {
         print_err(fmt::format("ioasim: error: {}\n", result.problem));
         return kFailed;
