@@ -59,7 +59,8 @@ traces_of faults/time_out.json
 run trace explain t*=50us.jsonl --fault 1
 expect "nobody answered in time" 0 'answered 53.765 us later, invalid (timeout)'
 expect "the guest's success came too late" 0 'came 50.170 us after that: too late'
-expect "the answer took as long as the timeout" 0 'from there to its answer              50.000 us'
+verdict "the answer took as long as the timeout" \
+    "$(grep -q 'from there to its answer  *50.000 us' o || cat o)"
 traces_of faults/unbind_with_pending.json
 for end in unbind unplug; do
     run trace explain t*end=$end.jsonl --fault 1
@@ -67,11 +68,12 @@ for end in unbind unplug; do
 done
 traces_of inject/page_messages_lost.json
 run trace explain t*page_response_lost.jsonl --fault 1
-expect "an answer that is lost on its way" 0 'answered 19.682 us later, code 0; this answer was lost'
+expect "an answer that is lost on its way" 0 'later, code 0; this answer was lost on its way'
 
 run trace explain two.jsonl --fault 1
 verdict "a blocked write is not reported to the device" "$(grep 'the device learns' o)"
-verdict "one walk reads a table once" "$(grep 'the walk reads' o | sed 's/.*reads \([a-z_0-9]*\) .*/\1/' | uniq -d)"
+verdict "one walk reads a table once" \
+    "$(grep 'the walk reads' o | sed 's/.*reads \([a-z_0-9]*\) .*/\1/' | uniq -d)"
 expect "what it read last" 0 'the walk reads pasid_entry at'
 
 # --- lives: who held an ID last, and whose number it is -------------------------------------------
@@ -90,7 +92,7 @@ verdict "an entry of another life is not its own" "$(grep 'its PASID entry' o)"
 expect "but told as that" 0 'of an earlier life of the number'
 traces_of lifecycle/43_life_patterns.json
 run trace explain t*devices=1,dma=true,end=set,ioasid.profile=dcp.jsonl --ioasid 201
-expect "a put by one who held none" 0 'the last reference was dropped by vdcm/vm1/dsa1, which held none'
+expect "a put by one who held none" 0 'was dropped by vdcm/vm1/dsa1, which held none'
 
 traces_of migration/live.json
 run trace explain t.jsonl --ioasid 201 --kernel target
@@ -160,8 +162,9 @@ verdict "a report says so" "$(grep -q 'before the end of its run' q.html || echo
 
 run run "$two" --no-files --quiet --trace p.vcd --trace-window 205us:210us
 run trace check p.vcd --at 239us
-expect "a waveform has no values behind its end" 2 'p.vcd ends at 210 us'
+expect "values behind the end of a waveform" 0 \
+    'p.vcd ends at 210 us, before 239 us: the values are those of its end'
 run trace check p.vcd --at 209us
-expect "but before it" 0 'occupancy'
+verdict "are not those before it" "$(grep 'p.vcd ends' o)"
 
 finish

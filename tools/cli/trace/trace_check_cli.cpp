@@ -53,9 +53,8 @@ int check_command(const CheckOptions& o) {
                 return usage(Code::Usage, fmt::format("{}: {}", file, values.problem));
             }
             if (*o.at > values.end) {
-                return usage(Code::Usage,
-                             fmt::format("{} ends at {}: what held at {} is not in it", file,
-                                         format_time(values.end), format_time(*o.at)));
+                print_out(fmt::format("{} ends at {}, before {}: the values are those of its end\n",
+                                      file, format_time(values.end), format_time(*o.at)));
             }
             for (const auto& [name, value] : values.values) {
                 print_out(fmt::format("{} {}\n", name, value));
