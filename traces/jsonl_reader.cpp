@@ -120,6 +120,33 @@ struct JsonlReader::Parse {
             return reader.fail("the header needs \"version\", \"config\" and \"seed\"");
         }
         header.seed = seed->get<std::uint64_t>();
+        const auto only = line.find("only");
+        return only == line.end() || part(*only, reader.only_) ||
+               reader.fail("\"only\" in the header has other than scope, from_ps, to_ps and last");
+    }
+
+    static bool part(const json& only, TraceSelection& out) {
+        if (!only.is_object()) {
+            return false;
+        }
+        for (const auto& [key, value] : only.items()) {
+            if (key == "scope" && value.is_array()) {
+                for (const json& glob : value) {
+                    if (!glob.is_string()) {
+                        return false;
+                    }
+                    out.scopes.push_back(glob.get<std::string>());
+                }
+            } else if (key == "from_ps" && value.is_number_unsigned()) {
+                out.from = TimePs{value.get<std::uint64_t>()};
+            } else if (key == "to_ps" && value.is_number_unsigned()) {
+                out.to = TimePs{value.get<std::uint64_t>()};
+            } else if (key == "last" && value.is_number_unsigned()) {
+                out.last = value.get<std::uint64_t>();
+            } else {
+                return false;
+            }
+        }
         return true;
     }
 
@@ -223,11 +250,14 @@ bool JsonlReader::next(trace::EventRecord& record) {
 }
 
 JsonlError replay_jsonl(std::istream& in, trace::Recorder& recorder, trace::Listener& listener,
-                        JsonlHeader* header) {
+                        JsonlHeader* header, TraceSelection* only) {
     JsonlReader reader(in, recorder);
     JsonlHeader unused;
     if (!reader.read_header(header != nullptr ? *header : unused)) {
         return reader.error();
+    }
+    if (only != nullptr) {
+        *only = reader.only();
     }
     trace::EventRecord record;
     TimePs end;

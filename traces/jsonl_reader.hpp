@@ -11,6 +11,7 @@
 
 #include "core/trace/recorder.hpp"
 #include "traces/jsonl_sink.hpp"
+#include "traces/trace_selection.hpp"
 
 namespace ioasim::traces {
 
@@ -27,6 +28,8 @@ public:
     bool read_header(JsonlHeader& header);
     // false at the end or on an error.
     bool next(trace::EventRecord& record);
+    // What of its run the trace has, as its header says.
+    const TraceSelection& only() const { return only_; }
     const JsonlError& error() const { return error_; }
     std::size_t line() const { return line_; }
 
@@ -40,6 +43,7 @@ private:
     std::istream& in_;
     trace::Recorder& recorder_;
     JsonlError error_;
+    TraceSelection only_;
     std::size_t line_ = 0;
     bool any_ = false;
     std::uint64_t last_seq_ = 0;
@@ -48,6 +52,6 @@ private:
 
 // Feeds a whole trace to a listener, on_end included (at the time of the last event).
 JsonlError replay_jsonl(std::istream& in, trace::Recorder& recorder, trace::Listener& listener,
-                        JsonlHeader* header = nullptr);
+                        JsonlHeader* header = nullptr, TraceSelection* only = nullptr);
 
 }  // namespace ioasim::traces

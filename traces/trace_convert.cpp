@@ -19,6 +19,7 @@
 #include "traces/trace_file.hpp"
 #include "traces/trace_format.hpp"
 #include "traces/trace_input.hpp"
+#include "traces/trace_part.hpp"
 #include "traces/typed_listener.hpp"
 #include "traces/vcd_reader.hpp"
 #include "traces/vcd_writer.hpp"
@@ -98,12 +99,13 @@ TimePs no_clock() {
 }
 
 std::string replay(const std::string& path, trace::Recorder& recorder, trace::Listener& listener,
-                   JsonlHeader& header) {
+                   TraceContext& context) {
     TraceInput input(path);
     if (!input.problem().empty()) {
         return fmt::format("{}: {}", path, input.problem());
     }
-    const JsonlError error = replay_jsonl(input.stream(), recorder, listener, &header);
+    const JsonlError error =
+        replay_jsonl(input.stream(), recorder, listener, &context.header, &context.only);
     if (!input.problem().empty()) {
         return fmt::format("{}: {}", path, input.problem());
     }
@@ -115,13 +117,24 @@ ConvertResult from_events(const std::string& from, const std::string& to,
     trace::Recorder recorder(&no_clock);
     TopologyOfEvents seen(recorder);
     TraceContext context;
-    const std::string unreadable = replay(from, recorder, seen, context.header);
+    const std::string unreadable = replay(from, recorder, seen, context);
     if (!unreadable.empty()) {
         return {unreadable, {}};
     }
+    const bool signals = trace_format_of(to)->holds == Holds::Signals;
+    if (signals &&
+        !(context.only.scopes.empty() && context.only.from == TimePs{} && context.only.last == 0)) {
+        ConvertResult refused;
+        refused.problem = fmt::format(
+            "{}: a waveform shows what followed from every event before; this trace has a part of "
+            "its run ({})",
+            from, part_text(context.only));
+        refused.refused = true;
+        return refused;
+    }
     context.topology = seen.take();
     const std::unique_ptr<TraceFile> file = open_trace(recorder, to, context, selection);
-    const std::string changed = replay(from, recorder, *file, context.header);
+    const std::string changed = replay(from, recorder, *file, context);
     file->close();
     const std::string& problem = changed.empty() ? file->error() : changed;
     return {problem, problem.empty() ? trace_line(to, *file, selection) : std::string()};

@@ -9,8 +9,9 @@
 namespace ioasim::traces {
 
 struct ConvertResult {
-    std::string problem;  // empty: it is made
-    std::string line;     // of a made one, for people: "x.vcd: 4.1 KiB, 12 changes of 90 signals"
+    std::string problem;   // empty: it is made
+    std::string line;      // of a made one, for people: "x.vcd: 4.1 KiB, 12 changes of 90 signals"
+    bool refused = false;  // it was not tried: `problem` says why
 };
 
 // Why no trace of this name can be made of that one, found without opening either; empty: it can.

@@ -10,6 +10,7 @@
 #include "traces/gzip_file.hpp"
 #include "traces/perfetto_writer.hpp"
 #include "traces/trace_format.hpp"
+#include "traces/trace_part.hpp"
 #include "traces/trace_scope.hpp"
 #include "traces/track_model.hpp"
 
@@ -23,8 +24,10 @@ std::string counted(std::uint64_t count, const char* what) {
 class EventFile final : public TraceFile {
 public:
     EventFile(trace::Recorder& recorder, std::unique_ptr<ByteSink> out, const JsonlHeader& header,
-              const TraceSelection& selection, bool hidden)
-        : out_(std::move(out)), sink_(recorder, *out_, header, selection.limit), hidden_(hidden) {}
+              const TraceSelection& only, const TraceSelection& selection, bool hidden)
+        : out_(marked(std::move(out), narrowed(only, selection))),
+          sink_(recorder, *out_, header, selection.limit),
+          hidden_(hidden) {}
 
     std::uint32_t categories() const override { return trace::kAllCategories; }
     void show_from(TimePs) override { hidden_ = false; }
@@ -205,10 +208,10 @@ std::unique_ptr<TraceFile> open_plain(trace::Recorder& recorder, const std::stri
     switch (format) {
         case TraceFormat::Jsonl:
             return std::make_unique<EventFile>(recorder, std::make_unique<OutputFile>(path),
-                                               context.header, selection, hidden);
+                                               context.header, context.only, selection, hidden);
         case TraceFormat::JsonlGz:
             return std::make_unique<EventFile>(recorder, std::make_unique<GzipFile>(path),
-                                               context.header, selection, hidden);
+                                               context.header, context.only, selection, hidden);
         case TraceFormat::Vcd:
         case TraceFormat::Fst: {
             WaveOptions options;

@@ -18,6 +18,7 @@ namespace ioasim::traces {
 struct TraceContext {
     JsonlHeader header;
     WaveTopology topology;
+    TraceSelection only;  // of a trace that another is made of: what it has of its run
 };
 
 class TraceFile : public trace::Listener {

@@ -53,8 +53,11 @@ WaveValues wave_values(const std::string& path, TimePs at) {
     if (info != nullptr && info->format == TraceFormat::Vcd) {
         const VcdStatus status = read_vcd_file(path, values);
         result.problem = status.text;
+        result.end = TimePs{status.end};
     } else if (info != nullptr && info->format == TraceFormat::Fst) {
-        result.problem = read_fst_file(path, values).problem;
+        const FstStatus status = read_fst_file(path, values);
+        result.problem = status.problem;
+        result.end = TimePs{status.end};
     } else {
         result.problem = "only waveforms have values at a time";
     }

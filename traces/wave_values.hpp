@@ -11,6 +11,7 @@ namespace ioasim::traces {
 
 struct WaveValues {
     std::string problem;
+    TimePs end;  // of the waveform: behind it nothing is known
     // Full name ("ioasim.dsa0.wq0.occupancy") and value in decimal, "x" when it is unknown; sorted.
     std::vector<std::pair<std::string, std::string>> values;
 };

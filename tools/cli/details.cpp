@@ -158,8 +158,10 @@ std::string short_time(TimePs time) {
         {{1'000'000'000'000, "s"}, {1'000'000'000, "ms"}, {1'000'000, "us"}, {1'000, "ns"}}};
     for (const Unit& unit : kUnits) {
         if (time.ps() >= unit.ps) {
-            const std::uint64_t thousandths = (time.ps() % unit.ps) / (unit.ps / 1000);
-            return fmt::format("{}.{:03} {}", time.ps() / unit.ps, thousandths, unit.name);
+            // Rounded, as stories round: a moment has one name.
+            const std::uint64_t step = unit.ps / 1000;
+            const std::uint64_t thousandths = time.ps() / step + (time.ps() % step * 2 >= step);
+            return fmt::format("{}.{:03} {}", thousandths / 1000, thousandths % 1000, unit.name);
         }
     }
     return fmt::format("{} ps", time.ps());

@@ -127,7 +127,10 @@ void IoasidTale::look(std::size_t i) {
         return;
     }
     if (!guest_) {
-        of_host(i);
+        // Another host has numbers of its own.
+        if ((is_hardware(i) ? scene_.host_of(i) : scene_.kernel_of(i)) == kernel_) {
+            of_host(i);
+        }
     } else {
         of_guest(i);
     }
@@ -171,7 +174,16 @@ void IoasidTale::finish(Story& out) {
     out.durations = std::move(durations_);
     out.states = std::move(states_);
     out.end = log_.time(end_ - 1);
-    out.device = scene_.devices().empty() ? "device" : scene_.devices().front();
+    out.device = device_column();
+}
+
+std::string IoasidTale::device_column() const {
+    std::set<std::string> all = devices_;
+    all.insert(traffic_.devices().begin(), traffic_.devices().end());
+    if (all.empty() && scene_.devices().size() == 1) {
+        return scene_.devices().front();
+    }
+    return all.size() == 1 ? *all.begin() : all.empty() ? "device" : "devices";
 }
 
 void IoasidTale::collect_holdings(Story& out) {
@@ -237,17 +249,28 @@ std::string IoasidTale::late_drop(const Closed& c) const {
                        c.holder, story_time(call.time), story_time(log_.time(c.dropped)), why);
 }
 
+// Whose put took the count to zero.
+std::string IoasidTale::last_holder() const {
+    if (last_put_ == kNever || LOG_FIELD(log_, last_put_, IoasidPut, refs) != 0) {
+        return {};
+    }
+    const bool held = std::any_of(closed_.begin(), closed_.end(),
+                                  [this](const Closed& c) { return c.dropped == last_put_; });
+    return fmt::format(held ? ": {} held it to the last, dropped {}"
+                            : ": the last reference was dropped by {}, which held none, {}",
+                       LOG_TEXT(log_, last_put_, IoasidPut, holder),
+                       scene_.causes().because(last_put_));
+}
+
 void IoasidTale::answer(Story& out) {
     const std::string held = held_at_the_end();
     if (reclaim_ != kNever) {
         out.answers.push_back(
             fmt::format("back in the pool at {}", story_time(log_.time(reclaim_))));
-        if (free_ != kNever && log_.time(free_) < log_.time(reclaim_) && !closed_.empty()) {
-            const Closed& last = closed_.back();
+        if (free_ != kNever && log_.time(free_) < log_.time(reclaim_)) {
             out.answers.back() +=
-                fmt::format(", {} after it was freed: {} held it to the last, dropped {}",
-                            story_span(log_.time(reclaim_) - log_.time(free_)), last.holder,
-                            scene_.causes().because(last.dropped));
+                fmt::format(", {} after it was freed{}",
+                            story_span(log_.time(reclaim_) - log_.time(free_)), last_holder());
         }
     } else if (free_ != kNever) {
         out.answers.push_back(fmt::format("freed at {}, and never came back: held by {}",

@@ -81,6 +81,8 @@ private:
     void domain_invalidation(std::size_t i);
     void invalidation(std::size_t i);
     void missing_flushes(std::size_t detach);
+    bool all_flushed() const;
+    void entry_cleared(std::size_t i);
     void virtual_command(std::size_t i);
     std::size_t last_call_frame() const;
     void with_pasid(std::size_t i);
@@ -99,6 +101,8 @@ private:
     };
     std::string duty_of(const std::string& holder) const;
     std::string late_drop(const Closed& c) const;
+    std::string last_holder() const;
+    std::string device_column() const;
     void answer(Story& out);
 
     const Scene& scene_;
@@ -125,6 +129,8 @@ private:
     std::map<Role, std::size_t> done_;  // who finished its part of an unbind, and when
     std::map<std::string, std::uint64_t> translated_;  // vm -> guest PASID
     std::map<std::uint64_t, std::size_t> domains_;
+    std::set<std::uint64_t> entries_;  // functions with a PASID entry of this life
+    std::set<std::string> devices_;    // that it was attached to
     std::string queue_vm_;
     bool queue_on_ = false;
     bool detached_ = false;
@@ -137,6 +143,7 @@ private:
     std::size_t unbind_ = kNever;
     std::size_t free_ = kNever;
     std::size_t reclaim_ = kNever;
+    std::size_t last_put_ = kNever;  // before that
 };
 
 }  // namespace ioasim::traces

@@ -126,9 +126,13 @@ bool IoasidTale::is_short(std::size_t i, const std::string& holder) {
     const std::size_t frame = scene_.causes().frame_of(i);
     constexpr std::size_t kAhead = 400;
     for (std::size_t j = i + 1; j < std::min(end_, i + kAhead); ++j) {
+        if (log_.is<trace::IoasidFreeCall>(j) && has(j, "ioasid", id_) && of_kernel(j)) {
+            return false;  // the ID's end waits for it
+        }
         if (log_.is<trace::IoasidPut>(j) && has(j, "ioasid", id_) && of_kernel(j) &&
             LOG_TEXT(log_, j, IoasidPut, holder) == holder) {
-            const bool same = scene_.causes().frame_of(j) == frame && frame != Causes::kNone &&
+            const bool same = LOG_FIELD(log_, j, IoasidPut, refs) != 0 &&
+                              scene_.causes().frame_of(j) == frame && frame != Causes::kNone &&
                               log_.source(i) == log_.source(j);
             if (same) {
                 short_[i] = j;
@@ -144,6 +148,7 @@ void IoasidTale::put(std::size_t i) {
     const std::uint64_t refs = LOG_FIELD(log_, i, IoasidPut, refs);
     std::vector<std::size_t>& open = open_[holder];
     std::size_t taken = kNever;
+    last_put_ = reclaim_ == kNever ? i : last_put_;
     if (!open.empty()) {
         taken = open.front();
         open.erase(open.begin());

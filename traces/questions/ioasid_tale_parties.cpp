@@ -125,6 +125,32 @@ void IoasidTale::missing_flushes(std::size_t detach) {
     }
 }
 
+bool IoasidTale::all_flushed() const {
+    return cleared_ != kNever && flushed_.count("PASID cache") != 0 && flushed_.count("IOTLB") != 0;
+}
+
+// A life may leave its entry behind: who has the number next sees it go.
+void IoasidTale::entry_cleared(std::size_t i) {
+    const std::uint64_t rid = LOG_FIELD(log_, i, VtdPasidEntryClear, rid);
+    const bool own = entries_.erase(rid) != 0;
+    bool earlier = false;
+    for (std::size_t j = 0; j < begin_ && !own && !earlier; ++j) {
+        earlier = log_.is<trace::VtdPasidEntrySet>(j) && pasid_is_it(j) &&
+                  LOG_FIELD(log_, j, VtdPasidEntrySet, rid) == rid;
+    }
+    if (own) {
+        cleared_ = i;
+        flushed_.clear();
+        detached_ = false;  // of another device it may have been
+    }
+    arrow(i,
+          fmt::format(
+              "PASID entry of {} in {}{} is not present any more{}", log_.field_text(i, "rid"),
+              log_.field_text(i, "iommu"), earlier ? ", of an earlier life of the number," : "",
+              LOG_FIELD(log_, i, VtdPasidEntryClear, fpd) != 0 ? "; faults are not recorded" : ""),
+          Role::Iommu, Role::Iommu, "entry cleared");
+}
+
 void IoasidTale::virtual_command(std::size_t i) {
     const bool answered = !moments_.empty() && scene_.causes().frame_of(i) != Causes::kNone &&
                           scene_.causes().frame_of(i) == last_call_frame();
@@ -164,22 +190,14 @@ void IoasidTale::with_pasid(std::size_t i) {
         domains_[LOG_FIELD(log_, i, VtdPasidEntrySet, did)] = i;
         detached_ = false;
         cleared_ = kNever;
+        entries_.insert(LOG_FIELD(log_, i, VtdPasidEntrySet, rid));
         arrow(i,
               fmt::format("PASID entry of {} in {} is live: {}, domain {}",
                           log_.field_text(i, "rid"), log_.field_text(i, "iommu"),
                           kTypes[pgtt < std::size(kTypes) ? pgtt : 0], log_.field_text(i, "did")),
               Role::Iommu, Role::Iommu, "entry live");
     } else if (log_.is<trace::VtdPasidEntryClear>(i)) {
-        cleared_ = i;
-        flushed_.clear();
-        detached_ = false;  // of another device it may have been
-        arrow(i,
-              fmt::format("PASID entry of {} in {} is not present any more{}",
-                          log_.field_text(i, "rid"), log_.field_text(i, "iommu"),
-                          LOG_FIELD(log_, i, VtdPasidEntryClear, fpd) != 0
-                              ? "; faults are not recorded"
-                              : ""),
-              Role::Iommu, Role::Iommu, "entry cleared");
+        entry_cleared(i);
     } else if (log_.is<trace::VtdInvalidation>(i)) {
         invalidation(i);
     } else if (log_.is<trace::VtdDevTlbRequest>(i)) {
@@ -188,6 +206,7 @@ void IoasidTale::with_pasid(std::size_t i) {
                           scene_.device_of(LOG_FIELD(log_, i, VtdDevTlbRequest, rid))),
               Role::Iommu, Role::Device, "inv device TLB");
     } else if (log_.is<trace::IommuAttach>(i)) {
+        devices_.insert(LOG_TEXT(log_, i, IommuAttach, device));
         join_or_add(i,
                     fmt::format("attached to {} ({})", LOG_TEXT(log_, i, IommuAttach, device),
                                 LOG_TEXT(log_, i, IommuAttach, domain)),
@@ -197,8 +216,8 @@ void IoasidTale::with_pasid(std::size_t i) {
         done_[Role::Iommu] = i;
         missing_flushes(i);
         join_or_add(i,
-                    fmt::format("detached from {}: nothing of it is cached",
-                                LOG_TEXT(log_, i, IommuDetach, device)),
+                    fmt::format("detached from {}{}", LOG_TEXT(log_, i, IommuDetach, device),
+                                all_flushed() ? ": nothing of it is cached" : ""),
                     Role::Iommu, "detach");
     } else if (log_.is<trace::SvaBind>(i)) {
         join_or_add(i,

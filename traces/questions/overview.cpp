@@ -13,6 +13,7 @@
 #include "core/trace/vtd_events.hpp"
 #include "traces/questions/endings.hpp"
 #include "traces/questions/faults.hpp"
+#include "traces/questions/part.hpp"
 #include "traces/questions/stories.hpp"
 
 namespace ioasim::traces {
@@ -31,7 +32,7 @@ struct Seen {
 
 class Overview {
 public:
-    explicit Overview(const Scene& scene) : scene_(scene), log_(scene.log()) {}
+    explicit Overview(const Scene& scene) : scene_(scene), log_(scene.log()), part_(scene.log()) {}
 
     std::string text() {
         for (std::size_t i = 0; i < log_.size(); ++i) {
@@ -42,14 +43,17 @@ public:
         }
         out_ = fmt::format("{} up to {}, ended: {}\n", plural(log_.size(), "event"),
                            story_time(log_.time(log_.size() - 1)),
-                           reason_.empty() ? "cut off" : reason_);
+                           reason_.empty() ? "not in this trace" : reason_);
         if (!defects_.empty()) {
             out_ += "seeded defects: " + defects_ + "\n";
         }
         findings();
         failures();
-        ids();
-        machines();
+        // States follow from every event before.
+        if (part_.from_the_beginning()) {
+            ids();
+            machines();
+        }
         descriptors();
         faults();
         return out_;
@@ -165,7 +169,8 @@ private:
         }
         if (count != 0) {
             out_ += fmt::format(
-                "\nIOASIDs and how they ended (--ioasid N --kernel K)\n{}{}", rows,
+                "\nIOASIDs and how {} (--ioasid N --kernel K)\n{}{}",
+                part_.whole() ? "they ended" : "they were when it ends", rows,
                 count > kShown ? fmt::format("  ... and {} more\n", count - kShown) : "");
         }
     }
@@ -196,7 +201,8 @@ private:
         out_ += "\ndescriptors (--descriptor N --device D)\n";
         for (const auto& [device, count] : accepted_) {
             const auto completed = completed_.find(device);
-            out_ += fmt::format("  {:<24}  1 to {}, {} completed\n", device, count,
+            out_ += fmt::format("  {:<24}  {}{}, {} completed\n", device,
+                                part_.from_the_beginning() ? "1 to " : "accepted here: ", count,
                                 completed == completed_.end() ? 0 : completed->second);
             for (const auto& [key, seen] : bad_) {
                 if (key.first == device) {
@@ -232,6 +238,7 @@ private:
 
     const Scene& scene_;
     const EventLog& log_;
+    Part part_;
     std::string out_;
     std::string reason_;
     std::string defects_;

@@ -1,6 +1,7 @@
 #include "traces/questions/scene.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/trace/device_events.hpp"
 #include "core/trace/guest_fault_events.hpp"
@@ -57,6 +58,8 @@ void Scene::look(std::size_t i) {
         const std::string& device = LOG_TEXT(log_, i, RunHostFunction, device);
         part_hosts_[device] = LOG_TEXT(log_, i, RunHostFunction, host);
         functions_[LOG_FIELD(log_, i, RunHostFunction, rid)] = device;
+    } else if (log_.is<trace::VmHosted>(i)) {
+        served_[LOG_TEXT(log_, i, VmHosted, vm)][i] = LOG_TEXT(log_, i, VmHosted, host);
     } else if (log_.is<trace::VmFunction>(i) && LOG_FIELD(log_, i, VmFunction, own_numbers) != 0) {
         own_numbers_.insert(LOG_FIELD(log_, i, VmFunction, rid));
     } else if (log_.is<trace::VtdInvalidation>(i)) {
@@ -70,7 +73,7 @@ std::string Scene::kernel_of(std::size_t event) const {
     const std::string& source = log_.source_text(event);
     const std::string first = first_part(source);
     if (!is_vm(first)) {
-        return hosts_.count(first) != 0 ? first : "host";
+        return hosts_.count(first) != 0 ? first : only_host();
     }
     // Inside of it: its vCPUs and its interrupt threads. Its VMM, and what closes the files of its
     // processes, are processes of the host.
@@ -78,12 +81,25 @@ std::string Scene::kernel_of(std::size_t event) const {
     const bool inside = starts_with(source, first + "/irq/") ||
                         (starts_with(source, first + "/vcpu") && second == std::string::npos) ||
                         starts_with(source, first + "/ioasid_wq");
-    return inside ? first : "host";
+    return inside ? first : host_of_vm(first, event);
+}
+
+std::string Scene::only_host() const {
+    return hosts_.size() == 1 ? *hosts_.begin() : "host";
+}
+
+std::string Scene::host_of_vm(const std::string& vm, std::size_t event) const {
+    const auto found = served_.find(vm);
+    if (found == served_.end()) {
+        return only_host();
+    }
+    const auto next = found->second.upper_bound(event);
+    return next == found->second.begin() ? only_host() : std::prev(next)->second;
 }
 
 std::string Scene::host_of(std::size_t event) const {
     if (part_hosts_.empty()) {
-        return "host";
+        return only_host();
     }
     std::string part = log_.field_text(event, "iommu");
     part = part.empty() ? log_.field_text(event, "device") : part;
@@ -94,9 +110,10 @@ std::string Scene::host_of(std::size_t event) const {
     const std::size_t rid = log_.info(event).field("rid");
     if (rid < log_.info(event).fields.size()) {
         const auto owner = part_hosts_.find(device_of(log_.value(event, rid)));
-        return owner == part_hosts_.end() ? "host" : owner->second;
+        return owner == part_hosts_.end() ? std::string() : owner->second;
     }
-    return "host";
+    const std::string kernel = kernel_of(event);  // of a processor
+    return is_vm(kernel) ? host_of_vm(kernel, event) : kernel;
 }
 
 std::string Scene::machine_of(std::size_t event) const {

@@ -26,7 +26,8 @@ public:
     bool is_vm(const std::string& name) const { return vms_.count(name) != 0; }
     // The kernel whose software emitted the event: a VM's name, or a host's.
     std::string kernel_of(std::size_t event) const;
-    // The kernel that the hardware of the event belongs to.
+    // The host kernel that the hardware of the event belongs to; empty where there are several and
+    // nothing tells.
     std::string host_of(std::size_t event) const;
     // The machine that the thread of the event belongs to, its VMM included; empty: none.
     std::string machine_of(std::size_t event) const;
@@ -43,6 +44,9 @@ public:
 
 private:
     void look(std::size_t event);
+    // That serves the machine by then.
+    std::string host_of_vm(const std::string& vm, std::size_t event) const;
+    std::string only_host() const;
     void add_device(const std::string& name);
 
     const EventLog& log_;
@@ -52,6 +56,7 @@ private:
     std::vector<std::string> devices_;
     std::set<std::string> units_;
     std::map<std::string, std::string> part_hosts_;  // where there are several hosts
+    std::map<std::string, std::map<std::size_t, std::string>> served_;  // vm: from an event on
     std::map<std::uint64_t, std::string> functions_;
     std::set<std::uint64_t> own_numbers_;
 };

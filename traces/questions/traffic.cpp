@@ -43,6 +43,8 @@ bool Traffic::add(std::size_t i) {
         const std::string outcome = log.field_text(i, "outcome");
         if (outcome != "accepted" && outcome != "retry") {
             ++refused_[outcome == "gp" ? "#GP" : outcome];
+        } else {
+            return true;  // its queue tells of it
         }
     } else if (log.is<trace::VtdFault>(i)) {
         ++blocked_[log.field_text(i, "reason")];
@@ -67,6 +69,9 @@ bool Traffic::add(std::size_t i) {
                    : info.category == trace::Category::VtdWalk ||
                          (info.category == trace::Category::Dsa && !log.is<trace::DsaWqState>(i)) ||
                          log.is<trace::MemoryAccess>(i);
+    }
+    for (const std::string& place : where_) {
+        devices_.insert(place.substr(0, place.find('/')));
     }
     if (!first_) {
         first_ = i;

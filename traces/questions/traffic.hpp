@@ -28,6 +28,7 @@ public:
     std::uint64_t accepted() const { return all_accepted_; }
     std::uint64_t blocked() const { return all_blocked_; }
     std::uint64_t failed() const { return all_failed_; }
+    const std::set<std::string>& devices() const { return devices_; }
 
 private:
     std::string text() const;
@@ -36,6 +37,7 @@ private:
     std::optional<std::size_t> first_;
     std::size_t last_ = 0;
     std::set<std::string> where_;
+    std::set<std::string> devices_;
     std::uint64_t accepted_ = 0;
     std::uint64_t retries_ = 0;
     std::uint64_t completed_ = 0;

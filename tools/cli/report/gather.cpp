@@ -8,14 +8,17 @@
 #include <fmt/format.h>
 
 #include "core/base/check.hpp"
+#include "core/trace/run_events.hpp"
 #include "scenarios/language/scenario.hpp"
 #include "tools/cli/options.hpp"
+#include "tools/cli/report/html.hpp"
 #include "tools/cli/report/lives.hpp"
 #include "tools/cli/report/timeline.hpp"
 #include "tools/cli/vocabulary.hpp"
 #include "traces/gzip_file.hpp"
 #include "traces/jsonl_reader.hpp"
 #include "traces/trace_format.hpp"
+#include "traces/trace_part.hpp"
 
 namespace ioasim::tools::report {
 namespace {
@@ -28,6 +31,7 @@ public:
     Fan(Timeline& timeline, Lives& lives) : timeline_(timeline), lives_(lives) {}
     void on_event(const trace::EventRecord& record) override {
         last_ = record.time;
+        ended_ = record.info == &trace::info_of<trace::RunEnd>();
         timeline_.on_event(record);
         lives_.on_event(record);
     }
@@ -36,11 +40,13 @@ public:
         lives_.on_end(end);
     }
     TimePs last() const { return last_; }
+    bool ended() const { return ended_; }
 
 private:
     Timeline& timeline_;
     Lives& lives_;
     TimePs last_;
+    bool ended_ = false;  // the run, not only the trace
 };
 
 // "out/x/trace.jsonl: 77228 events" names a trace.
@@ -104,7 +110,8 @@ std::string gather_trace(const std::string& path, RunModel& model) {
     Lives lives(recorder);
     Fan fan(timeline, lives);
     traces::JsonlHeader header;
-    const traces::JsonlError error = traces::replay_jsonl(in, recorder, fan, &header);
+    traces::TraceSelection only;
+    const traces::JsonlError error = traces::replay_jsonl(in, recorder, fan, &header, &only);
     if (error && error.line <= 1) {
         return fmt::format("{}:{}: {}", path, error.line, error.text);
     }
@@ -112,6 +119,14 @@ std::string gather_trace(const std::string& path, RunModel& model) {
         model.trace_note =
             fmt::format("The trace breaks off in line {}: {}.", error.line, error.text);
         fan.on_end(fan.last());
+    } else if (!only.everything()) {
+        model.trace_note = fmt::format(
+            "The trace is a part of its run ({}): what it leaves out is not known here.",
+            traces::part_text(only));
+    } else if (!fan.ended()) {
+        model.trace_note = fmt::format(
+            "The trace ends at {}, before the end of its run: what came then is not known here.",
+            time_text(fan.last().ps()));
     }
     timeline.give(model, kSlicesInAll);
     lives.give(model);

@@ -45,8 +45,8 @@ std::string head_of(const RunModel& model) {
     const RunResult& r = model.result;
     std::string out = fmt::format("<h1>{}</h1>\n", escape(model.title));
     if (!model.judged) {
-        return out + fmt::format("<p>A trace without a verdict: {} events in {}.</p>\n",
-                                 model.events, time_text(model.end));
+        return out + fmt::format("<p>A trace without a verdict: {} events in {}. {}</p>\n",
+                                 model.events, time_text(model.end), escape(model.trace_note));
     }
     const bool passed = r.status() == kPass;
     out += fmt::format("<p><span class=\"badge{}\">{} {}</span></p>\n", passed ? " ok" : "",
@@ -260,7 +260,8 @@ std::string life_html(const Life& life, Moments& moments, bool open) {
 
 std::string lives_of(const RunModel& model, Moments& moments) {
     if (model.lives.empty()) {
-        return "<p>No ID was allocated.</p>\n";
+        return model.trace_note.empty() ? "<p>No ID was allocated.</p>\n"
+                                        : "<p>No ID is allocated in this trace.</p>\n";
     }
     constexpr std::size_t kPictures = 60;
     constexpr std::size_t kOpen = 4;

@@ -7,6 +7,7 @@
 #include "tools/cli/trace/filter_options.hpp"
 #include "tools/cli/trace/trace_cli.hpp"
 #include "tools/cli/trace/trace_input.hpp"
+#include "traces/questions/part.hpp"
 #include "traces/questions/stories.hpp"
 
 namespace ioasim::tools {
@@ -49,6 +50,20 @@ std::string shown(const traces::Story& story, const std::string& format) {
                                 : story_text(story);
 }
 
+int about_everything(const Options& o, const traces::Scene& scene, const traces::Part& part) {
+    const std::string note = part.whole() ? "" : part.note() + "\n";
+    if (!o.at) {
+        print_out(note + overview_text(scene));
+        return kPass;
+    }
+    const TimePs time{*o.at};
+    if (const traces::QuestionError error = part.unknown_at(time)) {
+        return refuse(error);
+    }
+    print_out(note + part.behind_end(time) + situation_text(scene, time));
+    return kPass;
+}
+
 int trace_explain(Options& o) {
     o.wanted.name = o.vm;
     if (o.life != 0) {
@@ -65,18 +80,27 @@ int trace_explain(Options& o) {
     }
     traces::EventLog log;
     traces::JsonlHeader header;
-    const int code = read_log(o.input, log, header);
+    traces::TraceSelection only;
+    const int code = read_log(o.input, log, header, &only);
     if (code != kPass) {
         return code;
     }
     const traces::Scene scene(log);
+    const traces::Part part(log, only);
+    const std::string note = part.note();
     if (teller == nullptr) {
-        print_out(o.at ? situation_text(scene, TimePs{*o.at}) : overview_text(scene));
-        return kPass;
+        return about_everything(o, scene, part);
     }
     traces::Story story;
-    if (const traces::QuestionError error = teller(scene, o.wanted, story)) {
+    if (traces::QuestionError error = teller(scene, o.wanted, story)) {
+        error.help = note.empty() ? error.help : note;
         return refuse(error);
+    }
+    if (!note.empty()) {
+        story.answers.insert(story.answers.begin(), note);
+        if (o.format == "states" || o.format == "svg") {
+            print_err("note: " + note + "\n");
+        }
     }
     print_out(shown(story, o.format));
     return kPass;

@@ -52,6 +52,10 @@ int check_command(const CheckOptions& o) {
             if (!values.problem.empty()) {
                 return usage(Code::Usage, fmt::format("{}: {}", file, values.problem));
             }
+            if (*o.at > values.end) {
+                print_out(fmt::format("{} ends at {}, before {}: the values are those of its end\n",
+                                      file, format_time(values.end), format_time(*o.at)));
+            }
             for (const auto& [name, value] : values.values) {
                 print_out(fmt::format("{} {}\n", name, value));
             }
@@ -89,6 +93,10 @@ int convert_command(const ConvertOptions& o) {
         return kUsage;
     }
     const traces::ConvertResult result = traces::convert_trace(o.from, o.to, o.selection);
+    if (result.refused) {
+        return usage(Code::Usage, result.problem,
+                     "convert a trace of everything, and choose with --scope and --window");
+    }
     if (!result.problem.empty()) {
         print_err(fmt::format("ioasim: error: {}\n", result.problem));
         return kFailed;

@@ -14,6 +14,7 @@
 #include "tools/cli/version.hpp"
 #include "traces/jsonl_reader.hpp"
 #include "traces/questions/trace_source.hpp"
+#include "traces/trace_part.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -87,6 +88,12 @@ int read_file(const InputOptions& input, const InputReader& reader, traces::Json
     trace::Listener* listener = nullptr;
     TimePs end;
     if (lines.read_header(header)) {
+        if (reader.only != nullptr) {
+            *reader.only = lines.only();
+        } else if (!lines.only().everything()) {
+            print_err(fmt::format("note: {} is a part of its run: {}\n", file.path(),
+                                  traces::part_text(lines.only())));
+        }
         listener = reader.begin(recorder);
         if (listener == nullptr) {
             return kUsage;
@@ -166,9 +173,11 @@ int read_input(const InputOptions& input, const InputReader& reader, traces::Jso
                                    : read_file(input, reader, header);
 }
 
-int read_log(const InputOptions& input, traces::EventLog& log, traces::JsonlHeader& header) {
+int read_log(const InputOptions& input, traces::EventLog& log, traces::JsonlHeader& header,
+             traces::TraceSelection* only) {
     std::unique_ptr<traces::Follower> follower;
     InputReader reader;
+    reader.only = only;
     reader.begin = [&](const trace::Recorder& recorder) {
         follower = std::make_unique<traces::Follower>(recorder, log.recorder(), log);
         return follower.get();

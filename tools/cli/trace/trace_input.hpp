@@ -13,6 +13,7 @@
 #include "traces/jsonl_sink.hpp"
 #include "traces/questions/event_log.hpp"
 #include "traces/questions/query.hpp"
+#include "traces/trace_selection.hpp"
 
 namespace CLI {
 class App;
@@ -42,11 +43,13 @@ void input_options(CLI::App& app, InputOptions& input);
 struct InputReader {
     std::function<trace::Listener*(const trace::Recorder&)> begin;
     std::function<bool()> finished = [] { return false; };
+    traces::TraceSelection* only = nullptr;  // told what of its run a trace has
 };
 
 // Exit code: kPass when all was read; else stderr has been told why not.
 int read_input(const InputOptions& input, const InputReader& reader, traces::JsonlHeader& header);
-int read_log(const InputOptions& input, traces::EventLog& log, traces::JsonlHeader& header);
+int read_log(const InputOptions& input, traces::EventLog& log, traces::JsonlHeader& header,
+             traces::TraceSelection* only = nullptr);
 
 // Tells a question that cannot be answered; the exit code.
 int refuse(const traces::QuestionError& error);

@@ -73,8 +73,8 @@ export function timeText(ps, near = 0) {
   }
   const unit = kUnits.find(([, factor]) => ps >= factor) ?? kUnits[4];
   if (near <= 0) {
-    // As the page writes times: cut off, not rounded.
-    const text = (Math.floor((ps * 1000) / unit[1]) / 1000).toFixed(unit[1] === 1 ? 0 : 3);
+    // As the page writes times.
+    const text = (Math.round((ps * 1000) / unit[1]) / 1000).toFixed(unit[1] === 1 ? 0 : 3);
     return `${text} ${unit[0]}`;
   }
   const digits = Math.max(0, Math.ceil(Math.log10(unit[1] / near)));
