@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/trace/sva_events.hpp"
+#include "models/linux/corner_probes.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
