@@ -128,7 +128,8 @@ verdict "and has no states" "$(grep 'host.ioasid' o)"
 run trace explain p.jsonl --at 207us
 expect "who held what is not known" 2 'who held what at 207.000 us is not known'
 run trace explain p.jsonl --ioasid 202
-expect "an ID from before" 2 'the trace is a part of its run (from 205 us to 210 us)'
+expect "an ID from before" 2 'no IOASID 202 was allocated in this trace'
+expect "which has not all" 2 'the trace is a part of its run (from 205 us to 210 us)'
 run trace convert p.jsonl p.vcd
 expect "no waveform of it" 2 'a part of its run (from 205 us to 210 us)'
 run trace convert p.jsonl q.jsonl --window 206us:
@@ -153,6 +154,7 @@ done
 part --trace-limit 1MiB
 run trace explain p.jsonl --ioasid 202
 expect "a trace that breaks off" 0 'the trace is a part of its run (it breaks off at'
+expect "does not know of an end" 0 'not freed in this trace: held by iommu'
 run trace explain p.jsonl --at 207us
 expect "does not know what comes" 2 'the trace ends at'
 run trace explain p.jsonl --at 140us

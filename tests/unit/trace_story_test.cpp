@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "core/trace/run_events.hpp"
 #include "core/trace/sva_events.hpp"
 #include "tests/support/event_script.hpp"
 #include "traces/questions/stories.hpp"
@@ -78,6 +79,7 @@ struct Told : EventScript {
             emit(trace::IoasidReclaim{kernel(), name("vm2"), Ioasid{202}, 0}, worker);
         }
         work("iommu.free", "done", worker);
+        emit(trace::RunEnd{name("idle")});
         finish();
     }
     traces::Story story(traces::QuestionError (*teller)(const traces::Scene&, const traces::Wanted&,

@@ -8,6 +8,7 @@
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/run_events.hpp"
 #include "core/trace/software_events.hpp"
+#include "traces/questions/part.hpp"
 
 namespace ioasim::traces {
 
@@ -264,6 +265,7 @@ std::string IoasidTale::last_holder() const {
 
 void IoasidTale::answer(Story& out) {
     const std::string held = held_at_the_end();
+    const bool whole = Part(log_).whole();
     if (reclaim_ != kNever) {
         out.answers.push_back(
             fmt::format("back in the pool at {}", story_time(log_.time(reclaim_))));
@@ -273,17 +275,18 @@ void IoasidTale::answer(Story& out) {
                             story_span(log_.time(reclaim_) - log_.time(free_)), last_holder());
         }
     } else if (free_ != kNever) {
-        out.answers.push_back(fmt::format("freed at {}, and never came back: held by {}",
-                                          story_time(log_.time(free_)),
-                                          held.empty() ? "nobody" : held));
+        out.answers.push_back(fmt::format(
+            "freed at {}, and {}: held by {}", story_time(log_.time(free_)),
+            whole ? "never came back" : "not back in this trace", held.empty() ? "nobody" : held));
         for (const auto& [holder, open] : open_) {
             if (!open.empty()) {
                 out.answers.push_back(duty_of(holder));
             }
         }
     } else if (alloc_ != kNever) {
-        out.answers.push_back(
-            fmt::format("never freed: held by {}", held.empty() ? "nobody" : held));
+        out.answers.push_back(fmt::format("{}: held by {}",
+                                          whole ? "never freed" : "not freed in this trace",
+                                          held.empty() ? "nobody" : held));
     }
     for (const Closed& c : closed_) {
         const std::string late = late_drop(c);

@@ -93,7 +93,9 @@ int trace_explain(Options& o) {
     }
     traces::Story story;
     if (traces::QuestionError error = teller(scene, o.wanted, story)) {
-        error.help = note.empty() ? error.help : note;
+        if (!note.empty()) {
+            error = {error.text + " in this trace", note};
+        }
         return refuse(error);
     }
     if (!note.empty()) {
