@@ -27,6 +27,7 @@ class Fan final : public trace::Listener {
 public:
     Fan(Timeline& timeline, Lives& lives) : timeline_(timeline), lives_(lives) {}
     void on_event(const trace::EventRecord& record) override {
+        any_ = true;
         last_ = record.time;
         timeline_.on_event(record);
         lives_.on_event(record);
@@ -36,11 +37,13 @@ public:
         lives_.on_end(end);
     }
     TimePs last() const { return last_; }
+    bool any() const { return any_; }
 
 private:
     Timeline& timeline_;
     Lives& lives_;
     TimePs last_;
+    bool any_ = false;
 };
 
 // "out/x/trace.jsonl: 77228 events" names a trace.
@@ -105,13 +108,15 @@ std::string gather_trace(const std::string& path, RunModel& model) {
     Fan fan(timeline, lives);
     traces::JsonlHeader header;
     const traces::JsonlError error = traces::replay_jsonl(in, recorder, fan, &header);
-    if (error && error.line <= 1) {
+    if (error && !fan.any()) {
         return fmt::format("{}:{}: {}", path, error.line, error.text);
     }
     if (error) {
         model.trace_note =
             fmt::format("The trace breaks off in line {}: {}.", error.line, error.text);
         fan.on_end(fan.last());
+    } else if (packed && !unpacked.problem().empty()) {
+        model.trace_note = fmt::format("The trace breaks off: {}.", unpacked.problem());
     }
     timeline.give(model, kSlicesInAll);
     lives.give(model);
