@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "traces/replacement.hpp"
+
 namespace ioasim::traces {
 namespace {
 
@@ -136,16 +138,18 @@ void OutputFile::close() {
     fd_ = -1;
 }
 
+std::string name_aside(const std::string& path) {
+    std::array<char, 256> host{};
+    ::gethostname(host.data(), host.size() - 1);
+    return path + "." + host.data() + "." + std::to_string(::getpid()) + ".part";
+}
+
 std::string replace_file(const std::string& path, std::string_view content) {
     struct stat status {};
     const bool exists = ::lstat(path.c_str(), &status) == 0;
     // A device, a pipe and whatever a link leads to stay what they are.
     const bool in_place = exists && !S_ISREG(status.st_mode);
-    // Another process may be writing the same file, even from another host.
-    std::array<char, 256> host{};
-    ::gethostname(host.data(), host.size() - 1);
-    const std::string written =
-        in_place ? path : path + "." + host.data() + "." + std::to_string(::getpid()) + ".part";
+    const std::string written = in_place ? path : name_aside(path);
     OutputFile file(written);
     file.write(content);
     file.close();

@@ -71,18 +71,20 @@ public:
         if (packets_ == 0) {
             say("the file is empty");
         }
+        // Those of a run that was killed, or is still going on.
+        std::uint64_t open = 0;
         for (const auto& [uuid, track] : tracks_) {
-            if (track.depth != 0) {
-                say(fmt::format("a slice of track {} has no end", track.name));
-            }
+            open += track.depth;
         }
         if (!problem_.empty()) {
             return {problem_, 0, {}};
         }
         return {{},
                 0,
-                fmt::format("{} packets, {} tracks, {} slices, {} flows up to {} ns", packets_,
-                            tracks_.size(), slices_, flows_.size(), last_)};
+                fmt::format("{} packets, {} tracks, {} slices{}, {} flows up to {} ns", packets_,
+                            tracks_.size(), slices_,
+                            open == 0 ? "" : fmt::format(" ({} without an end)", open),
+                            flows_.size(), last_)};
     }
 
 private:

@@ -1,15 +1,20 @@
 #include "traces/fst_writer.hpp"
 
 #if IOASIM_FST
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <optional>
 #include <vector>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 #include <fstapi.h>
+
+#include "traces/byte_sink.hpp"
+#include "traces/fst_memory.hpp"
 #endif
 
 namespace ioasim::traces {
@@ -29,26 +34,36 @@ constexpr int kPicoseconds = -12;
 
 class FstWriter final : public WaveWriter {
 public:
-    FstWriter(std::string path, std::string comment)
-        : path_(std::move(path)), comment_(std::move(comment)) {
+    FstWriter(const std::string& path, std::string comment)
+        : out_(path), comment_(std::move(comment)), short_maps_(fst::short_maps()) {
+        if (!out_.error().empty()) {
+            return;
+        }
         errno = 0;
-        context_ = fstWriterCreate(path_.c_str(), /*use_compressed_hier=*/1);
+        memory_ = fst::memory_file();
+        if (memory_ >= 0) {
+            context_ = fstWriterCreate(fst::memory_name(memory_).c_str(),
+                                       /*use_compressed_hier=*/1);
+        }
         if (context_ == nullptr) {
-            error_ = path_ + ": " + std::strerror(errno != 0 ? errno : EIO);
+            error_ = out_.path() + ": " + std::strerror(errno != 0 ? errno : EIO);
         }
     }
     ~FstWriter() override {
         if (context_ != nullptr) {
             fstWriterClose(context_);
         }
+        forget_memory();
     }
     FstWriter(const FstWriter&) = delete;
     FstWriter& operator=(const FstWriter&) = delete;
 
-    const std::string& error() const override { return error_; }
+    const std::string& error() const override { return error_.empty() ? out_.error() : error_; }
     std::uint64_t bytes() const override {
         struct stat info {};
-        return ::stat(path_.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
+        return memory_ < 0                    ? out_.size()
+               : ::fstat(memory_, &info) == 0 ? static_cast<std::uint64_t>(info.st_size)
+                                              : 0;
     }
 
 private:
@@ -182,18 +197,50 @@ private:
         fstWriterClose(context_);
         context_ = nullptr;
         // The library tells nothing of a write that failed: look at what is there.
-        void* reader = lost ? nullptr : fstReaderOpen(path_.c_str());
-        if (reader == nullptr || fstReaderGetEndTime(reader) != time) {
-            error_ = path_ + ": the file is not whole: is there no space left on the device?";
+        const bool whole = !lost && short_maps_ == fst::short_maps() && ends_at(time);
+        if (whole) {
+            copy_out();
+        } else {
+            error_ = out_.path() +
+                     ": a waveform of this size cannot be made: is there no memory "
+                     "left, or is the size of files limited?";
         }
+        out_.close();
+        forget_memory();
+    }
+
+    bool ends_at(std::uint64_t time) const {
+        void* const reader = fstReaderOpen(fst::memory_name(memory_).c_str());
+        const bool whole = reader != nullptr && fstReaderGetEndTime(reader) == time;
         if (reader != nullptr) {
             fstReaderClose(reader);
         }
+        return whole;
     }
 
-    std::string path_;
+    void copy_out() {
+        std::array<char, 64 * 1024> block{};
+        off_t at = 0;
+        for (ssize_t got = 1; got > 0 && out_.error().empty(); at += got) {
+            got = ::pread(memory_, block.data(), block.size(), at);
+            if (got > 0) {
+                out_.write({block.data(), static_cast<std::size_t>(got)});
+            }
+        }
+    }
+
+    void forget_memory() {
+        if (memory_ >= 0) {
+            ::close(memory_);
+            memory_ = -1;
+        }
+    }
+
+    OutputFile out_;
     std::string comment_;
     std::string error_;
+    std::uint64_t short_maps_;  // when it began
+    int memory_ = -1;           // the file, until it is whole
     void* context_ = nullptr;
     std::vector<fstHandle> handles_;
     fstHandle traced_ = 0;                         // of a file without other signals

@@ -117,7 +117,8 @@ GunzipBuffer::int_type GunzipBuffer::underflow() {
             z.next_in = reinterpret_cast<Bytef*>(inflate_->in.data());
             z.avail_in = static_cast<uInt>(std::max<std::streamsize>(got, 0));
             if (z.avail_in == 0) {
-                problem_ = inflate_->ended ? "" : "the compressed data is cut off";
+                cut_ = !inflate_->ended;
+                problem_ = cut_ ? "the compressed data is cut off" : "";
                 return traits_type::eof();
             }
         }

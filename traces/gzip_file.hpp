@@ -41,6 +41,7 @@ public:
     explicit GunzipBuffer(std::streambuf& from);
     ~GunzipBuffer() override;
     const std::string& problem() const { return problem_; }
+    bool cut() const { return cut_; }  // the problem is that it ends too early
 
 protected:
     int_type underflow() override;
@@ -50,6 +51,7 @@ private:
     std::streambuf& from_;
     std::unique_ptr<Inflate> inflate_;
     std::string problem_;
+    bool cut_ = false;
 };
 
 }  // namespace ioasim::traces

@@ -9,6 +9,7 @@
 #include "core/base/result.hpp"
 #include "core/trace/catalogue.hpp"
 #include "traces/fields.hpp"
+#include "traces/look_around.hpp"
 
 namespace ioasim::traces {
 
@@ -171,6 +172,10 @@ struct JsonlReader::Parse {
         if (time < reader.last_time_) {
             return reader.fail(fmt::format("time {} ps is before {} ps", time, reader.last_time_));
         }
+        // The last time there is stands for "never": nothing comes behind it, not even an end.
+        if (TimePs{time} == TimePs::max()) {
+            return reader.fail(fmt::format("time {} ps is none that an event can have", time));
+        }
         const auto name = line.find("event");
         const auto source = line.find("source");
         if (name == line.end() || !name->is_string() || source == line.end() ||
@@ -221,6 +226,7 @@ bool JsonlReader::fail(std::string text) {
 }
 
 bool JsonlReader::read_line(std::string& text) {
+    look_around();
     if (error_ || !std::getline(in_, text)) {
         return false;
     }

@@ -49,12 +49,20 @@ CheckResult check_events(const std::string& path) {
             last = record.time;
         }
     } count;
+    const TraceFormatInfo* const info = trace_format_of(path);
+    if (info != nullptr && info->format == TraceFormat::JsonlGz && !input.compressed()) {
+        return {"it is not compressed", 0, {}};
+    }
     const JsonlError error = replay_jsonl(input.stream(), recorder, count);
+    const std::string whole = count.events == 0
+                                  ? std::string()
+                                  : fmt::format("; {} events before it, up to {}, are good",
+                                                count.events, format_time(count.last));
     if (!input.problem().empty()) {
-        return {input.problem(), 0, {}};
+        return {input.problem() + whole, 0, {}};
     }
     if (error) {
-        return {error.text, error.line, {}};
+        return {error.text + whole, error.line, {}};
     }
     return {{}, 0, fmt::format("{} events up to {}", count.events, format_time(count.last))};
 }

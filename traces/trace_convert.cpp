@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "core/base/words.hpp"
 #include "core/trace/device_events.hpp"
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/run_events.hpp"
@@ -16,6 +17,7 @@
 #include "traces/fields.hpp"
 #include "traces/fst_writer.hpp"
 #include "traces/jsonl_reader.hpp"
+#include "traces/replacement.hpp"
 #include "traces/trace_file.hpp"
 #include "traces/trace_format.hpp"
 #include "traces/trace_input.hpp"
@@ -98,18 +100,46 @@ TimePs no_clock() {
     return {};
 }
 
+// What a killed run or a full disk left is used as far as it goes: `note` tells where it ends.
 std::string replay(const std::string& path, trace::Recorder& recorder, trace::Listener& listener,
-                   TraceContext& context) {
+                   TraceContext& context, std::string& note) {
     TraceInput input(path);
     if (!input.problem().empty()) {
         return fmt::format("{}: {}", path, input.problem());
     }
-    const JsonlError error =
-        replay_jsonl(input.stream(), recorder, listener, &context.header, &context.only);
-    if (!input.problem().empty()) {
-        return fmt::format("{}: {}", path, input.problem());
+    JsonlReader reader(input.stream(), recorder);
+    trace::EventRecord record;
+    TimePs end;
+    std::uint64_t events = 0;
+    bool more = reader.read_header(context.header);
+    context.only = reader.only();
+    for (; more && reader.next(record); ++events) {
+        end = record.time;
+        listener.on_event(record);
     }
-    return error ? fmt::format("{}:{}: {}", path, error.line, error.text) : std::string();
+    std::string problem =
+        !input.problem().empty() ? fmt::format("{}: {}", path, input.problem())
+        : reader.error() ? fmt::format("{}:{}: {}", path, reader.error().line, reader.error().text)
+                         : std::string();
+    if (!problem.empty() && events != 0 && (input.cut() || input.stream().eof())) {
+        note = fmt::format("{}; used are the {} before, up to {}", problem, plural(events, "event"),
+                           format_time(end));
+        problem.clear();
+    }
+    if (problem.empty()) {
+        listener.on_end(end);
+    }
+    return problem;
+}
+
+// The end of a conversion: what could be neither read nor written leaves an older file as it was.
+ConvertResult ended(Replacement& place, const std::string& unread, const std::string& unwritten,
+                    const std::string& line) {
+    const std::string problem = place.finish(unread.empty() ? unwritten : unread);
+    if (!problem.empty()) {
+        return {problem, {}, {}, unread.empty()};
+    }
+    return {{}, place.told(line), {}, false};
 }
 
 ConvertResult from_events(const std::string& from, const std::string& to,
@@ -117,9 +147,10 @@ ConvertResult from_events(const std::string& from, const std::string& to,
     trace::Recorder recorder(&no_clock);
     TopologyOfEvents seen(recorder);
     TraceContext context;
-    const std::string unreadable = replay(from, recorder, seen, context);
+    std::string note;
+    const std::string unreadable = replay(from, recorder, seen, context, note);
     if (!unreadable.empty()) {
-        return {unreadable, {}};
+        return {unreadable, {}, {}, false};
     }
     const bool signals = trace_format_of(to)->holds == Holds::Signals;
     if (signals &&
@@ -133,11 +164,21 @@ ConvertResult from_events(const std::string& from, const std::string& to,
         return refused;
     }
     context.topology = seen.take();
-    const std::unique_ptr<TraceFile> file = open_trace(recorder, to, context, selection);
-    const std::string changed = replay(from, recorder, *file, context);
+    Replacement place(to);
+    const std::unique_ptr<TraceFile> file =
+        open_trace(recorder, place.written(), context, selection);
+    std::string changed;
+    try {
+        changed = replay(from, recorder, *file, context, note);
+    } catch (...) {
+        place.discard();  // asked to stop
+        throw;
+    }
     file->close();
-    const std::string& problem = changed.empty() ? file->error() : changed;
-    return {problem, problem.empty() ? trace_line(to, *file, selection) : std::string()};
+    ConvertResult result =
+        ended(place, changed, file->error(), trace_line(place.written(), *file, selection));
+    result.note = note;
+    return result;
 }
 
 // Feeds a writer of waveforms with what a reader of waveforms says.
@@ -223,12 +264,13 @@ private:
 
 ConvertResult from_signals(const std::string& from, TraceFormat format, const std::string& to,
                            TraceFormat wanted, const TraceSelection& selection) {
+    Replacement place(to);
     std::unique_ptr<WaveWriter> writer;
     if (wanted == TraceFormat::Fst) {
-        writer = make_fst_writer(to, "");
+        writer = make_fst_writer(place.written(), "");
     } else {
         constexpr std::size_t kBlock = 64 * 1024;
-        writer = std::make_unique<VcdWriter>(to, kBlock, "");
+        writer = std::make_unique<VcdWriter>(place.written(), kBlock, "");
     }
     writer->set_limit(selection.limit);
     WaveCopy copy(*writer);
@@ -244,9 +286,6 @@ ConvertResult from_signals(const std::string& from, TraceFormat format, const st
         end = status.end;
     }
     const std::string copied = copy.finish(TimePs{end});
-    if (!problem.empty() || !copied.empty()) {
-        return {problem.empty() ? copied : problem, {}};
-    }
     std::string line =
         fmt::format("{}: {}, {} changes of {} signals", to, readable_size(writer->bytes()),
                     writer->changes(), writer->signals());
@@ -254,7 +293,7 @@ ConvertResult from_signals(const std::string& from, TraceFormat format, const st
         line += fmt::format("; ends at {}: more would be larger than {}", format_time(*full),
                             readable_size(selection.limit));
     }
-    return {{}, line};
+    return ended(place, problem, copied, line);
 }
 
 }  // namespace

@@ -17,6 +17,9 @@ public:
     std::istream& stream() { return *stream_; }
     // Why it could not be opened or read to its end; empty: it could.
     std::string problem() const;
+    // The problem is that its compressed data ends too early: what came before is good.
+    bool cut() const { return problem_.empty() && gunzip_ && gunzip_->cut(); }
+    bool compressed() const { return gunzip_ != nullptr; }
 
 private:
     std::ifstream file_;

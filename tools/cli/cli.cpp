@@ -29,11 +29,13 @@
 #include "tools/cli/report/report_cli.hpp"
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/shrink/shrink_cli.hpp"
+#include "tools/cli/signals.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/topology/topology_cli.hpp"
 #include "tools/cli/trace/trace_check_cli.hpp"
 #include "tools/cli/trace/trace_cli.hpp"
 #include "tools/cli/trace/trace_options.hpp"
+#include "traces/look_around.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -359,9 +361,28 @@ when something judged is over its budget.)");
 std::vector<std::string> verb_names(const CLI::App& app) {
     std::vector<std::string> names;
     for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
-        names.push_back(verb->get_name());
+        if (!verb->get_name().empty()) {  // a group of options has none
+            names.push_back(verb->get_name());
+        }
     }
     return names;
+}
+
+// With those of its groups of options.
+void collect_options(const CLI::App& verb, std::vector<std::string>& options) {
+    for (const CLI::Option* option : verb.get_options()) {
+        for (const std::string& name : option->get_lnames()) {
+            options.push_back("--" + name);
+        }
+        for (const std::string& name : option->get_snames()) {
+            options.push_back("-" + name);
+        }
+    }
+    for (const CLI::App* part : verb.get_subcommands([](const CLI::App*) { return true; })) {
+        if (part->get_name().empty()) {
+            collect_options(*part, options);
+        }
+    }
 }
 
 int usage_error(const std::string& text, const std::string& help) {
@@ -399,14 +420,7 @@ int explain_parse_error(const CLI::App& app, const CLI::ParseError& error, int a
     const NamedVerb named = verb_of(app, argc, argv);
     const CLI::App& verb = *named.app;
     std::vector<std::string> options;
-    for (const CLI::Option* option : verb.get_options()) {
-        for (const std::string& name : option->get_lnames()) {
-            options.push_back("--" + name);
-        }
-        for (const std::string& name : option->get_snames()) {
-            options.push_back("-" + name);
-        }
-    }
+    collect_options(verb, options);
     // A value may begin with '-', too.
     const bool about_value = dynamic_cast<const CLI::ValidationError*>(&error) != nullptr;
     const std::vector<std::string> verbs = verb_names(verb);
@@ -484,9 +498,13 @@ int run_verb(int argc, char** argv) {
 int run_cli(int argc, char** argv) {
     keep_standard_streams();
     watch_signals();
+    traces::set_look_around(stop_if_asked);
     int code = kInternal;
     try {
         code = run_verb(argc, argv);
+    } catch (const Interrupted&) {
+        print_err("interrupted\n");
+        code = 128 + signal_seen();
     } catch (const ModelBug& bug) {
         print_err(fmt::format("ioasim: internal error: {}\n", bug.what()));
     } catch (const std::exception& error) {

@@ -93,13 +93,13 @@ std::string write_problem(const std::string& path) {
 }
 
 std::string file_identity(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0) {
+        return fmt::format("{}:{}", info.st_dev, info.st_ino);
+    }
     struct Free {
         void operator()(char* p) const { std::free(p); }
     };
-    const std::unique_ptr<char, Free> whole(::realpath(path.c_str(), nullptr));
-    if (whole) {
-        return whole.get();
-    }
     const std::size_t slash = path.rfind('/');
     const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
     const std::unique_ptr<char, Free> resolved(::realpath(folder.c_str(), nullptr));

@@ -29,9 +29,10 @@ bool holds_something(const std::string& path) {
 
 }  // namespace
 
-Outputs::Outputs(const std::vector<std::string>& inputs, bool force) : force_(force) {
+Outputs::Outputs(const std::vector<std::string>& inputs, bool force, const std::string& what)
+    : input_(what), force_(force) {
     for (const std::string& input : inputs) {
-        owners_.emplace(file_identity(input), "the scenario");
+        owners_.emplace(file_identity(input), input_);
     }
 }
 
@@ -46,8 +47,8 @@ bool Outputs::add(const std::string& option, const std::string& path) {
     if (!fresh) {
         return complain(
             Code::Usage,
-            owner->second == "the scenario"
-                ? fmt::format("{} {} would overwrite the scenario", option, path)
+            owner->second == input_
+                ? fmt::format("{} {} would overwrite {}", option, path, input_)
                 : fmt::format("{} {} is written already, by {}", option, path,
                               owner->second == option ? "another " + option : owner->second),
             "give each output a file of its own");
@@ -87,10 +88,10 @@ bool good_traces(const std::vector<std::string>& traces) {
     return good;
 }
 
-bool add_trace(Outputs& outputs, const std::string& path) {
+bool add_trace(Outputs& outputs, const std::string& path, const std::string& option) {
     const std::vector<std::string> files = traces::trace_files(path);
     return std::all_of(files.begin(), files.end(),
-                       [&](const std::string& file) { return outputs.add("--trace", file); });
+                       [&](const std::string& file) { return outputs.add(option, file); });
 }
 
 }  // namespace ioasim::tools

@@ -58,8 +58,6 @@ std::string report_schema() {
      "ended",
      "time_ps",
      "events",
-     "expectations",
-     "checkers",
      "findings",
      "findings_total",
      "failures",
@@ -172,14 +170,14 @@ std::string report_schema() {
      "expectations": {
       "type": "integer",
       "minimum": 0,
-      "description": "judged"
+      "description": "judged; absent where results of a campaign do not tell it"
      },
      "checkers": {
       "type": "array",
       "items": {
        "type": "string"
       },
-      "description": "that watched"
+      "description": "that watched; absent as expectations are"
      },
      "findings": {
       "type": "array",
@@ -189,10 +187,6 @@ std::string report_schema() {
        "additionalProperties": false,
        "required": [
         "code",
-        "who",
-        "text",
-        "time_ps",
-        "seq",
         "wanted"
        ],
        "properties": {
@@ -202,7 +196,7 @@ std::string report_schema() {
         },
         "who": {
          "type": "string",
-         "description": "what is concerned"
+         "description": "what is concerned; of results of a campaign only the code is known"
         },
         "text": {
          "type": "string",

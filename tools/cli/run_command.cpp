@@ -255,11 +255,13 @@ private:
                       (jobs_.size() > 1 ? "\n" : ""));
         }
         if (by_signal(result.exit_code)) {
-            print_err(result.error.empty()
-                          ? fmt::format("interrupted at {}; results up to there are in {}\n",
-                                        format_time(TimePs{result.end_ps}),
-                                        result.folder.empty() ? "no file" : result.folder)
-                          : fmt::format("interrupted: {}\n", result.error));
+            const std::string at = format_time(TimePs{result.end_ps});
+            const std::string kept =
+                !result.folder.empty()  ? "results up to there are in " + result.folder
+                : !result.files.empty() ? "the traces hold what was up to there"
+                                        : "no results are kept of it";
+            print_err(result.error.empty() ? fmt::format("interrupted at {}; {}\n", at, kept)
+                                           : fmt::format("interrupted: {}\n", result.error));
         }
     }
 

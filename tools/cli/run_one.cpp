@@ -21,6 +21,7 @@
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/version.hpp"
 #include "traces/checkers.hpp"
+#include "traces/replacement.hpp"
 #include "traces/state_view.hpp"
 #include "traces/stats.hpp"
 #include "traces/trace_file.hpp"
@@ -213,7 +214,9 @@ private:
             }
         }
         for (const std::string& path : job_.traces) {
-            traces_.push_back(traces::open_trace(recorder, path, context, job_.options.selection));
+            replacements_.push_back(std::make_unique<traces::Replacement>(path));
+            traces_.push_back(traces::open_trace(recorder, replacements_.back()->written(), context,
+                                                 job_.options.selection));
             recorder.add_listener(*traces_.back(), traces_.back()->categories());
         }
     }
@@ -320,17 +323,21 @@ private:
     void close_sinks() {
         for (std::size_t i = 0; i < traces_.size(); ++i) {
             const std::string& path = job_.traces[i];
+            traces::Replacement& place = *replacements_[i];
             traces_[i]->close();
-            if (!traces_[i]->error().empty()) {
-                result_.not_written.push_back(traces_[i]->error());
-            } else if (job_.options.trace_on_failure && result_.exit_code == kPass) {
-                for (const std::string& file : traces::trace_files(path)) {
-                    ::unlink(file.c_str());
-                }
-                result_.files.push_back(path + ": not kept, the run passed");
+            const bool unwanted = job_.options.trace_on_failure && result_.exit_code == kPass;
+            if (unwanted && traces_[i]->error().empty()) {
+                place.discard();
+                result_.files.push_back(path + ": not kept, the run passed" +
+                                        (place.replaces() ? "; the older one stays" : ""));
+                continue;
+            }
+            const std::string problem = place.finish(traces_[i]->error());
+            if (!problem.empty()) {
+                result_.not_written.push_back(problem);
             } else {
                 result_.files.push_back(
-                    traces::trace_line(path, *traces_[i], job_.options.selection));
+                    place.told(traces::trace_line(path, *traces_[i], job_.options.selection)));
             }
         }
     }
@@ -345,6 +352,7 @@ private:
     std::unique_ptr<scenario::Judge> judge_;
     std::unique_ptr<traces::StateView> state_;
     std::unique_ptr<traces::Stats> statistics_;
+    std::vector<std::unique_ptr<traces::Replacement>> replacements_;  // where traces_ are written
     std::vector<std::unique_ptr<traces::TraceFile>> traces_;
     // Last: modules go before the simulation that they belong to.
     std::unique_ptr<platform::Platform> platform_;

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "core/sim/simulation.hpp"
+#include "tools/cli/signals.hpp"
 #include "tools/cli/terminal.hpp"
 
 namespace ioasim::tools {
@@ -22,7 +23,8 @@ namespace {
 
 volatile std::sig_atomic_t g_signal = 0;
 volatile std::sig_atomic_t g_signals = 0;
-volatile std::sig_atomic_t g_child = 0;  // this process makes the run, another one counts signals
+volatile std::sig_atomic_t g_at_once = 0;  // nothing is under way that must end in order
+volatile std::sig_atomic_t g_child = 0;    // this process makes the run, another one counts signals
 
 void on_signal(int number) {
     g_signal = number;
@@ -30,7 +32,7 @@ void on_signal(int number) {
     sim::Simulation::interrupt_from_signal();
     // Asked three times: now. A run's process gets each signal twice, from the terminal and from
     // its parent, so that only the parent counts; the end of the parent ends it.
-    if (g_signals > 2 && g_child == 0) {
+    if ((g_signals > 2 || g_at_once != 0) && g_child == 0) {
         _exit(128 + number);
     }
 }
@@ -62,8 +64,23 @@ void watch_signals() {
     if (::sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) {
         ::sigaction(SIGHUP, &action, nullptr);
     }
-    // A reader who goes away is an error of the write, not the end of the program.
+    // A reader who goes away is an error of the write, not the end of the program; so is a file
+    // that gets larger than it may.
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
+}
+
+void end_at_signal() {
+    g_at_once = 1;
+    if (g_signal != 0) {
+        _exit(128 + g_signal);
+    }
+}
+
+void stop_if_asked() {
+    if (g_signal != 0) {
+        throw Interrupted();
+    }
 }
 
 bool overdue(const RunProcess& process, std::uint64_t timeout_seconds) {

@@ -333,7 +333,16 @@ int campaign_merge(const MergeOptions& options) {
             complain(Code::Usage, fmt::format("there is no folder {}", ioasim::quoted(folder)));
             return kUsage;
         }
-        for (auto& [key, record] : read_records(folder, damaged)) {
+        const std::size_t known_damage = damaged.size();
+        const auto records = read_records(folder, damaged);
+        // Of a shard that made none the number of runs tells.
+        if (records.empty() && damaged.size() == known_damage && options.runs == 0) {
+            complain(Code::Usage,
+                     fmt::format("{} holds no results of a campaign", ioasim::quoted(folder)),
+                     "`ioasim campaign run --out FOLDER` makes such a folder");
+            return kUsage;
+        }
+        for (const auto& [key, record] : records) {
             const auto [known, fresh] = all.emplace(key, record);
             if (!fresh && to_text(known->second) != to_text(record)) {
                 ++differing;
@@ -351,10 +360,9 @@ int campaign_merge(const MergeOptions& options) {
         }
     }
     for (const std::string& file : damaged) {
-        complain(Code::CannotOpen, fmt::format("{} is no result of a run", file),
-                 "the run is made again when the campaign goes on");
+        complain(Code::CannotOpen, file, "the run is made again when the campaign goes on");
     }
-    int code = tally.exit_code();
+    int code = damaged.empty() ? tally.exit_code() : worse(tally.exit_code(), kUsage);
     if (!lost.empty()) {
         complain(Code::CannotWrite, lost);
         code = worse(code, kInternal);
@@ -362,10 +370,12 @@ int campaign_merge(const MergeOptions& options) {
     // A shard may have been cut, or a machine of it lost.
     const std::uint64_t missing = options.runs > tally.runs() ? options.runs - tally.runs() : 0;
     code = missing == 0 ? code : worse(code, kHostTimeout);
-    const std::string line = fmt::format(
-        "{}: {} passed, {} failed{}{}", plural(tally.runs(), "run"), tally.runs() - tally.failed(),
-        tally.failed(), differing == 0 ? "" : fmt::format(", {} not deterministic", differing),
-        missing == 0 ? "" : fmt::format(", {} not made", missing));
+    const std::string line =
+        fmt::format("{}: {} passed, {} failed{}{}{}", plural(tally.runs(), "run"),
+                    tally.runs() - tally.failed(), tally.failed(),
+                    damaged.empty() ? "" : fmt::format(", {} not readable", damaged.size()),
+                    differing == 0 ? "" : fmt::format(", {} not deterministic", differing),
+                    missing == 0 ? "" : fmt::format(", {} not made", missing));
     code = reports.write(code);
     if (reports.silent()) {
         // Programs read it.
@@ -375,6 +385,7 @@ int campaign_merge(const MergeOptions& options) {
         node.set("failed", Node::number(tally.failed()));
         node.set("not_deterministic", Node::number(differing));
         node.set("not_made", Node::number(missing));
+        node.set("not_readable", Node::number(damaged.size()));
         node.set("failures", tally.node());
         node.set("marks_never_hit", list_of(tally.marks_never_hit()));
         node.set("summary", Node::string(line));

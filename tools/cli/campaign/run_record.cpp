@@ -1,6 +1,8 @@
 #include "tools/cli/campaign/run_record.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -47,9 +49,33 @@ std::string first_failure(const RunResult& result) {
     return failure.seen.empty() ? text : text + ": " + failure.seen.front();
 }
 
-std::string content_of(const std::filesystem::path& path) {
+// Empty: see `problem`. What is no regular file is not opened: a pipe would wait, a device has no
+// end.
+std::string content_of(const std::filesystem::path& path, std::string& problem) {
+    std::error_code error;
+    const bool regular = std::filesystem::is_regular_file(path, error);
+    if (error || !regular) {
+        problem = error ? error.message() : "it is no regular file";
+        return {};
+    }
+    errno = 0;
     std::ifstream in(path, std::ios::binary);
+    if (!in) {
+        problem = std::strerror(errno != 0 ? errno : EIO);
+        return {};
+    }
     return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Files may come from anywhere: what a number is meant to be must be one.
+bool numbers(const Node& node) {
+    for (const char* const key : {"seed", "run", "exit_code", "time_ps", "events"}) {
+        // No number gives what is otherwise: it is none when that can be chosen.
+        if (scenario::integer_of(node.get(key), 0) != scenario::integer_of(node.get(key), 1)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 }  // namespace
@@ -157,7 +183,7 @@ bool from_text(const std::string& text, RunRecord& r) {
     using scenario::integer_of;
     using scenario::text_of;
     if (!parse_json(file, sources, diagnostics, node) || !node.is(Node::Kind::Object) ||
-        text_of(node.get("format")) != kFormat) {
+        text_of(node.get("format")) != kFormat || !numbers(node)) {
         return false;
     }
     r.key = {text_of(node.get("config")), integer_of(node.get("seed"), 1),
@@ -188,27 +214,42 @@ std::string write_record(const std::string& folder, const RunRecord& record) {
 }
 
 bool read_record(const std::string& folder, const RunKey& key, RunRecord& record) {
-    return from_text(content_of(folder + "/" + key.path()), record);
+    std::string problem;
+    return from_text(content_of(folder + "/" + key.path(), problem), record);
 }
 
 std::map<RunKey, RunRecord> read_records(const std::string& folder,
                                          std::vector<std::string>& damaged) {
     namespace fs = std::filesystem;
     std::map<RunKey, RunRecord> records;
+    const auto entries = [&damaged](const fs::path& of) {
+        std::error_code error;
+        std::vector<fs::path> paths;
+        for (fs::directory_iterator at(of, error), end; !error && at != end; at.increment(error)) {
+            paths.push_back(at->path());
+        }
+        if (error) {
+            damaged.push_back(fmt::format("{}: {}", of.string(), error.message()));
+        }
+        return paths;
+    };
     std::error_code ignored;
-    for (const auto& configuration : fs::directory_iterator(folder, ignored)) {
-        if (!configuration.is_directory()) {
+    for (const fs::path& configuration : entries(folder)) {
+        if (!fs::is_directory(configuration, ignored)) {
             continue;
         }
-        for (const auto& entry : fs::directory_iterator(configuration.path(), ignored)) {
-            if (entry.path().extension() != ".json") {
+        for (const fs::path& path : entries(configuration)) {
+            if (path.extension() != ".json") {
                 continue;
             }
             RunRecord record;
-            if (from_text(content_of(entry.path()), record)) {
+            std::string problem;
+            if (from_text(content_of(path, problem), record)) {
                 records.emplace(record.key, std::move(record));
             } else {
-                damaged.push_back(entry.path().string());
+                damaged.push_back(
+                    fmt::format("{}: {}", path.string(),
+                                problem.empty() ? "it is no result of a run" : problem));
             }
         }
     }

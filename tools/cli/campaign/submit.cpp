@@ -1,5 +1,6 @@
 #include "tools/cli/campaign/submit.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -105,6 +106,17 @@ int campaign_submit(const SubmitOptions& options) {
         return kUsage;
     }
     const SubmitPlaces places = places_of(options);
+    // Directives of engines have no way to write these: a line would end, and the rest of it run.
+    for (const std::string* const path : {&places.out, &places.here, &places.program}) {
+        const bool plain = std::all_of(path->begin(), path->end(), [](const char c) {
+            return static_cast<unsigned char>(c) >= ' ' && c != '"' && c != '\\';
+        });
+        if (!plain) {
+            return refuse(Code::Usage,
+                          fmt::format("{}: a job script cannot hold this name", quoted(*path)),
+                          "names without quotes, backslashes and line ends can be had");
+        }
+    }
     const SubmitScripts scripts = submit_scripts(options, places);
     const std::string folder = places.out + "/submit";
     if (options.print) {

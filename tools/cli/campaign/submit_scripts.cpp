@@ -82,7 +82,12 @@ std::vector<std::string> no_collect_directives(const std::string&) {
 std::string parallel_submit(const SubmitOptions& options, const std::string& scripts) {
     std::string flags;
     for (const std::string& option : options.engine_options) {
-        flags += " " + option;
+        // An option may have its value behind a blank; nothing else of it is for the shell.
+        for (std::size_t at = 0; at < option.size();) {
+            const std::size_t end = std::min(option.find(' ', at), option.size());
+            flags += end == at ? "" : " " + shell_word(option.substr(at, end - at));
+            at = end + 1;
+        }
     }
     constexpr std::uint64_t kAll = 100;
     return fmt::format(

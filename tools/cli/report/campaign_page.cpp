@@ -108,8 +108,10 @@ std::string head_of(const CampaignModel& model, const Sums& sums) {
            fact("events", fmt::format("{}", sums.events));
     out += "</dl>\n";
     if (!model.damaged.empty()) {
-        out += fmt::format("<p class=\"failed\">{} no result: {}</p>\n",
-                           model.damaged.size() == 1 ? "1 file is" : "some files are",
+        out += fmt::format("<p class=\"failed\">{} not be read: {}</p>\n",
+                           model.damaged.size() == 1
+                               ? "1 file could"
+                               : fmt::format("{} files could", model.damaged.size()),
                            escape(model.damaged.front()));
     }
     return out;

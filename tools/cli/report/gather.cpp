@@ -30,6 +30,7 @@ class Fan final : public trace::Listener {
 public:
     Fan(Timeline& timeline, Lives& lives) : timeline_(timeline), lives_(lives) {}
     void on_event(const trace::EventRecord& record) override {
+        any_ = true;
         last_ = record.time;
         ended_ = record.info == &trace::info_of<trace::RunEnd>();
         timeline_.on_event(record);
@@ -41,12 +42,14 @@ public:
     }
     TimePs last() const { return last_; }
     bool ended() const { return ended_; }
+    bool any() const { return any_; }
 
 private:
     Timeline& timeline_;
     Lives& lives_;
     TimePs last_;
     bool ended_ = false;  // the run, not only the trace
+    bool any_ = false;
 };
 
 // "out/x/trace.jsonl: 77228 events" names a trace.
@@ -112,13 +115,15 @@ std::string gather_trace(const std::string& path, RunModel& model) {
     traces::JsonlHeader header;
     traces::TraceSelection only;
     const traces::JsonlError error = traces::replay_jsonl(in, recorder, fan, &header, &only);
-    if (error && error.line <= 1) {
+    if (error && !fan.any()) {
         return fmt::format("{}:{}: {}", path, error.line, error.text);
     }
     if (error) {
         model.trace_note =
             fmt::format("The trace breaks off in line {}: {}.", error.line, error.text);
         fan.on_end(fan.last());
+    } else if (packed && !unpacked.problem().empty()) {
+        model.trace_note = fmt::format("The trace breaks off: {}.", unpacked.problem());
     } else if (!only.everything()) {
         model.trace_note = fmt::format(
             "The trace is a part of its run ({}): what it leaves out is not known here.",

@@ -11,6 +11,7 @@
 #include "tools/cli/report/gather.hpp"
 #include "tools/cli/report/pages.hpp"
 #include "tools/cli/run_process.hpp"
+#include "tools/cli/signals.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/vocabulary.hpp"
 #include "traces/byte_sink.hpp"
@@ -103,6 +104,23 @@ public:
     explicit ReportCommand(const ReportOptions& options) : options_(options) {}
 
     int run() {
+        const bool scenario = file_extension(options_.input) == ".json";
+        const RunOptions& of_run = options_.run;
+        if (!scenario &&
+            (of_run.seed || of_run.run != 0 || !of_run.sets.empty() || !of_run.defects.empty())) {
+            return refuse(
+                Code::Usage,
+                fmt::format("{} is no scenario: its run is over", ioasim::quoted(options_.input)),
+                "--seed, --run, --set and --defect are for scenarios (.json)");
+        }
+        std::error_code no_folder;
+        if (!options_.trace.empty() && !fs::is_directory(options_.input, no_folder)) {
+            return refuse(
+                Code::Usage,
+                fmt::format("--trace {}: {} is no folder of results, whose trace it could "
+                            "stand for",
+                            options_.trace, ioasim::quoted(options_.input)));
+        }
         const std::string problem = load_assets(options_.assets, assets_);
         if (!problem.empty()) {
             return refuse(Code::Usage, problem, "tools/build/report_assets.sh builds them");
@@ -166,6 +184,10 @@ private:
         if (!problem.empty()) {
             return refuse(Code::Usage, problem);
         }
+        if (model.traced && !model.trace_note.empty()) {
+            print_err(fmt::format("ioasim: warning: {}: {}\n", files.trace, model.trace_note));
+        }
+        stop_if_asked();
         return write(path, report::run_page(model));
     }
 
@@ -192,6 +214,7 @@ private:
         const std::string trace = scratch.path() + "/trace.jsonl";
         job.traces = {trace};
         RunResult result = run_isolated(job);
+        stop_if_asked();
         result.seed = job.options.seed.value_or(job.scenario.seed);
         result.run = job.options.run;
         result.reproduce = reproduce_line(job);
@@ -219,12 +242,13 @@ private:
         return options_.out.empty() ? usual : options_.out;
     }
     bool may_write(const std::string& path) const {
-        Outputs outputs({options_.input}, options_.run.force);
+        Outputs outputs({options_.input}, options_.run.force, "what it is about");
         return outputs.add("-o", path);
     }
 
     int write(const std::string& path, const Page& page) {
         const std::string text = report::document(page, assets_);
+        stop_if_asked();
         const std::string problem = traces::replace_file(path, text);
         if (!problem.empty()) {
             print_err(scenario::render_plain(Code::CannotWrite, problem, ""));
@@ -232,8 +256,9 @@ private:
         }
         print_out(fmt::format("{}: {} KiB, {}\n", path, (text.size() + 1023) / 1024,
                               assets_.present() ? "with the script that zooms and filters"
-                                                : "static: the assets for its script were not "
-                                                  "built"));
+                              : options_.assets == "none"
+                                  ? "static, as asked"
+                                  : "static: the assets for its script were not built"));
         return kPass;
     }
 

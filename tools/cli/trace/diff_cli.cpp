@@ -5,6 +5,7 @@
 
 #include "tools/cli/cli_parts.hpp"
 #include "tools/cli/run_result.hpp"
+#include "tools/cli/signals.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/trace/filter_options.hpp"
 #include "tools/cli/trace/trace_cli.hpp"
@@ -35,6 +36,7 @@ InputOptions side(const Options& o, const std::string& file, const std::vector<s
 }
 
 int trace_diff(const Options& o) {
+    end_at_signal();
     const InputOptions inputs[] = {side(o, o.files.front(), o.a, o.defects_a),
                                    side(o, o.files.back(), o.b, o.defects_b)};
     traces::EventLog logs[2];

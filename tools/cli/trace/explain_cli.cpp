@@ -3,6 +3,7 @@
 
 #include "tools/cli/cli_parts.hpp"
 #include "tools/cli/run_result.hpp"
+#include "tools/cli/signals.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/trace/filter_options.hpp"
 #include "tools/cli/trace/trace_cli.hpp"
@@ -65,6 +66,7 @@ int about_everything(const Options& o, const traces::Scene& scene, const traces:
 }
 
 int trace_explain(Options& o) {
+    end_at_signal();
     o.wanted.name = o.vm;
     if (o.life != 0) {
         o.wanted.life = o.life;

@@ -23,8 +23,7 @@ CLI::Option* time_option(CLI::App& app, const std::string& name, Target& target,
             [name, &target](const std::string& text) {
                 const UnitResult time = parse_time_text(text);
                 if (!time.ok()) {
-                    throw CLI::ValidationError(
-                        name, fmt::format("{} {}", ioasim::quoted(text), time.problem));
+                    throw CLI::ValidationError(name, time.problem);
                 }
                 target = time.value;
             },

@@ -3,6 +3,7 @@
 
 #include "tools/cli/cli_parts.hpp"
 #include "tools/cli/run_result.hpp"
+#include "tools/cli/signals.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/trace/filter_options.hpp"
 #include "tools/cli/trace/trace_cli.hpp"
@@ -48,6 +49,7 @@ struct Options {
 };
 
 int trace_query(Options& options) {
+    end_at_signal();
     traces::QueryOptions& o = options.query;
     o.format = options.format == "json"  ? traces::RowFormat::Json
                : options.format == "csv" ? traces::RowFormat::Csv

@@ -1,12 +1,18 @@
 #include "tools/cli/trace/trace_check_cli.hpp"
 
+#include <cerrno>
+#include <cstring>
 #include <memory>
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/base/units.hpp"
 #include "scenarios/language/diagnostics.hpp"
 #include "tools/cli/cli_parts.hpp"
 #include "tools/cli/outputs.hpp"
 #include "tools/cli/run_result.hpp"
+#include "tools/cli/signals.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/trace/trace_options.hpp"
 #include "traces/trace_check.hpp"
@@ -29,14 +35,29 @@ int usage(Code code, const std::string& text, const std::string& help = {}) {
     return kUsage;
 }
 
+// Why a file cannot be read at all; empty: it can.
+std::string read_problem(const std::string& file) {
+    struct stat info {};
+    if (::stat(file.c_str(), &info) != 0 || ::access(file.c_str(), R_OK) != 0) {
+        return errno == ENOENT ? file + " does not exist" : file + ": " + std::strerror(errno);
+    }
+    return S_ISDIR(info.st_mode) ? file + ": " + std::strerror(EISDIR) : std::string();
+}
+
 int check_command(const CheckOptions& o) {
+    end_at_signal();
     std::size_t bad = 0;
+    bool no_values = false;
+    std::size_t unread = 0;  // and the others are held against their formats all the same
     for (const std::string& file : o.files) {
-        if (traces::trace_format_of(file) == nullptr || !path_exists(file)) {
-            return usage(path_exists(file) ? Code::Usage : Code::CannotOpen,
-                         path_exists(file)
-                             ? fmt::format("{}: a trace ends in {}", file, traces::trace_endings())
-                             : fmt::format("{} does not exist", file));
+        const std::string unreadable = read_problem(file);
+        if (traces::trace_format_of(file) == nullptr || !unreadable.empty()) {
+            ++unread;
+            usage(unreadable.empty() ? Code::Usage : Code::CannotOpen,
+                  unreadable.empty()
+                      ? fmt::format("{}: a trace ends in {}", file, traces::trace_endings())
+                      : unreadable);
+            continue;
         }
         const traces::CheckResult result = traces::check_trace(file);
         if (!result.problem.empty()) {
@@ -50,7 +71,9 @@ int check_command(const CheckOptions& o) {
         if (o.at) {
             const traces::WaveValues values = traces::wave_values(file, *o.at);
             if (!values.problem.empty()) {
-                return usage(Code::Usage, fmt::format("{}: {}", file, values.problem));
+                no_values = true;
+                usage(Code::Usage, fmt::format("{}: {}", file, values.problem));
+                continue;
             }
             if (*o.at > values.end) {
                 print_out(fmt::format("{} ends at {}, before {}: the values are those of its end\n",
@@ -61,9 +84,10 @@ int check_command(const CheckOptions& o) {
             }
         }
     }
-    print_out(fmt::format("{} trace{}, {} good, {} bad\n", o.files.size(),
-                          o.files.size() == 1 ? "" : "s", o.files.size() - bad, bad));
-    return bad == 0 ? kPass : kFailed;
+    print_out(fmt::format("{} trace{}, {} good, {} bad{}\n", o.files.size(),
+                          o.files.size() == 1 ? "" : "s", o.files.size() - bad - unread, bad,
+                          unread == 0 ? "" : fmt::format(", {} not checked", unread)));
+    return unread != 0 || no_values ? kUsage : bad == 0 ? kPass : kFailed;
 }
 
 struct ConvertOptions {
@@ -78,8 +102,9 @@ int convert_command(const ConvertOptions& o) {
     if (!problem.empty()) {
         return usage(Code::Usage, problem);
     }
-    if (!path_exists(o.from)) {
-        return usage(Code::CannotOpen, fmt::format("{} does not exist", o.from));
+    const std::string unreadable = read_problem(o.from);
+    if (!unreadable.empty()) {
+        return usage(Code::CannotOpen, unreadable);
     }
     const bool signals =
         traces::trace_format_of(o.from)->holds == traces::TraceFormatInfo::Holds::Signals;
@@ -88,8 +113,8 @@ int convert_command(const ConvertOptions& o) {
                      "--scope, --window and --last choose among events: convert from "
                      ".jsonl or .jsonl.gz");
     }
-    Outputs outputs({o.from}, o.force);
-    if (signals ? !outputs.add("TO", o.to) : !add_trace(outputs, o.to)) {
+    Outputs outputs({o.from}, o.force, "the trace that it is made of");
+    if (signals ? !outputs.add("TO", o.to) : !add_trace(outputs, o.to, "TO")) {
         return kUsage;
     }
     const traces::ConvertResult result = traces::convert_trace(o.from, o.to, o.selection);
@@ -98,8 +123,15 @@ int convert_command(const ConvertOptions& o) {
                      "convert a trace of everything, and choose with --scope and --window");
     }
     if (!result.problem.empty()) {
+        if (result.unwritten) {
+            print_err(scenario::render_plain(Code::CannotWrite, result.problem, ""));
+            return kInternal;
+        }
         print_err(fmt::format("ioasim: error: {}\n", result.problem));
         return kFailed;
+    }
+    if (!result.note.empty()) {
+        print_err(fmt::format("ioasim: warning: {}\n", result.note));
     }
     print_out(result.line + "\n");
     return kPass;

@@ -71,6 +71,23 @@ int read_run(const InputOptions& input, const InputReader& reader, traces::Jsonl
     return kPass;
 }
 
+// Of a trace that a killed run or a full disk left: where it breaks off. Empty: it does not, or
+// there is more behind what is wrong.
+std::string cut_off(const traces::TraceSource& file, const traces::JsonlReader& lines,
+                    bool at_end) {
+    constexpr const char* kEndsEarly = "unexpected end of file";  // zlib, of gzread
+    const std::string damage = file.error();
+    if (!damage.empty()) {
+        return damage.find(kEndsEarly) == std::string::npos
+                   ? std::string()
+                   : fmt::format("{}:{}: the compressed data is cut off", file.path(),
+                                 lines.line() + 1);
+    }
+    return lines.error() && at_end
+               ? fmt::format("{}:{}: {}", file.path(), lines.error().line, lines.error().text)
+               : std::string();
+}
+
 int read_file(const InputOptions& input, const InputReader& reader, traces::JsonlHeader& header) {
     if (input.seed || input.run != 0 || !input.sets.empty() || !input.defects.empty()) {
         return complain(
@@ -87,6 +104,7 @@ int read_file(const InputOptions& input, const InputReader& reader, traces::Json
     traces::JsonlReader lines(file.stream(), recorder);
     trace::Listener* listener = nullptr;
     TimePs end;
+    std::uint64_t events = 0;
     if (lines.read_header(header)) {
         if (reader.only != nullptr) {
             *reader.only = lines.only();
@@ -101,8 +119,16 @@ int read_file(const InputOptions& input, const InputReader& reader, traces::Json
         trace::EventRecord record;
         while (!reader.finished() && lines.next(record)) {
             end = record.time;
+            ++events;
             listener->on_event(record);
         }
+    }
+    const std::string cut = events == 0 ? std::string() : cut_off(file, lines, file.stream().eof());
+    if (!cut.empty()) {
+        print_err(fmt::format("ioasim: warning: {}; known are the {} before, up to {}\n", cut,
+                              plural(events, "event"), format_time(end)));
+        listener->on_end(end);
+        return kPass;
     }
     if (!file.error().empty()) {
         return complain(Code::DamagedData, fmt::format("{}: {}", file.path(), file.error()));
