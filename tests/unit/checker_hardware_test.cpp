@@ -2,7 +2,6 @@
 // work, liveness and hazards.
 #include <doctest/doctest.h>
 
-#include "core/trace/sva_events.hpp"
 #include "tests/support/checker_harness.hpp"
 #include "traces/explain.hpp"
 
@@ -208,27 +207,6 @@ TEST_CASE("use after free: a PASID that the core never gave out is not its conce
     h.entry_set(0);
     h.fill("pasid", 0, 0);
     CHECK(h.found() == "");
-}
-
-TEST_CASE("use after free: page tables that their process has given back") {
-    CheckerHarness h;
-    h.alloc("host/app", 7);
-    h.device_access(0, 7, 0);
-    h.emit(trace::MmRelease{h.name("host/app"), 1}, "host");
-    SUBCASE("no PASID leads there again") {
-        h.space("host/app", 7);
-        CHECK(h.found() == "use_after_free.address_space");
-    }
-    SUBCASE("nowhere, and elsewhere") {
-        h.space("", 7);
-        h.space("host/other", 7);
-        CHECK(h.found() == "");
-    }
-    SUBCASE("a new program has others") {
-        h.emit(trace::ProcessExec{h.name("host/app")}, "host");
-        h.space("host/app", 7);
-        CHECK(h.found() == "");
-    }
 }
 
 // --- order

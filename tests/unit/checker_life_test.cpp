@@ -1,7 +1,8 @@
-// The checkers about the life of an ID: level, references, ownership, conservation of quota, and
-// that a life as documented is no finding at all.
+// The checkers about the life of an ID: level, references, ownership, conservation of quota, that a
+// life as documented is no finding at all; and of what an ID leads to.
 #include <doctest/doctest.h>
 
+#include "core/trace/sva_events.hpp"
 #include "tests/support/checker_harness.hpp"
 #include "traces/explain.hpp"
 
@@ -375,4 +376,25 @@ TEST_CASE("explain: every code has a meaning, a reason and causes, in order") {
         CHECK(std::find(checkers.begin(), checkers.end(), checker) != checkers.end());
     }
     CHECK(traces::find_explanation("references.none") == nullptr);
+}
+
+TEST_CASE("use after free: page tables that their process has given back") {
+    CheckerHarness h;
+    h.alloc("host/app", 7);
+    h.device_access(0, 7, 0);
+    h.emit(trace::MmRelease{h.name("host/app"), 1}, "host");
+    SUBCASE("no PASID leads there again") {
+        h.space("host/app", 7);
+        CHECK(h.found() == "use_after_free.address_space");
+    }
+    SUBCASE("nowhere, and elsewhere") {
+        h.space("", 7);
+        h.space("host/other", 7);
+        CHECK(h.found() == "");
+    }
+    SUBCASE("a new program has others") {
+        h.emit(trace::ProcessExec{h.name("host/app")}, "host");
+        h.space("host/app", 7);
+        CHECK(h.found() == "");
+    }
 }
