@@ -80,7 +80,7 @@ TEST_CASE("sva bind: errors in the order of the call") {
     Bound app{host};
     Sva& sva = host.kernel->sva();
     Device& lonely = host.kernel->add_device(
-        {"dsa9", &host.unit(), Rid{72}, false, 1, kDsa0, kPortals0, {{"wq0"}}, 0, false});
+        {"dsa9", &host.unit(), Rid{72}, false, 1, kDsa0, kPortals0, {{"wq0"}}, 0, 0, false});
     CHECK(sva.mm_pasid(host.ctx, app.process, lonely, 1, 100).error() == Errno::Enodev);
     CHECK(app.bind(lonely) == Errno::Enodev);
 
