@@ -5,11 +5,10 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include <fst_config.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <zlib.h>
-
-#include "fst_config.h"
 
 #include "traces/fst_memory.hpp"
 

@@ -364,53 +364,6 @@ const Type& program_type() {
          {"steps", &list(step_type(), 1), true, "what it does, one after the other", ""}});
 }
 
-// What kernel threads register, queue and lock.
-const Type& kernel_type() {
-    const Type& steps = list(step_type());
-    const Type& results = choice({"DONE", "OK", "STOP", "BAD"});
-    const auto per_event = [](const Type& type, const char* doc) {
-        std::vector<Field> fields;
-        for (const char* event : {"ALLOC", "FREE", "BIND", "UNBIND"}) {
-            fields.push_back({event, &type, false, doc, ""});
-        }
-        return fields;
-    };
-    const Type& block = object(
-        "a notification block",
-        {{"name", &component_name("the name of a block"), true, "its name", ""},
-         {"priority",
-          &either("a priority", {&choice({"LAST", "DEVICE", "IOMMU", "CPU"}), &integer(0, 1000)}),
-          false, "higher is called earlier: LAST 0, DEVICE 1, IOMMU 2, CPU 3", "\"LAST\""},
-         {"cost", &time(0, kSecond), false, "time that each call takes", "\"0ps\""},
-         {"on", &object("steps by event", per_event(steps, "what it does then")), false,
-          "what it does; the variable \"event\" is the event's ID", "{}"},
-         {"returns", &object("results by event", per_event(results, "what it returns then")), false,
-          "what it returns (default: DONE); STOP and BAD end the rest of the chain", "{}"}});
-    const Type& work = object(
-        "deferred work",
-        {{"name", &component_name("the name of work"), true, "its name", ""},
-         {"steps", &list(step_type(), 1), true,
-          "what it does in the ordered workqueue; \"event\" is the ID that it was queued for",
-          ""}});
-    const Type& allocator =
-        object("a provider of numbers",
-               {{"name", &component_name("the name of an allocator"), true, "its name", ""},
-                {"functions", &component_name("a name"), false,
-                 "providers with equal functions share a group (default: its own)", ""},
-                {"gives", &list(integer(0, kLastId)), false,
-                 "its first numbers, whatever was asked for; then the lowest free ones", "[]"},
-                {"cost", &time(0, kSecond), false, "time that each call takes", "\"0ps\""}});
-    const Type& lock = object(
-        "a lock",
-        {{"name", &component_name("the name of a lock"), true, "its name", ""},
-         {"kind", &choice({"spin", "mutex"}), false, "mutex: its waiters sleep", "\"spin\""}});
-    return object("kernel code",
-                  {{"blocks", &list(block), false, "notification blocks", "[]"},
-                   {"works", &list(work), false, "work for the ordered workqueue", "[]"},
-                   {"allocators", &list(allocator), false, "custom allocators", "[]"},
-                   {"locks", &list(lock), false, "locks of drivers", "[]"}});
-}
-
 // {"event": NAME, "where": {...}} or just NAME.
 const Type& pattern_type() {
     const Type& event = text("the name of an event", 1);
@@ -593,7 +546,7 @@ const Type& scenario_type() {
              {"platform", &platform_type(), false, "the machine", ""},
              {"vms", &list(vm_type(), 0, 4096), false, "virtual machines", "[]"},
              {"programs", &list(program_type(), 0, 65536), false, "what runs", "[]"},
-             {"kernel", &kernel_type(), false,
+             {"kernel", &types::kernel_code(step_type()), false,
               "blocks, work, allocators and locks that kernel threads use", ""},
              {"inject", &list(injection_type(), 0, 10'000), false, "faults from outside", "[]"},
              {"expect", &list(expect_type()), false, "what must be seen", "[]"},

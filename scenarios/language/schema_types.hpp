@@ -26,5 +26,7 @@ const Type& map(const Type& element);
 const Type& object(std::string what, std::vector<Field> fields);
 const Type& either(std::string what, std::vector<const Type*> types);
 const Type& error_number();
+// What kernel threads register, queue and lock, with such steps.
+const Type& kernel_code(const Type& step);
 
 }  // namespace ioasim::scenario::types

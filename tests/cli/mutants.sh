@@ -53,7 +53,8 @@ verdict "and nothing else" "$(grep -q '; 0 runs' o && cat o)"
 # shellcheck disable=SC2086
 run campaign mutants "$quickstart" $two --check table.md
 expect "only the runs of the table are made" 0 '; 2 runs'
-sed 's/| [a-z_.]* | \(scenarios[^|]*\) |/| wrong.code | \1 |/; s/| [a-z_.]* | \(\/[^|]*\) |/| wrong.code | \1 |/' table.md >moved.md
+sed -e 's/| [a-z_.]* | \(scenarios[^|]*\) |/| wrong.code | \1 |/' \
+    -e 's/| [a-z_.]* | \(\/[^|]*\) |/| wrong.code | \1 |/' table.md >moved.md
 # shellcheck disable=SC2086
 run campaign mutants "$quickstart" $two --check moved.md --table again.md
 expect "another code is told and looked for" 0 'not as the table says:'

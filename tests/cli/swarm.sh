@@ -50,7 +50,7 @@ expect "faults without number have no bound" 2 'E0412'
 
 # --- found by a campaign, and made small --------------------------------------------------------
 
-run campaign run "$process" --runs 24 --seed 2 --set campaign=swarm --out lost \
+run campaign run "$process" --runs 400 --seed 2 --set campaign=swarm --out lost \
     --defect pcie.port_waits_for_ever
 expect "a campaign finds it" 4 'liveness.not_healed'
 line=$(sed -n 's/^ *ioasim \(run .*\)  # .*/\1/p' o | head -n 1)

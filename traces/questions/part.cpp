@@ -16,7 +16,12 @@ Part::Part(const EventLog& log, const TraceSelection& only) : only_(only) {
     }
     const std::size_t last = log.size() - 1;
     gapless_ = log.seq(0) == 0 && log.seq(last) == last;
-    ended_ = log.is<trace::RunEnd>(last);
+    // What checkers find in the end stands behind the end.
+    std::size_t end = last;
+    while (end != 0 && log.is<trace::RunFinding>(end)) {
+        --end;
+    }
+    ended_ = log.is<trace::RunEnd>(end);
     end_ = log.time(last);
     if (!ended_ && only_.to != TimePs::max()) {
         end_ = std::max(end_, only_.to);  // nothing more happened in the window

@@ -32,7 +32,7 @@ public:
     void on_event(const trace::EventRecord& record) override {
         any_ = true;
         last_ = record.time;
-        ended_ = record.info == &trace::info_of<trace::RunEnd>();
+        ended_ = ended_ || record.info == &trace::info_of<trace::RunEnd>();
         timeline_.on_event(record);
         lives_.on_event(record);
     }
