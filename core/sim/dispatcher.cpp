@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/sim/lock_telling.hpp"
+#include "core/sim/sim_probes.hpp"
 #include "core/sim/task.hpp"
 #include "core/trace/run_events.hpp"
 
@@ -260,6 +261,9 @@ void Dispatcher::Impl::release_cpu(Task& task) {
          }})];
     Task& next = *ready[pick];
     ready.erase(ready.begin() + static_cast<std::ptrdiff_t>(pick));
+    if (pick != candidates.front() && sim.probes().has(kPassedOverLost)) {
+        ready.erase(ready.begin() + static_cast<std::ptrdiff_t>(candidates.front()));
+    }
     next.queued = false;
     occupy(next, cpu);
     schedule(next, Simulation::now() + params.context_switch);

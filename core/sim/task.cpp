@@ -88,6 +88,20 @@ void Task::spend(TimePs cost) {
     }
 }
 
+std::size_t Task::choose(const Choice& choice) {
+    const std::size_t pick = impl.chooser.choose(choice);
+    const bool lock = choice.what == std::string_view("lock.waiter");
+    unwoken = pick == 0 ? nullptr : lock ? &kLockOvertakerUnwoken : &kSleeperOvertakerUnwoken;
+    return pick;
+}
+
+void Task::make_ready(ExecContext& other) {
+    const Defect* const lost = std::exchange(unwoken, nullptr);
+    if (lost == nullptr || !impl.sim.probes().has(*lost)) {
+        impl.make_ready(static_cast<Task&>(other));
+    }
+}
+
 // A schedule may hold a task up anywhere between two instructions: the firmware, the host under a
 // guest or a machine check takes the CPU, and the task with its locks stands still.
 void Task::hold_up(const Operation& operation) {

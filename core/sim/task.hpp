@@ -136,10 +136,11 @@ public:
 private:
     bool block(bool keeps_cpu, TimePs until) override;
     bool wait_for_wake(bool keeps_cpu, TimePs until);
-    void make_ready(ExecContext& other) override { impl.make_ready(static_cast<Task&>(other)); }
-    std::size_t choose(const Choice& choice) override { return impl.chooser.choose(choice); }
+    void make_ready(ExecContext& other) override;
+    std::size_t choose(const Choice& choice) override;
     void before_lock(const SimLock& lock) override;
     void before_mmio() override;
+    const Defect* unwoken = nullptr;  // what a broken kernel does to whom it has just chosen
     void hold_up(const Operation& operation);
     // Hands the instant on to the next task; returns when this one is resumed. The next task is
     // often this one: then no thread is switched (an immediate notification would be lost anyway,

@@ -29,8 +29,6 @@ inline const Defect kKickNotAwaited{"kvm.kick_not_awaited",
                                     "vCPUs are kicked out and nobody waits until they are"};
 inline const Defect kUnbindUnchecked{"sva.unbind_unchecked",
                                      "unbind does not look again when it has drained the device"};
-inline const Defect kOneWaiterWoken{"sva.one_waiter_woken",
-                                    "the end of a binding wakes one of those who wait for it"};
 inline const Defect kWorkAwaitedOnce{"linux.work_awaited_once",
                                      "who waits for deferred work does not look again when woken"};
 
@@ -38,8 +36,6 @@ inline const Defect kKickImpatient{
     "kvm.kick_impatient", "a kicked vCPU that is slow to leave is taken for gone after some looks"};
 inline const Defect kTableUnlocked{"iommu.table_unlocked",
                                    "a PASID entry is written without the lock of the table"};
-inline const Defect kQueueUnlocked{
-    "qi.unlocked", "descriptors are put into the invalidation queue without its lock"};
 inline const Defect kFaultUnlocked{"mm.fault_unlocked",
                                    "page faults of an address space do not exclude each other"};
 inline const Defect kCommandUnlocked{

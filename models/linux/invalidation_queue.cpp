@@ -62,7 +62,7 @@ Errno InvalidationQueue::submit(ExecContext& ctx, const std::vector<vtd::Descrip
     if (lock_.owner() != nullptr) {
         kernel_.probes().hit(kQueueContended);
     }
-    const LockUnless guard{ctx, lock_, kernel_.probes(), kQueueUnlocked};
+    LockGuard guard{ctx, lock_};
     Frame frame{ctx, "qi_submit"};
     if (stuck_) {
         // An earlier submission was given up: its descriptors may still be in the ring.

@@ -530,11 +530,7 @@ void Sva::finish(ExecContext& ctx, Binding& binding) {
     forget(binding);
     retired_.push_back(alive);
     if (alive->waits_for_end != nullptr) {
-        if (alive->waits_for_end->size() > 1 && kernel_.probes().has(kOneWaiterWoken)) {
-            ctx.wake_one(*alive->waits_for_end);
-        } else {
-            ctx.wake_all(*alive->waits_for_end);
-        }
+        ctx.wake_all(*alive->waits_for_end);
     }
     ctx.wake_all(reclaim_wait_);
 }
