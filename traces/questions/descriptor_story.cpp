@@ -400,8 +400,8 @@ private:
     std::size_t completed_ = kNever;
     std::size_t interrupt_ = kNever;  // that its end asked for
     std::size_t handled_ = kNever;
-    std::uint64_t messages_ = 0;  // sent and not handled
-    bool alone_ = false;          // its message, so far
+    std::uint64_t messages_ = 0;   // sent and not handled
+    bool alone_ = false;           // its message, so far
     std::size_t record_ = kNever;  // the access that writes it
     std::size_t first_ = 0;
     std::size_t last_ = 0;
