@@ -79,18 +79,7 @@ Result<IommuDomain*> IommuSpace::domain_for(ExecContext& ctx, const DeviceGroup&
     if (suits != domains_.end()) {
         return suits->get();
     }
-    const std::string& whose = kvm() == nullptr ? file_.owner() : kvm()->vm();
-    auto fresh = std::make_unique<IommuDomain>(kernel_, group.unit(), whose);
-    Errno error = fresh->create(ctx);
-    if (error == Errno::Ok) {
-        error = fill(ctx, *fresh, wants_snoop(group));
-    }
-    if (error != Errno::Ok) {
-        fresh->destroy();
-        return error;
-    }
-    domains_.push_back(std::move(fresh));
-    return domains_.back().get();
+    return new_domain(ctx, group);
 }
 
 Errno IommuSpace::attach_pasid(ExecContext& ctx, DeviceGroup& group, Pasid pasid,

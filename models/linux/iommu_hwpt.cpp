@@ -45,23 +45,16 @@ Errno IommuSpace::alloc_hwpt(ExecContext& ctx, const DeviceGroup& group, std::st
     if (kernel_.params().coherency_one_for_all) {
         return Errno::Eopnotsupp;
     }
-    const std::string& whose = kvm() == nullptr ? file_.owner() : kvm()->vm();
-    auto fresh = std::make_unique<IommuDomain>(kernel_, group.unit(), whose);
-    Errno error = fresh->create(ctx);
-    if (error == Errno::Ok) {
-        error = fill(ctx, *fresh, wants_snoop(group));
-    }
-    if (error != Errno::Ok) {
-        fresh->destroy();
-        return error;
+    const auto fresh = new_domain(ctx, group);
+    if (!fresh) {
+        return fresh.error();
     }
     if (faults != nullptr) {
-        fresh->set_fault_handler(faults);
+        (*fresh)->set_fault_handler(faults);
         faults->add_user();
     }
     hwpts_.push_back(
-        std::make_unique<IommuHwpt>(IommuHwpt{std::move(name), fresh.get(), faults, for_pasids}));
-    domains_.push_back(std::move(fresh));
+        std::make_unique<IommuHwpt>(IommuHwpt{std::move(name), *fresh, faults, for_pasids}));
     return Errno::Ok;
 }
 

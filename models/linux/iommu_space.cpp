@@ -181,6 +181,21 @@ Errno IommuSpace::fill(ExecContext& ctx, IommuDomain& domain, bool snoop) {
     return error;
 }
 
+Result<IommuDomain*> IommuSpace::new_domain(ExecContext& ctx, const DeviceGroup& group) {
+    const std::string& whose = kvm() == nullptr ? file_.owner() : kvm()->vm();
+    auto fresh = std::make_unique<IommuDomain>(kernel_, group.unit(), whose);
+    Errno error = fresh->create(ctx);
+    if (error == Errno::Ok) {
+        error = fill(ctx, *fresh, wants_snoop(group));
+    }
+    if (error != Errno::Ok) {
+        fresh->destroy();
+        return error;
+    }
+    domains_.push_back(std::move(fresh));
+    return domains_.back().get();
+}
+
 Errno IommuSpace::attach_new(ExecContext& ctx, DeviceGroup& group, bool snoop, const Device* only) {
     // Whose memory it is meant to reach: the VM's, once KVM knows of it.
     const std::string& whose = kvm() == nullptr ? file_.owner() : kvm()->vm();

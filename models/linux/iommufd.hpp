@@ -138,6 +138,8 @@ private:
     // No group is attached in part.
     bool complete() const;
     IommuDomain& domain_of(const DeviceGroup& group, Pasid pasid);
+    // With the space's mappings, and nothing attached.
+    Result<IommuDomain*> new_domain(ExecContext& ctx, const DeviceGroup& group);
     Errno attach_new(ExecContext& ctx, DeviceGroup& group, bool snoop, const Device* only);
     // The page table for devices of a group: the one given, one that suits, or a new one.
     Result<IommuDomain*> domain_for(ExecContext& ctx, const DeviceGroup& group,

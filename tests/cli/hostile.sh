@@ -90,29 +90,16 @@ fi
 
 # ended_at SIGNAL CODE ARGUMENTS: reads slow.jsonl, which never ends, until the signal comes.
 ended_at() {
-    local signal=$1 wanted=$2 feeder pid ended problem=
-    shift 2
+    local feeder
     rm -f slow.jsonl
     mkfifo slow.jsonl
     { while IFS= read -r line; do
         echo "$line" && sleep 0.1
     done <good.jsonl >slow.jsonl; } 2>/dev/null &
     feeder=$!
-    env --default-signal="$signal" "$ioasim" "$@" >o 2>e </dev/null &
-    pid=$!
-    sleep 1
-    kill "-$signal" "$pid" 2>/dev/null || problem="it had ended already: $(tail -n 1 e);"
-    for _ in $(seq 50); do
-        kill -0 "$pid" 2>/dev/null || break
-        sleep 0.1
-    done
-    ! kill -KILL "$pid" 2>/dev/null || problem+=" it runs on"
-    { wait "$pid"; } 2>/dev/null
-    ended=$?
-    [ "$ended" -eq "$wanted" ] || problem+=" exit code $ended, not $wanted"
+    asked_to_end "$1" "$2" '' "${@:3}"
     kill "$feeder" 2>/dev/null
     { wait "$feeder"; } 2>/dev/null
-    verdict "$1 $2 ends at $signal" "$problem"
 }
 ended_at INT 130 trace query slow.jsonl
 ended_at TERM 143 trace explain slow.jsonl

@@ -67,7 +67,7 @@ asked_to_end() {
     { wait "$pid"; } 2>/dev/null
     ended=$?
     [ "$ended" -eq "$wanted" ] || problem+=" exit code $ended, not $wanted"
-    cat o e | grep -qF -- "$text" || problem+=" does not say \"$text\""
+    [ -z "$text" ] || cat o e | grep -qF -- "$text" || problem+=" does not say \"$text\""
     verdict "$1 ends at $signal" "$problem"
 }
 
