@@ -18,18 +18,30 @@ AuxDomains::Domain* AuxDomains::find(const SecondStage& table) const {
     return found == domains_.end() ? nullptr : found->second.get();
 }
 
+const AuxDomains::Parent* AuxDomains::Domain::find(const Device& device) const {
+    const auto found = std::find_if(parents.begin(), parents.end(),
+                                    [&](const Parent& each) { return each.device == &device; });
+    return found == parents.end() ? nullptr : &*found;
+}
+
+// When it is attached, and behind a reset of the parent.
+Errno AuxDomains::Domain::set_dev_pasid(ExecContext& ctx, Device& device, Pasid pasid) {
+    const Parent* const parent = find(device);
+    if (parent == nullptr) {
+        return Errno::Enodev;
+    }
+    return device.iommu().set_second_stage(ctx, device, pasid, parent->tables, kernel.text(space));
+}
+
 Ioasid AuxDomains::pasid(const SecondStage& table, const Device& parent) const {
     const Domain* const domain = find(table);
-    const bool attached = domain != nullptr &&
-                          std::any_of(domain->parents.begin(), domain->parents.end(),
-                                      [&](const Parent& each) { return each.device == &parent; });
-    return attached ? domain->id : kNoIoasid;
+    return domain != nullptr && domain->find(parent) != nullptr ? domain->id : kNoIoasid;
 }
 
 void AuxDomains::tell(ExecContext& ctx, const Domain& domain, const Device& parent,
                       std::uint32_t users) {
-    kernel_.emit(
-        ctx, trace::IommuAux{kernel_.intern(parent.name()), domain.slot.space, domain.id, users});
+    kernel_.emit(ctx,
+                 trace::IommuAux{kernel_.intern(parent.name()), domain.space, domain.id, users});
 }
 
 Errno AuxDomains::attach(ExecContext& ctx, const SecondStage& table, const std::string& space,
@@ -53,7 +65,7 @@ Errno AuxDomains::attach(ExecContext& ctx, const SecondStage& table, const std::
         return Errno::Ok;
     }
     const Errno error =
-        known != domain->parents.end() ? Errno::Ok : enter(ctx, table, *domain, space, parent);
+        known != domain->parents.end() ? Errno::Ok : enter(ctx, table, *domain, parent);
     if (error != Errno::Ok && domain->parents.empty()) {
         release(ctx, table, *domain);
     }
@@ -77,35 +89,24 @@ Result<AuxDomains::Domain*> AuxDomains::make(ExecContext& ctx, const SecondStage
     if (!is_valid(id)) {
         return Errno::Enodev;
     }
-    auto domain = std::unique_ptr<Domain>(
-        new Domain{id, PasidDomain{DomainType::Unmanaged, kernel_.intern(space)}, {}});
-    Domain* const made = domain.get();
-    domains_[table.did.value()] = std::move(domain);
-    return made;
+    // Before any hardware learns the number, until none does: release().
+    if (core.get(ctx, set_, id, core.holder("iommu")) != Errno::Ok) {
+        core.free(ctx, set_, id);
+        return Errno::Enodev;
+    }
+    auto& made = domains_[table.did.value()];
+    made = std::make_unique<Domain>(kernel_, id, kernel_.intern(space));
+    return made.get();
 }
 
-// A slot of the group's array, the entry, the handle; the reference first, so that the number is
-// not given away while hardware learns it.
 Errno AuxDomains::enter(ExecContext& ctx, const SecondStage& table, Domain& domain,
-                        const std::string& space, Device& parent) {
-    IommuGroup& group = *parent.group();
-    const Pasid pasid{domain.id.value()};
-    Errno error = group.reserve(ctx, pasid);
+                        Device& parent) {
+    domain.parents.push_back({&parent, 1, table});
+    const Errno error = parent.group()->attach(ctx, Pasid{domain.id.value()}, domain, nullptr);
     if (error != Errno::Ok) {
+        domain.parents.pop_back();
         return error;
     }
-    if (domain.parents.empty()) {
-        error = kernel_.ioasid().get(ctx, set_, domain.id, kernel_.ioasid().holder("iommu"));
-    }
-    if (error == Errno::Ok) {
-        error = parent.iommu().set_second_stage(ctx, parent, pasid, table, space);
-    }
-    if (error != Errno::Ok) {
-        group.erase(ctx, pasid);
-        return error;
-    }
-    group.publish(ctx, pasid, domain.slot, nullptr);
-    domain.parents.push_back({&parent, 1});
     tell(ctx, domain, parent, 1);
     return Errno::Ok;
 }
@@ -138,25 +139,33 @@ Errno AuxDomains::retarget(ExecContext& ctx, const SecondStage& table, Device& p
     if (!is_valid(id)) {
         return Errno::Enodev;
     }
+    LockGuard guard{ctx, parent.group()->mutex()};
+    if (parent.group()->resetting()) {
+        return Errno::Ebusy;
+    }
     const Pasid pasid{id.value()};
     const Errno cleared = parent.iommu().teardown(ctx, parent, pasid, false);
     if (cleared != Errno::Ok) {
         return cleared;
     }
-    const std::string space = kernel_.text(find(table)->slot.space);
-    return parent.iommu().set_second_stage(ctx, parent, pasid, to, space);
+    Domain& domain = *find(table);
+    std::find_if(domain.parents.begin(), domain.parents.end(), [&](const Parent& each) {
+        return each.device == &parent;
+    })->tables = to;
+    return domain.set_dev_pasid(ctx, parent, pasid);
 }
 
 void AuxDomains::leave(ExecContext& ctx, Domain& domain, Device& parent) {
     const Pasid pasid{domain.id.value()};
-    Device* device = &parent;
-    if (kernel_.probes().has(kAuxWrongParent)) {
-        device = domain.parents.back().device;
+    Device& device = kernel_.probes().has(kAuxWrongParent) ? *domain.parents.back().device : parent;
+    if (kernel_.probes().has(kAuxEntryLeft)) {
+        parent.group()->erase(ctx, pasid);
+    } else if (&device != &parent) {
+        static_cast<void>(device.iommu().teardown(ctx, device, pasid, false));
+        parent.group()->erase(ctx, pasid);
+    } else {
+        static_cast<void>(parent.group()->detach(ctx, pasid, false));
     }
-    if (!kernel_.probes().has(kAuxEntryLeft)) {
-        static_cast<void>(device->iommu().teardown(ctx, *device, pasid, false));
-    }
-    parent.group()->erase(ctx, pasid);
 }
 
 void AuxDomains::release(ExecContext& ctx, const SecondStage& table, Domain& domain) {

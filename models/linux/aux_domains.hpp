@@ -44,7 +44,7 @@ public:
     // gives the PASID back.
     void detach(ExecContext& ctx, const SecondStage& table, Device& parent);
     // The default PASID leads through `to` on this parent from now on; requests meanwhile fault.
-    // -ENODEV: it is not attached there.
+    // -ENODEV: it is not attached there; -EBUSY: the parent is being reset.
     Errno retarget(ExecContext& ctx, const SecondStage& table, Device& parent,
                    const SecondStage& to);
     // iommu_aux_get_pasid: kNoIoasid when the domain is not attached to the parent.
@@ -56,16 +56,21 @@ private:
     struct Parent {
         Device* device;
         std::uint32_t users;
+        SecondStage tables;  // where the default PASID leads on it
     };
-    struct Domain {
+    struct Domain final : PasidDomain {
+        Domain(Kernel& owner, Ioasid number, trace::Name address_space)
+            : PasidDomain(DomainType::Unmanaged, address_space), kernel(owner), id(number) {}
+        Errno set_dev_pasid(ExecContext& ctx, Device& device, Pasid pasid) override;
+        const Parent* find(const Device& device) const;
+
+        Kernel& kernel;
         Ioasid id;
-        PasidDomain slot;
         std::vector<Parent> parents;
     };
     Domain* find(const SecondStage& table) const;
     Result<Domain*> make(ExecContext& ctx, const SecondStage& table, const std::string& space);
-    Errno enter(ExecContext& ctx, const SecondStage& table, Domain& domain,
-                const std::string& space, Device& parent);
+    Errno enter(ExecContext& ctx, const SecondStage& table, Domain& domain, Device& parent);
     void leave(ExecContext& ctx, Domain& domain, Device& parent);
     void release(ExecContext& ctx, const SecondStage& table, Domain& domain);
     void tell(ExecContext& ctx, const Domain& domain, const Device& parent, std::uint32_t users);
