@@ -122,8 +122,8 @@ public:
         for (const Need& need : kNeeds) {
             const bool alone = need.field.field.get(caps_.ecap_value) != 0 &&
                                need.other.get(caps_.ecap_value) == 0;
-            refuse(alone, fmt::format("ECAP.{} ({}) needs {}", need.field.name,
-                                      need.field.parameter, need.other_name));
+            refuse(alone, "ECAP.{} ({}) needs {}", need.field.name, need.field.parameter,
+                   need.other_name);
         }
         refuse(caps_.write_buffer_flush && caps_.scalable,
                "CAP.RWBF (cap.write_buffer_flush) and ECAP.SMTS (cap.scalable) exclude each other");
@@ -136,9 +136,10 @@ public:
     }
 
 private:
-    void refuse(bool wrong, std::string text) {
+    template <class... Args>
+    void refuse(bool wrong, fmt::format_string<Args...> text, Args&&... args) {
         if (wrong) {
-            problems_.push_back(std::move(text));
+            problems_.push_back(fmt::format(text, std::forward<Args>(args)...));
         }
     }
     void fields(const char* name, std::uint64_t value, const NamedField* list, std::size_t count) {
@@ -146,11 +147,11 @@ private:
         for (std::size_t i = 0; i < count; ++i) {
             known |= list[i].field.mask();
             refuse(list[i].parameter == nullptr && list[i].field.get(value) != 0,
-                   fmt::format("{}.{} (bit {}) is not part of this model", name, list[i].name,
-                               list[i].field.low));
+                   "{}.{} (bit {}) is not part of this model", name, list[i].name,
+                   list[i].field.low);
         }
         for (unsigned bit = 0; bit < 64; ++bit) {
-            refuse(get_bit(value & ~known, bit), fmt::format("{} bit {} is reserved", name, bit));
+            refuse(get_bit(value & ~known, bit), "{} bit {} is reserved", name, bit);
         }
     }
     void widths() {
@@ -161,21 +162,20 @@ private:
         refuse(cap::kSslps.get(cap) != 0 && cap::kSslps.get(cap) != 1 && cap::kSslps.get(cap) != 3,
                "CAP.SSLPS (cap.second_stage_1g): 1-GiB pages only beside 2-MiB pages");
         refuse(caps_.mgaw < caps_.haw,
-               fmt::format("CAP.MGAW (cap.guest_address_width): {} bits are less than the {} of "
-                           "cap.host_address_width",
-                           caps_.mgaw, caps_.haw));
+               "CAP.MGAW (cap.guest_address_width): {} bits are less than the {} of "
+               "cap.host_address_width",
+               caps_.mgaw, caps_.haw);
     }
     // The registers that can be moved stay among themselves.
     void places() {
         const unsigned records_end = caps_.fault_offset + caps_.fault_records * 16;
         const unsigned iotlb_end = caps_.iotlb_offset + 16;
         refuse(caps_.fault_offset < kLowestOffset || records_end > kHighestOffset,
-               fmt::format("CAP.FRO and CAP.NFR (cap.fault_record_offset, cap.fault_records): {} "
-                           "records do not fit at {:#x}",
-                           caps_.fault_records, caps_.fault_offset));
+               "CAP.FRO and CAP.NFR (cap.fault_record_offset, cap.fault_records): {} "
+               "records do not fit at {:#x}",
+               caps_.fault_records, caps_.fault_offset);
         refuse(caps_.iotlb_offset < kLowestOffset || iotlb_end > kHighestOffset,
-               fmt::format("ECAP.IRO (cap.iotlb_offset): no registers can be at {:#x}",
-                           caps_.iotlb_offset));
+               "ECAP.IRO (cap.iotlb_offset): no registers can be at {:#x}", caps_.iotlb_offset);
         refuse(caps_.iotlb_offset < records_end && caps_.fault_offset < iotlb_end,
                "CAP.FRO and ECAP.IRO (cap.fault_record_offset, cap.iotlb_offset) overlap");
     }

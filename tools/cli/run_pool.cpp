@@ -11,11 +11,26 @@ std::uint64_t cores_of_host() {
     return std::max(1U, std::thread::hardware_concurrency());
 }
 
-RunPool::RunPool(std::uint64_t jobs, std::uint64_t seconds, std::uint64_t memory)
-    : at_once_(jobs != 0 ? jobs : cores_of_host()), seconds_(seconds), memory_(memory) {}
+RunPool::RunPool(std::uint64_t at_once, std::uint64_t seconds, std::uint64_t memory)
+    : at_once_(at_once != 0 ? at_once : cores_of_host()), seconds_(seconds), memory_(memory) {}
 
 void RunPool::start(const Job& job, std::uint64_t tag, Done done) {
-    running_.push_back({std::make_unique<RunProcess>(job, memory_), tag, std::move(done)});
+    running_.push_back({std::make_unique<RunProcess>(job, memory_), tag, std::move(done), {}});
+}
+
+void RunPool::start(const RunProcess::Jobs& jobs, std::uint64_t order, Done done) {
+    std::unique_ptr<RunProcess> process;
+    while (!resting_.empty() && process == nullptr) {
+        process = std::move(resting_.back());
+        resting_.pop_back();
+        if (!process->again(order)) {
+            process.reset();
+        }
+    }
+    if (process == nullptr) {
+        process = std::make_unique<RunProcess>(jobs, order, memory_);
+    }
+    running_.push_back({std::move(process), order, std::move(done), jobs});
 }
 
 void RunPool::look() {
@@ -31,10 +46,18 @@ void RunPool::look() {
         const bool ended = one.process->fd() < 0 ||
                            ((entries[i].revents & (POLLIN | POLLHUP)) != 0 && one.process->read());
         const bool late = !ended && overdue(*one.process, seconds_);
-        if (ended || late) {
-            ended_runs.emplace_back(std::move(one.done), one.process->collect(late));
-            running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
+        if (!ended && !late) {
+            continue;
         }
+        RunResult result = one.process->collect(late);
+        if (made_again(one, result)) {
+            continue;
+        }
+        if (one.process->rests()) {
+            resting_.push_back(std::move(one.process));
+        }
+        ended_runs.emplace_back(std::move(one.done), std::move(result));
+        running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
     }
     if (signal_seen() != 0) {
         running_.clear();
@@ -43,6 +66,17 @@ void RunPool::look() {
     for (auto& [done, result] : ended_runs) {
         done(std::move(result));
     }
+}
+
+// What ends a run from outside may be due to the runs before it, which leave some memory behind:
+// only what happens in a process of its own is a result.
+bool RunPool::made_again(Running& one, const RunResult& result) {
+    const bool own = result.exit_code == kPass || result.exit_code == kFailed;
+    if (own || !one.process->used() || signal_seen() != 0) {
+        return false;
+    }
+    one.process = std::make_unique<RunProcess>(one.jobs, one.tag, memory_);
+    return true;
 }
 
 void RunPool::kill_if(const std::function<bool(std::uint64_t tag)>& unwanted) {

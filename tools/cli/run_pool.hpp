@@ -1,4 +1,4 @@
-// Runs side by side, each in a process of its own.
+// Runs side by side, each in a process of its own, or in one that makes one after the other.
 #pragma once
 
 #include <cstdint>
@@ -17,14 +17,17 @@ class RunPool {
 public:
     using Done = std::function<void(RunResult)>;
 
-    // At most `jobs` at a time (0: one a core), each with so much host time and memory.
-    RunPool(std::uint64_t jobs, std::uint64_t seconds, std::uint64_t memory);
+    // At most `at_once` at a time (0: one a core), each with so much host time and memory.
+    RunPool(std::uint64_t at_once, std::uint64_t seconds, std::uint64_t memory);
 
     std::uint64_t at_once() const { return at_once_; }
     bool full() const { return running_.size() >= at_once_; }
     bool idle() const { return running_.empty(); }
     // `tag` is for kill_if. A run may be started over the limit: the limit is the caller's to keep.
     void start(const Job& job, std::uint64_t tag, Done done);
+    // The run of `order`, in a process that has made others of `jobs` when one is free: no start of
+    // a process, which costs more than a small run. All calls give the same `jobs`.
+    void start(const RunProcess::Jobs& jobs, std::uint64_t order, Done done);
     // Takes what the running ones have to say, for a moment, and tells what ended. A signal to this
     // process kills them all: half a run is no result.
     void look();
@@ -36,11 +39,16 @@ private:
         std::unique_ptr<RunProcess> process;
         std::uint64_t tag;
         Done done;
+        RunProcess::Jobs jobs;  // empty: a process of its own
     };
+    // True: the process, or another one, makes it once more.
+    bool made_again(Running& one, const RunResult& result);
+
     std::uint64_t at_once_;
     std::uint64_t seconds_;
     std::uint64_t memory_;
     std::vector<Running> running_;
+    std::vector<std::unique_ptr<RunProcess>> resting_;
 };
 
 }  // namespace ioasim::tools

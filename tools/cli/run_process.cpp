@@ -37,16 +37,49 @@ void on_signal(int number) {
     }
 }
 
-void send_all(int fd, const std::string& text) {
+// False: nobody reads it.
+bool send_all(int fd, const void* bytes, std::size_t size) {
     std::size_t at = 0;
-    while (at < text.size()) {
-        const ssize_t n = ::write(fd, text.data() + at, text.size() - at);
+    while (at < size) {
+        const ssize_t n = ::write(fd, static_cast<const char*>(bytes) + at, size - at);
         if (n < 0 && errno != EINTR) {
-            return;
+            return false;
         }
         at += n > 0 ? static_cast<std::size_t>(n) : 0;
     }
+    return true;
 }
+
+// Between processes of one program: a length, then the text.
+using Length = std::uint64_t;
+
+void send_text(int fd, const std::string& text) {
+    const Length length = text.size();
+    send_all(fd, &length, sizeof length);
+    send_all(fd, text.data(), text.size());
+}
+
+// Processes that start later have the pipe open too: its end alone would tell nothing.
+constexpr std::uint64_t kNoMore = ~std::uint64_t{0};
+
+// False: nobody orders any more.
+bool read_order(int fd, std::uint64_t& order) {
+    ssize_t n = 0;
+    do {
+        n = ::read(fd, &order, sizeof order);  // a pipe gives so few bytes as a whole
+    } while (n < 0 && errno == EINTR);
+    return n == sizeof order && order != kNoMore;
+}
+
+void close_end(int& fd) {
+    if (fd >= 0) {
+        ::close(fd);
+    }
+    fd = -1;
+}
+
+// What SystemC and tasks that never ended leave behind adds up.
+constexpr std::uint64_t kRunsOfProcess = 256;
 
 }  // namespace
 
@@ -89,33 +122,38 @@ bool overdue(const RunProcess& process, std::uint64_t timeout_seconds) {
            process.seconds() > static_cast<double>(timeout_seconds) + kGrace;
 }
 
-[[noreturn]] void RunProcess::child(const Job& job, int fd, pid_t parent,
-                                    std::uint64_t memory) const {
-    g_child = 1;
-    // Nobody would take the result of a run whose parent was killed.
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) {
-        _exit(kInternal);
-    }
-    if (memory != 0) {
-        const struct rlimit limit { memory, memory };
-        ::setrlimit(RLIMIT_AS, &limit);
-    }
-    RunResult result = failed_;
+RunResult RunProcess::make(const Job& job) const {
     try {
-        result = run_last(job);
+        return jobs_ ? run_one(job) : run_last(job);
     } catch (const std::exception& error) {
+        RunResult result = failed_;
         result.exit_code = kInternal;
         result.error = error.what();
+        return result;
     }
-    send_all(fd, to_json(to_node(result), 0));
-    ::close(fd);
+}
+
+[[noreturn]] void RunProcess::child(const Job& job, int results, int orders) const {
+    send_text(results, to_json(to_node(make(job)), 0));
+    std::uint64_t order = 0;
+    while (jobs_ && read_order(orders, order)) {
+        send_text(results, to_json(to_node(make(jobs_(order))), 0));
+    }
     // The run's threads and the kernel's statics are left to the system.
     _exit(0);
 }
 
-RunProcess::RunProcess(const Job& job, std::uint64_t memory)
-    : timeout_seconds_(job.options.timeout_seconds) {
+RunProcess::RunProcess(const Job& job, std::uint64_t memory) {
+    start(job, memory);
+}
+
+RunProcess::RunProcess(Jobs jobs, std::uint64_t order, std::uint64_t memory)
+    : jobs_(std::move(jobs)) {
+    start(jobs_(order), memory);
+}
+
+void RunProcess::describe(const Job& job) {
+    failed_ = RunResult();
     failed_.file = job.scenario.file;
     failed_.name = job.scenario.name;
     failed_.cell = job.scenario.cell;
@@ -123,43 +161,95 @@ RunProcess::RunProcess(const Job& job, std::uint64_t memory)
     failed_.hash = job.hash;
     failed_.profile = profile_text(job.scenario.config);
     failed_.folder = job.folder;
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) {
+    timeout_seconds_ = job.options.timeout_seconds;
+}
+
+void RunProcess::start(const Job& job, std::uint64_t memory) {
+    describe(job);
+    int results[2];
+    int orders[2] = {-1, -1};
+    if (::pipe2(results, O_CLOEXEC) != 0) {
         failed_.error = fmt::format("cannot make a pipe: {}", std::strerror(errno));
+        return;
+    }
+    if (jobs_ && ::pipe2(orders, O_CLOEXEC) != 0) {
+        failed_.error = fmt::format("cannot make a pipe: {}", std::strerror(errno));
+        ::close(results[0]);
+        ::close(results[1]);
         return;
     }
     const pid_t parent = ::getpid();
     pid_ = ::fork();
     if (pid_ == 0) {
-        ::close(ends[0]);
-        child(job, ends[1], parent, memory);
+        g_child = 1;
+        // Nobody would take the result of a run whose parent was killed.
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (::getppid() != parent) {
+            _exit(kInternal);
+        }
+        if (memory != 0) {
+            const struct rlimit limit { memory, memory };
+            ::setrlimit(RLIMIT_AS, &limit);
+        }
+        ::close(results[0]);
+        close_end(orders[1]);
+        child(job, results[1], orders[0]);
     }
-    ::close(ends[1]);
+    ::close(results[1]);
+    close_end(orders[0]);
+    results_ = results[0];
+    orders_ = orders[1];
     if (pid_ < 0) {
         failed_.error = fmt::format("cannot start a process: {}", std::strerror(errno));
-        ::close(ends[0]);
-        return;
+        close_end(results_);
+        close_end(orders_);
     }
-    fd_ = ends[0];
+}
+
+bool RunProcess::again(std::uint64_t order) {
+    describe(jobs_(order));
+    start_ = Clock::now();
+    text_.clear();
+    ++runs_;
+    return send_all(orders_, &order, sizeof order);
+}
+
+int RunProcess::end() {
+    if (jobs_) {
+        send_all(orders_, &kNoMore, sizeof kNoMore);
+    }
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+    return status;
 }
 
 RunProcess::~RunProcess() {
     if (pid_ > 0) {
         ::kill(pid_, SIGKILL);
-        ::waitpid(pid_, nullptr, 0);
+        end();
     }
-    if (fd_ >= 0) {
-        ::close(fd_);
+    close_end(results_);
+    close_end(orders_);
+}
+
+bool RunProcess::whole() const {
+    Length length = 0;
+    if (text_.size() < sizeof length) {
+        return false;
     }
+    std::memcpy(&length, text_.data(), sizeof length);
+    return text_.size() - sizeof length == length;
 }
 
 bool RunProcess::read() {
     char buffer[65536];
-    const ssize_t n = ::read(fd_, buffer, sizeof buffer);
+    const ssize_t n = ::read(results_, buffer, sizeof buffer);
     if (n > 0) {
         text_.append(buffer, static_cast<std::size_t>(n));
     }
-    return n == 0;
+    return n == 0 || whole();
 }
 
 double RunProcess::seconds() const {
@@ -174,17 +264,18 @@ RunResult RunProcess::collect(bool too_late) {
     if (pid_ < 0) {
         return failed_;
     }
-    if (too_late) {
-        ::kill(pid_, SIGKILL);
-    }
-    int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-    }
-    pid_ = -1;
     RunResult result;
-    if (!too_late && from_text(text_, result)) {
+    if (!too_late && whole() && from_text(text_.substr(sizeof(Length)), result)) {
+        const bool sound = result.exit_code == kPass || result.exit_code == kFailed;
+        if (!jobs_ || !sound || runs_ == kRunsOfProcess) {
+            end();
+        }
         return result;
     }
+    if (too_late || whole()) {
+        ::kill(pid_, SIGKILL);
+    }
+    const int status = end();
     failed_.reason = "killed";
     failed_.error = ending(status);
     if (too_late) {

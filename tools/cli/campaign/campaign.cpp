@@ -149,7 +149,7 @@ private:
     }
 
     void start(std::uint64_t index) {
-        Job& job = jobs_[index % jobs_.size()];
+        const Job& job = jobs_[index % jobs_.size()];
         const std::uint64_t number = index / jobs_.size();
         RunRecord known;
         if (read_record(folder_, {job.hash, options_.seed, number}, known)) {
@@ -158,13 +158,24 @@ private:
             reports_.add(known);
             return;
         }
-        // The job is the run's own only until its process has a copy.
-        job.options.run = number;
-        job.effective_seed = effective_seed(options_.seed, number);
         const RunKey key{job.hash, options_.seed, number};
-        pool_.start(job, number, [this, key, line = reproduce_line(job)](RunResult result) {
+        auto done = [this, key, line = reproduce_line(job_of(index))](RunResult result) {
             take(key, line, std::move(result));
-        });
+        };
+        if (options_.fresh) {
+            pool_.start(job, index, std::move(done));
+        } else {
+            pool_.start([this](std::uint64_t order) -> const Job& { return job_of(order); }, index,
+                        std::move(done));
+        }
+    }
+
+    // Run number `index` of the campaign; the job is its own until the next is asked for.
+    const Job& job_of(std::uint64_t index) {
+        Job& job = jobs_[index % jobs_.size()];
+        job.options.run = index / jobs_.size();
+        job.effective_seed = effective_seed(options_.seed, job.options.run);
+        return job;
     }
 
     void take(const RunKey& key, const std::string& reproduce, RunResult result) {

@@ -1,4 +1,4 @@
-// `ioasim campaign run`: many runs of many scenarios, each in a process of its own, on all cores;
+// `ioasim campaign run`: many runs of many scenarios, isolated in processes, on all cores;
 // and `ioasim campaign merge`, which puts the results of several together. Run number i of a
 // campaign is run i / n of scenario i % n (of n runnable ones, sorted by file and cell) under the
 // campaign's seed, so that it depends on nothing else, and `ioasim run FILE --seed S --run R`
@@ -28,6 +28,7 @@ struct CampaignOptions {
     std::vector<std::string> defects;
     std::vector<std::string> reports;  // FORMAT=FILE
     bool force = false;                // overwrite them
+    bool fresh = false;                // a new process for each run
     bool quiet = false;
     bool json = false;
 };

@@ -97,6 +97,7 @@ void add_run(CLI::App& campaign, std::function<int()>& verb) {
                   [&o](const std::string& text) { return read_shard(text, o.shard, o.shards); });
     report_option(run, o.reports);
     run.add_flag("--force", o.force, "overwrite reports");
+    run.add_flag("--fresh", o.fresh, "a new process for each run: slower, the same results");
     run.add_flag("--quiet", o.quiet, "no progress");
     format_option(run, *format);
     run.footer(R"(Examples:

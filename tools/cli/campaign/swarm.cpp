@@ -70,10 +70,11 @@ public:
         for (const Choice& choice : choices()) {
             const std::size_t pick = stream_.below(choice.values.size());
             if (stream_.chance(in_eight, 8)) {
-                set(choice.component, choice.paths, choice.values[pick]);
+                want(choice.component, choice.paths, choice.values[pick]);
             }
         }
         draw_times(stream_.below(5));
+        take_wanted();
         draw_processors();
         constexpr std::uint64_t kSlowest = 32;
         scenario_.limit = TimePs{scenario_.limit.ps() * kSlowest};
@@ -81,36 +82,57 @@ public:
     }
 
 private:
+    using Overrides = std::vector<ParamOverride>;
+
     bool set_by_scenario(const std::string& path) const {
-        const auto& params = scenario_.config.params;
+        const Overrides& params = scenario_.config.params;
         return std::any_of(params.begin(), params.end(),
                            [&](const ParamOverride& one) { return one.path == path; });
     }
 
-    // All of them or none: a machine that cannot be is not drawn.
-    void set(const std::string& component, const std::vector<const char*>& paths,
-             const std::vector<std::uint64_t>& values) {
-        std::vector<ParamOverride>& params = scenario_.config.params;
-        const std::size_t before = params.size();
+    void want(const std::string& component, const std::vector<const char*>& paths,
+              const std::vector<std::uint64_t>& values) {
+        Overrides together;
         for (std::size_t i = 0; i < paths.size(); ++i) {
             const ParamInfo* const info = platform::find_param(component, paths[i]);
             SIM_CHECK(info != nullptr && info->allows(values[i]), "no {}.{} = {}", component,
                       paths[i], values[i]);
             if (set_by_scenario(paths[i])) {
-                params.resize(before);
                 return;
             }
-            params.push_back({component, paths[i], values[i]});
+            together.push_back({component, paths[i], values[i]});
+        }
+        wanted_.push_back(std::move(together));
+    }
+
+    // A machine that cannot be is not drawn. Nearly always all is well together; only when it is
+    // not, the choices are tried one after the other.
+    void take_wanted() {
+        const std::size_t before = scenario_.config.params.size();
+        for (const Overrides& together : wanted_) {
+            add(together);
         }
         if (!platform::check(scenario_.config).empty()) {
-            params.resize(before);
-            return;
+            scenario_.config.params.resize(before);
+            for (const Overrides& together : wanted_) {
+                add(together);
+                if (!platform::check(scenario_.config).empty()) {
+                    scenario_.config.params.resize(scenario_.config.params.size() -
+                                                   together.size());
+                }
+            }
         }
+        const Overrides& params = scenario_.config.params;
         for (std::size_t i = before; i < params.size(); ++i) {
-            const ParamInfo* const info = platform::find_param(component, params[i].path);
-            changed_.push_back(fmt::format("{}.{}={}", component, params[i].path,
+            const ParamInfo* const info = platform::find_param(params[i].component, params[i].path);
+            changed_.push_back(fmt::format("{}.{}={}", params[i].component, params[i].path,
                                            param_text(*info, params[i].value)));
         }
+    }
+
+    void add(const Overrides& together) {
+        Overrides& params = scenario_.config.params;
+        params.insert(params.end(), together.begin(), together.end());
     }
 
     void draw_times(std::uint64_t in_eight) {
@@ -132,7 +154,7 @@ private:
                 }
                 value = std::clamp(value, info.low, info.high);
                 if (value != info.initial && info.allows(value)) {
-                    set(table->owner(), {info.path.c_str()}, {value});
+                    want(table->owner(), {info.path.c_str()}, {value});
                 }
             }
         }
@@ -155,6 +177,7 @@ private:
 
     scenario::Scenario& scenario_;
     RandomStream stream_;
+    std::vector<Overrides> wanted_;  // each one is taken as a whole
     std::vector<std::string> changed_;
 };
 
