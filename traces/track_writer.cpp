@@ -34,6 +34,7 @@ void TrackWriter::show_track(TrackId id) {
 }
 
 void TrackWriter::written(TimePs time) {
+    latest_ = std::max(latest_, time);  // what took some time is told at its end
     file_.append(due_);
     due_.clear();
     if (file_.fits(out_.size() + open_bytes_ + kFileEnd, limit_)) {
@@ -47,19 +48,19 @@ void TrackWriter::written(TimePs time) {
         return;
     }
     out_.clear();
-    ends_here(time);
+    ends_here();
 }
 
 // No more room: what is open ends, and nothing follows.
-void TrackWriter::ends_here(TimePs time) {
-    full_at_ = time;
+void TrackWriter::ends_here() {
+    full_at_ = latest_;
     for (TrackId id = 0; id < tracks_.size(); ++id) {
         std::vector<Slice>& open = tracks_[id].open;
         for (auto slice = open.rbegin(); slice != open.rend(); ++slice) {
             if (!slice->shown) {
                 continue;
             }
-            put_end(id, *slice, std::max(time, slice->begin), nullptr, {});
+            put_end(id, *slice, latest_, nullptr, {});
             file_.append(due_ + out_);
             due_.clear();
             out_.clear();

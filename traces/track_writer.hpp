@@ -115,12 +115,13 @@ private:
     void show_begin(TrackId id, Slice& slice);
     // Writes `out_`; without room for it the trace ends here.
     void written(TimePs time);
-    void ends_here(TimePs time);
+    void ends_here();
 
     OutputFile file_;
     std::vector<Track> tracks_;  // [0] is above the groups
     std::uint64_t limit_ = ~std::uint64_t{0};
     std::optional<TimePs> full_at_;
+    TimePs latest_;  // of what is written
     bool hidden_ = false;
     bool started_ = false;
     TimePs from_;

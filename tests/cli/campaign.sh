@@ -15,6 +15,9 @@ expect "a campaign on one core" 0 '60 runs of 5 scenarios: 60 passed, 0 failed'
 run campaign run "$quickstart" --runs 60 --seed 5 -j 2 --out two
 expect "and on two" 0 '60 passed'
 same "have the same results" one two
+run campaign run "$quickstart" --runs 60 --seed 5 --fresh --out fresh
+expect "and with a process for each run" 0 '60 passed'
+same "the same once more" one fresh
 for part in 1 2 3; do
     run campaign run "$quickstart" --runs 60 --seed 5 --shard "$part/3" --out "part$part"
     expect "part $part of 3" 0 '20 runs of 5 scenarios'
@@ -62,7 +65,7 @@ run campaign run short.json --runs 2 --out defect --defect linux.skip_iotlb_inva
 expect "a misspelt one is not" 2 'did you mean'
 
 # A process of a run that dies, and one that does not end.
-"$ioasim" campaign run long.json short.json --runs 4 -j 1 --out crash >o 2>e &
+"$ioasim" campaign run long.json short.json --runs 4 -j 1 --fresh --out crash >o 2>e &
 parent=$!
 for _ in 1 2; do
     sleep 1
@@ -74,6 +77,14 @@ done
 code=$?
 expect "a run that crashes is one failed run" 3 'crash: 2 runs of 1 scenario'
 expect "the others are made" 3 '4 runs of 2 scenarios: 2 passed, 2 failed'
+"$ioasim" campaign run "$quickstart/two_vms.json" --runs 600 --seed 5 -j 1 --out hurt >o 2>e &
+parent=$!
+sleep 1
+# shellcheck disable=SC2046
+kill -SEGV $(cat "/proc/$parent/task/$parent/children")
+{ wait "$parent"; } 2>/dev/null
+code=$?
+expect "a process that dies after other runs is no result" 0 '600 passed, 0 failed'
 run campaign run long.json short.json --runs 2 --run-timeout 1 --out slow
 expect "a run that takes too long is cut" 5 '1 passed, 0 failed, 1 cut by the host'
 verdict "which is no result" "$([ "$(find slow -name '*.json' | wc -l)" = 1 ] || find slow)"

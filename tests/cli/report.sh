@@ -61,7 +61,7 @@ run report window.jsonl --assets none -o window.html
 expect "a trace of a window" 0 'window.html'
 holds "has that window on its axis" window.html '>220 us</text>'
 lacks "and no other time" window.html '>100 us</text>'
-mkdir cut && head -c 3000000 two/trace.jsonl >cut/trace.jsonl
+mkdir cut && head -c 300000 two/trace.jsonl >cut/trace.jsonl
 cp two/run.json two/resolved.json cut
 run report cut --assets none
 expect "a trace that breaks off" 0 'cut/report.html'

@@ -36,12 +36,12 @@ done
 
 "$ioasim" run "$two" --no-files --quiet --trace two.jsonl >o 2>e </dev/null
 cp two.jsonl trace
-run trace explain trace --descriptor 44
+run trace explain trace --descriptor 15
 expect "a record that was blocked" 0 'its record was blocked: software never saw this status'
 verdict "was not written" "$(grep -E 'record is (written|in memory)' o)"
-expect "with its blocked requests" 0 "$(count vtd.fault '"descriptor":44}') of its 16 requests"
+expect "with its blocked requests" 0 "$(count vtd.fault '"descriptor":15}') of its 16 requests"
 sums() { # of `requests` lines: all = IOTLB + walks + asked for + blocked + without an outcome
-    for descriptor in 1 16 30 38 45; do
+    for descriptor in 1 5 9 14 16; do
         "$ioasim" trace explain trace --descriptor $descriptor 2>/dev/null
     done | python3 -c '
 import re, sys
@@ -117,56 +117,56 @@ verdict "a whole trace says nothing of parts" "$(head -n 1 two.jsonl | grep only
 run trace explain two.jsonl
 verdict "nor do its answers" "$(grep 'part of its run' o)"
 run trace explain two.jsonl --at 1h
-expect "a time behind the end of the run" 0 'the run ended at 247.033 us: what held then'
+expect "a time behind the end of the run" 0 'the run ended at 252.917 us: what held then'
 
-part --trace-window 205us:210us
+part --trace-window 215us:220us
 verdict "a window stands in the header" \
-    "$(head -n 1 p.jsonl | grep -qF '"only":{"from_ps":205000000,"to_ps":210000000}' || echo no)"
+    "$(head -n 1 p.jsonl | grep -qF '"only":{"from_ps":215000000,"to_ps":220000000}' || echo no)"
 run trace explain p.jsonl
-expect "an overview says so first" 0 'the trace is a part of its run (from 205 us to 210 us)'
+expect "an overview says so first" 0 'the trace is a part of its run (from 215 us to 220 us)'
 verdict "and has no states" "$(grep 'host.ioasid' o)"
-run trace explain p.jsonl --at 207us
-expect "who held what is not known" 2 'who held what at 207.000 us is not known'
+run trace explain p.jsonl --at 217us
+expect "who held what is not known" 2 'who held what at 217.000 us is not known'
 run trace explain p.jsonl --ioasid 202
 expect "an ID from before" 2 'no IOASID 202 was allocated in this trace'
-expect "which has not all" 2 'the trace is a part of its run (from 205 us to 210 us)'
+expect "which has not all" 2 'the trace is a part of its run (from 215 us to 220 us)'
 run trace convert p.jsonl p.vcd
-expect "no waveform of it" 2 'a part of its run (from 205 us to 210 us)'
-run trace convert p.jsonl q.jsonl --window 206us:
+expect "no waveform of it" 2 'a part of its run (from 215 us to 220 us)'
+run trace convert p.jsonl q.jsonl --window 216us:
 verdict "what is made of it is a part as well" \
-    "$(head -n 1 q.jsonl | grep -qF '"from_ps":206000000,"to_ps":210000000' || head -n 1 q.jsonl)"
+    "$(head -n 1 q.jsonl | grep -qF '"from_ps":216000000,"to_ps":220000000' || head -n 1 q.jsonl)"
 run trace query p.jsonl --count
-expect "a query says so" 0 'p.jsonl is a part of its run: from 205 us to 210 us'
+expect "a query says so" 0 'p.jsonl is a part of its run: from 215 us to 220 us'
 run report p.jsonl -o p.html
-verdict "and a report" "$(grep -q 'part of its run (from 205 us to 210 us)' p.html || echo no)"
+verdict "and a report" "$(grep -q 'part of its run (from 215 us to 220 us)' p.html || echo no)"
 verdict "without more than it knows" "$(grep 'No ID was allocated' p.html)"
 
 for options in "--trace-last 300" "--trace-scope vm1"; do
     # shellcheck disable=SC2086
     part $options
-    run trace explain p.jsonl --at 207us
+    run trace explain p.jsonl --at 217us
     expect "$options: who held what" 2 'is not known'
     run trace explain p.jsonl
     expect "$options: an overview" 0 'the trace is a part of its run'
     verdict "$options: no state" "$(grep -E 'host.ioasid|cut off' o)"
 done
 
-part --trace-limit 1MiB
+part --trace-limit 300KiB
 run trace explain p.jsonl --ioasid 202
 expect "a trace that breaks off" 0 'the trace is a part of its run (it breaks off at'
 expect "does not know of an end" 0 'not freed in this trace: held by iommu'
-run trace explain p.jsonl --at 207us
+run trace explain p.jsonl --at 217us
 expect "does not know what comes" 2 'the trace ends at'
-run trace explain p.jsonl --at 140us
+run trace explain p.jsonl --at 150us
 expect "but what was" 0 'host.ioasid(202)  '
 run report p.jsonl -o q.html
 verdict "a report says so" "$(grep -q 'before the end of its run' q.html || echo no)"
 
-run run "$two" --no-files --quiet --trace p.vcd --trace-window 205us:210us
-run trace check p.vcd --at 239us
+run run "$two" --no-files --quiet --trace p.vcd --trace-window 215us:220us
+run trace check p.vcd --at 249us
 expect "values behind the end of a waveform" 0 \
-    'p.vcd ends at 210 us, before 239 us: the values are those of its end'
-run trace check p.vcd --at 209us
+    'p.vcd ends at 220 us, before 249 us: the values are those of its end'
+run trace check p.vcd --at 219us
 verdict "are not those before it" "$(grep 'p.vcd ends' o)"
 
 finish

@@ -68,11 +68,11 @@ void RunPool::look() {
     }
 }
 
-// What ends a run from outside may be due to the runs before it, which leave some memory behind:
-// only what happens in a process of its own is a result.
+// A crash and a lack of memory may be due to the runs before it, which leave something behind: only
+// what happens in a process of its own is a result.
 bool RunPool::made_again(Running& one, const RunResult& result) {
-    const bool own = result.exit_code == kPass || result.exit_code == kFailed;
-    if (own || !one.process->used() || signal_seen() != 0) {
+    const bool doubtful = result.exit_code == kInternal || result.reason == "memory";
+    if (!doubtful || !one.process->used() || signal_seen() != 0) {
         return false;
     }
     one.process = std::make_unique<RunProcess>(one.jobs, one.tag, memory_);

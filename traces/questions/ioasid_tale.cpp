@@ -279,7 +279,7 @@ void IoasidTale::answer(Story& out) {
             "freed at {}, and {}: held by {}", story_time(log_.time(free_)),
             whole ? "never came back" : "not back in this trace", held.empty() ? "nobody" : held));
         for (const auto& [holder, open] : open_) {
-            if (!open.empty()) {
+            if (whole && !open.empty()) {
                 out.answers.push_back(duty_of(holder));
             }
         }

@@ -25,7 +25,7 @@ void IoasidTale::of_host(std::size_t i) {
     } else if (log_.is<trace::VdcmUnbind>(i) && has(i, "ioasid", id_)) {
         done_[Role::Vdcm] = i;
         join_or_add(i,
-                    fmt::format("VDCM is done: {} has nothing of it any more",
+                    fmt::format("VDCM is done: no queue of {} is set to it any more",
                                 LOG_TEXT(log_, i, VdcmUnbind, device)),
                     Role::Vdcm, "unbound");
     } else if (log_.is<trace::KvmKick>(i) && within(i)) {
