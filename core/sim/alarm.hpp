@@ -26,7 +26,9 @@ public:
     // At `time` or earlier; the earliest request wins.
     void set(TimePs time) {
         const TimePs now = Simulation::now();
-        (time > now + kFar ? far_ : soon_).set(time);
+        if ((time > now + kFar ? far_ : soon_).set(time)) {
+            simulation_.kernel_moved();
+        }
         want();
     }
     // The process needs nothing until somebody sets this again.
@@ -40,6 +42,7 @@ public:
     void ring() {
         soon_.pending = false;
         soon_.event.notify();
+        simulation_.kernel_moved();
         want();
     }
     void take_back() { far_.take_back(); }
@@ -47,6 +50,7 @@ public:
     // What has come by now; first thing in the process.
     void came() {
         Simulation::read_clock();
+        simulation_.kernel_moved();
         const TimePs now = Simulation::now();
         soon_.came(now);
         far_.came(now);
@@ -57,9 +61,10 @@ private:
     static constexpr TimePs kFar{2'000'000};
 
     struct Bell {
-        void set(TimePs time) {
+        // False: it rings early enough.
+        bool set(TimePs time) {
             if (pending && at <= time) {
-                return;
+                return false;
             }
             pending = true;
             at = time;
@@ -67,6 +72,7 @@ private:
             const TimePs now{sc_core::sc_time_stamp().value()};
             event.notify(time > now ? sc_core::sc_time::from_value((time - now).ps())
                                     : sc_core::SC_ZERO_TIME);
+            return true;
         }
         void came(TimePs now) { pending = pending && at > now; }
         void take_back() {

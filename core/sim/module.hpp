@@ -1,11 +1,11 @@
-// A hardware module: plain C++ logic behind one wake-up. SystemC is behind this interface (one
-// sc_event and one SC_METHOD a module), so that models never include <systemc>.
+// A hardware module: plain C++ logic behind one wake-up. SystemC is behind this interface (all
+// modules of a run share one SC_METHOD, see Agenda), so that models never include <systemc>.
 //
 // A module's advance() serves everything that is due now in a fixed order and returns; it is called
 // again at next_wakeup(). Spurious calls are harmless.
 #pragma once
 
-#include <memory>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -73,11 +73,10 @@ public:
     virtual bool busy() const { return false; }
 
 private:
-    struct Process;
     Simulation& sim_;
     std::string name_;
     SourceId source_;
-    std::unique_ptr<Process> process_;
+    std::size_t place_;  // in the agenda
 };
 
 // The earlier of two optional times.

@@ -8,6 +8,7 @@
 
 #include <systemc>
 
+#include "core/sim/agenda.hpp"
 #include "core/sim/alarm.hpp"
 #include "core/sim/dispatcher.hpp"
 #include "core/trace/run_events.hpp"
@@ -59,19 +60,34 @@ void Simulation::read_clock() {
 
 bool Simulation::skip_to(TimePs time) {
     // Nothing runs at the limit itself.
-    if (stopping_ || time >= options_.limit || sc_core::sc_pending_activity_at_current_time()) {
+    if (stopping_ || time >= options_.limit) {
         return false;
     }
-    sc_core::sc_time next;
-    if (sc_core::sc_get_curr_simcontext()->next_time(next) && TimePs{next.value()} <= time) {
+    if (!kernel_known_) {
+        kernel_known_ = true;
+        kernel_next_ = look_at_kernel();
+    }
+    if (kernel_next_ <= time) {
         return false;
     }
     now_ = time;
     return true;
 }
 
+TimePs Simulation::look_at_kernel() const {
+    if (sc_core::sc_pending_activity_at_current_time()) {
+        return {};
+    }
+    sc_core::sc_time next;
+    return sc_core::sc_get_curr_simcontext()->next_time(next) ? TimePs{next.value()}
+                                                              : TimePs::max();
+}
+
 Simulation::Simulation(const SimulationOptions& options)
-    : options_(options), recorder_(&Simulation::now), chooser_(std::make_unique<FirstChooser>()) {
+    : options_(options),
+      recorder_(&Simulation::now),
+      chooser_(std::make_unique<FirstChooser>()),
+      agenda_(std::make_unique<Agenda>(*this)) {
     if (options.window) {
         order_.emplace(chooser_, *options.window);
     }
@@ -82,6 +98,7 @@ Simulation::Simulation(const SimulationOptions& options)
 
 Simulation::~Simulation() {
     SIM_CHECK(modules_.empty(), "modules outlive their simulation");
+    agenda_.reset();
     sc_core::sc_get_curr_simcontext()->reset();
 }
 

@@ -44,6 +44,7 @@ struct SimulationOptions {
     TimePs stall{};
 };
 
+class Agenda;
 class Alarm;
 class Dispatcher;
 
@@ -89,6 +90,7 @@ public:
     static void interrupt_from_signal();
 
 private:
+    friend class Agenda;
     friend class Alarm;
     friend class Module;
     friend class Dispatcher;
@@ -98,9 +100,12 @@ private:
     void wants(Alarm& alarm);
     void rests();
     static void read_clock();
-    // Software is at `time` from here on, without the kernel: only when nothing happens before and
-    // nothing then, so that nobody could tell it from the kernel's own way there. False: not so.
+    // It is `time` from here on, without the kernel: only when nothing happens before and nothing
+    // then, so that nobody could tell it from the kernel's own way there. False: not so.
     bool skip_to(TimePs time);
+    // What the kernel does next may be something else than before.
+    void kernel_moved() { kernel_known_ = false; }
+    TimePs look_at_kernel() const;
     // Counts activations: the delta limit, the heartbeat, signals.
     void note_activation(TimePs now);
     // Runs model code inside a SystemC process: an exception must not cross the kernel.
@@ -123,9 +128,12 @@ private:
     std::unique_ptr<Chooser> chooser_;
     std::optional<ArrivalOrder> order_;
     std::vector<Module*> modules_;
+    std::unique_ptr<Agenda> agenda_;  // of the modules
     Dispatcher* dispatcher_ = nullptr;
     std::vector<Alarm*> alarms_;  // that were set once
     std::size_t wanting_ = 0;
+    TimePs kernel_next_;  // when the kernel does something, if known
+    bool kernel_known_ = false;
     std::exception_ptr failure_;
     bool stopping_ = false;
     StopReason reason_ = StopReason::Idle;
