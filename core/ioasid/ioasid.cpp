@@ -130,6 +130,15 @@ std::vector<IoasidView> IoasidCore::ids_of(const IoasidSet& set) const {
     return all;
 }
 
+std::vector<Ioasid> IoasidCore::with_spid(const IoasidSet& set) const {
+    std::vector<Ioasid> all;
+    for (const auto& [spid, entry] : set.by_spid_) {
+        all.push_back(Ioasid{entry->id});
+    }
+    std::sort(all.begin(), all.end());
+    return all;
+}
+
 std::vector<Ioasid> IoasidCore::orphans_of(const IoasidSet& set) const {
     std::vector<Ioasid> all;
     for (const IoasidEntry* entry : set.listed_) {

@@ -167,6 +167,7 @@ public:
     std::vector<IoasidSet*> sets() const;  // registered, by number
     std::vector<IoasidView> ids() const;   // of the active allocator, ascending
     std::vector<IoasidView> ids_of(const IoasidSet& set) const;
+    std::vector<Ioasid> with_spid(const IoasidSet& set) const;  // not freed, ascending
     std::vector<Ioasid> orphans_of(const IoasidSet& set) const;
     const NotifierChain& global_chain() const { return global_chain_; }
     struct MmEntryView {

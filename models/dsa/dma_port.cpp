@@ -4,17 +4,16 @@
 #include <utility>
 
 #include "core/base/check.hpp"
+#include "core/sim/module.hpp"
 #include "core/trace/device_events.hpp"
 #include "models/dsa/dsa_probes.hpp"
 
 namespace ioasim::dsa {
 
 DmaPort::DmaPort(const DeviceShared& shared)
-    : shared_(shared),
-      free_buffers_(shared.params.read_buffers),
-      tags_(shared.params.read_buffers) {
-    for (std::size_t i = tags_.size(); i > 0; --i) {
-        free_tags_.push_back(static_cast<std::uint32_t>(i - 1));
+    : shared_(shared), free_buffers_(shared.params.read_buffers), tags_(shared.params.tags) {
+    for (std::size_t i = 0; i < tags_.size(); ++i) {
+        free_tags_.push_back(static_cast<std::uint32_t>(i));
     }
 }
 
@@ -38,7 +37,7 @@ std::uint32_t DmaPort::max_read(std::uint32_t group, std::uint32_t parts) const 
 
 bool DmaPort::can_read(std::uint32_t group, std::uint32_t bytes, std::uint32_t parts) const {
     const std::uint64_t wanted = buffers_of(bytes) * parts;
-    if (parts > free_tags_.size()) {  // late completions hold some
+    if (parts > free_tags_.size()) {
         return false;
     }
     if (shared_.probes.has(kReadBufferLimitIgnored)) {
@@ -74,8 +73,8 @@ void DmaPort::read(TimePs now, const Issuer& issuer, std::uint64_t address, cons
     SIM_CHECK(buffers_of(owner.length) <= free_buffers_, "read of {} bytes with {} buffers",
               owner.length, free_buffers_);
     SIM_CHECK(owner.length <= bytes_to_page_end(address), "read across a page at {:#x}", address);
-    const std::uint32_t tag = free_tags_.back();
-    free_tags_.pop_back();
+    const std::uint32_t tag = free_tags_.front();
+    free_tags_.pop_front();
     tags_[tag].owner = owner;
     tags_[tag].owner->group = issuer.group;
     tags_[tag].translated = way.at == pcie::AddressType::Translated;
@@ -98,9 +97,37 @@ bool DmaPort::late(std::uint32_t tag) {
         return false;
     }
     shared_.probes.hit(kLateCompletion);
-    tags_[tag].given_up = false;
-    free_tags_.push_back(tag);
+    free(tag);
     return true;
+}
+
+// In turn: of a completion that comes twice the second one finds nobody.
+void DmaPort::free(std::uint32_t tag) {
+    tags_[tag].given_up = false;
+    if (shared_.probes.has(kTagUsedAtOnce)) {
+        free_tags_.push_front(tag);
+    } else {
+        free_tags_.push_back(tag);
+    }
+}
+
+void DmaPort::quarantine(TimePs now, std::uint32_t tag) {
+    tags_[tag].given_up = true;
+    if (!shared_.probes.has(kTagsLost)) {
+        quarantine_.push_back({now + shared_.params.tag_quarantine, tag, tags_[tag].use});
+    }
+}
+
+bool DmaPort::end_quarantine(TimePs now) {
+    bool any = false;
+    for (; !quarantine_.empty() && quarantine_.front().at <= now; quarantine_.pop_front()) {
+        const Deadline& end = quarantine_.front();
+        if (tags_[end.tag].given_up && tags_[end.tag].use == end.use) {
+            free(end.tag);
+            any = true;
+        }
+    }
+    return any;
 }
 
 std::optional<ReadOwner> DmaPort::take(std::uint32_t tag) {
@@ -108,7 +135,7 @@ std::optional<ReadOwner> DmaPort::take(std::uint32_t tag) {
         return std::nullopt;
     }
     const std::optional<ReadOwner> owner = std::exchange(tags_[tag].owner, std::nullopt);
-    free_tags_.push_back(tag);
+    free(tag);
     ended(*owner);
     return owner;
 }
@@ -117,16 +144,24 @@ std::optional<ReadOwner> DmaPort::give_up(TimePs now) {
     if (deadlines_.empty() || deadlines_.front().at > now) {
         return std::nullopt;
     }
-    Tag& tag = tags_[deadlines_.front().tag];
-    const std::optional<ReadOwner> owner = std::exchange(tag.owner, std::nullopt);
-    tag.given_up = true;
+    const std::uint32_t tag = deadlines_.front().tag;
+    const std::optional<ReadOwner> owner = std::exchange(tags_[tag].owner, std::nullopt);
+    quarantine(now, tag);
     shared_.probes.hit(kTimedOut);
     ended(*owner);
     return owner;
 }
 
 std::optional<TimePs> DmaPort::next_deadline() const {
-    return deadlines_.empty() ? std::nullopt : std::optional<TimePs>(deadlines_.front().at);
+    std::optional<TimePs> next;
+    if (!deadlines_.empty()) {
+        next = deadlines_.front().at;
+    }
+    // Who reads from two sources needs two.
+    if (!quarantine_.empty() && free_tags_.size() < 2) {
+        next = sim::earliest(next, quarantine_.front().at);
+    }
+    return next;
 }
 
 void DmaPort::ended(const ReadOwner& owner) {
@@ -179,10 +214,11 @@ TimePs DmaPort::write(TimePs now, const Issuer& issuer, std::uint64_t address, c
     return free_at;
 }
 
-void DmaPort::reset() {
-    for (Tag& tag : tags_) {
-        tag.given_up = tag.given_up || tag.owner.has_value();
-        tag.owner.reset();
+void DmaPort::reset(TimePs now) {
+    for (std::size_t i = 0; i < tags_.size(); ++i) {
+        if (std::exchange(tags_[i].owner, std::nullopt)) {
+            quarantine(now, static_cast<std::uint32_t>(i));
+        }
     }
     for (Group& group : groups_) {
         group.used = 0;

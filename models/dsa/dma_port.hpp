@@ -62,9 +62,12 @@ public:
     bool late(std::uint32_t tag);
     // The owner of a completion; its buffers are free again. None: nobody waits for this tag.
     std::optional<ReadOwner> take(std::uint32_t tag);
-    // The owner of a read whose completion is overdue. Its buffers are free again; its tag is not,
-    // so that a late completion is not mistaken for another.
+    // The owner of a read whose completion is overdue. Its buffers are free again; its tag only
+    // after a quarantine, so that a late completion is not mistaken for another.
     std::optional<ReadOwner> give_up(TimePs now);
+    // Frees the tags whose quarantine is over; true if there were any.
+    bool end_quarantine(TimePs now);
+    // When a read is overdue, or a tag is free again that may be missed.
     std::optional<TimePs> next_deadline() const;
 
     // Split into payloads; translated writes are inside one page. Returns when the way out is free
@@ -85,7 +88,7 @@ public:
         }
     }
     // A function-level reset: nobody waits for completions that are still to come.
-    void reset();
+    void reset(TimePs now);
     // The read of this tag did not leave, there will be no completion.
     void never_sent(std::uint32_t tag) { late(tag); }
 
@@ -121,10 +124,13 @@ private:
     // Its buffers are free again.
     void ended(const ReadOwner& owner);
     void forget_answered();
+    void free(std::uint32_t tag);
+    void quarantine(TimePs now, std::uint32_t tag);
 
     std::vector<Tag> tags_;
-    std::vector<std::uint32_t> free_tags_;
-    std::deque<Deadline> deadlines_;  // the first one is of a read that is outstanding
+    std::deque<std::uint32_t> free_tags_;  // the first one is taken next
+    std::deque<Deadline> deadlines_;       // the first one is of a read that is outstanding
+    std::deque<Deadline> quarantine_;      // of tags that were given up
 };
 
 }  // namespace ioasim::dsa

@@ -44,6 +44,9 @@ void add_sizes(ParamTable<DsaParams>& t) {
             "largest read request; requests never cross a 4-KiB page",
             "PCI Express Base Specification 7.5.3.4: default of Max_Read_Request_Size", Unit::Bytes)
         .in_powers_of_two();
+    t.count("tags", &DsaParams::tags, 2, 512, 256,
+            "tags of read requests, taken in turn; translation requests have their own",
+            "PCI Express Base Specification 2.2.6.2: 8-bit tags");
     t.timing("engine_depth", &DsaParams::engine_depth,
              "descriptors that one engine works on at a time");
 }
@@ -63,6 +66,9 @@ void add_latencies(ParamTable<DsaParams>& t) {
              "command register to done, beside what a drain waits for");
     t.timing("completion_timeout", &DsaParams::completion_timeout,
              "a read that is not answered for so long is given up");
+    t.timing("tag_quarantine", &DsaParams::tag_quarantine,
+             "the tag of a request that was given up is not used again for so long, unless its "
+             "completion comes");
 }
 
 void add_translation(ParamTable<DsaParams>& t) {

@@ -26,6 +26,7 @@ struct DsaParams : pcie::LinkParams {
     std::uint64_t halt_reset = 0;
     std::uint64_t msix_vectors = 0;
     // Memory requests.
+    std::uint64_t tags = 0;
     std::uint64_t read_buffer_bytes = 0;
     std::uint64_t max_read_request = 0;
     std::uint64_t engine_depth = 0;
@@ -46,6 +47,7 @@ struct DsaParams : pcie::LinkParams {
     TimePs completion;
     TimePs command;
     TimePs completion_timeout;
+    TimePs tag_quarantine;
     TimePs reset_time;
 };
 

@@ -54,6 +54,11 @@ inline const Defect kReservedIgnored{"dsa.reserved_ignored",
 inline const Defect kPartForgotten{"dsa.part_forgotten",
                                    "The record of a page fault says that nothing was done"};
 
+inline const Defect kTagsLost{"dsa.tags_lost",
+                              "The tag of a request that was given up is never used again"};
+inline const Defect kTagUsedAtOnce{"dsa.tag_used_at_once",
+                                   "The tag that came back last is taken next"};
+
 inline const Defect kDeviceTlbWithoutPasid{
     "dsa.device_tlb_without_pasid", "An entry of a device TLB serves every PASID that comes by"};
 inline const Defect kBatchUsesDeviceTlb{

@@ -126,7 +126,7 @@ void Engines::occupy(TimePs now, std::uint32_t engine, Work work, const Issuer& 
 }
 
 void Engines::give_up_overdue(TimePs now) {
-    bool any = false;
+    bool any = port_.end_quarantine(now);
     while (const auto owner = port_.give_up(now)) {
         any = true;
         deliver(now, *owner, pcie::CplStatus::Abort, {});

@@ -240,8 +240,8 @@ void Engines::function_reset(TimePs now) {
     steps_.clear();
     held_fills_.clear();
     logged_records_.clear();
-    port_.reset();
-    translator_.reset();
+    port_.reset(now);
+    translator_.reset(now);
 }
 
 void Engines::dropped(TimePs now, const Work& work, std::uint32_t occupancy) const {

@@ -44,7 +44,9 @@ Translator::Translator(const DeviceShared& shared, Function& function, Registers
                      shared.recorder.name("completion"),  shared.recorder.name("list")},
       uses_(shared.config.engines * (shared.params.engine_depth + 1) * kOperands),
       device_tlb_(shared.config.engines * kCachedOperands, no_entry()),
-      requests_(shared.params.ats_requests) {
+      requests_(shared.params.ats_requests),
+      quarantine_(std::max(shared.params.tags / shared.params.ats_requests, std::uint64_t{1}) *
+                  shared.params.ats_requests) {
     const auto per_engine = static_cast<std::uint32_t>(shared.params.engine_depth + 1);
     for (std::size_t use = 0; use < uses_.size(); ++use) {
         const auto user = static_cast<std::uint32_t>(use / kOperands);
@@ -276,26 +278,20 @@ void Translator::step(TimePs now, const Step& step) {
 
 void Translator::leave(TimePs now, const PageRef& ref) {
     Page& page = page_of(ref);
-    const auto free = std::find_if(requests_.begin(), requests_.end(), [](const Request& r) {
-        return r.state == Request::State::Free;
-    });
-    if (free == requests_.end()) {
+    const auto tag = free_tag(now);
+    if (!tag) {
         waiting_.push_back({ref, page.generation});
         return;
     }
     const Issuer& issuer = uses_[ref.use].issuer;
     become(page, State::Asked);
-    *free = {Request::State::Waited,
-             ref,
-             issuer.pasid,
-             false,
-             false,
-             now + shared_.params.completion_timeout};
+    request_of(*tag) = {
+        true, *tag, ref, issuer.pasid, false, false, now + shared_.params.completion_timeout};
     ++outstanding_;
     pcie::Tlp tlp =
         pcie::translation_request(shared_.config.rid, issuer.pasid, page.page, 1, !page.write);
     tlp.privileged = issuer.privileged;
-    tlp.tag = static_cast<std::uint32_t>(shared_.params.read_buffers + (free - requests_.begin()));
+    tlp.tag = *tag;
     tlp.descriptor = issuer.descriptor;
     shared_.fabric.send(now, std::move(tlp));
 }
@@ -312,25 +308,59 @@ void Translator::next_waiting(TimePs now) {
     }
 }
 
+// Each request has tags of its own, which it uses in turn: of a completion that comes twice the
+// second one finds nobody. Behind those of reads.
 bool Translator::owns(std::uint32_t tag) const {
-    return tag >= shared_.params.read_buffers &&
-           tag - shared_.params.read_buffers < requests_.size();
+    return tag >= shared_.params.tags && tag - shared_.params.tags < quarantine_.size();
+}
+
+Translator::Request& Translator::request_of(std::uint32_t tag) {
+    return requests_[(tag - shared_.params.tags) % requests_.size()];
+}
+
+std::optional<std::uint32_t> Translator::free_tag(TimePs now) const {
+    const std::size_t slots = requests_.size();
+    const std::size_t first = shared_.probes.has(kTagUsedAtOnce) ? 0 : 1;
+    for (std::size_t slot = 0; slot < slots; ++slot) {
+        const std::size_t last = requests_[slot].tag / slots;
+        for (std::size_t i = 0; !requests_[slot].waited && i < quarantine_.size() / slots; ++i) {
+            const std::size_t tag = slot + (last + first + i) * slots % quarantine_.size();
+            if (quarantine_[tag] <= now) {
+                return static_cast<std::uint32_t>(shared_.params.tags + tag);
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+void Translator::give_up(TimePs now, Request& request) {
+    request.waited = false;
+    --outstanding_;
+    quarantine_[request.tag - shared_.params.tags] =
+        shared_.probes.has(kTagsLost) ? TimePs::max() : now + shared_.params.tag_quarantine;
+}
+
+void Translator::never_sent(std::uint32_t tag) {
+    quarantine_[tag - shared_.params.tags] = TimePs{};
+    if (request_of(tag).tag == tag) {
+        request_of(tag).waited = false;
+    }
 }
 
 bool Translator::answer(TimePs now, const pcie::Tlp& completion) {
-    Request& request = requests_[completion.tag - shared_.params.read_buffers];
-    if (request.state == Request::State::Free) {
-        return false;
-    }
-    const Request was = request;
-    request.state = Request::State::Free;
-    if (was.state == Request::State::GivenUp) {
-        shared_.probes.hit(kLateCompletion);
-    } else {
+    Request& request = request_of(completion.tag);
+    if (request.waited && request.tag == completion.tag) {
+        const Request was = request;
+        request.waited = false;
         --outstanding_;
         function_.note_completion(completion.status);
         came(now, was, completion);
         rejoin(now, was.ref.use);
+    } else if (quarantine_[completion.tag - shared_.params.tags] > now) {
+        shared_.probes.hit(kLateCompletion);
+        quarantine_[completion.tag - shared_.params.tags] = TimePs{};
+    } else {
+        return false;
     }
     next_waiting(now);
     return true;
@@ -409,14 +439,16 @@ void Translator::refuse(TimePs now, const PageRef& ref, Status why) {
 void Translator::advance(TimePs now) {
     for (std::size_t i = 0; outstanding_ != 0 && i < requests_.size(); ++i) {
         Request& request = requests_[i];
-        if (request.state == Request::State::Waited && request.deadline <= now) {
-            // The tag stays taken: a late completion is not to be mistaken for another.
-            request.state = Request::State::GivenUp;
-            --outstanding_;
+        if (request.waited && request.deadline <= now) {
+            // Its tag stays taken for a time: a late completion is not to be mistaken for another.
+            give_up(now, request);
             shared_.probes.hit(kTimedOut);
             refuse(now, request.ref, Status::TranslationFailure);
             rejoin(now, request.ref.use);
         }
+    }
+    while (!waiting_.empty() && free_tag(now)) {
+        next_waiting(now);
     }
     while (steps_.due(now)) {
         const Step next = steps_.pop();
@@ -433,8 +465,13 @@ void Translator::advance(TimePs now) {
 std::optional<TimePs> Translator::next_wakeup() const {
     std::optional<TimePs> next = steps_.next();
     for (std::size_t i = 0; outstanding_ != 0 && i < requests_.size(); ++i) {
-        if (requests_[i].state == Request::State::Waited) {
+        if (requests_[i].waited) {
             next = sim::earliest(next, requests_[i].deadline);
+        }
+    }
+    for (std::size_t i = 0; !waiting_.empty() && i < quarantine_.size(); ++i) {
+        if (!requests_[i % requests_.size()].waited && quarantine_[i] != TimePs::max()) {
+            next = sim::earliest(next, quarantine_[i]);
         }
     }
     for (const pcie::Invalidation& invalidation : invalidations_) {

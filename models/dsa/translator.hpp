@@ -98,11 +98,9 @@ public:
     // The allocation or the enable changed.
     void page_interface_changed(TimePs now);
     // No user is left who waits; nothing is remembered.
-    void reset();
+    void reset(TimePs now);
     // A request that did not leave.
-    void never_sent(std::uint32_t tag) {
-        requests_[tag - shared_.params.read_buffers].state = Request::State::Free;
-    }
+    void never_sent(std::uint32_t tag);
     // The work of a PASID was dropped: software is told that nobody waits for its pages.
     void stop(TimePs now, Pasid pasid);
     std::uint64_t pages_outstanding() const { return groups_.outstanding(); }
@@ -145,8 +143,8 @@ private:
         std::uint32_t generation = 0;
     };
     struct Request {
-        enum class State : std::uint8_t { Free, Waited, GivenUp };
-        State state = State::Free;
+        bool waited = false;  // else it is free
+        std::uint32_t tag = 0;
         PageRef ref;
         std::optional<Pasid> pasid;
         bool stale = false;    // an invalidation overtook it
@@ -180,6 +178,9 @@ private:
     void step(TimePs now, const Step& step);
     void leave(TimePs now, const PageRef& ref);
     void next_waiting(TimePs now);
+    Request& request_of(std::uint32_t tag);
+    std::optional<std::uint32_t> free_tag(TimePs now) const;
+    void give_up(TimePs now, Request& request);
     void came(TimePs now, const Request& was, const pcie::Tlp& completion);
     void fill(const PageRef& ref, const pcie::AtcEntry& entry);
     void drop(pcie::AtcEntry& entry, trace::Name cause);
@@ -211,6 +212,7 @@ private:
     std::vector<Use> uses_;                   // by engine, slot, operand
     std::vector<pcie::AtcEntry> device_tlb_;  // by engine and operand; empty: first > last
     std::vector<Request> requests_;
+    std::vector<TimePs> quarantine_;  // by tag, one of each request after the other; until when
     std::uint32_t outstanding_ = 0;
     std::uint32_t pages_requested_ = 0;  // whose translation is asked for, or is about to be
     std::deque<Step> waiting_;           // for a free request

@@ -255,7 +255,7 @@ void Translator::apply(pcie::Invalidation& i) {
     }
     for (Request& request : requests_) {
         // The page that a translation will turn out to have is not known yet: any may overlap.
-        if (request.state == Request::State::Waited &&
+        if (request.waited &&
             pcie::reaches(i.pasid, i.body, true, request.pasid, 0, ~std::uint64_t{0})) {
             request.stale = true;
         }
@@ -313,7 +313,7 @@ void Translator::ats_changed(bool enabled) {
     }
 }
 
-void Translator::reset() {
+void Translator::reset(TimePs now) {
     drop_if([](const pcie::AtcEntry&) { return true; });
     for (Use& use : uses_) {
         for (Page& page : use.pages) {
@@ -322,11 +322,10 @@ void Translator::reset() {
         }
     }
     for (Request& request : requests_) {
-        if (request.state == Request::State::Waited) {
-            request.state = Request::State::GivenUp;
+        if (request.waited) {
+            give_up(now, request);
         }
     }
-    outstanding_ = 0;
     waiting_.clear();
     joined_.clear();
     steps_.clear();

@@ -29,6 +29,8 @@ inline const Defect kKickNotAwaited{"kvm.kick_not_awaited",
                                     "vCPUs are kicked out and nobody waits until they are"};
 inline const Defect kUnbindUnchecked{"sva.unbind_unchecked",
                                      "unbind does not look again when it has drained the device"};
+inline const Defect kSpidsLeft{
+    "sva.spids_left", "the end of a set leaves the numbers that nobody but its owner attached"};
 inline const Defect kWorkAwaitedOnce{"linux.work_awaited_once",
                                      "who waits for deferred work does not look again when woken"};
 

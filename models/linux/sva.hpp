@@ -93,7 +93,7 @@ public:
     Errno flush_gpasid(ExecContext& ctx, IoasidSet& set, Device& device, Spid spid);
     // Every binding of the set to the device; waits until their teardown is complete.
     void unbind_device(ExecContext& ctx, IoasidSet& set, Device& device);
-    // Every binding of the set.
+    // Every binding of the set, and every set-private number that no binding of it has.
     void unbind_all(ExecContext& ctx, IoasidSet& set);
 
     // Bound to this device under this ID, and not on the way out.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/trace/software_events.hpp"
+#include "models/linux/corner_probes.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/drain_probes.hpp"
 #include "models/linux/kernel.hpp"
@@ -181,6 +182,13 @@ void Sva::unbind_device(ExecContext& ctx, IoasidSet& set, Device& device) {
 void Sva::unbind_all(ExecContext& ctx, IoasidSet& set) {
     for (const std::shared_ptr<Binding>& binding : bound_in(set)) {
         unbind_every_device(ctx, *binding);
+    }
+    // A VMM may have given an ID its number and bound no device: nobody but its owner can take it
+    // away, and without UNBIND KVM's translation would outlive the ID.
+    for (const Ioasid id : core_.with_spid(set)) {
+        if (bindings_.count(key_of(&set, id)) == 0 && !kernel_.probes().has(kSpidsLeft)) {
+            core_.detach_spid(ctx, id, &set);
+        }
     }
 }
 

@@ -29,6 +29,7 @@ constexpr GiveUp kGiveUps[] = {
     {"vm", "kill_timeout"},
     {"pcie", "port.completion_timeout"},
     {"device", "completion_timeout"},
+    {"device", "tag_quarantine"},
     {"device", "page_request.retry", "page_request.retries"},
     {"requester", "completion_timeout"},
     {"requester", "tag_quarantine"},

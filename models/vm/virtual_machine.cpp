@@ -313,6 +313,12 @@ void VirtualMachine::deliver_message(ExecContext& ctx, std::uint64_t address, st
 
 void VirtualMachine::run(ExecContext& ctx, std::uint32_t vcpu, const std::string& program,
                          const std::function<void(ExecContext&)>& body) {
+    if (!impl_->alive) {
+        // What a guest read while its VMM ended is all ones: its kernel may have seen a capability
+        // there that the machine lacks, and want a processor for it that there is not.
+        ctx.wake_all(impl_->stopped);
+        return;
+    }
     Vcpu& target = *impl_->vcpus.at(vcpu);
     LockGuard guard{ctx, target.lock()};
     if (impl_->alive) {

@@ -127,4 +127,36 @@ TEST_CASE("swarm: faults depend on the seed alone, fit the system and end within
     CHECK(kinds.size() > 20);
 }
 
+TEST_CASE("swarm: where calls fail nothing is promised, and what must not happen still must not") {
+    const std::string file = std::string(IOASIM_SOURCE_DIR) + "/scenarios/stress/crowd.json";
+    const scenario::Scenario scenario = scenario::load(file, program_vocabulary(), {}).cells.at(0);
+    using Kind = scenario::Expectation::Kind;
+    const auto number = [](const scenario::Scenario& run, Kind kind) {
+        return std::count_if(run.expectations.begin(), run.expectations.end(),
+                             [kind](const auto& e) { return e.kind == kind; });
+    };
+    const auto least = [](const scenario::Scenario& run) {
+        for (const auto& e : run.expectations) {
+            if (e.kind == Kind::Count) {
+                return e.at_least.value_or(0);
+            }
+        }
+        return std::uint64_t{0};
+    };
+    DrawnFaults faults;
+    faults.heal = 10_us;
+    faults.work = 100_us;
+    for (const bool fail : {false, true}) {
+        faults.fail = fail;
+        scenario::Scenario run = scenario;
+        add_faults(run, faults);
+        CHECK(number(run, Kind::Bytes) == (fail ? 0 : 6));
+        CHECK(number(run, Kind::Final) == (fail ? 0 : 2));
+        CHECK(least(run) == (fail ? 0 : 57));
+        CHECK(number(run, Kind::Count) == 1);
+        CHECK(number(run, Kind::Never) == 1);
+        CHECK(number(run, Kind::Invariants) == 1);
+    }
+}
+
 }  // namespace ioasim::tools
