@@ -330,6 +330,9 @@ void Platform::Impl::run_on_vcpu(ExecContext& ctx, std::size_t index, Guest& gue
         run_program(guest_ctx, sim.recorder(), config.programs[index], *actors[index]);
     });
     machine_of_task.erase(&ctx);
+    // Back outside the task is the VMM's thread: what it does to the host is no deed of the
+    // guest's.
+    const PersonaChange thread{ctx, guest.machine->vcpu_thread(vcpu)};
     leave(ctx, guest);
 }
 

@@ -323,6 +323,10 @@ void VirtualMachine::run(ExecContext& ctx, std::uint32_t vcpu, const std::string
     }
 }
 
+const Persona& VirtualMachine::vcpu_thread(std::uint32_t vcpu) const {
+    return impl_->vcpus.at(vcpu)->thread();
+}
+
 Errno VirtualMachine::kill(ExecContext& ctx) {
     return end(ctx, "killed");
 }

@@ -94,6 +94,8 @@ public:
     void run(ExecContext& ctx, std::uint32_t vcpu, const std::function<void(ExecContext&)>& body) {
         run(ctx, vcpu, std::string{}, body);
     }
+    // Who a task that carries the vCPU is outside of the guest: a thread of the VMM on this host.
+    const Persona& vcpu_thread(std::uint32_t vcpu) const;
     // Called when the VM ends, before its vCPUs are waited for: the guest kernel's power_off().
     void on_death(std::function<void()> callback);
     // Who sleeps here is woken by the end of the VM.
