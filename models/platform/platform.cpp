@@ -25,6 +25,10 @@ sim::DispatcherParams dispatcher_params(const PlatformConfig& config) {
     // So has a VM whose virtual unit does, in the VMM and in the guest.
     for (const VmConfig& vm : config.vms) {
         params.pool += resolve(vm::vm_param_table(), config, vm.name).page_requests ? 2 : 0;
+        for (const MdevConfig& mdev : vm.mdevs) {  // the handler of its vector, on each host
+            const auto parent = resolve(dsa::dsa_param_table(), config, mdev.device);
+            params.pool += parent.message_storage != 0 ? 1 + config.hosts.size() : 0;
+        }
     }
     return params;
 }

@@ -120,8 +120,8 @@ public:
     // --- live migration -------------------------------------------------------------------------
     // Another host that can take the machine; its devices stand in the order of assignment.
     void add_target(const VmSite& site);
-    // -ENXIO: no such host. -EOPNOTSUPP: a machine with page requests or second stages. -EBUSY:
-    // under way already. Otherwise as Migration::run.
+    // -ENXIO: no such host. -EOPNOTSUPP: a machine with page requests, second stages or vectors of
+    // devices. -EBUSY: under way already. Otherwise as Migration::run.
     Errno migrate(ExecContext& ctx, const std::string& host, std::uint32_t pasid_min,
                   std::uint32_t pasid_max);
     // The host that it is on.
