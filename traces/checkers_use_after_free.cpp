@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/trace/device_events.hpp"
+#include "core/trace/dsa_events.hpp"
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "core/trace/sva_events.hpp"
@@ -26,6 +27,7 @@ public:
         on<Self, trace::VtdFill, &Self::on_fill>(table);
         on<Self, trace::KvmTableWrite, &Self::on_table_write>(table);
         on<Self, trace::DsaWqState, &Self::on_wq_state>(table);
+        on<Self, trace::DsaStoredMessage, &Self::on_stored_message>(table);
         on<Self, trace::MemoryAccess, &Self::on_access>(table);
         on<Self, trace::MmRelease, &Self::on_release>(table);
         on<Self, trace::ProcessStart, &Self::on_start>(table);
@@ -52,6 +54,8 @@ private:
         complain("use_after_free.vmcs_table", id.translations,
                  "PASID translation entries of VMs lead to");
         complain("use_after_free.workqueue", id.queues, "enabled dedicated workqueues are set to");
+        complain("use_after_free.interrupt", id.messages,
+                 "entries of interrupt message storage hold");
     }
 
     // Allocated once, and in the pool now. (A PASID that the core never gave out is not its
@@ -99,6 +103,16 @@ private:
             IOASIM_FIELD(record, DsaWqState, shared) == 0 && is_free(kernel, pasid)) {
             c_.sink.report_id("use_after_free.workqueue", record, kernel, pasid,
                               "a dedicated workqueue was enabled with an ID that is free");
+        }
+    }
+
+    void on_stored_message(const trace::EventRecord& record) {
+        const std::uint32_t pasid = IOASIM_U32(record, DsaStoredMessage, pasid);
+        const std::uint32_t kernel = c_.facts.host_of(IOASIM_U32(record, DsaStoredMessage, device));
+        if (is_free(kernel, pasid)) {
+            c_.sink.report_id(
+                "use_after_free.interrupt", record, kernel, pasid,
+                "an entry of interrupt message storage was set to an ID that is free");
         }
     }
 

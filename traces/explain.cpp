@@ -288,6 +288,10 @@ const std::vector<Explanation>& explanations() {
          "An invalidation that was not queued at teardown, or that did not match; a device TLB "
          "that "
          "was forgotten."},
+        {"use_after_free.interrupt",
+         "An ID is in the pool, but an entry of a device's interrupt message storage holds it.",
+         "The next owner of the ID can raise the former owner's interrupt.",
+         "The entry's user took no reference, or gave the entry back without clearing it."},
         {"use_after_free.pasid_entry", "An ID is in the pool, but a PASID entry for it is present.",
          "A device that still uses the ID reaches the former owner's memory without any fault.",
          "Teardown of one device only, although several were bound; a put before the teardown."},

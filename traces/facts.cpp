@@ -1,6 +1,7 @@
 #include "traces/facts.hpp"
 
 #include "core/trace/device_events.hpp"
+#include "core/trace/dsa_events.hpp"
 #include "core/trace/guest_fault_events.hpp"
 #include "core/trace/migration_events.hpp"
 #include "core/trace/run_events.hpp"
@@ -48,6 +49,7 @@ void Facts::add_first(HandlerTable& table) {
     add<trace::KvmBind, &Facts::on_kvm_bind>(table, *this);
     add<trace::KvmUnbind, &Facts::on_kvm_unbind>(table, *this);
     add<trace::DsaWqState, &Facts::on_wq_state>(table, *this);
+    add<trace::DsaStoredMessage, &Facts::on_stored_message>(table, *this);
     add<trace::VmFunction, &Facts::on_function>(table, *this);
     add<trace::VmCreate, &Facts::on_vm_create>(table, *this);
     add<trace::VmDestroy, &Facts::on_vm_destroy>(table, *this);
@@ -385,6 +387,21 @@ void Facts::on_wq_state(const trace::EventRecord& record) {
         IOASIM_FIELD(record, DsaWqState, shared) == 0 && now != kNoId) {
         pasid = now + 1;
         ++ids.at(kernel, now).queues;
+    }
+}
+
+void Facts::on_stored_message(const trace::EventRecord& record) {
+    const std::uint32_t device = IOASIM_U32(record, DsaStoredMessage, device);
+    const std::uint32_t kernel = host_of(device);
+    std::uint32_t& pasid =
+        message_pasid_[pair_key(device, IOASIM_U32(record, DsaStoredMessage, entry))];
+    if (pasid != 0) {
+        drop_one(ids.at(kernel, pasid - 1).messages);
+    }
+    const std::uint32_t now = IOASIM_U32(record, DsaStoredMessage, pasid);
+    pasid = now == kNoId ? 0 : now + 1;
+    if (now != kNoId) {
+        ++ids.at(kernel, now).messages;
     }
 }
 

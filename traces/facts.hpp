@@ -34,6 +34,7 @@ struct IdFacts {
     std::uint32_t lines = 0;         // cached structures and translations (host)
     std::uint16_t translations = 0;  // valid entries of VMs' PASID translation tables (host)
     std::uint16_t queues = 0;        // enabled dedicated workqueues (host)
+    std::uint16_t messages = 0;      // entries of interrupt message storage (host)
     trace::IoasidState state = trace::IoasidState::Free;
     bool live = false;
     bool ever = false;       // was allocated at least once
@@ -155,6 +156,7 @@ private:
     void on_drop(const trace::EventRecord& record);
     void on_table_write(const trace::EventRecord& record);
     void on_wq_state(const trace::EventRecord& record);
+    void on_stored_message(const trace::EventRecord& record);
     void on_enqueue(const trace::EventRecord& record);
     void on_kvm_bind(const trace::EventRecord& record);
     void on_kvm_unbind(const trace::EventRecord& record);
@@ -191,8 +193,9 @@ private:
         std::uint32_t kernel = 0;
         std::uint32_t target = 0;  // host ID + 1
     };
-    PagedMap<Translation> translations_;  // pair_key(vm, guest pasid)
-    FlatMap<std::uint32_t> queue_pasid_;  // pair_key(device, wq) -> PASID + 1
+    PagedMap<Translation> translations_;    // pair_key(vm, guest pasid)
+    FlatMap<std::uint32_t> queue_pasid_;    // pair_key(device, wq) -> PASID + 1
+    FlatMap<std::uint32_t> message_pasid_;  // pair_key(device, entry) -> PASID + 1
     // Memos by source and by name: 0 unknown, else name + 1 (of "": no VM).
     std::vector<std::uint32_t> guest_memo_;
     std::vector<std::uint32_t> actor_memo_;

@@ -35,15 +35,15 @@ const std::vector<const EventInfo*>& catalogue() {
     // `ioasim trace catalogue`; a test compares the two.
     static const std::vector<const EventInfo*> all = collect<
         DsaEnqueue, DsaDispatch, DsaAccess, DsaFault, DsaComplete, DsaWqState, DsaBatchEntry,
-        DsaBatchEntryDone, DsaLog, DsaLookup, DsaHalt, DsaInterrupt, MemoryOwner, MemoryAccess,
-        PasidSpace, MemoryPoison, MemoryError, MemoryUnsnooped, CpuWbinvd, CoherencyAttach,
-        CoherencyDetach, VfioDevice, KvmFile, KvmNoncoherent, KvmWbinvd, IoasidCapacity,
-        IoasidSetAlloc, IoasidSetQuota, IoasidSetFree, IoasidAlloc, IoasidGet, IoasidPut,
-        IoasidStateChange, IoasidFreeCall, IoasidBind, IoasidUnbind, IoasidFree, IoasidHandler,
-        IoasidHandlerDone, IoasidReclaim, IoasidWork, IoasidRefused, IoasidHazard, IoasidCharge,
-        RunStart, RunEnd, RunPool, RunFinding, RunDefect, RunInjection, RunInject, LockAcquire,
-        LockRelease, LockStatistics, SchedRun, SchedIdle, StepResult, StepMismatch, KvmBind,
-        KvmUnbind, KvmFree, KvmTableWrite, KvmKick, VmEntry, VmExit, VmCreate, VmDestroy,
+        DsaBatchEntryDone, DsaLog, DsaLookup, DsaHalt, DsaInterrupt, DsaStoredMessage, MemoryOwner,
+        MemoryAccess, PasidSpace, MemoryPoison, MemoryError, MemoryUnsnooped, CpuWbinvd,
+        CoherencyAttach, CoherencyDetach, VfioDevice, KvmFile, KvmNoncoherent, KvmWbinvd,
+        IoasidCapacity, IoasidSetAlloc, IoasidSetQuota, IoasidSetFree, IoasidAlloc, IoasidGet,
+        IoasidPut, IoasidStateChange, IoasidFreeCall, IoasidBind, IoasidUnbind, IoasidFree,
+        IoasidHandler, IoasidHandlerDone, IoasidReclaim, IoasidWork, IoasidRefused, IoasidHazard,
+        IoasidCharge, RunStart, RunEnd, RunPool, RunFinding, RunDefect, RunInjection, RunInject,
+        LockAcquire, LockRelease, LockStatistics, SchedRun, SchedIdle, StepResult, StepMismatch,
+        KvmBind, KvmUnbind, KvmFree, KvmTableWrite, KvmKick, VmEntry, VmExit, VmCreate, VmDestroy,
         VmDeviceRemoved, VirtualCommand, GuestPasidEntry, VdcmBind, VdcmUnbind, VdcmFree, SvaBind,
         SvaUnbind, IommuAttach, IommuDetach, IommuHandleGet, SvaHandle, SvaDomain, MmRelease,
         MmInvalidate, MmDrop, ProcessFork, ProcessExec, IopfGroup, IopfFault, IopfResponse,
@@ -59,8 +59,8 @@ const std::vector<const EventInfo*>& catalogue() {
         VtdQueueStop, VtdEventMessage, VtdInvWaitDone, VtdPrq, VtdPageRequest, VtdPageResponse,
         DriverBound, VfioAttach, VfioDetach, VfioMap, VfioUnmap, VfioRelease, PcieAddressLimit,
         RunHostUnit, RunHostFunction, VmHosted, VdevSubmissionQueued, VdevSubmissionResumed,
-        VmMigration, VdevState, VdevCommand, VdevQueue, VdevPortal, VdevQuiet, VdevTrapped, VmReset,
-        IommuReset, VmHang, HotPlug, IommuAux, PcieSurpriseDown>();
+        VmMigration, VdevState, VdevCommand, VdevQueue, VdevPortal, VdevQuiet, VdevTrapped,
+        VdevVector, VmReset, IommuReset, VmHang, HotPlug, IommuAux, PcieSurpriseDown>();
     return all;
 }
 

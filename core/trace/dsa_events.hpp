@@ -68,11 +68,24 @@ struct DsaInterrupt {
     static constexpr EventName kName{"dsa.interrupt", Category::Dsa,
                                      "The device sends the message of one of its vectors, or keeps "
                                      "it pending because the vector is masked; descriptor: whose "
-                                     "end asked for it, 0 for causes of the device."};
+                                     "end asked for it, 0 for causes of the device; stored: of an "
+                                     "entry of interrupt message storage, not of MSI-X."};
     Name device;
     std::uint32_t vector = 0;
     std::uint64_t descriptor = 0;
     bool pending = false;
-    IOASIM_FIELDS(device, vector, descriptor, pending)
+    bool stored = false;
+    IOASIM_FIELDS(device, vector, descriptor, pending, stored)
+};
+struct DsaStoredMessage {
+    static constexpr EventName kName{
+        "dsa.stored_message", Category::Dsa,
+        "The control word of an entry of interrupt message storage was written: whose descriptors "
+        "may ask for its message (pasid: none, those without a PASID), and whether it is masked."};
+    Name device;
+    std::uint32_t entry = 0;
+    Pasid pasid;
+    bool masked = false;
+    IOASIM_FIELDS(device, entry, pasid, masked)
 };
 }  // namespace ioasim::trace

@@ -108,6 +108,20 @@ struct IommuReset {
     std::uint32_t pasids = 0;
     IOASIM_FIELDS(device, phase, pasids)
 };
+struct VdevVector {
+    static constexpr EventName kName{
+        "vdev.vector", Category::Software,
+        "The VDCM set an entry of its parent's interrupt message storage for a vector of a virtual "
+        "device to a host PASID, or cleared it (on: false)."};
+    Name vm;
+    Name device;
+    std::uint32_t vector = 0;
+    std::uint32_t entry = 0;
+    bool on = false;
+    Spid spid;
+    Ioasid ioasid;
+    IOASIM_FIELDS(vm, device, vector, entry, on, spid, ioasid)
+};
 struct VdevTrapped {
     static constexpr EventName kName{
         "vdev.trapped", Category::Vm,

@@ -7,6 +7,15 @@
 #include "models/dsa/dsa_probes.hpp"
 
 namespace ioasim::dsa {
+namespace {
+
+// Of Request (an entry) and Release Interrupt Handle (a handle).
+InterruptHandle handle_of(std::uint32_t operand) {
+    return {static_cast<std::uint32_t>(get_bits(operand, 15, 0)),
+            (operand & kHandleOfStorage) != 0};
+}
+
+}  // namespace
 
 CommandUnit::CommandUnit(const DeviceShared& shared, const Function& function, Registers& registers,
                          std::vector<Workqueue>& wqs, Engines& engines)
@@ -48,6 +57,7 @@ void CommandUnit::write(TimePs now, std::uint32_t value, std::uint64_t last_acce
 // --- what is refused ---
 
 CommandError CommandUnit::check(const Active& command) const {
+    const InterruptTables& interrupts = registers_.interrupts();
     if (!registers_.implements(command.command)) {
         return CommandError::UnknownCommand;
     }
@@ -76,14 +86,14 @@ CommandError CommandUnit::check(const Active& command) const {
         case Command::AbortPasid:
             return CommandError::None;
         case Command::RequestInterruptHandle:
-            // Bit 16 asks for interrupt message storage, which this device does not have.
-            if (!registers_.has_vector(command.operand)) {
+            if (!interrupts.exists(handle_of(command.operand))) {
                 return CommandError::BadInterruptIndex;
             }
-            return registers_.free_handle() ? CommandError::None : CommandError::NoInterruptHandle;
+            return interrupts.free_handle() ? CommandError::None : CommandError::NoInterruptHandle;
         case Command::ReleaseInterruptHandle:
-            return registers_.handle_requested(command.operand) ? CommandError::None
-                                                                : CommandError::BadInterruptIndex;
+            return interrupts.requested(handle_of(command.operand))
+                       ? CommandError::None
+                       : CommandError::BadInterruptIndex;
     }
     return CommandError::UnknownCommand;
 }
@@ -421,10 +431,10 @@ void CommandUnit::finish(TimePs now) {
             engines_.translator().stop(now, Pasid{active_->operand});
             break;
         case Command::RequestInterruptHandle:
-            result_ = registers_.request_handle(active_->operand);
+            result_ = registers_.interrupts().request(handle_of(active_->operand));
             break;
         case Command::ReleaseInterruptHandle:
-            registers_.release_handle(active_->operand);
+            registers_.interrupts().release(handle_of(active_->operand));
             break;
         default:
             break;

@@ -288,7 +288,7 @@ std::optional<CompletionRecord> refuse(const Work& work, const Registers& regist
         return failure(Status::ReservedNotZero);
     }
     if ((d.flags & flag::kRequestInterrupt) != 0 &&
-        !registers.valid_handle(d.interrupt_handle, work.pasid)) {
+        !registers.interrupts().valid(interrupt_of(work), work.pasid)) {
         return failure(Status::InvalidInterruptHandle);
     }
     const Status status = check_operands(work, shared.params);

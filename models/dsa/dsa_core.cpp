@@ -280,7 +280,7 @@ DsaCore::Answer DsaCore::submit(TimePs now, std::uint64_t offset,
         admission = Admission::Retry;
     }
     if (admission == Admission::Accept) {
-        return {pcie::CplStatus::Success, accept(now, target->wq, descriptor)};
+        return {pcie::CplStatus::Success, accept(now, *target, descriptor)};
     }
     const bool full = non_posted && wq.state() == WqState::Enabled && !wq.config().dedicated;
     if (full && shared_.probes.has(kAcceptWhenFull)) {
@@ -290,7 +290,9 @@ DsaCore::Answer DsaCore::submit(TimePs now, std::uint64_t offset,
     return refuse_submission(now, target->wq, non_posted, descriptor);
 }
 
-std::uint64_t DsaCore::accept(TimePs now, std::uint32_t index, const Descriptor& descriptor) {
+std::uint64_t DsaCore::accept(TimePs now, const PortalTarget& target,
+                              const Descriptor& descriptor) {
+    const std::uint32_t index = target.wq;
     Workqueue& wq = wqs_[index];
     const WqConfig& config = wq.config();
     Work work;
@@ -304,6 +306,7 @@ std::uint64_t DsaCore::accept(TimePs now, std::uint32_t index, const Descriptor&
     work.block_on_fault = config.block_on_fault;
     work.ats = !config.ats_disable;
     work.prs = !config.prs_disable;
+    work.stored_messages = stored_messages(target.portal);
     work.may_be_privileged = function_.view().pasid_privileged;
     if (!shared_.probes.has(kOperationsIgnored)) {
         work.operations = config.operations[0];
@@ -489,7 +492,8 @@ void DsaCore::advance(TimePs now) {
     for (Workqueue& wq : wqs_) {
         if (wq.occupancy_fell(shared_.probes.has(kOccupancyRepeats))) {
             registers_.cause(now, kIntcauseOccupancy, false);
-            registers_.fire_handle(now, static_cast<std::uint16_t>(wq.config().occupancy_handle));
+            const WqConfig& c = wq.config();
+            registers_.interrupts().fire(now, {c.occupancy_handle, c.occupancy_ims}, 0);
         }
     }
 }

@@ -75,7 +75,7 @@ private:
     std::uint32_t read32(std::uint64_t offset) const;
     void write32(TimePs now, std::uint64_t offset, std::uint32_t value);
     void write_wqcfg(std::uint64_t offset, std::uint32_t value);
-    std::uint64_t accept(TimePs now, std::uint32_t wq, const Descriptor& descriptor);
+    std::uint64_t accept(TimePs now, const PortalTarget& target, const Descriptor& descriptor);
     void tell_submission(std::uint32_t wq, Pasid pasid, std::uint64_t number) const;
     Answer refuse_submission(TimePs now, std::optional<std::uint32_t> wq, bool non_posted,
                              const Descriptor& descriptor);

@@ -1,7 +1,6 @@
 // Registers, portals and commands of a Data Streaming Accelerator as software sees them: BAR0 is
 // the register file, BAR2 the portals. Intel DSA Architecture Specification (registers by their
-// names there), Linux drivers/dma/idxd/registers.h. Descriptors: dsa_descriptor_layout.hpp. Left
-// out: interrupt message storage; its capability bits are 0.
+// names there), Linux drivers/dma/idxd/registers.h. Descriptors: dsa_descriptor_layout.hpp.
 #pragma once
 
 #include <array>
@@ -41,6 +40,7 @@ constexpr std::uint64_t kMsixPba = 0x3000;
 constexpr std::uint64_t kMsixPerm = 0x3800;
 constexpr std::uint64_t kWqcfgTable = 0x4000;
 constexpr std::uint64_t kPerfmon = 0x6000;
+constexpr std::uint64_t kImsTable = 0x8000;
 }  // namespace reg
 
 constexpr std::uint32_t kVersion1 = 0x100;
@@ -49,6 +49,7 @@ constexpr std::uint32_t kMaxWorkqueues = 128;
 constexpr std::uint32_t kMaxGroups = 64;
 constexpr std::uint32_t kMaxEngines = 64;
 constexpr std::uint32_t kMaxVectors = 128;
+constexpr std::uint32_t kMaxImsUnits = 8;  // what BAR0 has room for behind kImsTable
 
 // --- capabilities ---
 struct GeneralCapabilities {
@@ -61,8 +62,10 @@ struct GeneralCapabilities {
     unsigned event_log = 0;  // 0 none, 1 supported
     unsigned max_transfer_shift = 31;
     unsigned max_batch_shift = 0;
+    unsigned message_storage = 0;  // entries, in units of 256
     bool configurable = true;
 };
+constexpr std::uint32_t kImsUnit = 256;
 constexpr std::uint64_t encode(const GeneralCapabilities& c) {
     std::uint64_t v = 0;
     v = set_bit(v, 0, c.block_on_fault);
@@ -74,6 +77,7 @@ constexpr std::uint64_t encode(const GeneralCapabilities& c) {
     v = set_bits(v, 14, 13, c.event_log);
     v = set_bits(v, 20, 16, c.max_transfer_shift);
     v = set_bits(v, 24, 21, c.max_batch_shift);
+    v = set_bits(v, 30, 25, c.message_storage);
     return set_bit(v, 31, c.configurable);
 }
 constexpr GeneralCapabilities decode_gencap(std::uint64_t v) {
@@ -87,6 +91,7 @@ constexpr GeneralCapabilities decode_gencap(std::uint64_t v) {
     c.event_log = static_cast<unsigned>(get_bits(v, 14, 13));
     c.max_transfer_shift = static_cast<unsigned>(get_bits(v, 20, 16));
     c.max_batch_shift = static_cast<unsigned>(get_bits(v, 24, 21));
+    c.message_storage = static_cast<unsigned>(get_bits(v, 30, 25));
     c.configurable = get_bit(v, 31);
     return c;
 }
@@ -154,6 +159,7 @@ struct TableOffsets {
     std::uint64_t grpcfg = 0;
     std::uint64_t wqcfg = 0;
     std::uint64_t msix_perm = 0;
+    std::uint64_t ims = 0;
 };
 // The fifth value, in the second quadword.
 constexpr std::uint64_t encode_perfmon_offset(std::uint64_t offset) {
@@ -163,11 +169,12 @@ constexpr std::uint64_t decode_perfmon_offset(std::uint64_t high) {
     return get_bits(high, 15, 0) << 8U;
 }
 constexpr std::uint64_t encode(const TableOffsets& o) {  // low quadword
-    return set_bits(set_bits(set_bits(0, 15, 0, o.grpcfg >> 8U), 31, 16, o.wqcfg >> 8U), 47, 32,
-                    o.msix_perm >> 8U);
+    const std::uint64_t v = set_bits(set_bits(0, 15, 0, o.grpcfg >> 8U), 31, 16, o.wqcfg >> 8U);
+    return set_bits(set_bits(v, 47, 32, o.msix_perm >> 8U), 63, 48, o.ims >> 8U);
 }
 constexpr TableOffsets decode_offsets(std::uint64_t low) {
-    return {get_bits(low, 15, 0) << 8U, get_bits(low, 31, 16) << 8U, get_bits(low, 47, 32) << 8U};
+    return {get_bits(low, 15, 0) << 8U, get_bits(low, 31, 16) << 8U, get_bits(low, 47, 32) << 8U,
+            get_bits(low, 63, 48) << 8U};
 }
 
 // --- control and status ---
@@ -515,6 +522,25 @@ constexpr std::uint32_t encode_msix_perm(bool pasid_enable, std::uint32_t pasid)
         set_bits(set_bit(0, kMsixPermPasidEnable, pasid_enable), 31, 12, pasid));
 }
 
+// --- interrupt message storage: 16 bytes an entry, as one of the MSI-X table, and with the PASID
+// in its control word. Where the pending bit shows is a choice of this model (bit 1, read only).
+// ---
+constexpr std::uint64_t kImsEntryBytes = 16;
+constexpr std::uint64_t kImsControl = 12;
+constexpr unsigned kImsMasked = 0;
+constexpr unsigned kImsPending = 1;
+constexpr unsigned kImsPasidEnable = 3;
+constexpr std::uint32_t encode_ims_control(bool masked, std::optional<std::uint32_t> pasid) {
+    return static_cast<std::uint32_t>(
+        set_bits(set_bit(set_bit(0, kImsMasked, masked), kImsPasidEnable, pasid.has_value()), 31,
+                 12, pasid.value_or(0)));
+}
+constexpr std::uint64_t ims_address(std::uint64_t table, std::uint32_t entry, std::uint64_t field) {
+    return table + entry * kImsEntryBytes + field;
+}
+// Request and Release Interrupt Handle: the operand is of interrupt message storage.
+constexpr std::uint32_t kHandleOfStorage = 1U << 16U;
+
 // --- BAR2: portals ---
 // Four pages a workqueue. Every 64-byte aligned address of a page is the same portal.
 enum class Portal : std::uint8_t {
@@ -533,6 +559,10 @@ constexpr std::uint64_t bar2_bytes(std::uint32_t workqueues) {
 }
 constexpr bool limited(Portal portal) {
     return (static_cast<unsigned>(portal) & 1U) != 0;
+}
+// Handles of descriptors that come here are those of interrupt message storage.
+constexpr bool stored_messages(Portal portal) {
+    return (static_cast<unsigned>(portal) & 2U) != 0;
 }
 
 struct PortalTarget {

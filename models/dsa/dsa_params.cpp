@@ -36,6 +36,11 @@ void add_sizes(ParamTable<DsaParams>& t) {
             "cold",
             "modelling choice: GENSTS has all four");
     t.count("msix.vectors", &DsaParams::msix_vectors, 1, kMaxVectors, 9, "MSI-X vectors", kDump);
+    t.count(
+        "cap.message_storage", &DsaParams::message_storage, 0, kMaxImsUnits, 0,
+        "interrupt message storage: units of 256 entries",
+        "DSA Architecture Specification: GENCAP, Interrupt Message Storage Size; none by default, "
+        "as hosts without virtual devices use none");
     t.count("read_buffer_bytes", &DsaParams::read_buffer_bytes, 64, 4096, 64,
             "bytes of one read buffer",
             "derived: 96 buffers of 64 bytes and 205 ns give the measured 30 GB/s", Unit::Bytes)

@@ -25,6 +25,7 @@ struct DsaParams : pcie::LinkParams {
     std::uint64_t interrupt_handles = 0;
     std::uint64_t halt_reset = 0;
     std::uint64_t msix_vectors = 0;
+    std::uint64_t message_storage = 0;
     // Memory requests.
     std::uint64_t tags = 0;
     std::uint64_t read_buffer_bytes = 0;

@@ -41,6 +41,10 @@ inline const Defect kLogNeverFull{"dsa.log_never_full",
                                   "The event log overwrites entries that nobody has read"};
 inline const Defect kStaleHandleFires{"dsa.stale_handle_fires",
                                       "An interrupt handle that was released still fires"};
+inline const Defect kStoredPasidIgnored{
+    "dsa.stored_pasid_ignored",
+    "A descriptor may ask for the message of any entry of interrupt message storage, whoever's "
+    "PASID it holds"};
 inline const Defect kOccupancyRepeats{"dsa.occupancy_repeats",
                                       "The occupancy interrupt comes for every entry that leaves"};
 inline const Defect kHaltedAccepts{"dsa.halted_accepts",

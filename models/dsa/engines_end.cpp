@@ -90,10 +90,10 @@ trace::Name Engines::tell_end(TimePs now, const Work& work, const Issuer& issuer
     const bool refused_interrupt = record.status == Status::InvalidInterruptHandle ||
                                    (record.invalid_flags & flag::kRequestInterrupt) != 0;
     const bool interrupt = (d.flags & flag::kRequestInterrupt) != 0 && !refused_interrupt &&
-                           registers_.valid_handle(d.interrupt_handle, work.pasid);
+                           registers_.interrupts().valid(interrupt_of(work), work.pasid);
     const bool ahead = shared_.probes.has(kInterruptAhead);
     if (interrupt && ahead) {
-        registers_.fire_handle(now, d.interrupt_handle, work.number);
+        registers_.interrupts().fire(now, interrupt_of(work), work.number);
     }
     trace::Name how = shared_.names.none;
     if (way.way) {
@@ -109,7 +109,7 @@ trace::Name Engines::tell_end(TimePs now, const Work& work, const Issuer& issuer
         how = shared_.names.lost;
     }
     if (interrupt && !ahead) {
-        registers_.fire_handle(now, d.interrupt_handle, work.number);
+        registers_.interrupts().fire(now, interrupt_of(work), work.number);
     }
     return how;
 }
@@ -161,6 +161,7 @@ LoggedError Engines::logged(const SoftwareError& error, const Work& work,
             work.number,
             work.descriptor.interrupt_handle,
             (work.descriptor.flags & flag::kRequestInterrupt) != 0,
+            work.stored_messages,
             (work.descriptor.flags & flag::kRequestRecord) != 0,
             encode(record)};
 }

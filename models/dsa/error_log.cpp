@@ -28,6 +28,7 @@ std::array<std::uint8_t, kLogEntryBytes> encode(const LoggedError& logged) {
     } else {
         q1 = set_bits(q1, 47, 32, logged.interrupt_handle);
         q1 = set_bit(q1, 48, logged.wanted_interrupt);
+        q1 = set_bit(q1, 49, logged.stored_message);
         q1 = set_bit(q1, 50, logged.wanted_record);
     }
     std::array<std::uint8_t, kLogEntryBytes> bytes{};

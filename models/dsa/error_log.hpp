@@ -21,6 +21,7 @@ struct LoggedError {
     std::uint64_t number = 0;  // of the descriptor, in traces
     std::uint16_t interrupt_handle = 0;
     bool wanted_interrupt = false;
+    bool stored_message = false;  // the handle is one of interrupt message storage
     bool wanted_record = false;
     RecordBytes record{};  // image of the record that could not be written
 };

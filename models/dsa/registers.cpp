@@ -57,13 +57,13 @@ std::uint64_t supported_operations() {
 Registers::Registers(const DeviceShared& shared)
     : shared_(shared),
       groups_(shared.params.groups, reset_group()),
-      vectors_(shared.params.msix_vectors),
-      handles_(shared.params.interrupt_handles),
+      interrupts_(shared),
       log_(shared),
       perfmon_(shared.params.perfmon_counters) {}
 
 bool Registers::implements(Command command) const {
-    const Command last = handles_.empty() ? Command::AbortPasid : Command::ReleaseInterruptHandle;
+    const Command last =
+        interrupts_.requestable() ? Command::ReleaseInterruptHandle : Command::AbortPasid;
     return command >= Command::EnableDevice && command <= last;
 }
 
@@ -81,17 +81,14 @@ void Registers::reset() {
     log_.reset();
     perfmon_.reset();
     groups_.assign(groups_.size(), reset_group());
-    handles_.assign(handles_.size(), std::nullopt);
-    for (Vector& vector : vectors_) {
-        vector.permission = 0;
-    }
+    interrupts_.reset();
 }
 
 void Registers::function_reset() {
     reset();
     state_ = DeviceState::Disabled;
     command_status_ = CommandStatus{};
-    vectors_.assign(vectors_.size(), Vector{});
+    interrupts_.function_reset();
 }
 
 std::uint64_t Registers::capability(std::uint64_t offset) const {
@@ -111,7 +108,8 @@ std::uint64_t Registers::capability(std::uint64_t offset) const {
         case reg::kOpcap:
             return supported_operations();
         case reg::kOffsets:
-            return encode(TableOffsets{reg::kGrpcfgTable, reg::kWqcfgTable, reg::kMsixPerm});
+            return encode(TableOffsets{reg::kGrpcfgTable, reg::kWqcfgTable, reg::kMsixPerm,
+                                       p.message_storage != 0 ? reg::kImsTable : 0});
         case reg::kOffsets + 8:
             return encode_perfmon_offset(reg::kPerfmon);
         case reg::kCmdcap: {
@@ -134,6 +132,7 @@ std::uint64_t Registers::general_capabilities() const {
     c.event_log = p.event_log ? 1 : 0;
     c.max_transfer_shift = static_cast<unsigned>(p.max_transfer_shift);
     c.max_batch_shift = static_cast<unsigned>(p.max_batch_shift);
+    c.message_storage = static_cast<unsigned>(p.message_storage);
     return encode(c);
 }
 
@@ -178,7 +177,7 @@ std::uint32_t Registers::read(std::uint64_t offset) const {
         return perfmon_.read(offset - reg::kPerfmon);
     }
     if (offset >= reg::kMsixTable) {
-        return read_vector(offset);
+        return interrupts_.read(offset);
     }
     return half(capability(offset & ~std::uint64_t{7}), offset);
 }
@@ -196,7 +195,7 @@ void Registers::write(TimePs now, std::uint64_t offset, std::uint32_t value) {
     } else if (inside(offset, reg::kPerfmon, perf::kBytes)) {
         perfmon_.write(offset - reg::kPerfmon, value);
     } else if (offset >= reg::kMsixTable) {
-        write_vector(now, offset, value);
+        interrupts_.write(now, offset, value);
     } else if (offset == reg::kGencfg || group_exists(offset)) {
         if (state_ != DeviceState::Disabled) {
             shared_.probes.hit(kConfigIgnored);
@@ -236,89 +235,12 @@ void Registers::write_group(std::uint64_t offset, std::uint32_t value) {
     }
 }
 
-// --- interrupts ---
-
-std::uint32_t Registers::read_vector(std::uint64_t offset) const {
-    if (inside(offset, reg::kMsixTable, vectors_.size() * kMsixEntryBytes)) {
-        const Vector& v = vectors_[(offset - reg::kMsixTable) / kMsixEntryBytes];
-        switch (offset % kMsixEntryBytes) {
-            case kMsixAddressLow:
-            case kMsixAddressHigh:
-                return half(v.address, offset);
-            case kMsixData:
-                return v.data;
-            default:
-                return v.masked ? kMsixMasked : 0;
-        }
-    }
-    if (inside(offset, reg::kMsixPba, (vectors_.size() + 31) / 32 * 4)) {
-        std::uint32_t bits = 0;
-        const std::size_t first = (offset - reg::kMsixPba) * 8;
-        for (std::size_t i = first; i < vectors_.size() && i < first + 32; ++i) {
-            bits |= (vectors_[i].pending ? 1U : 0U) << (i - first);
-        }
-        return bits;
-    }
-    if (inside(offset, reg::kMsixPerm, vectors_.size() * kMsixPermBytes) && offset % 8 == 0) {
-        return vectors_[(offset - reg::kMsixPerm) / kMsixPermBytes].permission;
-    }
-    return 0;
-}
-
-void Registers::write_vector(TimePs now, std::uint64_t offset, std::uint32_t value) {
-    if (inside(offset, reg::kMsixPerm, vectors_.size() * kMsixPermBytes)) {
-        if (offset % 8 == 0) {
-            vectors_[(offset - reg::kMsixPerm) / kMsixPermBytes].permission = value;
-        }
-        return;
-    }
-    if (!inside(offset, reg::kMsixTable, vectors_.size() * kMsixEntryBytes)) {
-        return;
-    }
-    const auto index = static_cast<std::uint32_t>((offset - reg::kMsixTable) / kMsixEntryBytes);
-    Vector& v = vectors_[index];
-    switch (offset % kMsixEntryBytes) {
-        case kMsixAddressLow:
-        case kMsixAddressHigh:
-            v.address = with_half(v.address, offset, value);
-            break;
-        case kMsixData:
-            v.data = value;
-            break;
-        default:
-            v.masked = (value & kMsixMasked) != 0;
-            if (!v.masked && v.pending) {
-                fire(now, index);
-            }
-    }
-}
-
-void Registers::fire(TimePs now, std::uint32_t vector, std::uint64_t descriptor) {
-    Vector& v = vectors_.at(vector);
-    // Without bus mastering a function sends nothing, messages neither.
-    v.pending = v.masked || !shared_.function.view().bus_master;
-    shared_.emit(trace::DsaInterrupt{shared_.names.device, vector, descriptor, v.pending});
-    if (v.pending) {
-        shared_.probes.hit(kInterruptPended);
-        return;
-    }
-    pcie::Tlp tlp;
-    // A memory write without PASID; that its address makes it an interrupt is for the remapping
-    // unit to see (PCI Express 6.1.4).
-    tlp.kind = pcie::TlpKind::MemWrite;
-    tlp.requester = shared_.config.rid;
-    tlp.address = v.address;
-    tlp.length = 4;
-    for (unsigned i = 0; i < 4; ++i) {
-        tlp.data.push_back(static_cast<std::uint8_t>(v.data >> (8 * i)));
-    }
-    shared_.fabric.send(now, std::move(tlp));
-}
+// --- causes and errors ---
 
 void Registers::cause(TimePs now, std::uint32_t bit, bool interrupt) {
     intcause_ |= bit;
     if (interrupt) {
-        fire(now, 0);
+        interrupts_.fire(now, 0);
     }
 }
 
@@ -354,71 +276,6 @@ void Registers::halt(TimePs now, trace::Name cause_name, ResetType reset_type) {
         trace::DsaHalt{shared_.names.device, cause_name,
                        shared_.recorder.name(kResets.at(static_cast<std::size_t>(reset_type)))});
     cause(now, kIntcauseHalt, get_bit(genctrl_, kGenctrlHaltInterrupt));
-}
-
-// --- handles ---
-
-namespace {
-// Requested handles are no indexes of vectors, so that a stale or invented one is noticed.
-constexpr std::uint32_t kFirstHandle = 0x100;
-}  // namespace
-
-std::optional<std::uint32_t> Registers::vector_of(std::uint16_t handle) const {
-    if (handles_.empty()) {
-        return handle < vectors_.size() ? std::optional<std::uint32_t>(handle) : std::nullopt;
-    }
-    const std::uint32_t index = std::uint32_t{handle} - kFirstHandle;
-    return index < handles_.size() ? handles_[index] : std::nullopt;
-}
-
-bool Registers::valid_handle(std::uint16_t handle, const std::optional<Pasid>& pasid) const {
-    const auto vector = vector_of(handle);
-    if (!vector) {
-        return false;
-    }
-    const std::uint32_t permission = vectors_[*vector].permission;
-    if (get_bit(permission, kMsixPermIgnore)) {
-        return true;
-    }
-    const bool wants_pasid = get_bit(permission, kMsixPermPasidEnable);
-    return wants_pasid == pasid.has_value() &&
-           (!wants_pasid || get_bits(permission, 31, 12) == pasid->value());
-}
-
-void Registers::fire_handle(TimePs now, std::uint16_t handle, std::uint64_t descriptor) {
-    if (const auto vector = vector_of(handle)) {
-        fire(now, *vector, descriptor);
-    }
-}
-
-std::optional<std::uint16_t> Registers::free_handle() const {
-    for (std::size_t i = 0; i < handles_.size(); ++i) {
-        if (!handles_[i]) {
-            return static_cast<std::uint16_t>(kFirstHandle + i);
-        }
-    }
-    return std::nullopt;
-}
-
-std::uint16_t Registers::request_handle(std::uint32_t vector) {
-    const auto handle = free_handle();
-    SIM_CHECK(handle.has_value(), "no interrupt handle is left");
-    handles_[*handle - kFirstHandle] = vector;
-    return *handle;
-}
-
-bool Registers::handle_requested(std::uint32_t handle) const {
-    return handle - kFirstHandle < handles_.size() && handles_[handle - kFirstHandle].has_value();
-}
-
-bool Registers::release_handle(std::uint32_t handle) {
-    if (!handle_requested(handle)) {
-        return false;
-    }
-    if (!shared_.probes.has(kStaleHandleFires)) {
-        handles_[handle - kFirstHandle].reset();
-    }
-    return true;
 }
 
 }  // namespace ioasim::dsa

@@ -1,7 +1,6 @@
 // The register file without commands and workqueue configuration: capabilities, control, status,
-// causes of interrupts, errors (latched or logged), groups, interrupt handles, and the MSI-X table.
-// Plain C++.
-// DSA Architecture Specification (BAR0); PCI Express Base Specification 7.7.2 (MSI-X).
+// causes of interrupts, errors (latched or logged), groups. Plain C++.
+// DSA Architecture Specification (BAR0).
 #pragma once
 
 #include <array>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "models/dsa/error_log.hpp"
+#include "models/dsa/interrupt_tables.hpp"
 #include "models/dsa/perfmon.hpp"
 #include "models/dsa/work.hpp"
 
@@ -50,7 +50,7 @@ public:
     // `overflow`.
     void report(TimePs now, const LoggedError& logged);
     void report(TimePs now, const SoftwareError& error) {
-        report(now, LoggedError{error, 0, 0, false, false, {}});
+        report(now, LoggedError{error, 0, 0, false, false, false, {}});
     }
     // An event that performance counters may count.
     void count_event(TimePs now, perf::Category category, std::uint32_t event);
@@ -59,36 +59,19 @@ public:
     ResetType reset_type() const { return reset_type_; }
     bool logs() const { return shared_.params.event_log && get_bit(gencfg_, kGencfgEventLog); }
 
-    // Completion interrupt of a descriptor. `valid`: the vector exists and belongs to the PASID.
-    bool valid_handle(std::uint16_t handle, const std::optional<Pasid>& pasid) const;
-    void fire_handle(TimePs now, std::uint16_t handle, std::uint64_t descriptor = 0);
-    // Handles that software requests for vectors; without them a vector's index is its handle.
-    bool has_vector(std::uint32_t index) const { return index < vectors_.size(); }
-    std::optional<std::uint16_t> free_handle() const;
-    std::uint16_t request_handle(std::uint32_t vector);
-    bool release_handle(std::uint32_t handle);
-    bool handle_requested(std::uint32_t handle) const;
+    // Messages of interrupts, and handles for them.
+    InterruptTables& interrupts() { return interrupts_; }
+    const InterruptTables& interrupts() const { return interrupts_; }
     // Commands that this device implements.
     bool implements(Command command) const;
 
 private:
-    struct Vector {
-        std::uint64_t address = 0;
-        std::uint32_t data = 0;
-        bool masked = true;
-        bool pending = false;
-        std::uint32_t permission = 0;  // MSIX_PERM
-    };
     std::uint64_t capability(std::uint64_t offset) const;
     std::uint64_t general_capabilities() const;
     std::uint64_t workqueue_capabilities() const;
     GroupConfig reset_group() const;
-    std::optional<std::uint32_t> vector_of(std::uint16_t handle) const;
-    void fire(TimePs now, std::uint32_t vector, std::uint64_t descriptor = 0);
     std::uint32_t read_group(std::uint64_t offset) const;
     void write_group(std::uint64_t offset, std::uint32_t value);
-    std::uint32_t read_vector(std::uint64_t offset) const;
-    void write_vector(TimePs now, std::uint64_t offset, std::uint32_t value);
     bool group_exists(std::uint64_t offset) const;
 
     const DeviceShared& shared_;
@@ -100,8 +83,7 @@ private:
     std::uint32_t intcause_ = 0;
     SoftwareError error_;
     std::vector<GroupConfig> groups_;
-    std::vector<Vector> vectors_;
-    std::vector<std::optional<std::uint32_t>> handles_;  // vectors of requested handles
+    InterruptTables interrupts_;
     ErrorLog log_;
     Perfmon perfmon_;
 };

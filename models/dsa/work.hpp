@@ -37,6 +37,7 @@ struct Work {
     bool block_on_fault = false;
     bool ats = true;  // of its workqueue too; page requests likewise
     bool prs = true;
+    bool stored_messages = false;   // its interrupt handle is one of interrupt message storage
     bool may_be_privileged = true;  // privileged mode of PASIDs was enabled when it was accepted
     std::uint64_t operations = ~std::uint64_t{0};  // bit N: opcode N is allowed
 

@@ -68,7 +68,7 @@ void Device::write(ExecContext& ctx, std::uint64_t offset, std::uint64_t value, 
 }
 
 Errno Device::run(ExecContext& ctx, dsa::Command code, std::uint32_t operand,
-                  dsa::CommandError& status) {
+                  dsa::CommandError& status, std::uint32_t& result) {
     const LockUnless guard{ctx, command_lock_, kernel_.probes(), kCommandUnlocked};
     Frame frame{ctx, "idxd_command"};
     status = dsa::CommandError::HardwareError;
@@ -85,6 +85,7 @@ Errno Device::run(ExecContext& ctx, dsa::Command code, std::uint32_t operand,
         const dsa::CommandStatus state = dsa::decode_cmdsts(static_cast<std::uint32_t>(answer));
         if (!state.active) {
             status = state.error;
+            result = state.result;
             return state.error == dsa::CommandError::None ? Errno::Ok : Errno::Eio;
         }
         if (ctx.now() >= deadline) {
@@ -142,6 +143,8 @@ Errno Device::bring_up(ExecContext& ctx) {
     const dsa::TableOffsets offsets = dsa::decode_offsets(read(ctx, reg::kOffsets, 8));
     queue_config_ = offsets.wqcfg;
     group_config_ = offsets.grpcfg;
+    vector_permissions_ = offsets.msix_perm;
+    message_storage_ = offsets.ims;
     size_code_ = wqcap.config_size_code;
     configurable_ =
         !kernel_.is_guest() || dsa::decode_gencap(read(ctx, reg::kGencap, 8)).configurable;
@@ -150,6 +153,10 @@ Errno Device::bring_up(ExecContext& ctx) {
     }
     for (std::uint32_t i = 0; i < setup_.queues.size(); ++i) {
         configurable_ ? configure_queue(ctx, i) : write_queue_pasid(ctx, i, queue_config(ctx, i));
+    }
+    if (configurable_ && stored_messages_ != 0) {
+        // User descriptors may ask for interrupts: whose, the entries of storage tell.
+        write(ctx, reg::kGencfg, 1U << dsa::kGencfgUserInterrupts, 4);
     }
     error = command(ctx, dsa::Command::EnableDevice, 0);
     if (max_pasids() == 0) {
@@ -167,6 +174,37 @@ Errno Device::enable_queues(ExecContext& ctx) {
         }
     }
     return error;
+}
+
+std::optional<std::uint32_t> Device::take_message_entry() {
+    for (std::uint32_t entry = 0; entry < stored_messages_; ++entry) {
+        if (messages_taken_.insert(entry).second) {
+            return entry;
+        }
+    }
+    return std::nullopt;
+}
+
+void Device::write_message_entry(ExecContext& ctx, std::uint32_t entry, std::uint64_t field,
+                                 std::uint32_t value) {
+    write(ctx, dsa::ims_address(message_storage_, entry, field), value, 4);
+}
+
+// Unmasked last.
+void Device::write_vector(ExecContext& ctx, std::uint32_t vector, std::uint32_t address,
+                          std::uint32_t data, std::optional<Pasid> pasid) {
+    const std::uint64_t entry = reg::kMsixTable + vector * dsa::kMsixEntryBytes;
+    write(ctx, vector_permissions_ + vector * dsa::kMsixPermBytes,
+          dsa::encode_msix_perm(pasid.has_value(), pasid ? pasid->value() : 0), 4);
+    write(ctx, entry + dsa::kMsixAddressLow, address, 4);
+    write(ctx, entry + dsa::kMsixAddressHigh, 0, 4);
+    write(ctx, entry + dsa::kMsixData, data, 4);
+    write(ctx, entry + dsa::kMsixControl, 0, 4);
+}
+
+void Device::mask_vector(ExecContext& ctx, std::uint32_t vector) {
+    write(ctx, reg::kMsixTable + vector * dsa::kMsixEntryBytes + dsa::kMsixControl,
+          dsa::kMsixMasked, 4);
 }
 
 void Device::configure_group(ExecContext& ctx) {
@@ -220,6 +258,7 @@ void Device::write_queue_pasid(ExecContext& ctx, std::uint32_t index, const dsa:
 dsa::WqConfig Device::queue_config(ExecContext& ctx, std::uint32_t index) {
     const QueueSetup& setup = setup_.queues.at(index);
     const dsa::GeneralCapabilities gencap = dsa::decode_gencap(read(ctx, reg::kGencap, 8));
+    stored_messages_ = gencap.message_storage * dsa::kImsUnit;
     dsa::WqConfig config;
     config.size = setup.size;
     config.threshold = setup.shared ? (setup.threshold != 0 ? setup.threshold : setup.size) : 0;

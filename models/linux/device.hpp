@@ -106,7 +106,12 @@ public:
         return run(ctx, code, operand, status);
     }
     Errno run(ExecContext& ctx, dsa::Command code, std::uint32_t operand,
-              dsa::CommandError& status);
+              dsa::CommandError& status) {
+        std::uint32_t result = 0;
+        return run(ctx, code, operand, status, result);
+    }
+    Errno run(ExecContext& ctx, dsa::Command code, std::uint32_t operand, dsa::CommandError& status,
+              std::uint32_t& result);
 
     // --- for the module that gives a queue to a VM ----------------------------------------------
     // A register of BAR0. A read is answered behind everything that was written before it.
@@ -118,7 +123,19 @@ public:
     // False: another virtual device has the dedicated queue.
     bool claim_queue(std::uint32_t index) { return claimed_.insert(index).second; }
     void unclaim_queue(std::uint32_t index) { claimed_.erase(index); }
-    bool any_claimed() const { return !claimed_.empty(); }
+    // Entries of interrupt message storage: how many there are, the lowest that is free (none:
+    // -ENOSPC), one that is given back.
+    std::uint32_t stored_messages() const { return stored_messages_; }
+    std::optional<std::uint32_t> take_message_entry();
+    void give_message_entry(std::uint32_t entry) { messages_taken_.erase(entry); }
+    void write_message_entry(ExecContext& ctx, std::uint32_t entry, std::uint64_t field,
+                             std::uint32_t value);
+    // --- for a driver of the function -----------------------------------------------------------
+    // A vector's message, and whose descriptors may ask for it.
+    void write_vector(ExecContext& ctx, std::uint32_t vector, std::uint32_t address,
+                      std::uint32_t data, std::optional<Pasid> pasid);
+    void mask_vector(ExecContext& ctx, std::uint32_t vector);
+    bool any_claimed() const { return !claimed_.empty() || !messages_taken_.empty(); }
     bool claimed(std::uint32_t index) const { return claimed_.count(index) != 0; }
 
 private:
@@ -142,6 +159,10 @@ private:
     std::unique_ptr<IommuGroup> group_;
     bool configurable_ = true;  // GENCAP: sizes, groups and modes of queues can be changed
     std::set<std::uint32_t> claimed_;
+    std::uint64_t message_storage_ = 0;  // offset in BAR0
+    std::uint64_t vector_permissions_ = 0;
+    std::uint32_t stored_messages_ = 0;
+    std::set<std::uint32_t> messages_taken_;
     bool page_requests_ = false;
     bool disconnected_ = false;
     bool forgotten_ = false;

@@ -4,31 +4,17 @@
 #include <array>
 #include <vector>
 
+#include "core/base/little_endian.hpp"
 #include "core/trace/fault_queue_events.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/fault_queue_probes.hpp"
 #include "models/linux/iommufd.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/page_request_service.hpp"
+#include "models/linux/wait_in_turns.hpp"
 
 namespace ioasim::os {
 namespace {
-
-template <class Bytes>
-void put(Bytes& bytes, std::size_t at, std::uint64_t value, std::size_t length) {
-    for (std::size_t i = 0; i < length; ++i) {
-        bytes.at(at + i) = static_cast<std::uint8_t>(value >> (8 * i));
-    }
-}
-
-template <class Bytes>
-std::uint32_t get(const Bytes& bytes, std::size_t at) {
-    std::uint32_t value = 0;
-    for (std::size_t i = 0; i < sizeof value; ++i) {
-        value |= std::uint32_t{bytes.at(at + i)} << (8 * i);
-    }
-    return value;
-}
 
 std::uint32_t permissions_of(const vtd::PageRequest& page) {
     namespace f = fault_record;
@@ -67,14 +53,8 @@ void FaultQueue::forget(std::uint64_t serial) {
 
 Errno FaultQueue::wait(ExecContext& ctx, const Process& process, TimePs deadline) {
     ctx.spend(kernel_.params().syscall);
-    while (deliver_.empty() && !process.killed) {
-        if (ctx.now() >= deadline) {
-            return Errno::Etimedout;
-        }
-        // In turns: a killed process is noticed at the end of one.
-        ctx.wait_until(readable_, std::min(deadline, ctx.now() + kernel_.params().flush_poll));
-    }
-    return process.killed ? Errno::Eintr : Errno::Ok;
+    return wait_in_turns(ctx, readable_, process, deadline, kernel_.params().flush_poll,
+                         [this] { return !deliver_.empty(); });
 }
 
 // The lowest that is free, as xa_alloc() gives it; 0 is none.
@@ -95,14 +75,14 @@ Errno FaultQueue::copy_out(ExecContext& ctx, Process& process, std::uint64_t add
     for (std::size_t i = 0; i < group.pages.size(); ++i) {
         const vtd::PageRequest& page = group.pages[i];
         std::array<std::uint8_t, f::kBytes> record{};
-        put(record, f::kFlags,
-            (page.has_pasid ? f::kPasidValid : 0) | (page.last ? f::kLastPage : 0), 4);
-        put(record, f::kDevice, kernel_.iommufd().device_id(*group.device), 4);
-        put(record, f::kPasid, page.pasid.value(), 4);
-        put(record, f::kGroup, page.group, 4);
-        put(record, f::kPermissions, permissions_of(page), 4);
-        put(record, f::kAddress, page.address, 8);
-        put(record, f::kCookie, cookie, 4);
+        put_le(record, f::kFlags, 4,
+               (page.has_pasid ? f::kPasidValid : 0) | (page.last ? f::kLastPage : 0));
+        put_le(record, f::kDevice, 4, kernel_.iommufd().device_id(*group.device));
+        put_le(record, f::kPasid, 4, page.pasid.value());
+        put_le(record, f::kGroup, 4, page.group);
+        put_le(record, f::kPermissions, 4, permissions_of(page));
+        put_le(record, f::kAddress, 8, page.address);
+        put_le(record, f::kCookie, 4, cookie);
         const Errno error =
             process.mm.write(ctx, address + i * f::kBytes, record.data(), record.size());
         if (error != Errno::Ok) {
@@ -180,10 +160,12 @@ Result<std::uint64_t> FaultQueue::write(ExecContext& ctx, Process& process, std:
     Errno error = Errno::Ok;
     while (done < bytes && error == Errno::Ok) {
         std::array<std::uint8_t, fault_response::kBytes> response{};
+        const auto field = [&response](std::size_t at) {
+            return static_cast<std::uint32_t>(get_le(response, at, 4));
+        };
         error = process.mm.read(ctx, address + done, response.data(), response.size());
         if (error == Errno::Ok) {
-            error = answer(ctx, get(response, fault_response::kCookie),
-                           get(response, fault_response::kCode));
+            error = answer(ctx, field(fault_response::kCookie), field(fault_response::kCode));
         }
         done += error == Errno::Ok ? fault_response::kBytes : 0;
     }

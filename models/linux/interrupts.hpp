@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "core/base/exec_context.hpp"
 #include "models/cpu/cpu_if.hpp"
@@ -34,8 +35,11 @@ public:
 
     class Line {
     public:
-        Line(std::uint8_t number, const std::string& name) : vector_(number), queue_(name) {}
+        Line(std::uint8_t number, std::uint32_t address, const std::string& name)
+            : name_(name), vector_(number), address_(address), queue_(name) {}
         std::uint8_t vector() const { return vector_; }
+        std::uint32_t address() const { return address_; }
+        bool pending() const { return pending_; }
         // Sleeps until a message came that nobody waited for yet. False: the machine stops.
         bool wait(ExecContext& ctx) {
             while (!pending_ && !stopped_) {
@@ -44,17 +48,30 @@ public:
             pending_ = false;
             return !stopped_;
         }
+        // Until then; false: none came.
+        bool wait_until(ExecContext& ctx, TimePs deadline) {
+            while (!pending_ && !stopped_ && ctx.now() < deadline) {
+                ctx.wait_until(queue_, deadline);
+            }
+            return std::exchange(pending_, false);
+        }
 
     private:
         friend class Interrupts;
+        std::string name_;
         std::uint8_t vector_;
+        std::uint32_t address_;
         WaitQueue queue_;
         bool pending_ = false;
         bool stopped_ = false;
     };
 
-    // A vector of its own for this source.
-    Line& request(const std::string& name);
+    // A vector of its own for this source, the same each time; its messages go to the kernel's
+    // processor, or to this one.
+    Line& request(const std::string& name) { return request(name, address_); }
+    Line& request_on(std::uint32_t processor, const std::string& name) {
+        return request(name, kMessageAddress | processor << kDestinationShift);
+    }
     // No handler's thread gets further than its next wait.
     void stop();
 
@@ -62,6 +79,8 @@ public:
                               std::uint32_t data) override;
 
 private:
+    Line& request(const std::string& name, std::uint32_t address);
+
     TaskScheduler& scheduler_;
     std::uint32_t address_;
     std::uint8_t first_;

@@ -7,6 +7,7 @@
 #include "models/linux/fault_queue_probes.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/page_request_service.hpp"
+#include "models/linux/wait_in_turns.hpp"
 #include "models/pcie/config_layout.hpp"
 
 namespace ioasim::os {
@@ -59,13 +60,8 @@ void PageRequestService::stop(ExecContext& ctx, Device& device) {
 Errno PageRequestService::wait_for_error(ExecContext& ctx, const Device& device,
                                          const Process& process, TimePs deadline) {
     ctx.spend(kernel_.params().syscall);
-    while (!stopped(device) && !process.killed) {
-        if (ctx.now() >= deadline) {
-            return Errno::Etimedout;
-        }
-        ctx.wait_until(errors_, std::min(deadline, ctx.now() + kernel_.params().flush_poll));
-    }
-    return process.killed ? Errno::Eintr : Errno::Ok;
+    return wait_in_turns(ctx, errors_, process, deadline, kernel_.params().flush_poll,
+                         [&] { return stopped(device); });
 }
 
 void PageRequestService::restart(ExecContext& ctx, Device& device) {

@@ -12,6 +12,19 @@ inline const Defect kVdcmPutBeforeClear{
     "vdcm.put_before_clear",
     "the reference on the host PASID of a guest's dedicated workqueue is dropped before the queue "
     "is cleared"};
+inline const Defect kVectorRawGuestPasid{
+    "vdcm.vector_raw_guest_pasid",
+    "an entry of interrupt message storage is set to the guest's PASID instead of the host's"};
+inline const Defect kVectorUnreferenced{
+    "vdcm.vector_unreferenced",
+    "an entry of interrupt message storage is set to a host PASID without a reference on it, and "
+    "no UNBIND clears it"};
+inline const Defect kVectorEntryLeft{
+    "vdcm.vector_entry_left",
+    "an entry of interrupt message storage goes back to the others with the PASID still in it"};
+inline const Defect kVectorClearedEarly{
+    "vdcm.vector_cleared_early",
+    "the vectors of a virtual device are taken away before its queue is quiet"};
 inline const Defect kVdcmProgrammedLate{
     "vdcm.programmed_late",
     "UNBIND finds a guest's dedicated workqueue set only when it has been enabled"};

@@ -28,8 +28,14 @@ public:
     void run(ExecContext& ctx) override {
         Frame frame{ctx, "vdcm_clear_queue"};
         LockGuard guard{ctx, device_.lock_};
+        bool quiet = true;
         if (device_.programmed_ && device_.programmed_->id == id()) {
-            static_cast<void>(device_.take_away(ctx));
+            quiet = device_.take_away(ctx);
+        } else if (device_.shared()) {
+            quiet = finish_pasid(ctx, device_.kernel_, device_.parent(), Pasid{id().value()});
+        }
+        if (quiet && device_.vectors_.holds(id())) {
+            device_.vectors_.clear(ctx);
         }
         device_.kernel_.emit(ctx, trace::VdcmUnbind{device_.trace_name_, device_.vm_, spid_, id()});
     }
@@ -51,7 +57,8 @@ VirtualDevice::VirtualDevice(Kernel& kernel, Kvm& kvm, const Setup& setup)
       queue_name_(kernel.intern(setup.parent->setup().queues.at(setup.queue).name)),
       holder_(kernel.ioasid().holder("vdcm/" + setup.vm + "/" + setup.name)),
       lock_(SimLock::Kind::Mutex, setup.vm + "/" + setup.name + "/vdev_lock", "vdcm/vdev_lock"),
-      closed_(setup.vm + "/" + setup.name + "/closed") {
+      closed_(setup.vm + "/" + setup.name + "/closed"),
+      vectors_(kernel, *setup.parent, setup.vm, setup.name, holder_) {
     initial_state();
 }
 
@@ -127,18 +134,18 @@ void VirtualDevice::detach_memory(ExecContext& ctx) {
 }
 
 // Of the VM's memory, where that is an auxiliary domain of the parent.
-VirtualDevice::Programmed VirtualDevice::default_pasid(ExecContext& ctx, bool get) {
+HostPasid VirtualDevice::default_pasid(ExecContext& ctx, bool get) {
     const Spid none{0};
     if (!memory_attached_) {
-        return {kNoIoasid, none};
+        return {kNoIoasid, none, false};
     }
     if (kernel_.probes().has(kAuxDefaultForeign) && !bound_.empty()) {
-        return {bound_.begin()->second, none};
+        return {bound_.begin()->second, none, false};
     }
     AuxDomains& domains = kernel_.aux_domains();
     const Ioasid id = domains.pasid(*setup_.memory, *setup_.parent);
     if (get && kernel_.ioasid().get(ctx, domains.set(), id, holder_) != Errno::Ok) {
-        return {kNoIoasid, none};  // it is being freed
+        return {kNoIoasid, none, false};  // it is being freed
     }
     return {id, none, get};
 }
@@ -162,11 +169,19 @@ void VirtualDevice::close(ExecContext& ctx, CallingTask task, const char* how) {
         state_.trapped.clear();
         tell_trapped(ctx, "freed");
     }
+    if (kernel_.probes().has(kVectorClearedEarly)) {
+        vectors_.clear(ctx);
+    }
     if (shared()) {
         unmap_portal(ctx);
-        static_cast<void>(drain_bound(ctx));
+        if (drain_bound(ctx) == dsa::CommandError::None) {
+            vectors_.reset(ctx);
+        }
     } else {
         const bool free = forgets || take_away(ctx);
+        if (free) {
+            vectors_.reset(ctx);
+        }
         if (!forgets && free) {
             static_cast<void>(run(ctx, dsa::Command::EnableWq));  // the host driver's, as it was
         }
@@ -215,6 +230,9 @@ Errno VirtualDevice::reset(ExecContext& ctx) {
         }
         error = take_away(ctx) ? Errno::Ok : Errno::Eio;
     }
+    if (error == Errno::Ok) {
+        vectors_.reset(ctx);
+    }
     initial_state();
     tell_state(ctx, "reset");
     return error;
@@ -230,7 +248,8 @@ NotifyResult VirtualDevice::handle(ExecContext& ctx, const NotifierPayload& payl
         case IoasidNotification::Unbind:
             bound_.erase(payload.spid.value());
             // A disabled queue has nothing to clear; what shared queues need is the drain's work.
-            if (programmed_ && programmed_->id == payload.id && !programmed_->stuck &&
+            if (((programmed_ && programmed_->id == payload.id && !programmed_->stuck) ||
+                 (vectors_.holds(payload.id) && !kernel_.probes().has(kVectorUnreferenced))) &&
                 !kernel_.probes().has(kVdcmUnbindIgnored)) {
                 kernel_.ioasid().queue_work(ctx,
                                             *std::make_unique<Clear>(*this, payload).release());
@@ -342,6 +361,16 @@ void VirtualDevice::unmap_portal(ExecContext& ctx) {
 
 // --- portals ------------------------------------------------------------------------------------
 
+// What the guest has for handles are entries of storage, where the parent has it: its MSI-X pages
+// are the parent's other ones.
+dsa::Portal VirtualDevice::real_portal(dsa::Portal page) const {
+    const bool few = dsa::limited(page);
+    if (vectors_.offered()) {
+        return few ? dsa::Portal::LimitedIms : dsa::Portal::UnlimitedIms;
+    }
+    return few ? dsa::Portal::LimitedMsix : dsa::Portal::UnlimitedMsix;
+}
+
 bool VirtualDevice::portal_fault(ExecContext& ctx, std::uint32_t queue, dsa::Portal page) {
     LockGuard guard{ctx, lock_};
     // An unlimited portal of a shared queue takes what others have no room for: not for guests.
@@ -351,10 +380,7 @@ bool VirtualDevice::portal_fault(ExecContext& ctx, std::uint32_t queue, dsa::Por
     if (!may) {
         return false;
     }
-    // Interrupt handles of the guest are the function's own ones here: pages 2 and 3 are 0 and 1.
-    const dsa::Portal real =
-        dsa::limited(page) ? dsa::Portal::LimitedMsix : dsa::Portal::UnlimitedMsix;
-    window_->map(queue, page, Hpa{setup_.parent->portal(setup_.queue, real)});
+    window_->map(queue, page, Hpa{setup_.parent->portal(setup_.queue, real_portal(page))});
     mapped_ = true;
     kernel_.emit(ctx, trace::VdevPortal{vm_, trace_name_, true});
     return true;
@@ -384,7 +410,7 @@ Errno VirtualDevice::trapped_submission(ExecContext& ctx, const TrappedDescripto
 // On the guest's behalf, by a processor in the host: under the host PASID, as MOVDIR64B or ENQCMDS.
 Errno VirtualDevice::submit(ExecContext& ctx, const TrappedDescriptor& descriptor) {
     Device& parent = *setup_.parent;
-    const Hpa portal{parent.portal(setup_.queue, dsa::Portal::LimitedMsix)};
+    const Hpa portal{parent.portal(setup_.queue, real_portal(dsa::Portal::LimitedMsix))};
     if (!shared()) {
         kernel_.instructions().movdir64b(ctx, portal, descriptor.bytes);
         return Errno::Ok;

@@ -14,16 +14,18 @@
 // Linux drivers of the IOASID series (idxd vdcm); software.md "VDCM virtual device commands".
 // A queue that the guest enables without a PASID works under the default PASID of the VM's memory,
 // where that is an auxiliary domain of the parent.
-// Leaves out: interrupt message storage and the interrupts of the virtual device.
+// Its interrupts: virtual_vectors.hpp.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "core/ioasid/ioasid.hpp"
 #include "models/linux/virtual_device_if.hpp"
+#include "models/linux/virtual_vectors.hpp"
 
 namespace ioasim::os {
 
@@ -61,6 +63,10 @@ public:
 
     const std::string& name() const override { return setup_.name; }
     void set_window(PortalWindow& window) override { window_ = &window; }
+    void set_interrupt(VirtualVectors::Raise raise) override {
+        vectors_.on_raise(std::move(raise));
+    }
+    bool has_vectors() const override { return vectors_.entry().has_value(); }
     std::uint64_t read_register(std::uint64_t offset, unsigned size) const override;
     void write_register(ExecContext& ctx, CallingTask task, std::uint64_t offset,
                         std::uint64_t value, unsigned size) override;
@@ -84,10 +90,7 @@ public:
 private:
     class Clear;
     // What the real queue works under.
-    struct Programmed {
-        Ioasid id;
-        Spid spid;
-        bool held = false;
+    struct Programmed : HostPasid {
         bool stuck = false;  // it did not stop: the ID, its reference and the queue stay
     };
 
@@ -115,7 +118,13 @@ private:
     // The ID that the guest PASID stands for in the set of the calling task, or kInvalidIoasid.
     // `get`: with a reference.
     Ioasid translate(ExecContext& ctx, CallingTask task, std::uint32_t gpasid, bool get);
-    Programmed default_pasid(ExecContext& ctx, bool get);
+    HostPasid default_pasid(ExecContext& ctx, bool get);
+    HostPasid host_pasid(ExecContext& ctx, CallingTask task, std::uint32_t gpasid, bool get);
+
+    // vectors
+    void write_vector(ExecContext& ctx, CallingTask task, std::uint64_t offset,
+                      std::uint32_t value);
+    dsa::CommandError request_handle(std::uint32_t vector);
 
     // the real queue
     Errno program(ExecContext& ctx, const Programmed& what, dsa::CommandError& status);
@@ -125,6 +134,7 @@ private:
     bool stop_real_queue(ExecContext& ctx);
     void unmap_portal(ExecContext& ctx);
     Errno submit(ExecContext& ctx, const TrappedDescriptor& descriptor);
+    dsa::Portal real_portal(dsa::Portal page) const;
 
     void tell_state(ExecContext& ctx, const char* what);
     void tell_queue(ExecContext& ctx, bool on, const Programmed& what);
@@ -147,6 +157,7 @@ private:
     bool requested_ = false;
     bool unregistered_ = false;
     WaitQueue closed_;
+    VirtualVectors vectors_;
     bool mapped_ = false;
     std::uint64_t gencap_ = 0;
     VirtualDeviceState state_;

@@ -41,6 +41,10 @@ const char* name_of(Command command) {
             return "drain_pasid";
         case Command::AbortPasid:
             return "abort_pasid";
+        case Command::RequestInterruptHandle:
+            return "request_handle";
+        case Command::ReleaseInterruptHandle:
+            return "release_handle";
         default:
             return "unknown";
     }
@@ -66,7 +70,8 @@ void VirtualDevice::command(ExecContext& ctx, CallingTask task, std::uint32_t va
         Frame frame{ctx, "vdcm_command"};
         LockGuard guard{ctx, lock_};
         error = execute(ctx, task, code, operand);
-        state_.status = dsa::CommandStatus{false, error, 0};
+        const bool handle = code == Command::RequestInterruptHandle && error == CommandError::None;
+        state_.status = dsa::CommandStatus{false, error, handle ? *vectors_.entry() : 0};
     }
     kernel_.emit(ctx, trace::VdevCommand{vm_, trace_name_, kernel_.intern(name_of(code)), operand,
                                          trace::Hex{static_cast<std::uint64_t>(error)}});
@@ -99,6 +104,9 @@ CommandError VirtualDevice::execute(ExecContext& ctx, CallingTask task, Command 
         }
         case Command::ResetDevice: {
             const CommandError error = on_queue(ctx, Command::ResetWq);
+            if (error == CommandError::None) {
+                vectors_.reset(ctx);
+            }
             const VirtualDeviceState before = state_;
             initial_state();  // configuration space is the function's
             state_.command = before.command;
@@ -111,6 +119,17 @@ CommandError VirtualDevice::execute(ExecContext& ctx, CallingTask task, Command 
         case Command::DrainPasid:
         case Command::AbortPasid:
             return on_pasid(ctx, task, code, operand);
+        case Command::RequestInterruptHandle:
+            return vectors_.offered() ? request_handle(operand) : CommandError::UnknownCommand;
+        case Command::ReleaseInterruptHandle:
+            if (!vectors_.offered()) {
+                return CommandError::UnknownCommand;
+            }
+            if (vectors_.entry() != operand) {
+                return CommandError::BadInterruptIndex;
+            }
+            vectors_.clear(ctx);  // what still names it is the guest's own loss
+            return CommandError::None;
         default:
             return CommandError::UnknownCommand;
     }
@@ -160,18 +179,31 @@ CommandError VirtualDevice::enable_dedicated(ExecContext& ctx, CallingTask task)
     }
     const std::uint32_t gpasid = state_.queues.front().gpasid();
     const bool referenced = !kernel_.probes().has(kVdcmQueueUnreferenced);
-    Programmed what = default_pasid(ctx, gpasid == 0 && referenced);
-    if (gpasid != 0) {
-        what = {translate(ctx, task, gpasid, referenced), Spid{gpasid}, referenced};
-    }
+    Programmed what{host_pasid(ctx, task, gpasid, referenced)};
     if (!is_valid(what.id) && kernel_.probes().has(kVdcmRawGuestPasid)) {
-        what = {Ioasid{gpasid}, Spid{gpasid}, false};
+        what = Programmed{HostPasid{Ioasid{gpasid}, Spid{gpasid}, false}};
     }
     if (!is_valid(what.id)) {
         return CommandError::WqPasidEnable;  // -ENXIO: the hardware is not touched
     }
     CommandError status = CommandError::None;
     return program(ctx, what, status) == Errno::Ok ? CommandError::None : status;
+}
+
+// What a guest's queue or vector works under: what its guest PASID stands for, or without one the
+// default PASID.
+HostPasid VirtualDevice::host_pasid(ExecContext& ctx, CallingTask task, std::uint32_t gpasid,
+                                    bool get) {
+    return gpasid == 0 ? default_pasid(ctx, get)
+                       : HostPasid{translate(ctx, task, gpasid, get), Spid{gpasid}, get};
+}
+
+// Vector 0 is emulated, and has no handle.
+CommandError VirtualDevice::request_handle(std::uint32_t vector) {
+    if (vector != VirtualVectors::kStored) {
+        return CommandError::BadInterruptIndex;
+    }
+    return vectors_.entry() ? CommandError::None : CommandError::NoInterruptHandle;
 }
 
 Ioasid VirtualDevice::translate(ExecContext& ctx, CallingTask task, std::uint32_t gpasid,

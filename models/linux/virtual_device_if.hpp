@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "core/base/exec_context.hpp"
@@ -37,6 +38,11 @@ public:
     virtual ~VirtualDeviceIf() = default;
     virtual const std::string& name() const = 0;
     virtual void set_window(PortalWindow& window) = 0;
+    // Who raises messages of the device in the guest.
+    virtual void set_interrupt(
+        std::function<void(ExecContext&, std::uint64_t address, std::uint32_t data)> raise) = 0;
+    // A vector of it is backed by the parent: where it is, the machine stays.
+    virtual bool has_vectors() const = 0;
 
     // --- trapped accesses; offsets within BAR0 and the configuration space ----------------------
     virtual std::uint64_t read_register(std::uint64_t offset, unsigned size) const = 0;

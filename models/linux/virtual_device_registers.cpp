@@ -3,6 +3,7 @@
 // nowhere.
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/vdcm_probes.hpp"
 #include "models/linux/virtual_device.hpp"
 #include "models/pcie/config_layout.hpp"
 
@@ -16,7 +17,8 @@ namespace config = pcie::config;
 // host's.
 constexpr std::uint32_t kWritableWqcfg = 0xFFFF'FF01;
 constexpr std::uint32_t kPasidWidth = 20;
-constexpr std::uint32_t kCommands = 0x1FFE;  // 1 to 12: no interrupt handles
+constexpr std::uint32_t kCommands = 0x1FFE;  // 1 to 12
+constexpr std::uint32_t kHandleCommands = 0x6000;
 
 std::uint32_t half(std::uint64_t value, std::uint64_t offset) {
     return static_cast<std::uint32_t>(value >> (offset % 8 * 8));
@@ -86,7 +88,11 @@ std::uint32_t VirtualDevice::read4(std::uint64_t offset) const {
     if (offset >= reg::kSwerr && offset < reg::kSwerr + 32) {
         return half(dsa::encode(state_.error).at((offset - reg::kSwerr) / 8), offset);
     }
+    if (VirtualVectors::has_register(offset) && vectors_.offered()) {
+        return vectors_.read(offset);
+    }
     dsa::GeneralCapabilities gencap = dsa::decode_gencap(gencap_);
+    gencap.message_storage = 0;
     gencap.configurable = false;
     gencap.event_log = 0;
     dsa::WqCapabilities wqcap;
@@ -127,7 +133,7 @@ std::uint32_t VirtualDevice::read4(std::uint64_t offset) const {
         case reg::kCmdsts:
             return half(dsa::encode(state_.status), offset);
         case reg::kCmdcap:
-            return half(kCommands, offset);
+            return half(kCommands | (vectors_.offered() ? kHandleCommands : 0), offset);
         default:
             return 0;
     }
@@ -155,6 +161,10 @@ void VirtualDevice::write4(ExecContext& ctx, CallingTask task, std::uint64_t off
     if (!open_) {
         return;
     }
+    if (VirtualVectors::has_register(offset) && vectors_.offered()) {
+        write_vector(ctx, task, offset, value);
+        return;
+    }
     switch (offset) {
         case reg::kCmd:
             command(ctx, task, value);
@@ -179,6 +189,20 @@ void VirtualDevice::write4(ExecContext& ctx, CallingTask task, std::uint64_t off
             break;
         default:
             break;  // read only, or nothing there
+    }
+}
+
+// A guest PASID that stands for nothing: the entry stays clear, and no handle is given.
+void VirtualDevice::write_vector(ExecContext& ctx, CallingTask task, std::uint64_t offset,
+                                 std::uint32_t value) {
+    LockGuard guard{ctx, lock_};
+    if (vectors_.write(ctx, offset, value)) {
+        return;
+    }
+    const HostPasid whose =
+        host_pasid(ctx, task, vectors_.gpasid(), !kernel_.probes().has(kVectorUnreferenced));
+    if (is_valid(whose.id)) {
+        vectors_.set(ctx, whose);
     }
 }
 

@@ -102,6 +102,8 @@ enum class BareKind : std::uint8_t {
     IovaMap,
     IovaUnmap,
     IovaCopy,
+    VectorRequest,  // its interrupts
+    VectorRelease,
 };
 
 // Whose steps these are.

@@ -55,13 +55,30 @@ std::vector<BareSpec> iova_user_specs() {
                     {"destination", V::Number, true, "I/O virtual address"},
                     {"record", V::Number, true, "where the completion record goes; mapped"},
                     {"size", V::Number, false, "bytes", "\"4KiB\"", {}, 1, 1ULL << 21U},
-                    {"status", V::Number, false, "of the record", "1", {}, 0, 255}},
+                    {"status", V::Number, false, "of the record", "1", {}, 0, 255},
+                    {"by", V::Text, false, "the vector whose interrupt is waited for"},
+                    {"handle",
+                     V::Number,
+                     false,
+                     "asks for the interrupt of this handle",
+                     "",
+                     {},
+                     0,
+                     0xFFFF}},
                    "the device copies; its record must have this status"),
+        guest_step("vector_request", BareKind::VectorRequest, subject("names the vector"),
+                   {{"device", V::AnyDevice, true, "a virtual device whose parent stores messages"},
+                    {"vector", V::Number, false, "of the device", "1", {}, 0, 1},
+                    {"pasid", V::Text, false,
+                     "whose descriptors may ask for it, a variable (default: those without)"}},
+                   "the driver sets a vector of the device up; the value is its handle"),
+        guest_step("vector_release", BareKind::VectorRelease, subject("the vector"), {},
+                   "gives the handle back and masks the vector"),
     };
 }
 
 bool is_iova_user_step(BareKind kind) {
-    return kind >= BareKind::IovaOpen && kind <= BareKind::IovaCopy;
+    return kind >= BareKind::IovaOpen && kind <= BareKind::VectorRelease;
 }
 
 StepOutcome IovaUser::perform(ExecContext& ctx, const BareStep& step, std::size_t index,
@@ -70,6 +87,12 @@ StepOutcome IovaUser::perform(ExecContext& ctx, const BareStep& step, std::size_
     ctx.spend(kernel_.params().syscall);
     if (step.kind == BareKind::IovaOpen) {
         return open(ctx, step, variables);
+    }
+    if (step.kind == BareKind::VectorRequest) {
+        return request_vector(ctx, step, variables);
+    }
+    if (step.kind == BareKind::VectorRelease) {
+        return release_vector(ctx, step);
     }
     const auto found = spaces_.find(step.name(""));
     if (found == spaces_.end()) {
@@ -175,6 +198,16 @@ StepOutcome IovaUser::copy(ExecContext& ctx, const BareStep& step, const Space& 
     descriptor.source = step.number("source");
     descriptor.destination = step.number("destination");
     descriptor.size = static_cast<std::uint32_t>(step.number("size", kPageSize));
+    const auto vector = vectors_.find(step.name("by"));
+    if (!step.name("by").empty() && vector == vectors_.end()) {
+        return outcome(Errno::Enoent);
+    }
+    const bool named = step.has("handle");
+    if (vector != vectors_.end() || named) {
+        descriptor.flags |= dsa::flag::kRequestInterrupt;
+        descriptor.interrupt_handle =
+            static_cast<std::uint16_t>(named ? step.number("handle") : vector->second->handle());
+    }
     ctx.spend(kernel_.params().descriptor_build);
     ctx.store(*record, 0, 8);
     return send(ctx, step, space, descriptor, *record);
@@ -186,7 +219,7 @@ StepOutcome IovaUser::send(ExecContext& ctx, const BareStep& step, const Space& 
     const Hpa portal{space.device->portal(queue)};
     if (!space.device->setup().queues[queue].shared) {
         kernel_.instructions().movdir64b(ctx, portal, dsa::encode(descriptor));
-        return await(ctx, record, step.number("status", 1));
+        return await(ctx, step, record);
     }
     cpu::CpuState state;
     state.supervisor = true;
@@ -194,7 +227,7 @@ StepOutcome IovaUser::send(ExecContext& ctx, const BareStep& step, const Space& 
         const cpu::EnqResult sent =
             kernel_.instructions().enqcmds(ctx, state, portal, dsa::encode(descriptor));
         if (sent.outcome == cpu::EnqOutcome::Accepted) {
-            return await(ctx, record, step.number("status", 1));
+            return await(ctx, step, record);
         }
         if (sent.outcome != cpu::EnqOutcome::Retry) {
             return outcome(Errno::Efault);  // #GP
@@ -206,8 +239,13 @@ StepOutcome IovaUser::send(ExecContext& ctx, const BareStep& step, const Space& 
     }
 }
 
-StepOutcome IovaUser::await(ExecContext& ctx, std::uint64_t record, std::uint64_t wanted) {
+StepOutcome IovaUser::await(ExecContext& ctx, const BareStep& step, std::uint64_t record) {
+    const std::uint64_t wanted = step.number("status", 1);
     const TimePs deadline = ctx.now() + kernel_.params().completion_timeout;
+    const auto vector = vectors_.find(step.name("by"));
+    if (vector != vectors_.end() && !vector->second->wait(ctx, deadline)) {
+        return outcome(Errno::Etimedout);
+    }
     while (true) {
         const std::uint64_t status = ctx.load(record, 1) & dsa::kStatusMask;
         if (status == static_cast<std::uint64_t>(dsa::Status::Pending)) {
@@ -229,6 +267,42 @@ StepOutcome IovaUser::await(ExecContext& ctx, std::uint64_t record, std::uint64_
     }
 }
 
+StepOutcome IovaUser::request_vector(ExecContext& ctx, const BareStep& step,
+                                     const Variables& variables) {
+    os::Device* const device = kernel_.find_device(step.name("device"));
+    const bool numbered = !step.name("pasid").empty();
+    const auto id = numbered ? variables.get(step.name("pasid")) : std::nullopt;
+    if (device == nullptr || !device->configured_here()) {
+        return outcome(Errno::Enodev);
+    }
+    if (numbered != id.has_value()) {
+        return outcome(Errno::Enoent);
+    }
+    if (vectors_.count(step.name("")) != 0) {
+        return outcome(Errno::Eexist);
+    }
+    auto vector = std::make_unique<os::DeviceVector>(
+        kernel_, *device, static_cast<std::uint32_t>(step.number("vector", 1)), 0);
+    const Errno error =
+        vector->request(ctx, id ? std::optional<Pasid>{Pasid{id->value()}} : std::nullopt);
+    if (error != Errno::Ok) {
+        return outcome(error);
+    }
+    const std::uint16_t handle = vector->handle();
+    vectors_[step.name("")] = std::move(vector);
+    return {Errno::Ok, handle};
+}
+
+StepOutcome IovaUser::release_vector(ExecContext& ctx, const BareStep& step) {
+    const auto found = vectors_.find(step.name(""));
+    if (found == vectors_.end()) {
+        return outcome(Errno::Enoent);
+    }
+    found->second->release(ctx);
+    vectors_.erase(found);
+    return {};
+}
+
 void IovaUser::close(ExecContext& ctx, Space& space) {
     if (space.domain == nullptr) {
         return;
@@ -241,11 +315,16 @@ void IovaUser::close(ExecContext& ctx, Space& space) {
     space.domain->destroy();
 }
 
+// Vectors behind what uses them.
 void IovaUser::close_all(ExecContext& ctx) {
     for (auto& [name, space] : spaces_) {
         close(ctx, space);
     }
     spaces_.clear();
+    for (auto& [name, vector] : vectors_) {
+        vector->release(ctx);
+    }
+    vectors_.clear();
 }
 
 }  // namespace ioasim::platform

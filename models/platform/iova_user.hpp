@@ -13,6 +13,7 @@
 #include "core/base/exec_context.hpp"
 #include "core/trace/recorder.hpp"
 #include "models/dsa/dsa_layout.hpp"
+#include "models/linux/device_vector.hpp"
 #include "models/linux/iommu_domain.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/platform/bare_step.hpp"
@@ -46,7 +47,9 @@ private:
     StepOutcome open(ExecContext& ctx, const BareStep& step, const Variables& variables);
     StepOutcome map(ExecContext& ctx, const BareStep& step, Space& space);
     StepOutcome copy(ExecContext& ctx, const BareStep& step, const Space& space);
-    StepOutcome await(ExecContext& ctx, std::uint64_t record, std::uint64_t wanted);
+    StepOutcome await(ExecContext& ctx, const BareStep& step, std::uint64_t record);
+    StepOutcome request_vector(ExecContext& ctx, const BareStep& step, const Variables& variables);
+    StepOutcome release_vector(ExecContext& ctx, const BareStep& step);
     static void close(ExecContext& ctx, Space& space);
 
     trace::Recorder& recorder_;
@@ -54,6 +57,7 @@ private:
     std::string process_;
     std::size_t index_ = 0;
     std::map<std::string, Space> spaces_;
+    std::map<std::string, std::unique_ptr<os::DeviceVector>> vectors_;
 };
 
 }  // namespace ioasim::platform

@@ -25,6 +25,10 @@ sim::DispatcherParams dispatcher_params(const PlatformConfig& config) {
     // So has a VM whose virtual unit does, in the VMM and in the guest.
     for (const VmConfig& vm : config.vms) {
         params.pool += resolve(vm::vm_param_table(), config, vm.name).page_requests ? 2 : 0;
+        for (const MdevConfig& mdev : vm.mdevs) {  // the handler of its vector, on each host
+            const auto parent = resolve(dsa::dsa_param_table(), config, mdev.device);
+            params.pool += parent.message_storage != 0 ? 1 + config.hosts.size() : 0;
+        }
     }
     return params;
 }
@@ -330,6 +334,9 @@ void Platform::Impl::run_on_vcpu(ExecContext& ctx, std::size_t index, Guest& gue
         run_program(guest_ctx, sim.recorder(), config.programs[index], *actors[index]);
     });
     machine_of_task.erase(&ctx);
+    // Back outside the task is the VMM's thread: what it does to the host is no deed of the
+    // guest's.
+    const PersonaChange thread{ctx, guest.machine->vcpu_thread(vcpu)};
     leave(ctx, guest);
 }
 

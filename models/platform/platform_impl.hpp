@@ -16,6 +16,7 @@
 #include "core/trace/ioasid_events.hpp"
 #include "core/trace/migration_events.hpp"
 #include "core/trace/run_events.hpp"
+#include "models/dsa/dsa_params.hpp"
 #include "models/linux/dispatcher_scheduler.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/task_switch.hpp"

@@ -37,6 +37,8 @@ public:
     // The guest invalidated a domain's translations, in these addresses; without `did` all.
     void sync(ExecContext& ctx, std::optional<DomainId> did, std::uint64_t first,
               std::uint64_t last);
+    // The machine was reset: the host has unbound all of them.
+    void reset() { spaces_.clear(); }
     // Guest PASIDs that are shadowed on the function.
     std::set<std::uint32_t> on(const std::string& function) const;
 

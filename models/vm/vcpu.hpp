@@ -59,6 +59,8 @@ public:
     std::uint64_t access() const { return busy_ ? accesses_ : 0; }
     // Executes no guest code now, and none before it has passed the gate.
     bool at_rest() const;
+    // Who its task is outside of the guest.
+    const Persona& thread() const { return host_; }
     // Its thread is one of this host's processes from now on.
     void move_to(const std::string& host_name);
     // Translations of portals that the host may take away, as the TLB keeps them: from the first

@@ -66,6 +66,10 @@ Viommu::Viommu(const VirtualCommandConfig& commands, os::VmHost& host, const Gue
 void Viommu::reset() {
     registers_ = {};
     commands_.reset();
+    page_requests_.reset();
+    if (second_stages_ != nullptr) {
+        second_stages_->reset();
+    }
     set(reg::kVer, kVersion, 4);
     set(reg::kCap, capabilities(), 8);
     set(reg::kEcap,

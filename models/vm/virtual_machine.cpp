@@ -91,8 +91,14 @@ struct VirtualMachine::Impl {
             virtual_devices[i] = windows[i] == nullptr ? nullptr : host->virtual_device(devices[i]);
             if (virtual_devices[i] != nullptr) {
                 virtual_devices[i]->set_window(*windows[i]);
+                virtual_devices[i]->set_interrupt(raise);
             }
         }
+    }
+
+    bool has_vectors() const {
+        return std::any_of(virtual_devices.begin(), virtual_devices.end(),
+                           [](const auto* d) { return d != nullptr && d->has_vectors(); });
     }
 
     MovableMachine movable(std::uint64_t memory_bytes) {
@@ -195,7 +201,8 @@ struct VirtualMachine::Impl {
     SimLock create_lock;
     WaitQueue stopped;
     WaitQueue deaths;
-    cpu::InterruptSink* interrupts = nullptr;  // of the guest's kernel
+    cpu::InterruptSink* interrupts = nullptr;                               // of the guest's kernel
+    std::function<void(ExecContext&, std::uint64_t, std::uint32_t)> raise;  // a message
     std::vector<std::function<void()>> on_death;
 };
 
@@ -213,10 +220,10 @@ VirtualMachine::VirtualMachine(const VmDeps& deps, const VmConfig& config, const
                   config.memory_bytes % kPageSize == 0,
               "{}: {} bytes of memory", config.name, config.memory_bytes);
     targets_.push_back(impl_->site);  // it may come back
-    impl_->page_requests.on_interrupt(
-        [this](ExecContext& ctx, std::uint64_t address, std::uint32_t data) {
-            deliver_message(ctx, address, data);
-        });
+    impl_->raise = [this](ExecContext& ctx, std::uint64_t address, std::uint32_t data) {
+        deliver_message(ctx, address, data);
+    };
+    impl_->page_requests.on_interrupt(impl_->raise);
 }
 
 VirtualMachine::~VirtualMachine() = default;
@@ -329,6 +336,10 @@ void VirtualMachine::run(ExecContext& ctx, std::uint32_t vcpu, const std::string
     }
 }
 
+const Persona& VirtualMachine::vcpu_thread(std::uint32_t vcpu) const {
+    return impl_->vcpus.at(vcpu)->thread();
+}
+
 Errno VirtualMachine::kill(ExecContext& ctx) {
     return end(ctx, "killed");
 }
@@ -418,8 +429,9 @@ Errno VirtualMachine::migrate(ExecContext& ctx, const std::string& host, std::ui
     if (target == targets_.end() || m.site.host == host) {
         return Errno::Enxio;
     }
-    // What waits in the virtual page-request queue, and shadowed tables, stay where they are.
-    if (m.page_requests.enabled() || m.params.second_stages) {
+    // What waits in the virtual page-request queue, shadowed tables, and entries of a device's
+    // interrupt message storage, stay where they are.
+    if (m.page_requests.enabled() || m.params.second_stages || m.has_vectors()) {
         return Errno::Eopnotsupp;
     }
     if (m.migrating) {

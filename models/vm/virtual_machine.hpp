@@ -94,6 +94,8 @@ public:
     void run(ExecContext& ctx, std::uint32_t vcpu, const std::function<void(ExecContext&)>& body) {
         run(ctx, vcpu, std::string{}, body);
     }
+    // Who a task that carries the vCPU is outside of the guest: a thread of the VMM on this host.
+    const Persona& vcpu_thread(std::uint32_t vcpu) const;
     // Called when the VM ends, before its vCPUs are waited for: the guest kernel's power_off().
     void on_death(std::function<void()> callback);
     // Who sleeps here is woken by the end of the VM.
@@ -118,8 +120,8 @@ public:
     // --- live migration -------------------------------------------------------------------------
     // Another host that can take the machine; its devices stand in the order of assignment.
     void add_target(const VmSite& site);
-    // -ENXIO: no such host. -EOPNOTSUPP: a machine with page requests or second stages. -EBUSY:
-    // under way already. Otherwise as Migration::run.
+    // -ENXIO: no such host. -EOPNOTSUPP: a machine with page requests, second stages or vectors of
+    // devices. -EBUSY: under way already. Otherwise as Migration::run.
     Errno migrate(ExecContext& ctx, const std::string& host, std::uint32_t pasid_min,
                   std::uint32_t pasid_max);
     // The host that it is on.

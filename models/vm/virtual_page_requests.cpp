@@ -90,6 +90,13 @@ void VirtualPageRequests::write(ExecContext& ctx, std::uint32_t offset, std::uin
     }
 }
 
+void VirtualPageRequests::reset() {
+    head_ = tail_ = base_ = 0;
+    status_ = 0;
+    control_ = vtd::event_control::kMasked;
+    data_ = address_ = upper_ = 0;
+}
+
 void VirtualPageRequests::raise(ExecContext& ctx) {
     if (probes_.has(kNoPageInterrupt)) {
         return;

@@ -46,6 +46,8 @@ public:
     static bool has_register(std::uint32_t offset);
     std::uint64_t read(std::uint32_t offset, unsigned size) const;
     void write(ExecContext& ctx, std::uint32_t offset, std::uint64_t value, unsigned size);
+    // The registers as after power-on. What the host delivers from then on finds no queue.
+    void reset();
     // A page group response of the guest.
     void respond(ExecContext& ctx, const vtd::Descriptor& response);
     // A wait with page-request drain: what the host delivered before is in the guest's queue.

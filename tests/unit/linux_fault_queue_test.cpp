@@ -3,8 +3,8 @@
 
 #include "models/linux/fault_queue_probes.hpp"
 #include "models/linux/iommufd.hpp"
-#include "models/linux/page_request_service.hpp"
 #include "models/pcie/config_layout.hpp"
+#include "tests/support/page_requests.hpp"
 #include "tests/unit/linux_fake_machine.hpp"
 
 namespace ioasim::os::test {
@@ -68,21 +68,7 @@ struct Served {
     Iommufd& fd() { return host.kernel->iommufd(); }
     FaultQueue& faults() { return *fd().faults("Q"); }
     void arrive(std::uint16_t group, bool last = true) {
-        vtd::PageRequest r;
-        r.has_pasid = true;
-        r.rid = Rid{0x20};
-        r.pasid = kPasid;
-        r.read = true;
-        r.last = last;
-        r.group = group;
-        r.address = kIova;
-        std::uint64_t& tail = host.machine.hardware_register(kUnit0 + vtd::reg::kPqt);
-        const std::uint64_t ring =
-            host.machine.hardware_register(kUnit0 + vtd::reg::kPqa) & bit_mask(63, 12);
-        const vtd::Descriptor d = vtd::encode(r);
-        host.machine.poke(ring + tail, d.data(), sizeof d);
-        tail += vtd::kDescriptorBytes;
-        host.unit().page_requests()->handle(host.ctx);
+        ioasim::test::arrive(host, Rid{0x20}, kPasid, kIova, group, last);
     }
     std::uint64_t read(std::uint64_t bytes) {
         const auto done = faults().read(host.ctx, process, buffer, bytes);
@@ -94,15 +80,7 @@ struct Served {
         REQUIRE(process.mm.write(host.ctx, buffer, &word, sizeof word) == Errno::Ok);
         return faults().write(host.ctx, process, buffer, bytes).error();
     }
-    Codes codes() const {
-        Codes found;
-        for (const vtd::Descriptor& d : host.machine.descriptors) {
-            if (vtd::type_of(d) == vtd::InvalidationType::PageGroupResponse) {
-                found.push_back(vtd::inv::kResponseCode.get(d[0]));
-            }
-        }
-        return found;
-    }
+    Codes codes() const { return ioasim::test::response_codes(host); }
 
     Host host;
     Process& process;

@@ -2,7 +2,7 @@
 
 #include "models/linux/guest_fault_probes.hpp"
 #include "models/linux/guest_faults.hpp"
-#include "models/linux/page_request_service.hpp"
+#include "tests/support/page_requests.hpp"
 #include "tests/unit/linux_fake_machine.hpp"
 
 namespace ioasim::os::test {
@@ -29,35 +29,13 @@ struct GuestRequests {
         host.machine.descriptors.clear();
     }
     void arrive(std::uint16_t group, bool last, Pasid pasid) {
-        vtd::PageRequest r;
-        r.has_pasid = true;
-        r.rid = Rid{8};
-        r.pasid = pasid;
-        r.read = true;
-        r.last = last;
-        r.group = group;
-        r.address = 0x7000'0000'0000;
-        std::uint64_t& tail = host.machine.hardware_register(kUnit0 + vtd::reg::kPqt);
-        const std::uint64_t ring =
-            host.machine.hardware_register(kUnit0 + vtd::reg::kPqa) & bit_mask(63, 12);
-        const vtd::Descriptor d = vtd::encode(r);
-        host.machine.poke(ring + tail, d.data(), sizeof d);
-        tail += vtd::kDescriptorBytes;
-        host.unit().page_requests()->handle(host.ctx);
+        ioasim::test::arrive(host, Rid{8}, pasid, 0x7000'0000'0000, group, last);
     }
     void arrive(std::uint16_t group, bool last = true) { arrive(group, last, Pasid{id.value()}); }
     Errno answer(std::uint16_t group, std::uint32_t code) {
         return vm.page_faults()->respond(host.ctx, "dsa0", id, group, code);
     }
-    Codes codes() const {
-        Codes found;
-        for (const vtd::Descriptor& d : host.machine.descriptors) {
-            if (vtd::type_of(d) == vtd::InvalidationType::PageGroupResponse) {
-                found.push_back(vtd::inv::kResponseCode.get(d[0]));
-            }
-        }
-        return found;
-    }
+    Codes codes() const { return ioasim::test::response_codes(host); }
 
     Host host;
     VmHost& vm;

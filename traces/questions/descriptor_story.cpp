@@ -176,7 +176,11 @@ private:
             const bool pending = LOG_FIELD(log_, i, DsaInterrupt, pending) != 0;
             add(i,
                 fmt::format(
-                    "vector {} {}", LOG_FIELD(log_, i, DsaInterrupt, vector),
+                    "{} {} {}",
+                    LOG_FIELD(log_, i, DsaInterrupt, stored) != 0
+                        ? "entry of interrupt message storage"
+                        : "vector",
+                    LOG_FIELD(log_, i, DsaInterrupt, vector),
                     pending ? "is masked: its interrupt stays pending" : "sends its interrupt"),
                 Role::Device, Role::Kernel, pending ? "pending" : "interrupt");
         } else if (i == handled_) {
