@@ -275,7 +275,7 @@ std::string DrawnFaults::text() const {
     return line;
 }
 
-void add_faults(scenario::Scenario& scenario, const DrawnFaults& faults) {
+std::size_t add_faults(scenario::Scenario& scenario, const DrawnFaults& faults) {
     Node document = scenario.document;
     document.set("inject", inject_list(scenario, faults));
     Node* const run = document.find("run") == nullptr ? &document.set("run", Node::object())
@@ -293,8 +293,9 @@ void add_faults(scenario::Scenario& scenario, const DrawnFaults& faults) {
     SIM_CHECK(loaded.cells.size() == 1, "drawn faults of {} are refused: {}", scenario.full_name(),
               faults.text());
     scenario.config.injections = std::move(loaded.cells.front().config.injections);
+    auto& all = scenario.expectations;
+    const std::size_t before = all.size();
     if (faults.fail) {
-        auto& all = scenario.expectations;
         all.erase(std::remove_if(all.begin(), all.end(),
                                  [](const scenario::Expectation& e) {
                                      return e.kind == scenario::Expectation::Kind::Final &&
@@ -306,6 +307,7 @@ void add_faults(scenario::Scenario& scenario, const DrawnFaults& faults) {
     const auto& params = faults.params;
     scenario.config.params.insert(scenario.config.params.end(), params.begin(), params.end());
     scenario.limit = faults.heal + platform::liveness_bound(scenario.config).total;
+    return before - all.size();
 }
 
 }  // namespace ioasim::tools

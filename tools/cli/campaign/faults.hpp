@@ -50,7 +50,7 @@ std::optional<DrawnFaults> draw_faults(const scenario::Scenario& scenario, std::
 std::optional<DrawnFaults> faults_of_run(const Job& job,
                                          const std::function<RunResult(const Job&)>& make);
 // Makes them part of the scenario, whose limit becomes the end of the liveness phase. Where calls
-// may fail, final states are judged only if they hold always.
-void add_faults(scenario::Scenario& scenario, const DrawnFaults& faults);
+// may fail, final states are judged only if they hold always: how many are not.
+std::size_t add_faults(scenario::Scenario& scenario, const DrawnFaults& faults);
 
 }  // namespace ioasim::tools
