@@ -30,10 +30,11 @@ struck_nobody() {
     with "$2"
     expect "$1" 1 "injection.not_delivered"
     expect "$1, with what it found" 1 "$3"
-    verdict "$1, and the trace says so" "$(grep -q '"run.inject_missed"' t.jsonl || echo "no event")"
+    verdict "$1, and the trace says so" \
+        "$(grep -q '"run.inject_missed"' t.jsonl || echo "no event")"
 }
 
-# --- what struck nobody did not happen -------------------------------------------------------------
+# --- what struck nobody did not happen ------------------------------------------------------------
 
 struck_nobody "a process that has not begun" '{"at": "1us", "fault": "host/app.kill"}' \
     'kill ended with -ESRCH'
@@ -53,7 +54,7 @@ verdict "by chance it may miss" "$(grep 'not_delivered' o)"
 run trace explain injected.json
 expect "an overview tells it" 0 'process.kill of host/app'
 
-# --- a finding has the time of what it is about ----------------------------------------------------
+# --- a finding has the time of what it is about ---------------------------------------------------
 
 run run "$inject/command_fails.json" --no-files --trace hazard.jsonl
 at() { grep "\"$1\"" hazard.jsonl | sed 's/.*"time_ps":\([0-9]*\).*/\1/' | head -n 1; }
@@ -65,7 +66,7 @@ expect "nor in the summary" 0 " at $us us"
 run trace explain hazard.jsonl
 expect "nor in what to ask next" 0 "--at ${us}us"
 
-# --- numbers of events are those of the trace, traced or not ---------------------------------------
+# --- numbers of events are those of the trace, traced or not --------------------------------------
 
 for scenario in inject/command_fails quickstart/two_vms faults/guest_page_faults; do
     file=$top/scenarios/$scenario.json
@@ -83,7 +84,7 @@ verdict "the number of a finding's event is its seq" \
     "$(grep "^{\"seq\":$number," hazard.jsonl | grep -q 'run.finding\|ioasid.hazard' ||
         echo "event $number: $(grep "^{\"seq\":$number," hazard.jsonl)")"
 
-# --- a cause from outside is named -----------------------------------------------------------------
+# --- a cause from outside is named ----------------------------------------------------------------
 
 # named SCENARIO TEXT QUESTION...: its trace answers the question with the text.
 named() {

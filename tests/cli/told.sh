@@ -9,7 +9,7 @@ often() {
     verdict "says \"$1\" $2 times" "$([ "$(cat o e | grep -cF -- "$1")" = "$2" ] || cat o e)"
 }
 
-# --- all at once, and each once --------------------------------------------------------------------
+# --- all at once, and each once -------------------------------------------------------------------
 
 run run short.json --no-files --report foo=- --report junit --report =x --report junit=
 expect "reports" 2 'no report format "foo"'
@@ -42,7 +42,7 @@ sed 's|"expect"|"inject": [{"at": "1us", "fault": "cpu.hog", "by": "1e308s"}], "
 run validate endless.json
 often 'error[' 1
 
-# --- carried out, or refused -----------------------------------------------------------------------
+# --- carried out, or refused ----------------------------------------------------------------------
 
 run run short.json --no-files --trace-window 1us:2us
 expect "a window of no trace" 2 'what goes into traces was chosen, and none is written'
@@ -78,22 +78,23 @@ run shrink failing.json --out noext
 expect "a scenario ends in .json" 2 'scenarios end in .json'
 verdict "and is not written" "$([ ! -e noext ] || echo "it is")"
 
-# --- what is refused says what there is ------------------------------------------------------------
+# --- what is refused says what there is -----------------------------------------------------------
 
 run explain E0303 5
 expect "a code stands alone" 2 '"E0303" stands alone, without "5"'
 run explain profile zz
 expect "a profile" 2 '"spr"'
 run explain fault 0xfff
-expect "a reason" 2 'there is no fault reason "0xfff"'
+expect "a reason" 2 'nothing is known about "fault 0xfff"'
 run validate nosuch.json --format json
 expect "a file that is not there has no lines" 2 'cannot open'
 verdict "and none is named" "$(grep '"line"' o)"
-sed 's|"expect"|"inject": [{"at": "1us", "fault": "host/appp.kill"}], "expect"|' short.json >app.json
+sed 's|"expect"|"inject": [{"at": "1us", "fault": "host/appp.kill"}], "expect"|' \
+    short.json >app.json
 run validate app.json
 expect "a process that is near" 2 'did you mean "host/app.kill"?'
 
-# --- junk behind a file ----------------------------------------------------------------------------
+# --- junk behind a file ---------------------------------------------------------------------------
 
 if "$ioasim" run "$sva" --no-files --quiet --trace good.fst >/dev/null 2>&1; then
     run trace check good.fst

@@ -258,9 +258,10 @@ int explain_command(const std::string& word, const std::string& code) {
         out = word == "fault" ? fault_entry(code) : std::string();
         print_out(out);
         if (out.empty() && word == "fault") {
-            print_err(render_plain(scenario::Code::Usage,
-                                   fmt::format("there is no fault reason {}", quoted(code)),
-                                   "`ioasim explain fault` lists the reasons"));
+            print_err(
+                render_plain(scenario::Code::Usage,
+                             fmt::format("nothing is known about {}", quoted("fault " + code)),
+                             "`ioasim explain fault` lists the reasons"));
         } else if (out.empty()) {
             print_err(render_plain(
                 scenario::Code::Usage,
