@@ -72,7 +72,8 @@ private:
     }
 };
 
-// A scenario about a fault that did not happen would pass for the wrong reason.
+// A scenario about a fault that did not happen would pass for the wrong reason. One that struck
+// nobody did not happen.
 class InjectionChecker final : public Checker {
 public:
     using Checker::Checker;
@@ -80,31 +81,56 @@ public:
     void add_handlers(HandlerTable& table) override {
         on<InjectionChecker, trace::RunInjection, &InjectionChecker::on_declared>(table);
         on<InjectionChecker, trace::RunInject, &InjectionChecker::on_delivered>(table);
+        on<InjectionChecker, trace::RunInjectMissed, &InjectionChecker::on_missed>(table);
     }
 
     void on_end(TimePs end) override {
-        for (const auto& [index, what] : awaited_) {
-            c_.sink.report_end("injection.not_delivered", end, fmt::format("inject[{}]", index),
-                               what);
+        for (const auto& [index, one] : awaited_) {
+            if (one.delivered == 0) {
+                c_.sink.report_end("injection.not_delivered", end, fmt::format("inject[{}]", index),
+                                   one.what + (one.missed.empty() ? "" : ": " + one.missed));
+            }
         }
     }
 
 private:
+    struct One {
+        std::string what;
+        std::uint64_t delivered = 0;
+        std::string missed{};  // how it ended, the last time
+    };
     void on_declared(const trace::EventRecord& record) {
         if (IOASIM_FIELD(record, RunInjection, certain) != 0) {
             const std::string target = c_.sink.name(IOASIM_U32(record, RunInjection, target));
-            awaited_.emplace(IOASIM_U32(record, RunInjection, index),
-                             fmt::format("{}{} never took effect ({})",
-                                         c_.sink.name(IOASIM_U32(record, RunInjection, fault)),
-                                         target.empty() ? "" : " of " + target,
-                                         c_.sink.name(IOASIM_U32(record, RunInjection, trigger))));
+            awaited_.emplace(
+                IOASIM_U32(record, RunInjection, index),
+                One{fmt::format("{}{} never took effect ({})",
+                                c_.sink.name(IOASIM_U32(record, RunInjection, fault)),
+                                target.empty() ? "" : " of " + target,
+                                c_.sink.name(IOASIM_U32(record, RunInjection, trigger)))});
         }
     }
     void on_delivered(const trace::EventRecord& record) {
-        awaited_.erase(IOASIM_U32(record, RunInject, index));
+        const auto found = awaited_.find(IOASIM_U32(record, RunInject, index));
+        if (found != awaited_.end()) {
+            ++found->second.delivered;
+        }
+    }
+    // A step before the fault itself was refused, or the fault, told already, struck nobody.
+    void on_missed(const trace::EventRecord& record) {
+        const auto found = awaited_.find(IOASIM_U32(record, RunInjectMissed, index));
+        if (found == awaited_.end()) {
+            return;
+        }
+        One& one = found->second;
+        one.delivered -= IOASIM_FIELD(record, RunInjectMissed, told) != 0 ? 1 : 0;
+        one.missed = fmt::format(
+            "at {} {} ended with {}", format_time(record.time),
+            c_.sink.name(IOASIM_U32(record, RunInjectMissed, step)),
+            errno_name(static_cast<Errno>(IOASIM_FIELD(record, RunInjectMissed, result))));
     }
 
-    std::map<std::uint32_t, std::string> awaited_;  // by position
+    std::map<std::uint32_t, One> awaited_;  // by position
 };
 
 }  // namespace

@@ -82,7 +82,7 @@ const std::vector<Explanation>& explanations() {
          "in "
          "both orders; a drain in atomic context."},
         {"injection.not_delivered",
-         "A fault that the scenario brings in from outside never took effect.",
+         "A fault that the scenario brings in from outside never took effect, or struck nobody.",
          "What the scenario is about did not happen: it would pass without it, too.",
          "A fault site that the run never passes; an event that does not come so often; a time "
          "behind the end; a victim that was gone."},

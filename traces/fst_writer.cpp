@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <optional>
 #include <vector>
 
@@ -357,6 +358,32 @@ private:
     std::uint64_t last_ = 0;
 };
 
+// A file is blocks: a type, a length that counts itself, that many bytes. The library reads the
+// blocks that it knows, says nothing of what stands behind them, and ends the program where a block
+// holds what it should not. Empty: nothing stands behind them.
+std::string behind_blocks(const std::string& path) {
+    constexpr std::uint64_t kLengthBytes = 8;
+    constexpr int kLastKind = 8;
+    constexpr int kWrapped = 254;
+    std::ifstream file(path, std::ios::binary | std::ios::ate);
+    const auto size = static_cast<std::uint64_t>(file ? std::streamoff(file.tellg()) : 0);
+    std::uint64_t at = 0;
+    while (at < size) {
+        file.seekg(static_cast<std::streamoff>(at));
+        const int kind = file.get();
+        std::uint64_t length = 0;
+        for (std::uint64_t i = 0; i < kLengthBytes; ++i) {
+            length = length << 8U | static_cast<std::uint64_t>(file.get() & 0xFF);
+        }
+        const bool known = (kind >= 0 && kind <= kLastKind) || kind >= kWrapped;
+        if (!file || !known || length < kLengthBytes || length > size - at - 1) {
+            return fmt::format("no block begins at byte {} of {}", at, size);
+        }
+        at += 1 + length;
+    }
+    return {};
+}
+
 }  // namespace
 
 std::unique_ptr<WaveWriter> make_fst_writer(const std::string& path, const std::string& comment) {
@@ -364,13 +391,14 @@ std::unique_ptr<WaveWriter> make_fst_writer(const std::string& path, const std::
 }
 
 FstStatus read_fst_file(const std::string& path, FstVisitor& visitor) {
-    void* const reader = fstReaderOpen(path.c_str());
+    FstStatus status;
+    const std::string behind = behind_blocks(path);
+    void* const reader = behind.empty() ? fstReaderOpen(path.c_str()) : nullptr;
     if (reader == nullptr) {
-        FstStatus status;
-        status.problem = "no FST file, or not whole";
+        status.problem = "no FST file, or not whole" + (behind.empty() ? "" : ": " + behind);
         return status;
     }
-    FstStatus status = FstReader(reader, visitor).run();
+    status = FstReader(reader, visitor).run();
     fstReaderClose(reader);
     return status;
 }

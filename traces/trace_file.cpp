@@ -278,6 +278,9 @@ std::string trace_line(const std::string& path, const TraceFile& file,
         for (const std::string& scope : selection.scopes) {
             line += " " + scope;
         }
+        if (file.content().compare(0, 2, "0 ") == 0) {
+            line += ", and nothing of this run is named so";
+        }
     }
     if (selection.to != TimePs::max()) {
         line += fmt::format("; {} to {}", format_time(selection.from), format_time(selection.to));

@@ -95,7 +95,7 @@ Result<std::string> IoasidsController::read_events(const IoasidsGroup& group) co
 void IoasidsController::tell(ExecContext& ctx, const IoasidsGroup& group, bool charge,
                              Errno result) {
     trace::Recorder& recorder = core_.recorder();
-    if (recorder.wants(trace::Category::Ioasid)) {
+    if (recorder.listened()) {
         const std::int64_t current = std::max<std::int64_t>(group.current_, 0);
         recorder.emit(ctx.source(),
                       trace::IoasidCharge{recorder.name(core_.kernel()), group.name_, charge,

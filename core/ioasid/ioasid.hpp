@@ -224,7 +224,7 @@ private:
     void emit(ExecContext& ctx, const E& event) {
         recorder_.emit(ctx.source(), event);
     }
-    bool told() const { return recorder_.wants(trace::Category::Ioasid); }
+    bool told() const { return recorder_.listened(); }
     bool unobserved() const { return !told() && !probes_.any_defect() && !probes_.decide; }
     void tell_capacity(ExecContext& ctx);
     static trace::Name name_of(const IoasidSet* set) {

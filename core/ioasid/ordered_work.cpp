@@ -20,7 +20,7 @@ OrderedWorkqueue::OrderedWorkqueue(const std::string& kernel, const IoasidParams
       idle_wait_(kernel + "/ioasid_wq.idle") {}
 
 void OrderedWorkqueue::tell(ExecContext& ctx, const WorkItem& item, trace::Name phase) {
-    if (recorder_.wants(trace::Category::Ioasid)) {
+    if (recorder_.listened()) {
         recorder_.emit(ctx.source(),
                        trace::IoasidWork{kernel_, recorder_.name(item.name()), item.id(), phase});
     }

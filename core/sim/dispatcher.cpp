@@ -223,7 +223,7 @@ void Dispatcher::Impl::occupy(Task& task, std::size_t cpu) {
     if (task_switch != nullptr) {
         task_switch->switch_in(cpu, task);
     }
-    if (recorder.wants(trace::Category::Sched)) {
+    if (recorder.listened()) {
         recorder.begin_software();
         recorder.emit(source, trace::SchedRun{static_cast<std::uint32_t>(cpu),
                                               recorder.name(task.options.name)});
@@ -247,7 +247,7 @@ void Dispatcher::Impl::release_cpu(Task& task) {
         }
     }
     if (candidates.empty()) {
-        if (recorder.wants(trace::Category::Sched)) {
+        if (recorder.listened()) {
             recorder.emit(source, trace::SchedIdle{static_cast<std::uint32_t>(cpu),
                                                    recorder.name(task.options.name)});
         }

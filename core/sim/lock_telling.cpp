@@ -22,7 +22,7 @@ trace::IoasidHazardKind event_kind(HazardKind kind) {
 void tell_locks(LockMonitor& monitor, trace::Recorder& recorder) {
     monitor.on_lock = [&recorder](const ExecContext& ctx, const SimLock& lock, bool acquired,
                                   TimePs waited) {
-        if (!recorder.wants(trace::Category::Lock)) {
+        if (!recorder.listened()) {
             return;
         }
         // Half of all events of a busy kernel: names are looked up only for who wants to know them.

@@ -81,7 +81,7 @@ const std::vector<Handler>& Recorder::make_route(const EventInfo& info) {
 }
 
 EventRecord* Recorder::append(SourceId source, const EventInfo& info) {
-    const TimePs now = clock_();
+    const TimePs now = telling_ ? instant_ : clock_();
     if (now != instant_) {
         release_instant();
         instant_ = now;
@@ -136,13 +136,18 @@ void Recorder::sort_pending() {
 }
 
 void Recorder::release_instant() {
-    if (pending_.size == 0) {
-        return;
+    telling_ = true;
+    while (pending_.size != 0) {
+        release_batch();
     }
+    telling_ = false;
+}
+
+void Recorder::release_batch() {
     if (pending_.size > 1) {
         sort_pending();
     }
-    // A listener may make somebody emit (a finding): those events start the next batch.
+    // A listener may make somebody emit (a finding): those events are the next batch.
     std::swap(releasing_, pending_);
     for (std::size_t i = 0; i < releasing_.size; ++i) {
         Pending& pending = releasing_.room[i];

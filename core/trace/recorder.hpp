@@ -69,20 +69,24 @@ public:
     void add_listener(Listener& listener, std::uint32_t categories);
     // Called at once, in the middle of the instant: for what must not wait until the order of the
     // instant is known. A reaction emits nothing, and may not depend on what else the instant
-    // holds.
+    // holds. What it hears of may lie back by an instant: a listener's own event.
     using Reaction = std::function<void(const EventRecord&)>;
     void watch(const EventInfo& event, Reaction reaction);
-    bool wants(Category category) const { return (wanted_ & category_bit(category)) != 0; }
-    // Somebody looks at the fields of this event: for who must work to know them.
+    // Somebody is there. Then every event counts, wanted or not: its number in the stream does not
+    // depend on who listens.
+    bool listened() const { return wanted_ != 0; }
+    // Somebody looks at the fields of this event: for who must work to know them. It is emitted all
+    // the same.
     template <class E>
     bool heard() {
-        return wants(E::kName.category) &&
-               (!handlers_of(info_of<E>()).empty() || watched(info_of<E>()));
+        return listened() && (!handlers_of(info_of<E>()).empty() || watched(info_of<E>()));
     }
 
+    // What a listener emits while it is told of an instant belongs to that instant, behind
+    // everything that it was told of.
     template <class E>
     void emit(SourceId source, const E& event) {
-        if (!wants(E::kName.category)) {
+        if (!listened()) {
             return;
         }
         if (EventRecord* record = append(source, info_of<E>())) {
@@ -112,6 +116,7 @@ private:
     bool watched(const EventInfo& info) const;
     void react(const EventRecord& record);
     void release_instant();
+    void release_batch();
     void sort_pending();
     void rank_sources();
 
@@ -151,6 +156,7 @@ private:
     TimePs instant_;
     std::uint64_t next_seq_ = 0;
     bool software_ = false;
+    bool telling_ = false;  // listeners are told of instant_
 };
 
 }  // namespace ioasim::trace

@@ -58,6 +58,19 @@ struct RunInject {
     std::uint64_t times = 0;
     IOASIM_FIELDS(index, fault, target, times)
 };
+struct RunInjectMissed {
+    static constexpr EventName kName{"run.inject_missed", Category::Run,
+                                     "What was to bring in a declared fault found nobody there or "
+                                     "was refused: a step of it ended so. If a run.inject told of "
+                                     "it already, that one is taken back."};
+    std::uint32_t index = 0;
+    Name fault;
+    Name target;
+    Name step;
+    Errno result = Errno::Ok;
+    bool told = false;
+    IOASIM_FIELDS(index, fault, target, step, result, told)
+};
 struct LockAcquire {
     static constexpr EventName kName{"lock.acquire", Category::Lock,
                                      "A simulated lock was taken, after waiting so long."};

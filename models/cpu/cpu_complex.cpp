@@ -399,7 +399,7 @@ EnqResult CpuComplex::enqueue(ExecContext& ctx, EnqKind kind, const CpuState& st
         probes_.hit(kTranslationMiss);
         result.outcome = kind == EnqKind::Enqcmd ? EnqOutcome::ExitEnqcmd : EnqOutcome::ExitEnqcmds;
     }
-    if (recorder().wants(trace::Category::Cpu)) {
+    if (recorder().listened()) {
         recorder().emit(ctx.source(),
                         trace::CpuEnqcmd{processor_of(ctx).name, portal, guest, result.host_pasid,
                                          traced(result.outcome), ctx.now() - start, number});

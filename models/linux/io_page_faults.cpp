@@ -302,13 +302,14 @@ void IoPageFaults::respond(ExecContext& ctx, Group& group, IopfCode code, const 
     answer(ctx, group.device->name(), group.last(), code, why);
 }
 
-void IoPageFaults::remove_device(ExecContext& ctx, Device& device) {
+std::size_t IoPageFaults::remove_device(ExecContext& ctx, Device& device) {
     std::vector<vtd::PageRequest>& pages = partials_[device.rid().value()];
     if (!pages.empty()) {
         kernel_.emit(ctx, trace::IopfDropped{kernel_.intern(device.name()),
                                              static_cast<std::uint32_t>(pages.size()),
                                              kernel_.intern("removed")});
     }
+    std::size_t ended = pages.size();
     pages.clear();
     std::vector<std::shared_ptr<Group>> left = pending_;
     left.insert(left.end(), delivered_.begin(), delivered_.end());
@@ -321,8 +322,10 @@ void IoPageFaults::remove_device(ExecContext& ctx, Device& device) {
                 group->user->forget(group->serial);
             }
             respond(ctx, *group, IopfCode::Invalid, "removed");
+            ended += group->pages.size();
         }
     }
+    return ended;
 }
 
 // --- handling -----------------------------------------------------------------------------------

@@ -47,8 +47,8 @@ public:
     // Until no group that was accepted before is under way. -ETIMEDOUT.
     Errno flush(ExecContext& ctx, TimePs deadline);
     // The device leaves: its partials are dropped, every pending group is answered Invalid, and
-    // what handlers answer later is nothing.
-    void remove_device(ExecContext& ctx, Device& device);
+    // what handlers answer later is nothing. How many page requests that ended.
+    std::size_t remove_device(ExecContext& ctx, Device& device);
     // What was delivered of a PASID to user space and is not answered is answered Invalid: all, or
     // what one domain had of it. For a PASID of the kernel's own there is none.
     void detach(ExecContext& ctx, const Device& device, Pasid pasid,

@@ -165,7 +165,7 @@ Errno IommuDriver::release(ExecContext& ctx, Device& device) {
          vtd::pasid_cache_invalidate(vtd::PasidCacheGranularity::Global),
          vtd::iotlb_invalidate(vtd::IotlbGranularity::Global)});
     if (page_requests_ != nullptr) {
-        page_requests_->faults().remove_device(ctx, device);
+        static_cast<void>(page_requests_->faults().remove_device(ctx, device));
     }
     return flushed;
 }

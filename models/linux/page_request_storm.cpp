@@ -51,7 +51,7 @@ void PageRequestService::stop(ExecContext& ctx, Device& device) {
         static_cast<void>(unit_.take_page_requests(ctx, device, false));
     }
     if (!kernel_.probes().has(kStormUnanswered)) {
-        faults_.remove_device(ctx, device);
+        static_cast<void>(faults_.remove_device(ctx, device));
     }
     kernel_.emit(ctx, trace::IopfStorm{kernel_.intern(device.name()), requests, true});
     ctx.wake_all(errors_);

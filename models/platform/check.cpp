@@ -1,7 +1,11 @@
 #include "models/platform/platform.hpp"
 
+#include <algorithm>
+
+#include "core/base/units.hpp"
 #include "core/ioasid/switches.hpp"
 #include "models/dsa/dsa_params.hpp"
+#include "models/memory/memory_params.hpp"
 #include "models/pcie/pcie_params.hpp"
 #include "models/pcie/slot_layout.hpp"
 #include "models/platform/address_map.hpp"
@@ -183,6 +187,69 @@ void check_hosts(const PlatformConfig& config, Problems& problems) {
     }
 }
 
+bool is_run_on(const Step& step) {
+    return (step.kind == StepKind::Machine || step.kind == StepKind::Bare) &&
+           step.bare.kind == BareKind::RunOn;
+}
+
+// Nobody would ever get a processor that is not there.
+std::string processor_problem(const PlatformConfig& config, std::uint64_t cpu) {
+    return cpu < config.cpus
+               ? std::string()
+               : fmt::format("there is no processor {}: platform.cpus is {}, the last one is {}",
+                             cpu, config.cpus, config.cpus - 1);
+}
+
+void check_processors(const PlatformConfig& config, Problems& problems) {
+    for (std::size_t p = 0; p < config.programs.size(); ++p) {
+        const std::vector<Step>& steps = config.programs[p].steps;
+        for (std::size_t s = 0; s < steps.size(); ++s) {
+            const std::string problem =
+                is_run_on(steps[s]) ? processor_problem(config, steps[s].bare.number("")) : "";
+            if (!problem.empty()) {
+                problems.push_back({fmt::format("programs[{}].steps[{}].run_on", p, s), problem});
+            }
+        }
+    }
+}
+
+void check_poison(const PlatformConfig& config, std::size_t index, Problems& problems) {
+    const auto& numbers = config.injections[index].numbers;
+    const std::uint64_t address = numbers.at("address");
+    const std::uint64_t size = numbers.at("size");
+    const auto ranges =
+        memory::memory_ranges(resolve(memory::memory_param_table(), config, "memory"));
+    const bool inside = std::any_of(ranges.begin(), ranges.end(), [&](const auto& range) {
+        return address >= range.base.value() && size <= range.bytes &&
+               address - range.base.value() <= range.bytes - size;
+    });
+    if (!inside) {
+        std::string where;
+        for (const auto& range : ranges) {
+            where += fmt::format("{}{:#x} to {:#x}", where.empty() ? "" : " and ",
+                                 range.base.value(), range.base.value() + range.bytes - 1);
+        }
+        problems.push_back({fmt::format("inject[{}].address", index),
+                            fmt::format("{} at {:#x} is not in memory: that is {}", size_text(size),
+                                        address, where)});
+    }
+}
+
+void check_injections(const PlatformConfig& config, Problems& problems) {
+    for (std::size_t i = 0; i < config.injections.size(); ++i) {
+        const InjectionConfig& injection = config.injections[i];
+        if (injection.fault.kind->way == InjectWay::Memory) {
+            check_poison(config, i, problems);
+        }
+        const auto cpu = injection.numbers.find("cpu");
+        const std::string problem =
+            cpu == injection.numbers.end() ? std::string() : processor_problem(config, cpu->second);
+        if (!problem.empty()) {
+            problems.push_back({fmt::format("inject[{}].cpu", i), problem});
+        }
+    }
+}
+
 void check_steps(const std::vector<Step>& steps, const std::string& path, const Switches& switches,
                  const std::string& profile, Problems& problems) {
     for (std::size_t s = 0; s < steps.size(); ++s) {
@@ -235,6 +302,8 @@ Problems check(const PlatformConfig& config) {
     check_links(config, problems);
     check_vms(config, problems);
     check_hosts(config, problems);
+    check_processors(config, problems);
+    check_injections(config, problems);
     check_profile(config, problems);
     return problems;
 }

@@ -219,6 +219,7 @@ struct InjectionConfig {
     std::uint64_t extent = 0;                        // Site: how much
     std::map<std::string, std::uint64_t> numbers{};  // parameters of other ways
     ProgramConfig program{};                         // Steps
+    std::size_t act = 0;                             // the step of it that is the fault
     bool certain = true;                             // it must take effect
     std::string trigger;                             // as text
 };

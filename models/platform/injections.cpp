@@ -49,6 +49,25 @@ const std::vector<InjectKind>& inject_kinds() {
     return kinds;
 }
 
+// A time-out or an error of hardware is no refusal: by then the fault has befallen somebody.
+bool found_nobody(const InjectKind& kind, Errno result, std::uint64_t value) {
+    switch (result) {
+        case Errno::Esrch:
+        case Errno::Enodev:
+            return true;
+        case Errno::Enoent:
+        case Errno::Ebusy:
+        case Errno::Einval:
+        case Errno::Eperm:
+        case Errno::Enospc:
+        case Errno::Enotsupp:
+        case Errno::Eopnotsupp:
+            return kind.act.empty();
+        default:
+            return kind.counted && value == 0;
+    }
+}
+
 const InjectKind* find_inject_kind(std::string_view name) {
     const std::vector<InjectKind>& kinds = inject_kinds();
     const auto found = std::find_if(kinds.begin(), kinds.end(),
@@ -153,16 +172,22 @@ bool holds(const std::vector<std::string>& names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// What could stand there: kinds, and for a target the kinds that befall it.
-std::vector<std::string> near_faults(std::string_view before, const PlatformConfig& config) {
-    std::vector<std::string> words;
+// What could stand there: for a word everybody whom it may befall, for a target the kinds that
+// befall it, and all kinds.
+std::vector<std::string> near_faults(std::string_view before, std::string_view word,
+                                     const PlatformConfig& config) {
+    std::vector<std::string> near;
     for (const InjectKind& kind : inject_kinds()) {
-        words.emplace_back(kind.name);
-        if (holds(inject_targets(kind.target, config), before)) {
-            words.push_back(fmt::format("{}.{}", before, kind.word()));
+        for (const std::string& target : inject_targets(kind.target, config)) {
+            if (kind.word() == word || target == before) {
+                near.push_back(fmt::format("{}.{}", target, kind.word()));
+            }
         }
     }
-    return words;
+    for (const InjectKind& kind : inject_kinds()) {
+        near.emplace_back(kind.name);
+    }
+    return near;
 }
 
 InjectMeaning of_kind(const InjectKind& kind, const PlatformConfig& config) {
@@ -196,7 +221,9 @@ InjectMeaning read_fault(std::string_view text, const PlatformConfig& config) {
             return {{&kind, std::string(before)}, {}, {}};
         }
     }
-    return {{}, fmt::format("there is no injection {}", quoted(text)), near_faults(before, config)};
+    return {{},
+            fmt::format("there is no injection {}", quoted(text)),
+            near_faults(before, word, config)};
 }
 
 std::vector<InjectFault> inject_applicable(const PlatformConfig& config) {

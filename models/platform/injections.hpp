@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/base/defects.hpp"
+#include "core/base/result.hpp"
 #include "core/base/time.hpp"
 #include "core/trace/event.hpp"
 #include "core/trace/recorder.hpp"
@@ -67,6 +68,11 @@ struct InjectKind {
     // device) and the parameters stand for their values.
     std::string_view on{};
     std::string_view steps{};
+    // Steps: the name of the one that is the fault; the first of that name. Those before it prepare
+    // and have to succeed, and what the software of the victim answers to it is its own affair.
+    // Empty: the first step, and whoever it befalls has to be there (found_nobody).
+    std::string_view act{};
+    bool counted = false;  // what that step returns is how many it befell
 
     std::string_view word() const { return name.substr(name.find('.') + 1); }
 };
@@ -95,6 +101,10 @@ InjectMeaning read_fault(std::string_view text, const PlatformConfig& config);
 // Everything that can befall a system of this configuration: each kind with each target. Fault
 // sites stand there once, for all instances.
 std::vector<InjectFault> inject_applicable(const PlatformConfig& config);
+
+// A step that was to bring in a fault found its victim gone, or was refused before anything
+// happened; `kind.act` says whose refusals count.
+bool found_nobody(const InjectKind& kind, Errno result, std::uint64_t value);
 
 // Events that start an injection or are counted for it.
 struct InjectEvent {

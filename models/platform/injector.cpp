@@ -54,8 +54,9 @@ void Injector::watch_event(std::size_t index) {
         const bool now = site ? one.events == one.config->nth
                               : !exhausted(one) && hit(one, one.events, one.config->nth);
         if (now) {
-            due_.schedule(record.time + TimePs{1}, 0, index);
-            wake_at(record.time + TimePs{1});
+            const TimePs behind = sim::Simulation::now() + TimePs{1};
+            due_.schedule(behind, 0, index);
+            wake_at(behind);
         }
     });
 }
@@ -99,17 +100,28 @@ std::optional<std::uint64_t> Injector::call(const FaultSite& site, std::string_v
         if (hit(one, ++one.calls, one.config->nth_call)) {
             ++one.started;
             extent = one.config->extent;
-            took_effect(i);
+            took_effect(i, where);
         }
     }
     return extent;
 }
 
-void Injector::took_effect(std::size_t index) {
+// `where`: whom it befell of all that it might have.
+void Injector::took_effect(std::size_t index, std::string_view where) {
     One& one = all_[index];
     const InjectFault& fault = one.config->fault;
+    const std::string_view target = fault.target.empty() ? where : std::string_view(fault.target);
     emit(trace::RunInject{static_cast<std::uint32_t>(index), recorder().name(fault.kind->name),
-                          recorder().name(fault.target), ++one.effects});
+                          recorder().name(target), ++one.effects});
+}
+
+void Injector::missed(std::size_t index, std::string_view step, Errno result, bool told) {
+    One& one = all_[index];
+    const InjectFault& fault = one.config->fault;
+    one.effects -= told ? 1 : 0;
+    emit(trace::RunInjectMissed{static_cast<std::uint32_t>(index),
+                                recorder().name(fault.kind->name), recorder().name(fault.target),
+                                recorder().name(step), result, told});
 }
 
 }  // namespace ioasim::platform

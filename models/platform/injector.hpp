@@ -2,7 +2,8 @@
 // wakes this module, an event makes it wake 1 ps later, and only then is the fault carried out, or
 // its fault site armed. Faults at sites happen when the call comes by that is to fail.
 //
-// Each effect is a run.inject event. Draws come from the stream that the injection names, one a
+// Each effect is a run.inject event; one that is found out to have struck nobody is taken back by a
+// run.inject_missed. Draws come from the stream that the injection names, one a
 // call or event, so that no other draw of the run depends on it.
 #pragma once
 
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "core/base/random.hpp"
+#include "core/base/result.hpp"
 #include "core/sim/simulation.hpp"
 #include "core/sim/timeline.hpp"
 #include "models/platform/config.hpp"
@@ -28,7 +30,9 @@ public:
     // From `until` on nothing of it happens any more.
     Injector(sim::Simulation& sim, const std::vector<InjectionConfig>& injections, TimePs until,
              Deliver deliver);
-    void took_effect(std::size_t index);
+    void took_effect(std::size_t index, std::string_view where = {});
+    // It did not: this step of it found nobody, or could not prepare it. `told`: as if it had.
+    void missed(std::size_t index, std::string_view step, Errno result, bool told);
 
     void start() override;
     void advance(TimePs now) override;

@@ -75,6 +75,8 @@ struct Platform::Impl {
     void build_injections();
     bool deliver(std::size_t index, std::uint64_t n);
     void intrude(std::size_t index, std::uint64_t n);
+    struct Intruder;
+    void strike(ExecContext& ctx, std::size_t index, Intruder& intruder);
     void spawn_software();
     Errno boot_hosts(ExecContext& ctx);
     void boot(ExecContext& ctx);

@@ -40,17 +40,36 @@ bool Platform::Impl::deliver(std::size_t index, std::uint64_t n) {
     }
 }
 
-// Who intrudes says so when it begins: its victim may be gone until then.
+// Who intrudes says so when it strikes: its victim may be gone until then, or be found gone.
+void Platform::Impl::strike(ExecContext& ctx, std::size_t index, Intruder& intruder) {
+    const InjectionConfig& injection = config.injections[index];
+    bool prepared = true;
+    const StepWatch watch{
+        [&](std::size_t i) {
+            if (i == injection.act && prepared) {
+                injector->took_effect(index);
+            }
+        },
+        [&](std::size_t i, const StepOutcome& outcome) {
+            const bool act = i == injection.act;
+            const bool failed =
+                act ? found_nobody(*injection.fault.kind, outcome.error, outcome.value)
+                    : i < injection.act && outcome.error != Errno::Ok;
+            if (prepared && failed) {
+                injector->missed(index, step_name(intruder.program.steps[i]), outcome.error, act);
+                prepared = false;
+            }
+        }};
+    run_program(ctx, sim.recorder(), intruder.program, *intruder.actor, &watch);
+}
+
 void Platform::Impl::intrude(std::size_t index, std::uint64_t n) {
     Intruder& intruder = intruders[index][static_cast<std::size_t>(n)];
     const auto [place, part] = split_place(intruder.program.on);
     sim::TaskOptions options;
     options.name = intruder.program.on + "/" + intruder.program.process;
     options.port = &hardware.cpus();
-    const auto run = [this, index, &intruder](ExecContext& ctx) {
-        injector->took_effect(index);
-        run_program(ctx, sim.recorder(), intruder.program, *intruder.actor);
-    };
+    const auto run = [this, index, &intruder](ExecContext& ctx) { strike(ctx, index, intruder); };
     const TimePs at = sim::Simulation::now() + TimePs{1};
     const auto guest = guests.find(place);
     if (guest == guests.end()) {

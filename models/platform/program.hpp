@@ -83,7 +83,12 @@ std::unique_ptr<ProgramActor> make_vmm_actor(ProgramWorld& world, vm::VirtualMac
 // The program cannot run: its first step ends with this error under the name "start".
 void tell_not_started(ExecContext& ctx, trace::Recorder& recorder, const ProgramConfig& program,
                       Errno error);
+// Who wants to be there when a step begins, and to know what came of it.
+struct StepWatch {
+    std::function<void(std::size_t index)> begins;
+    std::function<void(std::size_t index, const StepOutcome& outcome)> ended;
+};
 void run_program(ExecContext& ctx, trace::Recorder& recorder, const ProgramConfig& program,
-                 ProgramActor& actor);
+                 ProgramActor& actor, const StepWatch* watch = nullptr);
 
 }  // namespace ioasim::platform

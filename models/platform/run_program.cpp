@@ -107,7 +107,7 @@ void tell_not_started(ExecContext& ctx, trace::Recorder& recorder, const Program
 }
 
 void run_program(ExecContext& ctx, trace::Recorder& recorder, const ProgramConfig& program,
-                 ProgramActor& actor) {
+                 ProgramActor& actor, const StepWatch* watch) {
     const trace::Name name = recorder.name(program.on + "/" + program.process);
     const Errno started = actor.start(ctx);
     if (started != Errno::Ok) {
@@ -122,6 +122,9 @@ void run_program(ExecContext& ctx, trace::Recorder& recorder, const ProgramConfi
         if (step.kind == StepKind::Absent) {
             continue;
         }
+        if (watch != nullptr) {
+            watch->begins(i);
+        }
         if (step.kind == StepKind::Sleep) {
             sleep(ctx, actor, step.duration);
         } else if (step.kind == StepKind::Spend) {
@@ -132,6 +135,9 @@ void run_program(ExecContext& ctx, trace::Recorder& recorder, const ProgramConfi
         recorder.emit(ctx.source(), trace::StepResult{name, static_cast<std::uint32_t>(i),
                                                       recorder.name(step_name(step)), result.error,
                                                       result.value, ctx.now() - start});
+        if (watch != nullptr) {
+            watch->ended(i, result);
+        }
         const bool wanted = step.any_result || result.error == step.error.value_or(Errno::Ok);
         if (step.kind == StepKind::Exit || (!wanted && !program.go_on)) {
             break;

@@ -85,8 +85,7 @@ StepOutcome remove_from_faults(ExecContext& ctx, os::Device* device) {
     if (service == nullptr) {
         return outcome(Errno::Enodev);
     }
-    service->faults().remove_device(ctx, *device);
-    return {};
+    return {Errno::Ok, service->faults().remove_device(ctx, *device)};
 }
 
 }  // namespace

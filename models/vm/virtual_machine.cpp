@@ -531,8 +531,11 @@ Errno VirtualMachine::vmm_reset(ExecContext& ctx) {
     if (stopped != Errno::Ok) {
         return stopped;
     }
-    if (!m.alive || m.resetting) {
-        return Errno::Esrch;  // it ended meanwhile, or another one was first
+    if (!m.alive) {
+        return Errno::Eintr;  // it ended meanwhile: so does the thread that waited for its vCPUs
+    }
+    if (m.resetting) {
+        return Errno::Ebusy;  // another one was first
     }
     m.resetting = true;  // who ends the machine waits for it: the set is in use
     const auto reset_devices = [&] {

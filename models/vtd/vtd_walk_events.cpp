@@ -15,7 +15,7 @@ WalkTeller::WalkTeller(trace::Recorder& recorder, SourceId source, trace::Name u
 
 void WalkTeller::tell(const WalkAction& action, const WalkRequest& request,
                       const memory::MemResponse& response) {
-    if (!recorder_.wants(trace::Category::VtdWalk)) {
+    if (!recorder_.listened()) {
         return;
     }
     // Of wider entries the first quadword, of a root entry the half in use.

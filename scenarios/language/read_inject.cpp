@@ -64,8 +64,8 @@ private:
     bool one(const Node& item, const std::string& pointer, std::size_t index,
              platform::InjectionConfig& injection) {
         const Node* const fault = item.get("fault");
-        if (fault == nullptr || !fault->is(Node::Kind::String)) {
-            return false;
+        if (fault == nullptr || !fault->is(Node::Kind::String) || fault->text.empty()) {
+            return false;  // told already
         }
         const platform::InjectMeaning meaning = platform::read_fault(fault->text, config_);
         if (meaning.fault.kind == nullptr) {
@@ -219,6 +219,10 @@ private:
         if (text != node.is(Node::Kind::String) && param.value != InjectValue::Address) {
             return false;  // told already: the wrong type
         }
+        if ((param.value == InjectValue::Time && !parse_time_text(node.text).ok()) ||
+            (param.value == InjectValue::Size && !parse_size_text(node.text).ok())) {
+            return false;  // as is a time or a size that is none
+        }
         const std::uint64_t value = param.value == InjectValue::Time ? time_of(&node, TimePs{}).ps()
                                     : param.value == InjectValue::Size ? size_of(&node, 0)
                                                                        : quantity_of(&node, 0);
@@ -267,11 +271,26 @@ private:
         }
         Node steps = expand(template_of(kind), values);
         place_all(steps, item.place);
+        out.act = act_of(kind, steps);
         out.program.steps = read_steps(r_, words_, &steps, pointer, place_of(out.program.on));
         for (platform::Step& step : out.program.steps) {
             step.any_result = true;  // what comes of it is for the scenario to judge
         }
         return true;
+    }
+
+    // Where among the steps that it is made of the act of a kind stands: behind all that the
+    // catalogue has before it, each as often as it is repeated.
+    static std::size_t act_of(const platform::InjectKind& kind, const Node& steps) {
+        std::size_t index = 0;
+        for (const Node& item : items_of(&steps)) {
+            if (kind.act.empty() || item.get(std::string(kind.act)) != nullptr) {
+                break;
+            }
+            const Node* const repeat = item.get("$repeat");
+            index += repeat == nullptr ? 1 : quantity_of(repeat->get("count"), 1);
+        }
+        return index;
     }
 
     // The machine itself, or the one whose virtual device it is.

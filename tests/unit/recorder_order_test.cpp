@@ -132,9 +132,7 @@ TEST_CASE("recorder: a listener gets the categories that it asked for") {
     recorder.flush();
     CHECK(run.lines.size() == 1);
     CHECK(lock.lines.size() == 1);
-    CHECK(recorder.wants(Category::Lock));
-    CHECK_FALSE(recorder.wants(Category::Sched));
-    CHECK(recorder.released() == 2);
+    CHECK(recorder.released() == 3);
 }
 
 TEST_CASE("recorder: what a listener makes somebody emit comes after the batch it saw") {
@@ -152,6 +150,50 @@ TEST_CASE("recorder: what a listener makes somebody emit comes after the batch i
     recorder.emit(source, RunStart{2});
     recorder.finish(TimePs{});
     CHECK(log.lines == Lines{"0 a 1", "0 a 2", "0 checker 100"});
+}
+
+TEST_CASE("recorder: it belongs to the instant that the listener was told of") {
+    Recorder recorder{&clock_of_test};
+    Log log{recorder};
+    recorder.add_listener(log, kAllCategories);
+    const SourceId source = recorder.source("a");
+    const SourceId checker = recorder.source("checker");
+    log.then = [&](const EventRecord& record) {
+        if (record.values[0] == 1) {
+            recorder.emit(checker, RunStart{100});
+        }
+    };
+    recorder.emit(source, RunStart{1});
+    g_now = TimePs{7};
+    recorder.emit(source, RunStart{2});
+    recorder.finish(g_now);
+    CHECK(log.lines == Lines{"0 a 1", "0 checker 100", "7 a 2"});
+    CHECK(log.seqs == std::vector<std::uint64_t>{0, 1, 2});
+}
+
+TEST_CASE("recorder: an event's number does not depend on who else listens") {
+    const auto numbers = [](std::uint32_t more) {
+        Recorder recorder{&clock_of_test};
+        Log log{recorder};
+        Log other{recorder};
+        recorder.add_listener(log, category_bit(Category::Lock));
+        if (more != 0) {
+            recorder.add_listener(other, more);
+        }
+        const SourceId source = recorder.source("a");
+        recorder.emit(source, SchedRun{});
+        recorder.emit(recorder.source("b"), RunStart{1});
+        recorder.emit(source, LockRelease{recorder.name("l"), recorder.name("o")});
+        g_now = TimePs{1};
+        recorder.emit(source, SchedIdle{});
+        recorder.emit(source, LockRelease{recorder.name("l"), recorder.name("o")});
+        recorder.finish(g_now);
+        CHECK(recorder.released() == 5);
+        return log.seqs;
+    };
+    CHECK(numbers(0) == std::vector<std::uint64_t>{1, 4});
+    CHECK(numbers(category_bit(Category::Run)) == std::vector<std::uint64_t>{1, 4});
+    CHECK(numbers(kAllCategories) == std::vector<std::uint64_t>{1, 4});
 }
 
 TEST_CASE("recorder: findings of a checker's last look reach the listeners") {

@@ -204,12 +204,10 @@ std::vector<Job> jobs_of(const std::string& file, RunOptions options,
     options.defects.insert(options.defects.end(), defects.begin(), defects.end());
     options.files = {file};
     std::vector<Job> jobs;
-    if (!known_defects_or_tell(options.defects)) {
-        good = false;
-        return jobs;
-    }
-    for (const scenario::Scenario& cell :
-         load_or_tell(file, {options.sets, options.defects}, good)) {
+    const bool known = known_defects_or_tell(options.defects);
+    good = known && good;
+    for (const scenario::Scenario& cell : load_or_tell(
+             file, {options.sets, known ? options.defects : std::vector<std::string>()}, good)) {
         jobs.push_back(plan(cell, options));
     }
     return jobs;

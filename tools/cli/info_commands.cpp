@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include "core/base/defects.hpp"
+#include "core/base/timing_profile.hpp"
+#include "core/base/words.hpp"
 #include "core/ioasid/switch_table.hpp"
 #include "core/trace/catalogue.hpp"
 #include "core/trace/ioasid_events.hpp"
@@ -246,7 +248,8 @@ int explain_command(const std::string& word, const std::string& code) {
         print_out(profile == nullptr ? "" : profile_table(*profile));
         if (profile == nullptr) {
             print_err(render_plain(scenario::Code::Usage,
-                                   fmt::format("there is no timing profile {}", quoted(code)), ""));
+                                   fmt::format("there is no timing profile {}", quoted(code)),
+                                   suggest(code, timing_profile_names())));
         }
         return profile == nullptr ? kUsage : kPass;
     }
@@ -254,11 +257,16 @@ int explain_command(const std::string& word, const std::string& code) {
     if (word == "fault" || !code.empty()) {
         out = word == "fault" ? fault_entry(code) : std::string();
         print_out(out);
-        if (out.empty()) {
+        if (out.empty() && word == "fault") {
             print_err(
                 render_plain(scenario::Code::Usage,
-                             fmt::format("nothing is known about {}", quoted(word + " " + code)),
+                             fmt::format("nothing is known about {}", quoted("fault " + code)),
                              "`ioasim explain fault` lists the reasons"));
+        } else if (out.empty()) {
+            print_err(render_plain(
+                scenario::Code::Usage,
+                fmt::format("{} stands alone, without {}", quoted(word), quoted(code)),
+                "a second word is a reason behind \"fault\", a name behind \"profile\""));
         }
         return out.empty() ? kUsage : kPass;
     }

@@ -96,23 +96,27 @@ bool report_has_stdout(const std::vector<std::string>& requests) {
     return std::any_of(requests.begin(), requests.end(), takes_stdout);
 }
 
-std::string check_reports(const std::vector<std::string>& requests, bool results_as_json) {
+std::vector<std::string> check_reports(const std::vector<std::string>& requests,
+                                       bool results_as_json) {
+    std::vector<std::string> problems;
     std::size_t on_stdout = 0;
     for (const std::string& request : requests) {
         const std::size_t equals = request.find('=');
         if (equals == std::string::npos || equals + 1 == request.size()) {
-            return fmt::format("--report wants FORMAT=FILE, not {}", quoted(request));
+            problems.push_back(fmt::format("--report wants FORMAT=FILE, not {}", quoted(request)));
+            continue;
         }
         if (format_of(request) == nullptr) {
-            return fmt::format("no report format {}: there are json, junit, ktap and github",
-                               quoted(kind_of(request)));
+            problems.push_back(
+                fmt::format("no report format {}: there are json, junit, ktap and github",
+                            quoted(kind_of(request))));
         }
         on_stdout += takes_stdout(request) ? 1 : 0;
     }
     if (on_stdout > 1 || (on_stdout == 1 && results_as_json)) {
-        return "standard output holds one report: give the others a file";
+        problems.emplace_back("standard output holds one report: give the others a file");
     }
-    return {};
+    return problems;
 }
 
 std::string junit_text(const std::vector<RunResult>& results) {

@@ -10,7 +10,8 @@ namespace ioasim::tools {
 
 // What is wrong with "FORMAT=FILE" requests; empty: nothing. FILE `-` is standard output: one
 // report besides annotations may go there, and it has it to itself.
-std::string check_reports(const std::vector<std::string>& requests, bool results_as_json);
+std::vector<std::string> check_reports(const std::vector<std::string>& requests,
+                                       bool results_as_json);
 // A report has standard output: nothing else may be printed there.
 bool report_has_stdout(const std::vector<std::string>& requests);
 // The file of a request; empty: standard output.

@@ -91,10 +91,18 @@ public:
 
 private:
     bool check_options() {
-        const std::string problem = check_reports(options_.reports, options_.json);
-        bool good = problem.empty();
-        if (!good) {
+        const std::vector<std::string> problems = check_reports(options_.reports, options_.json);
+        for (const std::string& problem : problems) {
             complain(Code::Usage, problem);
+        }
+        bool good = problems.empty();
+        if (options_.no_files && options_.traces.empty() &&
+            (!options_.selection.everything() ||
+             options_.selection.limit != traces::TraceSelection{}.limit ||
+             options_.trace_on_failure)) {
+            complain(Code::Usage, "what goes into traces was chosen, and none is written",
+                     "--trace FILE names one; without --no-files each run has two");
+            good = false;
         }
         good = good_traces(options_.traces) && good;
         if (options_.no_files && !options_.out.empty()) {
@@ -304,8 +312,10 @@ std::string diagnostics_json(const scenario::Loaded& loaded, const std::string& 
         const auto at = loaded.sources.locate(d.place);
         const std::string& name = loaded.sources.name(d.place.file);
         node.set("file", Node::string(name.empty() ? file : name));
-        node.set("line", Node::number(at.line));
-        node.set("column", Node::number(at.column));
+        if (d.place.file != 0 && d.place.length != 0) {  // else it is about the file as a whole
+            node.set("line", Node::number(at.line));
+            node.set("column", Node::number(at.column));
+        }
         node.set("severity", Node::string(d.warning ? "warning" : "error"));
         node.set("code", Node::string(scenario::code_name(d.code)));
         node.set("text", Node::string(d.text));
@@ -404,7 +414,12 @@ std::vector<scenario::Scenario> load_or_tell(const std::string& file,
                                              const scenario::LoadOptions& options, bool& good,
                                              std::string* json) {
     scenario::Loaded loaded = scenario::load(file, program_vocabulary(), options);
-    print_err(scenario::render(loaded.diagnostics, loaded.sources, colour_on_stderr()));
+    // A file that is read for two sides of a comparison says what is wrong with it once.
+    static std::set<std::string> told;
+    std::string text = scenario::render(loaded.diagnostics, loaded.sources, colour_on_stderr());
+    if (told.insert(text).second) {
+        print_err(text);
+    }
     if (json != nullptr) {
         *json += diagnostics_json(loaded, file);
     }
@@ -414,12 +429,15 @@ std::vector<scenario::Scenario> load_or_tell(const std::string& file,
 
 bool known_defects_or_tell(const std::vector<std::string>& defects) {
     const std::vector<std::string>& known = program_vocabulary().defects;
+    static std::set<std::string> told;
     bool good = true;
     for (const std::string& defect : defects) {
         if (std::find(known.begin(), known.end(), defect) == known.end()) {
-            complain(Code::UnknownDefect,
-                     fmt::format("there is no seeded defect {}", quoted(defect)),
-                     suggest(defect, known));
+            if (told.insert(defect).second) {
+                complain(Code::UnknownDefect,
+                         fmt::format("there is no seeded defect {}", quoted(defect)),
+                         suggest(defect, known));
+            }
             good = false;
         }
     }

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "core/base/words.hpp"
 #include "core/sim/simulation.hpp"
 #include "core/trace/run_events.hpp"
 #include "models/platform/liveness.hpp"
@@ -380,11 +381,16 @@ RunResult run_drawn(const Job& job, Make&& make) {
         return *std::move(cut);
     }
     if (faults) {
-        add_faults(drawn.scenario, *faults);
+        const std::size_t dropped = add_faults(drawn.scenario, *faults);
         phases = fmt::format("faults of this run until {}, then all must end within {}: {}",
                              format_time(faults->heal),
                              format_time(platform::liveness_bound(drawn.scenario.config).total),
                              faults->text());
+        if (dropped != 0) {
+            phases += fmt::format(
+                "; {} not judged: after these faults calls may fail, and who is killed is gone",
+                plural(dropped, "expectation"));
+        }
     }
     for (platform::InjectionConfig& injection : drawn.scenario.config.injections) {
         injection.certain = false;  // what it waits for may not happen there

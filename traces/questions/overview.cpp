@@ -13,6 +13,7 @@
 #include "core/trace/vtd_events.hpp"
 #include "traces/questions/endings.hpp"
 #include "traces/questions/faults.hpp"
+#include "traces/questions/injected.hpp"
 #include "traces/questions/part.hpp"
 #include "traces/questions/stories.hpp"
 
@@ -47,6 +48,7 @@ public:
         if (!defects_.empty()) {
             out_ += "seeded defects: " + defects_ + "\n";
         }
+        injected();
         findings();
         failures();
         // States follow from every event before.
@@ -86,6 +88,36 @@ private:
         } else {
             bad_[{device, how == "record" ? fmt::format("status {:#x}", status) : how}].add(i);
         }
+    }
+
+    // By whom and what, in the order of their first time.
+    void injected() {
+        struct Row {
+            Injected one;
+            std::uint64_t count = 0;
+        };
+        std::vector<Row> all;
+        for (Injected& one : injected_in(log_)) {
+            const auto same = std::find_if(all.begin(), all.end(), [&](const Row& row) {
+                return row.one.fault == one.fault && row.one.target == one.target &&
+                       row.one.missed == one.missed;
+            });
+            Row& row = same == all.end() ? all.emplace_back(Row{std::move(one)}) : *same;
+            ++row.count;
+        }
+        if (all.empty()) {
+            return;
+        }
+        out_ += "\nfaults from outside (inject)\n";
+        std::vector<std::pair<std::size_t, std::string>> rows;
+        for (const auto& [one, count] : all) {
+            rows.emplace_back(one.event,
+                              fmt::format("  {:>14}  {}{}{}{}\n", story_time(log_.time(one.event)),
+                                          one.fault, one.target.empty() ? "" : " of " + one.target,
+                                          one.missed.empty() ? "" : " struck nobody: " + one.missed,
+                                          count > 1 ? fmt::format(" ({} times)", count) : ""));
+        }
+        show(rows, "of them");
     }
 
     void findings() {

@@ -136,6 +136,15 @@ QuestionError Filter::compile_events(const std::vector<std::string>& globs) {
     return {};
 }
 
+// In every event that has a field of this name and is asked for.
+bool Filter::only_numbers(const std::string& name) const {
+    return std::all_of(events_.begin(), events_.end(), [&](const trace::EventInfo* info) {
+        const std::size_t at = info->field(name);
+        return at == info->fields.size() ||
+               (has_number(info->fields[at]) && info->fields[at].type != FieldType::Id);
+    });
+}
+
 QuestionError Filter::compile_condition(const std::string& word) {
     const std::size_t at = word.find_first_of("=!<>");
     Condition condition;
@@ -163,6 +172,12 @@ QuestionError Filter::compile_condition(const std::string& word) {
         condition.comparison == Comparison::Less || condition.comparison == Comparison::Greater;
     if (ordered && !condition.number) {
         return {fmt::format("{} compares with {}, which is no number", quoted(word),
+                            quoted(condition.text)),
+                "numbers are 12 or 0x1f, times 12us"};
+    }
+    if (!ordered && !condition.number && only_numbers(condition.field) &&
+        condition.text.find_first_of("*?") == std::string::npos) {
+        return {fmt::format("{} is always a number, {} is none", condition.field,
                             quoted(condition.text)),
                 "numbers are 12 or 0x1f, times 12us"};
     }

@@ -54,6 +54,7 @@ private:
     };
     QuestionError compile_events(const std::vector<std::string>& globs);
     QuestionError compile_condition(const std::string& word);
+    bool only_numbers(const std::string& name) const;
     bool holds(const Condition& condition, const trace::EventRecord& record) const;
     bool has_id(const trace::EventRecord& record) const;
 

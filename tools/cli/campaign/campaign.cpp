@@ -33,9 +33,11 @@ public:
     explicit RecordReports(const std::vector<std::string>& requests) : requests_(requests) {}
     // False: one of them cannot be had, which stderr has been told.
     bool good(const std::vector<std::string>& inputs, bool force, bool json) const {
-        const std::string problem = check_reports(requests_, json);
-        if (!problem.empty()) {
+        const std::vector<std::string> problems = check_reports(requests_, json);
+        for (const std::string& problem : problems) {
             complain(Code::Usage, problem);
+        }
+        if (!problems.empty()) {
             return false;
         }
         Outputs outputs(inputs, force);

@@ -161,21 +161,27 @@ private:
 
 // Where calls fail and somebody may be gone, what was to be done need not be done, and the state at
 // the end is another one. What must never happen must not happen there either.
-void drop_promises(std::vector<scenario::Expectation>& all) {
+std::size_t drop_promises(std::vector<scenario::Expectation>& all) {
     using Kind = scenario::Expectation::Kind;
+    std::size_t dropped = 0;
     for (scenario::Expectation& e : all) {
         if ((e.kind == Kind::Count && e.at_most) || e.kind == Kind::Finding) {
             e.at_least = 0;
         }
     }
     all.erase(std::remove_if(all.begin(), all.end(),
-                             [](const scenario::Expectation& e) {
-                                 return e.kind == Kind::Order || e.kind == Kind::Bytes ||
-                                        e.kind == Kind::Step || e.kind == Kind::Latency ||
-                                        (e.kind == Kind::Count && !e.at_most) ||
-                                        (e.kind == Kind::Final && !e.always);
+                             [&dropped](const scenario::Expectation& e) {
+                                 const bool promise =
+                                     e.kind == Kind::Order || e.kind == Kind::Bytes ||
+                                     e.kind == Kind::Step || e.kind == Kind::Latency ||
+                                     (e.kind == Kind::Count && !e.at_most) ||
+                                     (e.kind == Kind::Final && !e.always);
+                                 const bool judged = e.always || e.kind == Kind::Final;
+                                 dropped += promise && judged ? 1 : 0;
+                                 return promise;
                              }),
               all.end());
+    return dropped;
 }
 
 Node heal_node(const DrawnFaults& faults) {
@@ -297,7 +303,7 @@ std::string DrawnFaults::text() const {
     return line;
 }
 
-void add_faults(scenario::Scenario& scenario, const DrawnFaults& faults) {
+std::size_t add_faults(scenario::Scenario& scenario, const DrawnFaults& faults) {
     Node document = scenario.document;
     document.set("inject", inject_list(scenario, faults));
     Node* const run = document.find("run") == nullptr ? &document.set("run", Node::object())
@@ -315,13 +321,15 @@ void add_faults(scenario::Scenario& scenario, const DrawnFaults& faults) {
     SIM_CHECK(loaded.cells.size() == 1, "drawn faults of {} are refused: {}", scenario.full_name(),
               faults.text());
     scenario.config.injections = std::move(loaded.cells.front().config.injections);
+    std::size_t not_judged = 0;
     if (faults.fail) {
-        drop_promises(scenario.expectations);
+        not_judged = drop_promises(scenario.expectations);
     }
     scenario.config.heal = loaded.cells.front().config.heal;
     const auto& params = faults.params;
     scenario.config.params.insert(scenario.config.params.end(), params.begin(), params.end());
     scenario.limit = faults.heal + platform::liveness_bound(scenario.config).total;
+    return not_judged;
 }
 
 }  // namespace ioasim::tools

@@ -50,7 +50,8 @@ std::optional<DrawnFaults> draw_faults(const scenario::Scenario& scenario, std::
 std::optional<DrawnFaults> faults_of_run(const Job& job,
                                          const std::function<RunResult(const Job&)>& make);
 // Makes them part of the scenario, whose limit becomes the end of the liveness phase. Where calls
-// may fail nothing is promised any more; what must not happen, or not more often, is judged.
-void add_faults(scenario::Scenario& scenario, const DrawnFaults& faults);
+// may fail nothing is promised any more; what must not happen, or not more often, is judged. How
+// many expectations are not, which would be in a run with other faults.
+std::size_t add_faults(scenario::Scenario& scenario, const DrawnFaults& faults);
 
 }  // namespace ioasim::tools

@@ -238,6 +238,12 @@ private:
 
     bool plan_output() {
         out_ = options_.out.empty() ? file_safe(file_name_) + ".shrunk.json" : options_.out;
+        constexpr std::string_view kEnding = ".json";
+        if (out_.size() <= kEnding.size() ||
+            out_.compare(out_.size() - kEnding.size(), kEnding.size(), kEnding) != 0) {
+            complain(Code::Usage, fmt::format("--out {}: scenarios end in .json", out_));
+            return false;
+        }
         Outputs outputs({options_.file.substr(0, options_.file.find('#'))}, options_.force);
         return outputs.add("--out", out_);
     }

@@ -39,6 +39,10 @@ int trace_diff(const Options& o) {
     end_at_signal();
     const InputOptions inputs[] = {side(o, o.files.front(), o.a, o.defects_a),
                                    side(o, o.files.back(), o.b, o.defects_b)};
+    const bool first = usable(inputs[0]);
+    if (!usable(inputs[1]) || !first) {
+        return kUsage;
+    }
     traces::EventLog logs[2];
     traces::TraceSide sides[2];
     for (std::size_t i = 0; i < 2; ++i) {

@@ -8,6 +8,7 @@
 #include "tools/cli/trace/filter_options.hpp"
 #include "tools/cli/trace/trace_cli.hpp"
 #include "tools/cli/trace/trace_input.hpp"
+#include "traces/questions/injected.hpp"
 #include "traces/questions/part.hpp"
 #include "traces/questions/stories.hpp"
 
@@ -65,11 +66,27 @@ int about_everything(const Options& o, const traces::Scene& scene, const traces:
     return kPass;
 }
 
+// An option without the one that it belongs to says nothing.
+traces::QuestionError idle_option(const Options& o) {
+    if ((o.life != 0 || !o.wanted.kernel.empty()) && !o.ioasid) {
+        return {
+            fmt::format("{} is about the life of an IOASID", o.life != 0 ? "--life" : "--kernel"),
+            "--ioasid N says of which"};
+    }
+    if (!o.wanted.device.empty() && !o.descriptor) {
+        return {"--device is about the way of a descriptor", "--descriptor N says of which"};
+    }
+    return {};
+}
+
 int trace_explain(Options& o) {
     end_at_signal();
     o.wanted.name = o.vm;
     if (o.life != 0) {
         o.wanted.life = o.life;
+    }
+    if (const traces::QuestionError error = idle_option(o)) {
+        return refuse(error);
     }
     const Teller teller = teller_of(o);
     if (teller == nullptr && o.format != "text") {
@@ -100,6 +117,7 @@ int trace_explain(Options& o) {
         }
         return refuse(error);
     }
+    tell_injected(scene, story);
     if (!note.empty()) {
         story.answers.insert(story.answers.begin(), note);
         if (o.format == "states" || o.format == "svg") {
@@ -125,7 +143,9 @@ void add_trace_explain(CLI::App& trace, std::function<int()>& verb) {
     CLI::Option_group& what = *explain.add_option_group("what");
     number_option(what, "--ioasid", o.ioasid, "the life of this IOASID", 0, kLargest);
     number_option(what, "--descriptor", o.descriptor, "the way of this descriptor", 1, kLargest);
-    what.add_option("--vm", o.vm, "a virtual machine from beginning to end")->type_name("NAME");
+    what.add_option("--vm", o.vm, "a virtual machine from beginning to end")
+        ->type_name("NAME")
+        ->check(not_empty());
     number_option(what, "--fault", o.fault, "the N-th blocked request or page request", 1,
                   kLargest);
     time_option(what, "--at", o.at, "who held what and who waited at this time: 84.2us");

@@ -61,6 +61,19 @@ int trace_query(Options& options) {
     if (!o.by.empty() && !o.count) {
         return refuse({"--by says by what --count counts", "give both"});
     }
+    if (o.count && o.by.empty() && o.limit) {
+        return refuse({"--count counts all that fits: --limit and --last choose among rows",
+                       "--by FIELD makes rows of it"});
+    }
+    if (o.count && o.by.empty() && o.format == traces::RowFormat::Csv) {
+        return refuse(
+            {"--count is one number, --format csv is a table", "--by FIELD makes rows of it"});
+    }
+    if (o.count && (o.last || !o.fields.empty())) {
+        return refuse({fmt::format("--count shows no event, {} chooses what is shown of events",
+                                   o.last ? "--last" : "--fields"),
+                       "leave one of them out"});
+    }
     OutputStream out;
     std::unique_ptr<traces::Query> query;
     InputReader reader;

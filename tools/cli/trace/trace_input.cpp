@@ -143,13 +143,15 @@ int read_file(const InputOptions& input, const InputReader& reader, traces::Json
 
 }  // namespace
 
+bool usable(const InputOptions& input) {
+    return !is_scenario(input.file) || one_scenario(input).has_value();
+}
+
 std::optional<scenario::Scenario> one_scenario(const InputOptions& input) {
-    if (!known_defects_or_tell(input.defects)) {
-        return std::nullopt;
-    }
-    bool good = true;
-    const std::vector<scenario::Scenario> cells =
-        load_or_tell(input.file, {input.sets, input.defects}, good);
+    const bool known = known_defects_or_tell(input.defects);
+    bool good = known;
+    const std::vector<scenario::Scenario> cells = load_or_tell(
+        input.file, {input.sets, known ? input.defects : std::vector<std::string>()}, good);
     if (!good) {
         return std::nullopt;
     }

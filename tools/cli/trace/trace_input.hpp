@@ -32,6 +32,9 @@ struct InputOptions {
     std::string label() const;
 };
 
+// False: it is a scenario that cannot be run, which stderr has been told. Twice is told once.
+bool usable(const InputOptions& input);
+
 // The one run that a scenario file describes; nothing: stderr has been told why not.
 std::optional<scenario::Scenario> one_scenario(const InputOptions& input);
 

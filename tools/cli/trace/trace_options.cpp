@@ -7,11 +7,9 @@
 namespace ioasim::tools {
 namespace {
 
-[[noreturn]] void refuse(const std::string& option, const std::string& text,
-                         const UnitResult& result) {
+[[noreturn]] void refuse(const std::string& option, const UnitResult& result) {
     throw CLI::ValidationError(option,
-                               fmt::format("{}: {}{}{}", ioasim::quoted(text), result.problem,
-                                           result.help.empty() ? "" : "; ", result.help));
+                               result.problem + (result.help.empty() ? "" : "; " + result.help));
 }
 
 // "10us:20us", "10us:", ":20us".
@@ -29,7 +27,7 @@ void read_window(const std::string& option, const std::string& text,
         }
         const UnitResult time = parse_time_text(part);
         if (!time.ok()) {
-            refuse(option, text, time);
+            refuse(option, time);
         }
         out = TimePs{time.value};
     };
@@ -46,7 +44,7 @@ void read_limit(const std::string& option, const std::string& text,
     const UnitResult size = parse_size_text(text);
     constexpr std::uint64_t kLeast = 1024;  // a header and something behind it
     if (!size.ok()) {
-        refuse(option, text, size);
+        refuse(option, size);
     }
     if (size.value < kLeast) {
         throw CLI::ValidationError(option, fmt::format("{}: at least 1KiB", ioasim::quoted(text)));
