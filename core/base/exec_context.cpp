@@ -132,8 +132,21 @@ void ExecContext::lock_slowly(SimLock& lock) {
         const SimLock* const outer_lock = std::exchange(wanted_, &lock);
         // The releaser makes us the owner before it wakes us: nobody can barge in. Another wake-up
         // was for a wait that this one interrupts, or for none that is left.
-        while (lock.owner_ != this) {
-            block(lock.kind_ == SimLock::Kind::Spin, TimePs::max());
+        try {
+            while (lock.owner_ != this) {
+                block(lock.kind_ == SimLock::Kind::Spin, TimePs::max());
+            }
+        } catch (...) {  // what interrupts the wait ends it
+            wanted_ = outer_lock;
+            const auto self = std::find(lock.waiters_.begin(), lock.waiters_.end(), this);
+            if (self != lock.waiters_.end()) {
+                lock.waiters_.erase(self);
+            } else {  // handed over already: it goes to the next one
+                held_.push_back(&lock);
+                atomic_depth_ += lock.kind_ == SimLock::Kind::Spin ? 1 : 0;
+                unlock_slowly(lock);
+            }
+            throw;
         }
         wanted_ = outer_lock;
         held_.push_back(&lock);
@@ -214,10 +227,20 @@ bool ExecContext::block_on(WaitQueue& queue, bool keeps_cpu, TimePs deadline) {
     const auto asleep = [this, &queue] {
         return std::find(queue.waiters_.begin(), queue.waiters_.end(), this);
     };
-    // Who wakes a waiter has taken it off the queue; another wake-up was for an outer wait.
-    bool woken = block(keeps_cpu, deadline);
-    while (woken && asleep() != queue.waiters_.end()) {
+    bool woken = false;
+    try {
+        // Who wakes a waiter has taken it off the queue; another wake-up was for an outer wait.
         woken = block(keeps_cpu, deadline);
+        while (woken && asleep() != queue.waiters_.end()) {
+            woken = block(keeps_cpu, deadline);
+        }
+    } catch (...) {  // what interrupts the wait ends it
+        if (const auto self = asleep(); self != queue.waiters_.end()) {
+            queue.waiters_.erase(self);
+        }
+        wanted_ = outer_lock;
+        sleeps_on_ = outer_queue;
+        throw;
     }
     wanted_ = outer_lock;
     sleeps_on_ = outer_queue;

@@ -148,9 +148,13 @@ void Task::serve_interrupt() {
 }
 
 void Task::serve_while_blocked() {
+    struct Serving {  // also on the way of an exception
+        bool& flag;
+        ~Serving() { flag = false; }
+    };
     serving_while_blocked = true;
+    const Serving serving{serving_while_blocked};
     serve_interrupt();
-    serving_while_blocked = false;
 }
 
 // Waits nest: what interrupts a wait may wait itself (a vCPU that waits for a guest's lock when its

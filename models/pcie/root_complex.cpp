@@ -172,7 +172,8 @@ void RootComplex::refuse(TimePs now, PortId from, const Tlp& tlp) {
     probes_.hit(kUnclaimedAddress);
     emit(trace::PcieUnsupported{tlp.requester, Hpa{tlp.address}, tlp.length,
                                 tlp.kind != TlpKind::MemRead});
-    if (!is_posted(tlp.kind)) {
+    // To the processor a configuration write was posted: the bridge takes its completion.
+    if (!is_posted(tlp.kind) && tlp.kind != TlpKind::ConfigWrite) {
         send_down(now, from, make_completion(tlp, CplStatus::UnsupportedRequest));
     }
 }

@@ -99,6 +99,8 @@ public:
         return !process_.killed && (inside_ == nullptr || inside_->alive());
     }
 
+    bool in_guest() const override { return inside_ != nullptr; }
+
     WaitQueue* deaths() override {
         return inside_ == nullptr ? &world_.sleepers : &inside_->deaths();
     }

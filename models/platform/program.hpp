@@ -42,6 +42,8 @@ public:
     virtual bool alive() const = 0;
     // Where it sleeps so that who kills it can wake it; null: nobody can kill it.
     virtual WaitQueue* deaths() { return nullptr; }
+    // Its vCPU is interrupted wherever it is; others see a signal on their way back to user mode.
+    virtual bool in_guest() const { return false; }
     virtual KeptBuffers kept(std::size_t) const { return {}; }
 };
 

@@ -3,14 +3,26 @@
 
 #include "core/trace/run_events.hpp"
 #include "models/platform/program.hpp"
+#include "models/vm/run_control.hpp"
 
 namespace ioasim::platform {
 namespace {
 
-// A sleeping program notices at the end of such a turn that it was killed.
+// A program that sleeps or computes notices at the end of such a turn that it was killed.
 constexpr TimePs kSleepTurn{100'000'000};
 
-void sleep(ExecContext& ctx, ProgramActor& actor, TimePs duration) {
+StepOutcome spend(ExecContext& ctx, const ProgramActor& actor, TimePs duration) {
+    const TimePs turn = actor.in_guest() ? duration : kSleepTurn;
+    TimePs left = duration;
+    while (left > TimePs{} && actor.alive()) {
+        const TimePs now = std::min(left, turn);
+        ctx.spend(now);
+        left = left - now;
+    }
+    return outcome(left > TimePs{} ? Errno::Eintr : Errno::Ok);
+}
+
+StepOutcome sleep(ExecContext& ctx, ProgramActor& actor, TimePs duration) {
     WaitQueue timer{"sleep"};
     WaitQueue& queue = actor.deaths() != nullptr ? *actor.deaths() : timer;
     const TimePs start = ctx.now();
@@ -23,6 +35,7 @@ void sleep(ExecContext& ctx, ProgramActor& actor, TimePs duration) {
     while (ctx.now() < notices) {
         ctx.wait_until(timer, notices);
     }
+    return outcome(notices < end ? Errno::Eintr : Errno::Ok);
 }
 
 // Who awaits a program that has ended learns it, as the reader of a pipe does.
@@ -106,10 +119,34 @@ void tell_not_started(ExecContext& ctx, trace::Recorder& recorder, const Program
                                                   0, recorder.name("start"), error, 0, TimePs{}});
 }
 
+namespace {
+
+// What a killed machine was at ends there, whatever it would have come to.
+template <class Work>
+StepOutcome unless_killed(const Work& work) {
+    try {
+        return work();
+    } catch (const vm::GuestEnded&) {
+        return outcome(Errno::Eintr);
+    }
+}
+
+StepOutcome carry_out(ExecContext& ctx, ProgramActor& actor, const Step& step, std::size_t index) {
+    if (step.kind == StepKind::Sleep) {
+        return sleep(ctx, actor, step.duration);
+    }
+    if (step.kind == StepKind::Spend) {
+        return spend(ctx, actor, step.duration);
+    }
+    return actor.perform(ctx, step, index);
+}
+
+}  // namespace
+
 void run_program(ExecContext& ctx, trace::Recorder& recorder, const ProgramConfig& program,
                  ProgramActor& actor, const StepWatch* watch) {
     const trace::Name name = recorder.name(program.on + "/" + program.process);
-    const Errno started = actor.start(ctx);
+    const Errno started = unless_killed([&] { return outcome(actor.start(ctx)); }).error;
     if (started != Errno::Ok) {
         tell_not_started(ctx, recorder, program, started);
         return;
@@ -118,20 +155,13 @@ void run_program(ExecContext& ctx, trace::Recorder& recorder, const ProgramConfi
     for (; i < program.steps.size() && actor.alive(); ++i) {
         const Step& step = program.steps[i];
         const TimePs start = ctx.now();
-        StepOutcome result;
         if (step.kind == StepKind::Absent) {
             continue;
         }
         if (watch != nullptr) {
             watch->begins(i);
         }
-        if (step.kind == StepKind::Sleep) {
-            sleep(ctx, actor, step.duration);
-        } else if (step.kind == StepKind::Spend) {
-            ctx.spend(step.duration);
-        } else {
-            result = actor.perform(ctx, step, i);
-        }
+        const StepOutcome result = unless_killed([&] { return carry_out(ctx, actor, step, i); });
         recorder.emit(ctx.source(), trace::StepResult{name, static_cast<std::uint32_t>(i),
                                                       recorder.name(step_name(step)), result.error,
                                                       result.value, ctx.now() - start});

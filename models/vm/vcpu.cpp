@@ -102,17 +102,23 @@ void Vcpu::run_guest(ExecContext& ctx, const std::string& program,
     ctx_ = &ctx;
     const Running running{*this};
     const PersonaChange thread{ctx, host_};
-    wait_for_entry(ctx);
-    {
-        const bool own = program.empty();
-        const PersonaChange guest{
-            ctx, Persona{own ? name_ : program, own ? source_ : recorder_.source(program),
-                         &guest_port_, this}};
-        enter(ctx);
-        body(ctx);
-        leave(ctx, "halt");
+    try {
+        wait_for_entry(ctx);
+        {
+            const bool own = program.empty();
+            const PersonaChange guest{
+                ctx, Persona{own ? name_ : program, own ? source_ : recorder_.source(program),
+                             &guest_port_, this}};
+            enter(ctx);
+            body(ctx);
+            if (in_guest_) {  // a program that met a fatal signal has left already
+                leave(ctx, "halt");
+            }
+        }
+        ctx.spend(params_.exit);
+    } catch (const GuestEnded&) {
+        probes_.hit(kGuestUnwound);
     }
-    ctx.spend(params_.exit);
 }
 
 void Vcpu::exit_to_host(ExecContext& ctx, const char* reason, TimePs handling,
@@ -128,6 +134,7 @@ void Vcpu::exit_to_host(ExecContext& ctx, const char* reason, TimePs handling,
         if (control_.hung) {
             wait_for_run(ctx);
         }
+        end_if_killed();
         handler(ctx);
         wait_for_entry(ctx);
     }
@@ -154,16 +161,24 @@ void Vcpu::park(ExecContext& ctx) {
 // A kick finds nobody in the guest while its exit is handled: who enters looks last of all whether
 // somebody wants it outside (vcpu_enter_guest: kvm_vcpu_exit_request).
 void Vcpu::wait_for_entry(ExecContext& host) {
+    end_if_killed();
     host.spend(params_.entry);
-    while (control_.stopped && !probes_.has(kStopUnseen)) {
+    while (control_.stopped && !control_.ended && !probes_.has(kStopUnseen)) {
         wait_for_run(host);
         host.spend(params_.entry);
+    }
+    end_if_killed();
+}
+
+void Vcpu::end_if_killed() const {
+    if (control_.ended && !probes_.has(kKillUnseen)) {
+        throw GuestEnded{};
     }
 }
 
 void Vcpu::wait_for_run(ExecContext& host) {
     parked_ = true;
-    while (control_.stopped) {
+    while (control_.stopped && !control_.ended) {
         host.wait(control_.resumed);
     }
     parked_ = false;

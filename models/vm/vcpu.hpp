@@ -77,6 +77,8 @@ public:
 private:
     void wait_for_entry(ExecContext& host);
     void wait_for_run(ExecContext& host);
+    // Throws GuestEnded.
+    void end_if_killed() const;
     void enter(ExecContext& ctx);
     void leave(ExecContext& ctx, const char* reason);
 

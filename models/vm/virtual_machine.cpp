@@ -367,12 +367,13 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
     return error;
 }
 
-// Guest programs notice at their next operation; until then they may touch guest memory.
+// vCPUs leave the guest at the next instruction, once what the host does for them has ended.
 Errno VirtualMachine::stop_guest(ExecContext& ctx) {
     Impl& m = *impl_;
     for (const auto& callback : m.on_death) {
         callback();
     }
+    m.control.ended = true;
     m.control.stopped = false;
     ctx.wake_all(m.control.resumed);
     ctx.wake_all(m.deaths);
@@ -387,6 +388,12 @@ Errno VirtualMachine::stop_guest(ExecContext& ctx) {
             return Errno::Etimedout;
         }
         ctx.wait_until(m.stopped, std::min(deadline, ctx.now() + m.params.kill_poll));
+        // Who slept or waited for a processor at the first kick may be in the guest by now.
+        for (const auto& vcpu : m.vcpus) {
+            if (vcpu->in_guest_since(ctx.now())) {
+                vcpu->kick(ctx);
+            }
+        }
     }
     return Errno::Ok;
 }

@@ -28,6 +28,11 @@ inline const Defect kHostPasidCarried{
 inline const Defect kStopUnseen{
     "vm.stop_unseen",
     "a vCPU that is outside of the guest goes in although its machine is stopped"};
+inline const Defect kKillUnseen{
+    "vm.kill_unseen",
+    "a vCPU with a fatal signal enters the guest again, which goes on until its next step"};
+inline const Mark kGuestUnwound{"vm.guest_unwound",
+                                "a vCPU never came back to the guest code that it had left"};
 inline const Defect kResultElsewhere{
     "viommu.result_elsewhere",
     "VCRSP holds an allocated PASID where the other layout of the registers has it"};
