@@ -164,6 +164,9 @@ void VirtualDevice::close(ExecContext& ctx, CallingTask task, const char* how) {
     }
     if (shared()) {
         unmap_portal(ctx);
+        for (const auto& [gpasid, id] : std::map<std::uint32_t, Ioasid>(bound_)) {
+            stop_faults(ctx, *setup_.parent, Pasid{id.value()});
+        }
         static_cast<void>(drain_bound(ctx));
     } else {
         const bool free = forgets || take_away(ctx);
@@ -208,12 +211,19 @@ Errno VirtualDevice::reset(ExecContext& ctx) {
     Errno error = Errno::Ok;
     if (shared()) {
         unmap_portal(ctx);
+        for (const auto& [gpasid, id] : std::map<std::uint32_t, Ioasid>(bound_)) {
+            stop_faults(ctx, *setup_.parent, Pasid{id.value()});
+        }
         static_cast<void>(drain_bound(ctx));
     } else {
         if (programmed_) {
             static_cast<void>(run(ctx, dsa::Command::AbortWq));
         }
         error = take_away(ctx) ? Errno::Ok : Errno::Eio;
+    }
+    // What is bound stays bound: its address space serves faults again.
+    for (const auto& [gpasid, id] : std::map<std::uint32_t, Ioasid>(bound_)) {
+        allow_faults(*setup_.parent, Pasid{id.value()});
     }
     initial_state();
     tell_state(ctx, "reset");
@@ -296,9 +306,12 @@ bool VirtualDevice::take_away(ExecContext& ctx) {
         put(ctx);
     }
     // Work that waits for a page which nobody brings any more would hold up the disable.
-    if (programmed_ && abandoned_ && setup_.parent->page_requests() &&
-        !kernel_.probes().has(kVdcmReleaseOnlyDrains)) {
-        static_cast<void>(run(ctx, dsa::Command::AbortWq));
+    if (programmed_ && abandoned_ && setup_.parent->page_requests()) {
+        if (!kernel_.probes().has(kVdcmReleaseOnlyDrains)) {
+            static_cast<void>(run(ctx, dsa::Command::AbortWq));
+        }
+    } else if (programmed_) {
+        stop_faults(ctx, *setup_.parent, Pasid{programmed_->id.value()});
     }
     const bool stopped = !programmed_ || stop_real_queue(ctx);
     unmap_portal(ctx);
