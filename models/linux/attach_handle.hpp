@@ -3,7 +3,9 @@
 // is good only as long as its holder keeps the two from running.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "core/base/exec_context.hpp"
 #include "core/base/result.hpp"
@@ -35,6 +37,11 @@ struct PasidDomain {
     // On its way out: no entry of it is made again.
     virtual bool ending() const { return released; }
 
+    // Page requests of the device are delivered from now on.
+    void serve_again(const Device& device) {
+        leaving.erase(std::remove(leaving.begin(), leaving.end(), &device), leaving.end());
+    }
+
     DomainType type;
     trace::Name space;           // owner of the address space, for events
     std::uint32_t users = 0;     // devices that it is attached to
@@ -42,6 +49,8 @@ struct PasidDomain {
     bool released = false;       // SVA: the process has given its page tables back
     // Tables that user space fills: who takes the page requests; null: nobody.
     PageFaultHandler* faults = nullptr;
+    // Functions that leave it: whose page requests it does not take any more.
+    std::vector<const Device*> leaving;
 };
 
 struct AttachHandle {

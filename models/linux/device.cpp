@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "models/linux/corner_probes.hpp"
+#include "models/linux/drain_probes.hpp"
 #include "models/linux/hot_plug_probes.hpp"
 #include "models/linux/iommu_group.hpp"
 #include "models/linux/kernel.hpp"
@@ -75,29 +76,55 @@ Errno Device::run(ExecContext& ctx, dsa::Command code, std::uint32_t operand,
     if (disconnected_) {
         return Errno::Enodev;
     }
+    // The device ignores what is written while it executes: a command that was given up ends first.
+    dsa::CommandStatus answer;
+    if (given_up_ && !kernel_.probes().has(kCommandOverCommand)) {
+        const Errno error = wait_for_command(ctx, false, answer);
+        if (error != Errno::Ok) {
+            return error;
+        }
+    }
     write(ctx, reg::kCmd, dsa::encode_command(code, operand), 4);
+    const bool impatient =
+        code == dsa::Command::DrainPasid && kernel_.probes().has(kImpatientDrain);
+    const Errno error = wait_for_command(ctx, impatient, answer);
+    if (error != Errno::Ok) {
+        return error;
+    }
+    status = answer.error;
+    result = answer.result;
+    return status == dsa::CommandError::None ? Errno::Ok : Errno::Eio;
+}
+
+Errno Device::wait_for_command(ExecContext& ctx, bool impatient, dsa::CommandStatus& answer) {
     const TimePs deadline = ctx.now() + kernel_.params().idxd_timeout;
     for (std::uint64_t looks = 1;; ++looks) {
-        const std::uint64_t answer = read(ctx, reg::kCmdsts, 4);
-        if (answer == kAllOnes && !kernel_.probes().has(kAllOnesBelieved)) {
+        const std::uint64_t value = read(ctx, reg::kCmdsts, 4);
+        if (value == kAllOnes && !kernel_.probes().has(kAllOnesBelieved)) {
             return Errno::Enodev;
         }
-        const dsa::CommandStatus state = dsa::decode_cmdsts(static_cast<std::uint32_t>(answer));
-        if (!state.active) {
-            status = state.error;
-            result = state.result;
-            return state.error == dsa::CommandError::None ? Errno::Ok : Errno::Eio;
+        answer = dsa::decode_cmdsts(static_cast<std::uint32_t>(value));
+        given_up_ = answer.active && ctx.now() >= deadline;
+        if (!answer.active) {
+            return Errno::Ok;
         }
-        if (ctx.now() >= deadline) {
-            status = dsa::CommandError::HardwareError;
+        if (given_up_) {
             return Errno::Etimedout;
         }
-        if (looks == kPatience && code == dsa::Command::DrainPasid &&
-            kernel_.probes().has(kImpatientDrain)) {
+        if (looks == kPatience && impatient) {
+            answer = dsa::CommandStatus{};
             return Errno::Ok;
         }
         ctx.spend(kernel_.params().idxd_poll);
     }
+}
+
+bool Device::executes(ExecContext& ctx) {
+    if (disconnected_) {
+        return false;
+    }
+    const LockGuard guard{ctx, command_lock_};
+    return dsa::decode_cmdsts(static_cast<std::uint32_t>(read(ctx, reg::kCmdsts, 4))).active;
 }
 
 Errno Device::drain_pasid(ExecContext& ctx, Pasid pasid) {

@@ -112,6 +112,8 @@ public:
     }
     Errno run(ExecContext& ctx, dsa::Command code, std::uint32_t operand, dsa::CommandError& status,
               std::uint32_t& result);
+    // The device executes a command that its driver has given up.
+    bool executes(ExecContext& ctx);
 
     // --- for the module that gives a queue to a VM ----------------------------------------------
     // A register of BAR0. A read is answered behind everything that was written before it.
@@ -139,6 +141,8 @@ public:
     bool claimed(std::uint32_t index) const { return claimed_.count(index) != 0; }
 
 private:
+    // Until the device executes no command. -ETIMEDOUT, -ENODEV.
+    Errno wait_for_command(ExecContext& ctx, bool impatient, dsa::CommandStatus& answer);
     dsa::WqConfig queue_config(ExecContext& ctx, std::uint32_t index);
     void configure_queue(ExecContext& ctx, std::uint32_t index);
     void write_queue_pasid(ExecContext& ctx, std::uint32_t index, const dsa::WqConfig& config);
@@ -157,6 +161,7 @@ private:
     std::uint64_t group_config_ = 0;
     unsigned size_code_ = 0;  // of a WQCFG
     std::unique_ptr<IommuGroup> group_;
+    bool given_up_ = false;     // a command has not ended in time
     bool configurable_ = true;  // GENCAP: sizes, groups and modes of queues can be changed
     std::set<std::uint32_t> claimed_;
     std::uint64_t message_storage_ = 0;  // offset in BAR0

@@ -8,6 +8,16 @@ namespace ioasim::os {
 inline const Defect kFailedDrainIgnored{
     "idxd.failed_drain_ignored",
     "a PASID goes back to the pool although a device did not finish what it has of it"};
+inline const Defect kCommandOverCommand{
+    "idxd.command_over_command",
+    "a command is written to a device that executes one which was given up, and the end of that "
+    "one is taken for its own"};
+inline const Defect kNotLookedAgain{
+    "idxd.not_looked_again",
+    "a PASID that a device did not finish in time stays in use for good, whatever the device does"};
+inline const Defect kLateFinishAssumed{
+    "idxd.late_finish_assumed",
+    "a PASID that a device did not finish in time goes back to the pool at the next look"};
 inline const Defect kNoDrainBehindFree{
     "sva.no_drain_behind_free",
     "a PASID that is freed in use goes back to the pool without a drain behind its cleared entry"};

@@ -23,5 +23,9 @@ inline const Defect kWaitsForVmm{
 inline const Defect kLateAnswerTaken{
     "iopf.late_answer_taken",
     "a VMM's answer goes to the hardware although the group was answered before"};
+inline const Defect kWaitsWithOpenFaults{
+    "iopf.waits_with_open_faults",
+    "the end of a guest's PASID waits for a device that waits for pages which the guest cannot "
+    "bring, since its own request to end the PASID is being served"};
 
 }  // namespace ioasim::os

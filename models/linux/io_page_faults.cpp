@@ -182,6 +182,11 @@ std::size_t IoPageFaults::partials(const Device& device) const {
 // --- user space ---------------------------------------------------------------------------------
 
 void IoPageFaults::deliver(ExecContext& ctx, const std::shared_ptr<Group>& group) {
+    const std::vector<const Device*>& leaving = group->domain->leaving;
+    if (std::find(leaving.begin(), leaving.end(), group->device) != leaving.end()) {
+        respond(ctx, *group, IopfCode::Invalid, "leaving");
+        return;
+    }
     delivered_.push_back(group);  // before the user can answer
     ctx.wake_all(timers_);
     const Errno error = group->user->report(ctx, *group);
@@ -198,6 +203,22 @@ void IoPageFaults::withdraw(const std::shared_ptr<Group>& group) {
 
 void IoPageFaults::detach(ExecContext& ctx, const Device& device, Pasid pasid,
                           const PasidDomain* domain) {
+    answer_delivered(ctx, device, pasid, domain, "detached");
+}
+
+void IoPageFaults::stop(ExecContext& ctx, const Device& device, Pasid pasid) {
+    PasidDomain* const domain =
+        device.group() == nullptr ? nullptr : device.group()->domain_at(pasid);
+    if (domain == nullptr || domain->faults == nullptr ||
+        kernel_.probes().has(kWaitsWithOpenFaults)) {
+        return;
+    }
+    domain->leaving.push_back(&device);
+    answer_delivered(ctx, device, pasid, domain, "leaving");
+}
+
+void IoPageFaults::answer_delivered(ExecContext& ctx, const Device& device, Pasid pasid,
+                                    const PasidDomain* domain, const char* why) {
     const std::vector<std::shared_ptr<Group>> before = delivered_;
     for (const auto& group : before) {
         if (group->device != &device || group->last().pasid != pasid ||
@@ -209,7 +230,7 @@ void IoPageFaults::detach(ExecContext& ctx, const Device& device, Pasid pasid,
         if (!kernel_.probes().has(kLateAnswerTaken)) {
             withdraw(group);
         }
-        respond(ctx, *group, IopfCode::Invalid, "detached");
+        respond(ctx, *group, IopfCode::Invalid, why);
     }
 }
 

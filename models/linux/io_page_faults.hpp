@@ -53,6 +53,10 @@ public:
     // what one domain had of it. For a PASID of the kernel's own there is none.
     void detach(ExecContext& ctx, const Device& device, Pasid pasid,
                 const PasidDomain* domain = nullptr);
+    // The function leaves the address space that the PASID leads to, and its user serves it no
+    // more: what was delivered is answered Invalid, and so is what comes yet. Whoever waits for the
+    // function's work of the PASID does this before, or waits for the user as well.
+    void stop(ExecContext& ctx, const Device& device, Pasid pasid);
     // The user answers; -EINVAL: no group of this handler waits for it.
     Errno respond_from(ExecContext& ctx, const PageFaultHandler& handler, const Device& device,
                        Pasid pasid, std::uint16_t group, IopfCode code);
@@ -81,6 +85,8 @@ private:
     std::optional<TimePs> next_expiry() const;
     PasidDomain* user_domain_of(const Device& device, const vtd::PageRequest& request);
     void withdraw(const std::shared_ptr<Group>& group);
+    void answer_delivered(ExecContext& ctx, const Device& device, Pasid pasid,
+                          const PasidDomain* domain, const char* why);
     void deliver(ExecContext& ctx, const std::shared_ptr<Group>& group);
     std::vector<vtd::PageRequest> take_partials(Device& device, std::uint16_t group);
     void respond(ExecContext& ctx, Group& group, IopfCode code, const char* why);

@@ -28,6 +28,7 @@
 #include "models/linux/kernel_params.hpp"
 #include "models/linux/page_allocator.hpp"
 #include "models/linux/page_pins.hpp"
+#include "models/linux/pasid_drain.hpp"
 #include "models/linux/process.hpp"
 #include "models/linux/scheduler_if.hpp"
 #include "models/linux/shared_pages.hpp"
@@ -186,6 +187,7 @@ public:
     PagePins& pins() { return pins_; }
     SharedPages& shared_pages() { return shared_pages_; }
     Sva& sva() { return *sva_; }
+    UnfinishedPasids& unfinished() { return unfinished_; }
     Interrupts& interrupts() { return interrupts_; }
     WorkqueueFiles& workqueue_files() { return workqueue_files_; }
     DeviceGroups& device_groups() { return device_groups_; }
@@ -216,6 +218,7 @@ private:
     std::vector<std::unique_ptr<Process>> processes_;
     std::vector<std::unique_ptr<VmHost>> vms_;
     std::unique_ptr<Sva> sva_;
+    UnfinishedPasids unfinished_{*this};
     WorkqueueFiles workqueue_files_{*this};
     DeviceGroups device_groups_{*this};
     Vfio vfio_{*this};

@@ -35,6 +35,11 @@ void add_drivers(ParamTable<P>& t) {
             "default PASID quota of Linux VFIO of that time (pasid_quota)");
     t.timing("idxd.poll", &P::idxd_poll, "pause between two reads of CMDSTS");
     t.timing("idxd.timeout", &P::idxd_timeout, "when the driver gives up on a device command");
+    t.timing("idxd.look_again", &P::idxd_look_again,
+             "from a drain that was given up to the first look whether the device has finished; "
+             "each next pause is twice as long");
+    t.count("idxd.looks", &P::idxd_looks, 0, 40, 11, "so many looks at most",
+            "modelling choice: 40 ms in all, beyond what injected hangs take");
 }
 
 void add_sva(ParamTable<P>& t) {

@@ -57,6 +57,8 @@ struct KernelParams {
     // idxd driver
     TimePs idxd_poll;
     TimePs idxd_timeout;
+    TimePs idxd_look_again;
+    std::uint64_t idxd_looks = 0;
     // VDCM
     bool drain_on_free = false;
     // VFIO

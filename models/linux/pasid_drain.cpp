@@ -1,13 +1,47 @@
 #include "models/linux/pasid_drain.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "models/linux/device.hpp"
+#include "models/linux/drain_probes.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/page_request_service.hpp"
 
 namespace ioasim::os {
+namespace {
+
+bool drained(ExecContext& ctx, Device& device, Pasid pasid, Kernel* told) {
+    const Errno error = device.drain_pasid(ctx, pasid);
+    if (error == Errno::Ok || device_halted(ctx, device)) {
+        return true;
+    }
+    if (told != nullptr) {
+        tell_drain_failed(ctx, *told, device);
+    }
+    return error == Errno::Eio &&
+           device.command(ctx, dsa::Command::AbortPasid, pasid.value()) == Errno::Ok;
+}
+
+}  // namespace
 
 bool device_halted(ExecContext& ctx, Device& device) {
     const auto status = static_cast<std::uint32_t>(device.bar0(ctx, dsa::reg::kGensts, 4));
     return dsa::state_of_gensts(status) == dsa::DeviceState::Halt;
+}
+
+void stop_faults(ExecContext& ctx, Device& device, Pasid pasid) {
+    if (PageRequestService* const service = device.iommu().page_requests(); service != nullptr) {
+        service->faults().stop(ctx, device, pasid);
+    }
+}
+
+void allow_faults(Device& device, Pasid pasid) {
+    PasidDomain* const domain =
+        device.group() == nullptr ? nullptr : device.group()->domain_at(pasid);
+    if (domain != nullptr) {
+        domain->serve_again(device);
+    }
 }
 
 void tell_drain_failed(ExecContext& ctx, Kernel& kernel, const Device& device) {
@@ -21,13 +55,67 @@ bool finish_pasid(ExecContext& ctx, Kernel& kernel, Device& device, Pasid pasid)
     if (!device.configured_here()) {
         return true;  // whoever configures it drains it
     }
-    const Errno error = device.drain_pasid(ctx, pasid);
-    if (error == Errno::Ok || device_halted(ctx, device)) {
-        return true;
+    stop_faults(ctx, device, pasid);
+    return drained(ctx, device, pasid, &kernel);
+}
+
+// --- what did not finish in time ----------------------------------------------------------------
+
+UnfinishedPasids::UnfinishedPasids(Kernel& kernel)
+    : kernel_(kernel), wait_(kernel.name() + "/unfinished pasids") {}
+
+void UnfinishedPasids::keep(ExecContext& ctx, IoasidSet* numbers, Ioasid id, trace::Name holder,
+                            const std::vector<Device*>& devices) {
+    const TimePs pause = kernel_.params().idxd_look_again;
+    kept_.push_back({numbers, id, holder, devices, pause, ctx.now() + pause});
+    if (!std::exchange(serving_, true)) {
+        kernel_.scheduler().spawn_service(kernel_.name() + "/kworker/idxd-unfinished",
+                                          kernel_.task_port(),
+                                          [this](ExecContext& task) { serve(task); });
     }
-    tell_drain_failed(ctx, kernel, device);
-    return error == Errno::Eio &&
-           device.command(ctx, dsa::Command::AbortPasid, pasid.value()) == Errno::Ok;
+    ctx.wake_all(wait_);
+}
+
+void UnfinishedPasids::serve(ExecContext& ctx) {
+    while (!kernel_.powered_off()) {
+        if (kept_.empty()) {
+            ctx.wait(wait_);
+            continue;
+        }
+        const auto first =
+            std::min_element(kept_.begin(), kept_.end(),
+                             [](const Kept& a, const Kept& b) { return a.next < b.next; });
+        if (first->next > ctx.now()) {
+            ctx.wait_until(wait_, first->next);
+            continue;
+        }
+        Kept kept = std::move(*first);  // others may come while the devices are asked
+        kept_.erase(first);
+        if (!look(ctx, kept)) {
+            kept.pause = kept.pause * 2;
+            kept.next = ctx.now() + kept.pause;
+            kept_.push_back(std::move(kept));
+        }
+    }
+}
+
+bool UnfinishedPasids::look(ExecContext& ctx, Kept& kept) {
+    Frame frame{ctx, "idxd_look_again"};
+    const auto finished = [&](Device* device) {
+        return device->executes(ctx) ? device_halted(ctx, *device)
+                                     : drained(ctx, *device, Pasid{kept.id.value()}, nullptr);
+    };
+    std::vector<Device*>& left = kept.devices;
+    if (kernel_.probes().has(kLateFinishAssumed)) {
+        left.clear();
+    } else if (!kernel_.probes().has(kNotLookedAgain)) {
+        left.erase(std::remove_if(left.begin(), left.end(), finished), left.end());
+    }
+    if (!left.empty()) {
+        return ++kept.looks == kernel_.params().idxd_looks;
+    }
+    kernel_.ioasid().put(ctx, kept.numbers, kept.id, kept.holder);
+    return true;
 }
 
 }  // namespace ioasim::os

@@ -2,8 +2,15 @@
 // that is left would work in the memory of the number's next owner (dsa.md 6.5 and 7.4).
 #pragma once
 
+#include <vector>
+
 #include "core/base/exec_context.hpp"
 #include "core/base/types.hpp"
+#include "core/trace/event.hpp"
+
+namespace ioasim {
+class IoasidSet;
+}
 
 namespace ioasim::os {
 
@@ -14,11 +21,48 @@ class Kernel;
 // reads the same way.
 bool device_halted(ExecContext& ctx, Device& device);
 
-// Drain PASID, and when the device refuses that, Abort PASID. A drain that does not end in time
-// leaves nothing to try: the device takes one command at a time. False: descriptors may be left.
+// Nobody serves faults of the PASID in this device any more (IoPageFaults::stop): a descriptor that
+// blocks on a page holds up every drain (dsa.md 3.7).
+void stop_faults(ExecContext& ctx, Device& device, Pasid pasid);
+void allow_faults(Device& device, Pasid pasid);
+
+// Faults stop; then Drain PASID, and when the device refuses that, Abort PASID. A drain that does
+// not end in time leaves nothing to try: the device takes one command at a time. False: descriptors
+// may be left, and the number is to be kept (UnfinishedPasids).
 bool finish_pasid(ExecContext& ctx, Kernel& kernel, Device& device, Pasid pasid);
 
 // A device that could not be made to finish is told as a hazard.
 void tell_drain_failed(ExecContext& ctx, Kernel& kernel, const Device& device);
+
+// PASIDs that devices did not finish in time, with the reference that keeps each number in use. A
+// service looks again, after pauses that double: as soon as the devices have executed what they
+// were told and the PASID is drained, the reference goes. A device that never ends it keeps the
+// number. Linux waits in the first drain instead, without a time-out.
+class UnfinishedPasids {
+public:
+    explicit UnfinishedPasids(Kernel& kernel);
+    // Takes over the holder's reference. `numbers`: a set with numbers of its own, else null.
+    void keep(ExecContext& ctx, IoasidSet* numbers, Ioasid id, trace::Name holder,
+              const std::vector<Device*>& devices);
+
+private:
+    struct Kept {
+        IoasidSet* numbers;
+        Ioasid id;
+        trace::Name holder;
+        std::vector<Device*> devices;
+        TimePs pause;  // until the next look
+        TimePs next;
+        std::uint64_t looks = 0;
+    };
+    void serve(ExecContext& ctx);
+    // True: not to be looked at any more.
+    bool look(ExecContext& ctx, Kept& kept);
+
+    Kernel& kernel_;
+    WaitQueue wait_;
+    std::vector<Kept> kept_;
+    bool serving_ = false;
+};
 
 }  // namespace ioasim::os

@@ -349,6 +349,7 @@ Errno Sva::set_entry(ExecContext& ctx, const Binding& binding, Device& device) {
 
 Errno Sva::attach(ExecContext& ctx, Binding& binding, Device& device,
                   std::shared_ptr<AttachHandle> handle) {
+    binding.serve_again(device);
     const Errno error =
         device.group()->attach(ctx, Pasid{binding.id.value()}, binding, std::move(handle));
     if (error == Errno::Ok) {
@@ -403,7 +404,7 @@ Errno Sva::remove_device(ExecContext& ctx, Binding& binding, Device& device) {
         // As closing the workqueue's file does: what the process submitted is finished first. For a
         // guest's PASID that is the VDCM's part of UNBIND.
         if (!finish_pasid(ctx, kernel_, device, Pasid{binding.id.value()})) {
-            binding.undrained = true;
+            binding.undrained.push_back(&device);
         }
     }
     {
@@ -511,7 +512,9 @@ void Sva::on_teardown_work(ExecContext& ctx, Binding& binding) {
         !kernel_.probes().has(kNoDrainBehindFree)) {
         for (Device* device : devices) {
             const Pasid pasid{binding.id.value()};
-            binding.undrained = !finish_pasid(ctx, kernel_, *device, pasid) || binding.undrained;
+            if (!finish_pasid(ctx, kernel_, *device, pasid)) {
+                binding.undrained.push_back(device);
+            }
         }
     }
     LockGuard guard{ctx, lock_};
@@ -521,8 +524,12 @@ void Sva::on_teardown_work(ExecContext& ctx, Binding& binding) {
 void Sva::finish(ExecContext& ctx, Binding& binding) {
     const std::shared_ptr<Binding> alive = binding.shared_from_this();
     core_.detach_data(ctx, binding.id, binding.set);
-    const bool kept = binding.undrained && !kernel_.probes().has(kFailedDrainIgnored);
-    if (core_.switches().reference_counts && !kept && !kernel_.probes().has(kMissingPut)) {
+    const bool kept = !binding.undrained.empty() && !kernel_.probes().has(kFailedDrainIgnored);
+    if (core_.switches().reference_counts && kept) {
+        IoasidSet* const numbers =
+            binding.set != nullptr && binding.set->is_private() ? binding.set : nullptr;
+        kernel_.unfinished().keep(ctx, numbers, binding.id, holder_, binding.undrained);
+    } else if (core_.switches().reference_counts && !kernel_.probes().has(kMissingPut)) {
         core_.put(ctx, binding.set, binding.id, holder_);
     }
     drop_mm(ctx, binding);

@@ -63,11 +63,13 @@ bool Vdcm::freed_in_use(Ioasid id) const {
 }
 
 // The teardown goes on. What is left in the device faults from then on, but only while the number
-// is nobody else's: this reference stays. (Of an ID that is being freed there is none to get: the
-// IOMMU driver, which still has one, drains again behind its entry.)
+// is nobody else's: this reference stays until the device has finished. (Of an ID that is being
+// freed there is none to get: the IOMMU driver, which still has one, drains again behind its
+// entry.)
 void Vdcm::keep(ExecContext& ctx, IoasidSet* set, Ioasid id) {
-    if (!kernel_.probes().has(kFailedDrainIgnored)) {
-        static_cast<void>(kernel_.ioasid().get(ctx, set, id, holder_));
+    if (!kernel_.probes().has(kFailedDrainIgnored) &&
+        kernel_.ioasid().get(ctx, set, id, holder_) == Errno::Ok) {
+        kernel_.unfinished().keep(ctx, nullptr, id, holder_, {&device_});
     }
 }
 

@@ -174,6 +174,9 @@ void VirtualDevice::close(ExecContext& ctx, CallingTask task, const char* how) {
     }
     if (shared()) {
         unmap_portal(ctx);
+        for (const auto& [gpasid, id] : std::map<std::uint32_t, Ioasid>(bound_)) {
+            stop_faults(ctx, *setup_.parent, Pasid{id.value()});
+        }
         if (drain_bound(ctx) == dsa::CommandError::None) {
             vectors_.reset(ctx);
         }
@@ -223,6 +226,9 @@ Errno VirtualDevice::reset(ExecContext& ctx) {
     Errno error = Errno::Ok;
     if (shared()) {
         unmap_portal(ctx);
+        for (const auto& [gpasid, id] : std::map<std::uint32_t, Ioasid>(bound_)) {
+            stop_faults(ctx, *setup_.parent, Pasid{id.value()});
+        }
         static_cast<void>(drain_bound(ctx));
     } else {
         if (programmed_) {
@@ -232,6 +238,10 @@ Errno VirtualDevice::reset(ExecContext& ctx) {
     }
     if (error == Errno::Ok) {
         vectors_.reset(ctx);
+    }
+    // What is bound stays bound: its address space serves faults again.
+    for (const auto& [gpasid, id] : std::map<std::uint32_t, Ioasid>(bound_)) {
+        allow_faults(*setup_.parent, Pasid{id.value()});
     }
     initial_state();
     tell_state(ctx, "reset");
@@ -315,9 +325,12 @@ bool VirtualDevice::take_away(ExecContext& ctx) {
         put(ctx);
     }
     // Work that waits for a page which nobody brings any more would hold up the disable.
-    if (programmed_ && abandoned_ && setup_.parent->page_requests() &&
-        !kernel_.probes().has(kVdcmReleaseOnlyDrains)) {
-        static_cast<void>(run(ctx, dsa::Command::AbortWq));
+    if (programmed_ && abandoned_ && setup_.parent->page_requests()) {
+        if (!kernel_.probes().has(kVdcmReleaseOnlyDrains)) {
+            static_cast<void>(run(ctx, dsa::Command::AbortWq));
+        }
+    } else if (programmed_) {
+        stop_faults(ctx, *setup_.parent, Pasid{programmed_->id.value()});
     }
     const bool stopped = !programmed_ || stop_real_queue(ctx);
     unmap_portal(ctx);

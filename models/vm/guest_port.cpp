@@ -267,7 +267,7 @@ bool GuestInstructions::kept(ExecContext& ctx, Gpa portal, std::uint32_t gpasid,
             const bool bound =
                 gpasid != kInvalidIoasid &&
                 machine_.host->find_spid(host, Spid{gpasid}).value() != kInvalidIoasid;
-            if (!bound) {
+            if (!bound || machine_.kept.ended(static_cast<std::uint32_t>(now.device), gpasid)) {
                 return;
             }
             if (machine_.kept.full()) {

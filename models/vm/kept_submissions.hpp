@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <set>
+#include <utility>
 
 #include "models/cpu/cpu_if.hpp"
 
@@ -28,6 +30,23 @@ public:
         queue_.push_back(submission);
         return queue_.back();
     }
+    // The guest ends a binding: what is kept of it goes to the device now, and nothing more of it
+    // is kept until it binds again.
+    std::deque<KeptSubmission> end(std::uint32_t device, std::uint32_t gpasid) {
+        ended_.insert({device, gpasid});
+        std::deque<KeptSubmission> taken;
+        std::deque<KeptSubmission> rest;
+        for (const KeptSubmission& each : queue_) {
+            const bool of_it = each.device == device && each.gpasid == gpasid;
+            (of_it ? taken : rest).push_back(each);
+        }
+        queue_ = std::move(rest);
+        return taken;
+    }
+    void begin(std::uint32_t device, std::uint32_t gpasid) { ended_.erase({device, gpasid}); }
+    bool ended(std::uint32_t device, std::uint32_t gpasid) const {
+        return ended_.count({device, gpasid}) != 0;
+    }
     const std::deque<KeptSubmission>& all() const { return queue_; }
     void restore(std::deque<KeptSubmission> all) { queue_ = std::move(all); }
     void clear() { queue_.clear(); }
@@ -36,6 +55,7 @@ private:
     std::uint64_t capacity_;
     std::uint64_t last_number_ = 0;
     std::deque<KeptSubmission> queue_;
+    std::set<std::pair<std::uint32_t, std::uint32_t>> ended_;
 };
 
 }  // namespace ioasim::vm

@@ -38,6 +38,44 @@ void map_portals(const MovableMachine& machine) {
     }
 }
 
+bool submit_kept(ExecContext& ctx, const MovableMachine& machine, const KeptSubmission& kept) {
+    const std::string& device = machine.site.devices.at(kept.device);
+    Result<Ioasid> sent = Errno::Eagain;
+    const TimePs deadline = ctx.now() + machine.params.kill_timeout;
+    while (machine.alive && !sent && sent.error() == Errno::Eagain && ctx.now() < deadline) {
+        sent = machine.host->submit(ctx, device, kept.queue, Spid{kept.gpasid}, kept.descriptor);
+        if (!sent && sent.error() == Errno::Eagain) {
+            ctx.spend(machine.params.migration_poll);
+        }
+    }
+    if (!machine.alive && !sent) {
+        return false;
+    }
+    machine.recorder.emit(ctx.source(),
+                          trace::VdevSubmissionResumed{
+                              machine.recorder.name(machine.name), machine.recorder.name(device),
+                              kept.queue, kept.number, Pasid{kept.gpasid},
+                              Pasid{sent ? (*sent).value() : kInvalidIoasid}, sent.error()});
+    return true;
+}
+
+void on_guest_binding(ExecContext& ctx, const MovableMachine& machine, std::size_t device,
+                      std::uint32_t gpasid, bool bound) {
+    const auto number = static_cast<std::uint32_t>(device);
+    if (bound) {
+        machine.kept.begin(number, gpasid);
+        return;
+    }
+    if (machine.probes.has(kUnbindLosesKept)) {
+        return;
+    }
+    for (const KeptSubmission& kept : machine.kept.end(number, gpasid)) {
+        if (!submit_kept(ctx, machine, kept)) {
+            return;
+        }
+    }
+}
+
 void Migration::tell(const ExecContext& ctx, MigrationPhase phase, std::uint64_t count) {
     m_.recorder.emit(ctx.source(), trace::VmMigration{m_.recorder.name(m_.name),
                                                       m_.recorder.name(to_.host), phase, count});
@@ -290,8 +328,11 @@ Errno Migration::take_over(ExecContext& ctx, const VmSite& site, const std::vect
     if (early) {
         enable(ctx);
     }
-    m_.shadow.sync_all(ctx);
+    const Errno bound = m_.shadow.bind_again(ctx);
     tell(ctx, MigrationPhase::Bound, m_.shadow.bound());
+    if (bound != Errno::Ok && m_.alive && !m_.probes.has(kRefusedBindIgnored)) {
+        return bound;
+    }
     if (!early) {
         enable(ctx);
     }
@@ -368,23 +409,9 @@ void Migration::resubmit(ExecContext& ctx) {
         queue.insert(queue.end(), again.begin(), again.end());
     }
     for (const KeptSubmission& kept : queue) {
-        const std::string& device = m_.site.devices.at(kept.device);
-        Result<Ioasid> sent = Errno::Eagain;
-        const TimePs deadline = ctx.now() + m_.params.kill_timeout;
-        while (m_.alive && !sent && sent.error() == Errno::Eagain && ctx.now() < deadline) {
-            sent = m_.host->submit(ctx, device, kept.queue, Spid{kept.gpasid}, kept.descriptor);
-            if (!sent && sent.error() == Errno::Eagain) {
-                ctx.spend(m_.params.migration_poll);
-            }
-        }
-        if (!m_.alive && !sent) {
+        if (!submit_kept(ctx, m_, kept)) {
             break;  // who would send the rest is dead, and so is the guest that waits for it
         }
-        m_.recorder.emit(
-            ctx.source(),
-            trace::VdevSubmissionResumed{
-                m_.recorder.name(m_.name), m_.recorder.name(device), kept.queue, kept.number,
-                Pasid{kept.gpasid}, Pasid{sent ? (*sent).value() : kInvalidIoasid}, sent.error()});
     }
     tell(ctx, MigrationPhase::Resubmitted, queue.size());
 }

@@ -70,6 +70,13 @@ Gpa portal_page(std::size_t device, std::uint32_t queue);
 // Portals of all devices lead to the hardware of the host that serves the machine.
 void map_portals(const MovableMachine& machine);
 
+// Hands a kept submission to the device. False: the machine was killed before.
+bool submit_kept(ExecContext& ctx, const MovableMachine& machine, const KeptSubmission& kept);
+// The guest is about to end (`bound` false) or has made a binding of a device's PASID: what was
+// kept of it belongs before its end, as what a portal has accepted.
+void on_guest_binding(ExecContext& ctx, const MovableMachine& machine, std::size_t device,
+                      std::uint32_t gpasid, bool bound);
+
 class Migration {
 public:
     Migration(const MovableMachine& machine, const VmSite& to) : m_(machine), to_(to) {}

@@ -1,5 +1,6 @@
 #include "models/vm/pasid_shadow.hpp"
 
+#include <algorithm>
 #include <array>
 #include <set>
 
@@ -59,7 +60,7 @@ vtd::PasidEntry PasidShadow::read_entry(ExecContext& ctx, Gpa table, std::uint32
     return vtd::decode_pasid_entry(words);
 }
 
-void PasidShadow::sync_function(ExecContext& ctx, std::size_t function, std::uint32_t gpasid) {
+Errno PasidShadow::sync_function(ExecContext& ctx, std::size_t function, std::uint32_t gpasid) {
     std::uint32_t entries = 0;
     const Gpa base = directory(ctx, functions_[function], entries);
     vtd::PasidEntry entry;
@@ -72,16 +73,17 @@ void PasidShadow::sync_function(ExecContext& ctx, std::size_t function, std::uin
             entry = read_entry(ctx, gpa(table.table), gpasid);
         }
     }
-    apply(ctx, function, gpasid, entry);
+    return apply(ctx, function, gpasid, entry);
 }
 
 void PasidShadow::sync(ExecContext& ctx, std::uint32_t gpasid) {
     for (std::size_t function = 0; function < functions_.size(); ++function) {
-        sync_function(ctx, function, gpasid);
+        static_cast<void>(sync_function(ctx, function, gpasid));
     }
 }
 
-void PasidShadow::sync_all(ExecContext& ctx) {
+Errno PasidShadow::sync_all(ExecContext& ctx) {
+    Errno result = Errno::Ok;
     for (std::size_t function = 0; function < functions_.size(); ++function) {
         std::set<std::uint32_t> candidates = iovas_.on(functions_[function].name);
         for (const auto& [key, bound] : bound_) {
@@ -109,13 +111,15 @@ void PasidShadow::sync_all(ExecContext& ctx) {
             }
         }
         for (const std::uint32_t gpasid : candidates) {
-            sync_function(ctx, function, gpasid);
+            const Errno error = sync_function(ctx, function, gpasid);
+            result = result == Errno::Ok ? error : result;
         }
     }
+    return result;
 }
 
-void PasidShadow::apply(ExecContext& ctx, std::size_t function, std::uint32_t gpasid,
-                        const vtd::PasidEntry& entry) {
+Errno PasidShadow::apply(ExecContext& ctx, std::size_t function, std::uint32_t gpasid,
+                         const vtd::PasidEntry& entry) {
     const Key key = key_of(function, gpasid);
     const auto known = bound_.find(key);
     // Requests without PASID have no number of the VMM's: behind them stands the default one.
@@ -126,21 +130,25 @@ void PasidShadow::apply(ExecContext& ctx, std::size_t function, std::uint32_t gp
         const bool same = first_stage && id && known->second.id == *id &&
                           known->second.page_table == entry.first_stage;
         if (same) {
-            return;
+            return Errno::Ok;
         }
+        change_(ctx, function, gpasid, false);
         unbind(ctx, key);
     }
     if (iovas_.apply(ctx, functions_[function].name, gpasid, id, entry)) {
-        return;
+        return Errno::Ok;
     }
     if (!first_stage || !id) {
-        return;  // a number that the VMM did not hand out is not bound to anything
+        return Errno::Ok;  // a number that the VMM did not hand out is not bound to anything
     }
     // The guest gets no answer to an invalidation: a refusal shows in the host's events only.
-    if (host_->bind_gpasid(ctx, functions_[function].name, *id, Spid{gpasid},
-                           Gpa{entry.first_stage}) == Errno::Ok) {
+    const Errno error = host_->bind_gpasid(ctx, functions_[function].name, *id, Spid{gpasid},
+                                           Gpa{entry.first_stage});
+    if (error == Errno::Ok) {
         bound_[key] = {*id, entry.first_stage};
+        change_(ctx, function, gpasid, true);
     }
+    return error;
 }
 
 void PasidShadow::unbind(ExecContext& ctx, Key key) {
@@ -164,9 +172,18 @@ Errno PasidShadow::drain(ExecContext& ctx) {
 }
 
 void PasidShadow::unbind_all(ExecContext& ctx) {
+    moved_.clear();
     while (!bound_.empty()) {
+        moved_.push_back(bound_.begin()->first);
         unbind(ctx, bound_.begin()->first);
     }
+}
+
+Errno PasidShadow::bind_again(ExecContext& ctx) {
+    const Errno refused = sync_all(ctx);
+    const bool all = std::all_of(moved_.begin(), moved_.end(),
+                                 [this](Key key) { return bound_.count(key) != 0; });
+    return all ? Errno::Ok : refused == Errno::Ok ? Errno::Enodev : refused;
 }
 
 void PasidShadow::move_to(os::VmHost& host, const std::vector<std::string>& devices) {

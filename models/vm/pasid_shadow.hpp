@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,8 @@ public:
     Gpa root() const { return root_; }
     // One PASID changed on some function, or any may have.
     void sync(ExecContext& ctx, std::uint32_t gpasid);
-    void sync_all(ExecContext& ctx);
+    // The first refusal of the host, which the guest gets no answer of.
+    Errno sync_all(ExecContext& ctx);
     // First-stage translations of a PASID (or of all) changed.
     void flush(ExecContext& ctx, std::uint32_t gpasid);
     void flush_all(ExecContext& ctx);
@@ -51,8 +53,14 @@ public:
     // --- moving to another host -----------------------------------------------------------------
     // Every accepted descriptor of what is bound is done.
     Errno drain(ExecContext& ctx);
-    // Unbinds everything; the guest's tables stay, and sync_all binds what they say again.
+    // Unbinds everything; the guest's tables stay.
     void unbind_all(ExecContext& ctx);
+    // Binds what the guest's tables say. What unbind_all unbound must be bound again: the guest has
+    // it, and knows nothing of this. Otherwise the host's refusal, or -ENODEV.
+    Errno bind_again(ExecContext& ctx);
+    // The guest is about to end (false), or has made, a binding of a function's PASID.
+    using Change = std::function<void(ExecContext&, std::size_t, std::uint32_t, bool)>;
+    void on_change(Change change) { change_ = std::move(change); }
     // `devices`: the names that this host has for the functions.
     void move_to(os::VmHost& host, const std::vector<std::string>& devices);
 
@@ -72,9 +80,9 @@ private:
     // The function's PASID directory; Gpa{0} without a context entry.
     Gpa directory(ExecContext& ctx, const VirtualFunction& function, std::uint32_t& entries) const;
     vtd::PasidEntry read_entry(ExecContext& ctx, Gpa table, std::uint32_t gpasid) const;
-    void sync_function(ExecContext& ctx, std::size_t function, std::uint32_t gpasid);
-    void apply(ExecContext& ctx, std::size_t function, std::uint32_t gpasid,
-               const vtd::PasidEntry& entry);
+    Errno sync_function(ExecContext& ctx, std::size_t function, std::uint32_t gpasid);
+    Errno apply(ExecContext& ctx, std::size_t function, std::uint32_t gpasid,
+                const vtd::PasidEntry& entry);
     void unbind(ExecContext& ctx, Key key);
 
     os::VmHost* host_;
@@ -84,6 +92,8 @@ private:
     std::vector<VirtualFunction> functions_;
     Gpa root_;
     NumberMap<Key, Bound> bound_;
+    std::vector<Key> moved_;  // what unbind_all unbound
+    Change change_;
 };
 
 }  // namespace ioasim::vm

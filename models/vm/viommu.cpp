@@ -252,7 +252,7 @@ vtd::QueueError Viommu::serve(ExecContext& ctx, const vtd::Descriptor& d) {
                 static_cast<std::uint64_t>(vtd::PasidCacheGranularity::Pasid)) {
                 shadow_.sync(ctx, gpasid);
             } else {
-                shadow_.sync_all(ctx);
+                static_cast<void>(shadow_.sync_all(ctx));
             }
             break;
         case Type::PasidIotlb:

@@ -155,6 +155,10 @@ struct VirtualMachine::Impl {
           create_lock(SimLock::Kind::Mutex, config.name + "/create_lock"),
           stopped(config.name + "/vCPUs stopped"),
           deaths("sleep") {
+        shadow.on_change([this, bytes = config.memory_bytes](ExecContext& ctx, std::size_t device,
+                                                             std::uint32_t gpasid, bool bound) {
+            on_guest_binding(ctx, movable(bytes), device, gpasid, bound);
+        });
         const std::uint32_t vcpu_count = config.vcpus + (page_requests.enabled() ? 1 : 0);
         for (std::uint32_t i = 0; i < vcpu_count; ++i) {
             vcpus.push_back(std::make_unique<Vcpu>(

@@ -15,6 +15,13 @@ inline const Defect kQueueTwice{"migration.queue_twice",
 inline const Defect kEnabledBeforeBind{
     "migration.enabled_before_bind",
     "the destination lets its devices go on before the guest PASIDs are bound"};
+inline const Defect kRefusedBindIgnored{
+    "migration.refused_bind_ignored",
+    "the machine goes on at the destination although its host refused to bind a PASID again"};
+inline const Defect kUnbindLosesKept{
+    "migration.unbind_loses_kept",
+    "a guest's unbind is carried out while submissions of the PASID are kept, which go nowhere "
+    "behind it"};
 inline const Defect kSpidsKept{"migration.spids_kept",
                                "the source detaches no SPID and unbinds nothing"};
 inline const Defect kNumbersFreedEarly{
