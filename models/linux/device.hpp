@@ -21,6 +21,7 @@ namespace ioasim::os {
 class IommuDriver;
 class IommuGroup;
 class Kernel;
+struct KeptNumber;
 
 struct QueueSetup {
     std::string name;  // "wq0"
@@ -137,6 +138,8 @@ public:
     void mask_vector(ExecContext& ctx, std::uint32_t vector);
     bool any_claimed() const { return !claimed_.empty() || !messages_taken_.empty(); }
     bool claimed(std::uint32_t index) const { return claimed_.count(index) != 0; }
+    // Numbers that stay taken until it is reset (pasid_drain.hpp).
+    std::vector<std::shared_ptr<KeptNumber>>& kept_numbers() { return kept_numbers_; }
 
 private:
     dsa::WqConfig queue_config(ExecContext& ctx, std::uint32_t index);
@@ -163,6 +166,7 @@ private:
     std::uint64_t vector_permissions_ = 0;
     std::uint32_t stored_messages_ = 0;
     std::set<std::uint32_t> messages_taken_;
+    std::vector<std::shared_ptr<KeptNumber>> kept_numbers_;
     bool page_requests_ = false;
     bool disconnected_ = false;
     bool forgotten_ = false;

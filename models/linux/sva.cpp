@@ -403,7 +403,7 @@ Errno Sva::remove_device(ExecContext& ctx, Binding& binding, Device& device) {
         // As closing the workqueue's file does: what the process submitted is finished first. For a
         // guest's PASID that is the VDCM's part of UNBIND.
         if (!finish_pasid(ctx, kernel_, device, Pasid{binding.id.value()})) {
-            binding.undrained = true;
+            binding.unfinished.push_back(&device);
         }
     }
     {
@@ -511,7 +511,9 @@ void Sva::on_teardown_work(ExecContext& ctx, Binding& binding) {
         !kernel_.probes().has(kNoDrainBehindFree)) {
         for (Device* device : devices) {
             const Pasid pasid{binding.id.value()};
-            binding.undrained = !finish_pasid(ctx, kernel_, *device, pasid) || binding.undrained;
+            if (!finish_pasid(ctx, kernel_, *device, pasid)) {
+                binding.unfinished.push_back(device);
+            }
         }
     }
     LockGuard guard{ctx, lock_};
@@ -521,7 +523,10 @@ void Sva::on_teardown_work(ExecContext& ctx, Binding& binding) {
 void Sva::finish(ExecContext& ctx, Binding& binding) {
     const std::shared_ptr<Binding> alive = binding.shared_from_this();
     core_.detach_data(ctx, binding.id, binding.set);
-    const bool kept = binding.undrained && !kernel_.probes().has(kFailedDrainIgnored);
+    const bool kept = !binding.unfinished.empty() && !kernel_.probes().has(kFailedDrainIgnored);
+    if (kept && core_.switches().reference_counts) {
+        keep_number(binding.unfinished, {binding.id, holder_});
+    }
     if (core_.switches().reference_counts && !kept && !kernel_.probes().has(kMissingPut)) {
         core_.put(ctx, binding.set, binding.id, holder_);
     }

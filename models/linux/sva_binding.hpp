@@ -67,8 +67,8 @@ struct SvaBinding final : PasidDomain, std::enable_shared_from_this<SvaBinding> 
     State state = State::Live;
     bool spid_attached = false;
     bool fpd = false;
-    bool undrained = false;           // a device did not finish: the number is not to be used again
-    std::shared_ptr<LeftMm> left_mm;  // null: the process still has the mm
+    std::vector<Device*> unfinished;           // did not finish: the number waits for their reset
+    std::shared_ptr<LeftMm> left_mm;           // null: the process still has the mm
     std::unique_ptr<WaitQueue> waits_for_end;  // made by who waits: there may be a million bindings
     Work<&Sva::on_free_work, kFreeWork> free_work;              // W1
     Work<&Sva::on_teardown_work, kTeardownWork> teardown_work;  // W3

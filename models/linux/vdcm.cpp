@@ -66,8 +66,9 @@ bool Vdcm::freed_in_use(Ioasid id) const {
 // is nobody else's: this reference stays. (Of an ID that is being freed there is none to get: the
 // IOMMU driver, which still has one, drains again behind its entry.)
 void Vdcm::keep(ExecContext& ctx, IoasidSet* set, Ioasid id) {
-    if (!kernel_.probes().has(kFailedDrainIgnored)) {
-        static_cast<void>(kernel_.ioasid().get(ctx, set, id, holder_));
+    if (!kernel_.probes().has(kFailedDrainIgnored) &&
+        kernel_.ioasid().get(ctx, set, id, holder_) == Errno::Ok) {
+        keep_number({&device_}, {id, holder_});
     }
 }
 
