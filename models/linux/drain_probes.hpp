@@ -21,6 +21,9 @@ inline const Defect kLateFinishAssumed{
 inline const Defect kNoDrainBehindFree{
     "sva.no_drain_behind_free",
     "a PASID that is freed in use goes back to the pool without a drain behind its cleared entry"};
+inline const Defect kResetKeepsNumbers{
+    "idxd.reset_keeps_numbers",
+    "a number that waits for a device which did not finish goes on waiting behind its reset"};
 inline const Defect kUnplugUndrained{
     "vfio.unplug_undrained",
     "a device is taken from a VM before it has finished what it has of PASIDs that are bound to "

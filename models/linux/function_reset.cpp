@@ -7,6 +7,7 @@
 #include "models/linux/iommu_group.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/page_request_service.hpp"
+#include "models/linux/pasid_drain.hpp"
 #include "models/linux/vdcm_probes.hpp"
 #include "models/pcie/config_layout.hpp"
 
@@ -88,6 +89,9 @@ Errno reset_function(ExecContext& ctx, Kernel& kernel, Device& device) {
     }
     if (error == Errno::Ok) {
         error = group->unblock(ctx, pasids);
+    }
+    if (error == Errno::Ok) {
+        kernel.unfinished().was_reset(ctx, device);
     }
     group->end_reset();
     tell(error == Errno::Ok ? "done" : "blocked", pasids);

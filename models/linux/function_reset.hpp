@@ -5,8 +5,8 @@
 // attachments stay, so that translations of a function that forgets everything cannot be asked for;
 // in this window nothing is attached to it (-EBUSY). Then the function-level reset, its
 // configuration space, and its driver's configuration. Done: everything that was attached is
-// attached again. Leaves out: workqueues that were open (their PASIDs are lost), page tables of
-// kernel code.
+// attached again, and numbers that waited for what the function did not finish go back. Leaves out:
+// workqueues that were open (their PASIDs are lost), page tables of kernel code.
 #pragma once
 
 #include "core/base/exec_context.hpp"

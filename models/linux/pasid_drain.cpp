@@ -76,6 +76,26 @@ void UnfinishedPasids::keep(ExecContext& ctx, IoasidSet* numbers, Ioasid id, tra
     ctx.wake_all(wait_);
 }
 
+void UnfinishedPasids::was_reset(ExecContext& ctx, const Device& device) {
+    if (kernel_.probes().has(kResetKeepsNumbers)) {
+        return;
+    }
+    std::vector<Kept> free;
+    for (auto kept = kept_.begin(); kept != kept_.end();) {
+        std::vector<Device*>& left = kept->devices;
+        left.erase(std::remove(left.begin(), left.end(), &device), left.end());
+        if (left.empty()) {
+            free.push_back(std::move(*kept));
+            kept = kept_.erase(kept);
+        } else {
+            ++kept;
+        }
+    }
+    for (const Kept& kept : free) {
+        kernel_.ioasid().put(ctx, kept.numbers, kept.id, kept.holder);
+    }
+}
+
 void UnfinishedPasids::serve(ExecContext& ctx) {
     while (!kernel_.powered_off()) {
         if (kept_.empty()) {

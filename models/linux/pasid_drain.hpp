@@ -44,6 +44,8 @@ public:
     // Takes over the holder's reference. `numbers`: a set with numbers of its own, else null.
     void keep(ExecContext& ctx, IoasidSet* numbers, Ioasid id, trace::Name holder,
               const std::vector<Device*>& devices);
+    // The function holds nothing of any PASID any more (PCI Express 6.6.2).
+    void was_reset(ExecContext& ctx, const Device& device);
 
 private:
     struct Kept {
