@@ -226,7 +226,9 @@ void Dispatcher::Impl::occupy(Task& task, std::size_t cpu) {
     if (recorder.listened()) {
         recorder.begin_software();
         recorder.emit(source, trace::SchedRun{static_cast<std::uint32_t>(cpu),
-                                              recorder.name(task.options.name)});
+                                              recorder.heard<trace::SchedRun>()
+                                                  ? recorder.name(task.options.name)
+                                                  : trace::Name{}});
     }
 }
 
@@ -249,7 +251,9 @@ void Dispatcher::Impl::release_cpu(Task& task) {
     if (candidates.empty()) {
         if (recorder.listened()) {
             recorder.emit(source, trace::SchedIdle{static_cast<std::uint32_t>(cpu),
-                                                   recorder.name(task.options.name)});
+                                                   recorder.heard<trace::SchedIdle>()
+                                                       ? recorder.name(task.options.name)
+                                                       : trace::Name{}});
         }
         return;
     }

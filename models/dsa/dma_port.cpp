@@ -140,7 +140,7 @@ std::optional<ReadOwner> DmaPort::take(std::uint32_t tag) {
     return owner;
 }
 
-std::optional<ReadOwner> DmaPort::give_up(TimePs now) {
+std::optional<DmaPort::Overdue> DmaPort::give_up(TimePs now) {
     if (deadlines_.empty() || deadlines_.front().at > now) {
         return std::nullopt;
     }
@@ -149,7 +149,7 @@ std::optional<ReadOwner> DmaPort::give_up(TimePs now) {
     quarantine(now, tag);
     shared_.probes.hit(kTimedOut);
     ended(*owner);
-    return owner;
+    return Overdue{*owner, tag};
 }
 
 std::optional<TimePs> DmaPort::next_deadline() const {

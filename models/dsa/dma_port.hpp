@@ -62,9 +62,13 @@ public:
     bool late(std::uint32_t tag);
     // The owner of a completion; its buffers are free again. None: nobody waits for this tag.
     std::optional<ReadOwner> take(std::uint32_t tag);
-    // The owner of a read whose completion is overdue. Its buffers are free again; its tag only
+    // A read whose completion is overdue, and whose it is. Its buffers are free again; its tag only
     // after a quarantine, so that a late completion is not mistaken for another.
-    std::optional<ReadOwner> give_up(TimePs now);
+    struct Overdue {
+        ReadOwner owner;
+        std::uint32_t tag = 0;
+    };
+    std::optional<Overdue> give_up(TimePs now);
     // Frees the tags whose quarantine is over; true if there were any.
     bool end_quarantine(TimePs now);
     // When a read is overdue, or a tag is free again that may be missed.

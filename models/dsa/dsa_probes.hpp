@@ -60,6 +60,9 @@ inline const Defect kPartForgotten{"dsa.part_forgotten",
 
 inline const Defect kTagsLost{"dsa.tags_lost",
                               "The tag of a request that was given up is never used again"};
+inline const Defect kWaitsForLostRead{
+    "dsa.waits_for_lost_read",
+    "An invalidation of the device TLB waits for reads that were given up, too"};
 inline const Defect kTagUsedAtOnce{"dsa.tag_used_at_once",
                                    "The tag that came back last is taken next"};
 

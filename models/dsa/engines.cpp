@@ -127,9 +127,12 @@ void Engines::occupy(TimePs now, std::uint32_t engine, Work work, const Issuer& 
 
 void Engines::give_up_overdue(TimePs now) {
     bool any = port_.end_quarantine(now);
-    while (const auto owner = port_.give_up(now)) {
+    while (const auto overdue = port_.give_up(now)) {
         any = true;
-        deliver(now, *owner, pcie::CplStatus::Abort, {});
+        deliver(now, overdue->owner, pcie::CplStatus::Abort, {});
+        if (!shared_.probes.has(kWaitsForLostRead)) {
+            translator_.read_ended(now, overdue->tag);
+        }
     }
     if (any && starved_) {
         issue_all(now);

@@ -39,7 +39,9 @@ const InjectParam* delay_of(const InjectKind& kind) {
     return by == kind.params.end() ? nullptr : &*by;
 }
 
-// After these everything is as it would have been, only later.
+// After these everything is as it would have been, only later. A submission whose answer is lost is
+// made again, and may be done twice; a device gives up a page whose requests are lost again and
+// again.
 constexpr std::string_view kDelays[] = {
     "cpu.hog",
     "dsa.hang",
@@ -48,11 +50,9 @@ constexpr std::string_view kDelays[] = {
     "ioasid.lock_held",
     "ioasid.work_late",
     "iommu.invalidation_slow",
-    "iommu.page_queue_overflow",
     "iommu.walk_slow",
     "pcie.completion_duplicated",
     "pcie.completion_late",
-    "pcie.dmwr_timeout",
     "pcie.interrupt_duplicated",
     "pcie.interrupt_late",
     "pcie.invalidation_late",
