@@ -243,6 +243,17 @@ std::uint32_t StateView::categories() const {
     return impl_->fold.table().categories();
 }
 
+void StateView::add_iommu(const std::string& name) {
+    impl_->fold.iommus[impl_->recorder.name(name).value()];
+}
+
+void StateView::add_vm(const std::string& name) {
+    const std::uint32_t key = impl_->recorder.name(name).value();
+    if (!impl_->fold.facts.is_vm(key)) {
+        impl_->fold.facts.vm_names[key] = 2;
+    }
+}
+
 StateAnswer StateView::query(const std::string& path) const {
     Asked asked;
     StateAnswer result;

@@ -69,6 +69,10 @@ public:
     void on_end(TimePs end) override;
     std::uint32_t categories() const;
 
+    // What the platform has although no event told of it: a unit that never had an entry, a machine
+    // that did not start.
+    void add_iommu(const std::string& name);
+    void add_vm(const std::string& name);
     StateAnswer query(const std::string& path) const;
     // For messages: what there is to ask about ("host", "vm1", "dsa0", …).
     std::vector<std::string> components() const;

@@ -36,11 +36,22 @@ void HotPlug::start(ExecContext& ctx) {
         kernel_.scheduler().spawn_service(kernel_.name() + "/irq/pciehp-" + device.name(),
                                           kernel_.task_port(),
                                           [this, &line, &device](ExecContext& task) {
+                                              check_link(task, device);
                                               while (line.wait(task)) {
                                                   task.spend(kernel_.params().interrupt);
                                                   handle(task, device);
                                               }
                                           });
+    }
+}
+
+// A link that went down before anybody listened sends no interrupt any more (pciehp_probe:
+// pciehp_check_presence).
+void HotPlug::check_link(ExecContext& ctx, Device& device) {
+    const std::uint64_t status = ctx.mmio_read(device.setup().root_port + slot::kLinkStatus, 2);
+    if ((status & slot::kLinkActive) == 0 && !device.disconnected()) {
+        tell(ctx, device, "link_down");
+        remove(ctx, device);
     }
 }
 

@@ -30,6 +30,7 @@ public:
     void start(ExecContext& ctx);
 
 private:
+    void check_link(ExecContext& ctx, Device& device);
     void handle(ExecContext& ctx, Device& device);
     void remove(ExecContext& ctx, Device& device);
     void tell(ExecContext& ctx, const Device& device, const char* phase);

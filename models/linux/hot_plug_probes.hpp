@@ -11,6 +11,8 @@ inline const Defect kNotMarkedDisconnected{
 inline const Defect kAllOnesBelieved{
     "linux.all_ones_believed",
     "a driver takes all ones for what the register of its function says"};
+inline const Defect kProbeEndsBoot{
+    "linux.probe_ends_boot", "a function that is pulled out while the kernel boots ends the boot"};
 inline const Defect kUsersNotAsked{
     "linux.users_not_asked",
     "a function that was pulled out is removed under the virtual devices that are on it"};

@@ -10,6 +10,7 @@
 #include "core/trace/sva_events.hpp"
 #include "models/linux/aux_domains.hpp"
 #include "models/linux/corner_probes.hpp"
+#include "models/linux/hot_plug_probes.hpp"
 #include "models/linux/iommufd.hpp"
 #include "models/linux/linux_marks.hpp"
 #include "models/linux/linux_probes.hpp"
@@ -125,6 +126,11 @@ Errno Kernel::boot_locked(ExecContext& ctx) {
         Errno error = device->iommu().attach(ctx, *device);
         if (error == Errno::Ok) {
             error = device->bring_up(ctx);
+        }
+        // Pulled out of its slot meanwhile: its probe fails, and the slot's thread will find out.
+        const bool pulled = error == Errno::Enodev && device->setup().root_port != 0;
+        if (pulled && !probes().has(kProbeEndsBoot)) {
+            continue;
         }
         if (error != Errno::Ok) {
             return error;

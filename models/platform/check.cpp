@@ -145,8 +145,10 @@ void check_mdevs(const PlatformConfig& config, std::size_t index, Problems& prob
         for (std::size_t before = 0; before < m; ++before) {
             const bool apart = mdev.aux && vm.mdevs[before].aux;
             if (vm.mdevs[before].device == mdev.device && !apart) {
-                problems.push_back({where, fmt::format("{} has a second virtual device of {}",
-                                                       vm.name, mdev.device)});
+                problems.push_back(
+                    {where, fmt::format("{} has a second virtual device of {}: they would share "
+                                        "PASID entries, which works with \"aux\" on both alone",
+                                        vm.name, mdev.device)});
             }
         }
     }

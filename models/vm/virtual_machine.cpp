@@ -154,6 +154,7 @@ struct VirtualMachine::Impl {
           gate_instructions(machine, instructions, control),
           create_lock(SimLock::Kind::Mutex, config.name + "/create_lock"),
           stopped(config.name + "/vCPUs stopped"),
+          exit(config.name + "/exit"),
           deaths("sleep") {
         shadow.on_change([this, bytes = config.memory_bytes](ExecContext& ctx, std::size_t device,
                                                              std::uint32_t gpasid, bool bound) {
@@ -204,6 +205,9 @@ struct VirtualMachine::Impl {
     StopGateInstructions gate_instructions;
     SimLock create_lock;
     WaitQueue stopped;
+    WaitQueue exit;  // of the VMM's process, after a fatal signal
+    bool exited = false;
+    Errno exit_result = Errno::Ok;
     WaitQueue deaths;
     cpu::InterruptSink* interrupts = nullptr;                               // of the guest's kernel
     std::function<void(ExecContext&, std::uint64_t, std::uint32_t)> raise;  // a message
@@ -344,8 +348,34 @@ const Persona& VirtualMachine::vcpu_thread(std::uint32_t vcpu) const {
     return impl_->vcpus.at(vcpu)->thread();
 }
 
+// The signal is the sender's, the exit the VMM's own: it goes on when nobody waits for it any more.
 Errno VirtualMachine::kill(ExecContext& ctx) {
-    return end(ctx, "killed");
+    Impl& m = *impl_;
+    if (!m.alive || m.ended) {
+        return Errno::Esrch;
+    }
+    if (m.deps.probes.has(kExitOfAnother)) {
+        return end(ctx, "killed");
+    }
+    Frame frame{ctx, "vm_kill"};
+    m.ended = true;
+    m.alive = false;
+    stop_guest(ctx);
+    m.deps.scheduler.spawn(m.site.host + "/" + config_.name + "-exit", &m.deps.host_port,
+                           [this](ExecContext& own) {
+                               Impl& vmm = *impl_;
+                               static_cast<void>(wait_for_vcpus(own, TimePs::max()));
+                               vmm.exit_result = close_all(own, "killed");
+                               vmm.exited = true;
+                               own.wake_all(vmm.exit);
+                           });
+    const TimePs deadline = ctx.now() + m.params.kill_timeout;
+    while (!m.exited) {
+        if (!ctx.wait_until(m.exit, deadline) && ctx.now() >= deadline) {
+            return Errno::Etimedout;
+        }
+    }
+    return m.exit_result;
 }
 Errno VirtualMachine::shutdown(ExecContext& ctx) {
     return end(ctx, "shutdown");
@@ -359,10 +389,13 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
     Frame frame{ctx, "vm_end"};
     m.ended = true;
     m.alive = false;
-    const Errno stopped = stop_guest(ctx);
-    if (stopped != Errno::Ok) {
-        return stopped;
-    }
+    stop_guest(ctx);
+    const Errno stopped = wait_for_vcpus(ctx, ctx.now() + m.params.kill_timeout);
+    return stopped == Errno::Ok ? close_all(ctx, cause) : stopped;
+}
+
+Errno VirtualMachine::close_all(ExecContext& ctx, const char* cause) {
+    Impl& m = *impl_;
     const Errno error = m.host->release(ctx);
     m.memory.clear();
     trace::Recorder& recorder = m.deps.recorder;
@@ -372,7 +405,7 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
 }
 
 // vCPUs leave the guest at the next instruction, once what the host does for them has ended.
-Errno VirtualMachine::stop_guest(ExecContext& ctx) {
+void VirtualMachine::stop_guest(ExecContext& ctx) {
     Impl& m = *impl_;
     for (const auto& callback : m.on_death) {
         callback();
@@ -384,7 +417,10 @@ Errno VirtualMachine::stop_guest(ExecContext& ctx) {
     for (const auto& vcpu : m.vcpus) {
         vcpu->kick(ctx);
     }
-    const TimePs deadline = ctx.now() + m.params.kill_timeout;
+}
+
+Errno VirtualMachine::wait_for_vcpus(ExecContext& ctx, TimePs deadline) {
+    Impl& m = *impl_;
     while (m.migrating || m.resetting ||
            std::any_of(m.vcpus.begin(), m.vcpus.end(),
                        [](const auto& vcpu) { return vcpu->running(); })) {
@@ -538,7 +574,8 @@ Errno VirtualMachine::vmm_reset(ExecContext& ctx) {
         return Errno::Ebusy;
     }
     Frame frame{ctx, "vm_reset"};
-    const Errno stopped = stop_guest(ctx);
+    stop_guest(ctx);
+    const Errno stopped = wait_for_vcpus(ctx, ctx.now() + m.params.kill_timeout);
     if (stopped != Errno::Ok) {
         return stopped;
     }

@@ -152,7 +152,12 @@ private:
     // A message of the virtual unit.
     void deliver_message(ExecContext& ctx, std::uint64_t address, std::uint32_t data);
     Errno end(ExecContext& ctx, const char* cause);
-    Errno stop_guest(ExecContext& ctx);
+    // Guest code ends at its next instruction.
+    void stop_guest(ExecContext& ctx);
+    // Until none of them is in the guest or does something for it. -ETIMEDOUT.
+    Errno wait_for_vcpus(ExecContext& ctx, TimePs deadline);
+    // The VMM's files and memory go back to the host.
+    Errno close_all(ExecContext& ctx, const char* cause);
 
     struct Impl;
     VmConfig config_;

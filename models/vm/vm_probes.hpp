@@ -38,6 +38,8 @@ inline const Defect kStopUnseen{
 inline const Defect kKillUnseen{
     "vm.kill_unseen",
     "a vCPU with a fatal signal enters the guest again, which goes on until its next step"};
+inline const Defect kExitOfAnother{"vm.exit_of_another",
+                                   "who kills a VMM closes its files, in a task of its own"};
 inline const Mark kGuestUnwound{"vm.guest_unwound",
                                 "a vCPU never came back to the guest code that it had left"};
 inline const Defect kResultElsewhere{

@@ -224,6 +224,14 @@ private:
             }
             vm.gpasids = read_range(r_, item.get("gpasids"), pointer + "/gpasids");
             vm.pasids = read_range(r_, item.get("pasids"), pointer + "/pasids");
+            for (const char* const key : {"gpasids", "pasids"}) {
+                const platform::PasidRange& range = key[0] == 'g' ? vm.gpasids : vm.pasids;
+                if (item.get(key) != nullptr && range.min == 0) {
+                    r_.report(Code::OutOfRange, item.get(key)->place, pointer_join(pointer, key),
+                              "PASID 0 is the one of requests without a PASID: nobody gets it",
+                              "numbers from 1");
+                }
+            }
             vm.host = host(item, pointer);
             functions(item, pointer, vm);
             mdevs(item.get("mdevs"), pointer + "/mdevs", vm);

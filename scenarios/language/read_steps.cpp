@@ -285,6 +285,11 @@ private:
                 r_.report(Code::OutOfRange, range->place, at + "/range",
                           "a PASID has 20 bits: at most 1048575");
             }
+            if (step.kind == StepKind::Migrate && step.range->min == 0) {
+                r_.report(Code::OutOfRange, range->place, at + "/range",
+                          "PASID 0 is the one of requests without a PASID: nobody gets it",
+                          "numbers from 1");
+            }
         }
         kernel_options(item, at, step);
         if (const Node* device = item.get("device")) {

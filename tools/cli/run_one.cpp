@@ -245,6 +245,12 @@ private:
             };
         }
         end.checkers = result_.checkers.size();
+        for (const platform::IommuConfig& unit : job_.scenario.config.iommus) {
+            state_->add_iommu(unit.name);
+        }
+        for (const platform::VmConfig& vm : job_.scenario.config.vms) {
+            state_->add_vm(vm.name);
+        }
         end.state = [this](const std::string& path, std::string& problem) {
             const traces::StateAnswer answer = state_->query(path);
             problem = answer.problem();
