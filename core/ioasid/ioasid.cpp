@@ -132,8 +132,10 @@ std::vector<IoasidView> IoasidCore::ids_of(const IoasidSet& set) const {
 
 std::vector<Ioasid> IoasidCore::with_spid(const IoasidSet& set) const {
     std::vector<Ioasid> all;
-    for (const auto& [spid, entry] : set.by_spid_) {
-        all.push_back(Ioasid{entry->id});
+    for (const IoasidEntry* entry : set.listed_) {
+        if (entry->has_spid()) {
+            all.push_back(Ioasid{entry->id});
+        }
     }
     std::sort(all.begin(), all.end());
     return all;

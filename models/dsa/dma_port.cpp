@@ -11,7 +11,7 @@
 namespace ioasim::dsa {
 
 DmaPort::DmaPort(const DeviceShared& shared)
-    : shared_(shared), free_buffers_(shared.params.read_buffers), tags_(shared.params.tags) {
+    : shared_(shared), free_buffers_(shared.params.read_buffers), tags_(shared.params.read_tags) {
     for (std::size_t i = 0; i < tags_.size(); ++i) {
         free_tags_.push_back(static_cast<std::uint32_t>(i));
     }

@@ -49,8 +49,8 @@ void add_sizes(ParamTable<DsaParams>& t) {
             "largest read request; requests never cross a 4-KiB page",
             "PCI Express Base Specification 7.5.3.4: default of Max_Read_Request_Size", Unit::Bytes)
         .in_powers_of_two();
-    t.count("tags", &DsaParams::tags, 2, 512, 256,
-            "tags of read requests, taken in turn; translation requests have their own",
+    t.count("read_tags", &DsaParams::read_tags, 2, 512, 256,
+            "tags of read requests, taken in turn; translation requests have others",
             "PCI Express Base Specification 2.2.6.2: 8-bit tags");
     t.timing("engine_depth", &DsaParams::engine_depth,
              "descriptors that one engine works on at a time");

@@ -27,7 +27,7 @@ struct DsaParams : pcie::LinkParams {
     std::uint64_t msix_vectors = 0;
     std::uint64_t message_storage = 0;
     // Memory requests.
-    std::uint64_t tags = 0;
+    std::uint64_t read_tags = 0;
     std::uint64_t read_buffer_bytes = 0;
     std::uint64_t max_read_request = 0;
     std::uint64_t engine_depth = 0;

@@ -45,7 +45,7 @@ Translator::Translator(const DeviceShared& shared, Function& function, Registers
       uses_(shared.config.engines * (shared.params.engine_depth + 1) * kOperands),
       device_tlb_(shared.config.engines * kCachedOperands, no_entry()),
       requests_(shared.params.ats_requests),
-      quarantine_(std::max(shared.params.tags / shared.params.ats_requests, std::uint64_t{1}) *
+      quarantine_(std::max(shared.params.read_tags / shared.params.ats_requests, std::uint64_t{1}) *
                   shared.params.ats_requests) {
     const auto per_engine = static_cast<std::uint32_t>(shared.params.engine_depth + 1);
     for (std::size_t use = 0; use < uses_.size(); ++use) {
@@ -311,11 +311,11 @@ void Translator::next_waiting(TimePs now) {
 // Each request has tags of its own, which it uses in turn: of a completion that comes twice the
 // second one finds nobody. Behind those of reads.
 bool Translator::owns(std::uint32_t tag) const {
-    return tag >= shared_.params.tags && tag - shared_.params.tags < quarantine_.size();
+    return tag >= shared_.params.read_tags && tag - shared_.params.read_tags < quarantine_.size();
 }
 
 Translator::Request& Translator::request_of(std::uint32_t tag) {
-    return requests_[(tag - shared_.params.tags) % requests_.size()];
+    return requests_[(tag - shared_.params.read_tags) % requests_.size()];
 }
 
 std::optional<std::uint32_t> Translator::free_tag(TimePs now) const {
@@ -326,7 +326,7 @@ std::optional<std::uint32_t> Translator::free_tag(TimePs now) const {
         for (std::size_t i = 0; !requests_[slot].waited && i < quarantine_.size() / slots; ++i) {
             const std::size_t tag = slot + (last + first + i) * slots % quarantine_.size();
             if (quarantine_[tag] <= now) {
-                return static_cast<std::uint32_t>(shared_.params.tags + tag);
+                return static_cast<std::uint32_t>(shared_.params.read_tags + tag);
             }
         }
     }
@@ -336,12 +336,12 @@ std::optional<std::uint32_t> Translator::free_tag(TimePs now) const {
 void Translator::give_up(TimePs now, Request& request) {
     request.waited = false;
     --outstanding_;
-    quarantine_[request.tag - shared_.params.tags] =
+    quarantine_[request.tag - shared_.params.read_tags] =
         shared_.probes.has(kTagsLost) ? TimePs::max() : now + shared_.params.tag_quarantine;
 }
 
 void Translator::never_sent(std::uint32_t tag) {
-    quarantine_[tag - shared_.params.tags] = TimePs{};
+    quarantine_[tag - shared_.params.read_tags] = TimePs{};
     if (request_of(tag).tag == tag) {
         request_of(tag).waited = false;
     }
@@ -356,9 +356,9 @@ bool Translator::answer(TimePs now, const pcie::Tlp& completion) {
         function_.note_completion(completion.status);
         came(now, was, completion);
         rejoin(now, was.ref.use);
-    } else if (quarantine_[completion.tag - shared_.params.tags] > now) {
+    } else if (quarantine_[completion.tag - shared_.params.read_tags] > now) {
         shared_.probes.hit(kLateCompletion);
-        quarantine_[completion.tag - shared_.params.tags] = TimePs{};
+        quarantine_[completion.tag - shared_.params.read_tags] = TimePs{};
     } else {
         return false;
     }

@@ -1,21 +1,11 @@
-#include "models/vm/virtual_machine.hpp"
-
 #include <algorithm>
 #include <utility>
 
 #include "core/trace/software_events.hpp"
 #include "core/trace/vdev_events.hpp"
 #include "models/dsa/dsa_layout.hpp"
-#include "models/linux/virtual_device_if.hpp"
 #include "models/pcie/config_layout.hpp"
-#include "models/vm/gpasid_pool.hpp"
-#include "models/vm/guest_port.hpp"
-#include "models/vm/migration.hpp"
-#include "models/vm/pasid_shadow.hpp"
-#include "models/vm/stop_gate.hpp"
-#include "models/vm/vcpu.hpp"
-#include "models/vm/viommu.hpp"
-#include "models/vm/virtual_page_requests.hpp"
+#include "models/vm/virtual_machine_impl.hpp"
 #include "models/vm/vm_probes.hpp"
 
 namespace ioasim::vm {
@@ -84,135 +74,53 @@ private:
 
 }  // namespace
 
-struct VirtualMachine::Impl {
-    // The host's objects for the virtual devices, with the guest's windows to their portals.
-    void serve_devices() {
-        for (std::size_t i = 0; i < virtual_devices.size(); ++i) {
-            virtual_devices[i] = windows[i] == nullptr ? nullptr : host->virtual_device(devices[i]);
-            if (virtual_devices[i] != nullptr) {
-                virtual_devices[i]->set_window(*windows[i]);
-                virtual_devices[i]->set_interrupt(raise);
-            }
-        }
+VirtualMachine::Impl::Impl(const VmDeps& dependencies, const VmConfig& config,
+                           const VmParams& parameters)
+    : deps(dependencies),
+      params(parameters),
+      name(config.name),
+      devices(names_of(config)),
+      queues(queues_of(config)),
+      site(first_site(config, deps.host)),
+      host(site.vm_host),
+      memory(config.memory_bytes),
+      pool(config.gpasid_min, config.gpasid_max),
+      kept(params.kept_submissions),
+      iovas(config.name, deps.host, memory, deps.probes),
+      shadow(deps.host, memory, pool, iovas, functions_of(site)),
+      page_requests(config.name, deps.host, memory, functions_of(site), params, control,
+                    deps.recorder, deps.probes),
+      viommu({config.name, config.pasid_min, config.pasid_max, params.virtual_commands,
+              params.early_virtual_commands},
+             deps.host, memory, pool, shadow, params.second_stages ? &iovas : nullptr,
+             page_requests, deps.recorder, deps.probes),
+      virtual_devices(config.devices.size()),
+      windows(config.devices.size()),
+      machine{memory, viommu,        host,        params,  vcpus,          alive,
+              kept,   deps.recorder, deps.probes, devices, virtual_devices},
+      port(machine, deps.host_port),
+      instructions(machine, deps.instructions),
+      gate(machine, port, control),
+      gate_instructions(machine, instructions, control),
+      create_lock(SimLock::Kind::Mutex, config.name + "/create_lock"),
+      stopped(config.name + "/vCPUs stopped"),
+      exit(config.name + "/exit"),
+      deaths("sleep") {
+    shadow.on_change([this, bytes = config.memory_bytes](ExecContext& ctx, std::size_t device,
+                                                         std::uint32_t gpasid, bool bound) {
+        on_guest_binding(ctx, movable(bytes), device, gpasid, bound);
+    });
+    const std::uint32_t vcpu_count = config.vcpus + (page_requests.enabled() ? 1 : 0);
+    for (std::uint32_t i = 0; i < vcpu_count; ++i) {
+        vcpus.push_back(std::make_unique<Vcpu>(
+            fmt::format("{}/vcpu{}", config.name, i), params, deps.recorder, deps.scheduler,
+            deps.instructions, deps.apics, deps.host_port, gate, control, deps.probes));
+        Vcpu& vcpu = *vcpus.back();
+        host->add_vcpu(vcpu);
+        vcpu.move_to(config.host);
+        vcpu.on_load([this, &vcpu](std::size_t cpu) { host->vcpu_load(vcpu, cpu); });
     }
-
-    bool has_vectors() const {
-        return std::any_of(virtual_devices.begin(), virtual_devices.end(),
-                           [](const auto* d) { return d != nullptr && d->has_vectors(); });
-    }
-
-    MovableMachine movable(std::uint64_t memory_bytes) {
-        return {name,
-                memory_bytes,
-                devices,
-                queues,
-                params,
-                deps.recorder,
-                deps.probes,
-                deps.scheduler,
-                deps.host_port,
-                memory,
-                pool,
-                shadow,
-                viommu,
-                kept,
-                control,
-                vcpus,
-                virtual_devices,
-                [this] { serve_devices(); },
-                site,
-                host,
-                alive};
-    }
-
-    Impl(const VmDeps& dependencies, const VmConfig& config, const VmParams& parameters)
-        : deps(dependencies),
-          params(parameters),
-          name(config.name),
-          devices(names_of(config)),
-          queues(queues_of(config)),
-          site(first_site(config, deps.host)),
-          host(site.vm_host),
-          memory(config.memory_bytes),
-          pool(config.gpasid_min, config.gpasid_max),
-          kept(params.kept_submissions),
-          iovas(config.name, deps.host, memory, deps.probes),
-          shadow(deps.host, memory, pool, iovas, functions_of(site)),
-          page_requests(config.name, deps.host, memory, functions_of(site), params, control,
-                        deps.recorder, deps.probes),
-          viommu({config.name, config.pasid_min, config.pasid_max, params.virtual_commands,
-                  params.early_virtual_commands},
-                 deps.host, memory, pool, shadow, params.second_stages ? &iovas : nullptr,
-                 page_requests, deps.recorder, deps.probes),
-          virtual_devices(config.devices.size()),
-          windows(config.devices.size()),
-          machine{memory, viommu,        host,        params,  vcpus,          alive,
-                  kept,   deps.recorder, deps.probes, devices, virtual_devices},
-          port(machine, deps.host_port),
-          instructions(machine, deps.instructions),
-          gate(machine, port, control),
-          gate_instructions(machine, instructions, control),
-          create_lock(SimLock::Kind::Mutex, config.name + "/create_lock"),
-          stopped(config.name + "/vCPUs stopped"),
-          exit(config.name + "/exit"),
-          deaths("sleep") {
-        shadow.on_change([this, bytes = config.memory_bytes](ExecContext& ctx, std::size_t device,
-                                                             std::uint32_t gpasid, bool bound) {
-            on_guest_binding(ctx, movable(bytes), device, gpasid, bound);
-        });
-        const std::uint32_t vcpu_count = config.vcpus + (page_requests.enabled() ? 1 : 0);
-        for (std::uint32_t i = 0; i < vcpu_count; ++i) {
-            vcpus.push_back(std::make_unique<Vcpu>(
-                fmt::format("{}/vcpu{}", config.name, i), params, deps.recorder, deps.scheduler,
-                deps.instructions, deps.apics, deps.host_port, gate, control, deps.probes));
-            Vcpu& vcpu = *vcpus.back();
-            host->add_vcpu(vcpu);
-            vcpu.move_to(config.host);
-            vcpu.on_load([this, &vcpu](std::size_t cpu) { host->vcpu_load(vcpu, cpu); });
-        }
-    }
-
-    VmDeps deps;
-    VmParams params;
-    bool alive = false;
-    bool created = false;  // create() ran, whatever came of it
-    bool ended = false;
-    Errno create_result = Errno::Ok;
-    bool migrating = false;
-    bool resetting = false;
-    std::string name;
-    std::vector<std::string> devices;  // as the guest names them
-    std::vector<std::uint32_t> queues;
-    VmSite site;
-    os::VmHost* host;  // of the site
-    GuestMemory memory;
-    GpasidPool pool;
-    KeptSubmissions kept;
-    RunControl control;
-    IovaShadow iovas;
-    PasidShadow shadow;
-    VirtualPageRequests page_requests;
-    Viommu viommu;
-    void trap_device(const AssignedDevice& device, std::size_t index);
-
-    std::vector<std::unique_ptr<Vcpu>> vcpus;
-    std::vector<os::VirtualDeviceIf*> virtual_devices;
-    std::vector<std::unique_ptr<GuestPortalWindow>> windows;
-    GuestMachine machine;
-    GuestPort port;
-    GuestInstructions instructions;
-    StopGate gate;
-    StopGateInstructions gate_instructions;
-    SimLock create_lock;
-    WaitQueue stopped;
-    WaitQueue exit;  // of the VMM's process, after a fatal signal
-    bool exited = false;
-    Errno exit_result = Errno::Ok;
-    WaitQueue deaths;
-    cpu::InterruptSink* interrupts = nullptr;                               // of the guest's kernel
-    std::function<void(ExecContext&, std::uint64_t, std::uint32_t)> raise;  // a message
-    std::vector<std::function<void()>> on_death;
-};
+}
 
 void VirtualMachine::Impl::trap_device(const AssignedDevice& device, std::size_t index) {
     windows[index] = std::make_unique<GuestPortalWindow>(memory, portal_base(index));
@@ -348,123 +256,6 @@ const Persona& VirtualMachine::vcpu_thread(std::uint32_t vcpu) const {
     return impl_->vcpus.at(vcpu)->thread();
 }
 
-// The signal is the sender's, the exit the VMM's own: it goes on when nobody waits for it any more.
-Errno VirtualMachine::kill(ExecContext& ctx) {
-    Impl& m = *impl_;
-    if (!m.alive || m.ended) {
-        return Errno::Esrch;
-    }
-    if (m.deps.probes.has(kExitOfAnother)) {
-        return end(ctx, "killed");
-    }
-    Frame frame{ctx, "vm_kill"};
-    m.ended = true;
-    m.alive = false;
-    stop_guest(ctx);
-    m.deps.scheduler.spawn(m.site.host + "/" + config_.name + "-exit", &m.deps.host_port,
-                           [this](ExecContext& own) {
-                               Impl& vmm = *impl_;
-                               static_cast<void>(wait_for_vcpus(own, TimePs::max()));
-                               vmm.exit_result = close_all(own, "killed");
-                               vmm.exited = true;
-                               own.wake_all(vmm.exit);
-                           });
-    const TimePs deadline = ctx.now() + m.params.kill_timeout;
-    while (!m.exited) {
-        if (!ctx.wait_until(m.exit, deadline) && ctx.now() >= deadline) {
-            return Errno::Etimedout;
-        }
-    }
-    return m.exit_result;
-}
-Errno VirtualMachine::shutdown(ExecContext& ctx) {
-    return end(ctx, "shutdown");
-}
-
-Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
-    Impl& m = *impl_;
-    if (!m.alive || m.ended) {
-        return Errno::Esrch;
-    }
-    Frame frame{ctx, "vm_end"};
-    m.ended = true;
-    m.alive = false;
-    stop_guest(ctx);
-    const Errno stopped = wait_for_vcpus(ctx, ctx.now() + m.params.kill_timeout);
-    return stopped == Errno::Ok ? close_all(ctx, cause) : stopped;
-}
-
-Errno VirtualMachine::close_all(ExecContext& ctx, const char* cause) {
-    Impl& m = *impl_;
-    const Errno error = m.host->release(ctx);
-    m.memory.clear();
-    trace::Recorder& recorder = m.deps.recorder;
-    recorder.emit(ctx.source(),
-                  trace::VmDestroy{recorder.name(config_.name), recorder.name(cause)});
-    return error;
-}
-
-// vCPUs leave the guest at the next instruction, once what the host does for them has ended.
-void VirtualMachine::stop_guest(ExecContext& ctx) {
-    Impl& m = *impl_;
-    for (const auto& callback : m.on_death) {
-        callback();
-    }
-    m.control.ended = true;
-    m.control.stopped = false;
-    ctx.wake_all(m.control.resumed);
-    ctx.wake_all(m.deaths);
-    for (const auto& vcpu : m.vcpus) {
-        vcpu->kick(ctx);
-    }
-}
-
-Errno VirtualMachine::wait_for_vcpus(ExecContext& ctx, TimePs deadline) {
-    Impl& m = *impl_;
-    while (m.migrating || m.resetting ||
-           std::any_of(m.vcpus.begin(), m.vcpus.end(),
-                       [](const auto& vcpu) { return vcpu->running(); })) {
-        if (ctx.now() >= deadline) {
-            return Errno::Etimedout;
-        }
-        ctx.wait_until(m.stopped, std::min(deadline, ctx.now() + m.params.kill_poll));
-        // Who slept or waited for a processor at the first kick may be in the guest by now.
-        for (const auto& vcpu : m.vcpus) {
-            if (vcpu->in_guest_since(ctx.now())) {
-                vcpu->kick(ctx);
-            }
-        }
-    }
-    return Errno::Ok;
-}
-
-// vCPUs end the access that they are at, and no other one begins.
-Errno VirtualMachine::hang(ExecContext& ctx) {
-    Impl& m = *impl_;
-    if (!m.alive) {
-        return Errno::Esrch;
-    }
-    if (m.migrating) {
-        return Errno::Ebusy;
-    }
-    trace::Recorder& recorder = m.deps.recorder;
-    recorder.emit(ctx.source(), trace::VmHang{recorder.name(config_.name)});
-    m.control.armed = true;
-    m.control.stopped = true;
-    m.control.hung = true;
-    for (const auto& vcpu : m.vcpus) {
-        vcpu->kick(ctx);
-    }
-    return Errno::Ok;
-}
-
-void VirtualMachine::wait_while_hung(ExecContext& ctx) {
-    // A thread that was killed where it hung does nothing any more; its program ends.
-    while (impl_->control.hung && impl_->alive) {
-        ctx.wait(impl_->control.resumed);
-    }
-}
-
 Errno VirtualMachine::migrate(ExecContext& ctx, const std::string& host, std::uint32_t pasid_min,
                               std::uint32_t pasid_max) {
     Impl& m = *impl_;
@@ -563,52 +354,6 @@ Errno VirtualMachine::vmm_unplug(ExecContext& ctx, const std::string& device) {
         vcpu->kick(ctx);  // none goes on with the old mapping
     }
     return m.host->remove_device(ctx, m.site.devices.at(index));
-}
-
-Errno VirtualMachine::vmm_reset(ExecContext& ctx) {
-    Impl& m = *impl_;
-    if (!m.alive) {
-        return Errno::Esrch;
-    }
-    if (m.resetting) {
-        return Errno::Ebusy;
-    }
-    Frame frame{ctx, "vm_reset"};
-    stop_guest(ctx);
-    const Errno stopped = wait_for_vcpus(ctx, ctx.now() + m.params.kill_timeout);
-    if (stopped != Errno::Ok) {
-        return stopped;
-    }
-    if (!m.alive) {
-        return Errno::Eintr;  // it ended meanwhile: so does the thread that waited for its vCPUs
-    }
-    if (m.resetting) {
-        return Errno::Ebusy;  // another one was first
-    }
-    m.resetting = true;  // who ends the machine waits for it: the set is in use
-    const auto reset_devices = [&] {
-        for (os::VirtualDeviceIf* device : m.virtual_devices) {
-            if (device != nullptr) {
-                static_cast<void>(device->reset(ctx));
-            }
-        }
-    };
-    const bool devices_last = m.deps.probes.has(kMemoryBeforeDevices);
-    if (!devices_last) {
-        reset_devices();
-    }
-    const Errno error = m.host->reset(ctx);
-    m.viommu.reset();
-    m.shadow.reset();
-    m.pool.reset();
-    trace::Recorder& recorder = m.deps.recorder;
-    recorder.emit(ctx.source(), trace::VmReset{recorder.name(config_.name)});
-    if (devices_last) {
-        reset_devices();
-    }
-    m.resetting = false;
-    ctx.wake_all(m.stopped);
-    return error;
 }
 
 Errno VirtualMachine::vmm_device(ExecContext& ctx, const std::string& device,
