@@ -155,6 +155,7 @@ private:
     void on_drop(const trace::EventRecord& record);
     void on_table_write(const trace::EventRecord& record);
     void on_wq_state(const trace::EventRecord& record);
+    void on_halt(const trace::EventRecord& record);
     void on_enqueue(const trace::EventRecord& record);
     void on_kvm_bind(const trace::EventRecord& record);
     void on_kvm_unbind(const trace::EventRecord& record);

@@ -29,7 +29,9 @@ public:
         Frame frame{ctx, "vdcm_clear_queue"};
         LockGuard guard{ctx, device_.lock_};
         if (device_.programmed_ && device_.programmed_->id == id()) {
-            static_cast<void>(device_.take_away(ctx));
+            if (!device_.take_away(ctx)) {
+                return;  // it did not stop
+            }
         }
         device_.kernel_.emit(ctx, trace::VdcmUnbind{device_.trace_name_, device_.vm_, spid_, id()});
     }
