@@ -35,10 +35,10 @@ bool finish_pasid(ExecContext& ctx, Kernel& kernel, Device& device, Pasid pasid)
 void tell_drain_failed(ExecContext& ctx, Kernel& kernel, const Device& device);
 
 // PASIDs that devices did not finish in time, or whose invalidations did not end, with the
-// reference that keeps each number in use. A
-// service looks again, after pauses that double: as soon as the devices have executed what they
-// were told and the PASID is drained, the reference goes. A device that never ends it keeps the
-// number, and a guest's kernel does not look again. Linux waits in the first drain instead, without a time-out.
+// reference that keeps each number in use. A service looks again, after pauses that double: as soon
+// as the devices have executed what they were told, the PASID is drained and its translations are
+// flushed, the reference goes. A device that never ends it keeps the number, and a guest's kernel
+// does not look again. Linux waits in the first drain instead, without a time-out.
 class UnfinishedPasids {
 public:
     explicit UnfinishedPasids(Kernel& kernel);
