@@ -3,6 +3,7 @@
 // to a dedicated workqueue that the host took from a VM and calls quiet, and no such workqueue set
 // to an ID behind its UNBIND.
 #include <deque>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -24,7 +25,8 @@ public:
           queued_(c_.recorder.name("queued").value()),
           start_(c_.recorder.name("start").value()),
           done_(c_.recorder.name("done").value()),
-          cancelled_(c_.recorder.name("cancelled").value()) {}
+          cancelled_(c_.recorder.name("cancelled").value()),
+          begin_(c_.recorder.name("begin").value()) {}
     const char* name() const override { return "order"; }
     void add_handlers(HandlerTable& table) override {
         using Self = OrderChecker;
@@ -34,6 +36,7 @@ public:
         on<Self, trace::IoasidFree, &Self::on_sent<trace::IoasidFree>>(table);
         on<Self, trace::IoasidHandler, &Self::on_handler>(table);
         on<Self, trace::IoasidWork, &Self::on_work>(table);
+        on<Self, trace::IommuReset, &Self::on_reset>(table);
         on<Self, trace::VtdPasidEntryClear, &Self::on_entry_clear>(table);
         on<Self, trace::CpuEnqcmd, &Self::on_enqcmd>(table);
         on<Self, trace::VmMigration, &Self::on_migration>(table);
@@ -150,10 +153,22 @@ private:
         }
     }
 
+    // Before a function is reset its PASIDs are blocked, and stay attached
+    // (iommu_dev_reset_prepare): that no processor submits for them is not asked for. What the
+    // resetting task clears is meant.
+    void on_reset(const trace::EventRecord& record) {
+        if (IOASIM_U32(record, IommuReset, phase) == begin_) {
+            resetting_.insert(record.source);
+        } else {
+            resetting_.erase(record.source);
+        }
+    }
+
     // Facts are up to date here: `entries` tells of the entries that are left. While one of several
     // devices is left, faults of the others are legal.
     void on_entry_clear(const trace::EventRecord& record) {
-        if (!c_.options.spec_order || c_.facts.from_guest(record)) {
+        if (!c_.options.spec_order || c_.facts.from_guest(record) ||
+            resetting_.count(record.source) != 0) {
             return;
         }
         const std::uint32_t pasid = IOASIM_U32(record, VtdPasidEntryClear, pasid);
@@ -281,6 +296,8 @@ private:
     std::uint32_t start_;
     std::uint32_t done_;
     std::uint32_t cancelled_;
+    std::uint32_t begin_;
+    std::set<SourceId> resetting_;         // tasks that reset a function
     FlatMap<Notification> notifications_;  // by kernel
     FlatMap<WorkQueue> work_;              // by kernel
     PagedMap<bool> quiet_;                 // (vm, ID)

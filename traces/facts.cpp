@@ -50,6 +50,7 @@ void Facts::add_first(HandlerTable& table) {
     add<trace::KvmUnbind, &Facts::on_kvm_unbind>(table, *this);
     add<trace::DsaWqState, &Facts::on_wq_state>(table, *this);
     add<trace::DsaStoredMessage, &Facts::on_stored_message>(table, *this);
+    add<trace::DsaHalt, &Facts::on_halt>(table, *this);
     add<trace::VmFunction, &Facts::on_function>(table, *this);
     add<trace::VmCreate, &Facts::on_vm_create>(table, *this);
     add<trace::VmDestroy, &Facts::on_vm_destroy>(table, *this);
@@ -402,6 +403,21 @@ void Facts::on_stored_message(const trace::EventRecord& record) {
     pasid = now == kNoId ? 0 : now + 1;
     if (now != kNoId) {
         ++ids.at(kernel, now).messages;
+    }
+}
+
+// WQCFG reads as before, but a halted device works under no PASID: only a reset, which clears its
+// workqueues, brings it back.
+void Facts::on_halt(const trace::EventRecord& record) {
+    const std::uint32_t device = IOASIM_U32(record, DsaHalt, device);
+    for (const std::uint64_t key : queue_pasid_.sorted_keys()) {
+        if (key_high(key) == device) {
+            std::uint32_t& pasid = queue_pasid_[key];
+            if (pasid != 0) {
+                drop_one(ids.at(host_of(device), pasid - 1).queues);
+            }
+            pasid = 0;
+        }
     }
 }
 

@@ -157,6 +157,7 @@ private:
     void on_table_write(const trace::EventRecord& record);
     void on_wq_state(const trace::EventRecord& record);
     void on_stored_message(const trace::EventRecord& record);
+    void on_halt(const trace::EventRecord& record);
     void on_enqueue(const trace::EventRecord& record);
     void on_kvm_bind(const trace::EventRecord& record);
     void on_kvm_unbind(const trace::EventRecord& record);

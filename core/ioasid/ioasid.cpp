@@ -133,7 +133,7 @@ std::vector<IoasidView> IoasidCore::ids_of(const IoasidSet& set) const {
 std::vector<Ioasid> IoasidCore::with_spid(const IoasidSet& set) const {
     std::vector<Ioasid> all;
     for (const IoasidEntry* entry : set.listed_) {
-        if (entry->has_spid()) {
+        if (find_spid(set, Spid{entry->spid}) == entry) {
             all.push_back(Ioasid{entry->id});
         }
     }

@@ -100,9 +100,10 @@ struct IommuAux {
     IOASIM_FIELDS(device, space, ioasid, users)
 };
 struct IommuReset {
-    static constexpr EventName kName{
-        "iommu.reset", Category::Software,
-        "The reset of a function: its PASIDs are blocked (prepare) and attached again (done)."};
+    static constexpr EventName kName{"iommu.reset", Category::Software,
+                                     "The reset of a function: it begins, its PASIDs are blocked "
+                                     "(prepare) and attached again (done), "
+                                     "or stay blocked."};
     Name device;
     Name phase;
     std::uint32_t pasids = 0;

@@ -18,6 +18,11 @@ inline const Defect kNotLookedAgain{
 inline const Defect kLateFinishAssumed{
     "idxd.late_finish_assumed",
     "a PASID that a device did not finish in time goes back to the pool at the next look"};
+inline const Defect kQueueTimeOut{"linux.queue_time_out",
+                                  "who waits for queued work gives up after the time-out of one "
+                                  "item, however many are before it"};
+inline const Defect kUnflushedFreed{
+    "sva.unflushed_freed", "a PASID goes back to the pool although its invalidations did not end"};
 inline const Defect kNoDrainBehindFree{
     "sva.no_drain_behind_free",
     "a PASID that is freed in use goes back to the pool without a drain behind its cleared entry"};

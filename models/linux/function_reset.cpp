@@ -75,6 +75,7 @@ Errno reset_function(ExecContext& ctx, Kernel& kernel, Device& device) {
                     trace::IommuReset{kernel.intern(device.name()), kernel.intern(phase), pasids});
     };
     std::uint32_t pasids = 0;
+    tell("begin", pasids);
     Errno error = group->block(ctx, pasids);
     tell("prepare", pasids);
     if (error == Errno::Ok) {

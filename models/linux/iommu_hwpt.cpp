@@ -2,6 +2,7 @@
 // and attachments that go over from one page table to another (Linux iommufd: hw_pagetable.c,
 // eventq.c, device.c).
 #include <algorithm>
+#include <utility>
 
 #include "models/linux/device.hpp"
 #include "models/linux/device_groups.hpp"
@@ -72,10 +73,13 @@ Errno IommuSpace::destroy_hwpt(const std::string& name) {
     return Errno::Ok;
 }
 
-void IommuSpace::release() {
+void IommuSpace::release(ExecContext& ctx) {
     while (!hwpts_.empty()) {
         const Errno error = destroy_hwpt(hwpts_.back()->name);
         SIM_CHECK(error == Errno::Ok, "{} goes while something is attached", name_);
+    }
+    for (const auto& [iova, pages] : std::exchange(mappings_, {})) {
+        unpin(ctx, pages);
     }
 }
 
@@ -293,7 +297,7 @@ Errno Iommufd::close_faults(ExecContext& ctx, const std::string& name) {
         return Errno::Ebadf;
     }
     found->close();
-    release(found->file());
+    release(ctx, found->file());
     return Errno::Ok;
 }
 

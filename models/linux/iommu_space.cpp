@@ -365,8 +365,17 @@ Errno IommuSpace::map(ExecContext& ctx, std::uint64_t iova,
     }
     if (error == Errno::Ok) {
         mappings_[iova] = pages;
+        for (const std::uint64_t page : pages) {
+            kernel_.pins().pin(page);
+        }
     }
     return error;
+}
+
+void IommuSpace::unpin(ExecContext& ctx, const std::vector<std::uint64_t>& pages) {
+    for (const std::uint64_t page : pages) {
+        kernel_.unpin_page(ctx, page);
+    }
 }
 
 Errno IommuSpace::unmap(ExecContext& ctx, std::uint64_t iova) {
@@ -380,7 +389,9 @@ Errno IommuSpace::unmap(ExecContext& ctx, std::uint64_t iova) {
         const Errno error = domain->unmap(ctx, iova, found->second.size() * kPageSize);
         result = result == Errno::Ok ? error : result;
     }
+    const std::vector<std::uint64_t> pages = std::move(found->second);
     mappings_.erase(found);
+    unpin(ctx, pages);
     return result;
 }
 

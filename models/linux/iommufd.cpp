@@ -59,7 +59,7 @@ Errno Iommufd::close(ExecContext& ctx, const std::string& name) {
             }
         }
     }
-    release(*found);
+    release(ctx, *found);
     return Errno::Ok;
 }
 
@@ -71,12 +71,12 @@ bool IommuFile::held() const {
                        [](const auto& faults) { return faults->is_open(); });
 }
 
-void Iommufd::release(IommuFile& file) {
+void Iommufd::release(ExecContext& ctx, IommuFile& file) {
     if (file.held()) {
         return;
     }
     for (const auto& space : file.spaces_) {
-        space->release();
+        space->release(ctx);
     }
     files_.erase(std::find_if(files_.begin(), files_.end(),
                               [&](const auto& each) { return each.get() == &file; }));
@@ -106,6 +106,7 @@ Errno Iommufd::destroy_space(ExecContext& ctx, const std::string& name) {
     if (found->used()) {
         return Errno::Ebusy;
     }
+    found->release(ctx);
     auto& spaces = found->file().spaces_;
     spaces.erase(std::find_if(spaces.begin(), spaces.end(),
                               [&](const auto& each) { return each.get() == found; }));
@@ -152,7 +153,7 @@ Errno Iommufd::close_device(ExecContext& ctx, const std::string& owner, Device& 
         leave_pasid(ctx, *found, Pasid{found->pasids.begin()->first});
     }
     leave(ctx, *found);
-    unbind(*found);
+    unbind(ctx, *found);
     tell(ctx, *found, "file_closed");
     devices_.erase(devices_.begin() + (found - devices_.data()));
     return Errno::Ok;
@@ -414,13 +415,13 @@ void Iommufd::leave_pasid(ExecContext& ctx, DeviceFile& device, Pasid pasid) {
     }
 }
 
-void Iommufd::unbind(DeviceFile& device) {
+void Iommufd::unbind(ExecContext& ctx, DeviceFile& device) {
     IommuFile* const from = device.file;
     device.file = nullptr;
     if (from != nullptr) {
         --kernel_.device_groups().group_of(*device.device).bound;
         --from->devices_;
-        release(*from);
+        release(ctx, *from);
     }
 }
 
@@ -439,7 +440,7 @@ void Iommufd::close_all(ExecContext& ctx, const std::string& owner) {
         }
     }
     for (std::size_t i = files_.size(); i-- > 0;) {
-        release(*files_[i]);
+        release(ctx, *files_[i]);
     }
 }
 

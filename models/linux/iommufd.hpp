@@ -97,15 +97,16 @@ public:
     // -EBUSY: something is attached.
     Errno destroy_hwpt(const std::string& name);
     IommuHwpt* hwpt(const std::string& name);
-    // The last holder of its file has gone.
-    void release();
+    // The last holder of its file has gone, or it is destroyed.
+    void release(ExecContext& ctx);
     // IOMMU_IOAS_ALLOW_IOVAS: what users want to keep. No device that reserves any of it joins from
     // now on; mappings may lie elsewhere. No ranges: nothing is kept. -EINVAL an empty range, or
     // they overlap; -EADDRINUSE one is reserved. The former ones stay then.
     Errno allow(ExecContext& ctx, const std::vector<IovaRange>& ranges);
     // IOMMU_IOAS_IOVA_RANGES: what no device reserves and every aperture has.
     IovaRanges usable() const;
-    // Pages one after the other, in all page tables or in none; -EINVAL, -EOVERFLOW it wraps,
+    // Pages one after the other, in all page tables or in none, pinned from here until they are
+    // unmapped, whatever becomes of their owner; -EINVAL, -EOVERFLOW it wraps,
     // -EINVAL reserved or beyond an aperture, -EEXIST, -ENOMEM, in this order.
     Errno map(ExecContext& ctx, std::uint64_t iova, const std::vector<std::uint64_t>& pages);
     // What is mapped from there on; -ENOENT.
@@ -157,6 +158,7 @@ private:
     void tell(ExecContext& ctx, const DeviceGroup& group, bool made, Errno error) const;
     void changed(ExecContext& ctx);
     void remove_domain(const IommuDomain* domain);
+    void unpin(ExecContext& ctx, const std::vector<std::uint64_t>& pages);
 
     Kernel& kernel_;
     IommuFile& file_;
@@ -293,9 +295,9 @@ private:
     Errno check_pasid(const DeviceFile& device, const PageTableRef& to, Pasid pasid);
     void leave(ExecContext& ctx, DeviceFile& device);
     void leave_pasid(ExecContext& ctx, DeviceFile& device, Pasid pasid);
-    void unbind(DeviceFile& device);
+    void unbind(ExecContext& ctx, DeviceFile& device);
     // A file without descriptor and devices goes.
-    void release(IommuFile& file);
+    void release(ExecContext& ctx, IommuFile& file);
     void tell(ExecContext& ctx, const DeviceFile& file, const char* state);
 
     Kernel& kernel_;

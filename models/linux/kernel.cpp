@@ -10,6 +10,7 @@
 #include "core/trace/sva_events.hpp"
 #include "models/linux/aux_domains.hpp"
 #include "models/linux/corner_probes.hpp"
+#include "models/linux/drain_probes.hpp"
 #include "models/linux/hot_plug_probes.hpp"
 #include "models/linux/iommufd.hpp"
 #include "models/linux/linux_marks.hpp"
@@ -324,7 +325,11 @@ DomainId Kernel::alloc_domain_id() {
 
 Errno Kernel::wait_for_work(ExecContext& ctx, WaitQueue& queue, const std::function<bool()>& done,
                             Wakes wakes) {
-    const TimePs deadline = ctx.now() + params_.flush_timeout;
+    TimePs deadline = ctx.now() + params_.flush_timeout;
+    const OrderedWorkqueue& work = ioasid().workqueue();
+    const WorkItem* running = work.running();
+    const auto left = [&work] { return work.size() + (work.running() != nullptr ? 1 : 0); };
+    std::size_t length = left();
     while (!done()) {
         if (!config_.worker_task) {
             run_deferred(ctx);
@@ -336,7 +341,15 @@ Errno Kernel::wait_for_work(ExecContext& ctx, WaitQueue& queue, const std::funct
             }
         }
         if (ctx.now() >= deadline) {
-            return Errno::Etimedout;
+            // The time-out is of one item's work: many may be before the awaited one.
+            const bool ended = running != nullptr && work.running() != running;
+            const bool moved = ended || left() < length;
+            if (!moved || probes().has(kQueueTimeOut)) {
+                return Errno::Etimedout;
+            }
+            running = work.running();
+            length = left();
+            deadline = ctx.now() + params_.flush_timeout;
         }
         const bool told = wakes == Wakes::Always && config_.worker_task;
         const TimePs turn = told ? deadline : ctx.now() + params_.flush_poll;

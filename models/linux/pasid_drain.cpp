@@ -23,6 +23,19 @@ bool drained(ExecContext& ctx, Device& device, Pasid pasid, Kernel* told) {
            device.command(ctx, dsa::Command::AbortPasid, pasid.value()) == Errno::Ok;
 }
 
+// Whatever the entry was: translations of a PASID, or of the whole domain.
+Errno flush_again(ExecContext& ctx, const Device& device, Pasid pasid, DomainId did) {
+    std::vector<vtd::Descriptor> descriptors{
+        vtd::pasid_cache_invalidate(vtd::PasidCacheGranularity::Pasid, did, pasid),
+        vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, did, pasid),
+        vtd::iotlb_invalidate(vtd::IotlbGranularity::Domain, did)};
+    if (device.has_tlb()) {
+        descriptors.push_back(
+            vtd::pasid_device_tlb_invalidate(device.rid(), pasid, vtd::kWholeAddressSpace, true));
+    }
+    return device.iommu().queue().submit(ctx, descriptors);
+}
+
 }  // namespace
 
 bool device_halted(ExecContext& ctx, Device& device) {
@@ -65,9 +78,12 @@ UnfinishedPasids::UnfinishedPasids(Kernel& kernel)
     : kernel_(kernel), wait_(kernel.name() + "/unfinished pasids") {}
 
 void UnfinishedPasids::keep(ExecContext& ctx, IoasidSet* numbers, Ioasid id, trace::Name holder,
-                            const std::vector<Device*>& devices) {
+                            Unfinished what) {
+    if (kernel_.is_guest()) {
+        return;  // its kernel's threads have no vCPU of their own
+    }
     const TimePs pause = kernel_.params().idxd_look_again;
-    kept_.push_back({numbers, id, holder, devices, pause, ctx.now() + pause});
+    kept_.push_back({numbers, id, holder, std::move(what), pause, ctx.now() + pause});
     if (!std::exchange(serving_, true)) {
         kernel_.scheduler().spawn_service(kernel_.name() + "/kworker/idxd-unfinished",
                                           kernel_.task_port(),
@@ -76,15 +92,16 @@ void UnfinishedPasids::keep(ExecContext& ctx, IoasidSet* numbers, Ioasid id, tra
     ctx.wake_all(wait_);
 }
 
-void UnfinishedPasids::was_reset(ExecContext& ctx, const Device& device) {
+// What the unit has cached of its PASIDs stays to be flushed.
+void UnfinishedPasids::was_reset(ExecContext& ctx, Device& device) {
     if (kernel_.probes().has(kResetKeepsNumbers)) {
         return;
     }
     std::vector<Kept> free;
     for (auto kept = kept_.begin(); kept != kept_.end();) {
-        std::vector<Device*>& left = kept->devices;
+        std::vector<Device*>& left = kept->what.undrained;
         left.erase(std::remove(left.begin(), left.end(), &device), left.end());
-        if (left.empty()) {
+        if (kept->what.empty()) {
             free.push_back(std::move(*kept));
             kept = kept_.erase(kept);
         } else {
@@ -125,13 +142,19 @@ bool UnfinishedPasids::look(ExecContext& ctx, Kept& kept) {
         return device->executes(ctx) ? device_halted(ctx, *device)
                                      : drained(ctx, *device, Pasid{kept.id.value()}, nullptr);
     };
-    std::vector<Device*>& left = kept.devices;
+    const auto flushed = [&](const Device* device) {
+        return flush_again(ctx, *device, Pasid{kept.id.value()}, kept.what.did) == Errno::Ok;
+    };
+    const auto without = [](std::vector<Device*>& devices, const auto& done) {
+        devices.erase(std::remove_if(devices.begin(), devices.end(), done), devices.end());
+    };
     if (kernel_.probes().has(kLateFinishAssumed)) {
-        left.clear();
+        kept.what = Unfinished{};
     } else if (!kernel_.probes().has(kNotLookedAgain)) {
-        left.erase(std::remove_if(left.begin(), left.end(), finished), left.end());
+        without(kept.what.undrained, finished);
+        without(kept.what.unflushed, flushed);
     }
-    if (!left.empty()) {
+    if (!kept.what.empty()) {
         return ++kept.looks == kernel_.params().idxd_looks;
     }
     kernel_.ioasid().put(ctx, kept.numbers, kept.id, kept.holder);

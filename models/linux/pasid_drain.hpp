@@ -34,25 +34,32 @@ bool finish_pasid(ExecContext& ctx, Kernel& kernel, Device& device, Pasid pasid)
 // A device that could not be made to finish is told as a hazard.
 void tell_drain_failed(ExecContext& ctx, Kernel& kernel, const Device& device);
 
-// PASIDs that devices did not finish in time, with the reference that keeps each number in use. A
-// service looks again, after pauses that double: as soon as the devices have executed what they
-// were told and the PASID is drained, the reference goes. A device that never ends it keeps the
-// number. Linux waits in the first drain instead, without a time-out.
+// PASIDs that devices did not finish in time, or whose invalidations did not end, with the
+// reference that keeps each number in use. A service looks again, after pauses that double: as soon
+// as the devices have executed what they were told, the PASID is drained and its translations are
+// flushed, the reference goes. A device that never ends it keeps the number, and a guest's kernel
+// does not look again. Linux waits in the first drain instead, without a time-out.
 class UnfinishedPasids {
 public:
     explicit UnfinishedPasids(Kernel& kernel);
+    struct Unfinished {
+        std::vector<Device*> undrained{};
+        // Whose unit may have translations of the PASID cached, or they themselves; in this domain.
+        std::vector<Device*> unflushed{};
+        DomainId did{};
+        bool empty() const { return undrained.empty() && unflushed.empty(); }
+    };
     // Takes over the holder's reference. `numbers`: a set with numbers of its own, else null.
-    void keep(ExecContext& ctx, IoasidSet* numbers, Ioasid id, trace::Name holder,
-              const std::vector<Device*>& devices);
+    void keep(ExecContext& ctx, IoasidSet* numbers, Ioasid id, trace::Name holder, Unfinished what);
     // The function holds nothing of any PASID any more (PCI Express 6.6.2).
-    void was_reset(ExecContext& ctx, const Device& device);
+    void was_reset(ExecContext& ctx, Device& device);
 
 private:
     struct Kept {
         IoasidSet* numbers;
         Ioasid id;
         trace::Name holder;
-        std::vector<Device*> devices;
+        Unfinished what;
         TimePs pause;  // until the next look
         TimePs next;
         std::uint64_t looks = 0;

@@ -9,6 +9,7 @@
 
 #include "core/ioasid/ioasid.hpp"
 #include "models/linux/attach_handle.hpp"
+#include "models/linux/pasid_drain.hpp"
 #include "models/linux/sva.hpp"
 
 namespace ioasim::os {
@@ -67,8 +68,8 @@ struct SvaBinding final : PasidDomain, std::enable_shared_from_this<SvaBinding> 
     State state = State::Live;
     bool spid_attached = false;
     bool fpd = false;
-    std::vector<Device*> undrained;   // did not finish: the number is not to be used again before
-    std::shared_ptr<LeftMm> left_mm;  // null: the process still has the mm
+    UnfinishedPasids::Unfinished unfinished;   // the number is not to be used again before
+    std::shared_ptr<LeftMm> left_mm;           // null: the process still has the mm
     std::unique_ptr<WaitQueue> waits_for_end;  // made by who waits: there may be a million bindings
     Work<&Sva::on_free_work, kFreeWork> free_work;              // W1
     Work<&Sva::on_teardown_work, kTeardownWork> teardown_work;  // W3

@@ -24,12 +24,13 @@ public:
     void run(ExecContext& ctx) override {
         Frame frame{ctx, "vdcm_drain"};
         const Pasid pasid{id().value()};
-        if (!finish_pasid(ctx, vdcm_.kernel_, vdcm_.device_, pasid)) {
+        const bool finished = finish_pasid(ctx, vdcm_.kernel_, vdcm_.device_, pasid);
+        if (!finished) {
             vdcm_.keep(ctx, set_, id());
         }
         if (end_ == End::Put) {
             vdcm_.kernel_.ioasid().put(ctx, set_, id(), vdcm_.holder_);
-        } else {
+        } else if (finished || vdcm_.kernel_.probes().has(kFailedDrainIgnored)) {
             vdcm_.kernel_.emit(ctx, trace::VdcmUnbind{vdcm_.device_name_, vdcm_.vm_, spid_, id()});
         }
     }
@@ -69,7 +70,7 @@ bool Vdcm::freed_in_use(Ioasid id) const {
 void Vdcm::keep(ExecContext& ctx, IoasidSet* set, Ioasid id) {
     if (!kernel_.probes().has(kFailedDrainIgnored) &&
         kernel_.ioasid().get(ctx, set, id, holder_) == Errno::Ok) {
-        kernel_.unfinished().keep(ctx, nullptr, id, holder_, {&device_});
+        kernel_.unfinished().keep(ctx, nullptr, id, holder_, {{&device_}, {}, {}});
     }
 }
 

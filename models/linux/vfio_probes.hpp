@@ -5,6 +5,9 @@
 
 namespace ioasim::os {
 
+inline const Defect kPinnedMemoryFreed{
+    "vfio.pinned_memory_freed",
+    "the memory of a VM goes back with the VM although another process's devices reach it"};
 inline const Defect kMergeIncrementsEnd{
     "linux.region_merge_wraps",
     "reserved regions are compared by their end plus one, which is 0 at the top of the address "

@@ -30,7 +30,9 @@ public:
         LockGuard guard{ctx, device_.lock_};
         bool quiet = true;
         if (device_.programmed_ && device_.programmed_->id == id()) {
-            quiet = device_.take_away(ctx);
+            if (!device_.take_away(ctx)) {
+                return;  // it did not stop
+            }
         } else if (device_.shared()) {
             quiet = finish_pasid(ctx, device_.kernel_, device_.parent(), Pasid{id().value()});
         }

@@ -11,6 +11,7 @@
 #include "models/linux/aux_domains.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/linux_probes.hpp"
+#include "models/linux/vfio_probes.hpp"
 
 namespace ioasim::os {
 
@@ -337,6 +338,12 @@ void KernelVmHost::free_memory(ExecContext& ctx) {
     }
     stage2_.tables.clear();
     stage2_.root = 0;
+    // What somebody else's devices reach goes with its last pin.
+    const bool all = kernel_.probes().has(kPinnedMemoryFreed);
+    pages_.erase(
+        std::remove_if(pages_.begin(), pages_.end(),
+                       [&](std::uint64_t page) { return !all && kernel_.pins().leave(page); }),
+        pages_.end());
     kernel_.set_owner(ctx, "", pages_);
     for (const std::uint64_t page : pages_) {
         kernel_.free_pages(page);
