@@ -10,6 +10,7 @@
 #include "models/pcie/config_layout.hpp"
 #include "models/vm/gpasid_pool.hpp"
 #include "models/vm/guest_port.hpp"
+#include "models/vm/guest_portal_window.hpp"
 #include "models/vm/migration.hpp"
 #include "models/vm/pasid_shadow.hpp"
 #include "models/vm/stop_gate.hpp"
@@ -62,25 +63,6 @@ std::vector<VirtualFunction> functions_of(const VmSite& site) {
     }
     return functions;
 }
-
-// Where the pages of a virtual device's queue lie in its guest.
-class GuestPortalWindow final : public os::PortalWindow {
-public:
-    GuestPortalWindow(GuestMemory& memory, Gpa base) : memory_(memory), base_(base) {}
-    void map(std::uint32_t queue, dsa::Portal page, Hpa target) override {
-        memory_.map_portal(base_ + dsa::portal_offset(queue, page), target, true);
-    }
-    void unmap(std::uint32_t queue) override {
-        for (const dsa::Portal page : {dsa::Portal::UnlimitedMsix, dsa::Portal::LimitedMsix,
-                                       dsa::Portal::UnlimitedIms, dsa::Portal::LimitedIms}) {
-            memory_.unmap_portal(base_ + dsa::portal_offset(queue, page));
-        }
-    }
-
-private:
-    GuestMemory& memory_;
-    Gpa base_;
-};
 
 }  // namespace
 
@@ -148,7 +130,7 @@ struct VirtualMachine::Impl {
           gate_instructions(machine, instructions, control),
           create_lock(SimLock::Kind::Mutex, config.name + "/create_lock"),
           stopped(config.name + "/vCPUs stopped"),
-          exit(config.name + "/exit"),
+          released(config.name + "/exit"),
           deaths("sleep") {
         const std::uint32_t vcpu_count = config.vcpus + (page_requests.enabled() ? 1 : 0);
         for (std::uint32_t i = 0; i < vcpu_count; ++i) {
@@ -195,7 +177,7 @@ struct VirtualMachine::Impl {
     StopGateInstructions gate_instructions;
     SimLock create_lock;
     WaitQueue stopped;
-    WaitQueue exit;  // of the VMM's process, after a fatal signal
+    WaitQueue released;  // of the VMM's process, after a fatal signal
     bool exited = false;
     Errno exit_result = Errno::Ok;
     WaitQueue deaths;
@@ -346,11 +328,11 @@ Errno VirtualMachine::kill(ExecContext& ctx) {
                                static_cast<void>(wait_for_vcpus(own, TimePs::max()));
                                vmm.exit_result = close_all(own, "killed");
                                vmm.exited = true;
-                               own.wake_all(vmm.exit);
+                               own.wake_all(vmm.released);
                            });
     const TimePs deadline = ctx.now() + m.params.kill_timeout;
     while (!m.exited) {
-        if (!ctx.wait_until(m.exit, deadline) && ctx.now() >= deadline) {
+        if (!ctx.wait_until(m.released, deadline) && ctx.now() >= deadline) {
             return Errno::Etimedout;
         }
     }
