@@ -5,6 +5,7 @@
 #include "core/trace/vdev_events.hpp"
 #include "models/dsa/dsa_layout.hpp"
 #include "models/pcie/config_layout.hpp"
+#include "models/vm/guest_portal_window.hpp"
 #include "models/vm/virtual_machine_impl.hpp"
 #include "models/vm/vm_probes.hpp"
 
@@ -52,25 +53,6 @@ std::vector<VirtualFunction> functions_of(const VmSite& site) {
     }
     return functions;
 }
-
-// Where the pages of a virtual device's queue lie in its guest.
-class GuestPortalWindow final : public os::PortalWindow {
-public:
-    GuestPortalWindow(GuestMemory& memory, Gpa base) : memory_(memory), base_(base) {}
-    void map(std::uint32_t queue, dsa::Portal page, Hpa target) override {
-        memory_.map_portal(base_ + dsa::portal_offset(queue, page), target, true);
-    }
-    void unmap(std::uint32_t queue) override {
-        for (const dsa::Portal page : {dsa::Portal::UnlimitedMsix, dsa::Portal::LimitedMsix,
-                                       dsa::Portal::UnlimitedIms, dsa::Portal::LimitedIms}) {
-            memory_.unmap_portal(base_ + dsa::portal_offset(queue, page));
-        }
-    }
-
-private:
-    GuestMemory& memory_;
-    Gpa base_;
-};
 
 }  // namespace
 
