@@ -86,7 +86,7 @@ VirtualMachine::Impl::Impl(const VmDeps& dependencies, const VmConfig& config,
       gate_instructions(machine, instructions, control),
       create_lock(SimLock::Kind::Mutex, config.name + "/create_lock"),
       stopped(config.name + "/vCPUs stopped"),
-      exit(config.name + "/exit"),
+      exiting(config.name + "/exit"),
       deaths("sleep") {
     shadow.on_change([this, bytes = config.memory_bytes](ExecContext& ctx, std::size_t device,
                                                          std::uint32_t gpasid, bool bound) {

@@ -27,11 +27,11 @@ Errno VirtualMachine::kill(ExecContext& ctx) {
                                static_cast<void>(wait_for_vcpus(own, TimePs::max()));
                                vmm.exit_result = close_all(own, "killed");
                                vmm.exited = true;
-                               own.wake_all(vmm.exit);
+                               own.wake_all(vmm.exiting);
                            });
     const TimePs deadline = ctx.now() + m.params.kill_timeout;
     while (!m.exited) {
-        if (!ctx.wait_until(m.exit, deadline) && ctx.now() >= deadline) {
+        if (!ctx.wait_until(m.exiting, deadline) && ctx.now() >= deadline) {
             return Errno::Etimedout;
         }
     }

@@ -97,7 +97,7 @@ struct VirtualMachine::Impl {
     StopGateInstructions gate_instructions;
     SimLock create_lock;
     WaitQueue stopped;
-    WaitQueue exit;  // of the VMM's process, after a fatal signal
+    WaitQueue exiting;  // of the VMM's process, after a fatal signal
     bool exited = false;
     Errno exit_result = Errno::Ok;
     WaitQueue deaths;

@@ -143,8 +143,12 @@ private:
     void end_before(DrawnFaults& out, const char* owner, const char* path,
                     const char* patience) const {
         const auto& params = scenario_.config.params;
+        const auto& tables = platform::param_tables();
         const bool own = std::any_of(params.begin(), params.end(), [&](const auto& one) {
-            return one.path == path && one.component != owner;
+            const bool kind = std::any_of(tables.begin(), tables.end(), [&one](const auto* table) {
+                return table->owner() == one.component;  // "requester" has one of this name, too
+            });
+            return one.path == path && !kind;
         });
         if (!own) {
             const ParamInfo* const info = platform::find_param(owner, path);
