@@ -69,6 +69,22 @@ void OrderedWorkqueue::run_one(ExecContext& ctx) {
         items_.pop_front();
     }
     WorkItem& item = *running_;
+    // Its thread may be unwound in the middle of it: the processor of a machine that was killed.
+    struct Ends {
+        WorkItem*& running;
+        ~Ends() { running = nullptr; }
+    };
+    {
+        const Ends ends{running_};
+        carry_out(ctx, item);
+    }
+    item.finished();
+    if (items_.empty()) {
+        ctx.wake_all(idle_wait_);
+    }
+}
+
+void OrderedWorkqueue::carry_out(ExecContext& ctx, WorkItem& item) {
     item.pending_ = false;  // from here on it can be queued again
     if (params_.work_dispatch != TimePs{}) {
         ctx.spend(params_.work_dispatch);
@@ -82,11 +98,6 @@ void OrderedWorkqueue::run_one(ExecContext& ctx) {
         item.run(ctx);
     }
     tell(ctx, item, done_);
-    running_ = nullptr;
-    item.finished();
-    if (items_.empty()) {
-        ctx.wake_all(idle_wait_);
-    }
 }
 
 void OrderedWorkqueue::worker_loop(ExecContext& ctx) {

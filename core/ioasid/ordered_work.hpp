@@ -35,6 +35,7 @@ public:
 
 private:
     void run_one(ExecContext& ctx);
+    void carry_out(ExecContext& ctx, WorkItem& item);
     void tell(ExecContext& ctx, const WorkItem& item, trace::Name phase);
 
     const IoasidParams& params_;

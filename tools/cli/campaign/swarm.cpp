@@ -160,9 +160,12 @@ private:
         }
     }
 
+    // Not so few that drivers give up because nobody gets a processor.
     void draw_processors() {
         constexpr std::uint64_t kMost = 8;
-        const std::uint64_t cpus = stream_.between(1, kMost);
+        constexpr std::uint64_t kLeastPart = 4;
+        const std::uint64_t least = std::max<std::uint64_t>(1, scenario_.config.cpus / kLeastPart);
+        const std::uint64_t cpus = stream_.between(least, std::max(kMost, least));
         if (stream_.chance(1, 2)) {
             return;
         }
