@@ -59,6 +59,11 @@ bool OrderedWorkqueue::cancel(WorkItem& item) {
 }
 
 void OrderedWorkqueue::run_one(ExecContext& ctx) {
+    // A processor of a machine that was killed is unwound where it is. The others of the machine,
+    // which may have instructions left, find its work under way until they are.
+    while (abandoned_) {
+        params_.work_dispatch == TimePs{} ? ctx.wait(idle_wait_) : ctx.spend(params_.work_dispatch);
+    }
     SIM_CHECK(running_ == nullptr, "two ordered work items at once: {} runs", running_->name());
     const bool third_first = items_.size() > 2 && probes_.has(ioasid_probes::kThirdWorkFirst);
     if (third_first || probes_.has(ioasid_probes::kUnorderedWork)) {
@@ -69,15 +74,13 @@ void OrderedWorkqueue::run_one(ExecContext& ctx) {
         items_.pop_front();
     }
     WorkItem& item = *running_;
-    // Its thread may be unwound in the middle of it: the processor of a machine that was killed.
-    struct Ends {
-        WorkItem*& running;
-        ~Ends() { running = nullptr; }
-    };
-    {
-        const Ends ends{running_};
+    try {
         carry_out(ctx, item);
+    } catch (...) {
+        abandoned_ = true;
+        throw;
     }
+    running_ = nullptr;
     item.finished();
     if (items_.empty()) {
         ctx.wake_all(idle_wait_);

@@ -47,6 +47,7 @@ private:
     trace::Name done_;
     std::deque<WorkItem*> items_;
     WorkItem* running_ = nullptr;
+    bool abandoned_ = false;  // what runs does not end any more
     WaitQueue work_wait_;
     WaitQueue idle_wait_;
 };

@@ -194,8 +194,11 @@ void Platform::Impl::build_programs() {
     if (!guests.empty()) {
         task_switch.on_switch_in = [this](std::size_t cpu, const ExecContext& task) {
             const auto machine = machine_of_task.find(&task);
-            if (machine != machine_of_task.end()) {
-                machine->second->scheduled(cpu, task);
+            if (machine == machine_of_task.end()) {
+                return;
+            }
+            if (ExecContext* const killed = machine->second->scheduled(cpu, task)) {
+                dispatcher.interrupt(*killed);
             }
         };
     }

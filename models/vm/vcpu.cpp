@@ -70,10 +70,11 @@ std::optional<Hpa> Vcpu::cached_portal(Gpa address) const {
     return found->second.target + address.page_offset();
 }
 
-void Vcpu::scheduled(std::size_t cpu) {
+bool Vcpu::scheduled(std::size_t cpu) {
     if (in_guest_ && on_load_) {
         on_load_(cpu);
     }
+    return in_guest_ && control_.ended && !probes_.has(kKillUnseen);
 }
 
 void Vcpu::move(ExecContext& ctx, std::size_t cpu) {

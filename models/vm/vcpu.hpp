@@ -41,8 +41,10 @@ public:
     void on_interrupt(ExecContext& ctx) override;
     // Told each time the vCPU's thread begins to run on a processor in guest mode.
     void on_load(std::function<void(std::size_t cpu)> told) { on_load_ = std::move(told); }
-    // The scheduler gave its thread a processor.
-    void scheduled(std::size_t cpu);
+    // The scheduler gave its thread a processor. True: a fatal signal waits for the thread, which
+    // leaves the guest before it executes anything there.
+    bool scheduled(std::size_t cpu);
+    ExecContext* thread_context() const { return ctx_; }
     // The VMM moves the thread to another processor.
     void move(ExecContext& ctx, std::size_t cpu);
 

@@ -282,12 +282,14 @@ const std::string& VirtualMachine::host() const {
     return impl_->site.host;
 }
 
-void VirtualMachine::scheduled(std::size_t cpu, const ExecContext& task) {
+ExecContext* VirtualMachine::scheduled(std::size_t cpu, const ExecContext& task) {
+    ExecContext* killed = nullptr;
     for (const auto& vcpu : impl_->vcpus) {
-        if (vcpu->runs(task)) {
-            vcpu->scheduled(cpu);
+        if (vcpu->runs(task) && vcpu->scheduled(cpu)) {
+            killed = vcpu->thread_context();
         }
     }
+    return killed;
 }
 
 void VirtualMachine::move_vcpu(ExecContext& ctx, std::size_t cpu) {
