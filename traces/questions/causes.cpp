@@ -62,6 +62,8 @@ void Causes::find_ends() {
         if (process || log_.is<trace::VmDestroy>(i)) {
             frames_.push_back({process ? Kind::ProcessEnd : Kind::MachineEnd, i, kNone, kNone, i});
             ends_[log_.source(i)].push_back(frames_.size() - 1);
+        } else if (log_.is<trace::VmEntry>(i)) {
+            last_entry_[thread_part(LOG_TEXT(log_, i, VmEntry, vcpu))] = i;
         }
     }
 }
@@ -107,11 +109,14 @@ void Causes::close(std::size_t event, Kind kind) {
 void Causes::follow(std::size_t i) {
     const SourceId source = log_.source(i);
     const std::vector<std::size_t>& stack = stacks_[source];
-    inner_[i] = !stack.empty() ? stack.back() : outer_frame(i);
-    if (inner_[i] == kNone) {
-        const std::string& name = log_.source_text(i);  // "host/vm1-vcpu0"
-        const auto exit = exits_.find(name.substr(name.find('/') + 1));
-        inner_[i] = exit != exits_.end() ? exit->second : kNone;
+    const std::string& name = log_.source_text(i);  // "host/vm1-vcpu0"
+    const std::string thread = name.substr(name.find('/') + 1);
+    const auto exit = exits_.find(thread);
+    // An exit that is handled comes before the end of the machine, which the same thread may make.
+    const bool handled = exit != exits_.end() && i < last_entry_[thread];
+    inner_[i] = !stack.empty() ? stack.back() : handled ? exit->second : outer_frame(i);
+    if (inner_[i] == kNone && exit != exits_.end()) {
+        inner_[i] = exit->second;
     }
     if (log_.is<trace::IoasidBind>(i) || log_.is<trace::IoasidUnbind>(i) ||
         log_.is<trace::IoasidFree>(i) || log_.is<trace::IoasidAlloc>(i)) {

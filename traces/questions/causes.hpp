@@ -70,6 +70,7 @@ private:
     std::vector<std::size_t> inner_;
     std::map<SourceId, Steps> steps_;
     std::map<SourceId, Steps> ends_;
+    std::map<std::string, std::size_t> last_entry_;  // into the guest, of a vCPU's thread
     std::map<SourceId, std::vector<std::size_t>> stacks_;
     std::map<std::string, std::size_t> exits_;       // of a vCPU ("vm1-vcpu0"): its open exit
     std::map<SourceId, std::size_t> notifications_;  // the last one that a thread sent
