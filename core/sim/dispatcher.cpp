@@ -225,10 +225,10 @@ void Dispatcher::Impl::occupy(Task& task, std::size_t cpu) {
     }
     if (recorder.listened()) {
         recorder.begin_software();
-        recorder.emit(source, trace::SchedRun{static_cast<std::uint32_t>(cpu),
-                                              recorder.heard<trace::SchedRun>()
-                                                  ? recorder.name(task.options.name)
-                                                  : trace::Name{}});
+        recorder.emit_made<trace::SchedRun>(source, [&] {
+            return trace::SchedRun{static_cast<std::uint32_t>(cpu),
+                                   recorder.name(task.options.name)};
+        });
     }
 }
 
@@ -249,12 +249,10 @@ void Dispatcher::Impl::release_cpu(Task& task) {
         }
     }
     if (candidates.empty()) {
-        if (recorder.listened()) {
-            recorder.emit(source, trace::SchedIdle{static_cast<std::uint32_t>(cpu),
-                                                   recorder.heard<trace::SchedIdle>()
-                                                       ? recorder.name(task.options.name)
-                                                       : trace::Name{}});
-        }
+        recorder.emit_made<trace::SchedIdle>(source, [&] {
+            return trace::SchedIdle{static_cast<std::uint32_t>(cpu),
+                                    recorder.name(task.options.name)};
+        });
         return;
     }
     const Candidates waiting{ready, candidates};

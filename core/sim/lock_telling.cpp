@@ -22,21 +22,16 @@ trace::IoasidHazardKind event_kind(HazardKind kind) {
 void tell_locks(LockMonitor& monitor, trace::Recorder& recorder) {
     monitor.on_lock = [&recorder](const ExecContext& ctx, const SimLock& lock, bool acquired,
                                   TimePs waited) {
-        if (!recorder.listened()) {
-            return;
-        }
-        // Half of all events of a busy kernel: names are looked up only for who wants to know them.
-        const auto name = [&recorder](bool heard, const std::string& text) {
-            return heard ? recorder.name(text) : trace::Name{};
-        };
+        // Half of all events of a busy kernel, and mostly nobody looks at them.
         if (acquired) {
-            const bool heard = recorder.heard<trace::LockAcquire>();
-            recorder.emit(ctx.source(), trace::LockAcquire{name(heard, lock.name()),
-                                                           name(heard, ctx.name()), waited});
+            recorder.emit_made<trace::LockAcquire>(ctx.source(), [&] {
+                return trace::LockAcquire{recorder.name(lock.name()), recorder.name(ctx.name()),
+                                          waited};
+            });
         } else {
-            const bool heard = recorder.heard<trace::LockRelease>();
-            recorder.emit(ctx.source(),
-                          trace::LockRelease{name(heard, lock.name()), name(heard, ctx.name())});
+            recorder.emit_made<trace::LockRelease>(ctx.source(), [&] {
+                return trace::LockRelease{recorder.name(lock.name()), recorder.name(ctx.name())};
+            });
         }
     };
     monitor.on_hazard = [&recorder](const Hazard& hazard) {

@@ -161,9 +161,8 @@ struct FieldTraits<T, std::enable_if_t<std::is_enum_v<T>>> {
 EventInfo make_event_info(const EventName& name, std::string_view field_list,
                           std::vector<FieldInfo> fields);
 
-// The description of an event type, made once.
 template <class E>
-const EventInfo& info_of() {
+[[gnu::noinline]] const EventInfo& made_info() {
     static const EventInfo info = std::apply(
         [](const auto&... field) {
             return make_event_info(E::kName, E::kFieldList,
@@ -171,6 +170,16 @@ const EventInfo& info_of() {
         },
         E{}.field_tuple());
     return info;
+}
+
+// The description of an event type, made once. Every event asks for it: a look, and no call.
+template <class E>
+const EventInfo& info_of() {
+    static const EventInfo* info = nullptr;
+    if (info == nullptr) {
+        info = &made_info<E>();
+    }
+    return *info;
 }
 
 template <class E>

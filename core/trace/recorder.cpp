@@ -8,12 +8,19 @@
 namespace ioasim::trace {
 
 Name NameTable::intern(std::string_view text) {
+    constexpr unsigned kAlignment = 4;  // log2: of memory from the heap
+    Recent& recent =
+        recent_[(reinterpret_cast<std::uintptr_t>(text.data()) >> kAlignment) % recent_.size()];
+    if (recent.text == text) {  // of a place never used: the empty text, whose name is 0
+        return recent.id;
+    }
     const auto found = ids_.find(text);
     if (found != ids_.end()) {
+        recent = {found->first, found->second};
         return found->second;
     }
     const Name id{static_cast<std::uint32_t>(texts_.size())};
-    ids_.emplace(texts_.emplace_back(text), id);
+    recent = {ids_.emplace(texts_.emplace_back(text), id).first->first, id};
     return id;
 }
 
@@ -47,11 +54,7 @@ void Recorder::add_listener(Listener& listener, std::uint32_t categories) {
 void Recorder::watch(const EventInfo& event, Reaction reaction) {
     watches_.push_back({&event, std::move(reaction)});
     wanted_ |= category_bit(event.category);
-}
-
-bool Recorder::watched(const EventInfo& info) const {
-    return std::any_of(watches_.begin(), watches_.end(),
-                       [&info](const Watch& watch) { return watch.event == &info; });
+    routes_.clear();
 }
 
 void Recorder::react(const EventRecord& record) {
@@ -62,9 +65,9 @@ void Recorder::react(const EventRecord& record) {
     }
 }
 
-const std::vector<Handler>& Recorder::make_route(const EventInfo& info) {
+const Recorder::Route& Recorder::make_route(const EventInfo& info) {
     if (next_seq_ == 0) {  // until the first instant is over listeners may still come
-        static const std::vector<Handler> kSomebody(1);
+        static const Route kSomebody{true, true, true, {}};
         return kSomebody;
     }
     if (info.number >= routes_.size()) {
@@ -77,7 +80,29 @@ const std::vector<Handler>& Recorder::make_route(const EventInfo& info) {
             attached.listener->add_handlers(info, route.handlers);
         }
     }
-    return route.handlers;
+    route.heard = !route.handlers.empty();
+    route.watched = std::any_of(watches_.begin(), watches_.end(),
+                                [&info](const Watch& watch) { return watch.event == &info; });
+    return route;
+}
+
+void Recorder::add_unheard(Batch& batch, SourceId source) const {
+    if (!batch.places.empty()) {
+        Place& last = batch.places.back();
+        if (last.record == kUnheard && last.software == software_ && last.source == source) {
+            ++last.events;
+            return;
+        }
+    }
+    batch.places.push_back({source, kUnheard, 1, software_});
+}
+
+EventRecord& Recorder::add_record(Batch& batch, SourceId source) const {
+    batch.places.push_back({source, batch.used, 1, software_});
+    if (batch.used == batch.records.size()) {
+        batch.records.emplace_back();
+    }
+    return batch.records[batch.used++];
 }
 
 EventRecord* Recorder::append(SourceId source, const EventInfo& info) {
@@ -86,17 +111,18 @@ EventRecord* Recorder::append(SourceId source, const EventInfo& info) {
         release_instant();
         instant_ = now;
     }
-    if (pending_.size == pending_.room.size()) {
-        pending_.room.emplace_back();
+    const Route& route = route_of(info);
+    if (!route.heard) {
+        add_unheard(pending_, source);
+        if (!route.watched) {
+            return nullptr;
+        }
     }
-    Pending& pending = pending_.room[pending_.size++];
-    pending.software = software_;
-    pending.heard = !handlers_of(info).empty();
-    EventRecord& record = pending.record;
+    EventRecord& record = route.heard ? add_record(pending_, source) : glance_;
     record.info = &info;
     record.time = now;
     record.source = source;
-    return pending.heard || watched(info) ? &record : nullptr;
+    return &record;
 }
 
 void Recorder::rank_sources() {
@@ -113,20 +139,19 @@ void Recorder::sort_pending() {
     if (source_ranks_.size() != source_names_.size()) {
         rank_sources();
     }
-    const auto before = [this](const Pending& a, const Pending& b) {
+    const auto before = [this](const Place& a, const Place& b) {
         if (a.software != b.software) {
             return b.software;
         }
-        return !a.software &&
-               source_ranks_[a.record.source.value()] < source_ranks_[b.record.source.value()];
+        return !a.software && source_ranks_[a.source.value()] < source_ranks_[b.source.value()];
     };
-    const auto first = pending_.room.begin();
-    const auto last = first + static_cast<std::ptrdiff_t>(pending_.size);
+    const auto first = pending_.places.begin();
+    const auto last = pending_.places.end();
     if (std::is_sorted(first, last, before)) {
         return;
     }
     constexpr std::size_t kFew = 16;  // std::stable_sort takes memory for its work
-    if (pending_.size > kFew) {
+    if (pending_.places.size() > kFew) {
         std::stable_sort(first, last, before);
         return;
     }
@@ -137,34 +162,37 @@ void Recorder::sort_pending() {
 
 void Recorder::release_instant() {
     // Most instants hold one event, and most of those that nobody hears.
-    if (pending_.size == 1 && !pending_.room.front().heard) {
-        ++next_seq_;
-        pending_.size = 0;
+    if (pending_.places.size() == 1 && pending_.used == 0) {
+        next_seq_ += pending_.places.front().events;
+        pending_.places.clear();
         return;
     }
     telling_ = true;
-    while (pending_.size != 0) {
+    while (!pending_.places.empty()) {
         release_batch();
     }
     telling_ = false;
 }
 
 void Recorder::release_batch() {
-    if (pending_.size > 1) {
+    if (pending_.places.size() > 1) {
         sort_pending();
     }
     // A listener may make somebody emit (a finding): those events are the next batch.
     std::swap(releasing_, pending_);
-    for (std::size_t i = 0; i < releasing_.size; ++i) {
-        Pending& pending = releasing_.room[i];
-        pending.record.seq = next_seq_++;
-        if (pending.heard) {
-            for (const Handler& handler : handlers_of(*pending.record.info)) {
-                handler.call(handler.self, pending.record);
-            }
+    for (const Place& place : releasing_.places) {
+        if (place.record == kUnheard) {
+            next_seq_ += place.events;
+            continue;
+        }
+        EventRecord& record = releasing_.records[place.record];
+        record.seq = next_seq_++;
+        for (const Handler& handler : route_of(*record.info).handlers) {
+            handler.call(handler.self, record);
         }
     }
-    releasing_.size = 0;
+    releasing_.places.clear();
+    releasing_.used = 0;
 }
 
 void Recorder::flush() {

@@ -5,6 +5,7 @@
 // Listeners see nothing but the sorted stream.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -43,13 +44,19 @@ public:
 class NameTable {
 public:
     // Name{} is the empty string, so that an event field left alone says "none".
-    NameTable() { intern(""); }
+    NameTable() { ids_.emplace(texts_.emplace_back(), Name{0}); }
     Name intern(std::string_view text);
     const std::string& text(Name name) const;
 
 private:
     std::unordered_map<std::string_view, Name> ids_;  // of the texts behind it
     std::deque<std::string> texts_;                   // stay where they are
+    // Most texts come from the same places again and again: what came from there last, by address.
+    struct Recent {
+        std::string_view text;
+        Name id;
+    };
+    std::array<Recent, 256> recent_;
 };
 
 class Recorder {
@@ -75,23 +82,23 @@ public:
     // Somebody is there. Then every event counts, wanted or not: its number in the stream does not
     // depend on who listens.
     bool listened() const { return wanted_ != 0; }
-    // Somebody looks at the fields of this event: for who must work to know them. It is emitted all
-    // the same.
-    template <class E>
-    bool heard() {
-        return listened() && (!handlers_of(info_of<E>()).empty() || watched(info_of<E>()));
-    }
-
     // What a listener emits while it is told of an instant belongs to that instant, behind
     // everything that it was told of.
     template <class E>
     void emit(SourceId source, const E& event) {
+        emit_made<E>(source, [&event]() -> const E& { return event; });
+    }
+    // The same of an event that takes work to make: made when somebody will look at it.
+    template <class E, class Make>
+    void emit_made(SourceId source, const Make& make) {
         if (!listened()) {
             return;
         }
         if (EventRecord* record = append(source, info_of<E>())) {
-            pack_fields(event, *record);
-            react(*record);
+            pack_fields(make(), *record);
+            if (route_of(info_of<E>()).watched) {
+                react(*record);
+            }
         }
     }
 
@@ -105,35 +112,43 @@ public:
     std::uint64_t released() const { return next_seq_; }
 
 private:
+    // Who hears of events of a type.
+    struct Route {
+        bool known = false;
+        bool heard = false;    // has handlers
+        bool watched = false;  // has reactions
+        std::vector<Handler> handlers;
+    };
     // None: nobody will look at it.
     EventRecord* append(SourceId source, const EventInfo& info);
-    const std::vector<Handler>& handlers_of(const EventInfo& info) {
-        return info.number < routes_.size() && routes_[info.number].known
-                   ? routes_[info.number].handlers
-                   : make_route(info);
+    const Route& route_of(const EventInfo& info) {
+        return info.number < routes_.size() && routes_[info.number].known ? routes_[info.number]
+                                                                          : make_route(info);
     }
-    const std::vector<Handler>& make_route(const EventInfo& info);
-    bool watched(const EventInfo& info) const;
+    const Route& make_route(const EventInfo& info);
     void react(const EventRecord& record);
     void release_instant();
     void release_batch();
     void sort_pending();
     void rank_sources();
 
-    struct Pending {
-        EventRecord record;
+    // Of an event in its instant, what its order depends on. Events that nobody hears of take a
+    // number each and no record; those of one source in a row share their place.
+    static constexpr std::uint32_t kUnheard = ~0U;
+    struct Place {
+        SourceId source;
+        std::uint32_t record = kUnheard;  // index in the batch
+        std::uint32_t events = 1;
         bool software = false;
-        bool heard = false;
     };
-    // Of an instant. Room is used again as it was left: records are large, instants are many.
+    // Of an instant. Records are used again as they were left: they are large, instants are many.
     struct Batch {
-        std::vector<Pending> room;
-        std::size_t size = 0;
+        std::vector<Place> places;
+        std::vector<EventRecord> records;
+        std::uint32_t used = 0;  // records
     };
-    struct Route {
-        bool known = false;
-        std::vector<Handler> handlers;
-    };
+    void add_unheard(Batch& batch, SourceId source) const;
+    EventRecord& add_record(Batch& batch, SourceId source) const;
     struct Attached {
         Listener* listener;
         std::uint32_t categories;
@@ -153,6 +168,7 @@ private:
     std::vector<Route> routes_;  // by number of the event type
     Batch pending_;
     Batch releasing_;
+    EventRecord glance_;  // of an event that reactions see and nobody hears
     TimePs instant_;
     std::uint64_t next_seq_ = 0;
     bool software_ = false;

@@ -135,40 +135,38 @@ TEST_CASE("recorder: a listener gets the categories that it asked for") {
     CHECK(recorder.released() == 3);
 }
 
-TEST_CASE("recorder: what a listener makes somebody emit comes after the batch it saw") {
+// A listener that answers the event 1 with an event of somebody else.
+struct Answering {
     Recorder recorder{&clock_of_test};
     Log log{recorder};
-    recorder.add_listener(log, kAllCategories);
-    const SourceId source = recorder.source("a");
-    const SourceId checker = recorder.source("checker");
-    log.then = [&](const EventRecord& record) {
-        if (record.values[0] == 1) {
-            recorder.emit(checker, RunStart{100});
-        }
-    };
-    recorder.emit(source, RunStart{1});
-    recorder.emit(source, RunStart{2});
-    recorder.finish(TimePs{});
-    CHECK(log.lines == Lines{"0 a 1", "0 a 2", "0 checker 100"});
+    SourceId source = recorder.source("a");
+
+    Answering() {
+        recorder.add_listener(log, kAllCategories);
+        log.then = [this, checker = recorder.source("checker")](const EventRecord& record) {
+            if (record.values[0] == 1) {
+                recorder.emit(checker, RunStart{100});
+            }
+        };
+    }
+};
+
+TEST_CASE("recorder: what a listener makes somebody emit comes after the batch it saw") {
+    Answering a;
+    a.recorder.emit(a.source, RunStart{1});
+    a.recorder.emit(a.source, RunStart{2});
+    a.recorder.finish(TimePs{});
+    CHECK(a.log.lines == Lines{"0 a 1", "0 a 2", "0 checker 100"});
 }
 
 TEST_CASE("recorder: it belongs to the instant that the listener was told of") {
-    Recorder recorder{&clock_of_test};
-    Log log{recorder};
-    recorder.add_listener(log, kAllCategories);
-    const SourceId source = recorder.source("a");
-    const SourceId checker = recorder.source("checker");
-    log.then = [&](const EventRecord& record) {
-        if (record.values[0] == 1) {
-            recorder.emit(checker, RunStart{100});
-        }
-    };
-    recorder.emit(source, RunStart{1});
+    Answering a;
+    a.recorder.emit(a.source, RunStart{1});
     g_now = TimePs{7};
-    recorder.emit(source, RunStart{2});
-    recorder.finish(g_now);
-    CHECK(log.lines == Lines{"0 a 1", "0 checker 100", "7 a 2"});
-    CHECK(log.seqs == std::vector<std::uint64_t>{0, 1, 2});
+    a.recorder.emit(a.source, RunStart{2});
+    a.recorder.finish(g_now);
+    CHECK(a.log.lines == Lines{"0 a 1", "0 checker 100", "7 a 2"});
+    CHECK(a.log.seqs == std::vector<std::uint64_t>{0, 1, 2});
 }
 
 TEST_CASE("recorder: an event's number does not depend on who else listens") {
