@@ -81,6 +81,7 @@ void OrderedWorkqueue::run_one(ExecContext& ctx) {
         throw;
     }
     running_ = nullptr;
+    ++finished_;
     item.finished();
     if (items_.empty()) {
         ctx.wake_all(idle_wait_);

@@ -2,6 +2,7 @@
 // sets and users. Queueing is allowed in any context; running happens in one worker task.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <string>
 
@@ -32,6 +33,8 @@ public:
     bool idle() const { return items_.empty() && running_ == nullptr; }
     const WorkItem* running() const { return running_; }
     const std::deque<WorkItem*>& items() const { return items_; }
+    // Items that ran to their end so far: who waits for one of many sees that they move.
+    std::uint64_t finished() const { return finished_; }
 
 private:
     void run_one(ExecContext& ctx);
@@ -47,6 +50,7 @@ private:
     trace::Name done_;
     std::deque<WorkItem*> items_;
     WorkItem* running_ = nullptr;
+    std::uint64_t finished_ = 0;
     bool abandoned_ = false;  // what runs does not end any more
     WaitQueue work_wait_;
     WaitQueue idle_wait_;

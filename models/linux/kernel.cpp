@@ -327,28 +327,23 @@ Errno Kernel::wait_for_work(ExecContext& ctx, WaitQueue& queue, const std::funct
                             Wakes wakes) {
     TimePs deadline = ctx.now() + params_.flush_timeout;
     const OrderedWorkqueue& work = ioasid().workqueue();
-    const WorkItem* running = work.running();
-    const auto left = [&work] { return work.size() + (work.running() != nullptr ? 1 : 0); };
-    std::size_t length = left();
+    std::uint64_t finished = work.finished();
     while (!done()) {
         if (!config_.worker_task) {
             run_deferred(ctx);
             if (done()) {
                 break;
             }
-            if (ioasid().workqueue().idle()) {
+            if (work.idle()) {
                 return Errno::Etimedout;  // nothing is left that could make it true
             }
         }
         if (ctx.now() >= deadline) {
             // The time-out is of one item's work: many may be before the awaited one.
-            const bool ended = running != nullptr && work.running() != running;
-            const bool moved = ended || left() < length;
-            if (!moved || probes().has(kQueueTimeOut)) {
+            if (work.finished() == finished || probes().has(kQueueTimeOut)) {
                 return Errno::Etimedout;
             }
-            running = work.running();
-            length = left();
+            finished = work.finished();
             deadline = ctx.now() + params_.flush_timeout;
         }
         const bool told = wakes == Wakes::Always && config_.worker_task;
