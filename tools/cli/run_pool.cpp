@@ -11,14 +11,18 @@ std::uint64_t cores_of_host() {
     return std::max(1U, std::thread::hardware_concurrency());
 }
 
-RunPool::RunPool(std::uint64_t at_once, std::uint64_t seconds, std::uint64_t memory)
-    : at_once_(at_once != 0 ? at_once : cores_of_host()), seconds_(seconds), memory_(memory) {}
+RunPool::RunPool(std::uint64_t at_once, std::uint64_t seconds, std::uint64_t memory,
+                 RunProcess::Jobs jobs)
+    : at_once_(at_once != 0 ? at_once : cores_of_host()),
+      seconds_(seconds),
+      memory_(memory),
+      jobs_(std::move(jobs)) {}
 
 void RunPool::start(const Job& job, std::uint64_t tag, Done done) {
-    running_.push_back({std::make_unique<RunProcess>(job, memory_), tag, std::move(done), {}});
+    running_.push_back({std::make_unique<RunProcess>(job, memory_), tag, std::move(done)});
 }
 
-void RunPool::start(const RunProcess::Jobs& jobs, std::uint64_t order, Done done) {
+void RunPool::start(std::uint64_t order, Done done) {
     std::unique_ptr<RunProcess> process;
     while (!resting_.empty() && process == nullptr) {
         process = std::move(resting_.back());
@@ -28,9 +32,9 @@ void RunPool::start(const RunProcess::Jobs& jobs, std::uint64_t order, Done done
         }
     }
     if (process == nullptr) {
-        process = std::make_unique<RunProcess>(jobs, order, memory_);
+        process = std::make_unique<RunProcess>(jobs_, order, memory_);
     }
-    running_.push_back({std::move(process), order, std::move(done), jobs});
+    running_.push_back({std::move(process), order, std::move(done)});
 }
 
 void RunPool::look() {
@@ -75,7 +79,7 @@ bool RunPool::made_again(Running& one, const RunResult& result) {
     if (!doubtful || !one.process->used() || signal_seen() != 0) {
         return false;
     }
-    one.process = std::make_unique<RunProcess>(one.jobs, one.tag, memory_);
+    one.process = std::make_unique<RunProcess>(jobs_, one.tag, memory_);
     return true;
 }
 

@@ -17,17 +17,19 @@ class RunPool {
 public:
     using Done = std::function<void(RunResult)>;
 
-    // At most `at_once` at a time (0: one a core), each with so much host time and memory.
-    RunPool(std::uint64_t at_once, std::uint64_t seconds, std::uint64_t memory);
+    // At most `at_once` at a time (0: one a core), each with so much host time and memory. `jobs`:
+    // for runs that are named by their order.
+    RunPool(std::uint64_t at_once, std::uint64_t seconds, std::uint64_t memory,
+            RunProcess::Jobs jobs = {});
 
     std::uint64_t at_once() const { return at_once_; }
     bool full() const { return running_.size() >= at_once_; }
     bool idle() const { return running_.empty(); }
     // `tag` is for kill_if. A run may be started over the limit: the limit is the caller's to keep.
     void start(const Job& job, std::uint64_t tag, Done done);
-    // The run of `order`, in a process that has made others of `jobs` when one is free: no start of
-    // a process, which costs more than a small run. All calls give the same `jobs`.
-    void start(const RunProcess::Jobs& jobs, std::uint64_t order, Done done);
+    // The run of `order`, in a process that has made others when one is free: no start of a
+    // process, which costs more than a small run.
+    void start(std::uint64_t order, Done done);
     // Takes what the running ones have to say, for a moment, and tells what ended. A signal to this
     // process kills them all: half a run is no result.
     void look();
@@ -39,7 +41,6 @@ private:
         std::unique_ptr<RunProcess> process;
         std::uint64_t tag;
         Done done;
-        RunProcess::Jobs jobs;  // empty: a process of its own
     };
     // True: the process, or another one, makes it once more.
     bool made_again(Running& one, const RunResult& result);
@@ -47,6 +48,7 @@ private:
     std::uint64_t at_once_;
     std::uint64_t seconds_;
     std::uint64_t memory_;
+    RunProcess::Jobs jobs_;
     std::vector<Running> running_;
     std::vector<std::unique_ptr<RunProcess>> resting_;
 };

@@ -124,7 +124,7 @@ bool overdue(const RunProcess& process, std::uint64_t timeout_seconds) {
 
 RunResult RunProcess::make(const Job& job) const {
     try {
-        return jobs_ ? run_one(job) : run_last(job);
+        return jobs_ != nullptr ? run_one(job) : run_last(job);
     } catch (const std::exception& error) {
         RunResult result = failed_;
         result.exit_code = kInternal;
@@ -136,8 +136,8 @@ RunResult RunProcess::make(const Job& job) const {
 [[noreturn]] void RunProcess::child(const Job& job, int results, int orders) const {
     send_text(results, to_json(to_node(make(job)), 0));
     std::uint64_t order = 0;
-    while (jobs_ && read_order(orders, order)) {
-        send_text(results, to_json(to_node(make(jobs_(order))), 0));
+    while (jobs_ != nullptr && read_order(orders, order)) {
+        send_text(results, to_json(to_node(make((*jobs_)(order))), 0));
     }
     // The run's threads and the kernel's statics are left to the system.
     _exit(0);
@@ -147,9 +147,8 @@ RunProcess::RunProcess(const Job& job, std::uint64_t memory) {
     start(job, memory);
 }
 
-RunProcess::RunProcess(Jobs jobs, std::uint64_t order, std::uint64_t memory)
-    : jobs_(std::move(jobs)) {
-    start(jobs_(order), memory);
+RunProcess::RunProcess(const Jobs& jobs, std::uint64_t order, std::uint64_t memory) : jobs_(&jobs) {
+    start(jobs(order), memory);
 }
 
 void RunProcess::describe(const Job& job) {
@@ -172,7 +171,7 @@ void RunProcess::start(const Job& job, std::uint64_t memory) {
         failed_.error = fmt::format("cannot make a pipe: {}", std::strerror(errno));
         return;
     }
-    if (jobs_ && ::pipe2(orders, O_CLOEXEC) != 0) {
+    if (jobs_ != nullptr && ::pipe2(orders, O_CLOEXEC) != 0) {
         failed_.error = fmt::format("cannot make a pipe: {}", std::strerror(errno));
         ::close(results[0]);
         ::close(results[1]);
@@ -207,7 +206,7 @@ void RunProcess::start(const Job& job, std::uint64_t memory) {
 }
 
 bool RunProcess::again(std::uint64_t order) {
-    describe(jobs_(order));
+    describe((*jobs_)(order));
     start_ = Clock::now();
     text_.clear();
     ++runs_;
@@ -215,7 +214,7 @@ bool RunProcess::again(std::uint64_t order) {
 }
 
 int RunProcess::end() {
-    if (jobs_) {
+    if (jobs_ != nullptr) {
         send_all(orders_, &kNoMore, sizeof kNoMore);
     }
     int status = 0;
@@ -267,7 +266,7 @@ RunResult RunProcess::collect(bool too_late) {
     RunResult result;
     if (!too_late && whole() && from_text(text_.substr(sizeof(Length)), result)) {
         const bool sound = result.exit_code == kPass || result.exit_code == kFailed;
-        if (!jobs_ || !sound || runs_ == kRunsOfProcess) {
+        if (jobs_ == nullptr || !sound || runs_ == kRunsOfProcess) {
             end();
         }
         return result;

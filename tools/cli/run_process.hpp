@@ -22,8 +22,8 @@ public:
 
     // Makes this run and ends. `memory`: bytes that it may take, 0: any number.
     explicit RunProcess(const Job& job, std::uint64_t memory = 0);
-    // Makes this order's run, and waits for the next order.
-    RunProcess(Jobs jobs, std::uint64_t order, std::uint64_t memory);
+    // Makes this order's run, and waits for the next order. `jobs` outlives it.
+    RunProcess(const Jobs& jobs, std::uint64_t order, std::uint64_t memory);
     // A run that was not collected is killed.
     ~RunProcess();
     RunProcess(const RunProcess&) = delete;
@@ -54,7 +54,7 @@ private:
     std::string ending(int status) const;
 
     using Clock = std::chrono::steady_clock;
-    Jobs jobs_;  // empty: one run only
+    const Jobs* jobs_ = nullptr;  // none: one run only
     std::uint64_t runs_ = 1;
     Clock::time_point start_ = Clock::now();
     RunResult failed_;  // what is told when the process tells nothing

@@ -78,7 +78,8 @@ class CampaignRun {
 public:
     explicit CampaignRun(const CampaignOptions& options)
         : options_(options),
-          pool_(options.jobs, options.run_seconds, options.run_memory),
+          pool_(options.jobs, options.run_seconds, options.run_memory,
+                [this](std::uint64_t order) -> const Job& { return job_of(order); }),
           folder_(options.out.empty() ? fmt::format("out/campaign-{}", options.seed)
                                       : options.out) {}
 
@@ -167,8 +168,7 @@ private:
         if (options_.fresh) {
             pool_.start(job, index, std::move(done));
         } else {
-            pool_.start([this](std::uint64_t order) -> const Job& { return job_of(order); }, index,
-                        std::move(done));
+            pool_.start(index, std::move(done));
         }
     }
 
