@@ -13,6 +13,11 @@
 
 namespace ioasim::dsa {
 
+// A table or block of registers holds this offset.
+constexpr bool inside(std::uint64_t offset, std::uint64_t base, std::uint64_t bytes) {
+    return offset >= base && offset < base + bytes;
+}
+
 // --- BAR0: register offsets ---
 constexpr std::uint64_t kBar0Bytes = 0x10000;
 namespace reg {
@@ -505,14 +510,32 @@ constexpr std::uint64_t wqcfg_address(std::uint64_t table, std::uint32_t wq, uns
     return table + (std::uint64_t{wq} << (5U + size_code)) + dword * 4;
 }
 
-// --- MSI-X table in BAR0 (PCI Express Base Specification 7.7.2): 16 bytes a vector
-// ------------------
+// --- MSI-X table in BAR0 (PCI Express Base Specification 7.7.2): 16 bytes a vector ---
 constexpr std::uint64_t kMsixEntryBytes = 16;
 constexpr std::uint64_t kMsixAddressLow = 0;
 constexpr std::uint64_t kMsixAddressHigh = 4;
 constexpr std::uint64_t kMsixData = 8;
 constexpr std::uint64_t kMsixControl = 12;  // bit 0: masked
 constexpr std::uint32_t kMsixMasked = 1;
+// What an entry sends, and how its fields (all but the control word) hold it.
+struct MsixMessage {
+    std::uint64_t address = 0;
+    std::uint32_t data = 0;
+
+    constexpr std::uint32_t field(std::uint64_t offset) const {
+        return offset == kMsixAddressLow    ? static_cast<std::uint32_t>(address)
+               : offset == kMsixAddressHigh ? static_cast<std::uint32_t>(address >> 32U)
+                                            : data;
+    }
+    constexpr void set_field(std::uint64_t offset, std::uint32_t value) {
+        if (offset == kMsixData) {
+            data = value;
+        } else {
+            const unsigned low = offset == kMsixAddressHigh ? 32 : 0;
+            address = set_bits(address, low + 31, low, value);
+        }
+    }
+};
 // MSIX_PERM: which PASID a vector belongs to. "Ignore" lets every descriptor use it.
 constexpr std::uint64_t kMsixPermBytes = 8;
 constexpr unsigned kMsixPermIgnore = 2;

@@ -16,10 +16,6 @@ constexpr std::uint32_t kIgnore = 1U << kMsixPermIgnore;
 static_assert(kImsEntryBytes == kMsixEntryBytes && kImsControl == kMsixControl);
 static_assert(kImsPasidEnable == kMsixPermPasidEnable);  // and the PASID in 31:12 of both
 
-bool inside(std::uint64_t offset, std::uint64_t base, std::uint64_t bytes) {
-    return offset >= base && offset < base + bytes;
-}
-
 }  // namespace
 
 InterruptTables::InterruptTables(const DeviceShared& shared)
@@ -51,17 +47,12 @@ void InterruptTables::function_reset() {
 
 std::uint32_t InterruptTables::read_field(const Table& table, bool stored, std::uint64_t offset) {
     const Message& m = table[offset / kMsixEntryBytes];
-    switch (offset % kMsixEntryBytes) {
-        case kMsixAddressLow:
-            return static_cast<std::uint32_t>(m.address);
-        case kMsixAddressHigh:
-            return static_cast<std::uint32_t>(m.address >> 32U);
-        case kMsixData:
-            return m.data;
-        default:
-            return (m.masked ? kMsixMasked : 0) |
-                   (stored ? m.permission | (m.pending ? 1U << kImsPending : 0) : 0);
+    const std::uint64_t field = offset % kMsixEntryBytes;
+    if (field != kMsixControl) {
+        return m.field(field);
     }
+    return (m.masked ? kMsixMasked : 0) |
+           (stored ? m.permission | (m.pending ? 1U << kImsPending : 0) : 0);
 }
 
 std::uint32_t InterruptTables::read(std::uint64_t offset) const {
@@ -100,19 +91,11 @@ void InterruptTables::write(TimePs now, std::uint64_t offset, std::uint32_t valu
 void InterruptTables::write_field(TimePs now, bool stored, std::uint64_t offset,
                                   std::uint32_t value) {
     const auto index = static_cast<std::uint32_t>(offset / kMsixEntryBytes);
-    Message& m = stored ? storage_[index] : vectors_[index];
-    switch (offset % kMsixEntryBytes) {
-        case kMsixAddressLow:
-            m.address = set_bits(m.address, 31, 0, value);
-            break;
-        case kMsixAddressHigh:
-            m.address = set_bits(m.address, 63, 32, value);
-            break;
-        case kMsixData:
-            m.data = value;
-            break;
-        default:
-            write_control(now, stored, index, value);
+    const std::uint64_t field = offset % kMsixEntryBytes;
+    if (field == kMsixControl) {
+        write_control(now, stored, index, value);
+    } else {
+        (stored ? storage_ : vectors_)[index].set_field(field, value);
     }
 }
 

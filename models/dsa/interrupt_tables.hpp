@@ -54,9 +54,7 @@ public:
     void release(const InterruptHandle& handle);
 
 private:
-    struct Message {
-        std::uint64_t address = 0;
-        std::uint32_t data = 0;
+    struct Message : MsixMessage {
         bool masked = true;
         bool pending = false;
         std::uint32_t permission = 0;  // as MSIX_PERM

@@ -16,10 +16,6 @@ std::uint64_t with_half(std::uint64_t old, std::uint64_t offset, std::uint32_t v
     return offset % 8 == 0 ? set_bits(old, 31, 0, value) : set_bits(old, 63, 32, value);
 }
 
-bool inside(std::uint64_t offset, std::uint64_t base, std::uint64_t bytes) {
-    return offset >= base && offset < base + bytes;
-}
-
 }  // namespace
 
 bool supports(std::uint8_t opcode) {

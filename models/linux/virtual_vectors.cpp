@@ -15,10 +15,6 @@ namespace reg = dsa::reg;
 constexpr std::uint64_t kTableBytes = VirtualVectors::kVectors * dsa::kMsixEntryBytes;
 constexpr std::uint64_t kPermBytes = VirtualVectors::kVectors * dsa::kMsixPermBytes;
 
-bool inside(std::uint64_t offset, std::uint64_t base, std::uint64_t bytes) {
-    return offset >= base && offset < base + bytes;
-}
-
 }  // namespace
 
 VirtualVectors::VirtualVectors(Kernel& kernel, Device& parent, const std::string& vm,
@@ -37,31 +33,23 @@ bool VirtualVectors::offered() const {
 // --- the guest's registers ----------------------------------------------------------------------
 
 bool VirtualVectors::has_register(std::uint64_t offset) {
-    return inside(offset, reg::kMsixTable, kTableBytes) ||
-           inside(offset, reg::kMsixPerm, kPermBytes);
+    return dsa::inside(offset, reg::kMsixTable, kTableBytes) ||
+           dsa::inside(offset, reg::kMsixPerm, kPermBytes);
 }
 
 std::uint32_t VirtualVectors::read(std::uint64_t offset) const {
-    if (inside(offset, reg::kMsixPerm, kPermBytes)) {
+    if (dsa::inside(offset, reg::kMsixPerm, kPermBytes)) {
         return offset % dsa::kMsixPermBytes == 0
                    ? messages_.at((offset - reg::kMsixPerm) / dsa::kMsixPermBytes).permission
                    : 0;
     }
     const Message& m = messages_.at((offset - reg::kMsixTable) / dsa::kMsixEntryBytes);
-    switch (offset % dsa::kMsixEntryBytes) {
-        case dsa::kMsixAddressLow:
-            return static_cast<std::uint32_t>(m.address);
-        case dsa::kMsixAddressHigh:
-            return static_cast<std::uint32_t>(m.address >> 32U);
-        case dsa::kMsixData:
-            return m.data;
-        default:
-            return m.masked ? dsa::kMsixMasked : 0;
-    }
+    const std::uint64_t field = offset % dsa::kMsixEntryBytes;
+    return field != dsa::kMsixControl ? m.field(field) : m.masked ? dsa::kMsixMasked : 0;
 }
 
 bool VirtualVectors::write(ExecContext& ctx, std::uint64_t offset, std::uint32_t value) {
-    if (inside(offset, reg::kMsixPerm, kPermBytes)) {
+    if (dsa::inside(offset, reg::kMsixPerm, kPermBytes)) {
         if (offset % dsa::kMsixPermBytes != 0) {
             return true;
         }
@@ -71,18 +59,9 @@ bool VirtualVectors::write(ExecContext& ctx, std::uint64_t offset, std::uint32_t
     }
     const std::uint64_t index = (offset - reg::kMsixTable) / dsa::kMsixEntryBytes;
     Message& m = messages_.at(index);
-    switch (offset % dsa::kMsixEntryBytes) {
-        case dsa::kMsixAddressLow:
-            m.address = set_bits(m.address, 31, 0, value);
-            return true;
-        case dsa::kMsixAddressHigh:
-            m.address = set_bits(m.address, 63, 32, value);
-            return true;
-        case dsa::kMsixData:
-            m.data = value;
-            return true;
-        default:
-            break;
+    if (const std::uint64_t field = offset % dsa::kMsixEntryBytes; field != dsa::kMsixControl) {
+        m.set_field(field, value);
+        return true;
     }
     m.masked = (value & dsa::kMsixMasked) != 0;
     if (index != kStored || (m.masked && !entry_)) {

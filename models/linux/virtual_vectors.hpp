@@ -25,6 +25,7 @@
 #include "core/base/exec_context.hpp"
 #include "core/base/types.hpp"
 #include "core/trace/recorder.hpp"
+#include "models/dsa/dsa_layout.hpp"
 #include "models/linux/interrupts.hpp"
 
 namespace ioasim::os {
@@ -73,9 +74,7 @@ public:
     std::optional<std::uint32_t> entry() const { return entry_; }
 
 private:
-    struct Message {
-        std::uint64_t address = 0;
-        std::uint32_t data = 0;
+    struct Message : dsa::MsixMessage {
         bool masked = true;
         std::uint32_t permission = 0;  // MSIX_PERM
     };

@@ -2,6 +2,7 @@
 
 #include "models/linux/linux_probes.hpp"
 #include "models/linux/page_request_service.hpp"
+#include "tests/support/page_requests.hpp"
 #include "tests/unit/linux_fake_machine.hpp"
 
 namespace ioasim::os::test {
@@ -33,39 +34,16 @@ struct Faults {
     }
     PageRequestService& service() { return *host.unit().page_requests(); }
     vtd::PageRequest page(std::uint64_t address, std::uint16_t group, bool last) const {
-        vtd::PageRequest r;
-        r.has_pasid = true;
-        r.rid = Rid{8};
-        r.pasid = Pasid{id.value()};
-        r.read = true;
-        r.last = last;
-        r.group = group;
-        r.address = address;
-        return r;
+        return ioasim::test::page_read(Rid{8}, Pasid{id.value()}, address, group, last);
     }
-    void arrive(const vtd::PageRequest& request) {
-        std::uint64_t& tail = host.machine.hardware_register(kUnit0 + vtd::reg::kPqt);
-        const std::uint64_t ring =
-            host.machine.hardware_register(kUnit0 + vtd::reg::kPqa) & bit_mask(63, 12);
-        const vtd::Descriptor d = vtd::encode(request);
-        host.machine.poke(ring + tail, d.data(), sizeof d);
-        tail += vtd::kDescriptorBytes;
-    }
+    void arrive(const vtd::PageRequest& request) { ioasim::test::write_request(host, request); }
     void run() {
         service().handle(host.ctx);
         while (service().faults().run_one(host.ctx)) {
         }
     }
     // Response codes as they stand in the invalidation queue.
-    std::vector<std::uint64_t> codes() const {
-        std::vector<std::uint64_t> found;
-        for (const vtd::Descriptor& d : host.machine.descriptors) {
-            if (vtd::type_of(d) == vtd::InvalidationType::PageGroupResponse) {
-                found.push_back(vtd::inv::kResponseCode.get(d[0]));
-            }
-        }
-        return found;
-    }
+    std::vector<std::uint64_t> codes() const { return ioasim::test::response_codes(host); }
     bool head_is_tail() {
         return host.machine.hardware_register(kUnit0 + vtd::reg::kPqh) ==
                host.machine.hardware_register(kUnit0 + vtd::reg::kPqt);
