@@ -65,6 +65,14 @@ struct VmCreate {
     std::uint64_t memory_bytes = 0;
     IOASIM_FIELDS(vm, memory_bytes)
 };
+struct VmEnding {
+    static constexpr EventName kName{
+        "vm.ending", Category::Vm,
+        "A virtual machine is told to end: its processors stop, then all that it has is closed."};
+    Name vm;
+    Name cause;
+    IOASIM_FIELDS(vm, cause)
+};
 struct VmDestroy {
     static constexpr EventName kName{"vm.destroy", Category::Vm, "A virtual machine is gone; how."};
     Name vm;

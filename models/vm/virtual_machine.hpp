@@ -154,7 +154,9 @@ private:
     void deliver_message(ExecContext& ctx, std::uint64_t address, std::uint32_t data);
     Errno end(ExecContext& ctx, const char* cause);
     // Guest code ends at its next instruction.
+    void begin_end(ExecContext& ctx, const char* cause);
     void stop_guest(ExecContext& ctx);
+    void kick_vcpus(ExecContext& ctx);
     // Until none of them is in the guest or does something for it. -ETIMEDOUT.
     Errno wait_for_vcpus(ExecContext& ctx, TimePs deadline);
     // The VMM's files and memory go back to the host.

@@ -18,9 +18,7 @@ Errno VirtualMachine::kill(ExecContext& ctx) {
         return end(ctx, "killed");
     }
     Frame frame{ctx, "vm_kill"};
-    m.ended = true;
-    m.alive = false;
-    stop_guest(ctx);
+    begin_end(ctx, "killed");
     m.deps.scheduler.spawn(m.site.host + "/" + config_.name + "-exit", &m.deps.host_port,
                            [this](ExecContext& own) {
                                Impl& vmm = *impl_;
@@ -37,6 +35,7 @@ Errno VirtualMachine::kill(ExecContext& ctx) {
     }
     return m.exit_result;
 }
+
 Errno VirtualMachine::shutdown(ExecContext& ctx) {
     return end(ctx, "shutdown");
 }
@@ -47,11 +46,17 @@ Errno VirtualMachine::end(ExecContext& ctx, const char* cause) {
         return Errno::Esrch;
     }
     Frame frame{ctx, "vm_end"};
-    m.ended = true;
-    m.alive = false;
-    stop_guest(ctx);
+    begin_end(ctx, cause);
     const Errno stopped = wait_for_vcpus(ctx, ctx.now() + m.params.kill_timeout);
     return stopped == Errno::Ok ? close_all(ctx, cause) : stopped;
+}
+
+void VirtualMachine::begin_end(ExecContext& ctx, const char* cause) {
+    trace::Recorder& recorder = impl_->deps.recorder;
+    recorder.emit(ctx.source(), trace::VmEnding{recorder.name(config_.name), recorder.name(cause)});
+    impl_->ended = true;
+    impl_->alive = false;
+    stop_guest(ctx);
 }
 
 Errno VirtualMachine::close_all(ExecContext& ctx, const char* cause) {
@@ -74,7 +79,11 @@ void VirtualMachine::stop_guest(ExecContext& ctx) {
     m.control.stopped = false;
     ctx.wake_all(m.control.resumed);
     ctx.wake_all(m.deaths);
-    for (const auto& vcpu : m.vcpus) {
+    kick_vcpus(ctx);
+}
+
+void VirtualMachine::kick_vcpus(ExecContext& ctx) {
+    for (const auto& vcpu : impl_->vcpus) {
         vcpu->kick(ctx);
     }
 }
@@ -112,9 +121,7 @@ Errno VirtualMachine::hang(ExecContext& ctx) {
     m.control.armed = true;
     m.control.stopped = true;
     m.control.hung = true;
-    for (const auto& vcpu : m.vcpus) {
-        vcpu->kick(ctx);
-    }
+    kick_vcpus(ctx);
     return Errno::Ok;
 }
 

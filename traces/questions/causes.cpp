@@ -57,11 +57,19 @@ void Causes::find_steps() {
 
 // What a thread does behind its last step is the end of its process, then of its machine.
 void Causes::find_ends() {
+    std::map<std::string, std::size_t> told;  // machines to end
+    const auto end = [this](Kind kind, std::size_t i, std::size_t trigger) {
+        frames_.push_back({kind, i, trigger, kNone, i});
+        ends_[log_.source(i)].push_back(frames_.size() - 1);
+    };
     for (std::size_t i = 0; i < log_.size(); ++i) {
-        const bool process = log_.is<trace::ProcessExit>(i);
-        if (process || log_.is<trace::VmDestroy>(i)) {
-            frames_.push_back({process ? Kind::ProcessEnd : Kind::MachineEnd, i, kNone, kNone, i});
-            ends_[log_.source(i)].push_back(frames_.size() - 1);
+        if (log_.is<trace::ProcessExit>(i)) {
+            end(Kind::ProcessEnd, i, kNone);
+        } else if (log_.is<trace::VmEnding>(i)) {
+            told[LOG_TEXT(log_, i, VmEnding, vm)] = i;
+        } else if (log_.is<trace::VmDestroy>(i)) {
+            const auto by = told.find(LOG_TEXT(log_, i, VmDestroy, vm));
+            end(Kind::MachineEnd, i, by == told.end() ? kNone : by->second);
         } else if (log_.is<trace::VmEntry>(i)) {
             last_entry_[thread_part(LOG_TEXT(log_, i, VmEntry, vcpu))] = i;
         }
@@ -166,6 +174,11 @@ std::size_t Causes::next_of(std::size_t number) const {
             return frame.parent;
         case Kind::Work:
             return frame.trigger == kNone ? kNone : inner_[frame.trigger];
+        case Kind::MachineEnd: {
+            // Who told it to end may be who ends it.
+            const std::size_t by = frame.trigger == kNone ? kNone : inner_[frame.trigger];
+            return by == number ? kNone : by;
+        }
         case Kind::Exit:
             return inner_[frame.event];
         default:

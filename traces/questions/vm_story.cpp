@@ -137,6 +137,9 @@ private:
                 fmt::format("created with {} of memory",
                             size_text(LOG_FIELD(log_, i, VmCreate, memory_bytes))),
                 Role::Vmm, Role::Guest, "create");
+        } else if (log_.is<trace::VmEnding>(i) && of_vm(i)) {
+            add(i, "is told to end: " + LOG_TEXT(log_, i, VmEnding, cause), Role::Vmm, Role::Guest,
+                LOG_TEXT(log_, i, VmEnding, cause));
         } else if (log_.is<trace::VmDestroy>(i) && of_vm(i)) {
             destroyed_ = i;
             add(i, "gone: " + LOG_TEXT(log_, i, VmDestroy, cause), Role::Vmm, Role::Guest, "gone");
