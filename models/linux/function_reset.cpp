@@ -1,5 +1,6 @@
 #include "models/linux/function_reset.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "core/trace/vdev_events.hpp"
@@ -38,6 +39,26 @@ std::array<Saved, 9> saved_registers() {
              {config::kAtsCtl, 2}}};
 }
 
+// Until the function answers again: what PCI Express grants every function, then pauses that double
+// (Linux pcie_flr, pci_dev_wait).
+Errno wait_until_ready(ExecContext& ctx, Kernel& kernel, std::uint64_t base) {
+    const KernelParams& params = kernel.params();
+    if (kernel.probes().has(kResetNotAwaited)) {
+        return Errno::Ok;
+    }
+    const TimePs deadline = ctx.now() + params.pci_flr_wait + params.pci_reset_timeout;
+    ctx.spend(params.pci_flr_wait);
+    TimePs pause = params.pci_reset_poll;
+    while (ctx.mmio_read(base + config::kVendor, 2) == kNoAnswer) {
+        if (ctx.now() >= deadline) {
+            return Errno::Enotty;
+        }
+        ctx.spend(std::min(pause, deadline - ctx.now()));
+        pause = pause * 2;
+    }
+    return Errno::Ok;
+}
+
 Errno function_level_reset(ExecContext& ctx, Kernel& kernel, const Device& device) {
     const std::uint64_t base = device.setup().configuration;
     std::array<Saved, 9> saved = saved_registers();
@@ -45,12 +66,8 @@ Errno function_level_reset(ExecContext& ctx, Kernel& kernel, const Device& devic
         one.value = ctx.mmio_read(base + one.offset, one.size);
     }
     ctx.mmio_write(base + config::kDevCtl, config::kInitiateReset, 2);
-    const TimePs deadline = ctx.now() + kernel.params().idxd_timeout;
-    while (ctx.mmio_read(base + config::kVendor, 2) == kNoAnswer) {
-        if (ctx.now() >= deadline) {
-            return Errno::Etimedout;
-        }
-        ctx.spend(kernel.params().idxd_poll);
+    if (const Errno error = wait_until_ready(ctx, kernel, base); error != Errno::Ok) {
+        return error;
     }
     for (const Saved& one : saved) {
         ctx.mmio_write(base + one.offset, one.value, one.size);

@@ -17,8 +17,8 @@ namespace ioasim::os {
 class Device;
 class Kernel;
 
-// -ENODEV no group, -EBUSY a reset is under way or a VM has a queue or a vector, -ETIMEDOUT the
-// function does not come back: it stays blocked.
+// -ENODEV no group, -EBUSY a reset is under way or a VM has a queue or a vector, -ENOTTY the
+// function does not come back in time: it stays blocked.
 Errno reset_function(ExecContext& ctx, Kernel& kernel, Device& device);
 
 }  // namespace ioasim::os

@@ -33,6 +33,13 @@ void add_drivers(ParamTable<P>& t) {
     t.count("sva.set_quota", &P::set_quota, 1, 0x100000, 1000,
             "quota of the set that a process gets at its first allocation",
             "default PASID quota of Linux VFIO of that time (pasid_quota)");
+    t.timing(
+        "pci.flr_wait", &P::pci_flr_wait,
+        "sleep after a function-level reset, before the function is asked whether it is there");
+    t.timing("pci.reset_poll", &P::pci_reset_poll,
+             "first pause when it is not; each next one is twice as long");
+    t.timing("pci.reset_timeout", &P::pci_reset_timeout,
+             "when the PCI core gives up on it, after that sleep");
     t.timing("idxd.poll", &P::idxd_poll, "pause between two reads of CMDSTS");
     t.timing("idxd.timeout", &P::idxd_timeout, "when the driver gives up on a device command");
     t.timing("idxd.look_again", &P::idxd_look_again,

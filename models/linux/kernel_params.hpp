@@ -54,6 +54,10 @@ struct KernelParams {
     std::uint64_t iopf_failure_code;
     std::uint64_t storm_groups;
     TimePs storm_window;
+    // PCI core
+    TimePs pci_flr_wait;
+    TimePs pci_reset_poll;
+    TimePs pci_reset_timeout;
     // idxd driver
     TimePs idxd_poll;
     TimePs idxd_timeout;

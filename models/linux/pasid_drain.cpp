@@ -83,7 +83,8 @@ void UnfinishedPasids::keep(ExecContext& ctx, IoasidSet* numbers, Ioasid id, tra
         return;  // its kernel's threads have no vCPU of their own
     }
     const TimePs pause = kernel_.params().idxd_look_again;
-    kept_.push_back({numbers, id, holder, std::move(what), pause, ctx.now() + pause});
+    const TimePs next = kernel_.params().idxd_looks == 0 ? kOnlyReset : ctx.now() + pause;
+    kept_.push_back({numbers, id, holder, std::move(what), pause, next, 0, false});
     if (!std::exchange(serving_, true)) {
         kernel_.scheduler().spawn_service(kernel_.name() + "/kworker/idxd-unfinished",
                                           kernel_.task_port(),
@@ -97,68 +98,81 @@ void UnfinishedPasids::was_reset(ExecContext& ctx, Device& device) {
     if (kernel_.probes().has(kResetKeepsNumbers)) {
         return;
     }
-    std::vector<Kept> free;
+    std::list<Kept> free;
     for (auto kept = kept_.begin(); kept != kept_.end();) {
+        const auto next = std::next(kept);
         std::vector<Device*>& left = kept->what.undrained;
-        left.erase(std::remove(left.begin(), left.end(), &device), left.end());
-        if (kept->what.empty()) {
-            free.push_back(std::move(*kept));
-            kept = kept_.erase(kept);
-        } else {
-            ++kept;
+        const auto rest = std::remove(left.begin(), left.end(), &device);
+        if (rest != left.end()) {
+            left.erase(rest, left.end());
+            kept->next = ctx.now();  // one look more, for what is to be flushed
         }
+        if (kept->what.empty() && !kept->looked_at) {
+            free.splice(free.end(), kept_, kept);
+        }
+        kept = next;
     }
     for (const Kept& kept : free) {
         kernel_.ioasid().put(ctx, kept.numbers, kept.id, kept.holder);
     }
+    ctx.wake_all(wait_);
 }
 
 void UnfinishedPasids::serve(ExecContext& ctx) {
     while (!kernel_.powered_off()) {
-        if (kept_.empty()) {
-            ctx.wait(wait_);
-            continue;
-        }
         const auto first =
             std::min_element(kept_.begin(), kept_.end(),
                              [](const Kept& a, const Kept& b) { return a.next < b.next; });
-        if (first->next > ctx.now()) {
+        if (first == kept_.end() || first->next == kOnlyReset) {
+            ctx.wait(wait_);
+        } else if (first->next > ctx.now()) {
             ctx.wait_until(wait_, first->next);
-            continue;
-        }
-        Kept kept = std::move(*first);  // others may come while the devices are asked
-        kept_.erase(first);
-        if (!look(ctx, kept)) {
-            kept.pause = kept.pause * 2;
-            kept.next = ctx.now() + kept.pause;
-            kept_.push_back(std::move(kept));
+        } else {
+            look(ctx, first);
         }
     }
 }
 
-bool UnfinishedPasids::look(ExecContext& ctx, Kept& kept) {
+void UnfinishedPasids::look(ExecContext& ctx, std::list<Kept>::iterator at) {
+    Kept& kept = *at;
+    kept.looked_at = true;  // others may come, and devices be reset, while the devices are asked
+    ask(ctx, kept);
+    kept.looked_at = false;
+    if (kept.what.empty()) {
+        std::list<Kept> free;
+        free.splice(free.end(), kept_, at);
+        kernel_.ioasid().put(ctx, kept.numbers, kept.id, kept.holder);
+    } else if (++kept.looks >= kernel_.params().idxd_looks) {
+        kept.next = kOnlyReset;
+    } else {
+        kept.pause = kept.pause * 2;
+        kept.next = ctx.now() + kept.pause;
+    }
+}
+
+void UnfinishedPasids::ask(ExecContext& ctx, Kept& kept) {
     Frame frame{ctx, "idxd_look_again"};
-    const auto finished = [&](Device* device) {
-        return device->executes(ctx) ? device_halted(ctx, *device)
-                                     : drained(ctx, *device, Pasid{kept.id.value()}, nullptr);
-    };
-    const auto flushed = [&](const Device* device) {
-        return flush_again(ctx, *device, Pasid{kept.id.value()}, kept.what.did) == Errno::Ok;
-    };
-    const auto without = [](std::vector<Device*>& devices, const auto& done) {
-        devices.erase(std::remove_if(devices.begin(), devices.end(), done), devices.end());
-    };
     if (kernel_.probes().has(kLateFinishAssumed)) {
         kept.what = Unfinished{};
-    } else if (!kernel_.probes().has(kNotLookedAgain)) {
-        without(kept.what.undrained, finished);
-        without(kept.what.unflushed, flushed);
     }
-    if (!kept.what.empty()) {
-        return ++kept.looks == kernel_.params().idxd_looks;
+    if (kernel_.probes().has(kNotLookedAgain)) {
+        return;
     }
-    kernel_.ioasid().put(ctx, kept.numbers, kept.id, kept.holder);
-    return true;
+    const Pasid pasid{kept.id.value()};
+    const auto without = [](std::vector<Device*>& devices, const auto& done) {
+        for (Device* const device : std::vector<Device*>{devices}) {
+            if (done(device)) {
+                devices.erase(std::remove(devices.begin(), devices.end(), device), devices.end());
+            }
+        }
+    };
+    without(kept.what.undrained, [&](Device* device) {
+        return device->executes(ctx) ? device_halted(ctx, *device)
+                                     : drained(ctx, *device, pasid, nullptr);
+    });
+    without(kept.what.unflushed, [&](Device* device) {
+        return flush_again(ctx, *device, pasid, kept.what.did) == Errno::Ok;
+    });
 }
 
 }  // namespace ioasim::os

@@ -2,6 +2,7 @@
 // that is left would work in the memory of the number's next owner (dsa.md 6.5 and 7.4).
 #pragma once
 
+#include <list>
 #include <vector>
 
 #include "core/base/exec_context.hpp"
@@ -35,10 +36,11 @@ bool finish_pasid(ExecContext& ctx, Kernel& kernel, Device& device, Pasid pasid)
 void tell_drain_failed(ExecContext& ctx, Kernel& kernel, const Device& device);
 
 // PASIDs that devices did not finish in time, or whose invalidations did not end, with the
-// reference that keeps each number in use. A service looks again, after pauses that double: as soon
-// as the devices have executed what they were told, the PASID is drained and its translations are
-// flushed, the reference goes. A device that never ends it keeps the number, and a guest's kernel
-// does not look again. Linux waits in the first drain instead, without a time-out.
+// reference that keeps each number in use. A service looks again, some times, after pauses that
+// double: as soon as the devices have executed what they were told, the PASID is drained and its
+// translations are flushed, the reference goes. A device that never ends it keeps the number until
+// it is reset. A guest's kernel does not look again. Linux waits in the first drain instead,
+// without a time-out.
 class UnfinishedPasids {
 public:
     explicit UnfinishedPasids(Kernel& kernel);
@@ -62,15 +64,18 @@ private:
         Unfinished what;
         TimePs pause;  // until the next look
         TimePs next;
-        std::uint64_t looks = 0;
+        std::uint64_t looks;
+        bool looked_at;  // just now
     };
+    static constexpr TimePs kOnlyReset = TimePs::max();
     void serve(ExecContext& ctx);
-    // True: not to be looked at any more.
-    bool look(ExecContext& ctx, Kept& kept);
+    void look(ExecContext& ctx, std::list<Kept>::iterator at);
+    // What has finished leaves `kept.what`.
+    void ask(ExecContext& ctx, Kept& kept);
 
     Kernel& kernel_;
     WaitQueue wait_;
-    std::vector<Kept> kept_;
+    std::list<Kept> kept_;
     bool serving_ = false;
 };
 

@@ -60,6 +60,10 @@ inline const Defect kResetWindowOpen{"iommu.reset_window_open",
                                      "a PASID is attached to a function whose reset is under way"};
 inline const Defect kResetUnblocked{"iommu.reset_unblocked",
                                     "the PASIDs of a function stay attached while it is reset"};
+inline const Defect kResetNotAwaited{
+    "linux.reset_not_awaited",
+    "a function's registers are written back as soon as its reset is asked for, whether it answers "
+    "or not"};
 inline const Defect kResetNotRestored{
     "iommu.reset_not_restored",
     "what was attached to a function before its reset is not attached again"};

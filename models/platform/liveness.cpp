@@ -22,6 +22,8 @@ constexpr GiveUp kGiveUps[] = {
     {"kernel", "iommu.timeout"},
     {"kernel", "iommu.prq_timeout"},
     {"kernel", "idxd.timeout"},
+    {"kernel", "pci.flr_wait"},
+    {"kernel", "pci.reset_timeout"},
     {"kernel", "kvm.kick_timeout"},
     {"kernel", "work.timeout"},
     {"kernel", "user.timeout"},
