@@ -86,23 +86,23 @@ const Recorder::Route& Recorder::make_route(const EventInfo& info) {
     return route;
 }
 
-void Recorder::add_unheard(Batch& batch, SourceId source) const {
-    if (!batch.places.empty()) {
-        Place& last = batch.places.back();
+void Recorder::add_unheard(SourceId source) {
+    if (!pending_.places.empty()) {
+        Place& last = pending_.places.back();
         if (last.record == kUnheard && last.software == software_ && last.source == source) {
             ++last.events;
             return;
         }
     }
-    batch.places.push_back({source, kUnheard, 1, software_});
+    pending_.places.push_back({source, kUnheard, 1, software_});
 }
 
-EventRecord& Recorder::add_record(Batch& batch, SourceId source) const {
-    batch.places.push_back({source, batch.used, 1, software_});
-    if (batch.used == batch.records.size()) {
-        batch.records.emplace_back();
+EventRecord& Recorder::add_record(SourceId source) {
+    pending_.places.push_back({source, pending_.used, 1, software_});
+    if (pending_.used == pending_.records.size()) {
+        pending_.records.emplace_back();
     }
-    return batch.records[batch.used++];
+    return pending_.records[pending_.used++];
 }
 
 EventRecord* Recorder::append(SourceId source, const EventInfo& info) {
@@ -113,12 +113,12 @@ EventRecord* Recorder::append(SourceId source, const EventInfo& info) {
     }
     const Route& route = route_of(info);
     if (!route.heard) {
-        add_unheard(pending_, source);
+        add_unheard(source);
         if (!route.watched) {
             return nullptr;
         }
     }
-    EventRecord& record = route.heard ? add_record(pending_, source) : glance_;
+    EventRecord& record = route.heard ? add_record(source) : glance_;
     record.info = &info;
     record.time = now;
     record.source = source;

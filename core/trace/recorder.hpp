@@ -147,8 +147,8 @@ private:
         std::vector<EventRecord> records;
         std::uint32_t used = 0;  // records
     };
-    void add_unheard(Batch& batch, SourceId source) const;
-    EventRecord& add_record(Batch& batch, SourceId source) const;
+    void add_unheard(SourceId source);
+    EventRecord& add_record(SourceId source);
     struct Attached {
         Listener* listener;
         std::uint32_t categories;
