@@ -176,6 +176,8 @@ public:
     std::string waits_for() const;
     LockMonitor& monitor() { return monitor_; }
 
+    // What it reads is a user's, or copied from a user: a machine check there ends no kernel.
+    bool in_user_access() const { return user_accesses_ > 0; }
     void irq_off() { ++irq_off_depth_; }
     void irq_on() { --irq_off_depth_; }
 
@@ -203,6 +205,7 @@ private:
     friend class Frame;
     friend class AtomicSection;
     friend class OneInstruction;
+    friend class UserAccess;
     friend class PersonaChange;
     MachinePort& port();
     std::size_t choose_waiter(const SimLock& lock);
@@ -222,6 +225,7 @@ private:
     int atomic_depth_ = 0;
     int irq_off_depth_ = 0;
     int instruction_depth_ = 0;
+    int user_accesses_ = 0;
     std::vector<SimLock*> held_;
     const SimLock* wanted_ = nullptr;
     const WaitQueue* sleeps_on_ = nullptr;
@@ -277,6 +281,18 @@ public:
     ~OneInstruction() { --ctx_.instruction_depth_; }
     OneInstruction(const OneInstruction&) = delete;
     OneInstruction& operator=(const OneInstruction&) = delete;
+
+private:
+    ExecContext& ctx_;
+};
+
+// A user's own accesses, or a kernel's that has an exception table entry for a failing one.
+class UserAccess {
+public:
+    explicit UserAccess(ExecContext& ctx) : ctx_(ctx) { ++ctx_.user_accesses_; }
+    ~UserAccess() { --ctx_.user_accesses_; }
+    UserAccess(const UserAccess&) = delete;
+    UserAccess& operator=(const UserAccess&) = delete;
 
 private:
     ExecContext& ctx_;

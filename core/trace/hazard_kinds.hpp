@@ -31,6 +31,8 @@ enum class IoasidHazardKind : std::uint8_t {
     FreedObject,
     KickTimeout,
     DrainFailed,
+    InvalidationUnfinished,
+    KernelMachineCheck,
 };
 
 // In the order of the enumerators.
@@ -54,6 +56,8 @@ inline constexpr const char* kIoasidHazardLabels[] = {
     "freed_object",
     "kick_timeout",
     "drain_failed",
+    "invalidation_unfinished",
+    "kernel_machine_check",
 };
 inline constexpr const char* kIoasidHazardMeanings[] = {
     "a lock is taken by who holds it already",
@@ -75,10 +79,12 @@ inline constexpr const char* kIoasidHazardMeanings[] = {
     "an object is used after it was freed",
     "a vCPU that was kicked did not leave the guest in time",
     "a device did not drain a PASID; the teardown goes on",
+    "a unit did not end an invalidation in time; the driver goes on (Linux waits for ever)",
+    "a kernel read an error of memory in what is its own: it panics, and the run ends",
 };
 static_assert(std::size(kIoasidHazardLabels) == std::size(kIoasidHazardMeanings));
 static_assert(std::size(kIoasidHazardLabels) ==
-              static_cast<std::size_t>(IoasidHazardKind::DrainFailed) + 1);
+              static_cast<std::size_t>(IoasidHazardKind::KernelMachineCheck) + 1);
 
 constexpr Labels labels_of(IoasidHazardKind) {
     return {kIoasidHazardLabels, std::size(kIoasidHazardLabels)};

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "core/base/bits.hpp"
 #include "core/sim/simulation.hpp"
 #include "core/trace/coherency_events.hpp"
+#include "core/trace/ioasid_events.hpp"
 #include "core/trace/software_events.hpp"
 #include "models/cpu/cpu_probes.hpp"
 #include "models/pcie/pcie_layout.hpp"
@@ -157,9 +160,21 @@ TimePs CpuComplex::block_cost(std::uint64_t pa, std::size_t size) const {
 
 void CpuComplex::machine_check(const ExecContext& ctx, std::uint64_t pa, std::uint8_t* out,
                                std::size_t size) {
-    probes_.hit(kMachineCheck);
     std::fill(out, out + size, std::uint8_t{0xFF});
+    if (probes_.has(kMachineCheckLost)) {
+        return;
+    }
+    probes_.hit(kMachineCheck);
     emit(trace::CpuMachineCheck{recorder().name(ctx.name()), Hpa{pa}, size});
+    if (!ctx.in_user_access()) {
+        // The reader ends at its next wait; nobody else goes on in this instant.
+        const std::string kernel = ctx.name().substr(0, ctx.name().find('/'));
+        emit(trace::IoasidHazard{
+            recorder().name(kernel), trace::IoasidHazardKind::KernelMachineCheck,
+            recorder().name(ctx.name()), recorder().name(fmt::format("{:#x}", pa)),
+            recorder().name(ctx.call_chain())});
+        sim().request_stop(sim::StopReason::Hazard);
+    }
 }
 
 // --- uncached accesses ---

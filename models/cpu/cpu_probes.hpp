@@ -31,6 +31,9 @@ inline const Mark kEnqcmdNoPortal{"cpu.enqcmd_no_portal",
 inline const Mark kTranslationMiss{"cpu.pasid_translation_miss",
                                    "PASID translation failed: VM exit 72 or 73."};
 inline const Mark kEnqcmdFaulted{"cpu.enqcmd_faulted", "ENQCMD or ENQCMDS raised #GP."};
+inline const Defect kMachineCheckLost{
+    "cpu.machine_check_lost",
+    "a processor that reads an error of memory goes on with all ones, without a machine check"};
 inline const Mark kMachineCheck{"cpu.machine_check", "A processor read a poisoned line."};
 inline const Mark kDirectStoreWaited{"cpu.direct_store_waited",
                                      "MOVDIR64B waited for the buffer of the one before."};

@@ -27,6 +27,7 @@ namespace reg = dsa::reg;
 Device::Device(Kernel& kernel, DeviceSetup setup)
     : kernel_(kernel),
       setup_(std::move(setup)),
+      command_pause_(kernel.name() + "/" + setup_.name + "/command"),
       command_lock_(SimLock::Kind::Mutex, kernel.name() + "/" + setup_.name + "/command_lock",
                     kernel.name() + "/idxd_command_lock") {
     SIM_CHECK(setup_.iommu != nullptr, "{} is behind no IOMMU", setup_.name);
@@ -115,7 +116,11 @@ Errno Device::wait_for_command(ExecContext& ctx, bool impatient, dsa::CommandSta
             answer = dsa::CommandStatus{};
             return Errno::Ok;
         }
-        ctx.spend(kernel_.params().idxd_poll);
+        if (looks < kernel_.params().idxd_busy_looks || ctx.atomic()) {
+            ctx.spend(kernel_.params().idxd_poll);
+        } else {
+            ctx.wait_until(command_pause_, ctx.now() + kernel_.params().idxd_poll);
+        }
     }
 }
 

@@ -155,6 +155,7 @@ private:
 
     Kernel& kernel_;
     DeviceSetup setup_;
+    WaitQueue command_pause_;
     SimLock command_lock_;
     std::vector<std::unique_ptr<SimLock>> queue_locks_;
     std::uint64_t queue_config_ = 0;  // offset of WQCFG in BAR0, from the OFFSETS register

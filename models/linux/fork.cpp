@@ -21,6 +21,7 @@ Result<std::uint64_t> Mm::copy_of(ExecContext& ctx, std::uint64_t page) {
     const auto fresh = kernel_.alloc_pages(ctx);
     if (fresh) {
         std::array<std::uint8_t, kPageSize> bytes{};
+        const UserAccess copied(ctx);
         ctx.read_bytes(page, bytes.data(), bytes.size());
         ctx.write_bytes(*fresh, bytes.data(), bytes.size());
         kernel_.set_owner(ctx, owner_, *fresh, kPageSize);

@@ -47,13 +47,14 @@ Errno wait_until_ready(ExecContext& ctx, Kernel& kernel, std::uint64_t base) {
         return Errno::Ok;
     }
     const TimePs deadline = ctx.now() + params.pci_flr_wait + params.pci_reset_timeout;
-    ctx.spend(params.pci_flr_wait);
+    WaitQueue nobody(kernel.name() + "/reset");
+    ctx.wait_until(nobody, ctx.now() + params.pci_flr_wait);
     TimePs pause = params.pci_reset_poll;
     while (ctx.mmio_read(base + config::kVendor, 2) == kNoAnswer) {
         if (ctx.now() >= deadline) {
             return Errno::Enotty;
         }
-        ctx.spend(std::min(pause, deadline - ctx.now()));
+        ctx.wait_until(nobody, std::min(ctx.now() + pause, deadline));
         pause = pause * 2;
     }
     return Errno::Ok;

@@ -83,8 +83,21 @@ Errno InvalidationQueue::submit(ExecContext& ctx, const std::vector<vtd::Descrip
     put(ctx, wait);
     ctx.mmio_write(registers_ + vtd::reg::kIqt, tail_ * vtd::kDescriptorBytes, 8);
     const Errno result = wait_status(ctx, status, wait);
-    stuck_ = stuck_ || result == Errno::Etimedout;
+    if (result == Errno::Etimedout) {
+        stuck_ = true;
+        tell_unfinished(ctx);
+    }
     return result;
+}
+
+void InvalidationQueue::tell_unfinished(ExecContext& ctx) {
+    if (kernel_.powered_off()) {
+        return;
+    }
+    kernel_.emit(ctx, trace::IoasidHazard{kernel_.intern(kernel_.name()),
+                                          trace::IoasidHazardKind::InvalidationUnfinished,
+                                          kernel_.intern(ctx.name()), kernel_.intern(lock_.name()),
+                                          kernel_.intern(ctx.call_chain())});
 }
 
 Errno InvalidationQueue::wait_status(ExecContext& ctx, std::uint64_t status,

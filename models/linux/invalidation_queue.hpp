@@ -27,6 +27,7 @@ public:
                  bool page_drain = false);
 
 private:
+    void tell_unfinished(ExecContext& ctx);
     Errno wait_status(ExecContext& ctx, std::uint64_t status, const vtd::Descriptor& wait);
     // Looks at FSTS; clears what it finds so that the queue goes on.
     Errno handle_error(ExecContext& ctx, const vtd::Descriptor& wait);

@@ -41,6 +41,9 @@ void add_drivers(ParamTable<P>& t) {
     t.timing("pci.reset_timeout", &P::pci_reset_timeout,
              "when the PCI core gives up on it, after that sleep");
     t.timing("idxd.poll", &P::idxd_poll, "pause between two reads of CMDSTS");
+    t.count("idxd.busy_looks", &P::idxd_busy_looks, 1, 1'000'000, 256,
+            "looks at CMDSTS with the processor kept; it sleeps between later ones",
+            "modelling choice: Linux sleeps until the completion interrupt of a command");
     t.timing("idxd.timeout", &P::idxd_timeout, "when the driver gives up on a device command");
     t.timing("idxd.look_again", &P::idxd_look_again,
              "from a drain that was given up to the first look whether the device has finished; "

@@ -60,6 +60,7 @@ struct KernelParams {
     TimePs pci_reset_timeout;
     // idxd driver
     TimePs idxd_poll;
+    std::uint64_t idxd_busy_looks = 0;
     TimePs idxd_timeout;
     TimePs idxd_look_again;
     std::uint64_t idxd_looks = 0;

@@ -314,6 +314,7 @@ Errno Mm::read(ExecContext& ctx, std::uint64_t address, void* out, std::size_t b
             return pa.error();
         }
         const std::size_t chunk = std::min<std::size_t>(bytes, kPageSize - address % kPageSize);
+        const UserAccess copied(ctx);
         ctx.read_bytes(*pa, to, chunk);
         to += chunk;
         address += chunk;

@@ -290,6 +290,7 @@ Errno UserQueue::poll_oldest(ExecContext& ctx, TimePs deadline, SubmitReport& re
         if (!address) {
             return address.error();
         }
+        const UserAccess own(ctx);
         const auto status = static_cast<std::uint8_t>(ctx.load(*address, 1)) & dsa::kStatusMask;
         if (kernel_.probes().has(kCreditsByTime)) {
             ctx.spend(kernel_.params().completion_poll);

@@ -160,7 +160,8 @@ std::vector<InjectKind> hardware_kinds() {
          T::Anywhere,
          "Lines of 64 bytes get an error that cannot be corrected.",
          "Who reads them is told: a processor by a machine check, a device by a poisoned "
-         "completion; everybody else goes on.",
+         "completion; everybody else goes on. A kernel that reads them in what is its own, "
+         "as its tables, panics, and the run ends.",
          "PCIe 2.7.2.1, machine check architecture",
          "inject/memory_error.json",
          W::Memory,

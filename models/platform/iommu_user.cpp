@@ -344,7 +344,10 @@ StepOutcome perform_machine_step(ExecContext& ctx, os::Kernel& kernel, const Bar
         return {Errno::Ok, bytes.size()};
     }
     std::vector<std::uint8_t> found(bytes.size());
-    ctx.read_bytes(step.number(""), found.data(), found.size());
+    {
+        const UserAccess own(ctx);
+        ctx.read_bytes(step.number(""), found.data(), found.size());
+    }
     if (found == bytes) {
         return {Errno::Ok, bytes.size()};
     }

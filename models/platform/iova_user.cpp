@@ -247,6 +247,7 @@ StepOutcome IovaUser::await(ExecContext& ctx, const BareStep& step, std::uint64_
         return outcome(Errno::Etimedout);
     }
     while (true) {
+        const UserAccess own(ctx);
         const std::uint64_t status = ctx.load(record, 1) & dsa::kStatusMask;
         if (status == static_cast<std::uint64_t>(dsa::Status::Pending)) {
             if (ctx.now() >= deadline) {

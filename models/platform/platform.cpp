@@ -305,7 +305,14 @@ void Platform::Impl::spawn_program(std::size_t index) {
     options.name = program.on + "/" + program.process;
     options.port = &hardware.cpus();
     const TimePs at = sim::Simulation::now() + TimePs{1} + program.start;
-    if (is_host(place) || place == kBare) {
+    if (place == kBare) {
+        dispatcher.spawn(options, at, [this, index](ExecContext& ctx) {
+            const UserAccess own(ctx);  // no kernel is there
+            run_program(ctx, sim.recorder(), config.programs[index], *actors[index]);
+        });
+        return;
+    }
+    if (is_host(place)) {
         dispatcher.spawn(options, at, [this, index](ExecContext& ctx) {
             run_program(ctx, sim.recorder(), config.programs[index], *actors[index]);
         });

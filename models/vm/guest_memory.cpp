@@ -46,6 +46,7 @@ bool GuestMemory::read(ExecContext& ctx, Gpa address, void* out, std::size_t byt
             return false;
         }
         const std::size_t chunk = std::min<std::size_t>(bytes, kPageSize - address.page_offset());
+        const UserAccess own(ctx);  // the VMM's
         ctx.read_bytes(target.hpa.value(), to, chunk);
         to += chunk;
         address = address + chunk;

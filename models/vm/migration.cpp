@@ -209,6 +209,7 @@ Errno Migration::copy(ExecContext& ctx) {
         const std::uint64_t count = std::min<std::uint64_t>(batch, pages_.size() - first);
         bytes.resize(count * kPageSize);
         for (std::uint64_t i = 0; i < count; ++i) {
+            const UserAccess copied(ctx);
             ctx.read_bytes(source_pages_.at(first + i).value(), &bytes[i * kPageSize], kPageSize);
         }
         const Errno error = on_destination(ctx, bytes.size(), [&](ExecContext& there) {

@@ -131,7 +131,8 @@ ending() { # NAME CAUSE [ARGUMENTS...]
     run trace explain "$top/scenarios/vm/$name.json" --ioasid 201 "$@"
     expect "$name: who unbound it" 0 "$cause"
 }
-ending ending_killed 'by the end of vm1 (killed) by host/admin step 3 (kill)' --set host.vfio.ioasid_closed_first=true
+ending ending_killed 'by the end of vm1 (killed) by host/admin step 3 (kill)' \
+    --set host.vfio.ioasid_closed_first=true
 ending ending_unplug 'by vm1/vmm/vmm step 1 (unplug)'
 ending ending_driver_unbound 'by vm1/vmm/vmm step 2 (unplug)'
 ending ending_process 'exit ('
