@@ -29,8 +29,7 @@ public:
           start_(c_.recorder.name("start").value()),
           done_(c_.recorder.name("done").value()),
           cancelled_(c_.recorder.name("cancelled").value()),
-          begin_(c_.recorder.name("begin").value()),
-          attached_again_(c_.recorder.name("done").value()) {}
+          begin_(c_.recorder.name("begin").value()) {}
     const char* name() const override { return "order"; }
     void add_handlers(HandlerTable& table) override {
         using Self = OrderChecker;
@@ -170,7 +169,7 @@ private:
             return;
         }
         resetting_.erase(record.source);
-        if (phase == attached_again_) {
+        if (phase == done_) {
             drop_blocked([&](const Blocked& one) { return one.source == record.source; });
         }
     }
@@ -358,7 +357,6 @@ private:
     std::uint32_t done_;
     std::uint32_t cancelled_;
     std::uint32_t begin_;
-    std::uint32_t attached_again_;
     std::set<SourceId> resetting_;              // tasks that reset a function
     std::map<std::uint64_t, Blocked> blocked_;  // by entry_key
     FlatMap<Notification> notifications_;       // by kernel
