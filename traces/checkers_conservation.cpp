@@ -20,7 +20,7 @@ class ConservationChecker final : public Checker {
 public:
     explicit ConservationChecker(const CheckerContext& context)
         : Checker(context),
-          killed_(context.recorder.name("killed").value()),
+          shutdown_(context.recorder.name("shutdown").value()),
           unexpected_(context.recorder.name("unexpected").value()),
           ignored_(context.recorder.name("ignored").value()) {}
     const char* name() const override { return "conservation"; }
@@ -149,10 +149,11 @@ private:
                            "was refused and is lost: its guest waits for ever");
         }
     }
-    // Nobody waits any more for what a VM that was killed had queued.
+    // Whose machine was killed or is lost waits for nothing any more. One that is shut down ran to
+    // its end: what it had queued should have gone before.
     void on_vm_destroy(const trace::EventRecord& record) {
         const std::uint32_t vm = IOASIM_U32(record, VmDestroy, vm);
-        if (IOASIM_U32(record, VmDestroy, cause) != killed_) {
+        if (IOASIM_U32(record, VmDestroy, cause) == shutdown_) {
             for (const std::uint64_t number : kept_[vm]) {
                 c_.sink.report("conservation.submission_lost", record, submission_name(vm, number),
                                "was kept for a device that stood still, and never handed on");
@@ -322,7 +323,7 @@ private:
         std::uint64_t available = 0;
         bool known = false;
     };
-    std::uint32_t killed_;  // names
+    std::uint32_t shutdown_;  // names
     std::uint32_t unexpected_;
     std::uint32_t ignored_;
     FlatMap<std::uint32_t> occupancy_;  // (device, wq)

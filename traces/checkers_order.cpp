@@ -2,7 +2,10 @@
 // time, translation off before the PASID entry goes, no submission after KVM finished UNBIND, none
 // to a dedicated workqueue that the host took from a VM and calls quiet, and no such workqueue set
 // to an ID behind its UNBIND.
+#include <algorithm>
 #include <deque>
+#include <iterator>
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
@@ -36,7 +39,9 @@ public:
         on<Self, trace::IoasidFree, &Self::on_sent<trace::IoasidFree>>(table);
         on<Self, trace::IoasidHandler, &Self::on_handler>(table);
         on<Self, trace::IoasidWork, &Self::on_work>(table);
+        on<Self, trace::IoasidReclaim, &Self::on_reclaim>(table);
         on<Self, trace::IommuReset, &Self::on_reset>(table);
+        on<Self, trace::VtdPasidEntrySet, &Self::on_entry_set>(table);
         on<Self, trace::VtdPasidEntryClear, &Self::on_entry_clear>(table);
         on<Self, trace::CpuEnqcmd, &Self::on_enqcmd>(table);
         on<Self, trace::VmMigration, &Self::on_migration>(table);
@@ -155,27 +160,82 @@ private:
 
     // Before a function is reset its PASIDs are blocked, and stay attached
     // (iommu_dev_reset_prepare): that no processor submits for them is not asked for. What the
-    // resetting task clears is meant.
+    // resetting task clears is meant. It counts as there until it is set again; what "done" did not
+    // set was detached meanwhile, and what stays blocked stays attached.
     void on_reset(const trace::EventRecord& record) {
-        if (IOASIM_U32(record, IommuReset, phase) == begin_) {
+        const std::uint32_t phase = IOASIM_U32(record, IommuReset, phase);
+        if (phase == begin_) {
             resetting_.insert(record.source);
-        } else {
-            resetting_.erase(record.source);
+            return;
         }
+        resetting_.erase(record.source);
+        if (phase == done_) {
+            drop_blocked([&](const Blocked& one) { return one.source == record.source; });
+        }
+    }
+
+    void on_reclaim(const trace::EventRecord& record) {
+        const std::uint32_t kernel = IOASIM_U32(record, IoasidReclaim, kernel);
+        const std::uint32_t pasid = IOASIM_U32(record, IoasidReclaim, ioasid);
+        drop_blocked(
+            [&](const Blocked& one) { return one.kernel == kernel && one.pasid == pasid; });
+    }
+
+    void on_entry_set(const trace::EventRecord& record) {
+        if (!blocked_.empty() && !c_.facts.from_guest(record)) {
+            blocked_.erase(entry_of<trace::VtdPasidEntrySet>(record));
+        }
+    }
+
+    // An entry that a reset took out for a while: of whom, and who resets.
+    struct Blocked {
+        std::uint32_t kernel;
+        std::uint32_t pasid;
+        SourceId source;
+    };
+
+    template <class Event>
+    static std::uint64_t entry_of(const trace::EventRecord& record) {
+        constexpr std::size_t kIommu = field_index(Event::kFieldList, "iommu");
+        constexpr std::size_t kRid = field_index(Event::kFieldList, "rid");
+        constexpr std::size_t kPasid = field_index(Event::kFieldList, "pasid");
+        return entry_key(as_u32(record.values[kIommu]), as_u32(record.values[kRid]),
+                         as_u32(record.values[kPasid]));
+    }
+
+    template <class Which>
+    void drop_blocked(const Which& which) {
+        for (auto at = blocked_.begin(); at != blocked_.end();) {
+            at = which(at->second) ? blocked_.erase(at) : std::next(at);
+        }
+    }
+
+    // With a PASID entry in a table, or one that comes back behind a reset.
+    bool attached(const IdFacts& id, std::uint32_t kernel, std::uint32_t pasid) const {
+        return id.entries != 0 ||
+               std::any_of(blocked_.begin(), blocked_.end(), [&](const auto& one) {
+                   return one.second.kernel == kernel && one.second.pasid == pasid;
+               });
     }
 
     // Facts are up to date here: `entries` tells of the entries that are left. While one of several
     // devices is left, faults of the others are legal.
     void on_entry_clear(const trace::EventRecord& record) {
-        if (!c_.options.spec_order || c_.facts.from_guest(record) ||
-            resetting_.count(record.source) != 0) {
+        if (!c_.options.spec_order || c_.facts.from_guest(record)) {
             return;
         }
         const std::uint32_t pasid = IOASIM_U32(record, VtdPasidEntryClear, pasid);
         const std::uint32_t kernel =
             c_.facts.host_of(IOASIM_U32(record, VtdPasidEntryClear, iommu));
+        if (resetting_.count(record.source) != 0) {
+            if (!c_.facts.has_own_numbers(IOASIM_U32(record, VtdPasidEntryClear, rid))) {
+                blocked_[entry_of<trace::VtdPasidEntryClear>(record)] = {kernel, pasid,
+                                                                         record.source};
+            }
+            return;
+        }
         const IdFacts* id = c_.facts.hardware_id(kernel, pasid);
-        if (id != nullptr && id->live && id->entries == 0 &&
+        if (id != nullptr && id->live && !attached(*id, kernel, pasid) &&
             (id->translations != 0 || id->kvm_bound)) {
             c_.sink.report_id("order.entry_before_cpu", record, kernel, pasid,
                               "its PASID entry was cleared while a VM's processors still translate "
@@ -251,7 +311,7 @@ private:
         const std::uint32_t kernel = c_.facts.host_of(IOASIM_U32(record, VdevQueue, vm));
         const std::uint32_t pasid = IOASIM_U32(record, VdevQueue, ioasid);
         const IdFacts* id = c_.facts.hardware_id(kernel, pasid);
-        if (id != nullptr && id->live && id->entries == 0) {
+        if (id != nullptr && id->live && !attached(*id, kernel, pasid)) {
             c_.sink.report_id(
                 "order.queue_after_unbind", record, kernel, pasid,
                 fmt::format("{}/{} was set to it for {} although its last PASID entry had gone",
@@ -297,13 +357,14 @@ private:
     std::uint32_t done_;
     std::uint32_t cancelled_;
     std::uint32_t begin_;
-    std::set<SourceId> resetting_;         // tasks that reset a function
-    FlatMap<Notification> notifications_;  // by kernel
-    FlatMap<WorkQueue> work_;              // by kernel
-    PagedMap<bool> quiet_;                 // (vm, ID)
-    std::uint64_t any_quiet_ = 0;          // how many of these
-    FlatMap<std::uint32_t> drained_;       // VMs that move
-    FlatMap<std::uint32_t> quiet_queues_;  // (device, workqueue) -> the VM that had it
+    std::set<SourceId> resetting_;              // tasks that reset a function
+    std::map<std::uint64_t, Blocked> blocked_;  // by entry_key
+    FlatMap<Notification> notifications_;       // by kernel
+    FlatMap<WorkQueue> work_;                   // by kernel
+    PagedMap<bool> quiet_;                      // (vm, ID)
+    std::uint64_t any_quiet_ = 0;               // how many of these
+    FlatMap<std::uint32_t> drained_;            // VMs that move
+    FlatMap<std::uint32_t> quiet_queues_;       // (device, workqueue) -> the VM that had it
 };
 
 }  // namespace

@@ -194,8 +194,9 @@ const std::vector<Explanation>& explanations() {
          "A descriptor reached a dedicated workqueue that the host had taken from a VM.",
          "The next owner enables the workqueue: what a vCPU wrote before then works for a "
          "stranger.",
-         "The portal stayed mapped, vCPUs kept its translation, or nobody waited for posted "
-         "writes."},
+         "The portal stayed mapped, vCPUs kept its translation, nobody waited for posted writes, "
+         "or "
+         "a VDCM that goes on hands on what it had kept for the workqueue."},
         {"order.submit_after_unbind",
          "A vCPU sent an ID to a device after KVM had finished UNBIND for it.",
          "The device drains what is there, then more arrives: the drain proved nothing.",

@@ -50,6 +50,10 @@ inline const Defect kVdcmReleaseByCurrentMm{
 inline const Defect kVdcmTrappedKept{
     "vdcm.trapped_kept",
     "the release of a paused mediated device submits the descriptors that it kept"};
+inline const Defect kVdcmKeptOutlivesQueue{
+    "vdcm.kept_outlives_queue",
+    "a paused mediated device hands on what it kept when it goes on, although the queue has been "
+    "taken away or the guest's PASID unbound meanwhile"};
 
 inline const Defect kVdcmReleaseOnlyDrains{
     "vdcm.release_only_drains",

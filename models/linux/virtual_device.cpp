@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "core/trace/software_events.hpp"
 #include "core/trace/vdev_events.hpp"
@@ -259,6 +260,9 @@ NotifyResult VirtualDevice::handle(ExecContext& ctx, const NotifierPayload& payl
             return NotifyResult::Ok;
         case IoasidNotification::Unbind:
             bound_.erase(payload.spid.value());
+            if (shared()) {
+                drop_kept(ctx, payload.spid.value());
+            }
             // A disabled queue has nothing to clear; what shared queues need is the drain's work.
             if (((programmed_ && programmed_->id == payload.id && !programmed_->stuck) ||
                  (vectors_.holds(payload.id) && !kernel_.probes().has(kVectorUnreferenced))) &&
@@ -319,7 +323,7 @@ void VirtualDevice::put(ExecContext& ctx) {
 // nothing, the guest cannot write to the portal, and what it wrote before has arrived. False: the
 // queue did not stop, and nothing of it is given back.
 bool VirtualDevice::take_away(ExecContext& ctx) {
-    state_.queues.front().enabled = false;
+    switch_off(ctx);
     if ((!programmed_ && !mapped_) || (programmed_ && programmed_->stuck)) {
         return !programmed_;
     }
@@ -360,6 +364,29 @@ bool VirtualDevice::stop_real_queue(ExecContext& ctx) {
     }
     tell_drain_failed(ctx, kernel_, *setup_.parent);
     return kernel_.probes().has(kFailedDrainIgnored);
+}
+
+// The guest's queue is off, and what was kept for it goes the way of posted writes to a queue that
+// is disabled: who enables it next does so under another PASID.
+void VirtualDevice::switch_off(ExecContext& ctx) {
+    state_.queues.front().enabled = false;
+    drop_kept(ctx, std::nullopt);
+}
+
+// Of one guest PASID, or all: what it stood for when the guest wrote them it stands for no more.
+void VirtualDevice::drop_kept(ExecContext& ctx, std::optional<std::uint32_t> gpasid) {
+    if (kernel_.probes().has(kVdcmKeptOutlivesQueue)) {
+        return;
+    }
+    std::vector<TrappedDescriptor>& kept = state_.trapped;
+    for (auto at = kept.begin(); at != kept.end();) {
+        if (gpasid && at->gpasid != *gpasid) {
+            ++at;
+            continue;
+        }
+        at = kept.erase(at);
+        tell_trapped(ctx, "dropped");
+    }
 }
 
 void VirtualDevice::unmap_portal(ExecContext& ctx) {
@@ -509,7 +536,7 @@ Errno VirtualDevice::resume(ExecContext& ctx, CallingTask task) {
     VirtualQueueState& queue = state_.queues.front();
     if (queue.enabled && !queue.shared && !programmed_ &&
         enable_dedicated(ctx, task) != dsa::CommandError::None) {
-        queue.enabled = false;
+        switch_off(ctx);
         return Errno::Enxio;
     }
     state_.paused = false;

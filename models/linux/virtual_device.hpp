@@ -12,9 +12,10 @@
 // out of use: its number would lead what is left into the memory of the next owner.
 //
 // Linux drivers of the IOASID series (idxd vdcm); software.md "VDCM virtual device commands".
-// A queue that the guest enables without a PASID works under the default PASID of the VM's memory,
-// where that is an auxiliary domain of the parent.
-// Its interrupts: virtual_vectors.hpp.
+// What a guest writes while the device is paused is kept until it goes on, at the longest as long
+// as its queue is enabled and, on a shared one, its guest PASID bound. A queue that the guest
+// enables without a PASID works under the default PASID of the VM's memory, where that is an
+// auxiliary domain of the parent. Its interrupts: virtual_vectors.hpp.
 #pragma once
 
 #include <map>
@@ -132,6 +133,8 @@ private:
     void put(ExecContext& ctx);
     bool take_away(ExecContext& ctx);
     bool stop_real_queue(ExecContext& ctx);
+    void switch_off(ExecContext& ctx);
+    void drop_kept(ExecContext& ctx, std::optional<std::uint32_t> gpasid);
     void unmap_portal(ExecContext& ctx);
     Errno submit(ExecContext& ctx, const TrappedDescriptor& descriptor);
     dsa::Portal real_portal(dsa::Portal page) const;

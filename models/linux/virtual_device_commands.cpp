@@ -251,7 +251,7 @@ CommandError VirtualDevice::stop_queue(ExecContext& ctx, Command code) {
         return error;  // the real queue may work on: the reference stays
     }
     clear_queue(ctx);
-    state_.queues.front().enabled = false;
+    switch_off(ctx);
     return CommandError::None;
 }
 

@@ -217,9 +217,68 @@ TEST_CASE("conservation: what a VMM kept for a virtual device reaches one, once"
         resumed(1, Errno::Enospc);
         CHECK(h.found() == "conservation.submission_lost");
     }
+    SUBCASE("its machine is killed") {
+        h.emit(trace::VmDestroy{h.name("vm1"), h.name("killed")});
+        h.finish();
+        CHECK(h.found() == "");
+    }
+    SUBCASE("its machine is lost on its way") {
+        h.emit(trace::VmDestroy{h.name("vm1"), h.name("lost")});
+        h.finish();
+        CHECK(h.found() == "");
+    }
+    SUBCASE("its machine ran to its end") {
+        h.emit(trace::VmDestroy{h.name("vm1"), h.name("shutdown")});
+        CHECK(h.found() == "conservation.submission_lost");
+    }
     SUBCASE("never") {
         h.finish();
         CHECK(h.found() == "conservation.submission_lost");
+    }
+}
+
+TEST_CASE("order: an entry that a reset takes out is no teardown of the other device's") {
+    CheckerHarness h;
+    const auto reset = [&](const std::string& phase) {
+        h.emit(trace::IommuReset{h.name("dsa1"), h.name(phase), 1}, "host/reset");
+    };
+    const auto set = [&](std::uint16_t rid) {
+        h.emit(trace::VtdPasidEntrySet{h.iommu(), Rid{rid}, Pasid{201}, DomainId{2}, 3},
+               "host/reset");
+    };
+    h.alloc("vm1", 201);
+    h.entry_set(201, 2, 0x10);
+    h.entry_set(201, 2, 0x18);
+    h.bind("vm1", 201, 101);
+    reset("begin");
+    h.emit(trace::VtdPasidEntryClear{h.iommu(), Rid{0x18}, Pasid{201}, true}, "host/reset");
+    reset("prepare");
+    SUBCASE("the other one goes meanwhile") {
+        h.entry_clear(201, 0x10);
+        CHECK(h.found() == "");
+        set(0x18);
+        reset("done");
+        CHECK(h.found() == "");
+        h.entry_clear(201, 0x18);
+        CHECK(h.found() == "order.entry_before_cpu");
+    }
+    SUBCASE("the reset fails, and it stays attached") {
+        reset("blocked");
+        h.entry_clear(201, 0x10);
+        CHECK(h.found() == "");
+    }
+    SUBCASE("it was detached during the reset") {
+        reset("done");
+        h.entry_clear(201, 0x10);
+        CHECK(h.found() == "order.entry_before_cpu");
+    }
+    SUBCASE("it is there again") {
+        set(0x18);
+        reset("done");
+        h.entry_clear(201, 0x10);
+        CHECK(h.found() == "");
+        h.entry_clear(201, 0x18);
+        CHECK(h.found() == "order.entry_before_cpu");
     }
 }
 

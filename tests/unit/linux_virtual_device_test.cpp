@@ -186,6 +186,23 @@ TEST_CASE("virtual device: paused, submissions are kept up to the queue's size")
     CHECK(q.device->state().trapped.empty());
 }
 
+TEST_CASE("virtual device: what was kept while it was paused ends with its queue") {
+    OneQueue q;
+    const Ioasid id = q.enabled(101);
+    REQUIRE(q.device->pause(q.host.ctx) == Errno::Ok);
+    REQUIRE(q.device->trapped_submission(q.host.ctx, {0, 0, {}}) == Errno::Ok);
+    SUBCASE("taken away on UNBIND") {
+        REQUIRE(q.vm.free_ioasid(q.host.ctx, id) == Errno::Ok);
+        CHECK(q.device->state().trapped.size() == 1);  // its work comes behind
+        q.host.work();
+    }
+    SUBCASE("disabled by the guest") {
+        REQUIRE(q.command(dsa::Command::DisableWq, 1) == dsa::CommandError::None);
+    }
+    CHECK(q.device->state().trapped.empty());
+    CHECK(q.device->resume(q.host.ctx, CallingTask{q.vm.mm()}) == Errno::Ok);
+}
+
 TEST_CASE(
     "virtual device: a restored queue needs its guest PASID bound: -ENXIO, and it stays off") {
     OneQueue q;
