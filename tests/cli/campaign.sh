@@ -40,6 +40,19 @@ wait $!
 verdict "two campaigns in one folder" \
     "$([ "$(find shared -name '9-*.json' | wc -l)" = 40 ] || find shared | tail -n 1)"
 
+cp short.json copy.json
+run campaign run short.json copy.json failing.json ./short.json --runs 20 --seed 5 --out twice
+expect "what is there twice runs once" 1 '20 runs of 2 scenarios'
+expect "which is told" 1 'copy.json is left out: short.json has the same configuration'
+verdict "no run is another's" \
+    "$([ "$(find twice -name '5-*.json' | wc -l)" = 20 ] || find twice | tail -n 1)"
+for part in 1 2; do
+    run campaign run short.json copy.json failing.json --runs 20 --seed 5 --shard "$part/2" \
+        --out "twice$part"
+done
+run campaign merge twice1 twice2 --out twice12
+same "and parts are the whole" twice twice12
+
 # --- machines of other kinds --------------------------------------------------------------------
 
 run campaign run "$quickstart/one_process_sva.json" --runs 12 --set campaign=swarm --out swarm1 -j 1
@@ -132,6 +145,20 @@ cp -r other changed
 sed -i 's/"events": [0-9]*/"events": 1/' "changed/${result#other/}"
 run campaign merge other changed
 expect "two results of one run are told" 3 '1 not deterministic'
+cp -r other into
+run campaign merge changed --out into
+expect "also of what the merged results are put onto" 3 '1 not deterministic'
+same "which stays" other into
+mkdir part0
+run campaign merge part1 --out part0
+expect "an empty folder may get them" 0 '20 runs: 20 passed'
+run campaign merge part2 --out part0
+expect "and then more" 0 '40 runs: 40 passed'
+run campaign run failing.json --runs 2 --seed 1 --out spelt1
+run campaign run ./failing.json --runs 2 --seed 1 --out spelt2
+run campaign merge spelt1 spelt2
+expect "however the file is called, the run is the same" 1 '2 runs: 0 passed, 2 failed'
+verdict "and so is its result" "$(grep 'not deterministic' o)"
 : >"changed/${result#other/}"
 run campaign merge changed
 expect "a damaged result is told" 2 'is no result of a run'
