@@ -77,19 +77,26 @@ expect "a seeded defect is found" 1 '"code": "use_after_free'
 run campaign run short.json --runs 2 --out defect --defect linux.skip_iotlb_invalidatio
 expect "a misspelt one is not" 2 'did you mean'
 
-# A process of a run that dies, and one that does not end.
-"$ioasim" campaign run long.json short.json --runs 4 -j 1 --fresh --out crash >o 2>e &
-parent=$!
-for _ in 1 2; do
-    sleep 1
-    child=$(cat "/proc/$parent/task/$parent/children")
-    # shellcheck disable=SC2086
-    kill -SEGV $child
-done
-{ wait "$parent"; } 2>/dev/null
-code=$?
+# A process of a run that dies, one that the host kills, and one that does not end.
+lose_long_runs() { # SIGNAL FOLDER
+    "$ioasim" campaign run long.json short.json --runs 4 -j 1 --fresh --out "$2" >o 2>e &
+    parent=$!
+    for _ in 1 2; do
+        sleep 1
+        child=$(cat "/proc/$parent/task/$parent/children")
+        # shellcheck disable=SC2086
+        kill "-$1" $child
+    done
+    { wait "$parent"; } 2>/dev/null
+    code=$?
+}
+lose_long_runs SEGV crash
 expect "a run that crashes is one failed run" 3 'crash: 2 runs of 1 scenario'
 expect "the others are made" 3 '4 runs of 2 scenarios: 2 passed, 2 failed'
+lose_long_runs KILL starved
+expect "a run that the host kills is cut" 5 '2 passed, 0 failed, 2 cut by the host'
+verdict "which is no result either" \
+    "$([ "$(find starved -name '*.json' | wc -l)" = 2 ] || find starved)"
 # Killed when it has made some runs, and is at another one.
 "$ioasim" campaign run "$quickstart/two_vms.json" --runs 2000 --seed 5 -j 1 --out hurt >o 2>e &
 parent=$!
