@@ -82,6 +82,13 @@ TimePs held_up(const InjectionConfig& injection) {
 
 }  // namespace
 
+const InjectionConfig* endless_injection(const PlatformConfig& config) {
+    const auto& all = config.injections;
+    const auto found = std::find_if(all.begin(), all.end(),
+                                    [](const InjectionConfig& one) { return one.count == 0; });
+    return found == all.end() ? nullptr : &*found;
+}
+
 LivenessBound liveness_bound(const PlatformConfig& config) {
     SIM_CHECK(config.heal, "nothing says when faults end");
     LivenessBound bound;

@@ -26,7 +26,9 @@ struct LivenessBound {
     TimePs total;
 };
 
-// Of a configuration that heals (PlatformConfig::heal).
+// Of a configuration that heals (PlatformConfig::heal), of whose injections none is endless.
 LivenessBound liveness_bound(const PlatformConfig& config);
+// An injection that may come any number of times: what it costs has no bound. None: nullptr.
+const InjectionConfig* endless_injection(const PlatformConfig& config);
 
 }  // namespace ioasim::platform

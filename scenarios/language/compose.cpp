@@ -211,6 +211,16 @@ bool is_key_of_ioasid(const std::string& key) {
     return key == "profile" || key == "capacity" || key == "switches";
 }
 
+// The document has kernel code, and the modelled kernel has parameters of the same first name.
+bool is_key_of_kernel_code(const std::string& key) {
+    const auto named = [](const std::vector<Field>& fields, const std::string& name) {
+        return std::find_if(fields.begin(), fields.end(),
+                            [&name](const Field& field) { return field.key == name; });
+    };
+    const std::vector<Field>& code = named(scenario_type().fields, "kernel")->type->fields;
+    return named(code, key) != code.end();
+}
+
 std::vector<std::string> top_level_keys() {
     std::vector<std::string> keys;
     for (const Field& field : scenario_type().fields) {
@@ -392,6 +402,9 @@ void assign(Node& document, const Assignment& assignment, const IsComponent& is_
         parts = {{"params", false}, {first, false}, {"default", false}};
     } else if (first == "params" && parts.size() == 2) {
         parts.push_back({"default", false});
+    } else if (first == "kernel" && parts.size() > 1 && !is_key_of_kernel_code(parts[1].text)) {
+        params_key(assignment.path);
+        return;
     } else if (std::find(keys.begin(), keys.end(), first) != keys.end()) {
         // A path from the top of the document.
     } else if (first == "ioasid" && parts.size() > 1 && is_key_of_ioasid(parts[1].text)) {

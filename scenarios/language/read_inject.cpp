@@ -113,6 +113,11 @@ private:
             good = wrong(*chance, pointer + "/chance", "a time has no chance to be drawn",
                          "with \"when\": each such event draws");
         }
+        const Node* const count = item.get("count");
+        if (!site && at != nullptr && integer_of(count, 1) > 1) {
+            good = wrong(*count, pointer + "/count", "a time comes once",
+                         "with \"when\": so many such events; else an item for each time");
+        }
         if (const Node* stream = item.get("stream"); stream != nullptr && chance == nullptr) {
             good = wrong(*stream, pointer + "/stream", "nothing is drawn from this stream",
                          "it belongs to \"chance\"");
@@ -122,7 +127,7 @@ private:
             out.trigger = "at " + format_time(*out.at);
         }
         out.nth_call = integer_of(nth, 1);
-        out.count = integer_of(item.get("count"), chance != nullptr && site ? 0 : 1);
+        out.count = integer_of(count, chance != nullptr && site ? 0 : 1);
         out.stream = text_of(item.get("stream"), "inject");
         if (chance != nullptr && chance->is(Node::Kind::String)) {
             out.certain = false;

@@ -49,7 +49,9 @@ const Type& make_injection_type() {
         {"stream", &name("the name of a stream", "_-."), false,
          "of random numbers that the chance is drawn from", "\"inject\""},
         {"count", &integer(1, kMost), false,
-         "so often (with a chance at a fault site: at most, without limit by default)", "1"}};
+         "so often, of events or calls (with a chance at a fault site: at most, without limit by "
+         "default)",
+         "1"}};
     for (const platform::InjectParam& param : platform::inject_params()) {
         fields.push_back({param.key, &value_type(param.value), false, param.doc, ""});
     }

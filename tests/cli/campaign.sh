@@ -40,6 +40,19 @@ wait $!
 verdict "two campaigns in one folder" \
     "$([ "$(find shared -name '9-*.json' | wc -l)" = 40 ] || find shared | tail -n 1)"
 
+cp short.json copy.json
+run campaign run short.json copy.json failing.json ./short.json --runs 20 --seed 5 --out twice
+expect "what is there twice runs once" 1 '20 runs of 2 scenarios'
+expect "which is told" 1 'copy.json is left out: short.json has the same configuration'
+verdict "no run is another's" \
+    "$([ "$(find twice -name '5-*.json' | wc -l)" = 20 ] || find twice | tail -n 1)"
+for part in 1 2; do
+    run campaign run short.json copy.json failing.json --runs 20 --seed 5 --shard "$part/2" \
+        --out "twice$part"
+done
+run campaign merge twice1 twice2 --out twice12
+same "and parts are the whole" twice twice12
+
 # --- machines of other kinds --------------------------------------------------------------------
 
 run campaign run "$quickstart/one_process_sva.json" --runs 12 --set campaign=swarm --out swarm1 -j 1
@@ -64,19 +77,26 @@ expect "a seeded defect is found" 1 '"code": "use_after_free'
 run campaign run short.json --runs 2 --out defect --defect linux.skip_iotlb_invalidatio
 expect "a misspelt one is not" 2 'did you mean'
 
-# A process of a run that dies, and one that does not end.
-"$ioasim" campaign run long.json short.json --runs 4 -j 1 --fresh --out crash >o 2>e &
-parent=$!
-for _ in 1 2; do
-    sleep 1
-    child=$(cat "/proc/$parent/task/$parent/children")
-    # shellcheck disable=SC2086
-    kill -SEGV $child
-done
-{ wait "$parent"; } 2>/dev/null
-code=$?
+# A process of a run that dies, one that the host kills, and one that does not end.
+lose_long_runs() { # SIGNAL FOLDER
+    "$ioasim" campaign run long.json short.json --runs 4 -j 1 --fresh --out "$2" >o 2>e &
+    parent=$!
+    for _ in 1 2; do
+        sleep 1
+        child=$(cat "/proc/$parent/task/$parent/children")
+        # shellcheck disable=SC2086
+        kill "-$1" $child
+    done
+    { wait "$parent"; } 2>/dev/null
+    code=$?
+}
+lose_long_runs SEGV crash
 expect "a run that crashes is one failed run" 3 'crash: 2 runs of 1 scenario'
 expect "the others are made" 3 '4 runs of 2 scenarios: 2 passed, 2 failed'
+lose_long_runs KILL starved
+expect "a run that the host kills is cut" 5 '2 passed, 0 failed, 2 cut by the host'
+verdict "which is no result either" \
+    "$([ "$(find starved -name '*.json' | wc -l)" = 2 ] || find starved)"
 # Killed when it has made some runs, and is at another one.
 "$ioasim" campaign run "$quickstart/two_vms.json" --runs 2000 --seed 5 -j 1 --out hurt >o 2>e &
 parent=$!
@@ -132,6 +152,20 @@ cp -r other changed
 sed -i 's/"events": [0-9]*/"events": 1/' "changed/${result#other/}"
 run campaign merge other changed
 expect "two results of one run are told" 3 '1 not deterministic'
+cp -r other into
+run campaign merge changed --out into
+expect "also of what the merged results are put onto" 3 '1 not deterministic'
+same "which stays" other into
+mkdir part0
+run campaign merge part1 --out part0
+expect "an empty folder may get them" 0 '20 runs: 20 passed'
+run campaign merge part2 --out part0
+expect "and then more" 0 '40 runs: 40 passed'
+run campaign run failing.json --runs 2 --seed 1 --out spelt1
+run campaign run ./failing.json --runs 2 --seed 1 --out spelt2
+run campaign merge spelt1 spelt2
+expect "however the file is called, the run is the same" 1 '2 runs: 0 passed, 2 failed'
+verdict "and so is its result" "$(grep 'not deterministic' o)"
 : >"changed/${result#other/}"
 run campaign merge changed
 expect "a damaged result is told" 2 'is no result of a run'

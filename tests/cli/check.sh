@@ -54,6 +54,15 @@ expect "a run in which nobody does anything is told" 0 'no program has a step in
 run run short.json --set platform.params='{"pcie.queue": 4096}' --no-files
 expect "a parameter's least value" 0 'PASS'
 
+run run "$top/scenarios/quickstart/two_vms.json" --no-files --set kernel.kvm.kick_timeout=2ms
+expect "a parameter of the kernel" 0 'PASS'
+run validate short.json --set kernel.kvm.kick_timeout=1ps
+expect "which has its range" 2 'kernel.kvm.kick_timeout'
+run validate short.json --set kernel.kvm.kick_timeot=2ms
+expect "and its name" 2 'did you mean "kernel.kvm.kick_timeout"?'
+run validate short.json --set 'kernel.blocks[0].at=now'
+expect "and is no kernel code" 2 '/kernel/blocks'
+
 # --- what kernel threads do ---------------------------------------------------------------------
 
 # threads NAME STEPS...: a scenario NAME.json with a kernel thread for each list of steps.

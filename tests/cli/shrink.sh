@@ -72,6 +72,22 @@ run shrink stuck.json
 expect "a run that does not end" 0 'stuck.shrunk.json: 1 of 5 steps'
 run run stuck.shrunk.json --no-files
 expect "is stuck as before" 4 'HANG'
+cat >found_and_stuck.json <<'END_OF_FILE'
+{"version": 1, "name": "found_and_stuck", "purpose": "something is found, and then it hangs",
+ "platform": {"iommus": [{"name": "iommu0"}],
+  "devices": [{"name": "dsa0", "iommu": "iommu0", "workqueues": [{"name": "wq0"}]}]},
+ "programs": [
+  {"on": "host/kernel", "process": "a", "steps": [{"await": "go"}]},
+  {"on": "host", "process": "b", "steps": [{"bind": "A", "device": "dsa0"},
+   {"submit": {"to": "dsa0/wq0", "pasid": "A", "size": "64B", "count": 3}}]}],
+ "expect": [{"invariants": "hold"}]}
+END_OF_FILE
+run run found_and_stuck.json --defect dsa.complete_twice --no-files
+expect "a run in which something is found and that hangs" 4 'conservation.'
+run shrink found_and_stuck.json --defect dsa.complete_twice --out found.json
+expect "keeps what was first" 0 'found.json: '
+run run found.json --no-files
+expect "without the rest" 1 'conservation.'
 cat >cells.json <<'END_OF_FILE'
 {"version": 1, "name": "cells", "purpose": "fails for one number",
  "params": {"n": {"type": "integer", "default": 1}},

@@ -48,6 +48,13 @@ expect "which without faults nobody sees" 0 'PASS'
 run run "$heals" --no-files --set 'inject=[{"fault": "dsa0.hang", "chance": "1/2"}]'
 expect "faults without number have no bound" 2 'E0412'
 
+sed 's|"run": {"seed"|"inject": [{"fault": "dsa0.submission_retry", "chance": "1/4"}], &|' \
+    "$process" >endless.json
+run campaign run endless.json --runs 12 --seed 1 --set campaign=swarm --out endless
+expect "a scenario with such a fault is varied without more of them" 0 '12 passed'
+run run endless.json --seed 1 --run 1 --set campaign=swarm --no-files
+expect "which its runs tell" 0 'no faults are drawn: dsa.submission_retry has no "count"'
+
 # --- found by a campaign, and made small --------------------------------------------------------
 
 run campaign run "$process" --runs 400 --seed 2 --set campaign=swarm --out lost \

@@ -398,6 +398,13 @@ RunResult run_drawn(const Job& job, Make&& make) {
                 plural(dropped, "expectation"));
         }
     }
+    const auto* const endless = platform::endless_injection(drawn.scenario.config);
+    if (endless != nullptr) {
+        phases = fmt::format(
+            "no faults are drawn: {} has no \"count\", and nothing bounds when all "
+            "must end",
+            endless->fault.kind->name);
+    }
     for (platform::InjectionConfig& injection : drawn.scenario.config.injections) {
         injection.certain = false;  // what it waits for may not happen there
     }

@@ -72,10 +72,11 @@ void RunPool::look() {
     }
 }
 
-// A crash and a lack of memory may be due to the runs before it, which leave something behind: only
-// what happens in a process of its own is a result.
+// A crash and a lack of memory, of the run or the host, may be due to the runs before it, which
+// leave something behind: only what happens in a process of its own is a result.
 bool RunPool::made_again(Running& one, const RunResult& result) {
-    const bool doubtful = result.exit_code == kInternal || result.reason == "memory";
+    const bool doubtful =
+        result.exit_code == kInternal || result.reason == "memory" || result.reason == "host";
     if (!doubtful || !one.process->used() || signal_seen() != 0) {
         return false;
     }

@@ -271,7 +271,8 @@ RunResult RunProcess::collect(bool too_late) {
         }
         return result;
     }
-    if (too_late || whole()) {
+    const bool unwanted = too_late || whole();
+    if (unwanted) {
         ::kill(pid_, SIGKILL);
     }
     const int status = end();
@@ -284,6 +285,11 @@ RunResult RunProcess::collect(bool too_late) {
     } else if (signal_seen() != 0) {
         failed_.exit_code = 128 + signal_seen();
         failed_.error = "stopped before results could be written";
+    } else if (!unwanted && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
+        // No program kills itself so: it was the host's out-of-memory killer, or somebody.
+        failed_.exit_code = kHostTimeout;
+        failed_.reason = "host";
+        failed_.error = "the host killed the run (signal 9), as it does when it is out of memory";
     }
     return failed_;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <tuple>
 
 #include <unistd.h>
@@ -119,7 +120,7 @@ private:
                         run.no_files = true;
                         run.quiet = true;
                         run.timeout_seconds = options_.run_seconds;
-                        jobs_.push_back(plan(cell, run));
+                        add(plan(cell, run));
                     }
                 }
             }
@@ -130,6 +131,18 @@ private:
             return false;
         }
         return good;
+    }
+
+    // Equal configurations have the same runs, and the same results.
+    void add(Job job) {
+        const auto [first, fresh] = known_.emplace(job.hash, job.scenario.file);
+        if (fresh) {
+            jobs_.push_back(std::move(job));
+        } else {
+            ++left_out_;
+            twice_.push_back(fmt::format("{} is left out: {} has the same configuration",
+                                         job.scenario.file, first->second));
+        }
     }
 
     bool folder_can_be_made() {
@@ -269,6 +282,9 @@ private:
         std::string out = fmt::format(
             "campaign: seed {}, {} of {} that may be varied, {} at a time\n", options_.seed,
             plural(jobs_.size(), "scenario"), jobs_.size() + left_out_, pool_.at_once());
+        for (const std::string& line : twice_) {
+            out += "  " + line + "\n";
+        }
         if (options_.shards > 1) {
             out += fmt::format("  shard {} of {}\n", options_.shard, options_.shards);
         }
@@ -289,6 +305,7 @@ private:
         Node node = Node::object();
         node.set("seed", Node::number(options_.seed));
         node.set("scenarios", Node::number(jobs_.size()));
+        node.set("left_out", list_of(twice_));
         node.set("runs", Node::number(tally_.runs()));
         node.set("passed", Node::number(tally_.runs() - tally_.failed()));
         node.set("failed", Node::number(tally_.failed()));
@@ -308,6 +325,8 @@ private:
     RunPool pool_;
     std::string folder_;
     std::vector<Job> jobs_;
+    std::map<std::string, std::string> known_;  // files by configuration
+    std::vector<std::string> twice_;            // those of them that are left out
     std::size_t left_out_ = 0;
     std::uint64_t next_ = 0;
     Tally tally_;
@@ -341,7 +360,14 @@ int campaign_merge(const MergeOptions& options) {
     std::vector<std::string> damaged;
     std::string differ;
     std::uint64_t differing = 0;
-    for (const std::string& folder : options.folders) {
+    std::vector<std::string> folders = options.folders;
+    // What is there already is an input, and stays: the first result of a run is kept.
+    const bool onto = !options.out.empty() && path_exists(options.out);
+    if (onto) {
+        folders.erase(std::remove(folders.begin(), folders.end(), options.out), folders.end());
+        folders.insert(folders.begin(), options.out);
+    }
+    for (const std::string& folder : folders) {
         if (!path_exists(folder)) {
             complain(Code::Usage, fmt::format("there is no folder {}", ioasim::quoted(folder)));
             return kUsage;
@@ -349,7 +375,8 @@ int campaign_merge(const MergeOptions& options) {
         const std::size_t known_damage = damaged.size();
         const auto records = read_records(folder, damaged);
         // Of a shard that made none the number of runs tells.
-        if (records.empty() && damaged.size() == known_damage && options.runs == 0) {
+        if (records.empty() && damaged.size() == known_damage && options.runs == 0 &&
+            !(onto && folder == options.out)) {
             complain(Code::Usage,
                      fmt::format("{} holds no results of a campaign", ioasim::quoted(folder)),
                      "`ioasim campaign run --out FOLDER` makes such a folder");
@@ -357,7 +384,7 @@ int campaign_merge(const MergeOptions& options) {
         }
         for (const auto& [key, record] : records) {
             const auto [known, fresh] = all.emplace(key, record);
-            if (!fresh && to_text(known->second) != to_text(record)) {
+            if (!fresh && !same_result(known->second, record)) {
                 ++differing;
                 differ += fmt::format("  {} in {}\n    {}", key.path(), folder, to_text(record));
             }

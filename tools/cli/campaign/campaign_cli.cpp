@@ -133,8 +133,9 @@ void add_merge(CLI::App& campaign, std::function<int()>& verb) {
   ioasim campaign merge part1 part2 part3 --out all
   ioasim campaign merge out/campaign-1 --format json
 
-A run is known by configuration, seed and number: it counts once. Two different results of one run
-are an error of the simulator, which is told with exit code 3.)");
+A run is known by configuration, seed and number: it counts once. What --out holds already counts
+too, and stays. Two different results of one run are an error of the simulator, which is told with
+exit code 3.)");
     merge.callback([options, format, &verb] {
         options->json = *format == "json";
         verb = [options] { return campaign_merge(*options); };

@@ -258,7 +258,7 @@ bool draws_faults(const scenario::Scenario& scenario, std::uint64_t seed) {
         });
     RandomStream stream(seed, scenario.full_name(), "swarm phases");
     return ends && !scenario.config.heal && !scenario.config.without_kernel() &&
-           stream.chance(1, 2);
+           platform::endless_injection(scenario.config) == nullptr && stream.chance(1, 2);
 }
 
 std::optional<DrawnFaults> draw_faults(const scenario::Scenario& scenario, std::uint64_t seed,

@@ -24,7 +24,7 @@ struct FaultPolicy {
 const std::vector<FaultPolicy>& fault_policies();
 
 // Whether the run with this seed is one with faults: half of those of scenarios that end by
-// themselves and have a kernel.
+// themselves, have a kernel, and bring in nothing themselves that may come without limit.
 bool draws_faults(const scenario::Scenario& scenario, std::uint64_t seed);
 
 // What such a run brings in, as a scenario says it; `work`: how long it takes without.

@@ -67,6 +67,20 @@ std::string content_of(const std::filesystem::path& path, std::string& problem) 
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
+// How the file was called stands in places of the text, too.
+RunRecord without_path(RunRecord record) {
+    const std::string folder = record.file.substr(0, record.file.rfind('/') + 1);
+    for (const std::string& path : {record.file, folder}) {
+        if (record.first.rfind(path, 0) == 0) {
+            record.first.erase(0, path.size());
+            break;
+        }
+    }
+    record.file.clear();
+    record.reproduce.clear();
+    return record;
+}
+
 // Files may come from anywhere: what a number is meant to be must be one.
 bool numbers(const Node& node) {
     for (const char* const key : {"seed", "run", "exit_code", "time_ps", "events"}) {
@@ -205,6 +219,10 @@ bool from_text(const std::string& text, RunRecord& r) {
         r.defects.push_back(defect.text);
     }
     return true;
+}
+
+bool same_result(const RunRecord& a, const RunRecord& b) {
+    return to_text(without_path(a)) == to_text(without_path(b));
 }
 
 std::string write_record(const std::string& folder, const RunRecord& record) {

@@ -49,6 +49,8 @@ RunResult result_of(const RunRecord& record);
 std::string to_text(const RunRecord& record);
 // False: the text is none.
 bool from_text(const std::string& text, RunRecord& record);
+// The same came of it, by whatever path the scenario was called.
+bool same_result(const RunRecord& a, const RunRecord& b);
 
 // Empty: written, else the error.
 std::string write_record(const std::string& folder, const RunRecord& record);

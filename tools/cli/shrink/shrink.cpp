@@ -67,13 +67,6 @@ std::vector<std::string> drawn_run(const scenario::Scenario& cell, const RunOpti
         const std::vector<std::string> more = faults->sets(cell);
         sets.insert(sets.end(), more.begin(), more.end());
     }
-    // "kernel" is a key of scenarios, too: parameters are named by their whole path.
-    for (std::string& set : sets) {
-        const std::string first = set.substr(0, set.find_first_of(".="));
-        set.insert(0, first == "platform" || first == "run" || first == "inject"
-                          ? ""
-                          : "platform.params.");
-    }
     return sets;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -106,8 +107,14 @@ bool Signature::shows(const RunResult& result, bool anywhere) const {
     }
 }
 
+// What was found before a run got stuck may be had without that.
+bool Signature::ends_so(const RunResult& result) const {
+    return result.exit_code == exit_code ||
+           (kind == Kind::Finding && exit_code == kHang && result.exit_code == kFailed);
+}
+
 bool Signature::shown_by(const RunResult& result) const {
-    if (result.exit_code != exit_code || !shows(result, false)) {
+    if (!ends_so(result) || !shows(result, false)) {
         return false;
     }
     const std::set<std::string> all = all_that_failed(result);
@@ -115,7 +122,7 @@ bool Signature::shown_by(const RunResult& result) const {
 }
 
 bool Signature::shown_anywhere_by(const RunResult& result) const {
-    return result.exit_code == exit_code && shows(result, true);
+    return ends_so(result) && shows(result, true);
 }
 
 Signature signature_of(const RunResult& result, const std::string& code) {
@@ -127,8 +134,11 @@ Signature signature_of(const RunResult& result, const std::string& code) {
         by_signal(result.exit_code)) {
         return s;
     }
-    const auto finding = std::find_if(result.findings.begin(), result.findings.end(),
-                                      [](const scenario::SeenFinding& f) { return !f.wanted; });
+    const auto earlier = [](const scenario::SeenFinding& a, const scenario::SeenFinding& b) {
+        return std::make_tuple(a.wanted, a.time) < std::make_tuple(b.wanted, b.time);
+    };
+    const auto finding = std::min_element(result.findings.begin(), result.findings.end(), earlier);
+    const bool found = finding != result.findings.end() && !finding->wanted;
     const auto failure = std::find_if(
         result.failures.begin(), result.failures.end(),
         [](const scenario::Failure& f) { return !f.about_finding && !f.where.empty(); });
@@ -138,10 +148,10 @@ Signature signature_of(const RunResult& result, const std::string& code) {
     } else if (result.exit_code == kInternal) {
         s.kind = Kind::Crash;
         s.what = manner_of(result.error);
-    } else if (result.exit_code == kHang) {
+    } else if (result.exit_code == kHang && !(found && finding->time.ps() < result.end_ps)) {
         s.kind = Kind::End;
         s.what = result.reason;
-    } else if (finding != result.findings.end()) {
+    } else if (found) {
         s.kind = Kind::Finding;
         s.what = finding->code;
     } else if (failure != result.failures.end()) {

@@ -30,11 +30,12 @@ struct Signature {
 
 private:
     bool shows(const RunResult& result, bool anywhere) const;
+    bool ends_so(const RunResult& result) const;
 };
 
-// Of a run that failed. `code`: the finding to look for; empty: a crash, else how it is stuck, else
-// the first finding, else the first expectation. Kind::None: it passed, the host cut it, or it has
-// no such finding.
+// Of a run that failed. `code`: the finding to look for; empty: a crash, else what came first: the
+// earliest finding before the end, else how it is stuck, else a finding, else an expectation.
+// Kind::None: it passed, the host cut it, or it has no such finding.
 Signature signature_of(const RunResult& result, const std::string& code);
 
 // The manner of a failure without what may differ: times, event numbers, amounts. Nothing at all
