@@ -172,6 +172,11 @@ expect "a damaged result is told" 2 'is no result of a run'
 run campaign run "$quickstart" --runs 10 --seed 6 --out changed
 expect "and made again" 0 '9 known before'
 same "as it was" other changed
+echo mine >mine
+ln -sf "$PWD/mine" "changed/${result#other/}"
+run campaign run "$quickstart" --runs 10 --seed 6 --out changed
+same "in its place, not where a link leads" other changed
+verdict "which is not written" "$(grep -v mine mine)"
 run campaign run short.json --out short.json
 expect "a file is no folder" 2 'short.json'
 run campaign merge nowhere

@@ -74,6 +74,11 @@ run explore "$lookup" --window soon
 expect "a wrong window" 2 'run.window'
 run explore "$top/scenarios/regressions/35_free_while_unbinding.json"
 expect "cells are explored one by one" 2 'cells; one is explored at a time'
+sed 's/"version": 1,/&"matrix": {"over": {"run.window": ["1ns", "2ns"]}},/' short.json >cells.json
+run explore "cells.json#run.window=2ns" --preemptions 1
+expect "which FILE#CELL names" 0 'none bad'
+run explore "cells.json#run.window=3ns"
+expect "if it is there" 2 'cells.json has no cell "run.window=3ns"'
 run explore "$lookup" --preemptions 1 --format json
 expect "for programs" 0 '"runs_by_deviations": [1, '
 asked_to_end INT 130 'interleaving' explore "$top/scenarios/quickstart/two_vms.json"

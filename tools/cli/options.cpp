@@ -47,6 +47,11 @@ std::string with_cell(const std::string& path, const std::string& cell) {
     return path.substr(0, path.size() - extension.size()) + "." + file_safe(cell) + extension;
 }
 
+std::pair<std::string, std::string> file_and_cell(const std::string& name) {
+    const std::size_t hash = name.find('#');
+    return {name.substr(0, hash), hash == std::string::npos ? "" : name.substr(hash + 1)};
+}
+
 bool path_exists(const std::string& path) {
     struct stat info {};
     return ::stat(path.c_str(), &info) == 0;

@@ -38,6 +38,8 @@ struct RunOptions {
 std::string file_safe(const std::string& text);
 // "trace.vcd" and "n=2" -> "trace.n=2.vcd".
 std::string with_cell(const std::string& path, const std::string& cell);
+// "FILE#CELL" as file and cell of its matrix; no cell: empty.
+std::pair<std::string, std::string> file_and_cell(const std::string& name);
 std::string file_extension(const std::string& path);
 
 // Creates a folder with its parents. Empty: done, else the error.

@@ -228,6 +228,11 @@ bool same_result(const RunRecord& a, const RunRecord& b) {
 std::string write_record(const std::string& folder, const RunRecord& record) {
     const std::string path = folder + "/" + record.key.path();
     const std::string problem = make_folders(path.substr(0, path.rfind('/')));
+    // What a link leads to is not the campaign's to write.
+    std::error_code ignored;
+    if (std::filesystem::is_symlink(path, ignored)) {
+        std::filesystem::remove(path, ignored);
+    }
     return problem.empty() ? traces::replace_file(path, to_text(record)) : problem;
 }
 

@@ -74,18 +74,36 @@ private:
         std::string problem;  // empty: it ends as it was found
     };
 
-    bool load() {
+    // The one cell of the file, or the one that is named.
+    bool load_cell(scenario::Scenario& out) const {
+        const auto [file, cell] = file_and_cell(options_.file);
         bool good = true;
-        const std::vector<scenario::Scenario> cells =
-            load_or_tell(options_.file, {order_sets(), options_.defects}, good);
-        if (good && cells.size() != 1) {
+        std::vector<scenario::Scenario> cells =
+            load_or_tell(file, {order_sets(), options_.defects}, good);
+        if (!cell.empty()) {
+            cells.erase(
+                std::remove_if(cells.begin(), cells.end(),
+                               [&name = cell](const auto& one) { return one.cell != name; }),
+                cells.end());
+        }
+        if (good && cells.empty()) {
+            complain(Code::Usage, fmt::format("{} has no cell {}", file, quoted(cell)),
+                     "ioasim run names the cells", kUsage);
+        } else if (good && cells.size() != 1) {
             complain(Code::Usage,
-                     fmt::format("{} has {} cells; one is explored at a time", options_.file,
-                                 cells.size()),
-                     "--set AXIS=VALUE chooses one", kUsage);
+                     fmt::format("{} has {} cells; one is explored at a time", file, cells.size()),
+                     "FILE#CELL or --set AXIS=VALUE chooses one", kUsage);
+        }
+        if (!good || cells.size() != 1) {
             return false;
         }
-        if (!good) {
+        out = std::move(cells.front());
+        return true;
+    }
+
+    bool load() {
+        scenario::Scenario cell;
+        if (!load_cell(cell)) {
             return false;
         }
         const UnitResult from = parse_time_text(options_.from.empty() ? "0ps" : options_.from);
@@ -100,7 +118,7 @@ private:
         run.sets = options_.sets;
         run.defects = options_.defects;
         run.no_files = true;
-        job_ = plan(cells.front(), run);
+        job_ = plan(cell, run);
         job_.show_progress = false;
         if (!job_.scenario.schedule.choices.empty()) {
             complain(Code::Usage, fmt::format("{} has one order, in run.choices", options_.file),
@@ -162,7 +180,7 @@ private:
         if (options_.out.empty()) {
             return true;
         }
-        Outputs outputs({options_.file}, options_.force);
+        Outputs outputs({file_and_cell(options_.file).first}, options_.force);
         return outputs.add("--out", options_.out);
     }
 

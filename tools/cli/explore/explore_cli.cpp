@@ -13,7 +13,8 @@ void add_explore(CLI::App& app, std::function<int()>& verb) {
     ExploreOptions& o = *options;
     CLI::App& explore = *app.add_subcommand(
         "explore", "every order of a small scenario that the modelled system leaves open");
-    explore.add_option("FILE", o.file, "a scenario file")->required();
+    explore.add_option("FILE", o.file, "scenario file, or FILE#CELL for a cell of its matrix")
+        ->required();
     constexpr std::uint64_t kMost = 1'000'000'000;
     number_option(explore, "--preemptions", o.preemptions,
                   "deviations from the fixed order, at most (2)", 0, 8);

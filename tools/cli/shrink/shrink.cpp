@@ -142,10 +142,7 @@ private:
     }
 
     bool find_failure() {
-        const std::size_t hash = options_.file.find('#');
-        const std::string file = options_.file.substr(0, hash);
-        const std::string wanted =
-            hash == std::string::npos ? std::string() : options_.file.substr(hash + 1);
+        const auto [file, wanted] = file_and_cell(options_.file);
         bool good = true;
         const std::vector<scenario::Scenario> cells =
             load_or_tell(file, {options_.run.sets, options_.run.defects}, good);
@@ -237,7 +234,7 @@ private:
             complain(Code::Usage, fmt::format("--out {}: scenarios end in .json", out_));
             return false;
         }
-        Outputs outputs({options_.file.substr(0, options_.file.find('#'))}, options_.force);
+        Outputs outputs({file_and_cell(options_.file).first}, options_.force);
         return outputs.add("--out", out_);
     }
 
