@@ -44,6 +44,11 @@ bool Vcpu::in_guest_since(TimePs since) const {
            scheduler_.on_cpu_since(*ctx_) <= since;
 }
 
+bool Vcpu::resumed_in_guest_since(TimePs since) const {
+    return in_guest_ && entered_ <= since && scheduler_.cpu_of(*ctx_) >= 0 &&
+           scheduler_.on_cpu_since(*ctx_) > since;
+}
+
 void Vcpu::kick(ExecContext& by) {
     const int cpu = ctx_ == nullptr ? -1 : scheduler_.cpu_of(*ctx_);
     if (cpu >= 0) {

@@ -29,6 +29,9 @@ public:
     // --- KVM's view -----------------------------------------------------------------------------
     const std::string& name() const override { return name_; }
     bool in_guest_since(TimePs since) const override;
+    // In the guest since before then, and on a processor only since then: its task slept, or waited
+    // for one.
+    bool resumed_in_guest_since(TimePs since) const;
     void kick(ExecContext& by) override;
 
     // --- running --------------------------------------------------------------------------------

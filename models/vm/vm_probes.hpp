@@ -32,6 +32,9 @@ inline const Defect kLostNotEnded{"migration.lost_not_ended",
 inline const Defect kHostPasidCarried{
     "migration.host_pasid_carried",
     "the destination asks its host for the numbers that the source's host had given"};
+inline const Defect kKickedOnce{
+    "migration.kicked_once",
+    "a vCPU that comes into the guest behind the kick of a stop is not kicked again"};
 inline const Defect kStopUnseen{
     "vm.stop_unseen",
     "a vCPU that is outside of the guest goes in although its machine is stopped"};
