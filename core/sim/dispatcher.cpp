@@ -35,16 +35,16 @@ Dispatcher::Impl::Impl(Simulation& simulation, const DispatcherParams& parameter
       chooser(choices),
       recorder(simulation.recorder()),
       source(simulation.recorder().source("dispatcher")),
-      cpus(parameters.cpus) {
-    for (std::uint64_t i = 0; i < params.pool; ++i) {
-        pool.push_back(std::make_unique<PoolThread>(
-            sc_core::sc_module_name(("thread" + std::to_string(i)).c_str()), *this,
-            params.stack_bytes));
+      cpus(parameters.cpus) {}
+
+PoolThread& Dispatcher::Impl::free_thread() {
+    if (idle_threads.empty()) {
+        pool.push_back(std::make_unique<PoolThread>(*this));
+        return *pool.back();
     }
-    // The last of the vector is taken first: thread 0 runs the first task.
-    for (auto it = pool.rbegin(); it != pool.rend(); ++it) {
-        idle_threads.push_back(it->get());
-    }
+    PoolThread& thread = *idle_threads.back();
+    idle_threads.pop_back();
+    return thread;
 }
 
 void Dispatcher::Impl::woke(PoolThread& thread) {
@@ -315,14 +315,11 @@ Dispatcher::~Dispatcher() {
 }
 
 ExecContext& Dispatcher::spawn(TaskOptions options, TimePs at, TaskBody body) {
-    SIM_CHECK(!impl_->idle_threads.empty(), "task {}: all {} threads of the pool are in use",
-              options.name, impl_->params.pool);
     const SourceId source = impl_->recorder.source(options.name);
     impl_->tasks.push_back(
         std::make_unique<Task>(*impl_, std::move(options), source, std::move(body)));
     Task& task = *impl_->tasks.back();
-    task.thread = impl_->idle_threads.back();
-    impl_->idle_threads.pop_back();
+    task.thread = &impl_->free_thread();
     task.thread->task = &task;
     impl_->schedule(task, at);
     return task;

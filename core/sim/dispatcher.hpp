@@ -1,6 +1,6 @@
 // The software dispatcher: runs every task of the platform, one at a time, by (time, CPU,
 // sequence). A task must hold a logical CPU to run; spending time keeps it, sleeping gives it up.
-// Task threads come from a pool made at elaboration.
+// Threads of the kernel are made when tasks need them, and used again.
 //
 // Within an instant software runs behind the hardware: it sees all that hardware did.
 #pragma once
@@ -40,7 +40,6 @@ public:
 
 struct DispatcherParams {
     std::uint64_t cpus = 4;
-    std::uint64_t pool = 64;  // task threads; more tasks at once than this is refused
     std::uint64_t stack_bytes = 128 * 1024;
     TimePs wake_latency{1000};         // sleeping task to running, when a CPU is free
     TimePs lock_handover{1000};        // release to the next waiter's start

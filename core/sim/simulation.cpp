@@ -177,6 +177,18 @@ StopReason Simulation::judge_idle() const {
 }
 
 StopReason Simulation::run() {
+    try {
+        return run_to_end();
+    } catch (const sc_core::sc_report& report) {
+        // No memory for the stack of a thread is no bug of ours.
+        if (std::strcmp(report.get_msg_type(), sc_core::SC_ID_STACK_SETUP_FAILED_) == 0) {
+            throw std::bad_alloc();
+        }
+        throw;
+    }
+}
+
+StopReason Simulation::run_to_end() {
     const SourceId source = recorder_.source("run");
     recorder_.emit(source, trace::RunStart{options_.seed});
     for (Module* module : modules_) {
@@ -185,17 +197,9 @@ StopReason Simulation::run() {
             module->wake_at(*first);
         }
     }
-    try {
-        // Events at the limit itself do not run: sc_start excludes its end.
-        sc_core::sc_start(sc_core::sc_time::from_value(options_.limit.ps()),
-                          sc_core::SC_EXIT_ON_STARVATION);
-    } catch (const sc_core::sc_report& report) {
-        // No memory for the stack of a process is no bug of ours.
-        if (std::strcmp(report.get_msg_type(), sc_core::SC_ID_STACK_SETUP_FAILED_) == 0) {
-            throw std::bad_alloc();
-        }
-        throw;
-    }
+    // Events at the limit itself do not run: sc_start excludes its end.
+    sc_core::sc_start(sc_core::sc_time::from_value(options_.limit.ps()),
+                      sc_core::SC_EXIT_ON_STARVATION);
     read_clock();
     if (!stopping_) {
         reason_ = sc_core::sc_pending_activity() ? StopReason::Limit : judge_idle();

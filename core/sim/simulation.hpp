@@ -118,6 +118,7 @@ private:
         }
     }
     void fail(std::exception_ptr failure);
+    StopReason run_to_end();
     StopReason judge_idle() const;
 
     // Asked several times an activation: the kernel's clock is read once.

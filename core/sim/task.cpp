@@ -1,16 +1,18 @@
+#define SC_INCLUDE_DYNAMIC_PROCESSES  // the kernel's switch for sc_spawn
 #include "core/sim/task.hpp"
 
 #include "core/sim/sim_probes.hpp"
 
 namespace ioasim::sim {
 
-PoolThread::PoolThread(sc_core::sc_module_name name, Dispatcher::Impl& dispatcher,
-                       std::uint64_t stack_bytes)
-    : sc_core::sc_module(name), impl(dispatcher), alarm(dispatcher.sim) {
-    SC_THREAD(run);
-    set_stack_size(static_cast<std::size_t>(stack_bytes));
-    sensitive << alarm.soon() << alarm.far();
-    dont_initialize();
+PoolThread::PoolThread(Dispatcher::Impl& dispatcher) : impl(dispatcher), alarm(dispatcher.sim) {
+    sc_core::sc_spawn_options options;
+    options.set_stack_size(static_cast<int>(impl.params.stack_bytes));
+    options.set_sensitivity(&alarm.soon());
+    options.set_sensitivity(&alarm.far());
+    options.dont_initialize();
+    sc_core::sc_spawn([this] { run(); }, ("thread" + std::to_string(impl.pool.size())).c_str(),
+                      &options);
 }
 
 void PoolThread::run() {

@@ -19,13 +19,12 @@ enum class TaskState : std::uint8_t { WaitsForCpu, Runs, Spends, Spins, Sleeps, 
 
 class Task;
 
-// One simulated thread of the pool. It runs one task at a time, from start to end. There is no
-// process that dispatches: the thread of the task that is next wakes up at its time, and any thread
-// that wakes up does what the dispatcher has to do.
-struct PoolThread final : sc_core::sc_module {
-    SC_HAS_PROCESS(PoolThread);
-    PoolThread(sc_core::sc_module_name name, Dispatcher::Impl& dispatcher,
-               std::uint64_t stack_bytes);
+// One thread of the kernel in the pool, made when a task finds none idle: a stack costs the host
+// more than most tasks, and a campaign makes many runs. It runs one task at a time, from start to
+// end. There is no process that dispatches: the thread of the task that is next wakes up at its
+// time, and any thread that wakes up does what the dispatcher has to do.
+struct PoolThread final {
+    explicit PoolThread(Dispatcher::Impl& dispatcher);
     void run();
     // Returns when the task of this thread is the one to run.
     void await_turn();
@@ -40,6 +39,8 @@ struct Dispatcher::Impl final : sc_core::sc_module {
     SC_HAS_PROCESS(Impl);
     Impl(Simulation& simulation, const DispatcherParams& parameters, Chooser& choices);
 
+    // One that runs no task.
+    PoolThread& free_thread();
     // A thread woke up: software of the instant may begin.
     void woke(PoolThread& thread);
     void hand_on(Task* next) const;

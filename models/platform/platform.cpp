@@ -4,32 +4,9 @@ namespace ioasim::platform {
 
 namespace {
 
-// Tasks besides the programs: boot, the host's ordered worker, helpers of drivers.
-constexpr std::uint64_t kServiceTasks = 16;
-
 sim::DispatcherParams dispatcher_params(const PlatformConfig& config) {
     sim::DispatcherParams params = resolve(scheduler_param_table(), config, "scheduler");
     params.cpus = config.cpus;
-    params.pool =
-        config.programs.size() + config.vms.size() + (1 + config.hosts.size()) * kServiceTasks;
-    for (const InjectionConfig& injection : config.injections) {
-        params.pool += injection.fault.kind->way == InjectWay::Steps ? injection.count : 0;
-    }
-    // A unit that takes page requests has a thread and workers.
-    const os::KernelParams host = resolve(os::kernel_param_table(), config, "host");
-    for (const IommuConfig& iommu : config.iommus) {
-        const vtd::VtdParams unit = resolve(vtd::vtd_param_table(), config, iommu.name);
-        params.pool +=
-            unit.page_requests ? 1 + host.iopf_workers + (host.prq_timeout != TimePs{} ? 1 : 0) : 0;
-    }
-    // So has a VM whose virtual unit does, in the VMM and in the guest.
-    for (const VmConfig& vm : config.vms) {
-        params.pool += resolve(vm::vm_param_table(), config, vm.name).page_requests ? 2 : 0;
-        for (const MdevConfig& mdev : vm.mdevs) {  // the handler of its vector, on each host
-            const auto parent = resolve(dsa::dsa_param_table(), config, mdev.device);
-            params.pool += parent.message_storage != 0 ? 1 + config.hosts.size() : 0;
-        }
-    }
     return params;
 }
 

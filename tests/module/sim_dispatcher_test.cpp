@@ -432,7 +432,6 @@ TEST_CASE("dispatcher: atomic code is not preempted") {
 
 TEST_CASE("dispatcher: tasks start tasks, and threads of ended ones are used again") {
     auto params = SoftwareRun::params(2);
-    params.pool = 2;
     SoftwareRun run{params};
     int ended = 0;
     std::function<void(ExecContext&)> link = [&](ExecContext& ctx) {
@@ -445,13 +444,23 @@ TEST_CASE("dispatcher: tasks start tasks, and threads of ended ones are used aga
     CHECK(ended == 20);
 }
 
-TEST_CASE("dispatcher: more tasks at once than threads is refused by name") {
-    auto params = SoftwareRun::params(1);
-    params.pool = 1;
-    SoftwareRun run{params};
-    run.task("a", 0_ps, [](ExecContext&) {});
-    CHECK_THROWS_WITH_AS(run.task("one_too_many", 0_ps, [](ExecContext&) {}),
-                         doctest::Contains("one_too_many"), ModelBug);
+TEST_CASE("dispatcher: any number of tasks at once, from before time runs and within it") {
+    SoftwareRun run{SoftwareRun::params(1)};
+    int awake = 0;
+    const auto task = [&](ExecContext& ctx) {
+        WaitQueue nobody{"nobody"};
+        ctx.wait_until(nobody, ctx.now() + 1_us);
+        ++awake;
+    };
+    const auto start = [&](int from, TimePs at) {
+        for (int i = from; i < from + 100; ++i) {
+            run.task(fmt::format("t{}", i), at, task);
+        }
+    };
+    start(0, 0_ps);
+    run.task("more", 1_ns, [&](ExecContext& ctx) { start(100, ctx.now() + 1_ns); });
+    CHECK(run.run() == StopReason::Idle);
+    CHECK(awake == 200);
 }
 
 TEST_CASE("dispatcher: two tasks that wait for each other end the run as a deadlock, named") {

@@ -93,7 +93,6 @@ public:
     static sim::DispatcherParams params(std::uint64_t cpus) {
         sim::DispatcherParams p;
         p.cpus = cpus;
-        p.pool = 16;
         p.wake_latency = 1_ps;
         p.lock_handover = 1_ps;
         p.context_switch = 1_ps;
