@@ -36,24 +36,23 @@ bool LockMonitor::inverts_order(const std::string& held_class, const std::string
     return inverted && reported_.insert({held_class, wanted_class}).second;
 }
 
-std::uint32_t LockMonitor::number_of(const SimLock& lock) {
-    if (lock.numbered_by_ != this) {
-        lock.numbered_by_ = this;
-        lock.number_ = numbers_.emplace(lock.class_, static_cast<std::uint32_t>(numbers_.size()))
-                           .first->second;
-    }
+std::uint32_t LockMonitor::number_anew(const SimLock& lock) {
+    lock.numbered_by_ = this;
+    lock.number_ =
+        numbers_.emplace(lock.class_, static_cast<std::uint32_t>(numbers_.size())).first->second;
     return lock.number_;
 }
 
 bool LockMonitor::inverts_order(const SimLock& held, const SimLock& wanted) {
     const std::uint32_t before = number_of(held);
     const std::uint32_t after = number_of(wanted);
-    if (before < judged_.size() && after < judged_[before].size() && judged_[before][after]) {
+    if (judged(before, after)) {
         return false;
     }
     judged_.resize(std::max<std::size_t>(judged_.size(), before + 1));
-    judged_[before].resize(std::max<std::size_t>(judged_[before].size(), after + 1));
-    judged_[before][after] = true;
+    std::vector<std::uint64_t>& bits = judged_[before];
+    bits.resize(std::max<std::size_t>(bits.size(), after / kBits + 1));
+    bits[after / kBits] |= std::uint64_t{1} << (after % kBits);
     return inverts_order(held.class_, wanted.class_);
 }
 

@@ -110,11 +110,19 @@ public:
 
 private:
     bool reaches(const std::string& from, const std::string& to) const;
-    std::uint32_t number_of(const SimLock& lock);
+    std::uint32_t number_of(const SimLock& lock) {
+        return lock.numbered_by_ == this ? lock.number_ : number_anew(lock);
+    }
+    std::uint32_t number_anew(const SimLock& lock);
+    bool judged(std::uint32_t before, std::uint32_t after) const {
+        return before < judged_.size() && after / kBits < judged_[before].size() &&
+               (judged_[before][after / kBits] >> (after % kBits) & 1U) != 0;
+    }
 
+    static constexpr std::uint32_t kBits = 64;
     std::map<std::string, std::set<std::string>> after_;
-    std::map<std::string, std::uint32_t> numbers_;  // of classes
-    std::vector<std::vector<bool>> judged_;         // by held, by wanted
+    std::map<std::string, std::uint32_t> numbers_;    // of classes
+    std::vector<std::vector<std::uint64_t>> judged_;  // by held, a bit by wanted
     std::set<std::pair<std::string, std::string>> reported_;
 };
 

@@ -86,43 +86,47 @@ const Recorder::Route& Recorder::make_route(const EventInfo& info) {
     return route;
 }
 
-void Recorder::add_unheard(SourceId source) {
-    if (!pending_.places.empty()) {
-        Place& last = pending_.places.back();
-        if (last.record == kUnheard && last.software == software_ && last.source == source) {
-            ++last.events;
-            return;
-        }
+void Recorder::place_unheard(SourceId source, TimePs now) {
+    const Place place{source, kUnheard, 1, software_};
+    std::vector<Place>& places = pending_->places;
+    if (now == instant_) {
+        places.push_back(place);
+        return;
     }
-    pending_.places.push_back({source, kUnheard, 1, software_});
+    // Most instants hold one event, and most of those that nobody hears.
+    if (places.size() == 1 && pending_->used == 0) {
+        next_seq_ += places.front().events;
+        places.front() = place;
+    } else {
+        release_instant();
+        pending_->places.push_back(place);
+    }
+    instant_ = now;
 }
 
 EventRecord& Recorder::add_record(SourceId source) {
-    pending_.places.push_back({source, pending_.used, 1, software_});
-    if (pending_.used == pending_.records.size()) {
-        pending_.records.emplace_back();
+    Batch& batch = *pending_;
+    batch.places.push_back({source, batch.used, 1, software_});
+    if (batch.used == batch.records.size()) {
+        batch.records.emplace_back();
     }
-    return pending_.records[pending_.used++];
+    return batch.records[batch.used++];
 }
 
-EventRecord* Recorder::append(SourceId source, const EventInfo& info) {
-    const TimePs now = telling_ ? instant_ : clock_();
+EventRecord& Recorder::append(SourceId source, const EventInfo& info, bool heard) {
+    const TimePs now = time();
     if (now != instant_) {
         release_instant();
         instant_ = now;
     }
-    const Route& route = route_of(info);
-    if (!route.heard) {
-        add_unheard(source);
-        if (!route.watched) {
-            return nullptr;
-        }
+    if (!heard) {
+        count_unheard(source);
     }
-    EventRecord& record = route.heard ? add_record(source) : glance_;
+    EventRecord& record = heard ? add_record(source) : glance_;
     record.info = &info;
     record.time = now;
     record.source = source;
-    return &record;
+    return record;
 }
 
 void Recorder::rank_sources() {
@@ -145,13 +149,13 @@ void Recorder::sort_pending() {
         }
         return !a.software && source_ranks_[a.source.value()] < source_ranks_[b.source.value()];
     };
-    const auto first = pending_.places.begin();
-    const auto last = pending_.places.end();
+    const auto first = pending_->places.begin();
+    const auto last = pending_->places.end();
     if (std::is_sorted(first, last, before)) {
         return;
     }
     constexpr std::size_t kFew = 16;  // std::stable_sort takes memory for its work
-    if (pending_.places.size() > kFew) {
+    if (pending_->places.size() > kFew) {
         std::stable_sort(first, last, before);
         return;
     }
@@ -161,38 +165,32 @@ void Recorder::sort_pending() {
 }
 
 void Recorder::release_instant() {
-    // Most instants hold one event, and most of those that nobody hears.
-    if (pending_.places.size() == 1 && pending_.used == 0) {
-        next_seq_ += pending_.places.front().events;
-        pending_.places.clear();
-        return;
-    }
     telling_ = true;
-    while (!pending_.places.empty()) {
+    while (!pending_->places.empty()) {
         release_batch();
     }
     telling_ = false;
 }
 
 void Recorder::release_batch() {
-    if (pending_.places.size() > 1) {
+    if (pending_->places.size() > 1) {
         sort_pending();
     }
     // A listener may make somebody emit (a finding): those events are the next batch.
     std::swap(releasing_, pending_);
-    for (const Place& place : releasing_.places) {
+    for (const Place& place : releasing_->places) {
         if (place.record == kUnheard) {
             next_seq_ += place.events;
             continue;
         }
-        EventRecord& record = releasing_.records[place.record];
+        EventRecord& record = releasing_->records[place.record];
         record.seq = next_seq_++;
         for (const Handler& handler : route_of(*record.info).handlers) {
             handler.call(handler.self, record);
         }
     }
-    releasing_.places.clear();
-    releasing_.used = 0;
+    releasing_->places.clear();
+    releasing_->used = 0;
 }
 
 void Recorder::flush() {

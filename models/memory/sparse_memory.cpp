@@ -134,7 +134,8 @@ void SparseMemory::erase(std::uint64_t number) {
 SparseMemory::Block* SparseMemory::take_run(unsigned run_class) {
     std::vector<Block*>& free = free_runs_[run_class];
     if (free.empty()) {
-        chunks_.push_back(std::make_unique<Block[]>(kChunkBlocks));
+        // Not cleared here: a block is filled when it is added.
+        chunks_.emplace_back(new Block[kChunkBlocks]);
         Block* const chunk = chunks_.back().get();
         const std::size_t run = std::size_t{1} << run_class;
         for (std::size_t i = kChunkBlocks; i != 0; i -= run) {
