@@ -187,7 +187,7 @@ void Migration::stop(ExecContext& ctx) {
     tell(ctx, MigrationPhase::Stopped);
 }
 
-MigrationState Migration::save() {
+MigrationState Migration::save(ExecContext& ctx) {
     MigrationState state;
     state.registers = m_.viommu.registers();
     state.root_table = m_.shadow.root().value();
@@ -199,8 +199,8 @@ MigrationState Migration::save() {
     if (!m_.probes.has(kQueueDropped)) {
         state.submissions = m_.kept.all();
     }
-    for (const os::VirtualDeviceIf* device : virtual_devices()) {
-        state.devices.push_back(device->state());
+    for (os::VirtualDeviceIf* device : virtual_devices()) {
+        state.devices.push_back(device->save(ctx));
         if (m_.probes.has(kQueueDropped)) {
             state.devices.back().trapped.clear();
         }
@@ -290,7 +290,7 @@ Errno Migration::move(ExecContext& ctx) {
     if (!m_.alive) {
         return Errno::Ecanceled;
     }
-    const std::vector<std::uint8_t> state = encode(save());
+    const std::vector<std::uint8_t> state = encode(save(ctx));
     tell(ctx, MigrationPhase::Saved, state.size());
     Errno error = copy(ctx);
     if (!m_.alive) {
@@ -404,12 +404,23 @@ Errno Migration::restore(ExecContext& ctx, os::VirtualDeviceIf& device,
 
 void Migration::enable(ExecContext& ctx) {
     for (os::VirtualDeviceIf* device : virtual_devices()) {
-        const Errno error = device->resume(ctx, os::CallingTask{m_.host->mm()});
+        const Errno error = go_on(ctx, *device);
         if (error != Errno::Ok) {
             tell(ctx, MigrationPhase::QueueOff, static_cast<std::uint64_t>(error));
         }
     }
     resubmit(ctx);
+}
+
+// A shared queue of the host may be full for a while.
+Errno Migration::go_on(ExecContext& ctx, os::VirtualDeviceIf& device) {
+    const TimePs deadline = ctx.now() + m_.params.kill_timeout;
+    Errno error = device.resume(ctx, os::CallingTask{m_.host->mm()});
+    while (error == Errno::Eagain && m_.alive && ctx.now() < deadline) {
+        ctx.spend(m_.params.migration_poll);
+        error = device.resume(ctx, os::CallingTask{m_.host->mm()});
+    }
+    return error;
 }
 
 void Migration::resubmit(ExecContext& ctx) {

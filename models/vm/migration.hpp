@@ -93,7 +93,7 @@ private:
     void unmap_portals(ExecContext& ctx);
     void drain(ExecContext& ctx);
     void stop(ExecContext& ctx);
-    MigrationState save();
+    MigrationState save(ExecContext& ctx);
     Errno copy(ExecContext& ctx);
     void detach(ExecContext& ctx);
     Errno move(ExecContext& ctx);
@@ -103,6 +103,7 @@ private:
     Errno load(ExecContext& ctx, const VmSite& site, const MigrationState& state);
     // Devices go on: their own queues under the new host PASIDs, then what was kept.
     void enable(ExecContext& ctx);
+    Errno go_on(ExecContext& ctx, os::VirtualDeviceIf& device);
     static Errno restore(ExecContext& ctx, os::VirtualDeviceIf& device,
                          const os::VirtualDeviceState& state);
     void resubmit(ExecContext& ctx);
