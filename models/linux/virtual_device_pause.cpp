@@ -63,14 +63,16 @@ bool VirtualDevice::portal_fault(ExecContext& ctx, std::uint32_t queue, dsa::Por
 
 Errno VirtualDevice::trapped_submission(ExecContext& ctx, const TrappedDescriptor& descriptor) {
     LockGuard guard{ctx, lock_};
+    // An ENQCMD that is not taken ends with Retry; a posted write is lost.
+    const char* const not_taken = shared() ? "refused" : "dropped";
     if (!open_ || descriptor.queue != 0 || !state_.queues.front().enabled ||
         (shared() && bound_.count(descriptor.gpasid) == 0)) {
-        tell_trapped(ctx, "dropped");
+        tell_trapped(ctx, not_taken);
         return Errno::Einval;
     }
     if (state_.paused) {
         if (state_.trapped.size() >= state_.queues.front().config.size) {
-            tell_trapped(ctx, "dropped");
+            tell_trapped(ctx, not_taken);
             return Errno::Enospc;
         }
         state_.trapped.push_back(descriptor);
@@ -78,7 +80,7 @@ Errno VirtualDevice::trapped_submission(ExecContext& ctx, const TrappedDescripto
         return Errno::Ok;
     }
     const Errno error = submit(ctx, descriptor);
-    tell_trapped(ctx, error == Errno::Ok ? "submitted" : "dropped");
+    tell_trapped(ctx, error == Errno::Ok ? "submitted" : not_taken);
     return error;
 }
 

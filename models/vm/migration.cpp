@@ -416,7 +416,8 @@ void Migration::enable(ExecContext& ctx) {
 Errno Migration::go_on(ExecContext& ctx, os::VirtualDeviceIf& device) {
     const TimePs deadline = ctx.now() + m_.params.kill_timeout;
     Errno error = device.resume(ctx, os::CallingTask{m_.host->mm()});
-    while (error == Errno::Eagain && m_.alive && ctx.now() < deadline) {
+    while (error == Errno::Eagain && m_.alive && ctx.now() < deadline &&
+           !m_.probes.has(kResumesOnce)) {
         ctx.spend(m_.params.migration_poll);
         error = device.resume(ctx, os::CallingTask{m_.host->mm()});
     }

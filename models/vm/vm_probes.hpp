@@ -18,6 +18,9 @@ inline const Defect kEnabledBeforeBind{
 inline const Defect kRefusedBindIgnored{
     "migration.refused_bind_ignored",
     "the machine goes on at the destination although its host refused to bind a PASID again"};
+inline const Defect kResumesOnce{"migration.resumes_once",
+                                 "the destination does not ask a virtual device again that could "
+                                 "not go on as its queue was full"};
 inline const Defect kUnbindLosesKept{
     "migration.unbind_loses_kept",
     "a guest's unbind is carried out while submissions of the PASID are kept, which go nowhere "
