@@ -270,6 +270,9 @@ NotifyResult VirtualDevice::handle(ExecContext& ctx, const NotifierPayload& payl
             return NotifyResult::Ok;
         case IoasidNotification::Unbind:
             bound_.erase(payload.spid.value());
+            if (in_hand_ == payload.spid.value()) {
+                in_hand_.reset();
+            }
             if (shared()) {
                 drop_kept(ctx, payload.spid.value());
             }

@@ -142,7 +142,6 @@ private:
     Errno submit(ExecContext& ctx, const TrappedDescriptor& descriptor);
     bool submit_once(ExecContext& ctx, Hpa portal, Ioasid id, const TrappedDescriptor& descriptor);
     Errno hand_on(ExecContext& ctx);
-    Ioasid bound_to(std::uint32_t gpasid) const;
     bool parent_resets() const;
     dsa::Portal real_portal(dsa::Portal page) const;
 
@@ -173,6 +172,7 @@ private:
     VirtualDeviceState state_;
     std::optional<Programmed> programmed_;
     std::map<std::uint32_t, Ioasid> bound_;  // guest PASIDs of the set, from BIND to UNBIND
+    std::optional<std::uint32_t> in_hand_;   // guest PASID of what is submitted, until UNBIND
     Ioasid submitting_ = kNoIoasid;          // under which a processor submits for the guest
     WaitQueue submitted_;
 };

@@ -92,15 +92,20 @@ Errno VirtualDevice::submit(ExecContext& ctx, const TrappedDescriptor& descripto
         kernel_.instructions().movdir64b(ctx, portal, descriptor.bytes);
         return Errno::Ok;
     }
-    const Ioasid first = bound_to(descriptor.gpasid);
+    const auto bound = bound_.find(descriptor.gpasid);
+    if (bound == bound_.end()) {
+        return Errno::Einval;
+    }
+    const Ioasid id = bound->second;
+    in_hand_ = descriptor.gpasid;
     TimePs backoff = kernel_.params().backoff_first;
     for (std::uint64_t attempt = 0; attempt <= kernel_.params().enqcmd_retries; ++attempt) {
-        // UNBIND waits for no lock of ours: behind it the number is another one's, or nobody's.
-        const bool stale = bound_to(descriptor.gpasid) != first;
-        if (!is_valid(first) || (stale && !kernel_.probes().has(kVdcmResumesStale))) {
+        // UNBIND waits for no lock of ours: behind it the guest's number, and the host's, may stand
+        // for another address space.
+        if (!in_hand_ && !kernel_.probes().has(kVdcmResumesStale)) {
             return Errno::Einval;
         }
-        if (submit_once(ctx, portal, first, descriptor)) {
+        if (submit_once(ctx, portal, id, descriptor)) {
             return Errno::Ok;
         }
         ctx.spend(backoff);
@@ -123,11 +128,6 @@ bool VirtualDevice::submit_once(ExecContext& ctx, Hpa portal, Ioasid id,
     submitting_ = kNoIoasid;
     ctx.wake_all(submitted_);
     return result.outcome == cpu::EnqOutcome::Accepted;
-}
-
-Ioasid VirtualDevice::bound_to(std::uint32_t gpasid) const {
-    const auto bound = bound_.find(gpasid);
-    return bound == bound_.end() ? kNoIoasid : bound->second;
 }
 
 // --- pause and what follows ---------------------------------------------------------------------

@@ -157,12 +157,17 @@ std::vector<os::VirtualDeviceIf*> Migration::virtual_devices() const {
     return devices;
 }
 
-void Migration::drain(ExecContext& ctx) {
-    static_cast<void>(m_.shadow.drain(ctx));  // a device that does not answer told so itself
+// What a device does not finish here is done nowhere: its memory has been copied by then.
+Errno Migration::drain(ExecContext& ctx) {
+    Errno result = m_.shadow.drain(ctx);
     for (os::VirtualDeviceIf* device : virtual_devices()) {
-        static_cast<void>(device->drain(ctx));
+        const Errno error = device->drain(ctx);
+        if (error != Errno::Enodev) {  // it is closed
+            result = error != Errno::Ok ? error : result;
+        }
     }
     tell(ctx, MigrationPhase::Drained, m_.kept.all().size());
+    return m_.probes.has(kDrainIgnored) ? Errno::Ok : result;
 }
 
 void Migration::stop(ExecContext& ctx) {
@@ -285,10 +290,14 @@ Errno Migration::move(ExecContext& ctx) {
     if (!m_.probes.has(kPortalLeftMapped)) {
         unmap_portals(ctx);
     }
-    drain(ctx);
+    const Errno drained = drain(ctx);
     stop(ctx);
     if (!m_.alive) {
         return Errno::Ecanceled;
+    }
+    if (drained != Errno::Ok) {
+        stay(ctx);
+        return drained;
     }
     const std::vector<std::uint8_t> state = encode(save(ctx));
     tell(ctx, MigrationPhase::Saved, state.size());
@@ -308,6 +317,16 @@ Errno Migration::move(ExecContext& ctx) {
         lost_ = take_over(ctx, from, source_pages_, state) != Errno::Ok;
     }
     return error;
+}
+
+// Nothing has been taken away here: devices and vCPUs go on where they stopped.
+void Migration::stay(ExecContext& ctx) {
+    tell(ctx, MigrationPhase::Failed);
+    on_destination(ctx, 0, [this](ExecContext& there) { return to_.vm_host->release(there); });
+    enable(ctx);
+    if (m_.alive) {
+        resume(ctx);
+    }
 }
 
 // The VMM of that side ends: its files are closed, and its memory goes back.

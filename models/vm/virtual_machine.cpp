@@ -349,6 +349,11 @@ Errno VirtualMachine::vmm_device(ExecContext& ctx, const std::string& device,
     if (mdev == nullptr) {
         return Errno::Enodev;
     }
+    const bool of_the_host =
+        request == DeviceRequest::AwaitRequest || request == DeviceRequest::Remove;
+    if (impl_->migrating && !of_the_host && !impl_->deps.probes.has(kAskedWhileMoving)) {
+        return Errno::Ebusy;  // whoever moves it has it paused
+    }
     switch (request) {
         case DeviceRequest::Reset:
             return mdev->reset(ctx);

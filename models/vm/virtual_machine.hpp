@@ -128,7 +128,7 @@ public:
     const std::string& host() const;
     // What the VMM does with a virtual device: VFIO_DEVICE_RESET, the steps of a migration, waiting
     // for the request to close it; and what an administrator of the host does: removing it.
-    // -ENODEV: the VM does not have it.
+    // -ENODEV: the VM does not have it; -EBUSY: the VMM moves the machine.
     enum class DeviceRequest : std::uint8_t { Reset, Pause, Drain, Resume, AwaitRequest, Remove };
     Errno vmm_device(ExecContext& ctx, const std::string& device, DeviceRequest request);
 

@@ -21,6 +21,12 @@ inline const Defect kRefusedBindIgnored{
 inline const Defect kResumesOnce{"migration.resumes_once",
                                  "the destination does not ask a virtual device again that could "
                                  "not go on as its queue was full"};
+inline const Defect kDrainIgnored{
+    "migration.drain_ignored",
+    "the machine moves although a device of the source has not finished what it took"};
+inline const Defect kAskedWhileMoving{
+    "vmm.device_asked_while_moving",
+    "a VMM resumes, pauses or resets a virtual device of a machine that it is moving"};
 inline const Defect kUnbindLosesKept{
     "migration.unbind_loses_kept",
     "a guest's unbind is carried out while submissions of the PASID are kept, which go nowhere "

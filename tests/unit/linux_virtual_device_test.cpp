@@ -292,9 +292,17 @@ TEST_CASE("virtual device: an UNBIND between two attempts ends a submission for 
     SharedQueue q;
     const Ioasid id = q.bind(101);
     q.keep(101, 2);
+    bool again = false;
+    SUBCASE("for good") {}
+    SUBCASE("and both numbers stand for another address space behind it") {
+        again = true;
+    }
     q.answers([&](int attempt) {
         if (attempt == 2) {
             q.host.core->detach_spid(q.host.ctx, id);  // its work comes behind
+            if (again) {                               // for another process of the guest
+                CHECK(q.host.core->attach_spid(q.host.ctx, nullptr, id, Spid{101}) == Errno::Ok);
+            }
         }
         return cpu::EnqOutcome::Retry;
     });
