@@ -26,7 +26,10 @@ inline const Defect kDrainIgnored{
     "the machine moves although a device of the source has not finished what it took"};
 inline const Defect kAskedWhileMoving{
     "vmm.device_asked_while_moving",
-    "a VMM resumes, pauses or resets a virtual device of a machine that it is moving"};
+    "a VMM resumes, pauses, resets or takes away a device of a machine that it is moving"};
+inline const Defect kUnpluggedComesBack{
+    "migration.unplugged_comes_back",
+    "a machine moves to a host that has been told of the devices which it began with"};
 inline const Defect kUnbindLosesKept{
     "migration.unbind_loses_kept",
     "a guest's unbind is carried out while submissions of the PASID are kept, which go nowhere "
