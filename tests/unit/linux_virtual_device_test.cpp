@@ -233,7 +233,12 @@ TEST_CASE("virtual device: its release needs no address space, and a dedicated q
 // A VM whose virtual device has a shared queue, brought up and enabled as a guest's driver does.
 struct SharedQueue {
     explicit SharedQueue(const std::vector<const Defect*>& defects = {})
-        : host(defects),
+        : host(defects, {},
+               [](FakeMachine& machine, KernelConfig&) {
+                   dsa::GeneralCapabilities gencap;
+                   gencap.message_storage = 1;
+                   machine.hardware_register(kDsa0 + reg::kGencap) = dsa::encode(gencap);
+               }),
           vm(host.kernel->create_vm({"vm1", 10, {}, {}, {{"vdev0", "dsa0", "wq0"}}})) {
         REQUIRE(host.boot_result == Errno::Ok);
         REQUIRE(vm.open(host.ctx) == Errno::Ok);
@@ -379,6 +384,29 @@ TEST_CASE("virtual device: what is saved is not dropped, and a reset says what i
         CHECK(q.host.log.count("vdev.trapped") == told);
     }
     CHECK(q.device->state().trapped.empty());
+}
+
+TEST_CASE("virtual device: a vector gets no entry while the parent is being reset") {
+    SharedQueue q;
+    q.bind(101);
+    const auto vector = [&q](std::uint64_t offset, std::uint32_t value) {
+        q.device->write_register(q.host.ctx, CallingTask{q.vm.mm()}, offset, value, 4);
+    };
+    const auto handle = [&q] {
+        q.device->write_register(q.host.ctx, CallingTask{q.vm.mm()}, reg::kCmd,
+                                 dsa::encode_command(dsa::Command::RequestInterruptHandle, 1), 4);
+        return dsa::decode_cmdsts(
+                   static_cast<std::uint32_t>(q.device->read_register(reg::kCmdsts, 4)))
+            .error;
+    };
+    vector(reg::kMsixPerm + dsa::kMsixPermBytes, 101U << 12U | 1U << dsa::kMsixPermPasidEnable);
+    const std::uint64_t control = reg::kMsixTable + dsa::kMsixEntryBytes + dsa::kMsixControl;
+    REQUIRE(q.host.dsa0().group()->begin_reset());
+    vector(control, 0);
+    CHECK(handle() == dsa::CommandError::NoInterruptHandle);
+    q.host.dsa0().group()->end_reset();
+    vector(control, 0);
+    CHECK(handle() == dsa::CommandError::None);
 }
 
 TEST_CASE("virtual device: nobody opens one while its parent is being reset") {
