@@ -126,7 +126,9 @@ struct VdevVector {
 struct VdevTrapped {
     static constexpr EventName kName{
         "vdev.trapped", Category::Vm,
-        "A guest's write to a portal that is not mapped: kept, submitted or dropped."};
+        "A guest's write to a portal that is not mapped: kept, submitted, refused (ENQCMD ends "
+        "with "
+        "Retry) or dropped; freed with its device; moved, saved to be restored in another device."};
     Name vm;
     Name device;
     Name outcome;

@@ -54,6 +54,22 @@ inline const Defect kVdcmKeptOutlivesQueue{
     "vdcm.kept_outlives_queue",
     "a paused mediated device hands on what it kept when it goes on, although the queue has been "
     "taken away or the guest's PASID unbound meanwhile"};
+inline const Defect kVdcmResumesStale{
+    "vdcm.resumes_stale",
+    "a submission on a guest's behalf is repeated under the host PASID that its guest PASID stood "
+    "for when it began"};
+inline const Defect kVdcmAttemptNotAwaited{
+    "vdcm.attempt_not_awaited",
+    "the work of an UNBIND does not wait for a processor that submits for the guest"};
+inline const Defect kVdcmResumeLoses{
+    "vdcm.resume_loses",
+    "a mediated device that goes on while its shared workqueue is full drops what it kept"};
+inline const Defect kVdcmSavedStays{
+    "vdcm.saved_stays",
+    "what a mediated device kept is saved for another one, and stays here to be dropped"};
+inline const Defect kVdcmOpenedInReset{
+    "vdcm.opened_in_reset",
+    "a mediated device is opened, or gets a vector, while its parent function is being reset"};
 
 inline const Defect kVdcmReleaseOnlyDrains{
     "vdcm.release_only_drains",

@@ -28,6 +28,9 @@ public:
     }
     void run(ExecContext& ctx) override {
         Frame frame{ctx, "vdcm_clear_queue"};
+        while (device_.submitting_ == id()) {
+            ctx.wait(device_.submitted_);
+        }
         LockGuard guard{ctx, device_.lock_};
         bool quiet = true;
         if (device_.programmed_ && device_.programmed_->id == id()) {
@@ -61,7 +64,8 @@ VirtualDevice::VirtualDevice(Kernel& kernel, Kvm& kvm, const Setup& setup)
       holder_(kernel.ioasid().holder("vdcm/" + setup.vm + "/" + setup.name)),
       lock_(SimLock::Kind::Mutex, setup.vm + "/" + setup.name + "/vdev_lock", "vdcm/vdev_lock"),
       closed_(setup.vm + "/" + setup.name + "/closed"),
-      vectors_(kernel, *setup.parent, setup.vm, setup.name, holder_) {
+      vectors_(kernel, *setup.parent, setup.vm, setup.name, holder_),
+      submitted_(setup.vm + "/" + setup.name + "/submitted") {
     initial_state();
 }
 
@@ -90,11 +94,6 @@ void VirtualDevice::tell_queue(ExecContext& ctx, bool on, const Programmed& what
     kernel_.emit(ctx, trace::VdevQueue{vm_, trace_name_, queue_name_, on, what.spid, what.id});
 }
 
-void VirtualDevice::tell_trapped(ExecContext& ctx, const char* outcome) {
-    kernel_.emit(ctx, trace::VdevTrapped{vm_, trace_name_, kernel_.intern(outcome),
-                                         static_cast<std::uint32_t>(state_.trapped.size())});
-}
-
 // --- life ---------------------------------------------------------------------------------------
 
 Errno VirtualDevice::open(ExecContext& ctx) {
@@ -105,19 +104,30 @@ Errno VirtualDevice::open(ExecContext& ctx) {
         return open_ ? Errno::Ebusy : Errno::Enodev;
     }
     Device& parent = *setup_.parent;
-    if (!shared()) {
-        if (!parent.claim_queue(setup_.queue)) {
-            return Errno::Ebusy;
+    if (parent_resets() || (!shared() && !parent.claim_queue(setup_.queue))) {
+        return Errno::Ebusy;
+    }
+    gencap_ = parent.bar0(ctx, dsa::reg::kGencap, 8);
+    if (parent_resets()) {  // since it was asked: what it said may be nothing
+        if (!shared()) {
+            parent.unclaim_queue(setup_.queue);
         }
+        return Errno::Ebusy;
+    }
+    if (!shared()) {
         // The host's driver enabled it without a PASID; from here on the guest says when.
         static_cast<void>(run(ctx, dsa::Command::DisableWq));
     }
-    gencap_ = parent.bar0(ctx, dsa::reg::kGencap, 8);
     initial_state();
     open_ = true;
     abandoned_ = false;
     tell_state(ctx, "opened");
     return Errno::Ok;
+}
+
+bool VirtualDevice::parent_resets() const {
+    const IommuGroup* const group = setup_.parent->group();
+    return group != nullptr && group->resetting() && !kernel_.probes().has(kVdcmOpenedInReset);
 }
 
 Errno VirtualDevice::attach_memory(ExecContext& ctx) {
@@ -225,7 +235,7 @@ Errno VirtualDevice::reset(ExecContext& ctx) {
     if (!open_) {
         return Errno::Enodev;
     }
-    state_.trapped.clear();
+    drop_kept(ctx, std::nullopt);
     Errno error = Errno::Ok;
     if (shared()) {
         unmap_portal(ctx);
@@ -260,11 +270,15 @@ NotifyResult VirtualDevice::handle(ExecContext& ctx, const NotifierPayload& payl
             return NotifyResult::Ok;
         case IoasidNotification::Unbind:
             bound_.erase(payload.spid.value());
+            if (in_hand_ == payload.spid.value()) {
+                in_hand_.reset();
+            }
             if (shared()) {
                 drop_kept(ctx, payload.spid.value());
             }
             // A disabled queue has nothing to clear; what shared queues need is the drain's work.
             if (((programmed_ && programmed_->id == payload.id && !programmed_->stuck) ||
+                 (submitting_ == payload.id && !kernel_.probes().has(kVdcmAttemptNotAwaited)) ||
                  (vectors_.holds(payload.id) && !kernel_.probes().has(kVectorUnreferenced))) &&
                 !kernel_.probes().has(kVdcmUnbindIgnored)) {
                 kernel_.ioasid().queue_work(ctx,
@@ -373,22 +387,6 @@ void VirtualDevice::switch_off(ExecContext& ctx) {
     drop_kept(ctx, std::nullopt);
 }
 
-// Of one guest PASID, or all: what it stood for when the guest wrote them it stands for no more.
-void VirtualDevice::drop_kept(ExecContext& ctx, std::optional<std::uint32_t> gpasid) {
-    if (kernel_.probes().has(kVdcmKeptOutlivesQueue)) {
-        return;
-    }
-    std::vector<TrappedDescriptor>& kept = state_.trapped;
-    for (auto at = kept.begin(); at != kept.end();) {
-        if (gpasid && at->gpasid != *gpasid) {
-            ++at;
-            continue;
-        }
-        at = kept.erase(at);
-        tell_trapped(ctx, "dropped");
-    }
-}
-
 void VirtualDevice::unmap_portal(ExecContext& ctx) {
     if (!mapped_ || window_ == nullptr || kernel_.probes().has(kVdcmPortalLeftMapped)) {
         return;
@@ -399,155 +397,6 @@ void VirtualDevice::unmap_portal(ExecContext& ctx) {
         kvm_.kick_all(ctx);
     }
     kernel_.emit(ctx, trace::VdevPortal{vm_, trace_name_, false});
-}
-
-// --- portals ------------------------------------------------------------------------------------
-
-// What the guest has for handles are entries of storage, where the parent has it: its MSI-X pages
-// are the parent's other ones.
-dsa::Portal VirtualDevice::real_portal(dsa::Portal page) const {
-    const bool few = dsa::limited(page);
-    if (vectors_.offered()) {
-        return few ? dsa::Portal::LimitedIms : dsa::Portal::UnlimitedIms;
-    }
-    return few ? dsa::Portal::LimitedMsix : dsa::Portal::UnlimitedMsix;
-}
-
-bool VirtualDevice::portal_fault(ExecContext& ctx, std::uint32_t queue, dsa::Portal page) {
-    LockGuard guard{ctx, lock_};
-    // An unlimited portal of a shared queue takes what others have no room for: not for guests.
-    const bool offered = queue == 0 && (!shared() || dsa::limited(page));
-    const bool may = open_ && !state_.paused && offered && state_.queues.front().enabled &&
-                     window_ != nullptr && (!shared() || kvm_.vmcs().enable_pasid_translation);
-    if (!may) {
-        return false;
-    }
-    window_->map(queue, page, Hpa{setup_.parent->portal(setup_.queue, real_portal(page))});
-    mapped_ = true;
-    kernel_.emit(ctx, trace::VdevPortal{vm_, trace_name_, true});
-    return true;
-}
-
-Errno VirtualDevice::trapped_submission(ExecContext& ctx, const TrappedDescriptor& descriptor) {
-    LockGuard guard{ctx, lock_};
-    if (!open_ || descriptor.queue != 0 || !state_.queues.front().enabled ||
-        (shared() && bound_.count(descriptor.gpasid) == 0)) {
-        tell_trapped(ctx, "dropped");
-        return Errno::Einval;
-    }
-    if (state_.paused) {
-        if (state_.trapped.size() >= state_.queues.front().config.size) {
-            tell_trapped(ctx, "dropped");
-            return Errno::Enospc;
-        }
-        state_.trapped.push_back(descriptor);
-        tell_trapped(ctx, "kept");
-        return Errno::Ok;
-    }
-    const Errno error = submit(ctx, descriptor);
-    tell_trapped(ctx, error == Errno::Ok ? "submitted" : "dropped");
-    return error;
-}
-
-// On the guest's behalf, by a processor in the host: under the host PASID, as MOVDIR64B or ENQCMDS.
-Errno VirtualDevice::submit(ExecContext& ctx, const TrappedDescriptor& descriptor) {
-    Device& parent = *setup_.parent;
-    const Hpa portal{parent.portal(setup_.queue, real_portal(dsa::Portal::LimitedMsix))};
-    if (!shared()) {
-        kernel_.instructions().movdir64b(ctx, portal, descriptor.bytes);
-        return Errno::Ok;
-    }
-    const auto bound = bound_.find(descriptor.gpasid);
-    if (bound == bound_.end()) {
-        return Errno::Einval;
-    }
-    dsa::DescriptorBytes bytes = descriptor.bytes;
-    for (std::size_t i = 0; i < sizeof(std::uint32_t); ++i) {
-        bytes.at(i) = static_cast<std::uint8_t>(bound->second.value() >> (8 * i));
-    }
-    cpu::CpuState kernel;
-    kernel.supervisor = true;
-    TimePs backoff = kernel_.params().backoff_first;
-    for (std::uint64_t attempt = 0; attempt <= kernel_.params().enqcmd_retries; ++attempt) {
-        if (kernel_.instructions().enqcmds(ctx, kernel, portal, bytes).outcome ==
-            cpu::EnqOutcome::Accepted) {
-            return Errno::Ok;
-        }
-        ctx.spend(backoff);
-        backoff = std::min(backoff * 2, kernel_.params().backoff_limit);
-    }
-    return Errno::Eagain;
-}
-
-// --- pause and what follows ---------------------------------------------------------------------
-
-Errno VirtualDevice::pause(ExecContext& ctx) {
-    ctx.spend(kernel_.params().syscall);
-    LockGuard guard{ctx, lock_};
-    if (!open_ || state_.paused) {
-        return open_ ? Errno::Ebusy : Errno::Enodev;
-    }
-    state_.paused = true;
-    unmap_portal(ctx);
-    if (!kernel_.probes().has(kVdcmNoFlushingRead)) {
-        static_cast<void>(setup_.parent->bar0(ctx, dsa::reg::kGensts, 4));
-    }
-    tell_state(ctx, "paused");
-    return Errno::Ok;
-}
-
-Errno VirtualDevice::drain(ExecContext& ctx) {
-    ctx.spend(kernel_.params().syscall);
-    LockGuard guard{ctx, lock_};
-    if (!open_) {
-        return Errno::Enodev;
-    }
-    if (shared()) {
-        return drain_bound(ctx) == dsa::CommandError::None ? Errno::Ok : Errno::Eio;
-    }
-    if (!programmed_) {
-        return Errno::Ok;
-    }
-    return run(ctx, dsa::Command::DrainWq) == dsa::CommandError::None ? Errno::Ok : Errno::Eio;
-}
-
-Errno VirtualDevice::restore(ExecContext& ctx, const VirtualDeviceState& state) {
-    ctx.spend(kernel_.params().syscall);
-    LockGuard guard{ctx, lock_};
-    if (!open_) {
-        return Errno::Enodev;
-    }
-    if (programmed_ || state.queues.size() != state_.queues.size() ||
-        state.queues.front().shared != shared()) {
-        return Errno::Einval;
-    }
-    state_ = state;
-    state_.paused = true;  // until resume
-    tell_state(ctx, "restored");
-    return Errno::Ok;
-}
-
-Errno VirtualDevice::resume(ExecContext& ctx, CallingTask task) {
-    ctx.spend(kernel_.params().syscall);
-    LockGuard guard{ctx, lock_};
-    if (!open_ || !state_.paused) {
-        return open_ ? Errno::Einval : Errno::Enodev;
-    }
-    VirtualQueueState& queue = state_.queues.front();
-    if (queue.enabled && !queue.shared && !programmed_ &&
-        enable_dedicated(ctx, task) != dsa::CommandError::None) {
-        switch_off(ctx);
-        return Errno::Enxio;
-    }
-    state_.paused = false;
-    Errno result = Errno::Ok;
-    for (const TrappedDescriptor& descriptor : std::exchange(state_.trapped, {})) {
-        const Errno error = submit(ctx, descriptor);
-        result = error != Errno::Ok ? error : result;
-        tell_trapped(ctx, error == Errno::Ok ? "submitted" : "dropped");
-    }
-    tell_state(ctx, "resumed");
-    return result;
 }
 
 }  // namespace ioasim::os

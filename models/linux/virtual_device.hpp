@@ -12,8 +12,9 @@
 // out of use: its number would lead what is left into the memory of the next owner.
 //
 // Linux drivers of the IOASID series (idxd vdcm); software.md "VDCM virtual device commands".
-// What a guest writes while the device is paused is kept until it goes on, at the longest as long
-// as its queue is enabled and, on a shared one, its guest PASID bound. A queue that the guest
+// What a guest writes while the device is paused is kept until it goes on, here or, once its state
+// has been saved, elsewhere; at the longest as long as its queue is enabled and, on a shared one,
+// its guest PASID bound. A queue that the guest
 // enables without a PASID works under the default PASID of the VM's memory, where that is an
 // auxiliary domain of the parent. Its interrupts: virtual_vectors.hpp.
 #pragma once
@@ -49,7 +50,8 @@ public:
     VirtualDevice(Kernel& kernel, Kvm& kvm, const Setup& setup);
     ~VirtualDevice() override;
 
-    // The VMM opens and closes the mediated device. Open: -EBUSY somebody has the dedicated queue.
+    // The VMM opens and closes the mediated device. Open: -EBUSY somebody has the dedicated queue,
+    // or the parent is being reset.
     Errno open(ExecContext& ctx);
     // Whoever calls: the VMM's address space may be gone. `how`: "closed", "removed".
     void close(ExecContext& ctx, CallingTask task, const char* how);
@@ -79,6 +81,7 @@ public:
     Errno pause(ExecContext& ctx) override;
     Errno drain(ExecContext& ctx) override;
     const VirtualDeviceState& state() const override { return state_; }
+    VirtualDeviceState save(ExecContext& ctx) override;
     Errno restore(ExecContext& ctx, const VirtualDeviceState& state) override;
     Errno resume(ExecContext& ctx, CallingTask task) override;
     Errno remove(ExecContext& ctx) override;
@@ -137,6 +140,9 @@ private:
     void drop_kept(ExecContext& ctx, std::optional<std::uint32_t> gpasid);
     void unmap_portal(ExecContext& ctx);
     Errno submit(ExecContext& ctx, const TrappedDescriptor& descriptor);
+    bool submit_once(ExecContext& ctx, Hpa portal, Ioasid id, const TrappedDescriptor& descriptor);
+    Errno hand_on(ExecContext& ctx);
+    bool parent_resets() const;
     dsa::Portal real_portal(dsa::Portal page) const;
 
     void tell_state(ExecContext& ctx, const char* what);
@@ -166,6 +172,9 @@ private:
     VirtualDeviceState state_;
     std::optional<Programmed> programmed_;
     std::map<std::uint32_t, Ioasid> bound_;  // guest PASIDs of the set, from BIND to UNBIND
+    std::optional<std::uint32_t> in_hand_;   // guest PASID of what is submitted, until UNBIND
+    Ioasid submitting_ = kNoIoasid;          // under which a processor submits for the guest
+    WaitQueue submitted_;
 };
 
 }  // namespace ioasim::os

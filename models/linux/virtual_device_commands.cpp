@@ -107,6 +107,7 @@ CommandError VirtualDevice::execute(ExecContext& ctx, CallingTask task, Command 
             if (error == CommandError::None) {
                 vectors_.reset(ctx);
             }
+            drop_kept(ctx, std::nullopt);  // also of a queue that did not stop
             const VirtualDeviceState before = state_;
             initial_state();  // configuration space is the function's
             state_.command = before.command;

@@ -3,7 +3,7 @@
 // VirtualDeviceIf (virtual_device.hpp), models/vm PortalWindow.
 //
 // Saving and restoring: pause() - from then on submissions are trapped and kept -, drain(),
-// state(); elsewhere restore(), then resume(), which enables the queues again under new host
+// save(); elsewhere restore(), then resume(), which enables the queues again under new host
 // PASIDs.
 #pragma once
 
@@ -64,10 +64,13 @@ public:
     // Every accepted descriptor of the device's queues is done.
     virtual Errno drain(ExecContext& ctx) = 0;
     virtual const VirtualDeviceState& state() const = 0;
+    // The state with what was kept, which is the caller's from here on: this device has it no more.
+    virtual VirtualDeviceState save(ExecContext& ctx) = 0;
     // Into a device that was opened and not used. -EINVAL: other queues.
     virtual Errno restore(ExecContext& ctx, const VirtualDeviceState& state) = 0;
     // Enables the queues that were enabled (-ENXIO: a guest PASID is not bound yet; the queue stays
-    // off), submits what was kept.
+    // off), submits what was kept, but for what is unbound meanwhile. -EAGAIN: a shared queue has
+    // no room for all of it in time; the rest stays kept and the device paused.
     virtual Errno resume(ExecContext& ctx, CallingTask task) = 0;
     // The device goes (sysfs remove, or its parent's driver): its user is asked to close it, again
     // and again, and the call waits for that. Nobody opens it any more.

@@ -192,11 +192,12 @@ void VirtualDevice::write4(ExecContext& ctx, CallingTask task, std::uint64_t off
     }
 }
 
-// A guest PASID that stands for nothing: the entry stays clear, and no handle is given.
+// A guest PASID that stands for nothing, or a parent that forgets its entries in a reset: the entry
+// stays clear, and no handle is given.
 void VirtualDevice::write_vector(ExecContext& ctx, CallingTask task, std::uint64_t offset,
                                  std::uint32_t value) {
     LockGuard guard{ctx, lock_};
-    if (vectors_.write(ctx, offset, value)) {
+    if (vectors_.write(ctx, offset, value) || parent_resets()) {
         return;
     }
     const HostPasid whose =

@@ -209,7 +209,10 @@ std::vector<InjectKind> software_kinds() {
         {"vdev.pause",
          T::VirtualDevice,
          "The VMM pauses a virtual device for a while.",
-         "Submissions trap and are kept; after the resume they reach the queue, once each.",
+         "Submissions trap and are kept, as many as the queue has entries (more: refused, or lost "
+         "as "
+         "posted writes are); the resume hands them on, once each, but for those whose queue was "
+         "disabled, whose PASID was unbound or whose device was reset meanwhile.",
          "vfio migration",
          "inject/virtual_device.json",
          W::Steps,

@@ -157,12 +157,17 @@ std::vector<os::VirtualDeviceIf*> Migration::virtual_devices() const {
     return devices;
 }
 
-void Migration::drain(ExecContext& ctx) {
-    static_cast<void>(m_.shadow.drain(ctx));  // a device that does not answer told so itself
+// What a device does not finish here is done nowhere: its memory has been copied by then.
+Errno Migration::drain(ExecContext& ctx) {
+    Errno result = m_.shadow.drain(ctx);
     for (os::VirtualDeviceIf* device : virtual_devices()) {
-        static_cast<void>(device->drain(ctx));
+        const Errno error = device->drain(ctx);
+        if (error != Errno::Enodev) {  // it is closed
+            result = error != Errno::Ok ? error : result;
+        }
     }
     tell(ctx, MigrationPhase::Drained, m_.kept.all().size());
+    return m_.probes.has(kDrainIgnored) ? Errno::Ok : result;
 }
 
 void Migration::stop(ExecContext& ctx) {
@@ -187,7 +192,7 @@ void Migration::stop(ExecContext& ctx) {
     tell(ctx, MigrationPhase::Stopped);
 }
 
-MigrationState Migration::save() {
+MigrationState Migration::save(ExecContext& ctx) {
     MigrationState state;
     state.registers = m_.viommu.registers();
     state.root_table = m_.shadow.root().value();
@@ -199,8 +204,8 @@ MigrationState Migration::save() {
     if (!m_.probes.has(kQueueDropped)) {
         state.submissions = m_.kept.all();
     }
-    for (const os::VirtualDeviceIf* device : virtual_devices()) {
-        state.devices.push_back(device->state());
+    for (os::VirtualDeviceIf* device : virtual_devices()) {
+        state.devices.push_back(device->save(ctx));
         if (m_.probes.has(kQueueDropped)) {
             state.devices.back().trapped.clear();
         }
@@ -285,12 +290,16 @@ Errno Migration::move(ExecContext& ctx) {
     if (!m_.probes.has(kPortalLeftMapped)) {
         unmap_portals(ctx);
     }
-    drain(ctx);
+    const Errno drained = drain(ctx);
     stop(ctx);
     if (!m_.alive) {
         return Errno::Ecanceled;
     }
-    const std::vector<std::uint8_t> state = encode(save());
+    if (drained != Errno::Ok) {
+        stay(ctx);
+        return drained;
+    }
+    const std::vector<std::uint8_t> state = encode(save(ctx));
     tell(ctx, MigrationPhase::Saved, state.size());
     Errno error = copy(ctx);
     if (!m_.alive) {
@@ -308,6 +317,16 @@ Errno Migration::move(ExecContext& ctx) {
         lost_ = take_over(ctx, from, source_pages_, state) != Errno::Ok;
     }
     return error;
+}
+
+// Nothing has been taken away here: devices and vCPUs go on where they stopped.
+void Migration::stay(ExecContext& ctx) {
+    tell(ctx, MigrationPhase::Failed);
+    on_destination(ctx, 0, [this](ExecContext& there) { return to_.vm_host->release(there); });
+    enable(ctx);
+    if (m_.alive) {
+        resume(ctx);
+    }
 }
 
 // The VMM of that side ends: its files are closed, and its memory goes back.
@@ -404,12 +423,24 @@ Errno Migration::restore(ExecContext& ctx, os::VirtualDeviceIf& device,
 
 void Migration::enable(ExecContext& ctx) {
     for (os::VirtualDeviceIf* device : virtual_devices()) {
-        const Errno error = device->resume(ctx, os::CallingTask{m_.host->mm()});
+        const Errno error = go_on(ctx, *device);
         if (error != Errno::Ok) {
             tell(ctx, MigrationPhase::QueueOff, static_cast<std::uint64_t>(error));
         }
     }
     resubmit(ctx);
+}
+
+// A shared queue of the host may be full for a while.
+Errno Migration::go_on(ExecContext& ctx, os::VirtualDeviceIf& device) {
+    const TimePs deadline = ctx.now() + m_.params.kill_timeout;
+    Errno error = device.resume(ctx, os::CallingTask{m_.host->mm()});
+    while (error == Errno::Eagain && m_.alive && ctx.now() < deadline &&
+           !m_.probes.has(kResumesOnce)) {
+        ctx.spend(m_.params.migration_poll);
+        error = device.resume(ctx, os::CallingTask{m_.host->mm()});
+    }
+    return error;
 }
 
 void Migration::resubmit(ExecContext& ctx) {

@@ -3,9 +3,9 @@
 // unmapped, so that submissions trap and are kept; devices drained; vCPUs stopped; state saved and
 // memory copied; guest PASIDs unbound, which detaches their SPIDs. On the destination: fresh host
 // PASIDs; the guest's own PASID tables are read and bound under the same SPIDs; portals; what was
-// kept is submitted; vCPUs go on. When the destination cannot take the machine, the source takes it
-// back the same way, under the host PASIDs that it still has; a machine that cannot go on there
-// either is ended.
+// kept is submitted; vCPUs go on. A device that does not drain keeps the machine where it is. When
+// the destination cannot take the machine, the source takes it back the same way, under the host
+// PASIDs that it still has; a machine that cannot go on there either is ended.
 //
 // The two VMMs talk over a link with a latency and a rate; memory goes over it once, while the
 // vCPUs stand: nothing tells which pages a device wrote, and a pinned page counts as written.
@@ -91,9 +91,9 @@ private:
 
     Errno prepare(ExecContext& ctx);
     void unmap_portals(ExecContext& ctx);
-    void drain(ExecContext& ctx);
+    Errno drain(ExecContext& ctx);
     void stop(ExecContext& ctx);
-    MigrationState save();
+    MigrationState save(ExecContext& ctx);
     Errno copy(ExecContext& ctx);
     void detach(ExecContext& ctx);
     Errno move(ExecContext& ctx);
@@ -103,11 +103,13 @@ private:
     Errno load(ExecContext& ctx, const VmSite& site, const MigrationState& state);
     // Devices go on: their own queues under the new host PASIDs, then what was kept.
     void enable(ExecContext& ctx);
+    Errno go_on(ExecContext& ctx, os::VirtualDeviceIf& device);
     static Errno restore(ExecContext& ctx, os::VirtualDeviceIf& device,
                          const os::VirtualDeviceState& state);
     void resubmit(ExecContext& ctx);
     std::vector<os::VirtualDeviceIf*> virtual_devices() const;
     void resume(ExecContext& ctx);
+    void stay(ExecContext& ctx);
     void end_on(ExecContext& ctx, const VmSite& site);
 
     // Runs on the destination: so many bytes go there, and an answer comes back.

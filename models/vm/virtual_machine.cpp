@@ -250,8 +250,9 @@ Errno VirtualMachine::migrate(ExecContext& ctx, const std::string& host, std::ui
         return Errno::Enxio;
     }
     // What waits in the virtual page-request queue, shadowed tables, and entries of a device's
-    // interrupt message storage, stay where they are.
-    if (m.page_requests.enabled() || m.params.second_stages || m.has_vectors()) {
+    // interrupt message storage, stay where they are. The other side opens what is configured.
+    const bool incomplete = m.unplugged && !m.deps.probes.has(kUnpluggedComesBack);
+    if (m.page_requests.enabled() || m.params.second_stages || m.has_vectors() || incomplete) {
         return Errno::Eopnotsupp;
     }
     if (m.migrating) {
@@ -326,6 +327,10 @@ Errno VirtualMachine::vmm_unplug(ExecContext& ctx, const std::string& device) {
     if (found == config_.devices.end()) {
         return Errno::Enodev;
     }
+    if (m.migrating && !m.deps.probes.has(kAskedWhileMoving)) {
+        return Errno::Ebusy;
+    }
+    m.unplugged = true;
     const auto index = static_cast<std::size_t>(found - config_.devices.begin());
     // What the host maps into a virtual device's portal it takes away itself.
     for (std::uint32_t queue = 0; !found->mediated && queue < found->queues; ++queue) {
@@ -348,6 +353,11 @@ Errno VirtualMachine::vmm_device(ExecContext& ctx, const std::string& device,
     os::VirtualDeviceIf* const mdev = impl_->host->virtual_device(device);
     if (mdev == nullptr) {
         return Errno::Enodev;
+    }
+    const bool of_the_host =
+        request == DeviceRequest::AwaitRequest || request == DeviceRequest::Remove;
+    if (impl_->migrating && !of_the_host && !impl_->deps.probes.has(kAskedWhileMoving)) {
+        return Errno::Ebusy;  // whoever moves it has it paused
     }
     switch (request) {
         case DeviceRequest::Reset:

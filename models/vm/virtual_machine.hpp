@@ -114,21 +114,22 @@ public:
     Result<Ioasid> vmm_alloc(ExecContext& ctx, std::uint32_t min, std::uint32_t max);
     Errno vmm_free(ExecContext& ctx, Ioasid id);
     // Takes an assigned device away: its portals go, then the host unbinds it. The guest is not
-    // asked.
+    // asked. -EBUSY: the VMM moves the machine.
     Errno vmm_unplug(ExecContext& ctx, const std::string& device);
 
     // --- live migration -------------------------------------------------------------------------
     // Another host that can take the machine; its devices stand in the order of assignment.
     void add_target(const VmSite& site);
     // -ENXIO: no such host. -EOPNOTSUPP: a machine with page requests, second stages or vectors of
-    // devices. -EBUSY: under way already. Otherwise as Migration::run.
+    // devices, or one of whose devices was unplugged. -EBUSY: under way already. Otherwise as
+    // Migration::run.
     Errno migrate(ExecContext& ctx, const std::string& host, std::uint32_t pasid_min,
                   std::uint32_t pasid_max);
     // The host that it is on.
     const std::string& host() const;
     // What the VMM does with a virtual device: VFIO_DEVICE_RESET, the steps of a migration, waiting
     // for the request to close it; and what an administrator of the host does: removing it.
-    // -ENODEV: the VM does not have it.
+    // -ENODEV: the VM does not have it; -EBUSY: the VMM moves the machine.
     enum class DeviceRequest : std::uint8_t { Reset, Pause, Drain, Resume, AwaitRequest, Remove };
     Errno vmm_device(ExecContext& ctx, const std::string& device, DeviceRequest request);
 

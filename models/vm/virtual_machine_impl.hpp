@@ -71,6 +71,7 @@ struct VirtualMachine::Impl {
     bool ended = false;
     Errno create_result = Errno::Ok;
     bool migrating = false;
+    bool unplugged = false;  // a device of its configuration is gone
     bool resetting = false;
     std::string name;
     std::vector<std::string> devices;  // as the guest names them

@@ -18,6 +18,18 @@ inline const Defect kEnabledBeforeBind{
 inline const Defect kRefusedBindIgnored{
     "migration.refused_bind_ignored",
     "the machine goes on at the destination although its host refused to bind a PASID again"};
+inline const Defect kResumesOnce{"migration.resumes_once",
+                                 "the destination does not ask a virtual device again that could "
+                                 "not go on as its queue was full"};
+inline const Defect kDrainIgnored{
+    "migration.drain_ignored",
+    "the machine moves although a device of the source has not finished what it took"};
+inline const Defect kAskedWhileMoving{
+    "vmm.device_asked_while_moving",
+    "a VMM resumes, pauses, resets or takes away a device of a machine that it is moving"};
+inline const Defect kUnpluggedComesBack{
+    "migration.unplugged_comes_back",
+    "a machine moves to a host that has been told of the devices which it began with"};
 inline const Defect kUnbindLosesKept{
     "migration.unbind_loses_kept",
     "a guest's unbind is carried out while submissions of the PASID are kept, which go nowhere "

@@ -44,6 +44,11 @@ cp short.json copy.json
 run campaign run short.json copy.json failing.json ./short.json --runs 20 --seed 5 --out twice
 expect "what is there twice runs once" 1 '20 runs of 2 scenarios'
 expect "which is told" 1 'copy.json is left out: short.json has the same configuration'
+sed 's/"version": 1,/&"matrix": {"over": {"run.window": ["1ns", "2ns"]}},/' short.json >cells.json
+cp cells.json copied_cells.json
+run campaign run cells.json copied_cells.json --runs 4 --out cells
+expect "cells are named" 0 \
+    'copied_cells.json#run.window=2ns is left out: cells.json#run.window=2ns has the same'
 verdict "no run is another's" \
     "$([ "$(find twice -name '5-*.json' | wc -l)" = 20 ] || find twice | tail -n 1)"
 for part in 1 2; do

@@ -230,5 +230,193 @@ TEST_CASE("virtual device: its release needs no address space, and a dedicated q
     CHECK(other.open(q.host.ctx) == Errno::Ok);
 }
 
+// A VM whose virtual device has a shared queue, brought up and enabled as a guest's driver does.
+struct SharedQueue {
+    explicit SharedQueue(const std::vector<const Defect*>& defects = {})
+        : host(defects, {},
+               [](FakeMachine& machine, KernelConfig&) {
+                   dsa::GeneralCapabilities gencap;
+                   gencap.message_storage = 1;
+                   machine.hardware_register(kDsa0 + reg::kGencap) = dsa::encode(gencap);
+               }),
+          vm(host.kernel->create_vm({"vm1", 10, {}, {}, {{"vdev0", "dsa0", "wq0"}}})) {
+        REQUIRE(host.boot_result == Errno::Ok);
+        REQUIRE(vm.open(host.ctx) == Errno::Ok);
+        REQUIRE(vm.map_memory(host.ctx, 16 * kPageSize).error() == Errno::Ok);
+        device = vm.virtual_device("vdev0");
+        REQUIRE(device != nullptr);
+        device->write_config(host.ctx, config::kCommand, config::kBusMaster, 2);
+        device->write_config(host.ctx, config::kPasidCtl, config::kPasidEnable, 2);
+        device->write_config(host.ctx, config::kPriCtl, config::kPriEnable, 2);
+        device->write_config(host.ctx, config::kAtsCtl, config::kAtsEnable, 2);
+        dsa::WqConfig wq;
+        wq.pasid_enable = true;
+        device->write_register(host.ctx, CallingTask{vm.mm()},
+                               reg::kWqcfgTable + dsa::kWqcfgPasidDword * 4,
+                               dsa::encode(wq).at(dsa::kWqcfgPasidDword), 4);
+        command(dsa::Command::EnableDevice);
+        command(dsa::Command::EnableWq);
+        REQUIRE(device->state().queues.front().enabled);
+    }
+    void command(dsa::Command code) {
+        device->write_register(host.ctx, CallingTask{vm.mm()}, reg::kCmd,
+                               dsa::encode_command(code, 0), 4);
+    }
+    Ioasid bind(std::uint32_t spid) {
+        const Ioasid id = *vm.alloc_ioasid(host.ctx, 201, 300);
+        REQUIRE(vm.bind_gpasid(host.ctx, "vdev0", id, Spid{spid}, Gpa{0x3000}) == Errno::Ok);
+        return id;
+    }
+    // So many written while it is paused.
+    void keep(std::uint32_t gpasid, int count) {
+        if (!device->state().paused) {
+            REQUIRE(device->pause(host.ctx) == Errno::Ok);
+        }
+        for (int i = 0; i < count; ++i) {
+            REQUIRE(device->trapped_submission(host.ctx, {0, gpasid, {}}) == Errno::Ok);
+        }
+    }
+    Errno resume() { return device->resume(host.ctx, CallingTask{vm.mm()}); }
+    // What ENQCMDS sends, and how the queue answers number n.
+    void answers(std::function<cpu::EnqOutcome(int)> answer) {
+        host.machine.on_enqcmd = [this, answer = std::move(answer)](
+                                     const cpu::CpuState&, Hpa,
+                                     const cpu::Descriptor64& descriptor) {
+            sent.push_back(descriptor[0] | std::uint32_t{descriptor[1]} << 8U);
+            return cpu::EnqResult{answer(static_cast<int>(sent.size())), Pasid{}};
+        };
+    }
+
+    Host host;
+    VmHost& vm;
+    VirtualDeviceIf* device = nullptr;
+    std::vector<std::uint32_t> sent;  // PASIDs
+};
+
+TEST_CASE("virtual device: an UNBIND between two attempts ends a submission for the guest") {
+    SharedQueue q;
+    const Ioasid id = q.bind(101);
+    q.keep(101, 2);
+    bool again = false;
+    SUBCASE("for good") {}
+    SUBCASE("and both numbers stand for another address space behind it") {
+        again = true;
+    }
+    q.answers([&](int attempt) {
+        if (attempt == 2) {
+            q.host.core->detach_spid(q.host.ctx, id);  // its work comes behind
+            if (again) {                               // for another process of the guest
+                CHECK(q.host.core->attach_spid(q.host.ctx, nullptr, id, Spid{101}) == Errno::Ok);
+            }
+        }
+        return cpu::EnqOutcome::Retry;
+    });
+    CHECK(q.resume() == Errno::Ok);
+    CHECK(q.sent == std::vector<std::uint32_t>(2, id.value()));
+    q.host.work();
+    CHECK(q.device->state().trapped.empty());
+    CHECK_FALSE(q.device->state().paused);
+}
+
+// Whoever looked the ID up may have lost the processor before its ENQCMDS leaves it.
+TEST_CASE("virtual device: work of an UNBIND waits for the attempt that is under way") {
+    bool waits = false;
+    const auto overtaken = [&waits](const std::vector<const Defect*>& defects) {
+        SharedQueue q{defects};
+        const Ioasid id = q.bind(101);
+        q.keep(101, 1);
+        q.answers([&](int) {
+            q.host.core->detach_spid(q.host.ctx, id);
+            try {
+                q.host.work();
+            } catch (const std::exception& blocked) {  // there is only one task
+                waits = std::string(blocked.what()).find("vdcm_clear_queue") != std::string::npos;
+            }
+            return cpu::EnqOutcome::Accepted;
+        });
+        CHECK(q.resume() == Errno::Ok);
+        CHECK(q.sent == std::vector<std::uint32_t>{id.value()});
+    };
+    SUBCASE("as it should") {
+        overtaken({});
+        CHECK(waits);
+    }
+    SUBCASE("or not") {
+        overtaken({&kVdcmAttemptNotAwaited});
+        CHECK_FALSE(waits);
+    }
+}
+
+TEST_CASE("virtual device: what a full shared queue has no room for stays kept") {
+    SharedQueue q;
+    const Ioasid id = q.bind(101);
+    q.keep(101, 3);
+    bool full = true;
+    q.answers([&](int attempt) {
+        return full && attempt > 1 ? cpu::EnqOutcome::Retry : cpu::EnqOutcome::Accepted;
+    });
+    CHECK(q.resume() == Errno::Eagain);
+    CHECK(q.device->state().paused);
+    CHECK(q.device->state().trapped.size() == 2);
+    full = false;
+    q.sent.clear();
+    CHECK(q.resume() == Errno::Ok);
+    CHECK(q.sent == std::vector<std::uint32_t>(2, id.value()));
+    CHECK_FALSE(q.device->state().paused);
+}
+
+TEST_CASE("virtual device: what is saved is not dropped, and a reset says what it drops") {
+    SharedQueue q;
+    q.bind(101);
+    q.keep(101, 2);
+    std::vector<TrappedDescriptor> saved;
+    std::size_t told = q.host.log.count("vdev.trapped");
+    SUBCASE("reset") {
+        CHECK(q.device->reset(q.host.ctx) == Errno::Ok);
+        CHECK(q.host.log.count("vdev.trapped") == told + 2);
+    }
+    SUBCASE("saved") {
+        saved = q.device->save(q.host.ctx).trapped;
+        CHECK(saved.size() == 2);
+        told = q.host.log.count("vdev.trapped");
+        CHECK(q.vm.unbind_gpasid(q.host.ctx, "vdev0", Spid{101}) == Errno::Ok);
+        CHECK(q.device->reset(q.host.ctx) == Errno::Ok);
+        CHECK(q.host.log.count("vdev.trapped") == told);
+    }
+    CHECK(q.device->state().trapped.empty());
+}
+
+TEST_CASE("virtual device: a vector gets no entry while the parent is being reset") {
+    SharedQueue q;
+    q.bind(101);
+    const auto vector = [&q](std::uint64_t offset, std::uint32_t value) {
+        q.device->write_register(q.host.ctx, CallingTask{q.vm.mm()}, offset, value, 4);
+    };
+    const auto handle = [&q] {
+        q.device->write_register(q.host.ctx, CallingTask{q.vm.mm()}, reg::kCmd,
+                                 dsa::encode_command(dsa::Command::RequestInterruptHandle, 1), 4);
+        return dsa::decode_cmdsts(
+                   static_cast<std::uint32_t>(q.device->read_register(reg::kCmdsts, 4)))
+            .error;
+    };
+    vector(reg::kMsixPerm + dsa::kMsixPermBytes, 101U << 12U | 1U << dsa::kMsixPermPasidEnable);
+    const std::uint64_t control = reg::kMsixTable + dsa::kMsixEntryBytes + dsa::kMsixControl;
+    REQUIRE(q.host.dsa0().group()->begin_reset());
+    vector(control, 0);
+    CHECK(handle() == dsa::CommandError::NoInterruptHandle);
+    q.host.dsa0().group()->end_reset();
+    vector(control, 0);
+    CHECK(handle() == dsa::CommandError::None);
+}
+
+TEST_CASE("virtual device: nobody opens one while its parent is being reset") {
+    SharedQueue q;
+    VmHost& other = q.host.kernel->create_vm({"vm2", 10, {}, {}, {{"vdev0", "dsa0", "wq0"}}});
+    REQUIRE(q.host.dsa0().group()->begin_reset());
+    CHECK(other.open(q.host.ctx) == Errno::Ebusy);
+    q.host.dsa0().group()->end_reset();
+    CHECK(other.open(q.host.ctx) == Errno::Ok);
+}
+
 }  // namespace
 }  // namespace ioasim::os::test

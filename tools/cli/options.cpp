@@ -52,6 +52,10 @@ std::pair<std::string, std::string> file_and_cell(const std::string& name) {
     return {name.substr(0, hash), hash == std::string::npos ? "" : name.substr(hash + 1)};
 }
 
+std::string file_with_cell(const std::string& file, const std::string& cell) {
+    return cell.empty() ? file : file + "#" + cell;
+}
+
 bool path_exists(const std::string& path) {
     struct stat info {};
     return ::stat(path.c_str(), &info) == 0;

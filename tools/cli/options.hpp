@@ -40,6 +40,7 @@ std::string file_safe(const std::string& text);
 std::string with_cell(const std::string& path, const std::string& cell);
 // "FILE#CELL" as file and cell of its matrix; no cell: empty.
 std::pair<std::string, std::string> file_and_cell(const std::string& name);
+std::string file_with_cell(const std::string& file, const std::string& cell);
 std::string file_extension(const std::string& path);
 
 // Creates a folder with its parents. Empty: done, else the error.

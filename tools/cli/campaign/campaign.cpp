@@ -135,13 +135,14 @@ private:
 
     // Equal configurations have the same runs, and the same results.
     void add(Job job) {
-        const auto [first, fresh] = known_.emplace(job.hash, job.scenario.file);
+        const std::string name = file_with_cell(job.scenario.file, job.scenario.cell);
+        const auto [first, fresh] = known_.emplace(job.hash, name);
         if (fresh) {
             jobs_.push_back(std::move(job));
         } else {
             ++left_out_;
-            twice_.push_back(fmt::format("{} is left out: {} has the same configuration",
-                                         job.scenario.file, first->second));
+            twice_.push_back(
+                fmt::format("{} is left out: {} has the same configuration", name, first->second));
         }
     }
 
