@@ -73,6 +73,9 @@ public:
     // It was pulled out (pci_dev_is_disconnected): nothing is asked of it any more.
     bool disconnected() const { return disconnected_; }
     void disconnect() { disconnected_ = true; }
+    // How often it lost all that it held: by a reset, or because it was pulled out.
+    std::uint64_t emptied() const { return emptied_; }
+    void count_emptied() { ++emptied_; }
     // Its requester id is nobody's any more.
     bool forgotten() const { return forgotten_; }
     void forget() { forgotten_ = true; }
@@ -172,6 +175,7 @@ private:
     bool page_requests_ = false;
     bool disconnected_ = false;
     bool forgotten_ = false;
+    std::uint64_t emptied_ = 0;
     std::string assigned_to_;
     unsigned pasid_bits_ = 20;  // width of its PASID capability
 };

@@ -110,7 +110,7 @@ Errno reset_function(ExecContext& ctx, Kernel& kernel, Device& device) {
         error = group->unblock(ctx, pasids);
     }
     if (error == Errno::Ok) {
-        kernel.unfinished().was_reset(ctx, device);
+        kernel.unfinished().emptied(ctx, device);
     }
     group->end_reset();
     tell(error == Errno::Ok ? "done" : "blocked", pasids);

@@ -77,14 +77,38 @@ bool finish_pasid(ExecContext& ctx, Kernel& kernel, Device& device, Pasid pasid)
 UnfinishedPasids::UnfinishedPasids(Kernel& kernel)
     : kernel_(kernel), wait_(kernel.name() + "/unfinished pasids") {}
 
+UnfinishedPasids::Left::Left(Device& asked) : device(&asked), emptied(asked.emptied()) {}
+
+bool UnfinishedPasids::Left::emptied_since() const {
+    return device->emptied() != emptied;
+}
+
+bool UnfinishedPasids::Unfinished::forget_emptied() {
+    const auto rest = std::remove_if(undrained.begin(), undrained.end(),
+                                     [](const Left& left) { return left.emptied_since(); });
+    bool any = rest != undrained.end();
+    undrained.erase(rest, undrained.end());
+    for (Left& left : unflushed) {
+        any = any || left.emptied_since();
+        left = Left{*left.device};
+    }
+    return any;
+}
+
 void UnfinishedPasids::keep(ExecContext& ctx, IoasidSet* numbers, Ioasid id, trace::Name holder,
                             Unfinished what) {
     if (kernel_.is_guest()) {
         return;  // its kernel's threads have no vCPU of their own
     }
+    const bool emptied = what.forget_emptied();  // before anybody came to keep the number
+    if (what.empty()) {
+        kernel_.ioasid().put(ctx, numbers, id, holder);
+        return;
+    }
     const TimePs pause = kernel_.params().idxd_look_again;
-    const TimePs next = kernel_.params().idxd_looks == 0 ? kOnlyReset : ctx.now() + pause;
-    kept_.push_back({numbers, id, holder, std::move(what), pause, next, 0, false});
+    const TimePs later = kernel_.params().idxd_looks == 0 ? kOnlyEmptied : ctx.now() + pause;
+    kept_.push_back(
+        {numbers, id, holder, std::move(what), pause, emptied ? ctx.now() : later, 0, false});
     if (!std::exchange(serving_, true)) {
         kernel_.scheduler().spawn_service(kernel_.name() + "/kworker/idxd-unfinished",
                                           kernel_.task_port(),
@@ -93,22 +117,20 @@ void UnfinishedPasids::keep(ExecContext& ctx, IoasidSet* numbers, Ioasid id, tra
     ctx.wake_all(wait_);
 }
 
-// What the unit has cached of its PASIDs stays to be flushed.
-void UnfinishedPasids::was_reset(ExecContext& ctx, Device& device) {
+// What is just looked at sees it at the end of the look.
+void UnfinishedPasids::emptied(ExecContext& ctx, Device& device) {
     if (kernel_.probes().has(kResetKeepsNumbers)) {
         return;
     }
+    device.count_emptied();
     std::list<Kept> free;
     for (auto kept = kept_.begin(); kept != kept_.end();) {
         const auto next = std::next(kept);
-        std::vector<Device*>& left = kept->what.undrained;
-        const auto rest = std::remove(left.begin(), left.end(), &device);
-        if (rest != left.end()) {
-            left.erase(rest, left.end());
-            kept->next = ctx.now();  // one look more, for what is to be flushed
-        }
-        if (kept->what.empty() && !kept->looked_at) {
-            free.splice(free.end(), kept_, kept);
+        if (!kept->looked_at && kept->what.forget_emptied()) {
+            kept->next = ctx.now();
+            if (kept->what.empty()) {
+                free.splice(free.end(), kept_, kept);
+            }
         }
         kept = next;
     }
@@ -123,7 +145,7 @@ void UnfinishedPasids::serve(ExecContext& ctx) {
         const auto first =
             std::min_element(kept_.begin(), kept_.end(),
                              [](const Kept& a, const Kept& b) { return a.next < b.next; });
-        if (first == kept_.end() || first->next == kOnlyReset) {
+        if (first == kept_.end() || first->next == kOnlyEmptied) {
             ctx.wait(wait_);
         } else if (first->next > ctx.now()) {
             ctx.wait_until(wait_, first->next);
@@ -138,12 +160,15 @@ void UnfinishedPasids::look(ExecContext& ctx, std::list<Kept>::iterator at) {
     kept.looked_at = true;  // others may come, and devices be reset, while the devices are asked
     ask(ctx, kept);
     kept.looked_at = false;
+    const bool emptied = kept.what.forget_emptied();
     if (kept.what.empty()) {
         std::list<Kept> free;
         free.splice(free.end(), kept_, at);
         kernel_.ioasid().put(ctx, kept.numbers, kept.id, kept.holder);
+    } else if (emptied) {
+        kept.next = ctx.now();
     } else if (++kept.looks >= kernel_.params().idxd_looks) {
-        kept.next = kOnlyReset;
+        kept.next = kOnlyEmptied;
     } else {
         kept.pause = kept.pause * 2;
         kept.next = ctx.now() + kept.pause;
@@ -159,10 +184,13 @@ void UnfinishedPasids::ask(ExecContext& ctx, Kept& kept) {
         return;
     }
     const Pasid pasid{kept.id.value()};
-    const auto without = [](std::vector<Device*>& devices, const auto& done) {
-        for (Device* const device : std::vector<Device*>{devices}) {
-            if (done(device)) {
-                devices.erase(std::remove(devices.begin(), devices.end(), device), devices.end());
+    const auto without = [](std::vector<Left>& devices, const auto& done) {
+        for (const Left& left : std::vector<Left>{devices}) {
+            if (done(left.device)) {
+                devices.erase(
+                    std::remove_if(devices.begin(), devices.end(),
+                                   [&](const Left& one) { return one.device == left.device; }),
+                    devices.end());
             }
         }
     };

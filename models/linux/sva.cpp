@@ -404,7 +404,7 @@ Errno Sva::remove_device(ExecContext& ctx, Binding& binding, Device& device) {
         // As closing the workqueue's file does: what the process submitted is finished first. For a
         // guest's PASID that is the VDCM's part of UNBIND.
         if (!finish_pasid(ctx, kernel_, device, Pasid{binding.id.value()})) {
-            binding.unfinished.undrained.push_back(&device);
+            binding.unfinished.undrained.emplace_back(device);
         }
     }
     {
@@ -429,7 +429,7 @@ Errno Sva::remove_device(ExecContext& ctx, Binding& binding, Device& device) {
 Errno Sva::detach(ExecContext& ctx, Binding& binding, Device& device, IommuDriver::TableLock hold) {
     const Errno error = device.group()->detach(ctx, Pasid{binding.id.value()}, binding.fpd, hold);
     if (error == Errno::Etimedout && !kernel_.probes().has(kUnflushedFreed)) {
-        binding.unfinished.unflushed.push_back(&device);
+        binding.unfinished.unflushed.emplace_back(device);
         binding.unfinished.did =
             binding.stage2 != nullptr ? binding.stage2->did : IommuDriver::kFirstStageDid;
     }
@@ -518,7 +518,7 @@ void Sva::on_teardown_work(ExecContext& ctx, Binding& binding) {
         for (Device* device : devices) {
             const Pasid pasid{binding.id.value()};
             if (!finish_pasid(ctx, kernel_, *device, pasid)) {
-                binding.unfinished.undrained.push_back(device);
+                binding.unfinished.undrained.emplace_back(*device);
             }
         }
     }
