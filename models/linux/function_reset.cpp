@@ -5,6 +5,7 @@
 
 #include "core/trace/vdev_events.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/hot_plug_probes.hpp"
 #include "models/linux/iommu_group.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/page_request_service.hpp"
@@ -40,8 +41,9 @@ std::array<Saved, 9> saved_registers() {
 }
 
 // Until the function answers again: what PCI Express grants every function, then pauses that double
-// (Linux pcie_flr, pci_dev_wait).
-Errno wait_until_ready(ExecContext& ctx, Kernel& kernel, std::uint64_t base) {
+// (Linux pcie_flr, pci_dev_wait). One that was pulled out meanwhile never will.
+Errno wait_until_ready(ExecContext& ctx, Kernel& kernel, const Device& device) {
+    const std::uint64_t base = device.setup().configuration;
     const KernelParams& params = kernel.params();
     if (kernel.probes().has(kResetNotAwaited)) {
         return Errno::Ok;
@@ -51,7 +53,8 @@ Errno wait_until_ready(ExecContext& ctx, Kernel& kernel, std::uint64_t base) {
     ctx.wait_until(nobody, ctx.now() + params.pci_flr_wait);
     TimePs pause = params.pci_reset_poll;
     while (ctx.mmio_read(base + config::kVendor, 2) == kNoAnswer) {
-        if (ctx.now() >= deadline) {
+        const bool gone = device.disconnected() && !kernel.probes().has(kRemovedAwaited);
+        if (gone || ctx.now() >= deadline) {
             return Errno::Enotty;
         }
         ctx.wait_until(nobody, std::min(ctx.now() + pause, deadline));
@@ -67,7 +70,7 @@ Errno function_level_reset(ExecContext& ctx, Kernel& kernel, const Device& devic
         one.value = ctx.mmio_read(base + one.offset, one.size);
     }
     ctx.mmio_write(base + config::kDevCtl, config::kInitiateReset, 2);
-    if (const Errno error = wait_until_ready(ctx, kernel, base); error != Errno::Ok) {
+    if (const Errno error = wait_until_ready(ctx, kernel, device); error != Errno::Ok) {
         return error;
     }
     for (const Saved& one : saved) {
