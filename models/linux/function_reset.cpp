@@ -102,6 +102,9 @@ Errno reset_function(ExecContext& ctx, Kernel& kernel, Device& device) {
     if (error == Errno::Ok) {
         error = function_level_reset(ctx, kernel, device);
     }
+    if (error == Errno::Ok) {
+        kernel.unfinished().emptied(ctx, device);  // whatever becomes of the rest
+    }
     PageRequestService* const requests = device.iommu().page_requests();
     if (error == Errno::Ok && requests != nullptr) {
         requests->restart(ctx, device);
@@ -111,9 +114,6 @@ Errno reset_function(ExecContext& ctx, Kernel& kernel, Device& device) {
     }
     if (error == Errno::Ok) {
         error = group->unblock(ctx, pasids);
-    }
-    if (error == Errno::Ok) {
-        kernel.unfinished().emptied(ctx, device);
     }
     group->end_reset();
     tell(error == Errno::Ok ? "done" : "blocked", pasids);

@@ -43,6 +43,10 @@ bool device_halted(ExecContext& ctx, Device& device) {
     return dsa::state_of_gensts(status) == dsa::DeviceState::Halt;
 }
 
+bool flush_failed(Errno error) {
+    return error == Errno::Etimedout || error == Errno::Eio || error == Errno::Einval;
+}
+
 void stop_faults(ExecContext& ctx, Device& device, Pasid pasid) {
     if (PageRequestService* const service = device.iommu().page_requests(); service != nullptr) {
         service->faults().stop(ctx, device, pasid);
@@ -84,10 +88,13 @@ bool UnfinishedPasids::Left::emptied_since() const {
 }
 
 bool UnfinishedPasids::Unfinished::forget_emptied() {
-    const auto rest = std::remove_if(undrained.begin(), undrained.end(),
-                                     [](const Left& left) { return left.emptied_since(); });
-    bool any = rest != undrained.end();
-    undrained.erase(rest, undrained.end());
+    bool any = false;
+    for (std::vector<Left>* const devices : {&undrained, &running}) {
+        const auto rest = std::remove_if(devices->begin(), devices->end(),
+                                         [](const Left& left) { return left.emptied_since(); });
+        any = any || rest != devices->end();
+        devices->erase(rest, devices->end());
+    }
     for (Left& left : unflushed) {
         any = any || left.emptied_since();
         left = Left{*left.device};

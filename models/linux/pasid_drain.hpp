@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/exec_context.hpp"
+#include "core/base/result.hpp"
 #include "core/base/types.hpp"
 #include "core/trace/event.hpp"
 
@@ -32,6 +33,10 @@ void allow_faults(Device& device, Pasid pasid);
 // may be left, and the number is to be kept (UnfinishedPasids).
 bool finish_pasid(ExecContext& ctx, Kernel& kernel, Device& device, Pasid pasid);
 
+// Of an invalidation: it did not end, a device TLB gave no answer, or the unit refused it. What was
+// to go may be cached still.
+bool flush_failed(Errno error);
+
 // A device that could not be made to finish is told as a hazard.
 void tell_drain_failed(ExecContext& ctx, Kernel& kernel, const Device& device);
 
@@ -56,9 +61,11 @@ public:
         // Whose unit may have translations of the PASID cached, or they themselves; in this domain.
         std::vector<Left> unflushed{};
         DomainId did{};
-        bool empty() const { return undrained.empty() && unflushed.empty(); }
-        // A device that was emptied has drained. True: there was one, and what is left to be
-        // flushed may be worth another look.
+        // With a dedicated queue that is set to the PASID and did not stop: no look ends that.
+        std::vector<Left> running{};
+        bool empty() const { return undrained.empty() && unflushed.empty() && running.empty(); }
+        // A device that was emptied has drained, and its queues stand still. True: there was one,
+        // and what is left to be flushed may be worth another look.
         bool forget_emptied();
     };
     // Takes over the holder's reference. `numbers`: a set with numbers of its own, else null.

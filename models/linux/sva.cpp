@@ -428,7 +428,7 @@ Errno Sva::remove_device(ExecContext& ctx, Binding& binding, Device& device) {
 
 Errno Sva::detach(ExecContext& ctx, Binding& binding, Device& device, IommuDriver::TableLock hold) {
     const Errno error = device.group()->detach(ctx, Pasid{binding.id.value()}, binding.fpd, hold);
-    if (error == Errno::Etimedout && !kernel_.probes().has(kUnflushedFreed)) {
+    if (flush_failed(error) && !kernel_.probes().has(kUnflushedFreed)) {
         binding.unfinished.unflushed.emplace_back(device);
         binding.unfinished.did =
             binding.stage2 != nullptr ? binding.stage2->did : IommuDriver::kFirstStageDid;
