@@ -1,6 +1,7 @@
 // PASIDs whose invalidations did not end when their entries went: the number waits.
 #include <doctest/doctest.h>
 
+#include "models/linux/aux_domains.hpp"
 #include "models/linux/drain_probes.hpp"
 #include "models/linux/iommu_group.hpp"
 #include "models/linux/sva.hpp"
@@ -80,6 +81,20 @@ TEST_CASE("unflushed: the entry went when a reset began") {
         REQUIRE(app.group().unblock(app.host.ctx, app.pasids) == Errno::Ok);
         CHECK(app.unbind() == Errno::Ok);
         CHECK_FALSE(app.waits());
+    }
+}
+
+TEST_CASE("unflushed: the default PASID of an auxiliary domain") {
+    for (const bool refused : {false, true}) {
+        Host host;
+        const SecondStage table{};
+        AuxDomains& domains = host.kernel->aux_domains();
+        REQUIRE(domains.attach(host.ctx, table, "vm1", host.dsa1()) == Errno::Ok);
+        const Ioasid id = domains.pasid(table, host.dsa1());
+        REQUIRE(host.refs(id) == 2);
+        host.machine.refuse_next = refused;
+        domains.detach(host.ctx, table, host.dsa1());
+        CHECK(host.refs(id) == (refused ? 1 : 0));  // freed, and waits; or gone
     }
 }
 
