@@ -79,6 +79,9 @@ public:
     // Its requester id is nobody's any more.
     bool forgotten() const { return forgotten_; }
     void forget() { forgotten_ = true; }
+    // It answers in configuration space (pci_device_is_present): it is not being reset, and has not
+    // gone unnoticed.
+    bool present(ExecContext& ctx) const;
     // Its TLB is there to be invalidated.
     bool has_tlb() const { return setup_.ats && !disconnected_; }
     // The VM that has the whole function, or empty.

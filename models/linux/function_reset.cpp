@@ -18,8 +18,6 @@ namespace {
 
 namespace config = pcie::config;
 
-constexpr std::uint64_t kNoAnswer = 0xFFFF;
-
 struct Saved {
     std::uint32_t offset;
     unsigned size;
@@ -43,7 +41,6 @@ std::array<Saved, 9> saved_registers() {
 // Until the function answers again: what PCI Express grants every function, then pauses that double
 // (Linux pcie_flr, pci_dev_wait). One that was pulled out meanwhile never will.
 Errno wait_until_ready(ExecContext& ctx, Kernel& kernel, const Device& device) {
-    const std::uint64_t base = device.setup().configuration;
     const KernelParams& params = kernel.params();
     if (kernel.probes().has(kResetNotAwaited)) {
         return Errno::Ok;
@@ -52,7 +49,7 @@ Errno wait_until_ready(ExecContext& ctx, Kernel& kernel, const Device& device) {
     WaitQueue nobody(kernel.name() + "/reset");
     ctx.wait_until(nobody, ctx.now() + params.pci_flr_wait);
     TimePs pause = params.pci_reset_poll;
-    while (ctx.mmio_read(base + config::kVendor, 2) == kNoAnswer) {
+    while (!device.present(ctx)) {
         const bool gone = device.disconnected() && !kernel.probes().has(kRemovedAwaited);
         if (gone || ctx.now() >= deadline) {
             return Errno::Enotty;

@@ -23,13 +23,14 @@ bool drained(ExecContext& ctx, Device& device, Pasid pasid, Kernel* told) {
            device.command(ctx, dsa::Command::AbortPasid, pasid.value()) == Errno::Ok;
 }
 
-// Whatever the entry was: translations of a PASID, or of the whole domain.
+// Whatever the entry was: translations of a PASID, or of the whole domain. A device that has gone
+// without being missed holds none.
 Errno flush_again(ExecContext& ctx, const Device& device, Pasid pasid, DomainId did) {
     std::vector<vtd::Descriptor> descriptors{
         vtd::pasid_cache_invalidate(vtd::PasidCacheGranularity::Pasid, did, pasid),
         vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, did, pasid),
         vtd::iotlb_invalidate(vtd::IotlbGranularity::Domain, did)};
-    if (device.has_tlb()) {
+    if (device.has_tlb() && device.present(ctx)) {
         descriptors.push_back(
             vtd::pasid_device_tlb_invalidate(device.rid(), pasid, vtd::kWholeAddressSpace, true));
     }

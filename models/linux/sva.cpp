@@ -530,11 +530,12 @@ void Sva::finish(ExecContext& ctx, Binding& binding) {
     const std::shared_ptr<Binding> alive = binding.shared_from_this();
     core_.detach_data(ctx, binding.id, binding.set);
     const bool kept = !binding.unfinished.empty() && !kernel_.probes().has(kFailedDrainIgnored);
-    if (core_.switches().reference_counts && kept) {
+    const bool counted = core_.switches().reference_counts && !kernel_.probes().has(kMissingPut);
+    if (counted && kept) {
         IoasidSet* const numbers =
             binding.set != nullptr && binding.set->is_private() ? binding.set : nullptr;
         kernel_.unfinished().keep(ctx, numbers, binding.id, holder_, binding.unfinished);
-    } else if (core_.switches().reference_counts && !kernel_.probes().has(kMissingPut)) {
+    } else if (counted) {
         core_.put(ctx, binding.set, binding.id, holder_);
     }
     drop_mm(ctx, binding);
