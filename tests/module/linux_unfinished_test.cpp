@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "models/linux/device.hpp"
+#include "models/linux/function_reset.hpp"
 #include "models/linux/pasid_drain.hpp"
 #include "tests/support/sim_harness.hpp"
 #include "tests/unit/linux_fake_machine.hpp"
@@ -17,6 +18,7 @@ using ioasim::test::SoftwareRun;
 
 namespace {
 
+constexpr std::uint64_t kFunction = 0xE010'0000;
 constexpr TimePs kFirstLook = 10_us;  // behind the start of a test
 
 KernelParams patience(std::uint64_t looks) {
@@ -25,6 +27,7 @@ KernelParams patience(std::uint64_t looks) {
     params.idxd_look_again = kFirstLook;
     params.idxd_timeout = 5_us;
     params.iommu_timeout = 50_us;
+    params.pci_flr_wait = 20_us;
     return params;
 }
 
@@ -33,7 +36,7 @@ KernelParams patience(std::uint64_t looks) {
 struct Waiting {
     using Unfinished = UnfinishedPasids::Unfinished;
 
-    explicit Waiting(std::uint64_t looks) : host({}, {}, {}, patience(looks)) {
+    explicit Waiting(std::uint64_t looks) : host({}, {}, {}, patience(looks), add_function) {
         Process& app = host.process("host/app");
         number = *host.kernel->sva().alloc(host.ctx, app, 1, 1000);
         set = app.set;
@@ -43,6 +46,19 @@ struct Waiting {
         host.machine.queue_hangs = true;
         host.machine.command_hangs = true;
     }
+    // One with a configuration space, so that it can be reset.
+    static void add_function(Kernel& kernel) {
+        kernel.add_device({"dsa2",
+                           kernel.find_iommu("iommu0"),
+                           Rid{24},
+                           false,
+                           1,
+                           kFunction,
+                           kFunction + 0x10000,
+                           {{"wq0"}},
+                           kFunction + 0x20000});
+    }
+    Device& function() { return *host.kernel->find_device("dsa2"); }
     void at(TimePs when, std::function<void(ExecContext&)> body) {
         task("host/task" + std::to_string(tasks++), when, std::move(body), false);
     }
@@ -176,4 +192,16 @@ TEST_CASE("unfinished: the device is emptied before anybody keeps the number, an
         number.keep(asked);
         CHECK_FALSE(number.free_in_the_end());
     }
+}
+
+TEST_CASE("unfinished: the function is reset, and its driver does not get it going again") {
+    Waiting number{0};
+    Device& function = number.function();
+    Errno result = Errno::Ok;
+    number.keep(left({&function}, {}));
+    number.at(300_us, [&](ExecContext& ctx) {
+        result = reset_function(ctx, *number.host.kernel, function);
+    });
+    CHECK(number.free_in_the_end());
+    CHECK(result == Errno::Etimedout);
 }
