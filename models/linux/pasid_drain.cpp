@@ -125,6 +125,21 @@ void UnfinishedPasids::keep(ExecContext& ctx, IoasidSet* numbers, Ioasid id, tra
     ctx.wake_all(wait_);
 }
 
+void UnfinishedPasids::keep_unflushed(ExecContext& ctx, Errno flushed, Device& device, Pasid pasid,
+                                      DomainId did) {
+    if (!flush_failed(flushed) || kernel_.is_guest() || kernel_.probes().has(kUnflushedFreed)) {
+        return;
+    }
+    const Ioasid id{pasid.value()};
+    const trace::Name holder = kernel_.ioasid().holder("iommu");
+    if (kernel_.ioasid().get(ctx, nullptr, id, holder) == Errno::Ok) {
+        Unfinished what;
+        what.unflushed.emplace_back(device);
+        what.did = did;
+        keep(ctx, nullptr, id, holder, std::move(what));
+    }
+}
+
 // What is just looked at sees it at the end of the look.
 void UnfinishedPasids::emptied(ExecContext& ctx, Device& device) {
     if (kernel_.probes().has(kResetKeepsNumbers)) {

@@ -70,6 +70,9 @@ public:
     };
     // Takes over the holder's reference. `numbers`: a set with numbers of its own, else null.
     void keep(ExecContext& ctx, IoasidSet* numbers, Ioasid id, trace::Name holder, Unfinished what);
+    // Of a PASID that somebody else owns, behind its detach: a reference of its own, if that failed
+    // to flush it.
+    void keep_unflushed(ExecContext& ctx, Errno flushed, Device& device, Pasid pasid, DomainId did);
     // The function holds nothing of any PASID any more: it was reset (PCI Express 6.6.2) or pulled
     // out. What its unit has cached of them stays to be flushed.
     void emptied(ExecContext& ctx, Device& device);

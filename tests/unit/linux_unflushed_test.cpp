@@ -3,6 +3,7 @@
 
 #include "models/linux/aux_domains.hpp"
 #include "models/linux/drain_probes.hpp"
+#include "models/linux/iommu_domain.hpp"
 #include "models/linux/iommu_group.hpp"
 #include "models/linux/sva.hpp"
 #include "tests/unit/linux_fake_machine.hpp"
@@ -81,6 +82,22 @@ TEST_CASE("unflushed: the entry went when a reset began") {
         REQUIRE(app.group().unblock(app.host.ctx, app.pasids) == Errno::Ok);
         CHECK(app.unbind() == Errno::Ok);
         CHECK_FALSE(app.waits());
+    }
+}
+
+TEST_CASE("unflushed: page tables of kernel code under a PASID of somebody") {
+    for (const bool refused : {false, true}) {
+        Host host;
+        Process& app = host.process("host/app");
+        const Ioasid id = *host.kernel->sva().alloc(host.ctx, app, 1, 1000);
+        const Pasid pasid{id.value()};
+        IommuDomain domain{*host.kernel, host.unit(), "app", IommuDomain::Stage::First};
+        REQUIRE(domain.create(host.ctx) == Errno::Ok);
+        REQUIRE(domain.attach_pasid(host.ctx, host.dsa1(), pasid) == Errno::Ok);
+        host.machine.refuse_next = refused;
+        domain.detach_pasid(host.ctx, host.dsa1(), pasid);
+        CHECK(host.refs(id) == (refused ? 2 : 1));
+        domain.destroy();
     }
 }
 
