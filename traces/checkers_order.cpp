@@ -6,7 +6,6 @@
 #include <deque>
 #include <iterator>
 #include <map>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -161,16 +160,21 @@ private:
     // Before a function is reset its PASIDs are blocked, and stay attached
     // (iommu_dev_reset_prepare): that no processor submits for them is not asked for. What the
     // resetting task clears is meant. It counts as there until it is set again; what "done" did not
-    // set was detached meanwhile, and what stays blocked stays attached.
+    // set was detached meanwhile, and what stays blocked stays attached, whatever else the task
+    // resets then, until somebody resets the same function again.
     void on_reset(const trace::EventRecord& record) {
+        if (c_.facts.from_guest(record)) {
+            return;
+        }
         const std::uint32_t phase = IOASIM_U32(record, IommuReset, phase);
+        const std::uint32_t device = IOASIM_U32(record, IommuReset, device);
         if (phase == begin_) {
-            resetting_.insert(record.source);
+            resetting_[record.source] = device;
             return;
         }
         resetting_.erase(record.source);
         if (phase == done_) {
-            drop_blocked([&](const Blocked& one) { return one.source == record.source; });
+            drop_blocked([&](const Blocked& one) { return one.device == device; });
         }
     }
 
@@ -187,11 +191,11 @@ private:
         }
     }
 
-    // An entry that a reset took out for a while: of whom, and who resets.
+    // An entry that a reset took out for a while: of whom, and of which function.
     struct Blocked {
         std::uint32_t kernel;
         std::uint32_t pasid;
-        SourceId source;
+        std::uint32_t device;
     };
 
     template <class Event>
@@ -227,10 +231,11 @@ private:
         const std::uint32_t pasid = IOASIM_U32(record, VtdPasidEntryClear, pasid);
         const std::uint32_t kernel =
             c_.facts.host_of(IOASIM_U32(record, VtdPasidEntryClear, iommu));
-        if (resetting_.count(record.source) != 0) {
+        const auto reset = resetting_.find(record.source);
+        if (reset != resetting_.end()) {
             if (!c_.facts.has_own_numbers(IOASIM_U32(record, VtdPasidEntryClear, rid))) {
                 blocked_[entry_of<trace::VtdPasidEntryClear>(record)] = {kernel, pasid,
-                                                                         record.source};
+                                                                         reset->second};
             }
             return;
         }
@@ -357,14 +362,14 @@ private:
     std::uint32_t done_;
     std::uint32_t cancelled_;
     std::uint32_t begin_;
-    std::set<SourceId> resetting_;              // tasks that reset a function
-    std::map<std::uint64_t, Blocked> blocked_;  // by entry_key
-    FlatMap<Notification> notifications_;       // by kernel
-    FlatMap<WorkQueue> work_;                   // by kernel
-    PagedMap<bool> quiet_;                      // (vm, ID)
-    std::uint64_t any_quiet_ = 0;               // how many of these
-    FlatMap<std::uint32_t> drained_;            // VMs that move
-    FlatMap<std::uint32_t> quiet_queues_;       // (device, workqueue) -> the VM that had it
+    std::map<SourceId, std::uint32_t> resetting_;  // tasks that reset a function, and which
+    std::map<std::uint64_t, Blocked> blocked_;     // by entry_key
+    FlatMap<Notification> notifications_;          // by kernel
+    FlatMap<WorkQueue> work_;                      // by kernel
+    PagedMap<bool> quiet_;                         // (vm, ID)
+    std::uint64_t any_quiet_ = 0;                  // how many of these
+    FlatMap<std::uint32_t> drained_;               // VMs that move
+    FlatMap<std::uint32_t> quiet_queues_;          // (device, workqueue) -> the VM that had it
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "core/trace/vdev_events.hpp"
 #include "models/linux/aux_domain_probes.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/drain_probes.hpp"
 #include "models/linux/iommu_group.hpp"
 #include "models/linux/kernel.hpp"
 
@@ -164,14 +165,23 @@ void AuxDomains::leave(ExecContext& ctx, Domain& domain, Device& parent) {
         static_cast<void>(device.iommu().teardown(ctx, device, pasid, false));
         parent.group()->erase(ctx, pasid);
     } else {
-        static_cast<void>(parent.group()->detach(ctx, pasid, false));
+        const Errno error = parent.group()->detach(ctx, pasid, false);
+        if (flush_failed(error) && !kernel_.probes().has(kUnflushedFreed)) {
+            domain.unfinished.unflushed.emplace_back(parent);
+            domain.unfinished.did = domain.find(parent)->tables.did;
+        }
     }
 }
 
 void AuxDomains::release(ExecContext& ctx, const SecondStage& table, Domain& domain) {
     IoasidCore& core = kernel_.ioasid();
     if (!kernel_.probes().has(kAuxPasidKept)) {
-        core.put(ctx, set_, domain.id, core.holder("iommu"));
+        if (domain.unfinished.empty()) {
+            core.put(ctx, set_, domain.id, core.holder("iommu"));
+        } else {
+            kernel_.unfinished().keep(ctx, nullptr, domain.id, core.holder("iommu"),
+                                      domain.unfinished);
+        }
         core.free(ctx, set_, domain.id);
     }
     domains_.erase(table.did.value());

@@ -21,6 +21,7 @@
 #include "core/trace/event.hpp"
 #include "models/linux/attach_handle.hpp"
 #include "models/linux/iommu_driver.hpp"
+#include "models/linux/pasid_drain.hpp"
 
 namespace ioasim {
 class IoasidSet;
@@ -67,6 +68,7 @@ private:
         Kernel& kernel;
         Ioasid id;
         std::vector<Parent> parents;
+        UnfinishedPasids::Unfinished unfinished;  // the number is not to be used again before
     };
     Domain* find(const SecondStage& table) const;
     Result<Domain*> make(ExecContext& ctx, const SecondStage& table, const std::string& space);

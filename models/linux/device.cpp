@@ -19,6 +19,7 @@ constexpr std::uint64_t kPatience = 64;
 
 // What a read gives that nobody answers; reserved bits of CMDSTS are set in it.
 constexpr std::uint64_t kAllOnes = 0xFFFF'FFFF;
+constexpr std::uint64_t kNoVendor = 0xFFFF;
 
 }  // namespace
 
@@ -122,6 +123,11 @@ Errno Device::wait_for_command(ExecContext& ctx, bool impatient, dsa::CommandSta
             ctx.wait_until(command_pause_, ctx.now() + kernel_.params().idxd_poll);
         }
     }
+}
+
+bool Device::present(ExecContext& ctx) const {
+    const std::uint64_t base = setup_.configuration;
+    return base == 0 || ctx.mmio_read(base + pcie::config::kVendor, 2) != kNoVendor;
 }
 
 bool Device::executes(ExecContext& ctx) {

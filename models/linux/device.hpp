@@ -73,9 +73,15 @@ public:
     // It was pulled out (pci_dev_is_disconnected): nothing is asked of it any more.
     bool disconnected() const { return disconnected_; }
     void disconnect() { disconnected_ = true; }
+    // How often it lost all that it held: by a reset, or because it was pulled out.
+    std::uint64_t emptied() const { return emptied_; }
+    void count_emptied() { ++emptied_; }
     // Its requester id is nobody's any more.
     bool forgotten() const { return forgotten_; }
     void forget() { forgotten_ = true; }
+    // It answers in configuration space (pci_device_is_present): it is not being reset, and has not
+    // gone unnoticed.
+    bool present(ExecContext& ctx) const;
     // Its TLB is there to be invalidated.
     bool has_tlb() const { return setup_.ats && !disconnected_; }
     // The VM that has the whole function, or empty.
@@ -172,6 +178,7 @@ private:
     bool page_requests_ = false;
     bool disconnected_ = false;
     bool forgotten_ = false;
+    std::uint64_t emptied_ = 0;
     std::string assigned_to_;
     unsigned pasid_bits_ = 20;  // width of its PASID capability
 };

@@ -5,6 +5,7 @@
 
 #include "core/trace/vdev_events.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/hot_plug_probes.hpp"
 #include "models/linux/iommu_group.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/page_request_service.hpp"
@@ -16,8 +17,6 @@ namespace ioasim::os {
 namespace {
 
 namespace config = pcie::config;
-
-constexpr std::uint64_t kNoAnswer = 0xFFFF;
 
 struct Saved {
     std::uint32_t offset;
@@ -40,8 +39,8 @@ std::array<Saved, 9> saved_registers() {
 }
 
 // Until the function answers again: what PCI Express grants every function, then pauses that double
-// (Linux pcie_flr, pci_dev_wait).
-Errno wait_until_ready(ExecContext& ctx, Kernel& kernel, std::uint64_t base) {
+// (Linux pcie_flr, pci_dev_wait). One that was pulled out meanwhile never will.
+Errno wait_until_ready(ExecContext& ctx, Kernel& kernel, const Device& device) {
     const KernelParams& params = kernel.params();
     if (kernel.probes().has(kResetNotAwaited)) {
         return Errno::Ok;
@@ -50,8 +49,9 @@ Errno wait_until_ready(ExecContext& ctx, Kernel& kernel, std::uint64_t base) {
     WaitQueue nobody(kernel.name() + "/reset");
     ctx.wait_until(nobody, ctx.now() + params.pci_flr_wait);
     TimePs pause = params.pci_reset_poll;
-    while (ctx.mmio_read(base + config::kVendor, 2) == kNoAnswer) {
-        if (ctx.now() >= deadline) {
+    while (!device.present(ctx)) {
+        const bool gone = device.disconnected() && !kernel.probes().has(kRemovedAwaited);
+        if (gone || ctx.now() >= deadline) {
             return Errno::Enotty;
         }
         ctx.wait_until(nobody, std::min(ctx.now() + pause, deadline));
@@ -67,7 +67,7 @@ Errno function_level_reset(ExecContext& ctx, Kernel& kernel, const Device& devic
         one.value = ctx.mmio_read(base + one.offset, one.size);
     }
     ctx.mmio_write(base + config::kDevCtl, config::kInitiateReset, 2);
-    if (const Errno error = wait_until_ready(ctx, kernel, base); error != Errno::Ok) {
+    if (const Errno error = wait_until_ready(ctx, kernel, device); error != Errno::Ok) {
         return error;
     }
     for (const Saved& one : saved) {
@@ -99,6 +99,9 @@ Errno reset_function(ExecContext& ctx, Kernel& kernel, Device& device) {
     if (error == Errno::Ok) {
         error = function_level_reset(ctx, kernel, device);
     }
+    if (error == Errno::Ok) {
+        kernel.unfinished().emptied(ctx, device);  // whatever becomes of the rest
+    }
     PageRequestService* const requests = device.iommu().page_requests();
     if (error == Errno::Ok && requests != nullptr) {
         requests->restart(ctx, device);
@@ -108,9 +111,6 @@ Errno reset_function(ExecContext& ctx, Kernel& kernel, Device& device) {
     }
     if (error == Errno::Ok) {
         error = group->unblock(ctx, pasids);
-    }
-    if (error == Errno::Ok) {
-        kernel.unfinished().was_reset(ctx, device);
     }
     group->end_reset();
     tell(error == Errno::Ok ? "done" : "blocked", pasids);

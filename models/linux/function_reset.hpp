@@ -18,7 +18,7 @@ class Device;
 class Kernel;
 
 // -ENODEV no group, -EBUSY a reset is under way or a VM has a queue or a vector, -ENOTTY the
-// function does not come back in time: it stays blocked.
+// function does not come back in time, or was pulled out meanwhile: it stays blocked.
 Errno reset_function(ExecContext& ctx, Kernel& kernel, Device& device);
 
 }  // namespace ioasim::os

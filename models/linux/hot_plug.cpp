@@ -84,6 +84,9 @@ void HotPlug::remove(ExecContext& ctx, Device& device) {
         static_cast<void>(device.iommu().release(ctx, device));
         device.forget();
     }
+    if (!kernel_.probes().has(kRemovalKeepsNumbers)) {
+        kernel_.unfinished().emptied(ctx, device);
+    }
     tell(ctx, device, "removed");
 }
 

@@ -19,5 +19,11 @@ inline const Defect kUsersNotAsked{
 inline const Defect kRequesterIdKept{
     "linux.requester_id_kept",
     "the requester id of a function that was pulled out stays its own, with its context entry"};
+inline const Defect kRemovedAwaited{
+    "linux.removed_awaited",
+    "a function that is pulled out during its reset is waited for as one that may still answer"};
+inline const Defect kRemovalKeepsNumbers{
+    "linux.removal_keeps_numbers",
+    "a number that waits for a device which did not finish goes on waiting behind its removal"};
 
 }  // namespace ioasim::os

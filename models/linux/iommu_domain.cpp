@@ -173,7 +173,10 @@ void IommuDomain::detach_pasid(ExecContext& ctx, Device& device, Pasid pasid) {
               pasid.value(), device.name());
     pasids_.erase(found);
     // As with a device: the entry is not present any more, whatever the unit answers.
-    static_cast<void>(device.group()->detach(ctx, pasid, false));
+    const Errno error = device.group()->detach(ctx, pasid, false);
+    kernel_.unfinished().keep_unflushed(
+        ctx, error, device, pasid,
+        stage_ == Stage::First ? IommuDriver::kFirstStageDid : table_.did);
 }
 
 Errno IommuDomain::take_over(ExecContext& ctx, IommuDomain& old, Device& device, Pasid pasid) {

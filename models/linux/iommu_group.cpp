@@ -5,9 +5,11 @@
 #include "core/trace/sva_events.hpp"
 #include "models/linux/corner_probes.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/drain_probes.hpp"
 #include "models/linux/iommu_domain.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
+#include "models/linux/pasid_drain.hpp"
 #include "models/linux/vdcm_probes.hpp"
 
 namespace ioasim::os {
@@ -215,9 +217,17 @@ Errno IommuGroup::detach(ExecContext& ctx, Pasid pasid, bool fpd, IommuDriver::T
     const auto found = slots_.find(pasid.value());
     const bool blocked = found != slots_.end() && found->second.blocked &&
                          !kernel_.probes().has(kBlockedDetachFails);
+    const Errno before = found == slots_.end() ? Errno::Ok : found->second.unflushed;
     const Errno error = device_.iommu().teardown(ctx, device_, pasid, fpd, hold);
     erase(ctx, pasid);
-    return error == Errno::Enoent && blocked ? Errno::Ok : error;  // its entry went before
+    const Errno now = error == Errno::Enoent && blocked ? Errno::Ok : error;  // it went before
+    return flush_failed(now) || before == Errno::Ok ? now : before;
+}
+
+void IommuGroup::note_flush(Slot& slot, Errno error) const {
+    if (flush_failed(error) && !kernel_.probes().has(kEarlyFlushForgotten)) {
+        slot.unflushed = error;
+    }
 }
 
 std::uint32_t IommuGroup::release(ExecContext& ctx, const Process& process) {
@@ -231,7 +241,9 @@ std::uint32_t IommuGroup::release(ExecContext& ctx, const Process& process) {
                 continue;
             }
         }
-        if (device_.iommu().disable_entry(ctx, device_, pasid) == Errno::Ok) {
+        const Errno error = device_.iommu().disable_entry(ctx, device_, pasid);
+        note_flush(slots_.at(pasid.value()), error);
+        if (error == Errno::Ok) {
             ++disabled;
         }
     }
@@ -272,6 +284,7 @@ Errno IommuGroup::block(ExecContext& ctx, std::uint32_t& pasids) {
         // Without an entry since an earlier reset that failed, or its address space has gone.
         const bool absent = std::exchange(slot.blocked, true) || slot.domain->released;
         const Errno error = device_.iommu().teardown(ctx, device_, pasid, slot.domain->released);
+        note_flush(slot, error);
         result = error == Errno::Ok || absent ? result : error;
     }
     if (rid_domain_ != nullptr && !kernel_.probes().has(kResetBlocksSvaOnly)) {
@@ -296,6 +309,7 @@ Errno IommuGroup::unblock(ExecContext& ctx, std::uint32_t& pasids) {
             continue;
         }
         slot.blocked = false;
+        slot.unflushed = Errno::Ok;  // the function has forgotten, and the entry goes once more
         const Errno error = set_entry(ctx, pasid, slot);
         result = error != Errno::Ok ? error : result;
         ++pasids;

@@ -47,7 +47,8 @@ public:
     // say; nothing is left then.
     Errno attach(ExecContext& ctx, Pasid pasid, PasidDomain& domain,
                  std::shared_ptr<AttachHandle> handle);
-    // iommu_detach_device_pasid. What the driver says; the slot is free whatever that is.
+    // iommu_detach_device_pasid. What the driver says, now or when the entry went before; the slot
+    // is free whatever that is.
     Errno detach(ExecContext& ctx, Pasid pasid, bool fpd,
                  IommuDriver::TableLock hold = IommuDriver::TableLock::ForTables);
     // The address space of a process goes: its entries are disabled and none of them comes back.
@@ -87,13 +88,15 @@ private:
         std::unique_ptr<PasidDomain> owned;
         std::uint64_t tables = 0;  // page table of an unmanaged domain, with its domain id
         DomainId did;
-        bool published = false;  // otherwise reserved
-        bool blocked = false;    // its entry went when a reset began
+        bool published = false;       // otherwise reserved
+        bool blocked = false;         // its entry went when a reset began
+        Errno unflushed = Errno::Ok;  // its entry went before the detach, and was not flushed
     };
     Errno settle(ExecContext& ctx, Pasid pasid, PasidDomain& domain,
                  std::shared_ptr<AttachHandle> handle);
     Errno set_entry(ExecContext& ctx, Pasid pasid, Slot& slot);
     Errno set_own_entry(ExecContext& ctx, Pasid pasid, Slot& slot);
+    void note_flush(Slot& slot, Errno error) const;
     std::vector<Pasid> published() const;
     bool left_out(const Slot& slot) const;
 

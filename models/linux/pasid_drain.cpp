@@ -23,13 +23,14 @@ bool drained(ExecContext& ctx, Device& device, Pasid pasid, Kernel* told) {
            device.command(ctx, dsa::Command::AbortPasid, pasid.value()) == Errno::Ok;
 }
 
-// Whatever the entry was: translations of a PASID, or of the whole domain.
+// Whatever the entry was: translations of a PASID, or of the whole domain. A device that has gone
+// without being missed holds none.
 Errno flush_again(ExecContext& ctx, const Device& device, Pasid pasid, DomainId did) {
     std::vector<vtd::Descriptor> descriptors{
         vtd::pasid_cache_invalidate(vtd::PasidCacheGranularity::Pasid, did, pasid),
         vtd::pasid_iotlb_invalidate(vtd::PasidIotlbGranularity::Pasid, did, pasid),
         vtd::iotlb_invalidate(vtd::IotlbGranularity::Domain, did)};
-    if (device.has_tlb()) {
+    if (device.has_tlb() && device.present(ctx)) {
         descriptors.push_back(
             vtd::pasid_device_tlb_invalidate(device.rid(), pasid, vtd::kWholeAddressSpace, true));
     }
@@ -41,6 +42,10 @@ Errno flush_again(ExecContext& ctx, const Device& device, Pasid pasid, DomainId 
 bool device_halted(ExecContext& ctx, Device& device) {
     const auto status = static_cast<std::uint32_t>(device.bar0(ctx, dsa::reg::kGensts, 4));
     return dsa::state_of_gensts(status) == dsa::DeviceState::Halt;
+}
+
+bool flush_failed(Errno error) {
+    return error == Errno::Etimedout || error == Errno::Eio || error == Errno::Einval;
 }
 
 void stop_faults(ExecContext& ctx, Device& device, Pasid pasid) {
@@ -77,14 +82,41 @@ bool finish_pasid(ExecContext& ctx, Kernel& kernel, Device& device, Pasid pasid)
 UnfinishedPasids::UnfinishedPasids(Kernel& kernel)
     : kernel_(kernel), wait_(kernel.name() + "/unfinished pasids") {}
 
+UnfinishedPasids::Left::Left(Device& asked) : device(&asked), emptied(asked.emptied()) {}
+
+bool UnfinishedPasids::Left::emptied_since() const {
+    return device->emptied() != emptied;
+}
+
+bool UnfinishedPasids::Unfinished::forget_emptied() {
+    bool any = false;
+    for (std::vector<Left>* const devices : {&undrained, &running}) {
+        const auto rest = std::remove_if(devices->begin(), devices->end(),
+                                         [](const Left& left) { return left.emptied_since(); });
+        any = any || rest != devices->end();
+        devices->erase(rest, devices->end());
+    }
+    for (Left& left : unflushed) {
+        any = any || left.emptied_since();
+        left = Left{*left.device};
+    }
+    return any;
+}
+
 void UnfinishedPasids::keep(ExecContext& ctx, IoasidSet* numbers, Ioasid id, trace::Name holder,
                             Unfinished what) {
     if (kernel_.is_guest()) {
         return;  // its kernel's threads have no vCPU of their own
     }
+    const bool emptied = what.forget_emptied();  // before anybody came to keep the number
+    if (what.empty()) {
+        kernel_.ioasid().put(ctx, numbers, id, holder);
+        return;
+    }
     const TimePs pause = kernel_.params().idxd_look_again;
-    const TimePs next = kernel_.params().idxd_looks == 0 ? kOnlyReset : ctx.now() + pause;
-    kept_.push_back({numbers, id, holder, std::move(what), pause, next, 0, false});
+    const TimePs later = kernel_.params().idxd_looks == 0 ? kOnlyEmptied : ctx.now() + pause;
+    kept_.push_back(
+        {numbers, id, holder, std::move(what), pause, emptied ? ctx.now() : later, 0, false});
     if (!std::exchange(serving_, true)) {
         kernel_.scheduler().spawn_service(kernel_.name() + "/kworker/idxd-unfinished",
                                           kernel_.task_port(),
@@ -93,22 +125,35 @@ void UnfinishedPasids::keep(ExecContext& ctx, IoasidSet* numbers, Ioasid id, tra
     ctx.wake_all(wait_);
 }
 
-// What the unit has cached of its PASIDs stays to be flushed.
-void UnfinishedPasids::was_reset(ExecContext& ctx, Device& device) {
+void UnfinishedPasids::keep_unflushed(ExecContext& ctx, Errno flushed, Device& device, Pasid pasid,
+                                      DomainId did) {
+    if (!flush_failed(flushed) || kernel_.is_guest() || kernel_.probes().has(kUnflushedFreed)) {
+        return;
+    }
+    const Ioasid id{pasid.value()};
+    const trace::Name holder = kernel_.ioasid().holder("iommu");
+    if (kernel_.ioasid().get(ctx, nullptr, id, holder) == Errno::Ok) {
+        Unfinished what;
+        what.unflushed.emplace_back(device);
+        what.did = did;
+        keep(ctx, nullptr, id, holder, std::move(what));
+    }
+}
+
+// What is just looked at sees it at the end of the look.
+void UnfinishedPasids::emptied(ExecContext& ctx, Device& device) {
     if (kernel_.probes().has(kResetKeepsNumbers)) {
         return;
     }
+    device.count_emptied();
     std::list<Kept> free;
     for (auto kept = kept_.begin(); kept != kept_.end();) {
         const auto next = std::next(kept);
-        std::vector<Device*>& left = kept->what.undrained;
-        const auto rest = std::remove(left.begin(), left.end(), &device);
-        if (rest != left.end()) {
-            left.erase(rest, left.end());
-            kept->next = ctx.now();  // one look more, for what is to be flushed
-        }
-        if (kept->what.empty() && !kept->looked_at) {
-            free.splice(free.end(), kept_, kept);
+        if (!kept->looked_at && kept->what.forget_emptied()) {
+            kept->next = ctx.now();
+            if (kept->what.empty()) {
+                free.splice(free.end(), kept_, kept);
+            }
         }
         kept = next;
     }
@@ -123,7 +168,7 @@ void UnfinishedPasids::serve(ExecContext& ctx) {
         const auto first =
             std::min_element(kept_.begin(), kept_.end(),
                              [](const Kept& a, const Kept& b) { return a.next < b.next; });
-        if (first == kept_.end() || first->next == kOnlyReset) {
+        if (first == kept_.end() || first->next == kOnlyEmptied) {
             ctx.wait(wait_);
         } else if (first->next > ctx.now()) {
             ctx.wait_until(wait_, first->next);
@@ -138,12 +183,15 @@ void UnfinishedPasids::look(ExecContext& ctx, std::list<Kept>::iterator at) {
     kept.looked_at = true;  // others may come, and devices be reset, while the devices are asked
     ask(ctx, kept);
     kept.looked_at = false;
+    const bool emptied = kept.what.forget_emptied();
     if (kept.what.empty()) {
         std::list<Kept> free;
         free.splice(free.end(), kept_, at);
         kernel_.ioasid().put(ctx, kept.numbers, kept.id, kept.holder);
+    } else if (emptied) {
+        kept.next = ctx.now();
     } else if (++kept.looks >= kernel_.params().idxd_looks) {
-        kept.next = kOnlyReset;
+        kept.next = kOnlyEmptied;
     } else {
         kept.pause = kept.pause * 2;
         kept.next = ctx.now() + kept.pause;
@@ -159,10 +207,13 @@ void UnfinishedPasids::ask(ExecContext& ctx, Kept& kept) {
         return;
     }
     const Pasid pasid{kept.id.value()};
-    const auto without = [](std::vector<Device*>& devices, const auto& done) {
-        for (Device* const device : std::vector<Device*>{devices}) {
-            if (done(device)) {
-                devices.erase(std::remove(devices.begin(), devices.end(), device), devices.end());
+    const auto without = [](std::vector<Left>& devices, const auto& done) {
+        for (const Left& left : std::vector<Left>{devices}) {
+            if (done(left.device)) {
+                devices.erase(
+                    std::remove_if(devices.begin(), devices.end(),
+                                   [&](const Left& one) { return one.device == left.device; }),
+                    devices.end());
             }
         }
     };

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/exec_context.hpp"
+#include "core/base/result.hpp"
 #include "core/base/types.hpp"
 #include "core/trace/event.hpp"
 
@@ -32,6 +33,10 @@ void allow_faults(Device& device, Pasid pasid);
 // may be left, and the number is to be kept (UnfinishedPasids).
 bool finish_pasid(ExecContext& ctx, Kernel& kernel, Device& device, Pasid pasid);
 
+// Of an invalidation: it did not end, a device TLB gave no answer, or the unit refused it. What was
+// to go may be cached still.
+bool flush_failed(Errno error);
+
 // A device that could not be made to finish is told as a hazard.
 void tell_drain_failed(ExecContext& ctx, Kernel& kernel, const Device& device);
 
@@ -39,22 +44,38 @@ void tell_drain_failed(ExecContext& ctx, Kernel& kernel, const Device& device);
 // reference that keeps each number in use. A service looks again, some times, after pauses that
 // double: as soon as the devices have executed what they were told, the PASID is drained and its
 // translations are flushed, the reference goes. A device that never ends it keeps the number until
-// it is reset. A guest's kernel does not look again. Linux waits in the first drain instead,
-// without a time-out.
+// it is reset or pulled out. A guest's kernel does not look again. Linux waits in the first drain
+// instead, without a time-out.
 class UnfinishedPasids {
 public:
     explicit UnfinishedPasids(Kernel& kernel);
+    // Did not finish when it was asked; it may have been emptied since then.
+    struct Left {
+        explicit Left(Device& asked);
+        bool emptied_since() const;
+        Device* device;
+        std::uint64_t emptied;
+    };
     struct Unfinished {
-        std::vector<Device*> undrained{};
+        std::vector<Left> undrained{};
         // Whose unit may have translations of the PASID cached, or they themselves; in this domain.
-        std::vector<Device*> unflushed{};
+        std::vector<Left> unflushed{};
         DomainId did{};
-        bool empty() const { return undrained.empty() && unflushed.empty(); }
+        // With a dedicated queue that is set to the PASID and did not stop: no look ends that.
+        std::vector<Left> running{};
+        bool empty() const { return undrained.empty() && unflushed.empty() && running.empty(); }
+        // A device that was emptied has drained, and its queues stand still. True: there was one,
+        // and what is left to be flushed may be worth another look.
+        bool forget_emptied();
     };
     // Takes over the holder's reference. `numbers`: a set with numbers of its own, else null.
     void keep(ExecContext& ctx, IoasidSet* numbers, Ioasid id, trace::Name holder, Unfinished what);
-    // The function holds nothing of any PASID any more (PCI Express 6.6.2).
-    void was_reset(ExecContext& ctx, Device& device);
+    // Of a PASID that somebody else owns, behind its detach: a reference of its own, if that failed
+    // to flush it.
+    void keep_unflushed(ExecContext& ctx, Errno flushed, Device& device, Pasid pasid, DomainId did);
+    // The function holds nothing of any PASID any more: it was reset (PCI Express 6.6.2) or pulled
+    // out. What its unit has cached of them stays to be flushed.
+    void emptied(ExecContext& ctx, Device& device);
 
 private:
     struct Kept {
@@ -67,7 +88,7 @@ private:
         std::uint64_t looks;
         bool looked_at;  // just now
     };
-    static constexpr TimePs kOnlyReset = TimePs::max();
+    static constexpr TimePs kOnlyEmptied = TimePs::max();
     void serve(ExecContext& ctx);
     void look(ExecContext& ctx, std::list<Kept>::iterator at);
     // What has finished leaves `kept.what`.

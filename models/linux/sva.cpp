@@ -404,7 +404,7 @@ Errno Sva::remove_device(ExecContext& ctx, Binding& binding, Device& device) {
         // As closing the workqueue's file does: what the process submitted is finished first. For a
         // guest's PASID that is the VDCM's part of UNBIND.
         if (!finish_pasid(ctx, kernel_, device, Pasid{binding.id.value()})) {
-            binding.unfinished.undrained.push_back(&device);
+            binding.unfinished.undrained.emplace_back(device);
         }
     }
     {
@@ -428,8 +428,8 @@ Errno Sva::remove_device(ExecContext& ctx, Binding& binding, Device& device) {
 
 Errno Sva::detach(ExecContext& ctx, Binding& binding, Device& device, IommuDriver::TableLock hold) {
     const Errno error = device.group()->detach(ctx, Pasid{binding.id.value()}, binding.fpd, hold);
-    if (error == Errno::Etimedout && !kernel_.probes().has(kUnflushedFreed)) {
-        binding.unfinished.unflushed.push_back(&device);
+    if (flush_failed(error) && !kernel_.probes().has(kUnflushedFreed)) {
+        binding.unfinished.unflushed.emplace_back(device);
         binding.unfinished.did =
             binding.stage2 != nullptr ? binding.stage2->did : IommuDriver::kFirstStageDid;
     }
@@ -518,7 +518,7 @@ void Sva::on_teardown_work(ExecContext& ctx, Binding& binding) {
         for (Device* device : devices) {
             const Pasid pasid{binding.id.value()};
             if (!finish_pasid(ctx, kernel_, *device, pasid)) {
-                binding.unfinished.undrained.push_back(device);
+                binding.unfinished.undrained.emplace_back(*device);
             }
         }
     }
@@ -530,11 +530,12 @@ void Sva::finish(ExecContext& ctx, Binding& binding) {
     const std::shared_ptr<Binding> alive = binding.shared_from_this();
     core_.detach_data(ctx, binding.id, binding.set);
     const bool kept = !binding.unfinished.empty() && !kernel_.probes().has(kFailedDrainIgnored);
-    if (core_.switches().reference_counts && kept) {
+    const bool counted = core_.switches().reference_counts && !kernel_.probes().has(kMissingPut);
+    if (counted && kept) {
         IoasidSet* const numbers =
             binding.set != nullptr && binding.set->is_private() ? binding.set : nullptr;
         kernel_.unfinished().keep(ctx, numbers, binding.id, holder_, binding.unfinished);
-    } else if (core_.switches().reference_counts && !kernel_.probes().has(kMissingPut)) {
+    } else if (counted) {
         core_.put(ctx, binding.set, binding.id, holder_);
     }
     drop_mm(ctx, binding);

@@ -167,7 +167,7 @@ void Sva::unbind_device(ExecContext& ctx, IoasidSet& set, Device& device) {
         // Bound elsewhere, too, there is no UNBIND, and so none of the VDCM's drains.
         if (binding->users > 1 && !kernel_.probes().has(kUnplugUndrained) &&
             !finish_pasid(ctx, kernel_, device, Pasid{binding->id.value()})) {
-            binding->unfinished.undrained.push_back(&device);
+            binding->unfinished.undrained.emplace_back(device);
         }
         const Errno error = remove_device(ctx, *binding, device);
         if (error == Errno::Ebusy) {  // a free or another unbind in progress tears it down

@@ -18,6 +18,13 @@ bool has_buffers(std::uint8_t opcode) {
            opcode != static_cast<std::uint8_t>(dsa::Opcode::Drain);
 }
 
+// What interrupts the user, and what the kernel reads then, is no access of the user's.
+std::uint8_t user_load(ExecContext& ctx, std::uint64_t address) {
+    const OneInstruction whole(ctx);
+    const UserAccess own(ctx);
+    return static_cast<std::uint8_t>(ctx.load(address, 1));
+}
+
 }  // namespace
 
 Errno UserQueue::submit(ExecContext& ctx, const SubmitRequest& request, SubmitReport& report) {
@@ -290,8 +297,7 @@ Errno UserQueue::poll_oldest(ExecContext& ctx, TimePs deadline, SubmitReport& re
         if (!address) {
             return address.error();
         }
-        const UserAccess own(ctx);
-        const auto status = static_cast<std::uint8_t>(ctx.load(*address, 1)) & dsa::kStatusMask;
+        const auto status = user_load(ctx, *address) & dsa::kStatusMask;
         if (kernel_.probes().has(kCreditsByTime)) {
             ctx.spend(kernel_.params().completion_poll);
             outstanding_.pop_front();

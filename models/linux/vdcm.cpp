@@ -1,5 +1,7 @@
 #include "models/linux/vdcm.hpp"
 
+#include <utility>
+
 #include "core/trace/software_events.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/drain_probes.hpp"
@@ -70,7 +72,9 @@ bool Vdcm::freed_in_use(Ioasid id) const {
 void Vdcm::keep(ExecContext& ctx, IoasidSet* set, Ioasid id) {
     if (!kernel_.probes().has(kFailedDrainIgnored) &&
         kernel_.ioasid().get(ctx, set, id, holder_) == Errno::Ok) {
-        kernel_.unfinished().keep(ctx, nullptr, id, holder_, {{&device_}, {}, {}});
+        UnfinishedPasids::Unfinished what;
+        what.undrained.emplace_back(device_);
+        kernel_.unfinished().keep(ctx, nullptr, id, holder_, std::move(what));
     }
 }
 

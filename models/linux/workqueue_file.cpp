@@ -1,10 +1,13 @@
 #include "models/linux/workqueue_file.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "models/linux/device.hpp"
+#include "models/linux/drain_probes.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
+#include "models/linux/pasid_drain.hpp"
 
 namespace ioasim::os {
 
@@ -97,10 +100,22 @@ Errno WorkqueueFiles::clear(ExecContext& ctx, const Place& place, const File& fi
         return device.set_queue_pasid(ctx, place.second, std::nullopt);
     }
     const Errno error = device.set_queue_pasid(ctx, place.second, std::nullopt);
-    if (error == Errno::Ok) {
-        put();  // otherwise the device may still use it: never again
+    const bool kept = kernel_.probes().has(kQueueKeptForGood);
+    if (error == Errno::Ok || (!kept && device_halted(ctx, device))) {
+        put();
+    } else if (file.held && !kept) {
+        keep(ctx, place, file);
     }
     return error;
+}
+
+// The queue may still work under its PASID, until the device is reset or pulled out.
+void WorkqueueFiles::keep(ExecContext& ctx, const Place& place, const File& file) {
+    UnfinishedPasids::Unfinished what;
+    what.running.emplace_back(*place.first);
+    IoasidSet* const set = file.process->set;
+    kernel_.unfinished().keep(ctx, set != nullptr && set->is_private() ? set : nullptr, file.id,
+                              holder(*place.first, place.second), std::move(what));
 }
 
 void WorkqueueFiles::close_all(ExecContext& ctx, Process& process) {

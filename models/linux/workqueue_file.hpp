@@ -45,6 +45,7 @@ private:
     trace::Name holder(const Device& device, std::uint32_t queue);
     Errno program(ExecContext& ctx, const Place& place, Process& process, Ioasid id, File& file);
     Errno clear(ExecContext& ctx, const Place& place, const File& file);
+    void keep(ExecContext& ctx, const Place& place, const File& file);
 
     Kernel& kernel_;
     // A shared queue may be open many times.

@@ -20,6 +20,13 @@ BareSpec guest_step(const char* key, BareKind kind, BareArgSpec what, std::vecto
     return {key, kind, std::move(what), std::move(args), doc, StepFamily::Guest};
 }
 
+// What interrupts the user, and what the kernel reads then, is no access of the user's.
+std::uint64_t own_load(ExecContext& ctx, std::uint64_t address) {
+    const OneInstruction whole(ctx);
+    const UserAccess own(ctx);
+    return ctx.load(address, 1);
+}
+
 const BareArgSpec kAddress{"address", V::Number, true, "first I/O virtual address"};
 const BareArgSpec kSize{"size", V::Number, false, "bytes", "\"4KiB\"", {}, 1};
 
@@ -247,8 +254,7 @@ StepOutcome IovaUser::await(ExecContext& ctx, const BareStep& step, std::uint64_
         return outcome(Errno::Etimedout);
     }
     while (true) {
-        const UserAccess own(ctx);
-        const std::uint64_t status = ctx.load(record, 1) & dsa::kStatusMask;
+        const std::uint64_t status = own_load(ctx, record) & dsa::kStatusMask;
         if (status == static_cast<std::uint64_t>(dsa::Status::Pending)) {
             if (ctx.now() >= deadline) {
                 return outcome(Errno::Etimedout);

@@ -174,8 +174,8 @@ void Platform::Impl::build_programs() {
             if (machine == machine_of_task.end()) {
                 return;
             }
-            if (ExecContext* const killed = machine->second->scheduled(cpu, task)) {
-                dispatcher.interrupt(*killed);
+            if (ExecContext* const wanted = machine->second->scheduled(cpu, task)) {
+                dispatcher.interrupt(*wanted);
             }
         };
     }

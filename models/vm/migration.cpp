@@ -172,22 +172,12 @@ Errno Migration::drain(ExecContext& ctx) {
 
 void Migration::stop(ExecContext& ctx) {
     m_.control.stopped = true;
-    TimePs kicked = ctx.now();
     for (const auto& vcpu : m_.vcpus) {
-        vcpu->kick(ctx);
+        vcpu->kick(ctx);  // who has no processor now leaves the guest when it gets one
     }
     while (m_.alive && !std::all_of(m_.vcpus.begin(), m_.vcpus.end(),
                                     [](const auto& vcpu) { return vcpu->at_rest(); })) {
         ctx.spend(m_.params.migration_poll);
-        // Who slept or waited for a processor at the last kick may be in the guest by now, where it
-        // may spin for a lock of one that has stopped.
-        const TimePs before = kicked;
-        for (const auto& vcpu : m_.vcpus) {
-            if (vcpu->resumed_in_guest_since(before) && !m_.probes.has(kKickedOnce)) {
-                vcpu->kick(ctx);
-                kicked = ctx.now();
-            }
-        }
     }
     tell(ctx, MigrationPhase::Stopped);
 }

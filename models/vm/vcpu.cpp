@@ -44,11 +44,6 @@ bool Vcpu::in_guest_since(TimePs since) const {
            scheduler_.on_cpu_since(*ctx_) <= since;
 }
 
-bool Vcpu::resumed_in_guest_since(TimePs since) const {
-    return in_guest_ && entered_ <= since && scheduler_.cpu_of(*ctx_) >= 0 &&
-           scheduler_.on_cpu_since(*ctx_) > since;
-}
-
 void Vcpu::kick(ExecContext& by) {
     const int cpu = ctx_ == nullptr ? -1 : scheduler_.cpu_of(*ctx_);
     if (cpu >= 0) {
@@ -79,7 +74,9 @@ bool Vcpu::scheduled(std::size_t cpu) {
     if (in_guest_ && on_load_) {
         on_load_(cpu);
     }
-    return in_guest_ && control_.ended && !probes_.has(kKillUnseen);
+    const bool killed = control_.ended && !probes_.has(kKillUnseen);
+    const bool stopped = control_.stopped && !probes_.has(kKickedOnce);
+    return in_guest_ && (killed || stopped);
 }
 
 void Vcpu::move(ExecContext& ctx, std::size_t cpu) {

@@ -29,9 +29,6 @@ public:
     // --- KVM's view -----------------------------------------------------------------------------
     const std::string& name() const override { return name_; }
     bool in_guest_since(TimePs since) const override;
-    // In the guest since before then, and on a processor only since then: its task slept, or waited
-    // for one.
-    bool resumed_in_guest_since(TimePs since) const;
     void kick(ExecContext& by) override;
 
     // --- running --------------------------------------------------------------------------------
@@ -44,8 +41,9 @@ public:
     void on_interrupt(ExecContext& ctx) override;
     // Told each time the vCPU's thread begins to run on a processor in guest mode.
     void on_load(std::function<void(std::size_t cpu)> told) { on_load_ = std::move(told); }
-    // The scheduler gave its thread a processor. True: a fatal signal waits for the thread, which
-    // leaves the guest before it executes anything there.
+    // The scheduler gave its thread a processor. True: a signal waits for the thread (its machine
+    // was killed, or stopped while it slept or waited for the processor and no kick could reach
+    // it), which leaves the guest before it executes anything there.
     bool scheduled(std::size_t cpu);
     ExecContext* thread_context() const { return ctx_; }
     // The VMM moves the thread to another processor.

@@ -284,13 +284,13 @@ const std::string& VirtualMachine::host() const {
 }
 
 ExecContext* VirtualMachine::scheduled(std::size_t cpu, const ExecContext& task) {
-    ExecContext* killed = nullptr;
+    ExecContext* wanted = nullptr;
     for (const auto& vcpu : impl_->vcpus) {
         if (vcpu->runs(task) && vcpu->scheduled(cpu)) {
-            killed = vcpu->thread_context();
+            wanted = vcpu->thread_context();
         }
     }
-    return killed;
+    return wanted;
 }
 
 void VirtualMachine::move_vcpu(ExecContext& ctx, std::size_t cpu) {

@@ -139,7 +139,7 @@ public:
     Errno vmm_reset(ExecContext& ctx);
 
     // The scheduler gave a task a processor; it may be a vCPU's. Who is to be interrupted at once:
-    // the thread of a vCPU that was killed; null: nobody.
+    // the thread of a vCPU that was killed or stopped; null: nobody.
     ExecContext* scheduled(std::size_t cpu, const ExecContext& task);
     // From guest code: its vCPU's thread goes on on another processor.
     void move_vcpu(ExecContext& ctx, std::size_t cpu);

@@ -107,7 +107,8 @@ Errno VirtualMachine::wait_for_vcpus(ExecContext& ctx, TimePs deadline) {
     return Errno::Ok;
 }
 
-// vCPUs end the access that they are at, and no other one begins.
+// vCPUs end the access that they are at, and no other one begins: who is in the guest is kicked,
+// who comes back on a processor behind that leaves the guest then (SIGSTOP reaches every thread).
 Errno VirtualMachine::hang(ExecContext& ctx) {
     Impl& m = *impl_;
     if (!m.alive) {

@@ -46,7 +46,7 @@ inline const Defect kHostPasidCarried{
     "the destination asks its host for the numbers that the source's host had given"};
 inline const Defect kKickedOnce{
     "migration.kicked_once",
-    "a vCPU that comes into the guest behind the kick of a stop is not kicked again"};
+    "a vCPU that gets a processor behind the kick of a stop goes on in the guest"};
 inline const Defect kStopUnseen{
     "vm.stop_unseen",
     "a vCPU that is outside of the guest goes in although its machine is stopped"};

@@ -239,8 +239,8 @@ TEST_CASE("conservation: what a VMM kept for a virtual device reaches one, once"
 
 TEST_CASE("order: an entry that a reset takes out is no teardown of the other device's") {
     CheckerHarness h;
-    const auto reset = [&](const std::string& phase) {
-        h.emit(trace::IommuReset{h.name("dsa1"), h.name(phase), 1}, "host/reset");
+    const auto reset = [&](const std::string& phase, const std::string& device = "dsa1") {
+        h.emit(trace::IommuReset{h.name(device), h.name(phase), 1}, "host/reset");
     };
     const auto set = [&](std::uint16_t rid) {
         h.emit(trace::VtdPasidEntrySet{h.iommu(), Rid{rid}, Pasid{201}, DomainId{2}, 3},
@@ -266,6 +266,22 @@ TEST_CASE("order: an entry that a reset takes out is no teardown of the other de
         reset("blocked");
         h.entry_clear(201, 0x10);
         CHECK(h.found() == "");
+    }
+    SUBCASE("the reset fails, and the same task resets another function") {
+        reset("blocked");
+        reset("begin", "dsa2");
+        reset("prepare", "dsa2");
+        reset("done", "dsa2");
+        h.entry_clear(201, 0x10);
+        CHECK(h.found() == "");
+    }
+    SUBCASE("the reset fails, it is detached, and another task resets the function") {
+        reset("blocked");
+        for (const char* phase : {"begin", "prepare", "done"}) {
+            h.emit(trace::IommuReset{h.name("dsa1"), h.name(phase), 0}, "host/again");
+        }
+        h.entry_clear(201, 0x10);
+        CHECK(h.found() == "order.entry_before_cpu");
     }
     SUBCASE("it was detached during the reset") {
         reset("done");

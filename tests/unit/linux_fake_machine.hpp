@@ -217,10 +217,11 @@ public:
     void spawn(const std::string&, MachinePort*, std::function<void(ExecContext&)> body) override {
         spawned.push_back(std::move(body));
     }
-    // Services never end: a test calls what they would do.
+    // Services never end: a test calls what they would do, or has a dispatcher run them.
     void spawn_service(const std::string&, MachinePort*,
-                       std::function<void(ExecContext&)>) override {
+                       std::function<void(ExecContext&)> body) override {
         ++services;
+        service_bodies.push_back(std::move(body));
     }
     void wake_all(WaitQueue&) override { ++wakes; }
     int services = 0;
@@ -233,6 +234,7 @@ public:
     void move(ExecContext&, std::size_t) override {}
     std::vector<int> pinned;
     std::vector<std::function<void(ExecContext&)>> spawned;
+    std::vector<std::function<void(ExecContext&)>> service_bodies;
 };
 
 // Every event of a run by name, with one field at hand.

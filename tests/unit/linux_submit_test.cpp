@@ -66,6 +66,42 @@ TEST_CASE(
     CHECK(s.host.log.count("cpu.pasid") == 1);
 }
 
+// Tells whose time was spent when somebody may have interrupted it.
+class InterruptedContext final : public ExecContext {
+public:
+    explicit InterruptedContext(LockMonitor& monitor, MachinePort& port)
+        : ExecContext(Persona{"host/app", SourceId{}, &port, nullptr}, monitor) {}
+    TimePs now() const override { return now_; }
+    void spend(TimePs cost) override {
+        now_ += cost;
+        if (!inside_instruction()) {
+            (in_user_access() ? of_user : of_others) += 1;
+        }
+    }
+    int of_user = 0;
+    int of_others = 0;
+
+private:
+    bool block(bool, TimePs deadline) override {
+        now_ = deadline;
+        return false;
+    }
+    void make_ready(ExecContext&) override {}
+    std::size_t choose(const Choice&) override { return 0; }
+    TimePs now_;
+};
+
+TEST_CASE("submit: what interrupts a poll of the completion record is no access of the user's") {
+    Submitter s;
+    s.silent = true;
+    s.request.wait = false;
+    REQUIRE(s.queue.submit(s.host.ctx, s.request, s.report) == Errno::Ok);
+    InterruptedContext polls{s.host.monitor, s.host.machine};
+    CHECK(s.queue.wait_all(polls, 1_us, s.report) == Errno::Etimedout);
+    CHECK(polls.of_others > 1);
+    CHECK(polls.of_user == 0);
+}
+
 TEST_CASE("submit: a process without PASID gets a signal") {
     Submitter s;
     s.process.pasid.reset();  // an mm that was never bound

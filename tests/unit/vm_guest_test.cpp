@@ -4,6 +4,7 @@
 #include "models/linux/user_submit.hpp"
 #include "models/vm/gpasid_pool.hpp"
 #include "models/vm/virtual_machine.hpp"
+#include "models/vm/vm_probes.hpp"
 #include "tests/unit/linux_fake_machine.hpp"
 
 namespace ioasim::vm::test {
@@ -270,6 +271,21 @@ TEST_CASE("virtual unit: what is wrong in the queue stops it there and is named 
           Error::Reserved);
     CHECK(refusal(vtd::wait_barrier(), 16) == Error::TailAlignment);
     CHECK(refusal(vtd::wait_barrier(), 0x10000) == Error::BadTail);
+}
+
+TEST_CASE("vcpu: who gets a processor while its machine is stopped leaves the guest at once") {
+    for (const bool defect : {false, true}) {
+        Host host{defect ? std::vector<const Defect*>{&kKickedOnce} : std::vector<const Defect*>{}};
+        Vm vm{host, "vm1"};
+        ImmediateContext admin{host.monitor, "host/admin", &host.machine};
+        vm.run([&](ExecContext& g) {
+            CHECK(vm.machine.scheduled(0, g) == nullptr);
+            REQUIRE(vm.machine.hang(admin) == Errno::Ok);
+            CHECK(vm.machine.scheduled(0, g) == (defect ? nullptr : &g));  // in the same instant
+            CHECK(vm.machine.scheduled(0, admin) == nullptr);
+        });
+        CHECK(vm.machine.scheduled(0, host.ctx) == nullptr);  // outside of the guest
+    }
 }
 
 TEST_CASE("guest memory: an access beyond RAM exits, reads ones and changes nothing") {
