@@ -58,9 +58,6 @@ inline const Defect kVdcmResumesStale{
     "vdcm.resumes_stale",
     "a submission on a guest's behalf is repeated under the host PASID that its guest PASID stood "
     "for when it began"};
-inline const Defect kVdcmAttemptNotAwaited{
-    "vdcm.attempt_not_awaited",
-    "the work of an UNBIND does not wait for a processor that submits for the guest"};
 inline const Defect kVdcmResumeLoses{
     "vdcm.resume_loses",
     "a mediated device that goes on while its shared workqueue is full drops what it kept"};

@@ -278,7 +278,7 @@ NotifyResult VirtualDevice::handle(ExecContext& ctx, const NotifierPayload& payl
             }
             // A disabled queue has nothing to clear; what shared queues need is the drain's work.
             if (((programmed_ && programmed_->id == payload.id && !programmed_->stuck) ||
-                 (submitting_ == payload.id && !kernel_.probes().has(kVdcmAttemptNotAwaited)) ||
+                 submitting_ == payload.id ||
                  (vectors_.holds(payload.id) && !kernel_.probes().has(kVectorUnreferenced))) &&
                 !kernel_.probes().has(kVdcmUnbindIgnored)) {
                 kernel_.ioasid().queue_work(ctx,

@@ -430,39 +430,6 @@ TEST_CASE("dispatcher: atomic code is not preempted") {
     CHECK(run.log == Lines{"50000 a leaves", "50001 b runs"});
 }
 
-TEST_CASE("dispatcher: tasks start tasks, and threads of ended ones are used again") {
-    auto params = SoftwareRun::params(2);
-    SoftwareRun run{params};
-    int ended = 0;
-    std::function<void(ExecContext&)> link = [&](ExecContext& ctx) {
-        if (++ended < 20) {
-            run.task(fmt::format("t{}", ended), ctx.now() + 1_ns, link);
-        }
-    };
-    run.task("t0", 0_ps, link);
-    CHECK(run.run() == StopReason::Idle);
-    CHECK(ended == 20);
-}
-
-TEST_CASE("dispatcher: any number of tasks at once, from before time runs and within it") {
-    SoftwareRun run{SoftwareRun::params(1)};
-    int awake = 0;
-    const auto task = [&](ExecContext& ctx) {
-        WaitQueue nobody{"nobody"};
-        ctx.wait_until(nobody, ctx.now() + 1_us);
-        ++awake;
-    };
-    const auto start = [&](int from, TimePs at) {
-        for (int i = from; i < from + 100; ++i) {
-            run.task(fmt::format("t{}", i), at, task);
-        }
-    };
-    start(0, 0_ps);
-    run.task("more", 1_ns, [&](ExecContext& ctx) { start(100, ctx.now() + 1_ns); });
-    CHECK(run.run() == StopReason::Idle);
-    CHECK(awake == 200);
-}
-
 TEST_CASE("dispatcher: two tasks that wait for each other end the run as a deadlock, named") {
     SoftwareRun run{SoftwareRun::params(2)};
     SimLock a{SimLock::Kind::Mutex, "lock_a"};

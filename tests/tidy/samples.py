@@ -58,6 +58,7 @@ SAMPLES = {
                            "t.time(nullptr);\n",
         "core/sim/d.cpp": "sc_trace(f, s);\nsc_spawn(x);\nSC_REPORT_INFO(a, b);\nSC_MODULE(m) {};\n"
                           "tlm_utils::peq_with_cb_and_phase<M> p;\n",
+        "core/sim/task.cpp": "sc_spawn(x);\nsc_trace(f, s);\n",
         "models/dsa/e.cpp": "assert(x);\nstatic_assert(x);\nstd::abort();\nqueue.abort();\n"
                             'printf("x");\nsnprintf(b, 2, "x");\ndouble d = 0;\nexit(1);\n'
                             "void abort(int wq);\nvoid Device::abort(int wq) {\n"
@@ -66,7 +67,8 @@ SAMPLES = {
     }, None, [("core/base/a.cpp", 1), ("core/base/b.cpp", 1), ("core/base/b.cpp", 2),
               ("core/base/b.cpp", 3), ("core/base/c.cpp", 1), ("core/base/c.cpp", 2),
               ("core/sim/d.cpp", 1), ("core/sim/d.cpp", 2), ("core/sim/d.cpp", 3),
-              ("core/sim/d.cpp", 4), ("core/sim/d.cpp", 5), ("models/dsa/e.cpp", 1),
+              ("core/sim/d.cpp", 4), ("core/sim/d.cpp", 5), ("core/sim/task.cpp", 2),
+              ("models/dsa/e.cpp", 1),
               ("models/dsa/e.cpp", 3), ("models/dsa/e.cpp", 5), ("models/dsa/e.cpp", 7),
               ("models/dsa/e.cpp", 8)]),
     "hash_order": ({
