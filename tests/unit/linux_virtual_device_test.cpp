@@ -4,7 +4,7 @@
 #include "models/linux/virtual_device.hpp"
 #include "models/linux/vm_host.hpp"
 #include "models/pcie/config_layout.hpp"
-#include "tests/unit/linux_fake_machine.hpp"
+#include "tests/unit/linux_shared_queue.hpp"
 
 namespace ioasim::os::test {
 namespace {
@@ -230,69 +230,6 @@ TEST_CASE("virtual device: its release needs no address space, and a dedicated q
     CHECK(other.open(q.host.ctx) == Errno::Ok);
 }
 
-// A VM whose virtual device has a shared queue, brought up and enabled as a guest's driver does.
-struct SharedQueue {
-    explicit SharedQueue(const std::vector<const Defect*>& defects = {})
-        : host(defects, {},
-               [](FakeMachine& machine, KernelConfig&) {
-                   dsa::GeneralCapabilities gencap;
-                   gencap.message_storage = 1;
-                   machine.hardware_register(kDsa0 + reg::kGencap) = dsa::encode(gencap);
-               }),
-          vm(host.kernel->create_vm({"vm1", 10, {}, {}, {{"vdev0", "dsa0", "wq0"}}})) {
-        REQUIRE(host.boot_result == Errno::Ok);
-        REQUIRE(vm.open(host.ctx) == Errno::Ok);
-        REQUIRE(vm.map_memory(host.ctx, 16 * kPageSize).error() == Errno::Ok);
-        device = vm.virtual_device("vdev0");
-        REQUIRE(device != nullptr);
-        device->write_config(host.ctx, config::kCommand, config::kBusMaster, 2);
-        device->write_config(host.ctx, config::kPasidCtl, config::kPasidEnable, 2);
-        device->write_config(host.ctx, config::kPriCtl, config::kPriEnable, 2);
-        device->write_config(host.ctx, config::kAtsCtl, config::kAtsEnable, 2);
-        dsa::WqConfig wq;
-        wq.pasid_enable = true;
-        device->write_register(host.ctx, CallingTask{vm.mm()},
-                               reg::kWqcfgTable + dsa::kWqcfgPasidDword * 4,
-                               dsa::encode(wq).at(dsa::kWqcfgPasidDword), 4);
-        command(dsa::Command::EnableDevice);
-        command(dsa::Command::EnableWq);
-        REQUIRE(device->state().queues.front().enabled);
-    }
-    void command(dsa::Command code) {
-        device->write_register(host.ctx, CallingTask{vm.mm()}, reg::kCmd,
-                               dsa::encode_command(code, 0), 4);
-    }
-    Ioasid bind(std::uint32_t spid) {
-        const Ioasid id = *vm.alloc_ioasid(host.ctx, 201, 300);
-        REQUIRE(vm.bind_gpasid(host.ctx, "vdev0", id, Spid{spid}, Gpa{0x3000}) == Errno::Ok);
-        return id;
-    }
-    // So many written while it is paused.
-    void keep(std::uint32_t gpasid, int count) {
-        if (!device->state().paused) {
-            REQUIRE(device->pause(host.ctx) == Errno::Ok);
-        }
-        for (int i = 0; i < count; ++i) {
-            REQUIRE(device->trapped_submission(host.ctx, {0, gpasid, {}}) == Errno::Ok);
-        }
-    }
-    Errno resume() { return device->resume(host.ctx, CallingTask{vm.mm()}); }
-    // What ENQCMDS sends, and how the queue answers number n.
-    void answers(std::function<cpu::EnqOutcome(int)> answer) {
-        host.machine.on_enqcmd = [this, answer = std::move(answer)](
-                                     const cpu::CpuState&, Hpa,
-                                     const cpu::Descriptor64& descriptor) {
-            sent.push_back(descriptor[0] | std::uint32_t{descriptor[1]} << 8U);
-            return cpu::EnqResult{answer(static_cast<int>(sent.size())), Pasid{}};
-        };
-    }
-
-    Host host;
-    VmHost& vm;
-    VirtualDeviceIf* device = nullptr;
-    std::vector<std::uint32_t> sent;  // PASIDs
-};
-
 TEST_CASE("virtual device: an UNBIND between two attempts ends a submission for the guest") {
     SharedQueue q;
     const Ioasid id = q.bind(101);
@@ -316,26 +253,6 @@ TEST_CASE("virtual device: an UNBIND between two attempts ends a submission for 
     q.host.work();
     CHECK(q.device->state().trapped.empty());
     CHECK_FALSE(q.device->state().paused);
-}
-
-// Whoever looked the ID up may have lost the processor before its ENQCMDS leaves it.
-TEST_CASE("virtual device: work of an UNBIND waits for the attempt that is under way") {
-    SharedQueue q;
-    const Ioasid id = q.bind(101);
-    q.keep(101, 1);
-    bool waits = false;
-    q.answers([&](int) {
-        q.host.core->detach_spid(q.host.ctx, id);
-        try {
-            q.host.work();
-        } catch (const std::exception& blocked) {  // there is only one task
-            waits = std::string(blocked.what()).find("vdcm_clear_queue") != std::string::npos;
-        }
-        return cpu::EnqOutcome::Accepted;
-    });
-    CHECK(q.resume() == Errno::Ok);
-    CHECK(q.sent == std::vector<std::uint32_t>{id.value()});
-    CHECK(waits);
 }
 
 TEST_CASE("virtual device: what a full shared queue has no room for stays kept") {
