@@ -66,8 +66,7 @@ void Batch::fetched(pcie::CplStatus status, const std::vector<std::uint8_t>& dat
         status = pcie::CplStatus::Abort;
     }
     if (status != pcie::CplStatus::Success) {
-        fetch_refused(status == pcie::CplStatus::UnsupportedRequest ? Status::PageFault
-                                                                    : Status::CompletionError);
+        fetch_refused(Status::HardwareError);
         return;
     }
     for (std::uint32_t at = 0; at < length; at += kEntryBytes) {

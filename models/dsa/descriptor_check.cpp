@@ -14,10 +14,14 @@ constexpr std::uint32_t kAlways = flag::kRecordAddressValid | flag::kRequestReco
                                   flag::kRequestInterrupt | flag::kRecordSteering |
                                   flag::kRecordClass;
 // Of operations with memory operands.
-constexpr std::uint32_t kOperand = kAlways | flag::kBlockOnFault | flag::kStrictOrdering;
+constexpr std::uint32_t kOperand = kAlways | flag::kBlockOnFault;
 constexpr std::uint32_t kReads = flag::kAddress1Class;
-constexpr std::uint32_t kWrites = flag::kCacheControl | flag::kAddress2Class |
-                                  flag::kDestinationSteering | flag::kDestinationReadback;
+// The destination's class of an operation that creates a delta record is the third one.
+constexpr std::uint32_t kWritesAnywhere = flag::kStrictOrdering | flag::kCacheControl |
+                                          flag::kDestinationSteering | flag::kDestinationReadback;
+constexpr std::uint32_t kWrites = kWritesAnywhere | flag::kAddress2Class;
+// What yields a result has a record.
+constexpr std::uint32_t kRecord = flag::kRecordAddressValid | flag::kRequestRecord;
 constexpr std::uint32_t kCrcFlags =
     flag::kReadSeed | flag::kBypassReflection | flag::kBypassDataReflection;
 
@@ -32,57 +36,96 @@ constexpr std::uint32_t kDifDestination = bytes(specific::kDifDestinationFlags, 
                                           bytes(specific::kDifFlags, 1) |
                                           bytes(specific::kDifDestinationTags, 8);
 
-// What an operation defines: flags, and bytes 40 to 63 (one bit a byte). The rest must be 0.
+// Fields of bytes 8 to 37 that a descriptor leaves without a meaning.
+namespace unused {
+constexpr std::uint32_t kRecord = 1U << 0U;
+constexpr std::uint32_t kSource = 1U << 1U;
+constexpr std::uint32_t kDestination = 1U << 2U;
+constexpr std::uint32_t kSize = 1U << 3U;
+constexpr std::uint32_t kHandle = 1U << 4U;
+}  // namespace unused
+
+// What an operation defines: flags, and bytes 40 to 63 (one bit a byte). The rest must be 0, as the
+// fields that it does not use. Tables 5-3 and 5-5.
 struct OpRule {
-    std::uint32_t flags;
-    std::uint32_t specific;
+    std::uint32_t flags = 0;
+    std::uint32_t specific = 0;
+    std::uint32_t unused = 0;
+    std::uint32_t required = 0;  // flags
 };
 OpRule rule_of(Opcode op) {
     switch (op) {
         case Opcode::Noop:
-            return {kAlways, 0};
+            return {kAlways, 0, unused::kSource | unused::kDestination | unused::kSize};
         case Opcode::Batch:
-            return {kAlways | flag::kAddress1Class, 0};
+            return {kAlways | flag::kAddress1Class, 0, unused::kDestination};
         case Opcode::Drain:
-            return {kAlways | flag::kReadback1Valid | flag::kReadback2Valid, 0};
+            return {kAlways | flag::kReadback1Valid | flag::kReadback2Valid, 0, unused::kSize};
         case Opcode::Memmove:
             return {kOperand | kReads | kWrites, 0};
         case Opcode::Fill:
             return {kOperand | kWrites, 0};
         case Opcode::Compare:
             return {kOperand | kReads | flag::kAddress2Class | flag::kCheckResult,
-                    bytes(specific::kExpectedResult, 1)};
+                    bytes(specific::kExpectedResult, 1), 0, kRecord};
         case Opcode::ComparePattern:
-            return {kOperand | kReads | flag::kCheckResult, bytes(specific::kExpectedResult, 1)};
+            return {kOperand | kReads | flag::kCheckResult, bytes(specific::kExpectedResult, 1), 0,
+                    kRecord};
         case Opcode::CreateDelta:
             return {kOperand | kReads | flag::kAddress2Class | flag::kAddress3Class |
-                        flag::kCacheControl | flag::kCheckResult | flag::kDestinationSteering |
-                        flag::kDestinationReadback,
+                        kWritesAnywhere | flag::kCheckResult,
                     bytes(specific::kDeltaAddress, 8) | bytes(specific::kMaxDeltaSize, 4) |
-                        bytes(specific::kExpectedResultMask, 1)};
+                        bytes(specific::kExpectedResultMask, 1),
+                    0, kRecord};
         case Opcode::ApplyDelta:
             return {kOperand | kReads | kWrites, bytes(specific::kDeltaSize, 4)};
         case Opcode::Dualcast:
             return {kOperand | kReads | kWrites | flag::kAddress3Class,
                     bytes(specific::kDestination2, 8)};
         case Opcode::CrcGenerate:
-            return {kOperand | kReads | flag::kAddress3Class | kCrcFlags,
-                    bytes(specific::kCrcSeed, 4) | bytes(specific::kCrcSeedAddress, 8)};
+            return {kOperand | kReads | kCrcFlags, 0, unused::kDestination, kRecord};
         case Opcode::CopyCrc:
-            return {kOperand | kReads | kWrites | flag::kAddress3Class | kCrcFlags,
-                    bytes(specific::kCrcSeed, 4) | bytes(specific::kCrcSeedAddress, 8)};
+            return {kOperand | kReads | kWrites | kCrcFlags, 0, 0, kRecord};
         case Opcode::DifCheck:
-            return {kOperand | kReads, kDifSource};
+            return {kOperand | kReads, kDifSource, unused::kDestination, kRecord};
         case Opcode::DifInsert:
             return {kOperand | kReads | kWrites, kDifDestination};
         case Opcode::DifStrip:
             return {kOperand | kReads | kWrites, kDifSource};
         case Opcode::DifUpdate:
             return {kOperand | kReads | kWrites, kDifSource | kDifDestination};
-        case Opcode::CacheFlush:
-            return {kOperand | flag::kAddress2Class | flag::kCacheControl, 0};
+        case Opcode::CacheFlush:  // of the hints, only "durable, with read-back" (table 8-4)
+            return {kOperand | flag::kAddress2Class | flag::kStrictOrdering |
+                        flag::kDestinationReadback,
+                    0, unused::kSource};
     }
     return {kAlways, 0};
+}
+
+// With what depends on the flags: table 5-4.
+OpRule rule_for(const Descriptor& d) {
+    const auto op = static_cast<Opcode>(d.opcode);
+    const auto has = [&d](std::uint32_t flag) { return (d.flags & flag) != 0; };
+    OpRule rule = rule_of(op);
+    if (!has(flag::kRecordAddressValid)) {
+        rule.flags &= ~(flag::kRequestRecord | flag::kRecordClass);
+        rule.unused |= unused::kRecord;
+    }
+    rule.unused |= has(flag::kRequestInterrupt) ? 0 : unused::kHandle;
+    if (op == Opcode::Drain) {
+        rule.flags |= has(flag::kReadback1Valid) ? flag::kAddress1Class : 0;
+        rule.flags |= has(flag::kReadback2Valid) ? flag::kAddress2Class : 0;
+        rule.unused |= has(flag::kReadback1Valid) ? 0 : unused::kSource;
+        rule.unused |= has(flag::kReadback2Valid) ? 0 : unused::kDestination;
+        // Nobody would hear of its end.
+        rule.required = has(flag::kRequestRecord | flag::kRequestInterrupt) ? 0 : kRecord;
+    }
+    if (op == Opcode::CrcGenerate || op == Opcode::CopyCrc) {
+        const bool read = has(flag::kReadSeed);
+        rule.flags |= read ? flag::kAddress3Class : 0;
+        rule.specific |= read ? bytes(specific::kCrcSeedAddress, 8) : bytes(specific::kCrcSeed, 4);
+    }
+    return rule;
 }
 
 CompletionRecord failure(Status status, std::uint32_t invalid_flags = 0) {
@@ -101,21 +144,34 @@ std::uint32_t invalid_flags(const Work& work, const Registers& registers, const 
     if (!work.block_on_fault) {
         allowed &= ~flag::kBlockOnFault;
     }
-    std::uint32_t invalid = given & ~allowed;
-    if ((given & flag::kRecordAddressValid) == 0) {
-        invalid |= given & flag::kRequestRecord;  // a record that has no place
+    // A descriptor without a PASID is no user's.
+    if (work.pasid && !work.privileged && !registers.user_interrupts()) {
+        allowed &= ~flag::kRequestInterrupt;
     }
-    const bool forbidden = !work.privileged && !registers.user_interrupts();
-    return invalid | (forbidden ? given & flag::kRequestInterrupt : 0);
+    return (given & ~allowed) | (~given & rule.required);
 }
 
-bool specific_zero(const Descriptor& d, std::uint32_t defined) {
+bool unused_zero(const Descriptor& d, const OpRule& rule) {
+    const auto zero = [&rule](std::uint32_t field, std::uint64_t value) {
+        return (rule.unused & field) == 0 || value == 0;
+    };
     for (std::size_t i = 0; i < d.specific.size(); ++i) {
-        if (d.specific[i] != 0 && (defined >> i & 1U) == 0) {
+        if (d.specific[i] != 0 && (rule.specific >> i & 1U) == 0) {
             return false;
         }
     }
-    return true;
+    return zero(unused::kRecord, d.record) && zero(unused::kSource, d.source) &&
+           zero(unused::kDestination, d.destination) && zero(unused::kSize, d.size) &&
+           zero(unused::kHandle, d.interrupt_handle);
+}
+
+// The flags of protection information have reserved bits too.
+bool dif_flags_zero(const Descriptor& d) {
+    const bool writes_tuple = static_cast<Opcode>(d.opcode) == Opcode::DifInsert ||
+                              static_cast<Opcode>(d.opcode) == Opcode::DifUpdate;
+    return (d.specific[specific::kDifFlags] & dif::kReservedFlags) == 0 &&
+           (!writes_tuple ||
+            (d.specific[specific::kDifDestinationFlags] & dif::kReservedDestinationFlags) == 0);
 }
 
 bool same_page_offset(std::uint64_t a, std::uint64_t b) {
@@ -138,21 +194,22 @@ Status check_batch(const Work& work, const DsaParams& params) {
     return d.size < 2 || d.size > limit ? Status::InvalidCount : Status::Success;
 }
 
-Status check_delta(const Descriptor& d) {
+// A delta record may be anywhere: one that goes on begins 10 bytes times n behind another.
+Status check_delta(const Descriptor& d, std::uint64_t limit) {
     const bool create = static_cast<Opcode>(d.opcode) == Opcode::CreateDelta;
     const std::uint64_t record = create ? get_le(d.specific, specific::kDeltaAddress, 8) : d.source;
-    if (d.size % kDeltaUnit != 0 || d.size > kMaxDeltaRegion) {
+    if (d.size > kMaxDeltaRegion) {
         return Status::InvalidSize;
     }
-    if (d.source % kDeltaUnit != 0 || d.destination % kDeltaUnit != 0 || record % kDeltaUnit != 0) {
+    if (d.size % kDeltaUnit != 0 || d.destination % kDeltaUnit != 0 ||
+        (create && d.source % kDeltaUnit != 0)) {
         return Status::AddressMisaligned;
     }
     const std::uint64_t bytes_of_record =
         get_le(d.specific, create ? specific::kMaxDeltaSize : specific::kDeltaSize, 4);
-    const std::uint64_t most = std::uint64_t{d.size} / kDeltaUnit * kDeltaEntryBytes;
-    if (bytes_of_record % kDeltaEntryBytes != 0 ||
-        (create ? bytes_of_record < kMinDeltaRecord
-                : bytes_of_record == 0 || bytes_of_record > most)) {
+    const bool whole = create ? bytes_of_record >= kMinDeltaRecord
+                              : bytes_of_record != 0 && bytes_of_record % kDeltaEntryBytes == 0;
+    if (!whole || bytes_of_record > limit) {
         return Status::InvalidDeltaSize;
     }
     if (create) {
@@ -206,7 +263,12 @@ Status check_operands(const Work& work, const DsaParams& params) {
         return Status::OverlappingBuffers;
     }
     if (op == Opcode::CreateDelta || op == Opcode::ApplyDelta) {
-        return check_delta(d);
+        return check_delta(d, limit);
+    }
+    const bool reads_seed =
+        (op == Opcode::CrcGenerate || op == Opcode::CopyCrc) && (d.flags & flag::kReadSeed) != 0;
+    if (reads_seed && get_le(d.specific, specific::kCrcSeedAddress, 8) % kCrcBytes != 0) {
+        return Status::AddressMisaligned;
     }
     if (op == Opcode::Dualcast) {
         return check_dualcast(d);
@@ -279,12 +341,13 @@ std::optional<CompletionRecord> refuse(const Work& work, const Registers& regist
         return failure(Status::PrivilegeOff);
     }
     const OpRule rule = shared.probes.has(kReservedIgnored)
-                            ? OpRule{~std::uint32_t{0}, ~std::uint32_t{0}}
-                            : rule_of(op);
+                            ? OpRule{~std::uint32_t{0}, ~std::uint32_t{0}, 0, 0}
+                            : rule_for(d);
     if (const std::uint32_t invalid = invalid_flags(work, registers, rule); invalid != 0) {
         return failure(Status::InvalidFlags, invalid);
     }
-    if (!d.reserved_zero || !specific_zero(d, rule.specific)) {
+    if (!d.reserved_zero || !unused_zero(d, rule) ||
+        (traits_of(op).blocks && !shared.probes.has(kReservedIgnored) && !dif_flags_zero(d))) {
         return failure(Status::ReservedNotZero);
     }
     if ((d.flags & flag::kRequestInterrupt) != 0 &&

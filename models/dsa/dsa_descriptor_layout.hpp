@@ -83,6 +83,8 @@ constexpr std::size_t kDifDestinationTags = 16;
 // Protection information: flags of a block, of what is checked, of what is written.
 namespace dif {
 constexpr std::uint8_t kBlockSizeMask = 3;  // 512, 520, 4096, 4104 bytes of data
+constexpr std::uint8_t kReservedFlags = 0xF0;
+constexpr std::uint8_t kReservedDestinationFlags = 0x07;
 constexpr std::uint8_t kInvertSeed = 1U << 2U;
 constexpr std::uint8_t kInvertResult = 1U << 3U;
 constexpr std::uint8_t kAllOnesIsError = 1U << 0U;  // source
@@ -178,8 +180,8 @@ enum class Status : std::uint8_t {
     AddressMisaligned = 0x1C,
     PrivilegeOff = 0x1D,
     ReadbackPageFault = 0x1F,
-    HardwareError = 0x20,
-    CompletionError = 0x21,  // completion timeout or bad completion
+    HardwareError = 0x20,       // a read that got no data, whatever the cause, but for those below
+    HardwareWriteError = 0x21,  // of a write, which a read-back alone can tell
     TranslationFailure = 0x22,
     DrainSawFaults = 0x26,  // event log only
     BatchSawFaults = 0x27,  // event log only
@@ -191,7 +193,7 @@ struct CompletionRecord {
     Status status = Status::Pending;
     bool fault_write = false;
     std::uint8_t result = 0;  // compare: 1 = different; delta: 2 = too big; copy: 1 = backwards
-    std::uint32_t bytes_completed = 0;  // batch: descriptors
+    std::uint32_t bytes_completed = 0;  // 0 when all is done; batch: descriptors
     std::uint64_t fault_address = 0;
     std::uint32_t invalid_flags = 0;
     std::array<std::uint64_t, 2> values{};  // bytes 16 to 31: delta size, CRC, tags

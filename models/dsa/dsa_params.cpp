@@ -90,7 +90,7 @@ void add_translation(ParamTable<DsaParams>& t) {
             "page requests that the function can have outstanding, one a group",
             "PCI Express Base Specification 10.5.2.4: told to software, which allocates");
     t.count("page_request.retries", &DsaParams::page_retries, 1, 65536, 16,
-            "a page that was promised so often and does not come is a translation failure",
+            "a page that was promised so often and does not come is refused (status 04)",
             "modelling choice");
     t.timing("page_request.retry", &DsaParams::page_retry,
              "page response to the next translation request");

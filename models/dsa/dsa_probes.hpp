@@ -57,6 +57,18 @@ inline const Defect kReservedIgnored{"dsa.reserved_ignored",
                                      "Reserved flags and fields of descriptors are not checked"};
 inline const Defect kPartForgotten{"dsa.part_forgotten",
                                    "The record of a page fault says that nothing was done"};
+inline const Defect kCountsUnwritten{
+    "dsa.counts_unwritten",
+    "The record of a page fault counts what was computed and could not be written"};
+inline const Defect kDualcastApart{
+    "dsa.dualcast_apart",
+    "A dualcast writes to its first destination before it knows the page of the second"};
+inline const Defect kReadbackSkipped{"dsa.readback_skipped", "What was written is not read back"};
+inline const Defect kPromisesForEver{
+    "dsa.promises_for_ever",
+    "A page that was promised and does not come is asked for again and again"};
+inline const Defect kEntriesBlock{"dsa.entries_block",
+                                  "Entries of a batch wait for pages although they do not ask to"};
 
 inline const Defect kTagsLost{"dsa.tags_lost",
                               "The tag of a request that was given up is never used again"};

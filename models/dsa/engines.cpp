@@ -79,7 +79,7 @@ void Engines::schedule(TimePs at, StepKind kind, std::uint32_t engine, std::uint
 
 Issuer Engines::issuer_of(const Work& work) {
     Issuer issuer{work.number, work.pasid, work.privileged, work.group, work.ats, work.prs, false};
-    // What has no flag of its own blocks whenever pages can be asked for.
+    // Batch and drain have no such flag, and block whenever pages can be asked for.
     const auto op = static_cast<Opcode>(work.descriptor.opcode);
     issuer.block = (work.descriptor.flags & flag::kBlockOnFault) != 0 || op == Opcode::Batch ||
                    op == Opcode::Drain;
@@ -174,6 +174,7 @@ void Engines::decoded(TimePs now, std::uint32_t engine, std::uint32_t slot) {
     Operation& op = engines_[engine].slots[slot];
     if (const auto refusal = refuse(op.work(), registers_, shared_)) {
         op.record() = *refusal;
+        tell_refusal(now, op.work(), op.record());
         close(now, engine, slot);
         return;
     }
@@ -265,21 +266,35 @@ void Engines::issue_words(TimePs now, std::uint32_t engine, std::uint32_t slot) 
 TimePs Engines::issue_writes(TimePs now, std::uint32_t engine, std::uint32_t slot) {
     Operation& op = engines_[engine].slots[slot];
     TimePs free_at = now;
-    while (op.has_write()) {
-        Operation::Write& write = op.front_write();
-        const auto way = route(now, engine, slot, write.field, false, write.address, true);
-        if (way.kind == Translator::Route::Kind::Refused) {
-            tell_fault(op, write.address, true);
-            op.write_refused(way.why);
-        }
-        if (!way.goes()) {
-            break;
-        }
-        free_at = port_.write(now, op.issuer(), write.address, way.way, std::move(write.data),
+    Way way;
+    while (op.has_write() && may_write(now, engine, slot, way)) {
+        Operation::Write write = op.take_write();
+        free_at = port_.write(now, op.issuer(), write.address, way, std::move(write.data),
                               shared_.names.destination, op.hint());
-        op.write_left();
     }
     return free_at;
+}
+
+bool Engines::may_write(TimePs now, std::uint32_t engine, std::uint32_t slot, Way& way) {
+    Operation& op = engines_[engine].slots[slot];
+    const Operation::Write* const both[] = {
+        &op.front_write(), shared_.probes.has(kDualcastApart) ? nullptr : op.twin()};
+    bool goes = true;
+    for (const Operation::Write* write : both) {
+        if (write == nullptr) {
+            break;
+        }
+        const std::uint64_t address = write->address;
+        const auto one = route(now, engine, slot, write->field, false, address, true);
+        if (one.kind == Translator::Route::Kind::Refused) {
+            op.write_refused(address, one.why);
+            tell_fault(now, op.work(), op.issuer(), op.record());
+            return false;
+        }
+        way = write == both[0] ? one.way : way;
+        goes = goes && one.goes();
+    }
+    return goes;
 }
 
 void Engines::issue_all(TimePs now) {
@@ -348,10 +363,24 @@ void Engines::deliver(TimePs now, const ReadOwner& owner, pcie::CplStatus status
     }
 }
 
-void Engines::tell_fault(const Operation& op, std::uint64_t address, bool write) const {
+void Engines::tell_fault(TimePs now, const Work& work, const Issuer& issuer,
+                         const CompletionRecord& record) {
     shared_.probes.hit(kReadFaulted);
-    shared_.emit(trace::DsaFault{shared_.names.device, op.work().number,
-                                 traced_pasid(op.issuer().pasid), Iova{address}, write});
+    shared_.emit(trace::DsaFault{shared_.names.device, work.number, traced_pasid(issuer.pasid),
+                                 Iova{record.fault_address}, record.fault_write});
+    // A translation that fails is an error of the platform: software without the record hears of
+    // it too (5.8.1).
+    if (record.status == Status::TranslationFailure && has_record_address(work.descriptor)) {
+        report_error(now, work, record);
+    }
+}
+
+// Whoever gave out the handle is told as well, where there is a log for it (5.4).
+void Engines::tell_refusal(TimePs now, const Work& work, const CompletionRecord& record) {
+    if (record.status == Status::InvalidInterruptHandle && registers_.logs() &&
+        has_record_address(work.descriptor)) {
+        report_error(now, work, record);
+    }
 }
 
 void Engines::process(TimePs now, std::uint32_t engine, std::uint32_t slot) {
@@ -359,7 +388,7 @@ void Engines::process(TimePs now, std::uint32_t engine, std::uint32_t slot) {
     std::optional<Operation::Read> fault;
     while (op.take_ready(fault)) {
         if (fault) {
-            tell_fault(op, fault->address, false);
+            tell_fault(now, op.work(), op.issuer(), op.record());
         }
         issue_writes(now, engine, slot);
     }
@@ -384,8 +413,8 @@ void Engines::words_answered(TimePs now, std::uint32_t engine, std::uint32_t slo
         }
         return;
     }
-    if (const auto fault = op.word_fault()) {
-        tell_fault(op, fault->address, false);
+    if (op.word_fault()) {
+        tell_fault(now, op.work(), op.issuer(), op.record());
         close(now, engine, slot);
     } else if (op.state() == Operation::State::Prelude) {
         op.end_prelude();
@@ -414,7 +443,7 @@ void Engines::fill(TimePs now, std::uint32_t engine, std::uint32_t slot) {
 
 void Engines::moved(TimePs now, std::uint32_t engine, std::uint32_t slot) {
     Operation& op = engines_[engine].slots[slot];
-    if (!op.wants_readback()) {
+    if (shared_.probes.has(kReadbackSkipped) || !op.wants_readback()) {
         close(now, engine, slot);
         return;
     }

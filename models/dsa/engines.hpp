@@ -133,7 +133,12 @@ private:
     void process(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void words_answered(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void moved(TimePs now, std::uint32_t engine, std::uint32_t slot);
-    void tell_fault(const Operation& op, std::uint64_t address, bool write) const;
+    void tell_refusal(TimePs now, const Work& work, const CompletionRecord& record);
+    void tell_fault(TimePs now, const Work& work, const Issuer& issuer,
+                    const CompletionRecord& record);
+    // Where the front piece goes. False: its page, or its twin's, is not there yet, or has been
+    // refused, and nothing more is written.
+    bool may_write(TimePs now, std::uint32_t engine, std::uint32_t slot, Way& way);
     // --- translations ---
     static AtsUser slot_user(std::uint32_t engine, std::uint32_t slot) { return {engine, slot}; }
     AtsUser batch_user(std::uint32_t engine) const {
@@ -158,7 +163,7 @@ private:
     void fetch_list(TimePs now, std::uint32_t engine);
     void list_answered(TimePs now, const ReadOwner& owner, pcie::CplStatus status,
                        const std::vector<std::uint8_t>& data);
-    void list_failed(std::uint32_t engine);
+    void list_failed(TimePs now, std::uint32_t engine);
     void batch_moved(TimePs now, std::uint32_t engine);
     void finish_batch(TimePs now, std::uint32_t engine);
     // --- ends ---
@@ -182,7 +187,8 @@ private:
     static LoggedError logged(const SoftwareError& error, const Work& work,
                               const CompletionRecord& record);
     void report_error(TimePs now, const Work& work, const CompletionRecord& record);
-    void tell_entry_end(const Work& work, const CompletionRecord& record, trace::Name how);
+    void tell_entry_end(const Work& work, const CompletionRecord& record, trace::Name how,
+                        std::uint32_t bytes = 0);
     void cut_short(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void end_aborted(TimePs now, std::uint32_t engine, std::uint32_t slot);
     void tell_aborted(TimePs now, const Work& work, std::uint32_t bytes) const;

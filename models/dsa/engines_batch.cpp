@@ -11,6 +11,7 @@ void Engines::batch_decoded(TimePs now, std::uint32_t engine) {
     Batch& batch = engines_[engine].batch;
     if (const auto refusal = refuse(batch.work(), registers_, shared_)) {
         batch.record() = *refusal;
+        tell_refusal(now, batch.work(), batch.record());
         batch.close();
         schedule(now + shared_.params.completion, StepKind::BatchClose, engine, 0);
         return;
@@ -38,7 +39,7 @@ void Engines::fetch_list(TimePs now, std::uint32_t engine) {
         translator_.route(now, batch.issuer(), {batch_user(engine), Operand::List, read->address});
     if (way.kind == Translator::Route::Kind::Refused) {
         batch.fetch_refused(way.why);
-        list_failed(engine);
+        list_failed(now, engine);
         batch_moved(now, engine);
     }
     if (!way.goes()) {
@@ -55,18 +56,15 @@ void Engines::list_answered(TimePs now, const ReadOwner& owner, pcie::CplStatus 
     Batch& batch = engines_[engine].batch;
     batch.fetched(status, data, owner.length);
     if (!batch.aborted() && batch.record().status != Status::Success) {
-        list_failed(engine);
+        list_failed(now, engine);
     }
     fetch_list(now, engine);
     batch_moved(now, engine);
 }
 
-void Engines::list_failed(std::uint32_t engine) {
+void Engines::list_failed(TimePs now, std::uint32_t engine) {
     Batch& batch = engines_[engine].batch;
-    shared_.probes.hit(kReadFaulted);
-    shared_.emit(trace::DsaFault{shared_.names.device, batch.work().number,
-                                 traced_pasid(batch.issuer().pasid),
-                                 Iova{batch.record().fault_address}, false});
+    tell_fault(now, batch.work(), batch.issuer(), batch.record());
 }
 
 std::optional<TimePs> Engines::entry_at(std::uint32_t engine) const {
@@ -83,7 +81,11 @@ void Engines::start_entry(TimePs now, std::uint32_t engine) {
                                       entry.number, entry.batch->index,
                                       shared_.names.ops[entry.descriptor.opcode]});
     e.entries_turn = false;
-    occupy(now, engine, std::move(entry), e.batch.issuer());
+    // The requests are those of the batch, but each entry says for itself whether it blocks.
+    Issuer issuer = e.batch.issuer();
+    issuer.block =
+        (entry.descriptor.flags & flag::kBlockOnFault) != 0 || shared_.probes.has(kEntriesBlock);
+    occupy(now, engine, std::move(entry), issuer);
     fetch_list(now, engine);
 }
 

@@ -35,12 +35,12 @@ void Engines::finish(TimePs now, std::uint32_t engine, std::uint32_t slot) {
         const Work& work = op.work();
         how = tell_end(now, work, op.issuer(), op.record(), way);
         if (work.batch) {
-            tell_entry_end(work, op.record(), how);
+            tell_entry_end(work, op.record(), how, op.done());
         } else {
             shared_.emit(trace::DsaComplete{shared_.names.device, shared_.names.wqs[work.wq],
                                             work.number, traced_pasid(work.pasid),
-                                            encode(op.record())[0], how,
-                                            op.record().bytes_completed, now - work.accepted});
+                                            encode(op.record())[0], how, op.done(),
+                                            now - work.accepted});
         }
     }
     release(now, op, op.record().status == Status::Success, how != shared_.names.lost);
@@ -170,9 +170,10 @@ void Engines::report_error(TimePs now, const Work& work, const CompletionRecord&
     registers_.report(now, logged(error_of(work, record), work, record));
 }
 
-void Engines::tell_entry_end(const Work& work, const CompletionRecord& record, trace::Name how) {
+void Engines::tell_entry_end(const Work& work, const CompletionRecord& record, trace::Name how,
+                             std::uint32_t bytes) {
     shared_.emit(trace::DsaBatchEntryDone{shared_.names.device, work.number, work.batch->index,
-                                          encode(record)[0], how, record.bytes_completed});
+                                          encode(record)[0], how, bytes});
 }
 
 // The slot is free again, and the batch of an entry knows.

@@ -10,15 +10,7 @@ namespace ioasim::dsa {
 
 namespace {
 
-constexpr std::uint32_t kWordBytes = 4;
 constexpr std::uint32_t kLineBytes = 64;  // what a cache flush reads of a page
-
-// What an untranslated read sees of a page fault is that the IOMMU blocked it. Anything else is a
-// bad completion.
-Status failure_of(pcie::CplStatus status) {
-    return status == pcie::CplStatus::UnsupportedRequest ? Status::PageFault
-                                                         : Status::CompletionError;
-}
 
 // From the start of its page to an address, at least 1: how far one can go backwards.
 std::uint32_t bytes_from_page_start(std::uint64_t end) {
@@ -84,7 +76,8 @@ void Operation::plan(const Probes& probes) {
         dif_.begin(d);
     }
     second_left_out_ = probes.has(kDualcastOnce);
-    delta_bytes_ = 0;
+    counts_unwritten_ = probes.has(kCountsUnwritten);
+    delta_bytes_ = delta_written_ = 0;
     last_offset_.reset();
     carry_.clear();
 }
@@ -143,7 +136,9 @@ void Operation::answered(const ReadOwner& owner, pcie::CplStatus status,
             word_data_.insert(word_data_.end(), data.begin(), data.end());
         } else if (!stop_) {
             word_fault_ = words_.at(owner.chunk);
-            fail(word_fault_->address, false, failure_of(status));
+            // Without ATS the device cannot tell a page fault from any other failure (5.8.1).
+            fail(word_fault_->address, false,
+                 state_ == State::Readback ? Status::HardwareWriteError : Status::HardwareError);
         }
         return;
     }
@@ -154,7 +149,7 @@ void Operation::answered(const ReadOwner& owner, pcie::CplStatus status,
         chunk.data[owner.part] = std::move(data);
     } else if (!chunk.failed_part || owner.part < *chunk.failed_part) {
         chunk.failed_part = owner.part;
-        chunk.why = failure_of(status);
+        chunk.why = Status::HardwareError;
     }
 }
 
@@ -206,7 +201,7 @@ void Operation::fail(std::uint64_t address, bool write, Status why) {
     record_.status = page && opcode() == Opcode::Drain ? Status::ReadbackPageFault : why;
     record_.fault_write = write;
     record_.fault_address = address;
-    record_.bytes_completed = traits_.blocks ? dif_.good_bytes() : done_;
+    record_.bytes_completed = done_;
     stop_ = true;
 }
 
@@ -232,18 +227,27 @@ void Operation::push(Field field, std::uint64_t address, std::vector<std::uint8_
          piecewise ? progress - to_page_end : progress, piecewise);
 }
 
-void Operation::write_left() {
-    done_ += writes_[next_write_].progress;
+Operation::Write Operation::take_write() {
+    Write write = std::move(writes_[next_write_]);
     ++next_write_;
     if (next_write_ == writes_.size()) {
         writes_.clear();
         next_write_ = 0;
     }
+    if (opcode() == Opcode::CopyCrc) {
+        crc_.add(write.data);
+    }
+    delta_written_ += write.delta;
+    done_ += write.progress;
     record_.bytes_completed = done_;
+    return write;
 }
 
-void Operation::write_refused(Status why) {
-    fail(front_write().address, true, why);
+void Operation::write_refused(std::uint64_t address, Status why) {
+    while (counts_unwritten_ && has_write()) {
+        take_write();
+    }
+    fail(address, true, why);
     writes_.clear();
     next_write_ = 0;
 }
@@ -310,7 +314,7 @@ void Operation::add_word(Field field, std::uint64_t address, std::uint32_t lengt
 bool Operation::wants_prelude() {
     const bool crc = opcode() == Opcode::CrcGenerate || opcode() == Opcode::CopyCrc;
     if (crc && (work_.descriptor.flags & flag::kReadSeed) != 0) {
-        add_word(Field::Third, specific(specific::kCrcSeedAddress, 8), kWordBytes);
+        add_word(Field::Third, specific(specific::kCrcSeedAddress, 8), kCrcBytes);
     }
     return !words_.empty();
 }
@@ -367,26 +371,32 @@ void Operation::conclude() {
     if (!planned_) {  // refused
         return;
     }
-    if (record_.status == Status::Success &&
-        (opcode() == Opcode::CrcGenerate || opcode() == Opcode::CopyCrc)) {
+    const bool success = record_.status == Status::Success;
+    const bool partial =
+        record_.status == Status::PageFault || record_.status == Status::PageRequestInvalid;
+    // Of the bytes that are done: the seed with which to go on.
+    if ((success || partial) && (opcode() == Opcode::CrcGenerate || opcode() == Opcode::CopyCrc)) {
         record_.values[0] = crc_.value();
     }
     if (traits_.blocks) {
-        record_.values = dif_.tags();
-        if (record_.status == Status::DifError) {
-            record_.bytes_completed = dif_.good_bytes();
-        }
+        record_.values = dif_.tags(done_ / DifStream::source_block(d));
     }
     if (opcode() == Opcode::CreateDelta) {
-        record_.values[0] = delta_bytes_;
+        record_.values[0] = delta_written_;
+        if (!success) {
+            record_.result = delta_written_ != 0 ? 1 : 0;
+        }
     }
-    if ((d.flags & flag::kCheckResult) == 0 || record_.status != Status::Success) {
+    if (!success) {
         return;
+    }
+    if (!stop_) {  // else a comparison tells how far it came
+        record_.bytes_completed = 0;
     }
     const bool expected = opcode() == Opcode::CreateDelta
                               ? get_bit(specific(specific::kExpectedResultMask, 1), record_.result)
-                              : record_.result == specific(specific::kExpectedResult, 1);
-    if (!expected) {
+                              : record_.result == (specific(specific::kExpectedResult, 1) & 1U);
+    if ((d.flags & flag::kCheckResult) != 0 && !expected) {
         record_.status = Status::ResultNotExpected;
     }
 }

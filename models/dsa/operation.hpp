@@ -36,12 +36,15 @@ public:
         std::uint64_t address = 0;
         std::uint32_t length = 0;
     };
-    // A piece inside one page. `progress`: bytes of the transfer that are done when it has left.
+    // A piece inside one page. `progress`: bytes of the transfer that are done when it has left;
+    // `delta`: bytes of a delta record that are whole then.
     struct Write {
         Field field = Field::Destination;
         std::uint64_t address = 0;
         std::uint32_t progress = 0;
         std::vector<std::uint8_t> data;
+        std::uint32_t delta = 0;
+        bool paired = false;  // leaves only together with the next one
     };
 
     void begin(Work work, Issuer issuer);
@@ -87,10 +90,16 @@ public:
     bool fills() const { return opcode() == Opcode::Fill; }
     void fill(std::uint32_t bytes);
     bool has_write() const { return next_write_ < writes_.size(); }
-    Write& front_write() { return writes_[next_write_]; }
-    void write_left();
-    // Its page is not to be had: nothing more is written.
-    void write_refused(Status why);
+    const Write& front_write() const { return writes_[next_write_]; }
+    // The other half of the front piece, or none: both destinations of a dualcast get the same
+    // bytes.
+    const Write* twin() const { return front_write().paired ? &writes_[next_write_ + 1] : nullptr; }
+    // The front piece, which leaves now.
+    Write take_write();
+    // The page of a piece is not to be had: nothing more is written.
+    void write_refused(std::uint64_t address, Status why);
+    // Bytes of the transfer that are done, whether or not the record tells them.
+    std::uint32_t done() const { return done_; }
     // Where the operation begins to read and write, with what is beyond.
     struct Place {
         Field field = Field::Source;
@@ -158,7 +167,8 @@ private:
     bool aborted_ = false;
     bool backwards_ = false;
     bool planned_ = false;
-    bool second_left_out_ = false;  // defect dsa.dualcast_once
+    bool second_left_out_ = false;   // defect dsa.dualcast_once
+    bool counts_unwritten_ = false;  // defect dsa.counts_unwritten
     std::uint32_t total_ = 0;
     std::uint32_t issued_ = 0;
     std::uint32_t done_ = 0;
@@ -177,6 +187,7 @@ private:
     Crc32c crc_;
     DifStream dif_;
     std::uint32_t delta_bytes_ = 0;             // created
+    std::uint32_t delta_written_ = 0;           // of them
     std::optional<std::uint32_t> last_offset_;  // applied
     std::vector<std::uint8_t> carry_;           // of an entry that a chunk cut in two
 };

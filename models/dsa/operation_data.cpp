@@ -9,9 +9,7 @@ namespace ioasim::dsa {
 void Operation::consume(Chunk& chunk) {
     const Descriptor& d = work_.descriptor;
     switch (opcode()) {
-        case Opcode::CopyCrc:
-            crc_.add(chunk.data[0]);
-            [[fallthrough]];
+        case Opcode::CopyCrc:  // its CRC is that of what has been written
         case Opcode::Memmove:
             push(Field::Destination, d.destination + chunk.offset, std::move(chunk.data[0]),
                  chunk.length, true);
@@ -75,6 +73,7 @@ void Operation::dualcast(const Chunk& chunk) {
         const std::vector<std::uint8_t> piece(from, from + length);
         push(Field::Destination, first + at, piece, second_left_out_ ? length : 0, false);
         if (!second_left_out_) {
+            writes_.back().paired = true;
             push(Field::Third, second + at, piece, length, false);
         }
         at += length;
@@ -108,8 +107,10 @@ void Operation::create_delta(const Chunk& chunk) {
         return;
     }
     const std::uint64_t to = specific(specific::kDeltaAddress, 8) + delta_bytes_;
-    delta_bytes_ += static_cast<std::uint32_t>(entries.size());
+    const auto bytes = static_cast<std::uint32_t>(entries.size());
+    delta_bytes_ += bytes;
     push(Field::Third, to, std::move(entries), at, false);
+    writes_.back().delta = bytes;
 }
 
 void Operation::apply_delta(const Chunk& chunk) {
@@ -136,18 +137,24 @@ void Operation::apply_delta(const Chunk& chunk) {
 void Operation::dif(const Chunk& chunk) {
     std::vector<std::uint8_t> out;
     const Descriptor& d = work_.descriptor;
-    const std::uint32_t before =
-        dif_.good_bytes() / DifStream::source_block(d) * DifStream::destination_block(d);
+    const std::uint32_t from = DifStream::source_block(d);
+    const std::uint32_t to = DifStream::destination_block(d);
+    const std::uint32_t before = dif_.good_bytes() / from;
     if (!dif_.take(chunk.data[0], out)) {
         record_.status = Status::DifError;
         record_.result = dif_.status();
         stop_ = true;
     }
-    // Bytes completed are whole blocks; the record takes them from the stream.
-    if (out.empty()) {
-        done_ += chunk.length;
-    } else {
-        push(Field::Destination, d.destination + before, std::move(out), chunk.length, false);
+    // Bytes completed are whole blocks, of which all has been written.
+    const std::uint32_t blocks = dif_.good_bytes() / from - before;
+    if (to == 0) {
+        done_ += blocks * from;
+        return;
+    }
+    for (std::uint32_t i = 0; i < blocks; ++i) {
+        const auto block = out.begin() + static_cast<std::ptrdiff_t>(std::size_t{i} * to);
+        push(Field::Destination, d.destination + std::uint64_t{before + i} * to,
+             {block, block + to}, from, false);
     }
 }
 

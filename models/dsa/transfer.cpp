@@ -111,10 +111,10 @@ std::uint32_t DifStream::destination_block(const Descriptor& descriptor) {
     return data_bytes(descriptor) + (has_destination_tuple(op) ? dif::kTupleBytes : 0);
 }
 
-void DifStream::Tags::next() {
-    reference += (flags & dif::kReferenceFixed) != 0 ? 0 : 1;
+void DifStream::Tags::move_on(std::uint32_t blocks) {
+    reference += (flags & dif::kReferenceFixed) != 0 ? 0 : blocks;
     application = static_cast<std::uint16_t>(application +
-                                             ((flags & dif::kApplicationCounts) != 0 ? 1U : 0U));
+                                             ((flags & dif::kApplicationCounts) != 0 ? blocks : 0));
 }
 
 std::uint64_t DifStream::Tags::packed() const {
@@ -134,8 +134,9 @@ DifStream::Tags DifStream::read_tags(const Descriptor& descriptor, std::size_t f
 void DifStream::begin(const Descriptor& descriptor) {
     op_ = static_cast<Opcode>(descriptor.opcode);
     flags_ = descriptor.specific[specific::kDifFlags];
-    source_ = read_tags(descriptor, specific::kDifSourceFlags, specific::kDifSourceTags);
-    destination_ =
+    source_ = first_source_ =
+        read_tags(descriptor, specific::kDifSourceFlags, specific::kDifSourceTags);
+    destination_ = first_destination_ =
         read_tags(descriptor, specific::kDifDestinationFlags, specific::kDifDestinationTags);
     data_bytes_ = data_bytes(descriptor);
     block_ = source_block(descriptor);
@@ -181,8 +182,8 @@ bool DifStream::end_block(std::vector<std::uint8_t>& out) {
     good_ += block_;
     at_ = 0;
     guard_ = (flags_ & dif::kInvertSeed) != 0 ? 0xFFFF : 0;
-    source_.next();
-    destination_.next();
+    source_.move_on(1);
+    destination_.move_on(1);
     return true;
 }
 
@@ -214,12 +215,11 @@ std::uint8_t DifStream::check(const Tuple& tuple, std::uint16_t guard) const {
 }
 
 DifStream::Tuple DifStream::make(const Tuple& source, std::uint16_t guard) const {
-    // Masked bits of the application tag stay as they were, or are 0 where there was none.
+    // Masked bits of the application tag are 0 (appendix B).
     const bool update = op_ == Opcode::DifUpdate;
-    const std::uint32_t kept = update ? get_be(source, 2, 2) & destination_.mask : 0;
     Tuple made{};
     put_be(made, 0, 2, guard);
-    put_be(made, 2, 2, (destination_.application & ~std::uint32_t{destination_.mask}) | kept);
+    put_be(made, 2, 2, destination_.application & ~std::uint32_t{destination_.mask});
     put_be(made, 4, 4, destination_.reference);
     const auto pass = [&](std::uint8_t flag, std::size_t offset, std::size_t size) {
         if (update && (destination_.flags & flag) != 0) {
@@ -233,15 +233,13 @@ DifStream::Tuple DifStream::make(const Tuple& source, std::uint16_t guard) const
     return made;
 }
 
-std::array<std::uint64_t, 2> DifStream::tags() const {
-    switch (op_) {
-        case Opcode::DifInsert:
-            return {0, destination_.packed()};
-        case Opcode::DifUpdate:
-            return {source_.packed(), destination_.packed()};
-        default:
-            return {source_.packed(), 0};
-    }
+std::array<std::uint64_t, 2> DifStream::tags(std::uint32_t blocks) const {
+    Tags source = first_source_;
+    Tags destination = first_destination_;
+    source.move_on(blocks);
+    destination.move_on(blocks);
+    return {has_source_tuple(op_) ? source.packed() : 0,
+            has_destination_tuple(op_) ? destination.packed() : 0};
 }
 
 }  // namespace ioasim::dsa

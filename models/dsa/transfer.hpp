@@ -15,6 +15,8 @@
 
 namespace ioasim::dsa {
 
+constexpr std::uint32_t kCrcBytes = 4;
+
 class Crc32c {
 public:
     // `flags` of the descriptor: without bypass, seed and result are those of the common CRC-32C,
@@ -40,8 +42,8 @@ public:
     std::uint8_t status() const { return status_; }
     // Bytes of the source in blocks that were right.
     std::uint32_t good_bytes() const { return good_; }
-    // Bytes 16 to 31 of the completion record: the tags that the next block should have.
-    std::array<std::uint64_t, 2> tags() const;
+    // Bytes 16 to 31 of the completion record: the tags of the block behind so many.
+    std::array<std::uint64_t, 2> tags(std::uint32_t blocks) const;
 
     static std::uint32_t data_bytes(const Descriptor& descriptor);
     // Bytes of a block in the source, and in the destination (0: none is written).
@@ -54,7 +56,7 @@ private:
         std::uint32_t reference = 0;
         std::uint16_t mask = 0;  // bits of the application tag that do not count
         std::uint16_t application = 0;
-        void next();
+        void move_on(std::uint32_t blocks);
         std::uint64_t packed() const;
     };
     using Tuple = std::array<std::uint8_t, dif::kTupleBytes>;
@@ -65,7 +67,8 @@ private:
 
     Opcode op_ = Opcode::DifCheck;
     std::uint8_t flags_ = 0;
-    Tags source_, destination_;
+    Tags first_source_, first_destination_;  // of the first block
+    Tags source_, destination_;              // of the present one
     std::uint32_t data_bytes_ = 0;
     std::uint32_t block_ = 0;  // of the source
     std::uint32_t at_ = 0;     // in the block

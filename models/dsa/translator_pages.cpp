@@ -31,8 +31,8 @@ void Translator::denied(TimePs now, const PageRef& ref) {
         refuse(now, ref, Status::PageFault);
         return;
     }
-    if (page.promises == shared_.params.page_retries) {
-        refuse(now, ref, Status::TranslationFailure);
+    if (page.promises >= shared_.params.page_retries && !shared_.probes.has(kPromisesForEver)) {
+        refuse(now, ref, Status::PageRequestInvalid);
         return;
     }
     become(page, State::AwaitsCredits);

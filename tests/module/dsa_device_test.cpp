@@ -38,7 +38,7 @@ TEST_CASE("dsa device: a memmove by ENQCMD moves the bytes, end to end") {
     CHECK(m.log.count("run.pool") == 1);
 }
 
-TEST_CASE("dsa device: a read that the fabric refuses ends in a record with page fault") {
+TEST_CASE("dsa device: a read that the fabric refuses ends as a hardware error") {
     DsaMachine m;
     m.fabric.blocked_pasids = {6};
     std::uint64_t number = 99;
@@ -52,7 +52,7 @@ TEST_CASE("dsa device: a read that the fabric refuses ends in a record with page
     CHECK(number == 0);  // the record write was refused too, and vanished
     const auto ends = m.log.of("dsa.complete");
     REQUIRE(ends.size() == 1);
-    CHECK(EventLog::number(ends[0], "status") == 0x03);
+    CHECK(EventLog::number(ends[0], "status") == 0x20);
     CHECK(m.log.count("dsa.fault") == 1);
 }
 

@@ -61,6 +61,7 @@ public:
     }
     DescriptorBuilder& no_record() {
         d_.flags &= ~(dsa::flag::kRecordAddressValid | dsa::flag::kRequestRecord);
+        d_.record = 0;
         return *this;
     }
     DescriptorBuilder& expected(std::uint8_t v) {

@@ -114,14 +114,14 @@ TEST_CASE("dsa fence: outside a batch it is an invalid flag") {
     CHECK(h.run(noop().flags(flag::kFence)).status == Status::InvalidFlags);
 }
 
-TEST_CASE("dsa batch: a list that faults on its second page ends with what was known") {
+TEST_CASE("dsa batch: a list that cannot be read on its second page ends with what was known") {
     Bench h;
     const std::uint64_t list = kList + 0x1000 - 128;  // two entries on the first page
     h.put_list(list, {entry(0x1000, 0x5000, 64, 0), entry(0x1000, 0x6000, 64, 1),
                       entry(0x1000, 0x7000, 64, 2)});
     h.block_page(kList + 0x1000);
     const CompletionRecord record = h.run(batch_of(3, list));
-    CHECK(record.status == Status::BatchListFault);
+    CHECK(record.status == Status::HardwareError);
     CHECK(record.fault_address == kList + 0x1000);
     CHECK(record.bytes_completed == 2);
     CHECK(h.entry_status(1) == Status::Success);
@@ -131,7 +131,7 @@ TEST_CASE("dsa batch: a poisoned list is a bad completion; no entry begins") {
     Bench h;
     h.put_list(kList, {entry(0x1000, 0x5000, 64, 0), entry(0x1000, 0x6000, 64, 1)});
     h.poisoned_pages.insert(kList / kPageSize);
-    CHECK(h.run(batch_of(2)).status == Status::CompletionError);
+    CHECK(h.run(batch_of(2)).status == Status::HardwareError);
     CHECK(h.log.count("dsa.batch_entry") == 0);
 }
 
@@ -141,7 +141,7 @@ TEST_CASE("dsa batch: a list that is never answered ends the batch after the com
     h.hold_reads();
     h.submit(batch_of(2));
     h.run_until(DsaHarness::now() + h.params.completion_timeout + 1_us);
-    CHECK(h.record_at(0x9000).status == Status::CompletionError);
+    CHECK(h.record_at(0x9000).status == Status::HardwareError);
     h.release_reads();  // late: belongs to nobody
     CHECK(h.run(batch_of(2)).status == Status::Success);
     CHECK(h.log.count("dsa.batch_entry") == 2);

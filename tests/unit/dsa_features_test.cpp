@@ -270,6 +270,16 @@ TEST_CASE("dsa event log: full when the tail would meet the head; reading makes 
     CHECK(h.entry_word(63, 0) != 0);
 }
 
+TEST_CASE("dsa event log: an interrupt handle that is none is told beside the record") {
+    Logging h;
+    h.submit(noop().privileged().flags(flag::kRequestInterrupt).handle(99));
+    h.settle();
+    CHECK(h.record_at(0x9000).status == Status::InvalidInterruptHandle);
+    CHECK(h.tail() == 1);
+    CHECK(get_bits(h.entry_word(0, 0), 15, 8) == 0x19);
+    CHECK(get_bits(h.entry_word(0, 1), 47, 32) == 99);
+}
+
 TEST_CASE("dsa event log: the pending bit is cleared by writing it") {
     Logging h;
     h.submit(memmove_of(0x1000, 0x5000, 0).no_record());

@@ -106,12 +106,12 @@ TEST_CASE("dsa CRC: a seed can be in memory, where a record left it") {
     CHECK(record.values[0] == 0xE3069283);
 }
 
-TEST_CASE("dsa CRC: a seed that cannot be read is a page fault before any data") {
+TEST_CASE("dsa CRC: a seed that cannot be read is an error before any data") {
     Bench h;
     h.block_page(0x7000);
     const CompletionRecord record =
         h.run(crc_of(0x1000, 64).flags(flag::kReadSeed).with(specific::kCrcSeedAddress, 8, 0x7010));
-    CHECK(record.status == Status::PageFault);
+    CHECK(record.status == Status::HardwareError);
     CHECK(record.fault_address == 0x7010);
     CHECK(record.bytes_completed == 0);
 }
@@ -137,7 +137,8 @@ TEST_CASE("dsa dualcast: both destinations get the data; they agree in their pag
     Bench h;
     h.put(0x1000, 6000, 1);
     const CompletionRecord record = h.run(dualcast_of(0x1000, 0x10F00, 0x20F00, 6000));
-    CHECK(record.bytes_completed == 6000);
+    CHECK(record.status == Status::Success);
+    CHECK(record.bytes_completed == 0);
     CHECK(h.get(0x10F00, 6000) == h.get(0x1000, 6000));
     CHECK(h.get(0x20F00, 6000) == h.get(0x1000, 6000));
     CHECK(h.run(dualcast_of(0x1000, 0x10F00, 0x20F40, 64)).status == Status::DualcastMismatch);
@@ -168,7 +169,7 @@ TEST_CASE("dsa overlapping copy: backwards, bytes completed count from the end")
     h.put(0x1000, 0x3000, 1);
     h.block_page(0x1000);
     const CompletionRecord record = h.run(memmove_of(0x1800, 0x2000, 0x1400));
-    CHECK(record.status == Status::PageFault);
+    CHECK(record.status == Status::HardwareError);
     CHECK(record.bytes_completed == 0x1400 - 0x800);
 }
 
@@ -202,7 +203,7 @@ TEST_CASE("dsa delta: equal regions give an empty record") {
     const CompletionRecord record = h.run(delta_of(0x1000, 0x4000, 800, 0x7000));
     CHECK(record.result == 0);
     CHECK(record.values[0] == 0);
-    CHECK(record.bytes_completed == 800);
+    CHECK(record.bytes_completed == 0);
 }
 
 TEST_CASE("dsa delta: differences beyond the room stop it with result 2") {
@@ -236,14 +237,43 @@ TEST_CASE("dsa delta: offsets must increase and stay inside the region") {
 
 TEST_CASE("dsa delta: sizes and alignment") {
     Bench h;
-    CHECK(h.run(delta_of(0x1000, 0x4000, 60, 0x7000)).status == Status::InvalidSize);
+    CHECK(h.run(delta_of(0x1000, 0x4000, 60, 0x7000)).status == Status::AddressMisaligned);
     CHECK(h.run(delta_of(0x1000, 0x4000, kMaxDeltaRegion + 8, 0x700000)).status ==
           Status::InvalidSize);
     CHECK(h.run(delta_of(0x1004, 0x4000, 64, 0x7000)).status == Status::AddressMisaligned);
-    CHECK(h.run(delta_of(0x1000, 0x4000, 64, 0x7004)).status == Status::AddressMisaligned);
+    CHECK(h.run(delta_of(0x1000, 0x4004, 64, 0x7000)).status == Status::AddressMisaligned);
+    CHECK(h.run(delta_of(0x1000, 0x4000, 64, 0x7004)).status == Status::Success);
     CHECK(h.run(delta_of(0x1000, 0x4000, 64, 0x7000, 70)).status == Status::InvalidDeltaSize);
+    CHECK(h.run(delta_of(0x1000, 0x4000, 64, 0x7000, 85)).status == Status::Success);
     CHECK(h.run(delta_of(0x1000, 0x4000, 640, 0x1200)).status == Status::OverlappingBuffers);
     CHECK(h.run(apply_of(0x7000, 15, 0x1000, 800)).status == Status::InvalidDeltaSize);
+    CHECK(h.run(apply_of(0x7000, 10, 0x1004, 800)).status == Status::AddressMisaligned);
+    CHECK(h.run(apply_of(0x7000, 10, 0x1000, 804)).status == Status::AddressMisaligned);
+}
+
+TEST_CASE("dsa delta: no record is larger than a transfer of the queue") {
+    DsaHarness h;
+    WqConfig c = DsaHarness::shared_wq(8, 8);
+    c.max_transfer_shift = 12;
+    h.configure(0, c);
+    h.configure(1, c);
+    h.enable();
+    h.submit(delta_of(0x1000, 0x4000, 4096, 0x7000, 4096));
+    h.submit(delta_of(0x1000, 0x4000, 4096, 0x7000, 4097).record(0x9020));
+    h.submit(apply_of(0x7000, 4100, 0x1000, 4096).record(0x9040));
+    h.settle();
+    CHECK(h.record_at(0x9000).status == Status::Success);
+    CHECK(h.record_at(0x9020).status == Status::InvalidDeltaSize);
+    CHECK(h.record_at(0x9040).status == Status::InvalidDeltaSize);
+}
+
+TEST_CASE("dsa delta: what is left of a record is applied from where it stopped") {
+    Bench h;
+    h.put(0x4000, 64, 1);
+    REQUIRE(h.run(delta_of(0x1000, 0x4000, 64, 0x7000)).values[0] == 80);
+    CHECK(h.run(apply_of(0x7000 + 30, 50, 0x1000, 64)).status == Status::Success);
+    CHECK(h.get(0x1000, 24) == std::vector<std::uint8_t>(24, 0));
+    CHECK(h.get(0x1000 + 24, 40) == h.get(0x4000 + 24, 40));
 }
 
 TEST_CASE("dsa DIF: the guard of published vectors") {
@@ -268,7 +298,8 @@ TEST_CASE("dsa DIF: what insert makes, check accepts and strip removes") {
     REQUIRE(h.run(dif_of(Opcode::DifInsert, 0x1000, 0x5000, 8 * 512)).status == Status::Success);
     CHECK(h.run(dif_of(Opcode::DifCheck, 0x5000, 0, 8 * 520)).status == Status::Success);
     const CompletionRecord stripped = h.run(dif_of(Opcode::DifStrip, 0x5000, 0x7800, 8 * 520));
-    CHECK(stripped.bytes_completed == 8 * 520);
+    CHECK(stripped.status == Status::Success);
+    CHECK(stripped.bytes_completed == 0);
     CHECK(h.get(0x7800, 8 * 512) == h.get(0x1000, 8 * 512));
 }
 
@@ -324,6 +355,15 @@ TEST_CASE("dsa DIF update: new tags, unless they are passed on") {
     CHECK(h.get(0x7000, 1040) == h.get(0x5000, 1040));
 }
 
+TEST_CASE("dsa DIF update: masked bits of the application tag are written as zeros") {
+    Bench h;
+    h.put(0x1000, 512, 3);
+    h.run(dif_of(Opcode::DifInsert, 0x1000, 0x5000, 512));
+    h.run(dif_of(Opcode::DifUpdate, 0x5000, 0x7000, 520)
+              .with(specific::kDifDestinationTags, 8, 0x1234'00FF'0000'0900));
+    CHECK(h.get(0x7000 + 512 + 2, 2) == std::vector<std::uint8_t>{0x12, 0x00});
+}
+
 TEST_CASE("dsa DIF: only whole blocks") {
     Bench h;
     CHECK(h.run(dif_of(Opcode::DifCheck, 0x1000, 0, 512)).status == Status::InvalidSize);
@@ -335,10 +375,10 @@ TEST_CASE("dsa DIF: only whole blocks") {
 TEST_CASE("dsa cache flush: every page of the region must be accessible") {
     Bench h;
     const auto flush = DescriptorBuilder(Opcode::CacheFlush).to(0x1800).size(0x2000);
-    CHECK(h.run(flush).bytes_completed == 0x2000);
+    CHECK(h.run(flush).status == Status::Success);
     h.block_page(0x2000);
     const CompletionRecord record = h.run(flush);
-    CHECK(record.status == Status::PageFault);
+    CHECK(record.status == Status::HardwareError);
     CHECK(record.fault_address == 0x2000);
     CHECK(record.bytes_completed == 0x800);
 }
@@ -363,7 +403,7 @@ TEST_CASE("dsa drain readback: both addresses are read; a fault has its own stat
     CHECK(h.sent_of(TlpKind::MemRead).size() == 2);
     h.block_page(0x6000);
     const CompletionRecord record = h.run(drain);
-    CHECK(record.status == Status::ReadbackPageFault);
+    CHECK(record.status == Status::HardwareWriteError);
     CHECK(record.fault_address == 0x6000);
 }
 

@@ -32,7 +32,8 @@ TEST_CASE("dsa memmove: bytes arrive, then the record says success") {
     OneDescriptor h(memmove_of(0x1010, 0x5020, 100));
     CHECK(h.get(0x5020, 100) == h.get(0x1010, 100));
     CHECK(h.record().status == Status::Success);
-    CHECK(h.record().bytes_completed == 100);
+    CHECK(h.record().bytes_completed == 0);  // all of them
+    CHECK(EventLog::number(h.log.of("dsa.complete").at(0), "bytes") == 100);
     CHECK(h.sent.back().address == 0x9000);
 }
 
@@ -70,7 +71,7 @@ TEST_CASE("dsa memmove: as many reads are outstanding as the read buffers hold")
     CHECK(h.get(0x20000, 8192) == h.get(0x10000, 8192));
 }
 
-TEST_CASE("dsa read fault: the record tells where, and how many bytes were done before") {
+TEST_CASE("dsa read without ATS: what fails is a hardware error, with the bytes done before") {
     DsaHarness h;
     h.bring_up();
     h.put(0x1000, 8192, 1);
@@ -78,7 +79,7 @@ TEST_CASE("dsa read fault: the record tells where, and how many bytes were done 
     h.submit(memmove_of(0x1800, 0x5800, 4096));
     h.settle();
     const CompletionRecord record = h.record_at(0x9000);
-    CHECK(record.status == Status::PageFault);
+    CHECK(record.status == Status::HardwareError);
     CHECK(record.fault_address == 0x2000);
     CHECK(record.bytes_completed == 0x800);
     CHECK_FALSE(record.fault_write);
@@ -87,14 +88,23 @@ TEST_CASE("dsa read fault: the record tells where, and how many bytes were done 
     CHECK(h.log.count("dsa.fault") == 1);
 }
 
-TEST_CASE("dsa read fault: a completer abort is a bad completion, not a page fault") {
+TEST_CASE("dsa read without ATS: a completer abort is no different") {
     DsaHarness h;
     h.bring_up();
     h.block_page(0x1000);
     h.blocked_status = CplStatus::Abort;
     h.submit(memmove_of(0x1000, 0x5000, 64));
     h.settle();
-    CHECK(h.record_at(0x9000).status == Status::CompletionError);
+    CHECK(h.record_at(0x9000).status == Status::HardwareError);
+}
+
+TEST_CASE("dsa destination readback: one that fails tells of the write") {
+    DsaHarness h;
+    h.bring_up();
+    h.block_page(0x5000);
+    h.submit(memmove_of(0x1000, 0x5000, 64).flags(flag::kDestinationReadback));
+    h.settle();
+    CHECK(h.record_at(0x9000).status == Status::HardwareWriteError);
 }
 
 TEST_CASE("dsa write fault: a blocked posted write is never known to the device") {
@@ -111,7 +121,7 @@ TEST_CASE("dsa fill: the pattern repeats over the whole destination") {
     OneDescriptor h(DescriptorBuilder(Opcode::Fill).from(0x8877665544332211).to(0x6000).size(5001));
     CHECK(h.get(0x6000, 4) == std::vector<std::uint8_t>{0x11, 0x22, 0x33, 0x44});
     CHECK(h.get(0x6000 + 5000, 2) == std::vector<std::uint8_t>{0x11, 0x00});
-    CHECK(h.record().bytes_completed == 5001);
+    CHECK(h.record().bytes_completed == 0);
 }
 
 TEST_CASE("dsa compare: equal buffers give 0, different ones 1 and the length of the common part") {
@@ -122,7 +132,7 @@ TEST_CASE("dsa compare: equal buffers give 0, different ones 1 and the length of
     h.submit(DescriptorBuilder(Opcode::Compare).from(0x1000).to(0x5100).size(3000));
     h.settle();
     CHECK(h.record_at(0x9000).result == 0);
-    CHECK(h.record_at(0x9000).bytes_completed == 3000);
+    CHECK(h.record_at(0x9000).bytes_completed == 0);
     h.memory[0x5100 + 2500] ^= 1U;
     h.submit(DescriptorBuilder(Opcode::Compare).from(0x1000).to(0x5100).size(3000).record(0x9020));
     h.settle();
@@ -143,6 +153,17 @@ TEST_CASE("dsa compare: an unexpected result has its own status when asked to ch
                  .expected(0));
     h.settle();
     CHECK(h.record_at(0x9000).status == Status::ResultNotExpected);
+}
+
+TEST_CASE("dsa compare: of the expected result one bit counts") {
+    for (const unsigned expected : {0x02U, 0xFEU}) {
+        CHECK(status_of(DescriptorBuilder(Opcode::Compare)
+                            .from(0x8000)
+                            .to(0xA000)
+                            .size(64)
+                            .flags(flag::kCheckResult)
+                            .expected(static_cast<std::uint8_t>(expected))) == Status::Success);
+    }
 }
 
 TEST_CASE("dsa compare pattern: the pattern continues across requests") {
@@ -174,6 +195,71 @@ TEST_CASE("dsa refusals: a record is asked for without saying where") {
         {h.read(reg::kSwerr, 8), h.read(reg::kSwerr + 8, 8), h.read(reg::kSwerr + 16, 8), 0});
     CHECK(error.error == static_cast<std::uint8_t>(Status::InvalidFlags));
     CHECK(error.invalid_flags == flag::kRequestRecord);
+}
+
+TEST_CASE("dsa refusals: what yields a result needs a record, a drain somebody who hears of it") {
+    for (const Opcode op :
+         {Opcode::Compare, Opcode::ComparePattern, Opcode::CreateDelta, Opcode::CrcGenerate,
+          Opcode::CopyCrc, Opcode::DifCheck, Opcode::Drain}) {
+        OneDescriptor h(DescriptorBuilder(op).no_record());
+        CHECK((h.read(reg::kSwerr) & 0xFF00U) == 0x1100);
+        CHECK(h.read(reg::kSwerr + 12) == (flag::kRecordAddressValid | flag::kRequestRecord));
+    }
+}
+
+TEST_CASE("dsa refusals: flags that an operation has no use for") {
+    const auto invalid = [](const DescriptorBuilder& d) {
+        const CompletionRecord record = OneDescriptor(d).record();
+        return record.status == Status::InvalidFlags ? record.invalid_flags : 0U;
+    };
+    // Only what writes has an order of writes.
+    for (const Opcode op :
+         {Opcode::Compare, Opcode::ComparePattern, Opcode::CrcGenerate, Opcode::DifCheck}) {
+        CHECK(invalid(DescriptorBuilder(op).from(0x1000).to(0x2000).size(520).flags(
+                  flag::kStrictOrdering)) == flag::kStrictOrdering);
+    }
+    const auto flush = DescriptorBuilder(Opcode::CacheFlush).to(0x1000).size(64);
+    CHECK(invalid(DescriptorBuilder(flush).flags(flag::kCacheControl)) == flag::kCacheControl);
+    CHECK(invalid(DescriptorBuilder(flush).flags(flag::kDestinationReadback)) == 0);
+    // The class of an address that is not there.
+    const auto drain = DescriptorBuilder(Opcode::Drain);
+    CHECK(invalid(DescriptorBuilder(drain).flags(flag::kAddress1Class)) == flag::kAddress1Class);
+    CHECK(invalid(DescriptorBuilder(drain).from(0x1000).flags(flag::kAddress1Class |
+                                                              flag::kReadback1Valid)) == 0);
+    const auto crc = DescriptorBuilder(Opcode::CrcGenerate).from(0x1000).size(64);
+    CHECK(invalid(DescriptorBuilder(crc).flags(flag::kAddress3Class)) == flag::kAddress3Class);
+    CHECK(invalid(DescriptorBuilder(crc).flags(flag::kAddress3Class | flag::kReadSeed)) == 0);
+}
+
+TEST_CASE("dsa refusals: fields that an operation does not use must be zero") {
+    const auto refused = [](const DescriptorBuilder& d) {
+        return status_of(d) == Status::ReservedNotZero;
+    };
+    CHECK(refused(noop().from(1)));
+    CHECK(refused(noop().to(1)));
+    CHECK(refused(noop().size(1)));
+    CHECK(refused(noop().handle(1)));
+    CHECK(refused(DescriptorBuilder(Opcode::Batch).from(0x20000).to(1).size(2)));
+    CHECK(refused(DescriptorBuilder(Opcode::Drain).from(0x1000)));
+    CHECK(refused(DescriptorBuilder(Opcode::Drain).to(0x1000)));
+    CHECK(refused(DescriptorBuilder(Opcode::Drain).size(1)));
+    CHECK(refused(DescriptorBuilder(Opcode::CacheFlush).from(1).to(0x1000).size(64)));
+    const auto crc = DescriptorBuilder(Opcode::CrcGenerate).from(0x1000).size(64);
+    CHECK(refused(DescriptorBuilder(crc).to(1)));
+    CHECK(refused(DescriptorBuilder(crc).with(specific::kCrcSeedAddress, 8, 0x3000)));
+    CHECK(refused(DescriptorBuilder(crc).flags(flag::kReadSeed).with(specific::kCrcSeed, 4, 1)));
+    CHECK(status_of(DescriptorBuilder(crc)
+                        .flags(flag::kReadSeed)
+                        .with(specific::kCrcSeedAddress, 8, 0x3002)) == Status::AddressMisaligned);
+    const auto insert = DescriptorBuilder(Opcode::DifInsert).from(0x1000).to(0x5000).size(512);
+    CHECK(refused(DescriptorBuilder(insert).with(specific::kDifFlags, 1, 0x10)));
+    CHECK(refused(DescriptorBuilder(insert).with(specific::kDifDestinationFlags, 1, 1)));
+}
+
+TEST_CASE("dsa refusals: a record's address without its flag is a field without a use") {
+    OneDescriptor h(noop().no_record().record(0x9000));
+    CHECK(h.sent.empty());
+    CHECK((h.read(reg::kSwerr) & 0xFF00U) == 0x1200);
 }
 
 TEST_CASE("dsa SWERR: tells a privileged descriptor") {
@@ -277,6 +363,12 @@ TEST_CASE("dsa dedicated workqueue: with PASID off, requests carry the requester
     h.settle();
     REQUIRE(h.sent.size() == 1);
     CHECK_FALSE(h.sent[0].pasid);
+    // Whoever submits to it is no user, and may ask for interrupts.
+    h.write(reg::kMsixTable + kMsixEntryBytes + kMsixAddressLow, 0xFEE01000);
+    h.write(reg::kMsixTable + kMsixEntryBytes + kMsixControl, 0);
+    h.post(noop().flags(flag::kRequestInterrupt).handle(1));
+    h.settle();
+    CHECK(h.sent_of(TlpKind::Interrupt).size() == 1);
 }
 
 TEST_CASE("dsa drain descriptor: ends after earlier work of its PASID, not after others'") {
@@ -298,14 +390,14 @@ TEST_CASE("dsa drain descriptor: ends after earlier work of its PASID, not after
     CHECK(EventLog::number(ends.back(), "descriptor") == 3);
 }
 
-TEST_CASE("dsa read: poisoned data is a bad completion, and none of it is written") {
+TEST_CASE("dsa read: poisoned data is a hardware error, and none of it is written") {
     DsaHarness h;
     h.bring_up();
     h.put(0x10000, 64, 1);
     h.poisoned_pages.insert(0x10);
     h.submit(memmove_of(0x10000, 0x20000, 64).record(0x30000));
     h.settle();
-    CHECK(h.record_at(0x30000).status == Status::CompletionError);
+    CHECK(h.record_at(0x30000).status == Status::HardwareError);
     CHECK(h.get(0x20000, 1) == std::vector<std::uint8_t>{0});
 }
 
@@ -318,7 +410,7 @@ TEST_CASE("dsa read: what is never answered is given up after the completion tim
     h.run_until(start + h.params.completion_timeout);
     CHECK(h.record_at(0x30000).status == Status::Pending);
     h.run_until(start + h.params.completion_timeout + 1_us);
-    CHECK(h.record_at(0x30000).status == Status::CompletionError);
+    CHECK(h.record_at(0x30000).status == Status::HardwareError);
     h.release_reads();  // late: ignored
     h.settle();
     h.submit(memmove_of(0x10000, 0x20000, 64).record(0x31000));
@@ -337,7 +429,7 @@ TEST_CASE("dsa read: a seed that is never answered ends its operation, and frees
                          .with(specific::kCrcSeedAddress, 8, 0x20000);
     h.submit(DescriptorBuilder(crc).record(0x30000));
     h.run_until(DsaHarness::now() + h.params.completion_timeout + 1_us);
-    CHECK(h.record_at(0x30000).status == Status::CompletionError);
+    CHECK(h.record_at(0x30000).status == Status::HardwareError);
     CHECK(h.record_at(0x30000).fault_address == 0x20000);
     h.release_reads();
     h.settle();

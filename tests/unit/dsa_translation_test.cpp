@@ -176,7 +176,7 @@ TEST_CASE("dsa translation: a stream asks for its next page when it gets there, 
         CHECK(sources == 1 + ahead);
         wide.release_reads();
         wide.settle();
-        CHECK(wide.record_at(0x9000).bytes_completed == 12288);
+        CHECK(wide.record_at(0x9000).status == Status::Success);
         CHECK(wide.sent_of(TlpKind::AtsRequest).size() == 7);
     }
 }
@@ -273,6 +273,94 @@ TEST_CASE("dsa page fault: of a destination says that it was a write") {
     CHECK(h.get(0x5C00, 0x400) == h.get(0x1000, 0x400));
 }
 
+// Blocks of 520 bytes: seven of them end before 6000h.
+TEST_CASE("dsa page fault: of the blocks of a DIF operation those count that are written") {
+    Bench h;
+    h.pages[0x6000] = page_entry(0x6000, true, false);
+    const auto insert = [](std::uint64_t from, std::uint64_t to, std::uint32_t size,
+                           std::uint32_t reference) {
+        return DescriptorBuilder(Opcode::DifInsert)
+            .from(from)
+            .to(to)
+            .size(size)
+            .with(specific::kDifDestinationTags, 4, reference);
+    };
+    h.put(0x10000, 8192, 1);
+    h.run(insert(0x10000, 0x5000, 8192, 0x100));
+    const CompletionRecord r = h.record_at(0x9000);
+    CHECK(r.status == Status::PageFault);
+    CHECK(r.bytes_completed == 7 * 512);
+    CHECK(r.values[1] == 0x107);
+    // What is left, from there: the same as if there had been no fault.
+    h.pages.clear();
+    h.invalidate(7, 0x6000);
+    h.run(insert(0x10000 + 7 * 512, 0x5000 + 7 * 520, 8192 - 7 * 512, 0x107));
+    h.run(insert(0x10000, 0x25000, 8192, 0x100));
+    CHECK(h.get(0x5000, 16 * 520) == h.get(0x25000, 16 * 520));
+}
+
+TEST_CASE("dsa page fault: a delta record tells what was written of it") {
+    Bench h;
+    h.put(0x20000, 8192, 1);  // differs everywhere
+    h.pages[0x6000] = page_entry(0x6000, true, false);
+    const auto delta = [](std::uint64_t to) {
+        return DescriptorBuilder(Opcode::CreateDelta)
+            .from(0x10000)
+            .to(0x20000)
+            .size(8192)
+            .with(specific::kDeltaAddress, 8, to)
+            .with(specific::kMaxDeltaSize, 4, 16384);
+    };
+    h.run(delta(0x5000));
+    const CompletionRecord some = h.record_at(0x9000);
+    CHECK(some.status == Status::PageFault);
+    CHECK(some.result == 1);
+    CHECK(some.bytes_completed != 0);
+    CHECK(some.bytes_completed / 8 * 10 == some.values[0]);
+    h.run(delta(0x6000).record(0x9020));
+    const CompletionRecord none = h.record_at(0x9020);
+    CHECK(none.result == 0);
+    CHECK(none.bytes_completed == 0);
+    CHECK(none.values[0] == 0);
+}
+
+TEST_CASE("dsa page fault: the CRC is that of the bytes that count, and the seed of the rest") {
+    Bench h;
+    h.put(0x10000, 8192, 1);
+    h.pages[0x6000] = page_entry(0x6000, true, false);
+    const auto copy = DescriptorBuilder(Opcode::CopyCrc);
+    h.run(DescriptorBuilder(copy).from(0x10000).to(0x5F80).size(8192));
+    const CompletionRecord part = h.record_at(0x9000);
+    CHECK(part.bytes_completed == 0x80);
+    h.pages.clear();
+    h.invalidate(7, 0x6000);
+    h.run(DescriptorBuilder(copy)
+              .from(0x10080)
+              .to(0x6000)
+              .size(8192 - 0x80)
+              .with(specific::kCrcSeed, 4, part.values[0])
+              .record(0x9020));
+    h.run(DescriptorBuilder(copy).from(0x10000).to(0x30000).size(8192).record(0x9040));
+    CHECK(h.record_at(0x9020).values[0] == h.record_at(0x9040).values[0]);
+}
+
+TEST_CASE("dsa page fault: both destinations of a dualcast end with the same bytes") {
+    Bench h;
+    h.put(0x10000, 8192, 1);
+    h.pages[0x31000] = page_entry(0x31000, true, false);
+    h.run(DescriptorBuilder(Opcode::Dualcast)
+              .from(0x10000)
+              .to(0x20000)
+              .size(8192)
+              .with(specific::kDestination2, 8, 0x30000));
+    const CompletionRecord r = h.record_at(0x9000);
+    CHECK(r.status == Status::PageFault);
+    CHECK(r.fault_address == 0x31000);
+    CHECK(r.bytes_completed == 4096);
+    CHECK(h.get(0x30000, 4096) == h.get(0x10000, 4096));
+    CHECK(h.get(0x21000, 4096) == std::vector<std::uint8_t>(4096, 0));
+}
+
 TEST_CASE("dsa page fault: of a record is an error without one") {
     Bench h;
     h.pages[0x9000] = nothing();
@@ -329,6 +417,8 @@ TEST_CASE("dsa page request: answers that give no page") {
         CHECK(r.status == status);
         CHECK(r.fault_write);
         CHECK(r.fault_address == 0x5000);
+        // A failure of the platform is told beside the record.
+        CHECK(h.swerr().valid == (code == PageAnswer::Failure));
     }
 }
 
@@ -347,6 +437,18 @@ TEST_CASE("dsa page request: without its flag a descriptor does not block, but f
     h.respond(0, PageAnswer::Invalid);
     h.settle();
     CHECK(h.swerr().error == static_cast<std::uint8_t>(Status::RecordPageFault));
+}
+
+TEST_CASE("dsa page request: entries of a batch block only if they say so") {
+    Bench h(4);
+    h.pages[0x1000] = nothing();
+    h.put_list(0x20000, {memmove_of(0x1000, 0x5000, 64).record(0x9100),
+                         blocking(0x1000, 0x6000, 64).record(0x9120)});
+    h.submit(DescriptorBuilder(Opcode::Batch).from(0x20000).size(2));
+    h.settle();
+    CHECK(h.record_at(0x9100).status == Status::PageFault);
+    CHECK(h.record_at(0x9120).status == Status::Pending);
+    CHECK(h.sent_of(TlpKind::PageRequest).size() == 1);
 }
 
 TEST_CASE("dsa page request: a queue that must not ask faults") {
@@ -386,7 +488,7 @@ TEST_CASE("dsa page request: a page that is promised for ever is given up") {
         h.respond(i, PageAnswer::Success);
     }
     h.settle();
-    CHECK(h.record_at(0x9000).status == Status::TranslationFailure);
+    CHECK(h.record_at(0x9000).status == Status::PageRequestInvalid);
 }
 
 TEST_CASE("dsa page request: one that nobody answers holds up a drain of its PASID only") {
