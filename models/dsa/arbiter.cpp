@@ -6,24 +6,30 @@
 
 namespace ioasim::dsa {
 
-namespace {
-// Divisible by every priority 1..15, so that shares are exact.
-constexpr std::uint64_t kStride = 360360;
-}  // namespace
+const GroupArbiter::Candidate* GroupArbiter::next(const std::vector<Candidate>& candidates) const {
+    const Candidate* first = nullptr;
+    for (const Candidate& c : candidates) {
+        const bool left = used_[c.wq] < c.priority;
+        if (left && c.wq >= turn_) {
+            return &c;
+        }
+        if (left && first == nullptr) {
+            first = &c;
+        }
+    }
+    return first;
+}
 
 std::uint32_t GroupArbiter::pick(const std::vector<Candidate>& candidates) {
     SIM_CHECK(!candidates.empty(), "arbiter without a candidate");
-    const auto pass_of = [this](const Candidate& c) {
-        return std::max(pass_[c.wq], virtual_time_);
-    };
-    const auto chosen = std::min_element(
-        candidates.begin(), candidates.end(), [&](const Candidate& a, const Candidate& b) {
-            const std::uint64_t pass_a = pass_of(a);
-            const std::uint64_t pass_b = pass_of(b);
-            return pass_a != pass_b ? pass_a < pass_b : a.arrival < b.arrival;
-        });
-    virtual_time_ = pass_of(*chosen);
-    pass_[chosen->wq] = virtual_time_ + kStride / std::max(1U, chosen->priority);
+    const Candidate* chosen = next(candidates);
+    if (chosen == nullptr) {
+        std::fill(used_.begin(), used_.end(), 0);
+        chosen = next(candidates);
+        SIM_CHECK(chosen != nullptr, "workqueue {} has no priority", candidates.front().wq);
+    }
+    ++used_[chosen->wq];
+    turn_ = chosen->wq + 1;
     return chosen->wq;
 }
 

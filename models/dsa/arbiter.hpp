@@ -1,8 +1,7 @@
-// The arbiter of a group: shares engines among its workqueues in proportion to their priorities,
-// and serves the older head first where shares are even. Stride scheduling; plain C++.
-//
-// A workqueue of priority 6 gets three times the dispatches of one of priority 2 while both have
-// work; one that was empty does not save up a claim.
+// The arbiter of a group: shares engines among its workqueues by their priorities. Plain C++. DSA
+// Architecture Specification 4.1: each workqueue has a counter, which starts at its priority and
+// falls with each dispatch; workqueues take turns, those without work or with an empty counter are
+// passed over, and when nobody with work has anything left, all counters start anew.
 #pragma once
 
 #include <cstdint>
@@ -12,19 +11,20 @@ namespace ioasim::dsa {
 
 class GroupArbiter {
 public:
-    explicit GroupArbiter(std::size_t workqueues) : pass_(workqueues, 0) {}
+    explicit GroupArbiter(std::size_t workqueues) : used_(workqueues, 0) {}
 
     struct Candidate {
         std::uint32_t wq;
-        unsigned priority;      // 1..15
-        std::uint64_t arrival;  // smaller: older
+        unsigned priority;  // 1..15
     };
-    // Picks one; `candidates` is not empty. Returns its workqueue.
+    // Picks one; `candidates` is not empty, in order of workqueues. Returns its workqueue.
     std::uint32_t pick(const std::vector<Candidate>& candidates);
 
 private:
-    std::vector<std::uint64_t> pass_;
-    std::uint64_t virtual_time_ = 0;
+    const Candidate* next(const std::vector<Candidate>& candidates) const;
+
+    std::vector<unsigned> used_;  // dispatches since the counters started
+    std::uint32_t turn_ = 0;      // the workqueue that is looked at first
 };
 
 }  // namespace ioasim::dsa

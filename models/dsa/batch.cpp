@@ -24,7 +24,7 @@ void Batch::begin(Work work, Issuer issuer) {
     state_ = State::Setup;
     record_ = CompletionRecord{};
     record_.status = Status::Success;
-    aborted_ = fetching_ = stop_ = failed_ = false;
+    aborted_ = fetching_ = stop_ = failed_ = logged_ = false;
     fetched_ = begun_ = running_ = done_ = 0;
     waiting_.clear();
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "models/dsa/dma_port.hpp"
@@ -60,6 +61,9 @@ public:
     // `written`: false when the entry's record could not be written.
     void entry_done(bool success, bool written);
     bool idle() const { return running_ == 0; }
+    // The record of an entry goes to the event log: whether it is the first of this batch.
+    bool first_logged() { return !std::exchange(logged_, true); }
+    bool has_logged() const { return logged_; }
     // No entry runs and none will.
     bool finished() const;
     void conclude();
@@ -74,6 +78,7 @@ private:
     bool fetching_ = false;
     bool stop_ = false;  // no more entries begin
     bool failed_ = false;
+    bool logged_ = false;
     std::uint32_t fetched_ = 0;  // entries
     std::uint32_t begun_ = 0;
     std::uint32_t running_ = 0;

@@ -1,6 +1,7 @@
 #include "models/dsa/commands.hpp"
 
 #include <algorithm>
+#include <bitset>
 
 #include "core/base/check.hpp"
 #include "core/trace/device_events.hpp"
@@ -64,7 +65,7 @@ CommandError CommandUnit::check(const Active& command) const {
     const bool revives =
         command.command == Command::ResetDevice && registers_.reset_type() == ResetType::Software;
     if (registers_.state() == DeviceState::Halt && !revives) {
-        return CommandError::HardwareError;
+        return CommandError::DeviceHalted;
     }
     switch (command.command) {
         case Command::EnableDevice:
@@ -77,8 +78,9 @@ CommandError CommandUnit::check(const Active& command) const {
         case Command::DisableWq:
         case Command::DrainWq:
         case Command::AbortWq:
-        case Command::ResetWq:
             return check_wq_mask(mask_of(command.operand));
+        case Command::ResetWq:
+            return check_wq_mask(mask_of(command.operand), true);
         case Command::DrainAll:
         case Command::AbortAll:
         case Command::ResetDevice:
@@ -112,44 +114,65 @@ CommandError CommandUnit::check_enable_device() const {
     return entries > shared_.params.total_entries ? CommandError::WqSizeSum : check_groups();
 }
 
-// Pages are asked for after a translation, and by PASID.
+// Pages are asked for after a translation, and by PASID, with credits that software has granted.
 CommandError CommandUnit::check_function() const {
     const pcie::ConfigView& view = function_.view();
     if (!view.bus_master) {
         return CommandError::BusMasterOff;
     }
-    return view.page_requests && !(view.ats && view.pasid) ? CommandError::PasidAtsPrs
-                                                           : CommandError::None;
+    const bool credits = lax() || (view.page_request_allocation != 0 &&
+                                   view.page_request_allocation <= shared_.params.page_capacity);
+    if (view.page_requests && !(view.ats && view.pasid && credits)) {
+        return CommandError::PageRequestAllocation;
+    }
+    return registers_.log_enabled() && !lax() ? check_event_log() : CommandError::None;
+}
+
+CommandError CommandUnit::check_event_log() const {
+    const EventLogConfig log = registers_.log_config();
+    const pcie::ConfigView& view = function_.view();
+    const std::uint64_t bytes = log.entries * kLogEntryBytes;
+    if (log.entries < kMinLogEntries || log.base + (bytes - 1) < log.base) {
+        return CommandError::EventLog;
+    }
+    const bool pasid_off = log.pasid_enable && !view.pasid;
+    const bool privilege_off = log.privileged && !(log.pasid_enable && view.pasid_privileged);
+    return pasid_off || privilege_off ? CommandError::Pasid : CommandError::None;
+}
+
+bool CommandUnit::lax() const {
+    return shared_.probes.has(kEnableUnchecked);
 }
 
 CommandError CommandUnit::check_groups() const {
-    std::vector<std::uint32_t> groups_of_wq(wqs_.size(), 0);
     std::uint64_t engines_taken = 0;
     if (!read_buffers_fit()) {
         return CommandError::GroupReadBuffers;
     }
     for (std::uint32_t g = 0; g < registers_.groups(); ++g) {
         const GroupConfig& group = registers_.group(g);
-        if (group.engines >> engines_.count() != 0) {
-            return CommandError::DeviceConfiguration;
+        const std::uint64_t no_such = ~bit_mask(engines_.count() - 1, 0);
+        if ((group.engines & (no_such | engines_taken)) != 0) {
+            return CommandError::GroupEngines;
         }
         if (group.no_wq() != (group.engines == 0)) {
-            return group.no_wq() ? CommandError::GroupWithoutWq : CommandError::GroupWithoutEngine;
-        }
-        if ((group.engines & engines_taken) != 0) {
-            return CommandError::GroupOverlap;
+            return CommandError::GroupHalfEmpty;
         }
         engines_taken |= group.engines;
-        for (std::uint32_t wq = 0; wq < 256; ++wq) {
-            if (!group.has_wq(wq)) {
-                continue;
-            }
-            if (wq >= wqs_.size()) {
-                return CommandError::DeviceConfiguration;
-            }
-            if (++groups_of_wq[wq] > 1) {
-                return CommandError::GroupOverlap;
-            }
+    }
+    return check_group_wqs();
+}
+
+CommandError CommandUnit::check_group_wqs() const {
+    for (std::uint32_t wq = 0; wq < kGroupWqBits; ++wq) {
+        std::uint32_t groups = 0;
+        for (std::uint32_t g = 0; g < registers_.groups(); ++g) {
+            groups += registers_.group(g).has_wq(wq) ? 1 : 0;
+        }
+        const bool active = wq < wqs_.size() && wqs_[wq].config().size != 0;
+        const bool left_out = active && groups == 0 && !lax();
+        if (groups > 1 || (groups != 0 && !active) || left_out) {
+            return CommandError::GroupWqs;
         }
     }
     return CommandError::None;
@@ -166,8 +189,10 @@ bool CommandUnit::read_buffers_fit() const {
     const std::uint64_t pool = shared_.params.read_buffers - reserved;
     for (std::uint32_t g = 0; g < registers_.groups(); ++g) {
         const GroupBuffers b = registers_.group(g).buffers();
-        const bool in_use = registers_.group(g).engines != 0;
-        if (in_use && (b.allowed == 0 || b.allowed < b.reserved || b.allowed > b.reserved + pool)) {
+        const auto engines = std::bitset<kMaxEngines>(registers_.group(g).engines).count();
+        const std::uint64_t least = lax() ? 1 : kBuffersOfEngine * engines;
+        if (engines != 0 &&
+            (b.allowed < least || b.allowed < b.reserved || b.allowed > b.reserved + pool)) {
             return false;
         }
     }
@@ -186,25 +211,54 @@ CommandError CommandUnit::check_enable_wq(std::uint32_t index) const {
     if (wq.state() != WqState::Disabled) {
         return CommandError::WqAlreadyEnabled;
     }
-    if (c.size == 0 || (!c.dedicated && (c.threshold == 0 || c.threshold > c.size))) {
+    if (c.size == 0) {
         return CommandError::WqSize;
     }
     if (c.priority == 0) {
         return CommandError::WqPriority;
     }
-    if (c.block_on_fault && !shared_.params.block_on_fault) {
+    const bool may_block =
+        shared_.params.block_on_fault && (lax() || function_.view().page_requests);
+    if (c.block_on_fault && !may_block) {
         return CommandError::WqBlockOnFault;
     }
-    // A shared workqueue takes its PASIDs from submissions.
-    const bool privileged = c.dedicated && c.pasid_enable && c.privileged;
-    if ((!c.dedicated && !c.pasid_enable) || (privileged && !function_.view().pasid_privileged)) {
+    const CommandError error = check_wq_pasid(c);
+    return error != CommandError::None ? error : check_wq_limits(c);
+}
+
+// A shared workqueue takes its PASIDs from submissions.
+CommandError CommandUnit::check_wq_pasid(const WqConfig& c) const {
+    if (!c.dedicated && !c.pasid_enable) {
         return CommandError::WqPasidEnable;
     }
-    if (c.max_batch_shift > shared_.params.max_batch_shift) {
+    const bool privileged = c.dedicated && c.pasid_enable && c.privileged;
+    return privileged && !function_.view().pasid_privileged ? CommandError::WqPrivileged
+                                                            : CommandError::None;
+}
+
+CommandError CommandUnit::check_wq_limits(const WqConfig& c) const {
+    if (c.max_batch_shift == 0 || c.max_batch_shift > shared_.params.max_batch_shift) {
         return CommandError::WqMaxBatch;
     }
-    return c.max_transfer_shift > shared_.params.max_transfer_shift ? CommandError::WqMaxTransfer
-                                                                    : CommandError::None;
+    if (c.max_transfer_shift > shared_.params.max_transfer_shift) {
+        return CommandError::WqMaxTransfer;
+    }
+    if (lax()) {
+        return CommandError::None;
+    }
+    const InterruptTables& interrupts = registers_.interrupts();
+    const InterruptHandle handle{c.occupancy_handle, c.occupancy_ims};
+    // Where handles are requested, 0 is the reset value: a queue that does without.
+    const bool none = interrupts.requestable() && handle.number == 0 && !handle.stored;
+    if (!none &&
+        !(interrupts.requestable() ? interrupts.requested(handle) : interrupts.exists(handle))) {
+        return CommandError::WqOccupancyHandle;
+    }
+    if ((c.operations[0] & ~supported_operations()) != 0) {
+        return CommandError::WqOperations;
+    }
+    return c.prs_disable && (!registers_.logs() || c.block_on_fault) ? CommandError::WqPrsDisable
+                                                                     : CommandError::None;
 }
 
 std::uint32_t CommandUnit::mask_of(std::uint32_t operand) const {
@@ -213,7 +267,7 @@ std::uint32_t CommandUnit::mask_of(std::uint32_t operand) const {
                : operand;
 }
 
-CommandError CommandUnit::check_wq_mask(std::uint32_t operand) const {
+CommandError CommandUnit::check_wq_mask(std::uint32_t operand, bool disabled_too) const {
     const std::uint32_t first = 16U * static_cast<std::uint32_t>(get_bits(operand, 19, 16));
     for (std::uint32_t bit = 0; bit < 16; ++bit) {
         if (!get_bit(operand, bit)) {
@@ -222,7 +276,7 @@ CommandError CommandUnit::check_wq_mask(std::uint32_t operand) const {
         if (first + bit >= wqs_.size()) {
             return CommandError::BadWqIndex;
         }
-        if (wqs_[first + bit].state() != WqState::Enabled) {
+        if (!disabled_too && wqs_[first + bit].state() != WqState::Enabled) {
             return CommandError::WqNotEnabled;
         }
     }
@@ -345,7 +399,7 @@ void CommandUnit::disable_wqs(bool reset) {
         const bool changed = wqs_[i].state() != WqState::Disabled;
         wqs_[i].set_state(WqState::Disabled);
         if (reset) {
-            wqs_[i].reset_config();
+            wqs_[i].reset_config(active_->command == Command::ResetWq);
         }
         if (changed) {
             tell_state(i);
@@ -406,7 +460,7 @@ void CommandUnit::advance(TimePs now) {
 void CommandUnit::finish(TimePs now) {
     switch (active_->command) {
         case Command::EnableDevice:
-            registers_.set_state(DeviceState::Enabled);
+            registers_.enabled();
             break;
         case Command::EnableWq:
             wqs_[active_->operand].set_state(WqState::Enabled);

@@ -53,11 +53,18 @@ private:
     CommandError check(const Active& command) const;
     CommandError check_enable_device() const;
     CommandError check_function() const;
+    CommandError check_event_log() const;
     CommandError check_groups() const;
+    // Which group each workqueue is in, and only one.
+    CommandError check_group_wqs() const;
     bool read_buffers_fit() const;
     std::uint32_t mask_of(std::uint32_t operand) const;
     CommandError check_enable_wq(std::uint32_t wq) const;
-    CommandError check_wq_mask(std::uint32_t operand) const;
+    CommandError check_wq_pasid(const WqConfig& config) const;
+    CommandError check_wq_limits(const WqConfig& config) const;
+    // `disabled_too`: the command takes workqueues in any state.
+    CommandError check_wq_mask(std::uint32_t operand, bool disabled_too = false) const;
+    bool lax() const;  // defect dsa.enable_unchecked
     void begin(TimePs now);
     void finish(TimePs now);
     void drop_all(TimePs now);

@@ -13,7 +13,7 @@ namespace ioasim::dsa {
 
 struct WorkqueueSpec {
     std::string name;         // "wq0"
-    std::uint32_t size = 16;  // reset value of WQCFG.size
+    std::uint32_t size = 16;  // what software is to give it, for traces
 };
 
 struct DsaConfig {

@@ -53,16 +53,6 @@ const char* op_name(std::uint8_t opcode) {
     return "unknown";
 }
 
-std::vector<Workqueue> make_workqueues(const DsaParams& params, const DsaConfig& config) {
-    std::vector<Workqueue> wqs;
-    for (const WorkqueueSpec& spec : config.workqueues) {
-        wqs.emplace_back(WqReset{spec.size, static_cast<unsigned>(params.max_transfer_shift),
-                                 static_cast<unsigned>(params.max_batch_shift),
-                                 supported_operations()});
-    }
-    return wqs;
-}
-
 }  // namespace
 
 TraceNames::TraceNames(trace::Recorder& recorder, const DsaConfig& config)
@@ -95,7 +85,7 @@ DsaCore::DsaCore(const DsaParams& params, const DsaConfig& config, Fabric& fabri
       function_(params_, config_),
       shared_{params_, config_, fabric, probes, recorder, source, names_, function_},
       registers_(shared_),
-      wqs_(make_workqueues(params, config)),
+      wqs_(config.workqueues.size(), Workqueue(WqReset{supported_operations()})),
       engines_(shared_, registers_, function_),
       commands_(shared_, function_, registers_, wqs_, engines_) {
     SIM_CHECK(config.workqueues.size() <= kMaxWorkqueues && config.engines >= 1 &&
@@ -143,6 +133,9 @@ void DsaCore::write32(TimePs now, std::uint64_t offset, std::uint32_t value) {
         write_wqcfg(offset - reg::kWqcfgTable, value);
     } else {
         registers_.write(now, offset, value);
+        if (offset == reg::kEvlstatus) {
+            engines_.log_read(now);
+        }
     }
 }
 
@@ -153,7 +146,7 @@ void DsaCore::write_wqcfg(std::uint64_t offset, std::uint32_t value) {
     const WqConfig before = wq.config();
     const bool unlocked =
         registers_.state() == DeviceState::Disabled || shared_.probes.has(kConfigUnlocked);
-    if (!wq.write(dword, value, unlocked)) {
+    if (!wq.write(dword, value, unlocked, shared_.probes.has(kThresholdLocked))) {
         shared_.probes.hit(kConfigIgnored);
         return;
     }
@@ -287,7 +280,8 @@ DsaCore::Answer DsaCore::submit(TimePs now, std::uint64_t offset,
         tell_submission(target->wq, Pasid{descriptor.pasid}, ++accepted_);
         return {pcie::CplStatus::Success, accepted_};
     }
-    return refuse_submission(now, target->wq, non_posted, descriptor);
+    return refuse_submission(now, target->wq, non_posted, descriptor,
+                             admission == Admission::Overflow);
 }
 
 std::uint64_t DsaCore::accept(TimePs now, const PortalTarget& target,
@@ -331,7 +325,8 @@ void DsaCore::tell_submission(std::uint32_t wq, Pasid pasid, std::uint64_t numbe
 }
 
 DsaCore::Answer DsaCore::refuse_submission(TimePs now, std::optional<std::uint32_t> wq,
-                                           bool non_posted, const Descriptor& descriptor) {
+                                           bool non_posted, const Descriptor& descriptor,
+                                           bool overflow) {
     if (non_posted) {
         if (!wq) {
             return {pcie::CplStatus::UnsupportedRequest, 0};
@@ -341,15 +336,19 @@ DsaCore::Answer DsaCore::refuse_submission(TimePs now, std::optional<std::uint32
         return {pcie::CplStatus::Retry, 0};
     }
     shared_.probes.hit(kPostedLost);
-    SoftwareError error;
-    error.error = static_cast<std::uint8_t>(Status::HardwareError);
-    error.opcode = descriptor.opcode;
-    error.wq_valid = wq.has_value();
-    error.wq = static_cast<std::uint8_t>(wq.value_or(0));
-    registers_.report(now, error);
     if (wq) {
         const WqConfig& config = wqs_[*wq].config();
         tell_submission(*wq, Pasid{config.pasid_enable ? config.pasid : kInvalidIoasid}, 0);
+    }
+    if (overflow || shared_.probes.has(kDropsReported)) {
+        SoftwareError error;
+        error.error = kSwErrorQueueFull;
+        error.descriptor_valid = error.wq_valid = wq.has_value();
+        error.wq = static_cast<std::uint8_t>(wq.value_or(0));
+        error.opcode = descriptor.opcode;
+        error.pasid = wq && wqs_[*wq].config().pasid_enable ? wqs_[*wq].config().pasid : 0;
+        error.privileged = wq && wqs_[*wq].config().privileged;
+        registers_.report(now, error);
     }
     return {pcie::CplStatus::UnsupportedRequest, 0};
 }
@@ -403,7 +402,9 @@ bool DsaCore::dispatch_one(TimePs now, Group& group) {
     for (const std::uint32_t wq : group.wqs) {
         if (!wqs_[wq].empty() && wqs_[wq].front().ready <= now &&
             engine_for(now, group, wqs_[wq].front().is_batch())) {
-            candidates_.push_back({wq, wqs_[wq].config().priority, wqs_[wq].front().number});
+            const unsigned priority =
+                shared_.probes.has(kPrioritiesIgnored) ? 1 : wqs_[wq].config().priority;
+            candidates_.push_back({wq, priority});
         }
     }
     if (candidates_.empty()) {
@@ -490,7 +491,7 @@ void DsaCore::advance(TimePs now) {
     }
     arbitrate(now);
     for (Workqueue& wq : wqs_) {
-        if (wq.occupancy_fell(shared_.probes.has(kOccupancyRepeats))) {
+        if (wq.occupancy_interrupt(shared_.probes.has(kOccupancyRepeats))) {
             registers_.cause(now, kIntcauseOccupancy, false);
             const WqConfig& c = wq.config();
             registers_.interrupts().fire(now, {c.occupancy_handle, c.occupancy_ims}, 0);

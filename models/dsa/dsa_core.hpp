@@ -77,8 +77,9 @@ private:
     void write_wqcfg(std::uint64_t offset, std::uint32_t value);
     std::uint64_t accept(TimePs now, const PortalTarget& target, const Descriptor& descriptor);
     void tell_submission(std::uint32_t wq, Pasid pasid, std::uint64_t number) const;
+    // What no queue takes: retry, or dropped. `overflow`: of a dedicated queue, which is an error.
     Answer refuse_submission(TimePs now, std::optional<std::uint32_t> wq, bool non_posted,
-                             const Descriptor& descriptor);
+                             const Descriptor& descriptor, bool overflow = false);
     // Groups are configured while the device is disabled: read once, when it comes to life.
     void read_groups();
     std::uint32_t queued() const;

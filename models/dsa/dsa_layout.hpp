@@ -239,15 +239,18 @@ enum class CommandError : std::uint8_t {
     UnknownCommand = 0x01,
     BadWqIndex = 0x02,
     HardwareError = 0x03,
+    DeviceHalted = 0x05,
     DeviceAlreadyEnabled = 0x10,
     DeviceConfiguration = 0x11,
     BusMasterOff = 0x12,
-    PasidAtsPrs = 0x13,
+    PageRequestAllocation = 0x13,
     WqSizeSum = 0x14,
-    GroupWithoutEngine = 0x15,
-    GroupWithoutWq = 0x16,
-    GroupOverlap = 0x17,
+    GroupHalfEmpty = 0x15,  // workqueues without engines, or engines without workqueues
+    GroupWqs = 0x16,        // one in two groups, active in none, inactive in one, or none such
+    GroupEngines = 0x17,    // one in two groups, or none such
     GroupReadBuffers = 0x18,
+    EventLog = 0x19,
+    Pasid = 0x1B,  // of the event log
     WqDeviceNotEnabled = 0x20,
     WqAlreadyEnabled = 0x21,
     WqSize = 0x22,
@@ -257,6 +260,10 @@ enum class CommandError : std::uint8_t {
     WqPasidEnable = 0x26,
     WqMaxBatch = 0x27,
     WqMaxTransfer = 0x28,
+    WqPrivileged = 0x2A,
+    WqOccupancyHandle = 0x2B,
+    WqOperations = 0x2D,
+    WqPrsDisable = 0x2E,
     DeviceNotEnabled = 0x31,
     WqNotEnabled = 0x32,
     BadInterruptIndex = 0x41,
@@ -297,6 +304,11 @@ struct SoftwareError {
 };
 constexpr std::uint8_t kSwErrorConfiguration = 0x51;  // PCI configuration changed while enabled
 constexpr std::uint8_t kSwErrorCommandActive = 0x52;
+constexpr std::uint8_t kSwErrorQueueFull = 0x53;  // a dedicated queue had no room
+// Told in SWERR whether there is an event log or not.
+constexpr bool latched_only(std::uint8_t error) {
+    return error == kSwErrorConfiguration || error == kSwErrorQueueFull;
+}
 constexpr std::uint64_t kSwerrValid = 1U << 0U;
 constexpr std::uint64_t kSwerrOverflow = 1U << 1U;
 constexpr std::array<std::uint64_t, 4> encode(const SoftwareError& e) {
@@ -360,7 +372,7 @@ constexpr unsigned kEvlstatusPending = 62;  // write 1 to clear; head in 15:0, t
 namespace perf {
 constexpr std::uint64_t kCapabilities = 0x00;  // 8
 constexpr std::uint64_t kReset = 0x10;         // 4
-constexpr std::uint64_t kFreeze = 0x20;        // 4: bit 0
+constexpr std::uint64_t kFreeze = 0x20;        // 4: bit N, counter N
 constexpr std::uint64_t kOverflow = 0x30;      // 8: bit N, counter N; write 1 to clear
 constexpr std::uint64_t kBytes = 0x400;
 enum class Category : std::uint8_t { Workqueue = 0, Engine = 1, Translation = 2, Operation = 3 };
@@ -399,7 +411,9 @@ constexpr std::uint64_t encode(const Capabilities& c) {
 
 // --- GRPCFG: 64 bytes a group ---
 constexpr std::uint64_t kGrpcfgBytes = 64;
-constexpr std::uint64_t kGrpcfgWqBitmap = 0;       // four quadwords
+constexpr std::uint64_t kGrpcfgWqBitmap = 0;  // four quadwords
+constexpr std::uint32_t kGroupWqBits = 256;
+constexpr std::uint64_t kBuffersOfEngine = 4;      // read buffers, at least
 constexpr std::uint64_t kGrpcfgEngineBitmap = 32;  // one quadword
 constexpr std::uint64_t kGrpcfgFlags = 40;         // 8 bytes
 struct GroupBuffers {
@@ -420,9 +434,14 @@ constexpr std::uint64_t grpcfg_address(std::uint64_t table, std::uint32_t group)
 // --- WQCFG: 64 bytes a workqueue, written in dwords ---
 constexpr unsigned kWqcfgSizeCode = 1;  // of this device; drivers read WQCAP
 constexpr std::uint64_t kWqcfgBytes = 32U << kWqcfgSizeCode;
+// Opcodes that the architecture defines, up to version 2: bits of others read 0 in WQCFG.
+constexpr std::uint64_t kDefinedOperations = 0x0000'00FB'00BF'07FF;
+constexpr std::uint64_t kWqcfgSizeDword = 0;
+constexpr std::uint64_t kWqcfgThresholdDword = 1;
 constexpr std::uint64_t kWqcfgPasidDword = 2;       // mode, priority, PASID, priv
 constexpr std::uint64_t kWqcfgOccupancyDword = 5;   // limit, interrupt enable
-constexpr std::uint64_t kWqcfgStateDword = 6;       // occupancy, state: read only
+constexpr std::uint64_t kWqcfgStateDword = 6;       // occupancy, state: read only but for bit 16
+constexpr unsigned kWqcfgOccupancyGenerated = 16;   // of it: write 1 to clear
 constexpr std::uint64_t kWqcfgOperationsDword = 8;  // eight dwords: bit N, opcode N is allowed
 enum class WqState : std::uint8_t { Disabled = 0, Enabled = 1, Busy = 2 };
 
@@ -442,8 +461,8 @@ struct WqConfig {
     std::uint32_t occupancy_handle = 0;
     bool occupancy_ims = false;  // the handle is one of interrupt message storage
     std::uint32_t occupancy_limit = 0;
-    bool occupancy_interrupt = false;   // once, when occupancy falls to the limit
-    bool occupancy_reached = false;     // read only: it has
+    bool occupancy_interrupt = false;   // while occupancy is at the limit or below
+    bool occupancy_reached = false;     // it came, and none comes until this is cleared
     std::uint32_t occupancy = 0;        // read only
     WqState state = WqState::Disabled;  // read only
     std::array<std::uint64_t, 4> operations{~std::uint64_t{0}, ~std::uint64_t{0}, ~std::uint64_t{0},

@@ -36,7 +36,8 @@ struct MsixMessage {
         }
     }
 };
-// MSIX_PERM: which PASID a vector belongs to. "Ignore" lets every descriptor use it.
+// MSIX_PERM: which PASID a vector belongs to. With "Ignore" an end of a descriptor sends nothing
+// and leaves nothing pending.
 constexpr std::uint64_t kMsixPermBytes = 8;
 constexpr unsigned kMsixPermIgnore = 2;
 constexpr unsigned kMsixPermPasidEnable = 3;
@@ -46,17 +47,26 @@ constexpr std::uint32_t encode_msix_perm(bool pasid_enable, std::uint32_t pasid)
 }
 
 // --- interrupt message storage: 16 bytes an entry, as one of the MSI-X table, and with the PASID
-// in its control word. Where the pending bit shows is a choice of this model (bit 1, read only).
-// ---
+// in its control word. Its address stays one of interrupts. ---
 constexpr std::uint64_t kImsEntryBytes = 16;
 constexpr std::uint64_t kImsControl = 12;
 constexpr unsigned kImsMasked = 0;
-constexpr unsigned kImsPending = 1;
+constexpr unsigned kImsPending = 1;  // read only
+constexpr unsigned kImsIgnore = 2;
 constexpr unsigned kImsPasidEnable = 3;
 constexpr std::uint32_t encode_ims_control(bool masked, std::optional<std::uint32_t> pasid) {
     return static_cast<std::uint32_t>(
         set_bits(set_bit(set_bit(0, kImsMasked, masked), kImsPasidEnable, pasid.has_value()), 31,
                  12, pasid.value_or(0)));
+}
+constexpr std::uint64_t kImsResetAddress = 0xFEE0'0000;
+// What an address field takes: 00000000FEEh above bit 19, and no bits 1:0. None: it stays.
+constexpr std::optional<std::uint32_t> ims_address_field(std::uint64_t field, std::uint32_t value) {
+    if (field == kMsixAddressHigh) {
+        return value == 0 ? std::optional<std::uint32_t>(0) : std::nullopt;
+    }
+    return value >> 20U == kImsResetAddress >> 20U ? std::optional<std::uint32_t>(value & ~3U)
+                                                   : std::nullopt;
 }
 constexpr std::uint64_t ims_address(std::uint64_t table, std::uint32_t entry, std::uint64_t field) {
     return table + entry * kImsEntryBytes + field;

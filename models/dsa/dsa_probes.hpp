@@ -41,6 +41,31 @@ inline const Defect kLogNeverFull{"dsa.log_never_full",
                                   "The event log overwrites entries that nobody has read"};
 inline const Defect kStaleHandleFires{"dsa.stale_handle_fires",
                                       "An interrupt handle that was released still fires"};
+inline const Defect kIgnoreFires{"dsa.ignore_fires",
+                                 "An interrupt entry with Ignore set sends its message"};
+inline const Defect kRefusedFires{"dsa.refused_fires",
+                                  "A descriptor's interrupt comes although it may not ask for one, "
+                                  "or its record is left to software"};
+inline const Defect kErrorsMisplaced{"dsa.errors_misplaced",
+                                     "Errors that are SWERR's alone go to the event log"};
+inline const Defect kResetForgetsErrors{"dsa.reset_forgets_errors",
+                                        "A reset of the device clears SWERR"};
+inline const Defect kThresholdLocked{
+    "dsa.threshold_locked", "The threshold of a workqueue is locked while the device is enabled"};
+inline const Defect kEnableUnchecked{
+    "dsa.enable_unchecked",
+    "Enabling a device or workqueue overlooks what it cannot keep: queues without group, event "
+    "logs, credits, page requests, operations, handles"};
+inline const Defect kLogInterruptRepeats{
+    "dsa.log_interrupt_repeats",
+    "The event log interrupts for every entry, pending or not, asked for or not"};
+inline const Defect kDropsReported{
+    "dsa.drops_reported", "A posted submission to a queue that takes none of its kind is an error"};
+inline const Defect kBatchUnnamed{
+    "dsa.batch_unnamed", "Entries of the event log do not tell which batch they belong to"};
+inline const Defect kPrioritiesIgnored{
+    "dsa.priorities_ignored", "The queues of a group take turns whatever their priorities"};
+inline const Defect kLogDrops{"dsa.log_drops", "What finds no room in the event log is lost"};
 inline const Defect kStoredPasidIgnored{
     "dsa.stored_pasid_ignored",
     "A descriptor may ask for the message of any entry of interrupt message storage, whoever's "

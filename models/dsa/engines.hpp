@@ -43,6 +43,8 @@ public:
     bool entries_turn(std::uint32_t engine) const { return engines_[engine].entries_turn; }
     // A read completion. False: nobody waits for it.
     bool answer(TimePs now, pcie::Tlp completion);
+    // Software has read entries of the event log: who waits to be told there may go on.
+    void log_read(TimePs now);
 
     void advance(TimePs now);
     // Writes that waited for credits of the link have left.
@@ -177,6 +179,11 @@ private:
     };
     RecordWay record_way(TimePs now, AtsUser user, const Work& work, const Issuer& issuer,
                          const CompletionRecord& record);
+    // Its end is an entry of the event log, which has no room: it waits.
+    bool waits_for_log(const Work& work, const CompletionRecord& record,
+                       const RecordWay& way) const;
+    bool interrupt_due(const Work& work, const CompletionRecord& record,
+                       const RecordWay& way) const;
     trace::Name tell_end(TimePs now, const Work& work, const Issuer& issuer,
                          const CompletionRecord& record, const RecordWay& way);
     trace::Name record_lost(TimePs now, const Work& work, const CompletionRecord& record,
@@ -184,8 +191,10 @@ private:
     // A record that must not be seen before others that went to the event log goes there too.
     Status behind_logged(const Work& work, const CompletionRecord& record) const;
     static SoftwareError error_of(const Work& work, const CompletionRecord& record);
-    static LoggedError logged(const SoftwareError& error, const Work& work,
-                              const CompletionRecord& record);
+    // Of a batch or an entry of one; of others 0.
+    std::uint32_t engine_of(const Work& work) const;
+    LoggedError logged(const SoftwareError& error, const Work& work,
+                       const CompletionRecord& record) const;
     void report_error(TimePs now, const Work& work, const CompletionRecord& record);
     void tell_entry_end(const Work& work, const CompletionRecord& record, trace::Name how,
                         std::uint32_t bytes = 0);

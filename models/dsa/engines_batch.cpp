@@ -114,7 +114,8 @@ void Engines::finish_batch(TimePs now, std::uint32_t engine) {
     const Work& work = batch.work();
     batch.record_waits();
     const RecordWay way = record_way(now, batch_user(engine), work, batch.issuer(), batch.record());
-    if (way.wait || translator_.asking(batch_user(engine))) {
+    if (way.wait || translator_.asking(batch_user(engine)) ||
+        waits_for_log(work, batch.record(), way)) {
         return;
     }
     const trace::Name how = tell_end(now, work, batch.issuer(), batch.record(), way);

@@ -9,6 +9,29 @@
 #include "models/dsa/engines.hpp"
 
 namespace ioasim::dsa {
+namespace {
+
+// Neither success nor what an operation may come to (8.1.3): told even when nobody asked.
+bool is_error(const CompletionRecord& record) {
+    return record.status != Status::Success && record.status != Status::ResultNotExpected &&
+           record.status != Status::BatchMemberFailed;
+}
+
+// A record that cannot be written where it should, or must not be (5.8.1): SWERR or the event log.
+bool withheld(const CompletionRecord& record) {
+    return record.status == Status::RecordMisaligned || record.status == Status::PrivilegeOff;
+}
+
+bool record_due(const Work& work, const CompletionRecord& record) {
+    return has_record_address(work.descriptor) && !withheld(record) &&
+           (is_error(record) || (work.descriptor.flags & flag::kRequestRecord) != 0);
+}
+
+bool is_drain(const Work& work) {
+    return work.descriptor.opcode == static_cast<std::uint8_t>(Opcode::Drain);
+}
+
+}  // namespace
 
 void Engines::close(TimePs now, std::uint32_t engine, std::uint32_t slot) {
     Operation& op = engines_[engine].slots[slot];
@@ -26,7 +49,7 @@ void Engines::finish(TimePs now, std::uint32_t engine, std::uint32_t slot) {
     const RecordWay way =
         record_way(now, slot_user(engine, slot), op.work(), op.issuer(), op.record());
     // Nothing that was asked for this descriptor is still under way when it has ended.
-    if (way.wait || !quiet(engine, slot)) {
+    if (way.wait || !quiet(engine, slot) || waits_for_log(op.work(), op.record(), way)) {
         return;
     }
     const unsigned times = shared_.probes.has(kCompleteTwice) ? 2 : 1;
@@ -48,15 +71,18 @@ void Engines::finish(TimePs now, std::uint32_t engine, std::uint32_t slot) {
 
 Engines::RecordWay Engines::record_way(TimePs now, AtsUser user, const Work& work,
                                        const Issuer& issuer, const CompletionRecord& record) {
-    const Descriptor& d = work.descriptor;
-    const bool wanted = record.status != Status::Success || (d.flags & flag::kRequestRecord) != 0;
-    if (!has_record_address(d) || !wanted) {
+    const bool due = record_due(work, record);
+    // Software that writes the records before it must not hear of this end before either.
+    if (due || interrupt_due(work, record, {})) {
+        if (const Status why = behind_logged(work, record); why != Status::Success) {
+            return {false, std::nullopt, why};
+        }
+    }
+    if (!due) {
         return {};
     }
-    if (const Status why = behind_logged(work, record); why != Status::Success) {
-        return {false, std::nullopt, why};
-    }
-    const auto route = translator_.route(now, issuer, {user, Operand::Record, d.record, true});
+    const auto route =
+        translator_.route(now, issuer, {user, Operand::Record, work.descriptor.record, true});
     switch (route.kind) {
         case Translator::Route::Kind::Go:
             return {false, route.way, Status::Success};
@@ -71,10 +97,10 @@ Status Engines::behind_logged(const Work& work, const CompletionRecord& record) 
     if (!registers_.logs() || shared_.probes.has(kOvertakesLog)) {
         return Status::Success;
     }
-    if (work.is_batch() && record.result != 0) {
+    if (work.is_batch() && engines_[engine_of(work)].batch.has_logged()) {
         return Status::BatchSawFaults;
     }
-    const bool drain = work.descriptor.opcode == static_cast<std::uint8_t>(Opcode::Drain);
+    const bool drain = is_drain(work) && record.status == Status::Success;
     const auto same = [&work](const auto& one) {
         return one.first == work.wq && one.second == work.pasid;
     };
@@ -83,14 +109,43 @@ Status Engines::behind_logged(const Work& work, const CompletionRecord& record) 
                : Status::Success;
 }
 
+bool Engines::waits_for_log(const Work& work, const CompletionRecord& record,
+                            const RecordWay& way) const {
+    const bool told =
+        way.refused != Status::Success || (is_error(record) && !record_due(work, record));
+    return told && registers_.log_full();
+}
+
+void Engines::log_read(TimePs now) {
+    for (std::uint32_t e = 0; e < count() && !registers_.log_full(); ++e) {
+        for (std::uint32_t s = 0; s < engines_[e].slots.size(); ++s) {
+            if (engines_[e].slots[s].state() == Operation::State::Recording && quiet(e, s)) {
+                resume(now, e, s);
+            }
+        }
+        if (engines_[e].batch.state() == Batch::State::Recording &&
+            !translator_.asking(batch_user(e))) {
+            resume_batch(now, e);
+        }
+    }
+}
+
+// Who writes a record for the device raises its interrupt, too (5.9).
+bool Engines::interrupt_due(const Work& work, const CompletionRecord& record,
+                            const RecordWay& way) const {
+    const bool asked = (work.descriptor.flags & flag::kRequestInterrupt) != 0 &&
+                       record.status != Status::InvalidInterruptHandle &&
+                       (record.invalid_flags & flag::kRequestInterrupt) == 0 &&
+                       registers_.interrupts().valid(interrupt_of(work), work.pasid);
+    const bool may =
+        registers_.may_interrupt(work) && !withheld(record) && way.refused == Status::Success;
+    return asked && (may || shared_.probes.has(kRefusedFires));
+}
+
 trace::Name Engines::tell_end(TimePs now, const Work& work, const Issuer& issuer,
                               const CompletionRecord& record, const RecordWay& way) {
     const Descriptor& d = work.descriptor;
-    const bool failed = record.status != Status::Success;
-    const bool refused_interrupt = record.status == Status::InvalidInterruptHandle ||
-                                   (record.invalid_flags & flag::kRequestInterrupt) != 0;
-    const bool interrupt = (d.flags & flag::kRequestInterrupt) != 0 && !refused_interrupt &&
-                           registers_.interrupts().valid(interrupt_of(work), work.pasid);
+    const bool interrupt = interrupt_due(work, record, way);
     const bool ahead = shared_.probes.has(kInterruptAhead);
     if (interrupt && ahead) {
         registers_.interrupts().fire(now, interrupt_of(work), work.number);
@@ -104,7 +159,7 @@ trace::Name Engines::tell_end(TimePs now, const Work& work, const Issuer& issuer
         how = shared_.names.record;
     } else if (way.refused != Status::Success) {
         how = record_lost(now, work, record, way.refused);
-    } else if (failed && !has_record_address(d)) {
+    } else if (is_error(record)) {
         report_error(now, work, record);
         how = shared_.names.lost;
     }
@@ -134,7 +189,10 @@ trace::Name Engines::record_lost(TimePs now, const Work& work, const CompletionR
     error.error = static_cast<std::uint8_t>(why);
     error.write = true;
     error.address = work.descriptor.record;
-    registers_.report(now, logged(error, work, record));
+    LoggedError entry = logged(error, work, record);
+    entry.first_of_batch = why == Status::RecordPageFault && work.batch &&
+                           engines_[work.batch->engine].batch.first_logged();
+    registers_.report(now, entry);
     return shared_.names.lost;
 }
 
@@ -155,14 +213,30 @@ SoftwareError Engines::error_of(const Work& work, const CompletionRecord& record
     return error;
 }
 
+std::uint32_t Engines::engine_of(const Work& work) const {
+    if (work.batch) {
+        return work.batch->engine;
+    }
+    std::uint32_t engine = 0;
+    for (std::uint32_t e = 0; work.is_batch() && e < count(); ++e) {
+        const Batch& unit = engines_[e].batch;
+        const bool here = unit.state() != Batch::State::Free && unit.work().number == work.number;
+        engine = here ? e : engine;
+    }
+    return engine;
+}
+
+// A batch is told apart by its engine, which works on one at a time.
 LoggedError Engines::logged(const SoftwareError& error, const Work& work,
-                            const CompletionRecord& record) {
+                            const CompletionRecord& record) const {
     return {error,
             work.number,
             work.descriptor.interrupt_handle,
             (work.descriptor.flags & flag::kRequestInterrupt) != 0,
             work.stored_messages,
-            (work.descriptor.flags & flag::kRequestRecord) != 0,
+            record_due(work, record),
+            static_cast<std::uint8_t>(engine_of(work)),
+            false,
             encode(record)};
 }
 

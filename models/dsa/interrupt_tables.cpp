@@ -11,27 +11,38 @@ namespace {
 
 // Requested handles are no indexes, so that a stale or invented one is noticed.
 constexpr std::uint32_t kFirstHandle = 0x100;
+// MSIX_PERM and the control word of storage.
+constexpr auto kPermission = static_cast<std::uint32_t>(
+    bit_mask(31, 12) | 1U << kMsixPermPasidEnable | 1U << kMsixPermIgnore);
 constexpr std::uint32_t kIgnore = 1U << kMsixPermIgnore;
 
 static_assert(kImsEntryBytes == kMsixEntryBytes && kImsControl == kMsixControl);
-static_assert(kImsPasidEnable == kMsixPermPasidEnable);  // and the PASID in 31:12 of both
+// And the PASID in 31:12 of both.
+static_assert(kImsPasidEnable == kMsixPermPasidEnable && kImsIgnore == kMsixPermIgnore);
 
 }  // namespace
 
 InterruptTables::InterruptTables(const DeviceShared& shared)
     : shared_(shared),
       vectors_(shared.params.msix_vectors),
-      storage_(shared.params.message_storage * kImsUnit),
+      storage_(shared.params.message_storage * kImsUnit, stored_at_reset()),
       handles_(shared.params.interrupt_handles) {}
+
+InterruptTables::Message InterruptTables::stored_at_reset() {
+    Message message;
+    message.address = kImsResetAddress;
+    return message;
+}
 
 void InterruptTables::reset() {
     handles_.assign(handles_.size(), std::nullopt);
     for (Message& vector : vectors_) {
         vector.permission = 0;
+        vector.pending = false;
     }
     for (std::uint32_t i = 0; i < storage_.size(); ++i) {
         const bool told = storage_[i].permission != 0 || !storage_[i].masked;
-        storage_[i] = Message{};
+        storage_[i] = stored_at_reset();
         if (told) {
             shared_.emit(trace::DsaStoredMessage{shared_.names.device, i, traced_pasid({}), true});
         }
@@ -79,7 +90,7 @@ std::uint32_t InterruptTables::read(std::uint64_t offset) const {
 void InterruptTables::write(TimePs now, std::uint64_t offset, std::uint32_t value) {
     if (inside(offset, reg::kMsixPerm, vectors_.size() * kMsixPermBytes)) {
         if (offset % 8 == 0) {
-            vectors_[(offset - reg::kMsixPerm) / kMsixPermBytes].permission = value;
+            vectors_[(offset - reg::kMsixPerm) / kMsixPermBytes].permission = value & kPermission;
         }
     } else if (inside(offset, reg::kMsixTable, vectors_.size() * kMsixEntryBytes)) {
         write_field(now, false, offset - reg::kMsixTable, value);
@@ -94,8 +105,12 @@ void InterruptTables::write_field(TimePs now, bool stored, std::uint64_t offset,
     const std::uint64_t field = offset % kMsixEntryBytes;
     if (field == kMsixControl) {
         write_control(now, stored, index, value);
-    } else {
-        (stored ? storage_ : vectors_)[index].set_field(field, value);
+    } else if (!stored) {
+        vectors_[index].set_field(field, value);
+    } else if (field == kMsixData) {
+        storage_[index].set_field(field, value);
+    } else if (const auto kept = ims_address_field(field, value)) {
+        storage_[index].set_field(field, *kept);
     }
 }
 
@@ -105,9 +120,8 @@ void InterruptTables::write_control(TimePs now, bool stored, std::uint32_t index
     Message& m = stored ? storage_[index] : vectors_[index];
     m.masked = get_bit(value, kImsMasked);
     if (stored) {
-        const auto permission =
-            value & static_cast<std::uint32_t>(bit_mask(31, 12) | 1U << kImsPasidEnable);
-        m.pending = m.pending && m.permission == permission;
+        const std::uint32_t permission = value & kPermission;
+        m.pending = m.pending && ((m.permission ^ permission) & ~kIgnore) == 0;
         m.permission = permission;
         std::optional<Pasid> pasid;
         if (get_bit(permission, kImsPasidEnable)) {
@@ -149,7 +163,11 @@ void InterruptTables::fire(TimePs now, std::uint32_t vector) {
 }
 
 void InterruptTables::fire(TimePs now, const InterruptHandle& handle, std::uint64_t descriptor) {
-    if (const auto index = entry_of(handle)) {
+    const auto index = entry_of(handle);
+    const bool ignored = index && descriptor != 0 &&
+                         (table(handle.stored)[*index].permission & kIgnore) != 0 &&
+                         !shared_.probes.has(kIgnoreFires);
+    if (index && !ignored) {
         send(now, handle.stored, *index, descriptor);
     }
 }
@@ -161,7 +179,7 @@ bool InterruptTables::valid(const InterruptHandle& handle,
         return false;
     }
     const std::uint32_t permission = table(handle.stored)[*index].permission;
-    if ((permission & kIgnore) != 0 || (handle.stored && shared_.probes.has(kStoredPasidIgnored))) {
+    if (handle.stored && shared_.probes.has(kStoredPasidIgnored)) {
         return true;
     }
     const bool wants_pasid = get_bit(permission, kMsixPermPasidEnable);

@@ -3,7 +3,7 @@
 // either. Plain C++. PCI Express Base Specification 7.7.2 (MSI-X); DSA Architecture Specification:
 // MSIX_PERM, Interrupt Message Storage, Request Interrupt Handle.
 //
-// An entry belongs to a PASID, to descriptors without one, or (MSI-X alone) to all. Which table a
+// An entry belongs to a PASID or to descriptors without one, and may be ignored. Which table a
 // descriptor's handle is one of says the portal that it came through. Messages of both go out
 // without a PASID: with one, a write to FEEx_xxxxh would be no interrupt but a memory access of the
 // address space (VT-d 3.14).
@@ -34,8 +34,8 @@ public:
     // Aligned 4-byte accesses in BAR0 from the MSI-X table on.
     std::uint32_t read(std::uint64_t offset) const;
     void write(TimePs now, std::uint64_t offset, std::uint32_t value);
-    // The device is reset: MSI-X belongs to PCI and stays, what says whose its vectors are does
-    // not.
+    // The device is reset: the MSI-X table belongs to PCI and stays; its pending bits go, and what
+    // says whose its vectors are.
     void reset();
     void function_reset();
 
@@ -43,6 +43,7 @@ public:
     void fire(TimePs now, std::uint32_t vector);
     // `valid`: the entry exists and is the PASID's.
     bool valid(const InterruptHandle& handle, const std::optional<Pasid>& pasid) const;
+    // For the end of a descriptor (Ignore holds for these alone), or 0: the device's own.
     void fire(TimePs now, const InterruptHandle& handle, std::uint64_t descriptor);
 
     // --- handles; without them an entry's index is its handle -----------------------------------
@@ -60,6 +61,7 @@ private:
         std::uint32_t permission = 0;  // as MSIX_PERM
     };
     using Table = std::vector<Message>;
+    static Message stored_at_reset();
 
     std::optional<std::uint32_t> entry_of(const InterruptHandle& handle) const;
     const Table& table(bool stored) const { return stored ? storage_ : vectors_; }

@@ -22,7 +22,7 @@ std::uint32_t Perfmon::read(std::uint64_t offset) const {
                     offset);
     }
     if (offset == perf::kFreeze) {
-        return frozen_ ? 1 : 0;
+        return frozen_;
     }
     if (quadword == perf::kOverflow) {
         return half(overflow_, offset);
@@ -48,14 +48,20 @@ void Perfmon::write(std::uint64_t offset, std::uint32_t value) {
             counter.config = get_bit(value, perf::kResetConfig) ? 0 : counter.config;
             counter.value = get_bit(value, perf::kResetCounters) ? 0 : counter.value;
         }
+        if (get_bit(value, perf::kResetConfig)) {
+            overflow_ = frozen_ = 0;
+        }
     } else if (offset == perf::kFreeze) {
-        frozen_ = get_bit(value, 0);
+        frozen_ = value & all();
     } else if (quadword == perf::kOverflow) {
         overflow_ &= ~with_half(0, offset, value);
     }
     for (std::size_t i = 0; i < counters_.size(); ++i) {
         if (quadword == perf::counter_config(i)) {
             counters_[i].config = with_half(counters_[i].config, offset, value) & perf::kConfigMask;
+            if (!get_bit(counters_[i].config, perf::kEnable)) {
+                frozen_ &= ~(1U << i);  // 9.2.25.6
+            }
         } else if (quadword == perf::counter_data(i)) {
             counters_[i].value = with_half(counters_[i].value, offset, value) & kValueMask;
         }
@@ -64,10 +70,10 @@ void Perfmon::write(std::uint64_t offset, std::uint32_t value) {
 
 bool Perfmon::count(perf::Category category, std::uint32_t event) {
     bool interrupt = false;
-    for (std::size_t i = 0; i < counters_.size() && !frozen_; ++i) {
+    for (std::size_t i = 0; i < counters_.size(); ++i) {
         Counter& counter = counters_[i];
         const bool counts =
-            get_bit(counter.config, perf::kEnable) &&
+            get_bit(counter.config, perf::kEnable) && !get_bit(frozen_, static_cast<unsigned>(i)) &&
             get_bits(counter.config, 11, 8) == static_cast<std::uint64_t>(category) &&
             (get_bits(counter.config, 59, 32) & event) != 0;
         if (!counts) {
@@ -77,7 +83,7 @@ bool Perfmon::count(perf::Category category, std::uint32_t event) {
         if (counter.value == 0) {
             overflow_ = set_bit(overflow_, static_cast<unsigned>(i));
             interrupt = interrupt || get_bit(counter.config, perf::kInterrupt);
-            frozen_ = frozen_ || get_bit(counter.config, perf::kFreezeOnOverflow);
+            frozen_ |= get_bit(counter.config, perf::kFreezeOnOverflow) ? all() : 0;
         }
     }
     return interrupt;
@@ -86,7 +92,7 @@ bool Perfmon::count(perf::Category category, std::uint32_t event) {
 void Perfmon::reset() {
     counters_.assign(counters_.size(), Counter{});
     overflow_ = 0;
-    frozen_ = false;
+    frozen_ = 0;
 }
 
 }  // namespace ioasim::dsa

@@ -29,9 +29,13 @@ private:
         std::uint64_t config = 0;
         std::uint64_t value = 0;
     };
+    std::uint32_t all() const {
+        return static_cast<std::uint32_t>(bit_mask(static_cast<unsigned>(counters_.size()) - 1, 0));
+    }
+
     std::vector<Counter> counters_;
     std::uint64_t overflow_ = 0;
-    bool frozen_ = false;
+    std::uint32_t frozen_ = 0;  // bit N: counter N
 };
 
 }  // namespace ioasim::dsa

@@ -2,7 +2,6 @@
 
 #include "core/base/check.hpp"
 #include "core/trace/dsa_events.hpp"
-#include "models/dsa/dsa_probes.hpp"
 
 namespace ioasim::dsa {
 
@@ -73,8 +72,10 @@ void Registers::reset() {
     gencfg_ = 0;
     genctrl_ = 0;
     intcause_ = 0;
-    error_ = SoftwareError{};
-    log_.reset();
+    if (shared_.probes.has(kResetForgetsErrors)) {
+        error_ = SoftwareError{};
+    }
+    log_.reset_configuration();
     perfmon_.reset();
     groups_.assign(groups_.size(), reset_group());
     interrupts_.reset();
@@ -84,6 +85,8 @@ void Registers::function_reset() {
     reset();
     state_ = DeviceState::Disabled;
     command_status_ = CommandStatus{};
+    error_ = SoftwareError{};
+    log_.reset();
     interrupts_.function_reset();
 }
 
@@ -188,6 +191,9 @@ void Registers::write(TimePs now, std::uint64_t offset, std::uint32_t value) {
         error_.overflow = error_.overflow && (value & kSwerrOverflow) == 0;
     } else if (shared_.params.event_log && inside(offset, reg::kEvlcfg, 24)) {
         log_.write(offset, value, state_ == DeviceState::Disabled);
+        if (log_.catch_up(now)) {
+            tell_log(now);
+        }
     } else if (inside(offset, reg::kPerfmon, perf::kBytes)) {
         perfmon_.write(offset - reg::kPerfmon, value);
     } else if (offset >= reg::kMsixTable) {
@@ -247,9 +253,10 @@ void Registers::count_event(TimePs now, perf::Category category, std::uint32_t e
 }
 
 void Registers::report(TimePs now, const LoggedError& logged) {
-    if (logs()) {
+    const bool latched = latched_only(logged.error.error) && !shared_.probes.has(kErrorsMisplaced);
+    if (logs() && !latched) {
         if (log_.append(now, logged)) {
-            cause(now, kIntcauseEventLog, get_bit(genctrl_, kGenctrlLogInterrupt));
+            tell_log(now);
         }
         return;
     }
@@ -258,10 +265,28 @@ void Registers::report(TimePs now, const LoggedError& logged) {
         shared_.probes.hit(kErrorOverflow);
         return;
     }
+    const bool overflow = error_.overflow;
     error_ = logged.error;
     error_.valid = true;
-    error_.overflow = false;
-    cause(now, kIntcauseSwError, get_bit(genctrl_, kGenctrlSwErrorInterrupt));
+    error_.overflow = overflow;
+    if (get_bit(genctrl_, kGenctrlSwErrorInterrupt)) {
+        cause(now, kIntcauseSwError, true);
+    }
+}
+
+// One interrupt, until software has cleared Interrupt Pending.
+void Registers::tell_log(TimePs now) {
+    const bool due = get_bit(genctrl_, kGenctrlLogInterrupt) && log_.raise();
+    if (due || shared_.probes.has(kLogInterruptRepeats)) {
+        cause(now, kIntcauseEventLog, true);
+    }
+}
+
+void Registers::enabled() {
+    state_ = DeviceState::Enabled;
+    if (log_enabled()) {
+        log_.restart();
+    }
 }
 
 void Registers::halt(TimePs now, trace::Name cause_name, ResetType reset_type) {
@@ -271,7 +296,9 @@ void Registers::halt(TimePs now, trace::Name cause_name, ResetType reset_type) {
     shared_.emit(
         trace::DsaHalt{shared_.names.device, cause_name,
                        shared_.recorder.name(kResets.at(static_cast<std::size_t>(reset_type)))});
-    cause(now, kIntcauseHalt, get_bit(genctrl_, kGenctrlHaltInterrupt));
+    if (get_bit(genctrl_, kGenctrlHaltInterrupt)) {
+        cause(now, kIntcauseHalt, true);
+    }
 }
 
 }  // namespace ioasim::dsa

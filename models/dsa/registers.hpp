@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "models/dsa/dsa_probes.hpp"
 #include "models/dsa/error_log.hpp"
 #include "models/dsa/interrupt_tables.hpp"
 #include "models/dsa/perfmon.hpp"
@@ -32,7 +33,8 @@ public:
     // Aligned 4-byte accesses. Offsets that nothing answers to read 0.
     std::uint32_t read(std::uint64_t offset) const;
     void write(TimePs now, std::uint64_t offset, std::uint32_t value);
-    // Back to the values after reset; MSI-X belongs to PCI and stays.
+    // Back to the values after reset, but for SWERR, EVLSTATUS and CMDSTS; the MSI-X table belongs
+    // to PCI and stays.
     void reset();
     // That as well, and whatever state the device was in.
     void function_reset();
@@ -43,21 +45,31 @@ public:
     const GroupConfig& group(std::uint32_t index) const { return groups_[index]; }
     std::uint32_t groups() const { return static_cast<std::uint32_t>(groups_.size()); }
     bool user_interrupts() const { return get_bit(gencfg_, kGencfgUserInterrupts); }
+    // User-mode descriptors ask for interrupts only where GENCFG lets them (table 5-4).
+    bool may_interrupt(const Work& work) const {
+        return user_interrupts() || work.privileged || !work.pasid;
+    }
 
     // INTCAUSE gets the bit; vector 0 fires when `interrupt`.
     void cause(TimePs now, std::uint32_t bit, bool interrupt);
-    // With the event log on, an entry of it. Else latches the first error; later ones only set
-    // `overflow`.
+    // With the event log on, an entry of it, unless the error is of SWERR alone. Else latches the
+    // first error; later ones only set `overflow`, which stays until software clears it.
     void report(TimePs now, const LoggedError& logged);
-    void report(TimePs now, const SoftwareError& error) {
-        report(now, LoggedError{error, 0, 0, false, false, false, {}});
-    }
+    void report(TimePs now, const SoftwareError& error) { report(now, LoggedError{error}); }
     // An event that performance counters may count.
     void count_event(TimePs now, perf::Category category, std::uint32_t event);
     // The device stops until it is reset.
     void halt(TimePs now, trace::Name cause, ResetType reset_type);
     ResetType reset_type() const { return reset_type_; }
-    bool logs() const { return shared_.params.event_log && get_bit(gencfg_, kGencfgEventLog); }
+    bool log_enabled() const {
+        return shared_.params.event_log && get_bit(gencfg_, kGencfgEventLog);
+    }
+    bool logs() const { return log_enabled() && state_ != DeviceState::Disabled; }
+    // An entry would have to wait until software has read one.
+    bool log_full() const { return logs() && log_.full() && !shared_.probes.has(kLogDrops); }
+    EventLogConfig log_config() const { return log_.config(); }
+    // The device is enabled: an event log is empty.
+    void enabled();
 
     // Messages of interrupts, and handles for them.
     InterruptTables& interrupts() { return interrupts_; }
@@ -73,6 +85,7 @@ private:
     std::uint32_t read_group(std::uint64_t offset) const;
     void write_group(std::uint64_t offset, std::uint32_t value);
     bool group_exists(std::uint64_t offset) const;
+    void tell_log(TimePs now);
 
     const DeviceShared& shared_;
     DeviceState state_ = DeviceState::Disabled;

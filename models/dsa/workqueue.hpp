@@ -9,14 +9,12 @@
 
 namespace ioasim::dsa {
 
-enum class Admission : std::uint8_t { Accept, Retry, Lost };
+// Dropped: nobody is told (5.3). Overflow: lost, and an error.
+enum class Admission : std::uint8_t { Accept, Retry, Dropped, Overflow };
 
-// WQCFG after a reset.
+// WQCFG after a reset: the operations that the device has; all else is 0 (table 9-3).
 struct WqReset {
-    std::uint32_t size = 0;
-    unsigned transfer_shift = 0;
-    unsigned batch_shift = 0;
-    std::uint64_t operations = 0;  // all that the device has
+    std::uint64_t operations = 0;
 };
 
 class Workqueue {
@@ -25,12 +23,15 @@ public:
 
     // --- WQCFG, in dwords ---
     std::uint32_t read(std::uint64_t dword) const;
-    // `device_disabled`: all fields are writable; else dword 2 alone, while this queue is disabled,
-    // and the occupancy interrupt, which is armed again for each use.
+    // What is writable when (table 9-7): the size while the device is disabled, the threshold and
+    // the occupancy interrupt always (its limit while it is off), the rest while this queue is
+    // disabled. `threshold_locked`: a defect.
     // False: the write was not allowed and nothing changed.
-    bool write(std::uint64_t dword, std::uint32_t value, bool device_disabled);
+    bool write(std::uint64_t dword, std::uint32_t value, bool device_disabled,
+               bool threshold_locked = false);
     const WqConfig& config() const { return config_; }
-    void reset_config();
+    // `keep_size`: of the queue alone, under an enabled device.
+    void reset_config(bool keep_size = false);
 
     WqState state() const { return state_; }
     void set_state(WqState state) { state_ = state; }
@@ -44,9 +45,9 @@ public:
     // --- FIFO ---
     std::uint32_t occupancy() const { return count_; }
     bool empty() const { return count_ == 0; }
-    // An entry left: true when an interrupt is due for it, once.
-    // (`stays_armed`: a defect).
-    bool occupancy_fell(bool stays_armed = false);
+    // True when an interrupt is due: asked for, few enough entries, and the one before has been
+    // acknowledged. (`repeats`: a defect).
+    bool occupancy_interrupt(bool repeats = false);
     const Work& at(std::uint32_t position) const {
         return ring_[(head_ + position) % ring_.size()];
     }
@@ -67,6 +68,8 @@ public:
     }
 
 private:
+    bool writable(std::uint64_t dword, bool device_disabled) const;
+
     WqReset reset_;
     WqConfig config_;
     WqState state_ = WqState::Disabled;

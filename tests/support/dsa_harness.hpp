@@ -130,7 +130,9 @@ public:
         return core().read_register(offset, size);
     }
     void configure(std::uint32_t wq, const dsa::WqConfig& wanted) {
-        const dsa::WqcfgDwords dwords = dsa::encode(wanted);
+        dsa::WqConfig possible = wanted;
+        possible.operations[0] &= dsa::supported_operations();
+        const dsa::WqcfgDwords dwords = dsa::encode(possible);
         for (std::uint64_t i = 0; i < dwords.size(); ++i) {
             write(dsa::wqcfg_address(dsa::reg::kWqcfgTable, wq, dsa::kWqcfgSizeCode, i),
                   dwords.at(i));

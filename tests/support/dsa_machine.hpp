@@ -145,6 +145,7 @@ public:
         c.priority = 1;
         c.pasid_enable = true;
         c.max_transfer_shift = 31;
+        c.max_batch_shift = 1;
         const auto offsets = dsa::decode_offsets(ctx.mmio_read(kBar0 + dsa::reg::kOffsets, 8));
         const dsa::WqcfgDwords dwords = dsa::encode(c);
         for (std::uint64_t i = 0; i < 4; ++i) {

@@ -171,6 +171,22 @@ TEST_CASE("dsa batch: an entry's error without a record names its place in SWERR
     CHECK(error.error == static_cast<std::uint8_t>(Status::RecordMisaligned));
 }
 
+TEST_CASE(
+    "dsa batch: that a member failed is told by a record if one was asked for, else nowhere") {
+    Bench h;
+    h.put_list(kList, {entry(0x1000, 0x5000, 0, 0), entry(0x1000, 0x6000, 64, 1)});
+    h.submit(batch_of(2).no_record().flags(flag::kRecordAddressValid));
+    h.settle();
+    h.submit(batch_of(2).no_record().record(0));
+    h.settle();
+    CHECK(h.entry_status(0) == Status::InvalidSize);
+    CHECK(h.record_at(0x9000).status == Status::Pending);
+    CHECK((h.read(reg::kSwerr) & kSwerrValid) == 0);
+    const auto ends = h.log.of("dsa.complete");
+    REQUIRE(ends.size() == 2);
+    CHECK(h.log.text(ends[1], "how") == "none");
+}
+
 TEST_CASE("dsa batch: an abort ends entries and batch without records") {
     Bench h;
     h.put_list(kList, {entry(0x1000, 0x5000, 64, 0), entry(0x1000, 0x6000, 64, 1)});

@@ -1,4 +1,6 @@
 // Administrative commands: what they refuse, what they wait for, what they cut short.
+#include <array>
+
 #include <doctest/doctest.h>
 
 #include "tests/support/dsa_harness.hpp"
@@ -48,24 +50,78 @@ TEST_CASE("dsa enable device: refused when enabled, when sizes exceed the total,
     DsaHarness sizes;
     sizes.configure(0, DsaHarness::shared_wq(200, 8));
     CHECK(sizes.command(Command::EnableDevice) == CommandError::WqSizeSum);
+}
 
-    DsaHarness group;
-    group.write(grpcfg_address(reg::kGrpcfgTable, 0), 1);
-    CHECK(group.command(Command::EnableDevice) == CommandError::GroupWithoutEngine);
+TEST_CASE("dsa enable device: which queues and engines are in which group") {
+    // Queue 0 is active, 1 is not.
+    const auto enable_with = [](std::array<std::uint64_t, 2> wqs,
+                                std::array<std::uint64_t, 2> engines) {
+        DsaHarness h(2, 2);
+        h.configure(0, DsaHarness::shared_wq(8, 8));
+        for (std::uint32_t g = 0; g < 2; ++g) {
+            h.write(grpcfg_address(reg::kGrpcfgTable, g), wqs.at(g));
+            h.write(grpcfg_address(reg::kGrpcfgTable, g) + kGrpcfgEngineBitmap, engines.at(g));
+        }
+        return h.command(Command::EnableDevice);
+    };
+    CHECK(enable_with({1, 0}, {1, 0}) == CommandError::None);
+    CHECK(enable_with({0, 1}, {0, 3}) == CommandError::None);
+    CHECK(enable_with({1, 0}, {0, 0}) == CommandError::GroupHalfEmpty);
+    CHECK(enable_with({1, 0}, {1, 2}) == CommandError::GroupHalfEmpty);
+    CHECK(enable_with({0, 0}, {0, 0}) == CommandError::GroupWqs);  // active, in no group
+    CHECK(enable_with({3, 0}, {1, 0}) == CommandError::GroupWqs);  // inactive, in one
+    CHECK(enable_with({1, 1}, {1, 2}) == CommandError::GroupWqs);
+    CHECK(enable_with({5, 0}, {1, 0}) == CommandError::GroupWqs);  // no such queue
+    CHECK(enable_with({1, 1}, {1, 1}) == CommandError::GroupEngines);
+    CHECK(enable_with({1, 0}, {5, 0}) == CommandError::GroupEngines);  // no such engine
+}
 
-    DsaHarness overlap;
-    for (std::uint32_t g = 0; g < 2; ++g) {
-        overlap.write(grpcfg_address(reg::kGrpcfgTable, g), 1U << g);
-        overlap.write(grpcfg_address(reg::kGrpcfgTable, g) + kGrpcfgEngineBitmap, 1);
-    }
-    CHECK(overlap.command(Command::EnableDevice) == CommandError::GroupOverlap);
+TEST_CASE("dsa enable device: an event log must have room, and PASIDs that it may use") {
+    const auto enable_with = [](const EventLogConfig& log, std::uint32_t pasids) {
+        DsaHarness h(1);
+        h.params.event_log = true;
+        h.configure(0, DsaHarness::shared_wq(8, 8));
+        const auto where = encode(log);
+        h.write(reg::kEvlcfg, where[0], 8);
+        h.write(reg::kEvlcfg + 8, where[1], 8);
+        h.write(reg::kGencfg, 1U << kGencfgEventLog);
+        h.write(grpcfg_address(reg::kGrpcfgTable, 0), 1);
+        h.write(grpcfg_address(reg::kGrpcfgTable, 0) + kGrpcfgEngineBitmap, 1);
+        h.config_write(pcie::config::kPasidCtl, pasids);
+        return h.command(Command::EnableDevice);
+    };
+    using pcie::config::kPasidEnable;
+    const std::uint64_t last = ~std::uint64_t{0} << 12U;  // 64 entries: the page behind it is none
+    CHECK(enable_with({false, false, 0x80000, 64, 0}, 0) == CommandError::None);
+    CHECK(enable_with({false, false, 0x80000, 63, 0}, 0) == CommandError::EventLog);
+    CHECK(enable_with({false, false, last, 64, 0}, 0) == CommandError::None);
+    CHECK(enable_with({false, false, last, 65, 0}, 0) == CommandError::EventLog);
+    CHECK(enable_with({true, false, 0x80000, 64, 5}, 0) == CommandError::Pasid);
+    CHECK(enable_with({true, false, 0x80000, 64, 5}, kPasidEnable) == CommandError::None);
+    CHECK(enable_with({true, true, 0x80000, 64, 5}, kPasidEnable) == CommandError::Pasid);
+    CHECK(enable_with({false, true, 0x80000, 64, 5}, DsaHarness::kPasids) == CommandError::Pasid);
+    CHECK(enable_with({true, true, 0x80000, 64, 5}, DsaHarness::kPasids) == CommandError::None);
+}
+
+TEST_CASE("dsa enable device: page requests need credits, as many as there can be") {
+    const auto enable_with = [](std::uint32_t credits) {
+        DsaHarness h(1);
+        h.configure(0, DsaHarness::shared_wq(8, 8));
+        h.write(grpcfg_address(reg::kGrpcfgTable, 0), 1);
+        h.write(grpcfg_address(reg::kGrpcfgTable, 0) + kGrpcfgEngineBitmap, 1);
+        h.enable_ats();
+        h.enable_pages(credits);
+        return h.command(Command::EnableDevice);
+    };
+    CHECK(enable_with(0) == CommandError::PageRequestAllocation);
+    CHECK(enable_with(1) == CommandError::None);
+    CHECK(enable_with(512) == CommandError::None);
+    CHECK(enable_with(513) == CommandError::PageRequestAllocation);
 }
 
 TEST_CASE("dsa enable workqueue: each bad field has its code") {
     WqDisabled h(false);
-    WqConfig c = DsaHarness::shared_wq(8, 9);
-    CHECK(h.enable_with(c) == CommandError::WqSize);
-    c.threshold = 8;
+    WqConfig c = DsaHarness::shared_wq(8, 9);  // a threshold is no error
     c.priority = 0;
     CHECK(h.enable_with(c) == CommandError::WqPriority);
     c.priority = 1;
@@ -77,8 +133,56 @@ TEST_CASE("dsa enable workqueue: each bad field has its code") {
     c.pasid_enable = true;
     c.max_batch_shift = 11;
     CHECK(h.enable_with(c) == CommandError::WqMaxBatch);
+    c.max_batch_shift = 0;
+    CHECK(h.enable_with(c) == CommandError::WqMaxBatch);
     c.max_batch_shift = 10;
     CHECK(h.enable_with(c) == CommandError::None);
+    c.occupancy_handle = 9;
+    CHECK(h.enable_with(c) == CommandError::WqOccupancyHandle);
+    c.occupancy_handle = 0;
+    c.occupancy_ims = true;
+    CHECK(h.enable_with(c) == CommandError::WqOccupancyHandle);
+    c.occupancy_ims = false;
+    c.prs_disable = true;  // without an event log
+    CHECK(h.enable_with(c) == CommandError::WqPrsDisable);
+}
+
+TEST_CASE("dsa enable workqueue: blocks on faults only while pages can be asked for") {
+    WqDisabled h;
+    WqConfig c = DsaHarness::shared_wq(8, 8);
+    c.block_on_fault = true;
+    CHECK(h.enable_with(c) == CommandError::WqBlockOnFault);
+    REQUIRE(h.command(Command::DisableDevice) == CommandError::None);
+    h.enable_ats();
+    h.enable_pages(1);
+    REQUIRE(h.command(Command::EnableDevice) == CommandError::None);
+    CHECK(h.command(Command::EnableWq, 0) == CommandError::None);
+}
+
+TEST_CASE("dsa enable workqueue: a privileged dedicated queue needs the privileged mode") {
+    DsaHarness h(1);
+    WqConfig c = DsaHarness::shared_wq(8, 0);
+    c.dedicated = c.privileged = true;
+    h.configure(0, c);
+    h.write(grpcfg_address(reg::kGrpcfgTable, 0), 1);
+    h.write(grpcfg_address(reg::kGrpcfgTable, 0) + kGrpcfgEngineBitmap, 1);
+    h.config_write(pcie::config::kPasidCtl, pcie::config::kPasidEnable);
+    REQUIRE(h.command(Command::EnableDevice) == CommandError::None);
+    CHECK(h.command(Command::EnableWq, 0) == CommandError::WqPrivileged);
+}
+
+TEST_CASE("dsa enable workqueue: it allows no operation that the device has not") {
+    WqDisabled h;
+    const std::uint64_t ops =
+        wqcfg_address(reg::kWqcfgTable, 0, kWqcfgSizeCode, kWqcfgOperationsDword);
+    h.write(ops, 0x0400);  // the translation fetch
+    CHECK(h.read(ops) == 0x0400);
+    CHECK(h.command(Command::EnableWq, 0) == CommandError::WqOperations);
+    h.write(ops, 0xFFFF'0001);  // what is no operation reads 0
+    CHECK(h.read(ops) == 0x00BF'0001);
+    CHECK(h.command(Command::EnableWq, 0) == CommandError::WqOperations);
+    h.write(ops, 1);
+    CHECK(h.command(Command::EnableWq, 0) == CommandError::None);
 }
 
 TEST_CASE("dsa enable workqueue: an index, checked; the others a mask, checked") {
@@ -88,6 +192,8 @@ TEST_CASE("dsa enable workqueue: an index, checked; the others a mask, checked")
     CHECK(h.command(Command::DrainWq, wq_mask_operand(2)) == CommandError::BadWqIndex);
     CHECK(h.command(Command::DrainWq, wq_mask_operand(0)) == CommandError::WqNotEnabled);
     CHECK(h.command(Command::DrainWq, wq_mask_operand(1)) == CommandError::None);
+    CHECK(h.command(Command::ResetWq, wq_mask_operand(0)) == CommandError::None);  // disabled
+    CHECK(h.command(Command::ResetWq, wq_mask_operand(2)) == CommandError::BadWqIndex);
     CHECK(h.command(static_cast<Command>(15)) == CommandError::UnknownCommand);
 }
 
@@ -206,7 +312,13 @@ TEST_CASE("dsa reset workqueue: queued work is dropped, configuration is back to
     h.settle();
     CHECK(h.log.count("dsa.complete") == 2);
     CHECK(h.record_at(0x9020).status == Status::Pending);
-    CHECK(h.command(Command::EnableWq, 0) == CommandError::WqSize);  // threshold is 0 again
+    const auto dword = [&h](std::uint64_t i) {
+        return h.read(wqcfg_address(reg::kWqcfgTable, 0, kWqcfgSizeCode, i));
+    };
+    CHECK(dword(kWqcfgSizeDword) == 8);  // stays
+    CHECK(dword(kWqcfgThresholdDword) == 0);
+    CHECK(dword(kWqcfgPasidDword) == 0);
+    CHECK(h.command(Command::EnableWq, 0) == CommandError::WqPriority);
 }
 
 TEST_CASE("dsa abort: each dropped descriptor tells the occupancy that it leaves behind") {
@@ -234,6 +346,7 @@ TEST_CASE("dsa reset device: everything is as after power on") {
     CHECK(state_of_gensts(static_cast<std::uint32_t>(h.read(reg::kGensts))) ==
           DeviceState::Disabled);
     CHECK(h.read(grpcfg_address(reg::kGrpcfgTable, 0)) == 0);
+    CHECK(h.read(wqcfg_address(reg::kWqcfgTable, 0, kWqcfgSizeCode, kWqcfgSizeDword)) == 0);
     CHECK(h.log.count("dsa.complete") == 3);
     h.bring_up();
     CHECK(h.submit(noop()) == CplStatus::Success);
@@ -260,13 +373,32 @@ TEST_CASE("dsa submissions: what is no portal is an unsupported request") {
           CplStatus::UnsupportedRequest);
 }
 
-TEST_CASE("dsa submissions: a posted store to a shared workqueue is lost and shows in SWERR") {
+TEST_CASE("dsa submissions: a posted store to a shared or disabled queue is lost in silence") {
     DsaHarness h;
     h.bring_up();
     h.post(noop());
+    h.post(noop(), 2);
+    REQUIRE(h.command(Command::DisableWq, wq_mask_operand(1)) == CommandError::None);
+    h.post(noop(), 1);
     h.settle();
     CHECK(h.log.count("dsa.complete") == 0);
-    CHECK((h.read(reg::kSwerr) & 1U) == 1);
+    CHECK((h.read(reg::kSwerr) & 1U) == 0);
+}
+
+TEST_CASE("dsa reset device: the error that was latched stays, what was pending does not") {
+    DsaHarness h;
+    h.bring_up();
+    h.write(reg::kMsixPerm + 2 * kMsixPermBytes, encode_msix_perm(true, 7));
+    h.submit(noop().privileged().flags(flag::kRequestInterrupt).handle(2));
+    h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
+    h.settle();
+    REQUIRE((h.read(reg::kSwerr) & 0xFF01U) == 0x1301);
+    REQUIRE(h.read(reg::kMsixPba) == 4);
+    REQUIRE(h.command(Command::ResetDevice) == CommandError::None);
+    CHECK((h.read(reg::kSwerr) & 0xFF01U) == 0x1301);
+    CHECK(h.read(reg::kMsixPba) == 0);
+    h.config_write(pcie::config::kDevCtl, pcie::config::kInitiateReset);
+    CHECK(h.read(reg::kSwerr) == 0);
 }
 
 TEST_CASE("dsa defects: each shows where a checker looks") {

@@ -83,12 +83,12 @@ TEST_CASE("dsa workqueue operations: entries of a batch are bound by them too") 
     CHECK(h.record_at(0x9120).status == Status::UnsupportedOpcode);
 }
 
-TEST_CASE("dsa workqueue operations: after reset all that the device has, and never more") {
+TEST_CASE("dsa workqueue: after reset it has all operations of the device, and nothing else") {
     DsaHarness h;
-    const std::uint64_t have = h.read(reg::kOpcap);
-    CHECK(h.read(wq_dword(0, kWqcfgOperationsDword)) == have);
-    h.write(wq_dword(0, kWqcfgOperationsDword), 0xFFFF'FFFF);
-    CHECK(h.read(wq_dword(0, kWqcfgOperationsDword)) == have);
+    CHECK(h.read(wq_dword(0, kWqcfgOperationsDword)) == h.read(reg::kOpcap));
+    for (std::uint64_t dword = 0; dword < kWqcfgOperationsDword; ++dword) {
+        CHECK(h.read(wq_dword(0, dword)) == 0);
+    }
 }
 
 TEST_CASE("dsa occupancy interrupt: once, when the queue has fallen to its limit") {
@@ -108,8 +108,31 @@ TEST_CASE("dsa occupancy interrupt: once, when the queue has fallen to its limit
     h.settle();
     CHECK(h.sent_of(TlpKind::Interrupt).empty());  // handle 0 is masked: dword 4 is locked
     CHECK((h.read(reg::kIntcause) & kIntcauseOccupancy) != 0);
-    CHECK((h.read(wq_dword(0, 5)) & 0x1'0000U) == 0);
+    CHECK((h.read(wq_dword(0, 5)) & 0x1'0000U) != 0);
     CHECK((h.read(wq_dword(0, 6)) & 0x1'0000U) != 0);
+}
+
+TEST_CASE("dsa occupancy interrupt: one until it is acknowledged, and none of a disabled queue") {
+    DsaHarness h(1);
+    WqConfig c = DsaHarness::shared_wq(8, 8);
+    c.occupancy_handle = 3;
+    c.occupancy_interrupt = true;
+    h.configure(0, c);
+    unmask(h, 3);
+    const auto fired = [&h] { return h.sent_of(TlpKind::Interrupt).size(); };
+    CHECK(fired() == 0);  // armed, and the queue is disabled
+    h.enable();
+    CHECK(fired() == 1);
+    h.write(wq_dword(0, 5), 0x1'0005);  // the limit is locked while it is armed
+    CHECK(h.read(wq_dword(0, 5)) == 0x1'0000);
+    h.write(wq_dword(0, 6), 0x1'0000);  // acknowledged, and still empty
+    CHECK(fired() == 2);
+    h.write(wq_dword(0, 5), 0);
+    h.write(wq_dword(0, 6), 0x1'0000);
+    CHECK(fired() == 2);
+    CHECK((h.read(wq_dword(0, 6)) & 0x1'0000U) == 0);
+    h.write(wq_dword(0, 5), 0x1'0005);
+    CHECK(fired() == 3);
 }
 
 TEST_CASE("dsa occupancy interrupt: fires the handle of the queue") {
@@ -177,7 +200,8 @@ TEST_CASE("dsa read buffers: limits that cannot be kept are a configuration erro
     CHECK(enable_with({40, 80}) == CommandError::None);
     CHECK(enable_with({40, 81}) == CommandError::GroupReadBuffers);  // beyond the pool
     CHECK(enable_with({40, 39}) == CommandError::GroupReadBuffers);
-    CHECK(enable_with({0, 0}) == CommandError::GroupReadBuffers);
+    CHECK(enable_with({0, 3}) == CommandError::GroupReadBuffers);  // four an engine
+    CHECK(enable_with({0, 4}) == CommandError::None);
     CHECK(enable_with({81, 96}) == CommandError::GroupReadBuffers);  // more than there are
 }
 
@@ -233,6 +257,7 @@ TEST_CASE("dsa dedicated workqueue: what overflows is lost, and SWERR says so") 
     CHECK(h.record_at(0x9040).status == Status::Pending);
     const SoftwareError error = swerr(h);
     CHECK(error.valid);
+    CHECK(error.error == 0x53);
     CHECK(error.wq_valid);
     CHECK(error.wq == 0);
 }
@@ -251,23 +276,43 @@ TEST_CASE("dsa event log: an error without a record becomes an entry, not a soft
     CHECK(get_bits(word, 59, 40) == 7);
     CHECK((word & 0xC) == 0xC);
     CHECK((h.entry_word(0, 4) & 0xFF) == 0x13);  // image of the record
-    CHECK((h.read(reg::kIntcause) & kIntcauseEventLog) != 0);
+    CHECK(h.read(reg::kIntcause) == 0);          // GENCTRL asks for no interrupt
+    CHECK((h.read(reg::kEvlstatus + 4) & 0x4000'0000U) == 0);
     CHECK(h.sent_of(TlpKind::MemWrite).back().pasid == Pasid{0x33});
 }
 
-TEST_CASE("dsa event log: full when the tail would meet the head; reading makes room") {
+TEST_CASE("dsa event log: what finds it full does not end before software has read") {
     Logging h;
-    for (unsigned i = 0; i < 64; ++i) {
-        h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
-        h.settle();
-    }
+    const auto submit = [&h](unsigned times) {
+        for (unsigned i = 0; i < times; ++i) {
+            h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
+            h.settle();
+        }
+    };
+    submit(65);
     CHECK(h.tail() == 63);
     CHECK(h.entry_word(63, 0) == 0);
-    h.write(reg::kEvlstatus, 10);
-    h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
+    CHECK(h.log.count("dsa.complete") == 63);
+    h.start_command(Command::DrainAll);
+    h.settle();
+    CHECK(h.command_active());
+    h.write(reg::kEvlstatus, 1);
     h.settle();
     CHECK(h.tail() == 0);
     CHECK(h.entry_word(63, 0) != 0);
+    CHECK(h.log.count("dsa.complete") == 64);
+    h.write(reg::kEvlstatus, 10);
+    h.settle();
+    CHECK(h.tail() == 1);
+    CHECK_FALSE(h.command_active());
+    // An abort does not wait for software.
+    submit(9);
+    CHECK(h.tail() == 9);
+    h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
+    h.settle();
+    CHECK(h.command(Command::AbortAll) == CommandError::None);
+    CHECK(h.tail() == 9);
+    CHECK_FALSE(h.core().busy());
 }
 
 TEST_CASE("dsa event log: an interrupt handle that is none is told beside the record") {
@@ -280,14 +325,86 @@ TEST_CASE("dsa event log: an interrupt handle that is none is told beside the re
     CHECK(get_bits(h.entry_word(0, 1), 47, 32) == 99);
 }
 
-TEST_CASE("dsa event log: the pending bit is cleared by writing it") {
+TEST_CASE("dsa event log: an error of no descriptor waits for room, too") {
+    Logging h;
+    for (unsigned i = 0; i < 63; ++i) {
+        h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
+        h.settle();
+    }
+    h.start_command(Command::DrainAll);
+    h.start_command(Command::DrainAll);
+    h.settle();
+    CHECK(h.tail() == 63);
+    h.write(reg::kEvlstatus, 1);
+    CHECK(h.tail() == 0);
+    CHECK(get_bits(h.entry_word(63, 0), 15, 8) == 0x52);
+}
+
+TEST_CASE("dsa event log: full queues and changed enables are told in SWERR all the same") {
+    Logging h;
+    const std::size_t writes = h.sent_of(TlpKind::MemWrite).size();
+    h.config_write(pcie::config::kCommand, pcie::config::kMemorySpace);
+    CHECK(swerr(h).error == 0x51);
+    CHECK(h.tail() == 0);
+    CHECK(h.sent_of(TlpKind::MemWrite).size() == writes);
+}
+
+TEST_CASE("dsa event log: is empty whenever the device has been enabled, not when it is reset") {
     Logging h;
     h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
     h.settle();
+    REQUIRE(h.command(Command::DisableDevice) == CommandError::None);
+    CHECK(h.tail() == 1);
+    REQUIRE(h.command(Command::EnableDevice) == CommandError::None);
+    CHECK(h.tail() == 0);
+    REQUIRE(h.command(Command::EnableWq, 0) == CommandError::None);
+    h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
+    h.settle();
+    REQUIRE(h.command(Command::ResetDevice) == CommandError::None);
+    CHECK(h.tail() == 1);
+}
+
+TEST_CASE("dsa event log: one interrupt until the pending bit is cleared by writing it") {
+    Logging h;
+    unmask(h, 0);
+    h.write(reg::kGenctrl, 1U << kGenctrlLogInterrupt);
+    for (unsigned i = 0; i < 2; ++i) {
+        h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
+        h.settle();
+    }
+    CHECK(h.sent_of(TlpKind::Interrupt).size() == 1);
+    CHECK(h.read(reg::kIntcause) == kIntcauseEventLog);
     CHECK((h.read(reg::kEvlstatus + 4) & 0x4000'0000U) != 0);
     h.write(reg::kEvlstatus + 4, 0x4000'0000);
     CHECK((h.read(reg::kEvlstatus + 4) & 0x4000'0000U) == 0);
-    CHECK(h.tail() == 1);
+    CHECK(h.tail() == 2);
+}
+
+TEST_CASE("dsa counters: each is frozen by its own bit, which goes when it is disabled") {
+    Perfmon p(2);
+    const auto count = [&p] { return p.count(perf::Category::Translation, perf::kDeviceTlbHit); };
+    const auto value = [&p](std::size_t counter) { return p.read(perf::counter_data(counter)); };
+    const std::uint32_t on = 0x201 | 1U << perf::kFreezeOnOverflow;
+    for (std::size_t i = 0; i < 2; ++i) {
+        p.write(perf::counter_config(i), on);
+        p.write(perf::counter_config(i) + 4, perf::kDeviceTlbHit);
+    }
+    p.write(perf::kFreeze, 0xF);
+    CHECK(p.read(perf::kFreeze) == 3);  // there are two
+    count();
+    CHECK(value(0) == 0);
+    p.write(perf::kFreeze, 1);
+    count();
+    CHECK(value(0) == 0);
+    CHECK(value(1) == 1);
+    p.write(perf::counter_config(0), on & ~1U);
+    CHECK(p.read(perf::kFreeze) == 0);
+    p.write(perf::counter_data(1), 0xFFFF'FFFF);
+    count();
+    CHECK(p.read(perf::kFreeze) == 3);  // an overflow freezes all
+    p.write(perf::kReset, 1U << perf::kResetConfig);
+    CHECK(p.read(perf::kFreeze) == 0);
+    CHECK(p.read(perf::kOverflow) == 0);
 }
 
 TEST_CASE("dsa halt: work vanishes, submissions are refused, only a reset is taken") {
@@ -306,7 +423,7 @@ TEST_CASE("dsa halt: work vanishes, submissions are refused, only a reset is tak
     CHECK(reset_of_gensts(status) == ResetType::Software);
     CHECK(h.sent_of(TlpKind::Interrupt).size() == 1);
     CHECK(h.submit(noop()) == CplStatus::Retry);
-    CHECK(h.command(Command::DrainAll) == CommandError::HardwareError);
+    CHECK(h.command(Command::DrainAll) == CommandError::DeviceHalted);
     h.release_reads();
     h.settle();
     CHECK(h.record_at(0x9000).status == Status::Pending);
@@ -347,5 +464,5 @@ TEST_CASE("dsa halt: one that asks for more than a software reset stays") {
     h.settle();
     CHECK(reset_of_gensts(static_cast<std::uint32_t>(h.read(reg::kGensts))) ==
           ResetType::FunctionLevel);
-    CHECK(h.command(Command::ResetDevice) == CommandError::HardwareError);
+    CHECK(h.command(Command::ResetDevice) == CommandError::DeviceHalted);
 }

@@ -46,7 +46,8 @@ TEST_CASE("dsa function: enabling the device needs bus mastering, page requests 
     CHECK(h.command(Command::EnableDevice) == CommandError::BusMasterOff);
     h.config_write(kCommand, kMemorySpace | kBusMaster);
     h.config_write(kPriCtl, kPriEnable);
-    CHECK(h.command(Command::EnableDevice) == CommandError::PasidAtsPrs);
+    h.config_write(kPriAllocation, 1);
+    CHECK(h.command(Command::EnableDevice) == CommandError::PageRequestAllocation);
     h.enable_ats();
     CHECK(h.command(Command::EnableDevice) == CommandError::None);
 }
@@ -60,7 +61,7 @@ TEST_CASE("dsa function: an enable that changes under an enabled device halts it
     CHECK(state_of_gensts(state_of(h)) == DeviceState::Halt);
     CHECK(reset_of_gensts(state_of(h)) == ResetType::FunctionLevel);
     CHECK(swerr_code(h) == kSwErrorConfiguration);
-    CHECK(h.command(Command::ResetDevice) == CommandError::HardwareError);
+    CHECK(h.command(Command::ResetDevice) == CommandError::DeviceHalted);
 }
 
 TEST_CASE("dsa function: requests are no larger than software allows") {
@@ -94,9 +95,10 @@ TEST_CASE("dsa function: privileged descriptors need the privileged mode of PASI
     h.config_write(kPasidCtl, kPasidEnable);
     REQUIRE(h.command(Command::EnableDevice) == CommandError::None);
     REQUIRE(h.command(Command::EnableWq, 0) == CommandError::None);
-    h.submit(noop().privileged());
+    h.submit(noop().privileged().record(0x9020));
     h.settle();
-    CHECK(h.record_at(0x9000).status == Status::PrivilegeOff);
+    CHECK(h.record_at(0x9020).status == Status::Pending);
+    CHECK((h.read(reg::kSwerr) & 0xFF01U) == 0x1D01);
 }
 
 TEST_CASE("dsa function-level reset: work and configuration are gone without records") {

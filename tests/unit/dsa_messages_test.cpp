@@ -114,6 +114,31 @@ TEST_CASE("dsa message storage: a reset of the device clears it") {
     REQUIRE(s.command(Command::ResetDevice) == CommandError::None);
     CHECK(s.read(s.field(kImsControl)) == encode_ims_control(true, std::nullopt));
     CHECK(s.read(s.field(kMsixData)) == 0);
+    CHECK(s.read(s.field(kMsixAddressLow)) == 0xFEE0'0000);
+}
+
+TEST_CASE("dsa message storage: its addresses are of interrupts, whatever is written") {
+    Stored s;
+    CHECK(s.read(s.field(kMsixAddressLow, 9)) == 0xFEE0'0000);
+    s.write(s.field(kMsixAddressLow, 9), 0x1234'5678);
+    s.write(s.field(kMsixAddressHigh, 9), 1);
+    CHECK(s.read(s.field(kMsixAddressLow, 9)) == 0xFEE0'0000);
+    CHECK(s.read(s.field(kMsixAddressHigh, 9)) == 0);
+    s.write(s.field(kMsixAddressLow, 9), 0xFEE1'2347);
+    CHECK(s.read(s.field(kMsixAddressLow, 9)) == 0xFEE1'2344);
+}
+
+TEST_CASE(
+    "dsa message storage: an entry that is to be ignored sends nothing, to its PASID either") {
+    Stored s;
+    s.write(s.field(kImsControl), encode_ims_control(false, 7) | 1U << kImsIgnore);
+    CHECK(s.use(kEntry, 7) == Status::Success);
+    CHECK(s.use(kEntry, 8) == Status::InvalidInterruptHandle);
+    CHECK(s.messages() == 0);
+    s.control(true, 7);
+    CHECK(s.use(kEntry, 7) == Status::Success);
+    s.write(s.field(kImsControl), encode_ims_control(false, 7) | 1U << kImsIgnore);
+    CHECK(s.messages() == 1);  // what was pending comes
 }
 
 }  // namespace ioasim::test

@@ -295,6 +295,10 @@ TEST_CASE("dsa SWERR: the second error only sets overflow, clearing makes room f
     h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
     h.settle();
     CHECK((h.read(reg::kSwerr) & 0xFF03U) == 0x1003);
+    h.write(reg::kSwerr, kSwerrValid);
+    h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
+    h.settle();
+    CHECK((h.read(reg::kSwerr) & 0xFF03U) == 0x1303);  // overflow is software's to clear
     h.write(reg::kSwerr, kSwerrValid | kSwerrOverflow);
     CHECK((h.read(reg::kSwerr) & 3U) == 0);
 }
@@ -322,6 +326,22 @@ TEST_CASE("dsa interrupt: a vector of another PASID is an invalid handle") {
     h.submit(noop().privileged().flags(flag::kRequestInterrupt).handle(2));
     h.settle();
     CHECK(h.record_at(0x9000).status == Status::InvalidInterruptHandle);
+}
+
+TEST_CASE("dsa interrupt: none of a vector that is to be ignored, and nothing pending") {
+    DsaHarness h;
+    h.bring_up();
+    h.write(reg::kMsixPerm, encode_msix_perm(true, 7) | 1U << kMsixPermIgnore);
+    h.submit(noop().privileged().flags(flag::kRequestInterrupt).handle(0));
+    h.settle();
+    CHECK(h.record_at(0x9000).status == Status::Success);
+    CHECK(h.read(reg::kMsixPba) == 0);
+    h.submit(noop().privileged().flags(flag::kRequestInterrupt).handle(0).pasid(8).record(0x9020));
+    h.settle();
+    CHECK(h.record_at(0x9020).status == Status::InvalidInterruptHandle);
+    h.start_command(Command::DrainAll, 0, true);  // no descriptor's
+    h.settle();
+    CHECK(h.read(reg::kMsixPba) == 1);
 }
 
 TEST_CASE("dsa interrupt: a masked vector is held until it is unmasked") {

@@ -34,7 +34,7 @@ struct Bench : DsaHarness {
             enable_pages(credits);
         }
         WqConfig c = shared_wq(8, 8);
-        c.block_on_fault = true;
+        c.block_on_fault = credits != 0;
         configure(0, c);
         enable();
         write(reg::kPerfmon + perf::counter_config(0), 0x100'0000'0201, 8);
@@ -451,16 +451,24 @@ TEST_CASE("dsa page request: entries of a batch block only if they say so") {
     CHECK(h.sent_of(TlpKind::PageRequest).size() == 1);
 }
 
-TEST_CASE("dsa page request: a queue that must not ask faults") {
-    Bench h(4);
-    REQUIRE(h.command(Command::DisableWq, 1) == CommandError::None);
+TEST_CASE("dsa page request: a queue that must not ask faults, even of a record") {
+    DsaHarness h(1);
+    h.params.event_log = true;
+    h.enable_ats();
+    h.enable_pages(4);
+    const auto where = encode(EventLogConfig{false, false, 0x80000, 64, 0});
+    h.write(reg::kEvlcfg, where[0], 8);
+    h.write(reg::kEvlcfg + 8, where[1], 8);
+    h.write(reg::kGencfg, 1U << kGencfgEventLog);
     WqConfig c = DsaHarness::shared_wq(8, 8);
-    c.block_on_fault = c.prs_disable = true;
-    h.write(wqcfg_address(reg::kWqcfgTable, 0, kWqcfgSizeCode, 2), encode(c)[2]);
-    REQUIRE(h.command(Command::EnableWq, 0) == CommandError::None);
-    h.pages[0x1000] = nothing();
-    h.run(blocking(0x1000, 0x5000, 64));
-    CHECK(h.record_at(0x9000).status == Status::PageFault);
+    c.prs_disable = true;
+    h.configure(0, c);
+    h.enable();
+    h.pages[0x9000] = nothing();
+    h.submit(noop());
+    h.settle();
+    CHECK(h.sent_of(TlpKind::PageRequest).empty());
+    CHECK(get_bits(h.memory[0x80001], 7, 0) == 0x1A);
 }
 
 TEST_CASE("dsa page request: no more outstanding than there are credits") {

@@ -21,7 +21,7 @@ void write(Workqueue& wq, const WqConfig& config) {
 }
 
 Workqueue shared_queue(std::uint32_t size, std::uint32_t threshold) {
-    Workqueue wq(WqReset{size, 31, 10, ~std::uint64_t{0}});
+    Workqueue wq(WqReset{~std::uint64_t{0}});
     WqConfig c;
     c.size = size;
     c.threshold = threshold;
@@ -33,7 +33,7 @@ Workqueue shared_queue(std::uint32_t size, std::uint32_t threshold) {
 }
 
 Workqueue dedicated_queue(std::uint32_t size) {
-    Workqueue wq(WqReset{size, 31, 10, ~std::uint64_t{0}});
+    Workqueue wq(WqReset{~std::uint64_t{0}});
     WqConfig c;
     c.size = size;
     c.dedicated = true;
@@ -80,8 +80,10 @@ TEST_CASE("workqueue: disabled and busy queues and a disabled device answer retr
     CHECK(wq.admit(kNonPosted, kLimited, true) == Admission::Retry);
 }
 
-TEST_CASE("workqueue: the wrong kind of store is lost on a shared, retried on a dedicated queue") {
-    CHECK(shared_queue(4, 4).admit(kPosted, kLimited, true) == Admission::Lost);
+TEST_CASE(
+    "workqueue: the wrong kind of store is dropped on a shared, retried on a dedicated queue") {
+    CHECK(shared_queue(4, 4).admit(kPosted, kLimited, true) == Admission::Dropped);
+    CHECK(dedicated_queue(4).admit(kPosted, kLimited, false) == Admission::Dropped);
     CHECK(dedicated_queue(4).admit(kNonPosted, kLimited, true) == Admission::Retry);
     CHECK(dedicated_queue(4).admit(kPosted, kLimited, true) == Admission::Accept);
 }
@@ -90,7 +92,7 @@ TEST_CASE("workqueue: a dedicated queue ignores thresholds and loses what overfl
     Workqueue wq = dedicated_queue(2);
     wq.push(work(1));
     wq.push(work(2));
-    CHECK(wq.admit(kPosted, kLimited, true) == Admission::Lost);
+    CHECK(wq.admit(kPosted, kLimited, true) == Admission::Overflow);
 }
 
 TEST_CASE("workqueue: first in, first out across the end of the ring") {
@@ -119,11 +121,30 @@ TEST_CASE("workqueue: dropping keeps the others in order") {
     CHECK(wq.pop().number == 5);
 }
 
-TEST_CASE("workqueue: while the device runs only the PASID dword of a disabled queue is writable") {
+TEST_CASE("workqueue: a threshold above the size counts as the size") {
+    Workqueue wq = shared_queue(1, 9);
+    CHECK(wq.admit(kNonPosted, kLimited, true) == Admission::Accept);
+    wq.push(work(1));
+    CHECK(wq.admit(kNonPosted, kLimited, true) == Admission::Retry);
+}
+
+TEST_CASE("workqueue: while the device runs an enabled queue lets its threshold be written") {
     Workqueue wq = shared_queue(4, 4);
-    CHECK_FALSE(wq.write(kWqcfgPasidDword, 0, false));
+    CHECK(wq.write(kWqcfgThresholdDword, 2, false));
+    CHECK(wq.config().threshold == 2);
+    for (const std::uint64_t dword : {std::uint64_t{kWqcfgSizeDword}, kWqcfgPasidDword,
+                                      std::uint64_t{3}, std::uint64_t{4}, kWqcfgOperationsDword}) {
+        CHECK_FALSE(wq.write(dword, 0, false));
+    }
+}
+
+TEST_CASE("workqueue: while the device runs a disabled queue keeps its size alone") {
+    Workqueue wq = shared_queue(4, 4);
     wq.set_state(WqState::Disabled);
-    CHECK_FALSE(wq.write(0, 8, false));
+    CHECK_FALSE(wq.write(kWqcfgSizeDword, 8, false));
+    CHECK(wq.write(3, 0x14C, false));
+    CHECK(wq.config().max_batch_shift == 10);
+    CHECK(wq.write(kWqcfgOperationsDword, 1, false));
     CHECK(wq.write(kWqcfgPasidDword, 0x1000'0051, false));
     CHECK(wq.config().dedicated);
     CHECK(wq.config().size == 4);
@@ -133,33 +154,34 @@ TEST_CASE("workqueue: WQCFG shows occupancy and state, and they cannot be writte
     Workqueue wq = shared_queue(4, 4);
     wq.push(work(1));
     CHECK(wq.read(kWqcfgStateDword) == 0x4000'0001);
-    CHECK_FALSE(wq.write(kWqcfgStateDword, 0, true));
+    wq.write(kWqcfgStateDword, 0, true);
+    CHECK(wq.read(kWqcfgStateDword) == 0x4000'0001);
 }
 
 TEST_CASE("arbiter: priority 6 gets three dispatches for each of priority 2") {
     GroupArbiter arbiter(2);
     unsigned first = 0;
-    unsigned second = 0;
-    for (std::uint64_t i = 0; i < 400; ++i) {
-        (arbiter.pick({{0, 6, 2 * i}, {1, 2, 2 * i + 1}}) == 0 ? first : second) += 1;
+    for (unsigned i = 0; i < 400; ++i) {
+        first += arbiter.pick({{0, 6}, {1, 2}}) == 0 ? 1 : 0;
     }
     CHECK(first == 300);
-    CHECK(second == 100);
 }
 
-TEST_CASE("arbiter: even shares go to the older head") {
+TEST_CASE("arbiter: queues take turns until their counters are used up") {
     GroupArbiter arbiter(2);
-    CHECK(arbiter.pick({{0, 5, 11}, {1, 5, 10}}) == 1);
+    std::vector<std::uint32_t> order;
+    for (unsigned i = 0; i < 9; ++i) {
+        order.push_back(arbiter.pick({{0, 6}, {1, 2}}));
+    }
+    CHECK(order == std::vector<std::uint32_t>{0, 1, 0, 1, 0, 0, 0, 0, 1});
 }
 
-TEST_CASE("arbiter: an idle queue does not save up a claim") {
+TEST_CASE("arbiter: a queue that was empty comes at its next turn, whatever its priority") {
     GroupArbiter arbiter(2);
-    for (std::uint64_t i = 0; i < 100; ++i) {
-        arbiter.pick({{0, 5, i}});
+    for (unsigned i = 0; i < 100; ++i) {
+        arbiter.pick({{0, 15}});
     }
-    unsigned second = 0;
-    for (std::uint64_t i = 0; i < 10; ++i) {
-        second += arbiter.pick({{0, 5, 100 + i}, {1, 5, 200 + i}});
-    }
-    CHECK(second == 5);
+    CHECK(arbiter.pick({{0, 15}, {1, 1}}) == 1);
+    CHECK(arbiter.pick({{0, 15}, {1, 1}}) == 0);
+    CHECK(arbiter.pick({{0, 15}, {1, 1}}) == 0);  // its counter is empty
 }
