@@ -110,7 +110,7 @@ expect "a machine" 0 'IOASID 202 is freed while it is used: FREE'
 run trace explain "$two" --vm vm3
 expect "a machine that never was" 2 'there is no virtual machine "vm3"'
 run trace explain "$two" --descriptor 14
-expect "a descriptor that fails" 0 'failed (status 0x3)'
+expect "a descriptor that fails" 0 'failed (status 0x20)'
 expect "because its entry was cleared" 0 'the PASID entry of 202 was cleared at'
 expect "by whom" 0 'IOASID 202 was freed at 212.488 us, by vm2/vmm/vmm step 1 (free)'
 run trace explain "$two" --fault 115
