@@ -17,4 +17,8 @@ inline const Defect kRecordNotCleared{
     "a completion record is used again with the status of its last descriptor in it, and taken for "
     "the new one's"};
 
+inline const Defect kListedFirst{
+    "submit.listed_first",
+    "a program waits for the record of a submission that the queue never took"};
+
 }  // namespace ioasim::os

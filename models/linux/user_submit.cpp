@@ -199,11 +199,11 @@ Errno UserQueue::submit_one(ExecContext& ctx, const SubmitRequest& request, std:
         error =
             dedicated(request) ? store(ctx, portal, place) : enqueue(ctx, portal, place, report);
     }
+    if (request.credits && (error == Errno::Ok || kernel_.probes().has(kListedFirst))) {
+        outstanding_.push_back(slot);
+    }
     if (error != Errno::Ok) {
         return error;
-    }
-    if (request.credits) {
-        outstanding_.push_back(slot);
     }
     next_slot_ = (slot + 1) % slots_;
     ++report.submitted;

@@ -8,6 +8,7 @@
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
 #include "models/linux/pasid_drain.hpp"
+#include "models/linux/queue_probes.hpp"
 
 namespace ioasim::os {
 
@@ -25,7 +26,9 @@ public:
 
     void run(ExecContext& ctx) override {
         Frame frame{ctx, "vdcm_drain"};
-        const Pasid pasid{id().value()};
+        const bool guests =
+            spid_.value() != kInvalidIoasid && vdcm_.kernel_.probes().has(kGuestNumberDrained);
+        const Pasid pasid{guests ? spid_.value() : id().value()};
         const bool finished = finish_pasid(ctx, vdcm_.kernel_, vdcm_.device_, pasid);
         if (!finished) {
             vdcm_.keep(ctx, set_, id());

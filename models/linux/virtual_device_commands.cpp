@@ -4,6 +4,7 @@
 #include "core/trace/vdev_events.hpp"
 #include "models/linux/device.hpp"
 #include "models/linux/kernel.hpp"
+#include "models/linux/queue_probes.hpp"
 #include "models/linux/vdcm_probes.hpp"
 #include "models/linux/virtual_device.hpp"
 #include "models/pcie/config_layout.hpp"
@@ -259,6 +260,9 @@ CommandError VirtualDevice::stop_queue(ExecContext& ctx, Command code) {
 // Nothing is bound under the number: nothing of it can be in the device.
 CommandError VirtualDevice::on_pasid(ExecContext& ctx, CallingTask task, Command code,
                                      std::uint32_t gpasid) {
+    if (code == Command::DrainPasid && kernel_.probes().has(kGuestDrainUnknown)) {
+        return CommandError::UnknownCommand;
+    }
     const Ioasid id = translate(ctx, task, gpasid, false);
     if (!is_valid(id)) {
         return CommandError::None;

@@ -8,14 +8,16 @@
 #include "models/linux/kernel.hpp"
 #include "models/linux/linux_probes.hpp"
 #include "models/linux/pasid_drain.hpp"
+#include "models/linux/queue_probes.hpp"
 
 namespace ioasim::os {
 
 bool WorkqueueFiles::opened_by(const Process& process, const Device& device,
                                std::uint32_t queue) const {
+    const bool anybody = kernel_.probes().has(kQueueOfAnybody);
     return std::any_of(files_.begin(), files_.end(), [&](const auto& item) {
         return item.first.first == &device && item.first.second == queue &&
-               item.second.process == &process;
+               (anybody || item.second.process == &process);
     });
 }
 
@@ -28,7 +30,7 @@ Errno WorkqueueFiles::open(ExecContext& ctx, Process& process, Device& device, s
                            Ioasid id) {
     ctx.spend(kernel_.params().syscall);
     Frame frame{ctx, "idxd_cdev_open"};
-    if (!kernel_.sva().is_bound_to(process, device, id)) {
+    if (!kernel_.sva().is_bound_to(process, device, id) && !kernel_.probes().has(kOpenUnbound)) {
         return Errno::Eperm;
     }
     LockGuard guard{ctx, device.queue_lock(queue)};
@@ -61,6 +63,9 @@ Errno WorkqueueFiles::program(ExecContext& ctx, const Place& place, Process& pro
         }
     }
     const Errno error = device.set_queue_pasid(ctx, place.second, Pasid{id.value()});
+    if (kernel_.probes().has(kEnableFailureIgnored)) {
+        return Errno::Ok;
+    }
     if (error != Errno::Ok && file.held) {  // not enabled: nothing works under the ID
         device.set_queue_config_pasid(ctx, place.second, std::nullopt);
         kernel_.ioasid().put(ctx, process.set, id, holder(device, place.second));
@@ -88,7 +93,9 @@ Errno WorkqueueFiles::close(ExecContext& ctx, Process& process, Device& device,
 Errno WorkqueueFiles::clear(ExecContext& ctx, const Place& place, const File& file) {
     Device& device = *place.first;
     if (device.setup().queues.at(place.second).shared) {
-        return device.drain_pasid(ctx, Pasid{file.id.value()});
+        return kernel_.probes().has(kCloseUndrained)
+                   ? Errno::Ok
+                   : device.drain_pasid(ctx, Pasid{file.id.value()});
     }
     const auto put = [&] {
         if (file.held) {
