@@ -228,7 +228,8 @@ CommandError CommandUnit::check_enable_wq(std::uint32_t index) const {
 
 // A shared workqueue takes its PASIDs from submissions.
 CommandError CommandUnit::check_wq_pasid(const WqConfig& c) const {
-    if (!c.dedicated && !c.pasid_enable) {
+    const bool sent = c.pasid_enable && (lax() || function_.view().pasid);
+    if (c.pasid_enable ? !sent : !c.dedicated) {
         return CommandError::WqPasidEnable;
     }
     const bool privileged = c.dedicated && c.pasid_enable && c.privileged;

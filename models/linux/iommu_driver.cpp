@@ -199,10 +199,12 @@ void IommuDriver::enable_device(ExecContext& ctx, Device& device) {
     }
     const std::uint64_t capability = ctx.mmio_read(configuration + config::kPasidCap, 2);
     device.set_pasid_bits(static_cast<unsigned>(vtd::Field{12, 8}.get(capability)));
+    if (scalable_ && device.max_pasids() != 0) {
+        ctx.mmio_write(configuration + config::kPasidCtl, config::kPasidEnable, 2);
+    }
     if (!device.ats()) {
         return;
     }
-    ctx.mmio_write(configuration + config::kPasidCtl, config::kPasidEnable, 2);
     if (page_requests_ != nullptr) {
         page_requests_->switch_on(ctx, device);
     }

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "models/pcie/config_layout.hpp"
 #include "models/platform/device_commands.hpp"
 
 namespace ioasim::platform {
@@ -149,6 +150,7 @@ std::vector<BareSpec> accelerator_specs() {
            0xFFFFF},
           {"group", V::Flag, false, "writes the group: all queues, all engines", "true"},
           {"queues", V::Flag, false, "enables the workqueues too", "true"},
+          {"pasids", V::Flag, false, "the function may send PASIDs, if it may not yet", "true"},
           {"block_on_fault", V::Flag, false, "descriptors may wait for their pages", "false"},
           {"ats", V::Flag, false, "of the workqueues: the device may translate", "true"},
           {"prs", V::Flag, false, "of the workqueues: it may ask for pages", "true"}},
@@ -243,12 +245,24 @@ void BareAccelerator::configure_group() {
     write(group + dsa::kGrpcfgEngineBitmap, bit_mask(unit_.engines - 1, 0), 8);
 }
 
+// What a driver of the function did before: locked once ATS is enabled.
+void BareAccelerator::allow_pasids() {
+    const std::uint64_t control = unit_.configuration + pcie::config::kPasidCtl;
+    const std::uint64_t now = ctx_.mmio_read(control, 2);
+    if ((now & pcie::config::kPasidEnable) == 0) {
+        ctx_.mmio_write(control, now | pcie::config::kPasidEnable, 2);
+    }
+}
+
 BareResult BareAccelerator::enable(const BareStep& step) {
     for (std::size_t i = 0; i < unit_.workqueues.size(); ++i) {
         configure_queue(i, step);
     }
     if (step.number("group", 1) != 0) {
         configure_group();
+    }
+    if (step.number("pasids", 1) != 0) {
+        allow_pasids();
     }
     dsa::CommandStatus status;
     Errno error = run(dsa::Command::EnableDevice, 0, false, kCommandTimeout, status);

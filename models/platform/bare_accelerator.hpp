@@ -38,6 +38,7 @@ private:
     }
     void configure_queue(std::size_t index, const BareStep& step);
     void configure_group();
+    void allow_pasids();
     // -ETIMEDOUT while it is active.
     Errno run(dsa::Command code, std::uint32_t operand, bool interrupt, TimePs timeout,
               dsa::CommandStatus& status);

@@ -27,7 +27,7 @@ expect "counts by name" 0 'dsa.access'
 run trace query results --event ioasid.put --where holder=iommu --where kernel=host --count
 verdict "conditions hold together" "$(echo 2 | diff - o)"
 run trace query results --id 202 --from 212us --to 213us --event 'ioasid.*' --limit 1
-expect "a window of time" 0 '212.488207 us ioasid.free_call'
+expect "a window of time" 0 '212.512567 us ioasid.free_call'
 run trace query results --event ioasid.putt
 expect "a name that no event has" 2 'did you mean "ioasid.put"?'
 run trace query results --where hodler=kvm
@@ -63,7 +63,7 @@ run trace explain "$two" --defect linux.missing_put
 expect "an overview says what failed first" 0 'references.leak: host.ioasid(201)'
 expect "and what to ask next" 0 '--ioasid 202'
 run trace explain "$two" --defect linux.missing_put --ioasid 202
-expect "who holds it" 0 'freed at 212.488 us, and never came back: held by iommu since 142.629 us'
+expect "who holds it" 0 'freed at 212.513 us, and never came back: held by iommu since 142.653 us'
 expect "and what he did instead of letting go" 0 'did its part of the teardown at '
 run trace explain "$two" --defect linux.skip_iotlb_invalidation --ioasid 202
 expect "a flush that never came" 0 'no invalidation of the IOTLB came between the end of its PASID'
@@ -72,13 +72,13 @@ run trace explain "$two" --ioasid 202
 verdict "none is missing where all is well" "$(grep 'no invalidation' o)"
 run trace explain "$two" --at 220us
 expect "at a time" 0 \
-    '! host.ioasid(202)  FREE_PENDING since 212.488 us, by vm2/vmm/vmm step 1 (free)'
+    '! host.ioasid(202)  FREE_PENDING since 212.513 us, by vm2/vmm/vmm step 1 (free)'
 expect "what waits" 0 'iommu.teardown of host.ioasid(202): waits in the ordered workqueue since'
 expect "which steps are under way" 0 'vm2/vcpu0/app step 3 (submit), begun at'
 
 run trace explain "$top/scenarios/vm/queue_quiet.json" --defect vdcm.unbind_ignored --ioasid 201
 expect "who kept it although he was called" 0 \
-    'vdcm/vm1/vdev0 was called for UNBIND at 210.620 us and kept its reference: dropped at 430.429'
+    'vdcm/vm1/vdev0 was called for UNBIND at 210.630 us and kept its reference: dropped at 430.596'
 run trace explain "$top/scenarios/vm/queue_quiet.json" --ioasid 201
 verdict "which is not so where all is well" "$(grep 'kept its reference' o)"
 
@@ -96,7 +96,7 @@ run trace explain "$two" --ioasid 202
 expect "allocation goes back to the guest's step" 0 \
     'by command alloc_pasid of vm2/vcpu0 in vm2/vcpu0/app step 0 (alloc)'
 expect "UNBIND goes back to the free" 0 \
-    'from iommu.free (queued at 212.688 us), because of FREE at 212.488 us by vm2/vmm/vmm step 1'
+    'from iommu.free (queued at 212.713 us), because of FREE at 212.513 us by vm2/vmm/vmm step 1'
 expect "how long work waited" 0 'iommu.free waits in the ordered workqueue'
 expect "what devices did meanwhile" 0 'requests blocked (reason 0x59)'
 run trace explain "$two" --ioasid 101 --kernel vm2
@@ -112,7 +112,7 @@ expect "a machine that never was" 2 'there is no virtual machine "vm3"'
 run trace explain "$two" --descriptor 14
 expect "a descriptor that fails" 0 'failed (status 0x20)'
 expect "because its entry was cleared" 0 'the PASID entry of 202 was cleared at'
-expect "by whom" 0 'IOASID 202 was freed at 212.488 us, by vm2/vmm/vmm step 1 (free)'
+expect "by whom" 0 'IOASID 202 was freed at 212.513 us, by vm2/vmm/vmm step 1 (free)'
 run trace explain "$two" --fault 115
 expect "a blocked request" 0 'the walk reads pasid_entry at'
 run trace explain "$faults" --fault 1
@@ -140,7 +140,7 @@ ending ending_process 'exit ('
 # --- pictures -----------------------------------------------------------------------------------
 
 run trace explain "$two" --ioasid 202 --format states
-expect "the way through the states" 0 '3  212.488 us  ACTIVE -> FREE_PENDING'
+expect "the way through the states" 0 '3  212.513 us  ACTIVE -> FREE_PENDING'
 expect "how long in each" 0 'FREE_PENDING for 37.303 us'
 run trace explain "$two" --ioasid 202 --format svg
 expect "as a picture" 0 '</svg>'

@@ -117,7 +117,7 @@ verdict "a whole trace says nothing of parts" "$(head -n 1 two.jsonl | grep only
 run trace explain two.jsonl
 verdict "nor do its answers" "$(grep 'part of its run' o)"
 run trace explain two.jsonl --at 1h
-expect "a time behind the end of the run" 0 'the run ended at 252.917 us: what held then'
+expect "a time behind the end of the run" 0 'the run ended at 252.941 us: what held then'
 
 part --trace-window 215us:220us
 verdict "a window stands in the header" \

@@ -15,6 +15,7 @@
 #include "models/cpu/cpu_complex.hpp"
 #include "models/dsa/dsa_device.hpp"
 #include "models/memory/sparse_memory.hpp"
+#include "models/pcie/config_layout.hpp"
 #include "models/pcie/pcie_layout.hpp"
 #include "tests/support/event_log.hpp"
 
@@ -22,6 +23,9 @@ namespace ioasim::test {
 
 constexpr std::uint64_t kBar0 = 0xE000'0000;
 constexpr std::uint64_t kBar2 = 0xD000'0000;
+// The function's page, to write; completions of that are the bridge's.
+constexpr std::uint64_t kConfiguration = 0xC000'0000;
+constexpr std::uint32_t kConfigurationWriteTag = 0xFFFF;
 
 class TinyFabric final : public sim::Module {
 public:
@@ -58,7 +62,12 @@ public:
 
 private:
     void from_cpu(TimePs now, pcie::Tlp tlp) {
-        if (tlp.address >= kBar2 && tlp.address < kBar0 + dsa::kBar0Bytes) {
+        if (tlp.address >= kConfiguration && tlp.address < kConfiguration + kPageSize) {
+            tlp.address -= kConfiguration;
+            tlp.tag = kConfigurationWriteTag;
+            tlp.kind = pcie::TlpKind::ConfigWrite;
+            to_device.send(now, std::move(tlp));
+        } else if (tlp.address >= kBar2 && tlp.address < kBar0 + dsa::kBar0Bytes) {
             to_device.send(now, std::move(tlp));
         } else if (!pcie::is_posted(tlp.kind)) {
             to_cpu.send(now, pcie::make_completion(tlp, pcie::CplStatus::UnsupportedRequest));
@@ -83,6 +92,9 @@ private:
                 }
                 return;
             default:
+                if (tlp.tag == kConfigurationWriteTag) {
+                    return;  // to the processor it was posted
+                }
                 to_cpu.send(now, std::move(tlp));
         }
     }
@@ -155,6 +167,7 @@ public:
         const std::uint64_t group = kBar0 + dsa::grpcfg_address(offsets.grpcfg, 0);
         ctx.mmio_write(group, 1, 8);
         ctx.mmio_write(group + dsa::kGrpcfgEngineBitmap, 1, 8);
+        ctx.mmio_write(kConfiguration + pcie::config::kPasidCtl, pcie::config::kPasidEnable, 2);
         CHECK(command(ctx, dsa::Command::EnableDevice) == 0);
         CHECK(command(ctx, dsa::Command::EnableWq, 0) == 0);
     }

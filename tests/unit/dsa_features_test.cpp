@@ -172,6 +172,7 @@ TEST_CASE("dsa read buffers: what one group has reserved the others do not get")
     }
     h.write(group_flags(0), encode(GroupBuffers{80, 96}), 8);
     h.write(group_flags(1), encode(GroupBuffers{0, 16}), 8);
+    h.config_write(pcie::config::kPasidCtl, DsaHarness::kPasids);
     REQUIRE(h.command(Command::EnableDevice) == CommandError::None);
     REQUIRE(h.command(Command::EnableWq, 0) == CommandError::None);
     REQUIRE(h.command(Command::EnableWq, 1) == CommandError::None);
