@@ -44,12 +44,18 @@ void check_devices(const PlatformConfig& config, Problems& problems) {
         if (device.kind == DeviceKind::Requester) {
             continue;  // without workqueues, and with other bounds of parameters of the same names
         }
-        const std::uint64_t has =
-            resolve(dsa::dsa_param_table(), config, device.name).total_entries;
-        if (entries > has) {
+        const dsa::DsaParams unit_has = resolve(dsa::dsa_param_table(), config, device.name);
+        if (entries > unit_has.total_entries) {
             problems.push_back({fmt::format("platform.devices[{}].workqueues", d),
                                 fmt::format("{} entries in all workqueues, {} has {}", entries,
-                                            device.name, has)});
+                                            device.name, unit_has.total_entries)});
+        }
+        if (unit_has.read_buffers < dsa::kBuffersOfEngine * device.engines) {
+            problems.push_back(
+                {fmt::format("platform.devices[{}].engines", d),
+                 fmt::format("{} engines cannot be enabled: they need {} read buffers, {} has {}",
+                             device.engines, dsa::kBuffersOfEngine * device.engines, device.name,
+                             unit_has.read_buffers)});
         }
     }
     for (std::size_t d = 0; d < config.devices.size(); ++d) {
