@@ -22,6 +22,9 @@ inline const Defect kReplaceKeepsTranslations{
 
 inline const Defect kStormUnnoticed{
     "iopf.storm_unnoticed", "page requests of a function are not counted, however many come"};
+inline const Defect kCapacityUnread{
+    "prq.capacity_unread",
+    "a function is granted more page requests than it says that it can have under way"};
 inline const Defect kStormLeftToFunction{
     "iopf.storm_left_to_function",
     "page requests of a function that floods are switched off in the function alone"};

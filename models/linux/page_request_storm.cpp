@@ -33,7 +33,10 @@ bool PageRequestService::floods(ExecContext& ctx, const Device& device) {
 void PageRequestService::switch_on(ExecContext& ctx, Device& device) const {
     const std::uint64_t configuration = device.setup().configuration;
     ctx.mmio_write(configuration + config::kPriCtl, config::kPriReset, 2);
-    ctx.mmio_write(configuration + config::kPriAllocation, kernel_.params().pri_allocation, 4);
+    const std::uint64_t capacity = ctx.mmio_read(configuration + config::kPriCapacity, 4);
+    const std::uint64_t wanted = kernel_.params().pri_allocation;
+    ctx.mmio_write(configuration + config::kPriAllocation,
+                   kernel_.probes().has(kCapacityUnread) ? wanted : std::min(wanted, capacity), 4);
     ctx.mmio_write(configuration + config::kPriCtl, config::kPriEnable, 2);
     device.set_page_requests(true);
 }
