@@ -83,8 +83,8 @@ PlatformConfig DsaBench::platform(const Experiment& e) {
     if (e.devtlb == DevTlbUse::Hit) {
         config.params.push_back({"iommu", "ats.pass_through_level", 3});
     }
-    if (e.ddio_bytes != 0) {
-        config.params.push_back({"memory", "llc.device_bytes", e.ddio_bytes / 64 * 64});
+    if (e.ddio_bytes) {
+        config.params.push_back({"memory", "llc.device_bytes", *e.ddio_bytes / 64 * 64});
     }
     if (e.block_on_fault) {
         config.params.push_back({"iommu", "cap.page_requests", 1});

@@ -147,7 +147,7 @@ struct Experiment {
     std::uint64_t repeat = 1;
     std::string count;
     std::uint64_t cpu_mhz = 0;  // 0: the profile's
-    std::uint64_t ddio_bytes = 0;
+    std::optional<std::uint64_t> ddio_bytes;  // none: as the profile has it
     PageListPart huge;
     PageListPart small;
     std::optional<Executor> small_executor;

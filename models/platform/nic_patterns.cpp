@@ -48,8 +48,8 @@ PlatformConfig nic_platform(const Experiment& e) {
     nic.kind = DeviceKind::Requester;
     nic.iommu = kUnit;
     config.devices.push_back(nic);
-    if (e.ddio_bytes != 0) {
-        config.params.push_back({"memory", "llc.device_bytes", e.ddio_bytes / kLine * kLine});
+    if (e.ddio_bytes) {
+        config.params.push_back({"memory", "llc.device_bytes", *e.ddio_bytes / kLine * kLine});
     }
     unsigned generation = 0;
     unsigned width = 0;
@@ -59,8 +59,8 @@ PlatformConfig nic_platform(const Experiment& e) {
     }
     if (e.pattern == "dma_stream") {
         config.params.push_back({kUnit, "walkers", e.outstanding_walks});
-        config.params.push_back({kUnit, "second_stage_cache.entries", 1});
-        config.params.push_back({kUnit, "second_stage_cache.ways", 1});
+        config.params.push_back({kUnit, "second_stage_cache.entries", e.outstanding_walks});
+        config.params.push_back({kUnit, "second_stage_cache.ways", e.outstanding_walks});
         if (e.link.empty()) {
             // An adapter of 100 Gbit/s.
             config.params.push_back({kNic, "link.width", 16});
@@ -106,7 +106,22 @@ void run_dma_read(Harness& harness) {
     count(bench, m, e.read_bytes);
 }
 
-StreamAddresses stream_addresses(std::uint64_t reads_milli, std::uint64_t block_bytes) {
+namespace {
+
+// One walker's part of a stream: who walks meanwhile has other tables below the root, and another
+// entry of the caches.
+struct StreamLane {
+    std::array<std::uint64_t, kMostLevels + 1> index{};  // of each level
+    std::map<std::uint64_t, std::uint64_t> next;         // page, by region
+    std::uint64_t page = 0;
+    std::uint64_t sum = 0;
+    bool began = false;
+};
+
+}  // namespace
+
+StreamAddresses stream_addresses(std::uint64_t reads_milli, std::uint64_t block_bytes,
+                                 std::uint64_t walkers) {
     constexpr std::uint64_t kBlocks = 1000;
     constexpr std::uint64_t kPages = kLargePage / kPageSize;
     const std::uint64_t pages = (block_bytes + kPageSize - 1) / kPageSize;
@@ -116,29 +131,31 @@ StreamAddresses stream_addresses(std::uint64_t reads_milli, std::uint64_t block_
         return s;
     }
     s.levels = most > 4 + pages - 1 ? kMostLevels : 4;
-    std::array<std::uint64_t, kMostLevels + 1> index{};  // of each level, 0 or 1
-    std::map<std::uint64_t, std::uint64_t> next;         // page, by region
-    std::uint64_t page = 0;
-    std::uint64_t sum = 0;
+    std::vector<StreamLane> lanes(walkers);
+    for (std::uint64_t i = 0; i < walkers; ++i) {
+        lanes[i].index.at(s.levels) = 2 * i;
+    }
     for (std::uint64_t i = 0; i < kBlocks; ++i) {
-        const std::uint64_t before = sum / 1000;
-        sum += reads_milli;
-        const std::uint64_t reads = sum / 1000 - before;
+        StreamLane& lane = lanes[i % walkers];
+        const std::uint64_t before = lane.sum / 1000;
+        lane.sum += reads_milli;
+        const std::uint64_t reads = lane.sum / 1000 - before;
         // Each further page of a block costs a read of its own.
         const std::uint64_t first = reads < pages - 1 ? 0 : reads - (pages - 1);
         if (first > 1) {
-            index.at(first) ^= 1U;
+            lane.index.at(first) ^= 1U;
         }
         std::uint64_t region = 0;
         for (unsigned level = 2; level <= s.levels; ++level) {
-            region |= index.at(level) << (12U + 9U * (level - 1));
+            region |= lane.index.at(level) << (12U + 9U * (level - 1));
         }
-        if (first != 0 || i == 0) {
-            const std::uint64_t at = next[region];
-            page = at + pages > kPages ? 0 : at;
-            next[region] = page + pages;
+        if (first != 0 || !std::exchange(lane.began, true)) {
+            const std::uint64_t at = lane.next[region];
+            lane.page = at + pages > kPages ? 0 : at;
+            lane.next[region] = lane.page + pages;
+            lane.began = true;
         }
-        s.blocks.push_back(region + page * kPageSize);
+        s.blocks.push_back(region + lane.page * kPageSize);
         if (std::find(s.regions.begin(), s.regions.end(), region) == s.regions.end()) {
             s.regions.push_back(region);
         }
@@ -149,7 +166,8 @@ StreamAddresses stream_addresses(std::uint64_t reads_milli, std::uint64_t block_
 void run_dma_stream(Harness& harness) {
     const Experiment& e = harness.series.front();
     Measurement& m = harness.results.front();
-    const StreamAddresses s = stream_addresses(e.iommu ? e.walk_reads_milli : 1000, e.block_bytes);
+    const StreamAddresses s = stream_addresses(
+        e.iommu ? e.walk_reads_milli : 1000, e.block_bytes, e.outstanding_walks);
     if (s.blocks.empty()) {
         m.problem = fmt::format("no table costs {}.{:03} reads a block", e.walk_reads_milli / 1000,
                                 e.walk_reads_milli % 1000);

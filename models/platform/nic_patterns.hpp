@@ -14,14 +14,15 @@ void run_dma_read(Harness& harness);
 void run_dma_stream(Harness& harness);
 
 // Where the blocks of a stream lie, so that each costs so many page-table reads (in thousandths, on
-// average) when paging-structure caches have an entry for each level and the IOTLB has none of
-// them.
+// average) when paging-structure caches have an entry for each level and walker, and the IOTLB has
+// none of them.
 struct StreamAddresses {
     unsigned levels = 4;
     std::vector<std::uint64_t> blocks;
     std::vector<std::uint64_t> regions;  // of 2 MiB, mapped with small pages
 };
 // Empty: no tables can cost that much.
-StreamAddresses stream_addresses(std::uint64_t reads_milli, std::uint64_t block_bytes);
+StreamAddresses stream_addresses(std::uint64_t reads_milli, std::uint64_t block_bytes,
+                                 std::uint64_t walkers);
 
 }  // namespace ioasim::platform

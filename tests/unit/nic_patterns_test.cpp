@@ -7,7 +7,7 @@ using namespace ioasim;
 
 TEST_CASE("stream addresses: reads of page tables a block, by what an entry of each level keeps") {
     for (const std::uint64_t milli : {1000, 1760, 2500, 4360, 5000}) {
-        const platform::StreamAddresses s = platform::stream_addresses(milli, 4096);
+        const platform::StreamAddresses s = platform::stream_addresses(milli, 4096, 1);
         REQUIRE(s.blocks.size() == 1000);
         std::uint64_t reads = 0;
         for (std::size_t i = 1; i < s.blocks.size(); ++i) {
@@ -20,5 +20,5 @@ TEST_CASE("stream addresses: reads of page tables a block, by what an entry of e
         }
         CHECK(reads == doctest::Approx(static_cast<double>(milli)).epsilon(0.005));
     }
-    CHECK(platform::stream_addresses(5001, 4096).blocks.empty());
+    CHECK(platform::stream_addresses(5001, 4096, 1).blocks.empty());
 }
