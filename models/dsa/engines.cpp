@@ -299,10 +299,13 @@ bool Engines::may_write(TimePs now, std::uint32_t engine, std::uint32_t slot, Wa
 
 void Engines::issue_all(TimePs now) {
     starved_ = false;
+    const std::uint32_t before = port_.outstanding();
     for (std::uint32_t i = 0; i < count(); ++i) {
-        const std::uint32_t engine = (first_to_issue_ + i) % count();
+        const std::uint32_t engine = (rounds_ + i) % count();
         fetch_list(now, engine);
-        for (std::uint32_t slot = 0; slot < engines_[engine].slots.size(); ++slot) {
+        const auto slots = static_cast<std::uint32_t>(engines_[engine].slots.size());
+        for (std::uint32_t j = 0; j < slots; ++j) {
+            const std::uint32_t slot = (rounds_ + j) % slots;
             const Operation::State state = engines_[engine].slots[slot].state();
             if (state == Operation::State::Prelude || state == Operation::State::Readback) {
                 issue_words(now, engine, slot);
@@ -311,7 +314,7 @@ void Engines::issue_all(TimePs now) {
             }
         }
     }
-    first_to_issue_ = (first_to_issue_ + 1) % count();
+    rounds_ += port_.outstanding() != before ? 1 : 0;
 }
 
 void Engines::way_out_free(TimePs now) {

@@ -215,8 +215,8 @@ private:
     sim::Timeline<Step> steps_;
     std::uint32_t active_ = 0;
     std::uint32_t drains_waiting_ = 0;
-    std::uint32_t first_to_issue_ = 0;  // round robin among engines for read buffers
-    bool starved_ = false;              // somebody waits for read buffers or for the way out
+    std::uint32_t rounds_ = 0;  // who comes first for read buffers: engines and their slots in turn
+    bool starved_ = false;      // somebody waits for read buffers or for the way out
     // Workqueue and PASID of records that went to the event log since the last drain.
     std::vector<std::pair<std::uint32_t, std::optional<Pasid>>> logged_records_;
     std::vector<Step> held_fills_;    // that wait for the way out

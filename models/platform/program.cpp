@@ -13,8 +13,8 @@
 namespace ioasim::platform {
 namespace {
 
-// Buffers beyond this are kept in part: they serve comparison, not storage.
-constexpr std::uint64_t kKeptBytes = std::uint64_t{1} << 20U;
+// Buffers beyond this are kept in part: as much as an expectation may look at.
+constexpr std::uint64_t kKeptBytes = std::uint64_t{1} << 26U;
 
 std::uint8_t opcode_of(const std::string& op) {
     return static_cast<std::uint8_t>(op == "noop" ? dsa::Opcode::Noop : dsa::Opcode::Memmove);
