@@ -181,7 +181,8 @@ CommandError CommandUnit::check_group_wqs() const {
 bool CommandUnit::read_buffers_fit() const {
     std::uint64_t reserved = 0;
     for (std::uint32_t g = 0; g < registers_.groups(); ++g) {
-        reserved += registers_.group(g).buffers().reserved;
+        // Only what has engines keeps any (5.1).
+        reserved += registers_.group(g).engines != 0 ? registers_.group(g).buffers().reserved : 0;
     }
     if (reserved > shared_.params.read_buffers) {
         return false;
@@ -441,6 +442,10 @@ void CommandUnit::begin(TimePs now) {
 void CommandUnit::advance(TimePs now) {
     if (!active_ || now < active_->done_at) {
         return;
+    }
+    // Nothing is locked before it is enabled: what counts is what it is enabled with.
+    if (active_->error == CommandError::None && !waits_for_work()) {
+        active_->error = check(*active_);
     }
     if (active_->error == CommandError::None) {
         if (waits_for_work() && !returns_early() && work_left()) {

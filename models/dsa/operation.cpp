@@ -43,6 +43,8 @@ void Operation::begin(Work work, Issuer issuer) {
     next_word_ = 0;
     word_fault_.reset();
     word_data_.clear();
+    last_written_.reset();
+    last_third_.reset();
 }
 
 void Operation::release() {
@@ -237,6 +239,8 @@ Operation::Write Operation::take_write() {
     if (opcode() == Opcode::CopyCrc) {
         crc_.add(write.data);
     }
+    (write.field == Field::Third ? last_third_ : last_written_) =
+        write.address + write.data.size() - 1;
     delta_written_ += write.delta;
     done_ += write.progress;
     record_.bytes_completed = done_;
@@ -331,13 +335,11 @@ bool Operation::wants_readback() {
             add_word(Field::Destination, d.destination, 1);
         }
     } else if (!stop_ && done_ != 0 && (d.flags & flag::kDestinationReadback) != 0) {
-        if (opcode() == Opcode::CreateDelta) {
-            add_word(Field::Third, specific(specific::kDeltaAddress, 8), 1);
-        } else {
-            add_word(Field::Destination, d.destination, 1);
+        if (last_written_) {
+            add_word(Field::Destination, *last_written_, 1);
         }
-        if (opcode() == Opcode::Dualcast) {
-            add_word(Field::Third, specific(specific::kDestination2, 8), 1);
+        if (last_third_) {
+            add_word(Field::Third, *last_third_, 1);
         }
     }
     return !words_.empty();

@@ -183,6 +183,8 @@ private:
     std::size_t next_word_ = 0;
     std::optional<Read> word_fault_;
     std::vector<std::uint8_t> word_data_;
+    // The last byte that was written, to the destination and to the third operand: read back.
+    std::optional<std::uint64_t> last_written_, last_third_;
     // What some operations carry from chunk to chunk.
     Crc32c crc_;
     DifStream dif_;
