@@ -88,8 +88,9 @@ Engines::RecordWay Engines::record_way(TimePs now, AtsUser user, const Work& wor
             return {false, route.way, Status::Success};
         case Translator::Route::Kind::Wait:
             return {true, std::nullopt, Status::Success};
-        default:
-            return {false, std::nullopt, Status::RecordPageFault};
+        default:  // a page fault, or nobody translates (table 5-6)
+            return {false, std::nullopt,
+                    route.why == Status::TranslationFailure ? route.why : Status::RecordPageFault};
     }
 }
 
@@ -170,7 +171,7 @@ trace::Name Engines::tell_end(TimePs now, const Work& work, const Issuer& issuer
 // log keeps it for software to write.
 trace::Name Engines::record_lost(TimePs now, const Work& work, const CompletionRecord& record,
                                  Status why) {
-    if (why == Status::RecordPageFault) {
+    if (why == Status::RecordPageFault || why == Status::TranslationFailure) {
         shared_.probes.hit(kRecordFaulted);
         shared_.emit(trace::DsaFault{shared_.names.device, work.number, traced_pasid(work.pasid),
                                      Iova{work.descriptor.record}, true});

@@ -136,7 +136,7 @@ void Operation::answered(const ReadOwner& owner, pcie::CplStatus status,
     if (owner.part == kWordPart) {
         if (status == pcie::CplStatus::Success) {
             word_data_.insert(word_data_.end(), data.begin(), data.end());
-        } else if (!stop_) {
+        } else if (!no_more_words()) {
             word_fault_ = words_.at(owner.chunk);
             // Without ATS the device cannot tell a page fault from any other failure (5.8.1).
             fail(word_fault_->address, false,
@@ -334,7 +334,7 @@ bool Operation::wants_readback() {
         if ((d.flags & flag::kReadback2Valid) != 0) {
             add_word(Field::Destination, d.destination, 1);
         }
-    } else if (!stop_ && done_ != 0 && (d.flags & flag::kDestinationReadback) != 0) {
+    } else if (record_.status == Status::Success && (d.flags & flag::kDestinationReadback) != 0) {
         if (last_written_) {
             add_word(Field::Destination, *last_written_, 1);
         }
@@ -346,8 +346,8 @@ bool Operation::wants_readback() {
 }
 
 std::optional<Operation::Read> Operation::next_word() const {
-    return stop_ || next_word_ == words_.size() ? std::nullopt
-                                                : std::optional<Read>(words_[next_word_]);
+    return no_more_words() || next_word_ == words_.size() ? std::nullopt
+                                                          : std::optional<Read>(words_[next_word_]);
 }
 
 std::uint32_t Operation::word_issued() {

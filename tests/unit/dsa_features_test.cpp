@@ -338,8 +338,10 @@ TEST_CASE("dsa event log: an error of no descriptor waits for room, too") {
     h.start_command(Command::DrainAll);
     h.settle();
     CHECK(h.tail() == 63);
+    CHECK(h.command_active());  // what is not told has not ended
     h.write(reg::kEvlstatus, 1);
     CHECK(h.tail() == 0);
+    CHECK_FALSE(h.command_active());
     CHECK(get_bits(h.entry_word(63, 0), 15, 8) == 0x52);
 }
 

@@ -400,6 +400,13 @@ TEST_CASE("dsa destination readback: of what was written last") {
     CHECK(last_read() == 0x67FF);
     h.run(dualcast_of(0x1000, 0x5000, 0x7000, 64).flags(flag::kDestinationReadback));
     CHECK(last_read() == 0x703F);
+    // a delta record that was full has been written successfully, too
+    h.put(0x4000, 800, 1);
+    const CompletionRecord full =
+        h.run(delta_of(0x3000, 0x4000, 800, 0x7000, 80).flags(flag::kDestinationReadback));
+    CHECK(full.result == 2);
+    CHECK(full.bytes_completed == 64);
+    CHECK(last_read() == 0x704F);
     // backwards, 512 bytes at a time
     h.run(memmove_of(0x1000, 0x1800, 0x1000).flags(flag::kDestinationReadback));
     CHECK(last_read() == 0x19FF);
