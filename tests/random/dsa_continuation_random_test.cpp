@@ -108,6 +108,9 @@ TEST_CASE("dsa continuation: a dualcast has written as much to both") {
         const std::uint32_t size = h.any_size();
         const std::uint64_t offset = h.draw.below(kPageSize);
         const Bytes wanted = h.get(kSource, size);
+        for (std::uint32_t i = 0; i < size; ++i) {
+            h.memory[kDestination + offset + i] = 0;
+        }
         for (const std::uint64_t place : {kSource, kDestination + offset, kOther + offset}) {
             h.make_holes(place, size);
         }
@@ -122,7 +125,7 @@ TEST_CASE("dsa continuation: a dualcast has written as much to both") {
             },
             [&](const CompletionRecord& r) {
                 done += r.bytes_completed;
-                CHECK(h.get(kDestination + offset, done) == h.get(kOther + offset, done));
+                CHECK(h.get(kDestination + offset, size) == h.get(kOther + offset, size));
             });
         CHECK(h.get(kDestination + offset, size) == wanted);
         CHECK(h.get(kOther + offset, size) == wanted);
