@@ -149,6 +149,9 @@ CommandError CommandUnit::check_groups() const {
     if (!read_buffers_fit()) {
         return CommandError::GroupReadBuffers;
     }
+    if (const CommandError error = check_group_flags(); error != CommandError::None) {
+        return error;
+    }
     for (std::uint32_t g = 0; g < registers_.groups(); ++g) {
         const GroupConfig& group = registers_.group(g);
         const std::uint64_t no_such = ~bit_mask(engines_.count() - 1, 0);
@@ -161,6 +164,20 @@ CommandError CommandUnit::check_groups() const {
         engines_taken |= group.engines;
     }
     return check_group_wqs();
+}
+
+// GRPCAP says that there is no global limit of read buffers, none of bandwidth, none of progress.
+CommandError CommandUnit::check_group_flags() const {
+    for (std::uint32_t g = 0; g < registers_.groups() && !lax(); ++g) {
+        const std::uint64_t flags = registers_.group(g).flags;
+        if ((flags & kGroupLimits) != 0) {
+            return CommandError::GroupReadBuffers;
+        }
+        if ((flags & kGroupReserved) != 0) {
+            return CommandError::DeviceConfiguration;
+        }
+    }
+    return CommandError::None;
 }
 
 CommandError CommandUnit::check_group_wqs() const {
@@ -181,7 +198,8 @@ CommandError CommandUnit::check_group_wqs() const {
 bool CommandUnit::read_buffers_fit() const {
     std::uint64_t reserved = 0;
     for (std::uint32_t g = 0; g < registers_.groups(); ++g) {
-        reserved += registers_.group(g).buffers().reserved;
+        // Only what has engines keeps any (5.1).
+        reserved += registers_.group(g).engines != 0 ? registers_.group(g).buffers().reserved : 0;
     }
     if (reserved > shared_.params.read_buffers) {
         return false;
@@ -327,7 +345,23 @@ bool CommandUnit::concerns(const Work& work) const {
     return names_wq(work.wq);
 }
 
+bool CommandUnit::drains() const {
+    switch (active_->command) {
+        case Command::DisableDevice:
+        case Command::DisableWq:
+        case Command::DrainAll:
+        case Command::DrainWq:
+        case Command::DrainPasid:
+            return true;
+        default:
+            return false;
+    }
+}
+
 bool CommandUnit::work_left() const {
+    if (drains() && registers_.log_behind()) {
+        return true;
+    }
     for (const Workqueue& wq : wqs_) {
         for (std::uint32_t i = 0; i < wq.occupancy(); ++i) {
             if (concerns(wq.at(i))) {
@@ -442,6 +476,10 @@ void CommandUnit::begin(TimePs now) {
 void CommandUnit::advance(TimePs now) {
     if (!active_ || now < active_->done_at) {
         return;
+    }
+    // Nothing is locked before it is enabled: what counts is what it is enabled with.
+    if (active_->error == CommandError::None && !waits_for_work()) {
+        active_->error = check(*active_);
     }
     if (active_->error == CommandError::None) {
         if (waits_for_work() && !returns_early() && work_left()) {

@@ -55,6 +55,7 @@ private:
     CommandError check_function() const;
     CommandError check_event_log() const;
     CommandError check_groups() const;
+    CommandError check_group_flags() const;
     // Which group each workqueue is in, and only one.
     CommandError check_group_wqs() const;
     bool read_buffers_fit() const;
@@ -73,6 +74,7 @@ private:
     bool returns_early() const;
     bool names_wq(std::uint32_t wq) const;
     bool concerns(const Work& work) const;
+    bool drains() const;  // it waits for what there is, and drops nothing
     bool work_left() const;
     void abort_work(TimePs now);
     void close_wqs();

@@ -60,7 +60,9 @@ OpRule rule_of(Opcode op) {
         case Opcode::Batch:
             return {kAlways | flag::kAddress1Class, 0, unused::kDestination};
         case Opcode::Drain:
-            return {kAlways | flag::kReadback1Valid | flag::kReadback2Valid, 0, unused::kSize};
+            return {kAlways | flag::kReadback1Valid | flag::kReadback2Valid |
+                        flag::kSuppressImplicitA | flag::kSuppressImplicitB,
+                    0, unused::kSize};
         case Opcode::Memmove:
             return {kOperand | kReads | kWrites, 0};
         case Opcode::Fill:

@@ -119,9 +119,17 @@ std::uint64_t DsaCore::read_register(std::uint64_t offset, unsigned size) const 
 }
 
 void DsaCore::write_register(TimePs now, std::uint64_t offset, std::uint64_t value, unsigned size) {
+    const auto high = static_cast<std::uint32_t>(value >> 32U);
+    // Interrupt Pending goes with the head: what waited for room in the log interrupts anew. A
+    // counter is locked when it is enabled, which its low half says.
+    const bool high_first =
+        size == 8 && (offset == reg::kEvlstatus || inside(offset, reg::kPerfmon, perf::kBytes));
+    if (high_first) {
+        write32(now, offset + 4, high);
+    }
     write32(now, offset, static_cast<std::uint32_t>(value));
-    if (size == 8) {
-        write32(now, offset + 4, static_cast<std::uint32_t>(value >> 32U));
+    if (size == 8 && !high_first) {
+        write32(now, offset + 4, high);
     }
 }
 
@@ -262,6 +270,9 @@ DsaCore::Answer DsaCore::submit(TimePs now, std::uint64_t offset,
     if (!target || target->wq >= wqs_.size() || data.size() != bytes.size()) {
         return refuse_submission(now, std::nullopt, non_posted, descriptor);
     }
+    if (stored_messages(target->portal) && params_.message_storage == 0) {
+        return refuse_submission(now, target->wq, non_posted, descriptor);  // no such portal (3.3)
+    }
     const Workqueue& wq = wqs_[target->wq];
     const bool enabled =
         registers_.state() == DeviceState::Enabled ||
@@ -360,7 +371,8 @@ void DsaCore::read_groups() {
     std::vector<GroupBuffers> buffers;
     for (std::uint32_t g = 0; g < registers_.groups(); ++g) {
         Group group{g, {}, {}, GroupArbiter(wqs_.size())};
-        buffers.push_back(registers_.group(g).buffers());
+        buffers.push_back(registers_.group(g).engines != 0 ? registers_.group(g).buffers()
+                                                           : GroupBuffers{});
         for (std::uint32_t wq = 0; wq < wqs_.size(); ++wq) {
             if (registers_.group(g).has_wq(wq)) {
                 group.wqs.push_back(wq);

@@ -60,6 +60,8 @@ constexpr std::uint32_t kBypassReflection = 1U << 17U;  // CRC: seed and result 
 constexpr std::uint32_t kBypassDataReflection = 1U << 18U;
 constexpr std::uint32_t kReadback1Valid = 1U << 16U;  // drain
 constexpr std::uint32_t kReadback2Valid = 1U << 17U;
+constexpr std::uint32_t kSuppressImplicitA = 1U << 18U;  // and read-backs of its own choice
+constexpr std::uint32_t kSuppressImplicitB = 1U << 19U;
 }  // namespace flag
 
 // Bytes 40 to 63 of a descriptor, whose meaning depends on the operation: offsets from 40.

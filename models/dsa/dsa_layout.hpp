@@ -416,6 +416,11 @@ constexpr std::uint32_t kGroupWqBits = 256;
 constexpr std::uint64_t kBuffersOfEngine = 4;      // read buffers, at least
 constexpr std::uint64_t kGrpcfgEngineBitmap = 32;  // one quadword
 constexpr std::uint64_t kGrpcfgFlags = 40;         // 8 bytes
+// Of the flags: the limits of read buffers and bandwidth, and what nothing is defined for where
+// progress has no limit.
+constexpr std::uint64_t kGroupLimits = bit_mask(7, 7) | bit_mask(47, 40);
+constexpr std::uint64_t kGroupReserved =
+    bit_mask(6, 6) | bit_mask(19, 16) | bit_mask(39, 28) | bit_mask(63, 48);
 struct GroupBuffers {
     std::uint32_t reserved = 0;
     std::uint32_t allowed = 0;

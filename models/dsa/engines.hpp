@@ -62,7 +62,7 @@ public:
             if (engines_[e].batch.state() != Batch::State::Free &&
                 matches(engines_[e].batch.work())) {
                 engines_[e].batch.abort();
-                translator_.abandon(batch_user(e));
+                translator_.abandon(now, batch_user(e));
             }
             for (std::uint32_t s = 0; s < engines_[e].slots.size(); ++s) {
                 Operation& op = engines_[e].slots[s];
@@ -217,8 +217,6 @@ private:
     std::uint32_t drains_waiting_ = 0;
     std::uint32_t rounds_ = 0;  // who comes first for read buffers: engines and their slots in turn
     bool starved_ = false;      // somebody waits for read buffers or for the way out
-    // Workqueue and PASID of records that went to the event log since the last drain.
-    std::vector<std::pair<std::uint32_t, std::optional<Pasid>>> logged_records_;
     std::vector<Step> held_fills_;    // that wait for the way out
     std::optional<Issuer> previous_;  // defect dsa.pasid_of_previous
 };

@@ -88,8 +88,9 @@ Engines::RecordWay Engines::record_way(TimePs now, AtsUser user, const Work& wor
             return {false, route.way, Status::Success};
         case Translator::Route::Kind::Wait:
             return {true, std::nullopt, Status::Success};
-        default:
-            return {false, std::nullopt, Status::RecordPageFault};
+        default:  // a page fault, or nobody translates (table 5-6)
+            return {false, std::nullopt,
+                    route.why == Status::TranslationFailure ? route.why : Status::RecordPageFault};
     }
 }
 
@@ -100,13 +101,10 @@ Status Engines::behind_logged(const Work& work, const CompletionRecord& record) 
     if (work.is_batch() && engines_[engine_of(work)].batch.has_logged()) {
         return Status::BatchSawFaults;
     }
-    const bool drain = is_drain(work) && record.status == Status::Success;
-    const auto same = [&work](const auto& one) {
-        return one.first == work.wq && one.second == work.pasid;
-    };
-    return drain && std::any_of(logged_records_.begin(), logged_records_.end(), same)
-               ? Status::DrainSawFaults
-               : Status::Success;
+    // Where pages cannot be asked for, any record before it may have gone there (5.9).
+    const bool pages = shared_.function.view().page_requests && work.prs;
+    return is_drain(work) && record.status == Status::Success && !pages ? Status::DrainSawFaults
+                                                                        : Status::Success;
 }
 
 bool Engines::waits_for_log(const Work& work, const CompletionRecord& record,
@@ -173,17 +171,10 @@ trace::Name Engines::tell_end(TimePs now, const Work& work, const Issuer& issuer
 // log keeps it for software to write.
 trace::Name Engines::record_lost(TimePs now, const Work& work, const CompletionRecord& record,
                                  Status why) {
-    const std::pair<std::uint32_t, std::optional<Pasid>> whose{work.wq, work.pasid};
-    if (why == Status::RecordPageFault) {
+    if (why == Status::RecordPageFault || why == Status::TranslationFailure) {
         shared_.probes.hit(kRecordFaulted);
         shared_.emit(trace::DsaFault{shared_.names.device, work.number, traced_pasid(work.pasid),
                                      Iova{work.descriptor.record}, true});
-    }
-    const auto known = std::find(logged_records_.begin(), logged_records_.end(), whose);
-    if (why == Status::DrainSawFaults) {
-        logged_records_.erase(known);
-    } else if (registers_.logs() && known == logged_records_.end()) {
-        logged_records_.push_back(whose);
     }
     SoftwareError error = error_of(work, record);
     error.error = static_cast<std::uint8_t>(why);
@@ -271,7 +262,7 @@ void Engines::cut_short(TimePs now, std::uint32_t engine, std::uint32_t slot) {
         --drains_waiting_;
     }
     op.abort();
-    translator_.abandon(slot_user(engine, slot));
+    translator_.abandon(now, slot_user(engine, slot));
     if (op.finished() && quiet(engine, slot)) {  // no read is outstanding, no translation
         end_aborted(now, engine, slot);
     }
@@ -315,7 +306,6 @@ void Engines::function_reset(TimePs now) {
     starved_ = false;
     steps_.clear();
     held_fills_.clear();
-    logged_records_.clear();
     port_.reset(now);
     translator_.reset(now);
 }

@@ -46,6 +46,8 @@ public:
     bool append(TimePs now, const LoggedError& logged);
     // Software has made room, perhaps: true when something that waited was written.
     bool catch_up(TimePs now);
+    // Something waits for room.
+    bool behind() const { return !held_.empty(); }
     // An interrupt for an entry: none while one is pending.
     bool raise();
 

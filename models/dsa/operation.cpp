@@ -43,6 +43,8 @@ void Operation::begin(Work work, Issuer issuer) {
     next_word_ = 0;
     word_fault_.reset();
     word_data_.clear();
+    last_written_.reset();
+    last_third_.reset();
 }
 
 void Operation::release() {
@@ -134,7 +136,7 @@ void Operation::answered(const ReadOwner& owner, pcie::CplStatus status,
     if (owner.part == kWordPart) {
         if (status == pcie::CplStatus::Success) {
             word_data_.insert(word_data_.end(), data.begin(), data.end());
-        } else if (!stop_) {
+        } else if (!no_more_words()) {
             word_fault_ = words_.at(owner.chunk);
             // Without ATS the device cannot tell a page fault from any other failure (5.8.1).
             fail(word_fault_->address, false,
@@ -237,6 +239,8 @@ Operation::Write Operation::take_write() {
     if (opcode() == Opcode::CopyCrc) {
         crc_.add(write.data);
     }
+    (write.field == Field::Third ? last_third_ : last_written_) =
+        write.address + write.data.size() - 1;
     delta_written_ += write.delta;
     done_ += write.progress;
     record_.bytes_completed = done_;
@@ -330,22 +334,20 @@ bool Operation::wants_readback() {
         if ((d.flags & flag::kReadback2Valid) != 0) {
             add_word(Field::Destination, d.destination, 1);
         }
-    } else if (!stop_ && done_ != 0 && (d.flags & flag::kDestinationReadback) != 0) {
-        if (opcode() == Opcode::CreateDelta) {
-            add_word(Field::Third, specific(specific::kDeltaAddress, 8), 1);
-        } else {
-            add_word(Field::Destination, d.destination, 1);
+    } else if (record_.status == Status::Success && (d.flags & flag::kDestinationReadback) != 0) {
+        if (last_written_) {
+            add_word(Field::Destination, *last_written_, 1);
         }
-        if (opcode() == Opcode::Dualcast) {
-            add_word(Field::Third, specific(specific::kDestination2, 8), 1);
+        if (last_third_) {
+            add_word(Field::Third, *last_third_, 1);
         }
     }
     return !words_.empty();
 }
 
 std::optional<Operation::Read> Operation::next_word() const {
-    return stop_ || next_word_ == words_.size() ? std::nullopt
-                                                : std::optional<Read>(words_[next_word_]);
+    return no_more_words() || next_word_ == words_.size() ? std::nullopt
+                                                          : std::optional<Read>(words_[next_word_]);
 }
 
 std::uint32_t Operation::word_issued() {

@@ -119,7 +119,9 @@ public:
     std::uint32_t word_issued();
     void word_refused(Status why);
     // True when all of them are there, or one has failed (`fault`).
-    bool words_done() const { return outstanding_ == 0 && (stop_ || next_word_ == words_.size()); }
+    bool words_done() const {
+        return outstanding_ == 0 && (no_more_words() || next_word_ == words_.size());
+    }
     std::optional<Read> word_fault() const { return word_fault_; }
     // The streams may begin, with the seed in place.
     void end_prelude();
@@ -152,6 +154,7 @@ private:
     void fail(std::uint64_t address, bool write, Status why);
     void drop_chunk();
     void add_word(Field field, std::uint64_t address, std::uint32_t length);
+    bool no_more_words() const { return aborted_ || word_fault_.has_value(); }
     std::uint64_t specific(std::size_t offset, std::size_t size) const {
         return get_le(work_.descriptor.specific, offset, size);
     }
@@ -183,6 +186,8 @@ private:
     std::size_t next_word_ = 0;
     std::optional<Read> word_fault_;
     std::vector<std::uint8_t> word_data_;
+    // The last byte that was written, to the destination and to the third operand: read back.
+    std::optional<std::uint64_t> last_written_, last_third_;
     // What some operations carry from chunk to chunk.
     Crc32c crc_;
     DifStream dif_;

@@ -58,7 +58,12 @@ void Perfmon::write(std::uint64_t offset, std::uint32_t value) {
     }
     for (std::size_t i = 0; i < counters_.size(); ++i) {
         if (quadword == perf::counter_config(i)) {
-            counters_[i].config = with_half(counters_[i].config, offset, value) & perf::kConfigMask;
+            const std::uint64_t old = counters_[i].config;
+            const std::uint64_t wanted = with_half(old, offset, value) & perf::kConfigMask;
+            // Of a counter that is on, only that can be changed (6.2).
+            counters_[i].config = get_bit(old, perf::kEnable)
+                                      ? set_bit(old, perf::kEnable, get_bit(wanted, perf::kEnable))
+                                      : wanted;
             if (!get_bit(counters_[i].config, perf::kEnable)) {
                 frozen_ &= ~(1U << i);  // 9.2.25.6
             }

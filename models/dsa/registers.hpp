@@ -67,6 +67,8 @@ public:
     bool logs() const { return log_enabled() && state_ != DeviceState::Disabled; }
     // An entry would have to wait until software has read one.
     bool log_full() const { return logs() && log_.full() && !shared_.probes.has(kLogDrops); }
+    // What has been told waits for room there.
+    bool log_behind() const { return logs() && log_.behind(); }
     EventLogConfig log_config() const { return log_.config(); }
     // The device is enabled: an event log is empty.
     void enabled();

@@ -78,8 +78,9 @@ public:
     void begin(AtsUser user);
     // A translation or page that the user asked for is still under way.
     bool asking(AtsUser user) const;
-    // Nobody waits for the user's pages any more; their groups stay out until they are answered.
-    void abandon(AtsUser user);
+    // Nobody waits for the user's pages any more: what comes of requests under way is nobody's,
+    // their groups stay out until they are answered, and who has joined them asks for itself.
+    void abandon(TimePs now, AtsUser user);
 
     // --- time and transactions ---
     void advance(TimePs now);
@@ -148,7 +149,7 @@ private:
         PageRef ref;
         std::optional<Pasid> pasid;
         bool stale = false;    // an invalidation overtook it
-        bool useless = false;  // ATS was switched off since
+        bool useless = false;  // ATS was switched off since, or nobody waits any more
         TimePs deadline;
     };
 

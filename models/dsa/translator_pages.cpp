@@ -153,21 +153,33 @@ void Translator::refuse_waiting_pages(TimePs now, Status why) {
     }
 }
 
-void Translator::abandon(AtsUser user) {
+void Translator::abandon(TimePs now, AtsUser user) {
     const std::uint32_t first = index_of(user, Operand::Source);
+    std::array<bool, kOperands> joinable{};
     for (std::uint32_t use = first; use < first + kOperands; ++use) {
         for (Page& page : uses_[use].pages) {
             if (page.state != State::Asked) {  // its completion will come
+                joinable[use - first] = joinable[use - first] || page.state == State::Leaves;
                 become(page, State::None);
                 ++page.generation;
             }
         }
+    }
+    for (Request& request : requests_) {
+        const bool own = request.ref.use >= first && request.ref.use < first + kOperands;
+        request.useless =
+            request.useless || (own && request.waited && !shared_.probes.has(kAbortedAsksOn));
     }
     const auto gone = [&](const Waiter& w) {
         return page_of(w.step.ref).generation != w.step.generation;
     };
     page_waiters_.erase(std::remove_if(page_waiters_.begin(), page_waiters_.end(), gone),
                         page_waiters_.end());
+    for (std::uint32_t o = 0; o < kOperands; ++o) {
+        if (joinable[o] && !shared_.probes.has(kAbortStrandsJoined)) {
+            rejoin(now, first + o);
+        }
+    }
 }
 
 void Translator::show_page_status() {

@@ -76,6 +76,23 @@ TEST_CASE("dsa enable device: which queues and engines are in which group") {
     CHECK(enable_with({1, 0}, {5, 0}) == CommandError::GroupEngines);  // no such engine
 }
 
+TEST_CASE("dsa enable device: groups ask for no limit that the device has not") {
+    const auto enable_with = [](std::uint64_t flags) {
+        DsaHarness h(1);
+        h.configure(0, DsaHarness::shared_wq(8, 8));
+        h.write(grpcfg_address(reg::kGrpcfgTable, 0), 1, 8);
+        h.write(grpcfg_address(reg::kGrpcfgTable, 0) + kGrpcfgEngineBitmap, 1, 8);
+        h.write(grpcfg_address(reg::kGrpcfgTable, 0) + kGrpcfgFlags, flags, 8);
+        return h.command(Command::EnableDevice);
+    };
+    const std::uint64_t buffers = encode(GroupBuffers{0, 96});
+    CHECK(enable_with(buffers | 0x3F) == CommandError::None);  // traffic classes
+    CHECK(enable_with(buffers | 0x80) == CommandError::GroupReadBuffers);
+    CHECK(enable_with(buffers | 1ULL << 40U) == CommandError::GroupReadBuffers);
+    CHECK(enable_with(buffers | 0x40) == CommandError::DeviceConfiguration);
+    CHECK(enable_with(buffers | 1ULL << 32U) == CommandError::DeviceConfiguration);
+}
+
 TEST_CASE("dsa enable device: an event log must have room, and PASIDs that it may use") {
     const auto enable_with = [](const EventLogConfig& log, std::uint32_t pasids) {
         DsaHarness h(1);

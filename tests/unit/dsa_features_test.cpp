@@ -190,12 +190,15 @@ TEST_CASE("dsa read buffers: what one group has reserved the others do not get")
 
 TEST_CASE("dsa read buffers: limits that cannot be kept are a configuration error") {
     const auto enable_with = [](const GroupBuffers& buffers) {
-        DsaHarness h(1);
-        h.configure(0, DsaHarness::shared_wq(8, 8));
+        DsaHarness h(2, 2);
+        for (std::uint32_t g = 0; g < 2; ++g) {
+            h.configure(g, DsaHarness::shared_wq(8, 8));
+            h.write(grpcfg_address(reg::kGrpcfgTable, g), 1U << g, 8);
+            h.write(grpcfg_address(reg::kGrpcfgTable, g) + kGrpcfgEngineBitmap, 1U << g, 8);
+        }
         h.write(group_flags(0), encode(buffers), 8);
         h.write(group_flags(1), encode(GroupBuffers{16, 16}), 8);
-        h.write(grpcfg_address(reg::kGrpcfgTable, 0), 1, 8);
-        h.write(grpcfg_address(reg::kGrpcfgTable, 0) + kGrpcfgEngineBitmap, 1, 8);
+        h.write(group_flags(2), encode(GroupBuffers{90, 96}), 8);  // without engines: keeps none
         return h.command(Command::EnableDevice);
     };
     CHECK(enable_with({40, 80}) == CommandError::None);
@@ -336,8 +339,10 @@ TEST_CASE("dsa event log: an error of no descriptor waits for room, too") {
     h.start_command(Command::DrainAll);
     h.settle();
     CHECK(h.tail() == 63);
+    CHECK(h.command_active());  // what is not told has not ended
     h.write(reg::kEvlstatus, 1);
     CHECK(h.tail() == 0);
+    CHECK_FALSE(h.command_active());
     CHECK(get_bits(h.entry_word(63, 0), 15, 8) == 0x52);
 }
 
@@ -387,8 +392,8 @@ TEST_CASE("dsa counters: each is frozen by its own bit, which goes when it is di
     const auto value = [&p](std::size_t counter) { return p.read(perf::counter_data(counter)); };
     const std::uint32_t on = 0x201 | 1U << perf::kFreezeOnOverflow;
     for (std::size_t i = 0; i < 2; ++i) {
-        p.write(perf::counter_config(i), on);
         p.write(perf::counter_config(i) + 4, perf::kDeviceTlbHit);
+        p.write(perf::counter_config(i), on);
     }
     p.write(perf::kFreeze, 0xF);
     CHECK(p.read(perf::kFreeze) == 3);  // there are two
@@ -406,6 +411,34 @@ TEST_CASE("dsa counters: each is frozen by its own bit, which goes when it is di
     p.write(perf::kReset, 1U << perf::kResetConfig);
     CHECK(p.read(perf::kFreeze) == 0);
     CHECK(p.read(perf::kOverflow) == 0);
+}
+
+TEST_CASE("dsa counters: of one that is on only the enable can be written") {
+    DsaHarness h(1);
+    const std::uint64_t config = reg::kPerfmon + perf::counter_config(0);
+    h.write(config, 0x100'0000'0201, 8);
+    CHECK(h.read(config, 8) == 0x100'0000'0201);
+    h.write(config, 0x200'0000'0303, 8);
+    CHECK(h.read(config, 8) == 0x100'0000'0201);
+    h.write(config, 0x200'0000'0302, 8);
+    CHECK(h.read(config, 8) == 0x100'0000'0200);
+    h.write(config, 0x200'0000'0303, 8);
+    CHECK(h.read(config, 8) == 0x200'0000'0303);
+}
+
+TEST_CASE("dsa event log: one write that clears the interrupt and makes room asks for the next") {
+    Logging h;
+    unmask(h, 0);
+    h.write(reg::kGenctrl, 1U << kGenctrlLogInterrupt);
+    for (unsigned i = 0; i < 65; ++i) {
+        h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
+        h.settle();
+    }
+    CHECK(h.sent_of(TlpKind::Interrupt).size() == 1);
+    h.write(reg::kEvlstatus, 0x4000'0000'0000'003F, 8);
+    h.settle();
+    CHECK(h.sent_of(TlpKind::Interrupt).size() == 2);
+    CHECK(h.read(reg::kEvlstatus, 8) == 0x4000'0001'0000'003F);
 }
 
 TEST_CASE("dsa halt: work vanishes, submissions are refused, only a reset is taken") {

@@ -24,9 +24,12 @@ pcie::TranslationEntry no_page() {
 
 // ATS on, event log of 64 entries at 80000h.
 struct Logging : DsaHarness {
-    Logging() : DsaHarness(1) {
+    explicit Logging(std::uint32_t credits = 0) : DsaHarness(1) {
         params.event_log = true;
         enable_ats();
+        if (credits != 0) {
+            enable_pages(credits);
+        }
         const auto where = encode(EventLogConfig{true, false, 0x80000, 64, 0x33});
         write(reg::kEvlcfg, where[0], 8);
         write(reg::kEvlcfg + 8, where[1], 8);
@@ -50,6 +53,19 @@ TEST_CASE("dsa function: enabling the device needs bus mastering, page requests 
     CHECK(h.command(Command::EnableDevice) == CommandError::PageRequestAllocation);
     h.enable_ats();
     CHECK(h.command(Command::EnableDevice) == CommandError::None);
+}
+
+TEST_CASE("dsa function: what counts is what the device is enabled with") {
+    DsaHarness h(1);
+    h.configure(0, DsaHarness::shared_wq(8, 8));
+    h.write(grpcfg_address(reg::kGrpcfgTable, 0), 1, 8);
+    h.write(grpcfg_address(reg::kGrpcfgTable, 0) + kGrpcfgEngineBitmap, 1, 8);
+    h.start_command(Command::EnableDevice);
+    h.config_write(kCommand, kMemorySpace);
+    h.settle();
+    CHECK(decode_cmdsts(static_cast<std::uint32_t>(h.read(reg::kCmdsts))).error ==
+          CommandError::BusMasterOff);
+    CHECK(state_of(h) == 0);
 }
 
 TEST_CASE("dsa function: an enable that changes under an enabled device halts it") {
@@ -190,18 +206,29 @@ TEST_CASE("dsa event log: the record of a batch stays behind those of its entrie
     CHECK(h.record_at(0xA000).status == Status::Success);
 }
 
-TEST_CASE("dsa event log: a drain that saw such a record is told there, the next one is not") {
+TEST_CASE("dsa event log: drains go there unless their queue asks for pages") {
     Logging h;
-    h.pages[0x9000] = no_page();
-    h.submit(noop());
+    h.submit(DescriptorBuilder(Opcode::Drain).record(0xA000));
     h.settle();
-    h.submit(DescriptorBuilder(Opcode::Drain).record(0xA000).pasid(8));
-    h.submit(DescriptorBuilder(Opcode::Drain).record(0xA020));
+    CHECK(h.tail() == 1);
+    CHECK(h.error(0) == 0x26);
+    CHECK(h.image(0) == 1);
+    CHECK(h.record_at(0xA000).status == Status::Pending);
+    // one that is refused has its record where it wants it
+    h.submit(DescriptorBuilder(Opcode::Drain).record(0xA000).from(1));
     h.settle();
-    CHECK(h.record_at(0xA000).status == Status::Success);
-    CHECK(h.error(1) == 0x26);
-    h.submit(DescriptorBuilder(Opcode::Drain).record(0xA020));
-    h.settle();
-    CHECK(h.record_at(0xA020).status == Status::Success);
-    CHECK(h.tail() == 2);
+    CHECK(h.record_at(0xA000).status == Status::ReservedNotZero);
+    CHECK(h.tail() == 1);
+
+    Logging pages(4);
+    pages.pages[0x9000] = no_page();
+    pages.submit(noop());
+    pages.settle();
+    pages.respond(0, pcie::PageAnswer::Invalid);
+    pages.settle();
+    CHECK(pages.error(0) == 0x1A);
+    pages.submit(DescriptorBuilder(Opcode::Drain).record(0xA000));
+    pages.settle();
+    CHECK(pages.record_at(0xA000).status == Status::Success);
+    CHECK(pages.tail() == 1);
 }

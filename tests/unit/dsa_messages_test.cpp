@@ -42,6 +42,12 @@ TEST_CASE("dsa message storage: not there unless the device has it") {
     DsaHarness h;
     CHECK(decode_gencap(h.read(reg::kGencap, 8)).message_storage == 0);
     CHECK(decode_offsets(h.read(reg::kOffsets, 8)).ims == 0);
+    // nor are its portals
+    h.bring_up();
+    CHECK(h.submit(noop()) == pcie::CplStatus::Success);
+    CHECK(h.submit(noop(), 0, Portal::LimitedIms) == pcie::CplStatus::Retry);
+    CHECK(h.submit(noop(), 0, Portal::UnlimitedIms) == pcie::CplStatus::Retry);
+    h.settle();
     Stored s;
     CHECK(decode_gencap(s.read(reg::kGencap, 8)).message_storage == 1);
 }

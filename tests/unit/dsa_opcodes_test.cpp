@@ -389,8 +389,27 @@ TEST_CASE("dsa destination readback: the destination is read after the data, bef
     REQUIRE(h.sent.size() == 4);
     CHECK(h.sent[1].kind == TlpKind::MemWrite);
     CHECK(h.sent[2].kind == TlpKind::MemRead);
-    CHECK(h.sent[2].address == 0x5000);
+    CHECK(h.sent[2].address == 0x503F);  // the last byte
     CHECK(h.sent[3].address == 0x9000);
+}
+
+TEST_CASE("dsa destination readback: of what was written last") {
+    Bench h;
+    const auto last_read = [&h] { return h.sent_of(TlpKind::MemRead).back().address; };
+    h.run(memmove_of(0x1000, 0x5800, 0x1000).flags(flag::kDestinationReadback));
+    CHECK(last_read() == 0x67FF);
+    h.run(dualcast_of(0x1000, 0x5000, 0x7000, 64).flags(flag::kDestinationReadback));
+    CHECK(last_read() == 0x703F);
+    // a delta record that was full has been written successfully, too
+    h.put(0x4000, 800, 1);
+    const CompletionRecord full =
+        h.run(delta_of(0x3000, 0x4000, 800, 0x7000, 80).flags(flag::kDestinationReadback));
+    CHECK(full.result == 2);
+    CHECK(full.bytes_completed == 64);
+    CHECK(last_read() == 0x704F);
+    // backwards, 512 bytes at a time
+    h.run(memmove_of(0x1000, 0x1800, 0x1000).flags(flag::kDestinationReadback));
+    CHECK(last_read() == 0x19FF);
 }
 
 TEST_CASE("dsa drain readback: both addresses are read; a fault has its own status") {
@@ -401,6 +420,10 @@ TEST_CASE("dsa drain readback: both addresses are read; a fault has its own stat
                            .flags(flag::kReadback1Valid | flag::kReadback2Valid);
     CHECK(h.run(drain).status == Status::Success);
     CHECK(h.sent_of(TlpKind::MemRead).size() == 2);
+    const auto plain = DescriptorBuilder(Opcode::Drain);
+    CHECK(h.run(DescriptorBuilder(plain).flags(flag::kSuppressImplicitA | flag::kSuppressImplicitB))
+              .status == Status::Success);
+    CHECK(h.run(DescriptorBuilder(plain).flags(1U << 20U)).status == Status::InvalidFlags);
     h.block_page(0x6000);
     const CompletionRecord record = h.run(drain);
     CHECK(record.status == Status::HardwareWriteError);

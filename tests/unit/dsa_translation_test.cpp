@@ -246,6 +246,11 @@ TEST_CASE("dsa translation: one that fails ends the descriptor with its own stat
     DescriptorBuilder d = memmove_of(0x1000, 0x5000, 64);
     h.run(d.no_record());
     CHECK(h.swerr().error == static_cast<std::uint8_t>(Status::TranslationFailure));
+    // of a record as well: that is no page fault
+    Bench record;
+    record.translation_status = pcie::CplStatus::Abort;
+    record.run(noop());
+    CHECK(record.swerr().error == static_cast<std::uint8_t>(Status::TranslationFailure));
 }
 
 // --- pages that are not to be had ---
