@@ -262,7 +262,9 @@ void Kernel::power_off() {
 
 void Kernel::load_pasid(ExecContext& ctx, Pasid pasid, bool valid) {
     ctx.spend(params_.wrmsr);
-    instructions().set_pasid_msr(ctx, valid ? cpu::kIa32PasidValid | pasid.value() : 0);
+    if (!instructions().set_pasid_msr(ctx, valid ? cpu::kIa32PasidValid | pasid.value() : 0)) {
+        return;  // wrmsrl: the kernel complains and goes on with what was there
+    }
     emit(ctx, trace::CpuPasid{intern(ctx.name()), pasid, valid});
 }
 

@@ -257,8 +257,47 @@ Errno UserQueue::store(ExecContext& ctx, std::uint64_t portal, std::uint64_t des
     if (!address) {
         return address.error();
     }
-    kernel_.instructions().movdir64b(ctx, Hpa{*address}, bytes);
-    return Errno::Ok;
+    return kernel_.instructions().movdir64b(ctx, Hpa{*address}, bytes) ? Errno::Ok : Errno::Efault;
+}
+
+Result<bool> UserQueue::execute(ExecContext& ctx, const UserInstruction& instruction) {
+    SubmitRequest request;
+    request.device = instruction.device;
+    request.queue = instruction.queue;
+    const auto page = portal(ctx, request);
+    if (!page) {
+        return page.error();
+    }
+    while (!process_.killed) {
+        const auto target = process_.mm.translate(ctx, *page + instruction.offset, true);
+        if (!target) {
+            return target.error();
+        }
+        const cpu::EnqOutcome outcome = once(ctx, instruction, Hpa{*target});
+        if (outcome == cpu::EnqOutcome::Accepted || outcome == cpu::EnqOutcome::Retry) {
+            return outcome == cpu::EnqOutcome::Accepted;
+        }
+        // The handler does not look at the instruction: whatever faulted runs again.
+        const Errno error = handle_gp(ctx);
+        if (error != Errno::Ok) {
+            return error;
+        }
+    }
+    return Errno::Eintr;
+}
+
+cpu::EnqOutcome UserQueue::once(ExecContext& ctx, const UserInstruction& instruction, Hpa target) {
+    cpu::Instructions& cpus = kernel_.instructions();
+    switch (instruction.by) {
+        case SubmitBy::Enqcmd:
+            return cpus.enqcmd(ctx, cpu::CpuState{}, target, instruction.source).outcome;
+        case SubmitBy::Enqcmds:
+            return cpus.enqcmds(ctx, cpu::CpuState{}, target, instruction.source).outcome;
+        case SubmitBy::Movdir64b:
+            break;
+    }
+    return cpus.movdir64b(ctx, target, instruction.source) ? cpu::EnqOutcome::Accepted
+                                                           : cpu::EnqOutcome::GeneralProtection;
 }
 
 bool UserQueue::dedicated(const SubmitRequest& request) {
@@ -274,7 +313,7 @@ Errno UserQueue::handle_gp(ExecContext& ctx) {
         return Errno::Efault;
     }
     kernel_.load_pasid(ctx, *process_.pasid, true);
-    process_.pasid_activated = true;
+    process_.pasid_activated = !kernel_.probes().has(kActivationForgotten);
     return Errno::Ok;
 }
 

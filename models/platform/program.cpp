@@ -6,6 +6,7 @@
 #include "models/platform/device_commands.hpp"
 #include "models/platform/fault_user.hpp"
 #include "models/platform/id_lists.hpp"
+#include "models/platform/instruction_user.hpp"
 #include "models/platform/iommu_user.hpp"
 #include "models/platform/iova_user.hpp"
 #include "models/platform/vfio_user.hpp"
@@ -47,6 +48,7 @@ public:
           iommu_(world.recorder, kernel, name),
           faults_(kernel, process_),
           iova_(world.recorder, kernel, name),
+          instructions_(world.recorder, kernel, process_),
           name_(name),
           parent_(std::move(parent)),
           to_host_(std::move(to_host)),
@@ -136,6 +138,7 @@ private:
     IommuUser iommu_;
     FaultUser faults_;
     IovaUser iova_;
+    InstructionUser instructions_;
     std::string name_;
     std::string parent_;
     MachineToHost to_host_;
@@ -381,6 +384,9 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
         case StepKind::User:
             if (is_iova_user_step(step.bare.kind)) {
                 return iova_.perform(ctx, step.bare, index, variables_);
+            }
+            if (is_instruction_step(step.bare.kind)) {
+                return instructions_.perform(ctx, step.bare, index, mappings_, *queue_);
             }
             if (is_fault_user_step(step.bare.kind)) {
                 return faults_.perform(ctx, step.bare, vfio_);

@@ -83,6 +83,8 @@ bool exists_in(platform::StepFamily family, StepPlace place) {
             return place == StepPlace::Bare || place == StepPlace::Vcpu;
         case Family::Guest:
             return place == StepPlace::Vcpu;
+        case Family::User:
+            return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
     }
     return false;
 }

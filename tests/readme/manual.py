@@ -28,8 +28,8 @@ KERNEL = {
     "blocks": [{"name": "vdcm"}], "works": [{"name": "drain", "steps": [{"spend": "1us"}]}],
     "allocators": [{"name": "vcmd"}], "locks": [{"name": "mutex"}],
 }
-PROCESS_STEPS = ("bind", "unbind", "submit", "wait", "open", "close", "mmap", "munmap", "fork",
-                 "exec")
+PROCESS_STEPS = ("bind", "unbind", "submit", "instruction", "wait", "open", "close", "mmap",
+                 "munmap", "fork", "exec")
 GUEST_STEPS = ("device_command", "queue_pasid", "panic")
 
 
