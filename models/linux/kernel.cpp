@@ -194,7 +194,7 @@ void Kernel::exit_process(ExecContext& ctx, Process& process, const std::string&
 void Kernel::exit_mm(ExecContext& ctx, Process& process) {
     Frame frame{ctx, "exit_mm"};
     sva_->mm_release(ctx, process);
-    if (process.pasid_activated) {
+    if (instructions().pasid_msr(ctx) != 0) {
         load_pasid(ctx, Pasid{}, false);
     }
     process.mm.destroy(ctx);

@@ -137,7 +137,7 @@ Errno UserQueue::select_pasid(ExecContext& ctx, const SubmitRequest& request) {
         kernel_.instructions().pasid_msr(ctx) == (cpu::kIa32PasidValid | request.pasid->value())) {
         return Errno::Ok;
     }
-    if (request.pasid == process_.pasid && !process_.pasid_activated) {
+    if (request.pasid == process_.pasid && !activated()) {
         return Errno::Ok;  // the first ENQCMD faults, and the kernel loads it then
     }
     if (process_.forked && !process_.pasid) {
@@ -149,8 +149,7 @@ Errno UserQueue::select_pasid(ExecContext& ctx, const SubmitRequest& request) {
         return Errno::Eperm;
     }
     ctx.spend(kernel_.params().syscall);
-    kernel_.load_pasid(ctx, *request.pasid, true);
-    process_.pasid_activated = true;
+    activate(ctx, *request.pasid);
     return Errno::Ok;
 }
 
@@ -309,12 +308,21 @@ bool UserQueue::dedicated(const SubmitRequest& request) {
 Errno UserQueue::handle_gp(ExecContext& ctx) {
     Frame frame{ctx, "fixup_pasid_exception"};
     ctx.spend(kernel_.params().exception);
-    if (process_.pasid_activated || !process_.pasid) {
+    if (activated() || !process_.pasid) {
         return Errno::Efault;
     }
-    kernel_.load_pasid(ctx, *process_.pasid, true);
-    process_.pasid_activated = !kernel_.probes().has(kActivationForgotten);
+    activate(ctx, *process_.pasid);
     return Errno::Ok;
+}
+
+bool UserQueue::activated() const {
+    return kernel_.probes().has(kActivationOfMm) ? process_.pasid_activated : activated_;
+}
+
+void UserQueue::activate(ExecContext& ctx, Pasid pasid) {
+    kernel_.load_pasid(ctx, pasid, true);
+    activated_ = !kernel_.probes().has(kActivationForgotten);
+    process_.pasid_activated = true;
 }
 
 Errno UserQueue::wait_all(ExecContext& ctx, TimePs timeout, SubmitReport& report) {

@@ -94,6 +94,9 @@ private:
     // Through the portal of a dedicated queue, which never answers.
     Errno store(ExecContext& ctx, std::uint64_t portal, std::uint64_t descriptor);
     Errno handle_gp(ExecContext& ctx);
+    // The thread's flag: its IA32_PASID was loaded, once.
+    bool activated() const;
+    void activate(ExecContext& ctx, Pasid pasid);
     cpu::EnqOutcome once(ExecContext& ctx, const UserInstruction& instruction, Hpa target);
     Errno select_pasid(ExecContext& ctx, const SubmitRequest& request);
     Errno poll_oldest(ExecContext& ctx, TimePs deadline, SubmitReport& report);
@@ -103,6 +106,7 @@ private:
 
     Kernel& kernel_;
     Process& process_;
+    bool activated_ = false;
     std::uint64_t records_ = 0;      // virtual address: ring of completion records
     std::uint64_t descriptors_ = 0;  // virtual address: ring of descriptors
     std::uint64_t slots_ = 0;

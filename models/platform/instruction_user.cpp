@@ -157,10 +157,9 @@ StepOutcome InstructionUser::await(ExecContext& ctx, std::uint64_t record, std::
 
 StepOutcome InstructionUser::mismatch(ExecContext& ctx, const std::string& expected,
                                       const std::string& found) {
-    recorder_.emit(
-        ctx.source(),
-        trace::StepMismatch{recorder_.name(process_.name), static_cast<std::uint32_t>(index_),
-                            recorder_.name(expected), recorder_.name(found)});
+    recorder_.emit(ctx.source(),
+                   trace::StepMismatch{program_, static_cast<std::uint32_t>(index_),
+                                       recorder_.name(expected), recorder_.name(found)});
     return {Errno::Eio, 0};
 }
 

@@ -28,8 +28,12 @@ public:
     // By name; a name stays when the mapping goes, as a stale pointer does.
     using Mappings = std::map<std::string, std::uint64_t>;
 
-    InstructionUser(trace::Recorder& recorder, os::Kernel& kernel, os::Process& process)
-        : recorder_(recorder), kernel_(kernel), process_(process) {}
+    InstructionUser(trace::Recorder& recorder, os::Kernel& kernel, os::Process& process,
+                    const std::string& program)
+        : recorder_(recorder),
+          kernel_(kernel),
+          process_(process),
+          program_(recorder.name(program)) {}
 
     // The value: 1 when the instruction was accepted, or the status of its record.
     StepOutcome perform(ExecContext& ctx, const BareStep& step, std::size_t index,
@@ -47,6 +51,7 @@ private:
     trace::Recorder& recorder_;
     os::Kernel& kernel_;
     os::Process& process_;
+    trace::Name program_;
     std::size_t index_ = 0;
 };
 

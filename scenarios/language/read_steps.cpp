@@ -42,6 +42,7 @@ constexpr StepName kSteps[] = {
     {"mmap", StepKind::Mmap},
     {"munmap", StepKind::Munmap},
     {"fork", StepKind::Fork},
+    {"thread", StepKind::Thread},
     {"exec", StepKind::Exec},
     {"mdev", StepKind::Mdev},
     {"device_command", StepKind::Command},
@@ -248,6 +249,7 @@ private:
                 step.target = text_of(&subject);
                 return;
             case StepKind::Fork:
+            case StepKind::Thread:
                 step.target = text_of(&subject);
                 return;
             case StepKind::Exec:

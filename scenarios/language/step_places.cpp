@@ -41,6 +41,7 @@ bool exists_in(StepKind kind, StepPlace place) {
         case StepKind::Exit:
             return place != StepPlace::Script;
         case StepKind::Fork:
+        case StepKind::Thread:
         case StepKind::Exec:
             return place == StepPlace::HostProcess;
         case StepKind::Kill:
