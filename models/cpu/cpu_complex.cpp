@@ -243,6 +243,7 @@ bool CpuComplex::movdir64b(ExecContext& ctx, Hpa destination, const Descriptor64
     if (memory_.contains(destination, data.size())) {
         memory_.write(destination, data.data(), data.size());
         memory_.flush(destination, data.size());  // a direct store goes past the caches
+        memory_written(destination, data.size());
         ctx.spend(params_.movdir64b_issue);
         return true;
     }
@@ -462,6 +463,9 @@ std::optional<Pasid> CpuComplex::host_pasid(ExecContext& ctx, const CpuState& st
 
 EnqResult CpuComplex::transmit(ExecContext& ctx, Hpa portal, Pasid pasid, const Descriptor64& wire,
                                std::uint64_t& number) {
+    if (probes_.has(kEnqcmdStores) && memory_.contains(portal, wire.size())) {
+        memory_.write(portal, wire.data(), wire.size());
+    }
     pcie::Tlp tlp = make_request(pcie::TlpKind::DeferrableWrite, portal.value(), 64);
     tlp.data.assign(wire.begin(), wire.end());
     const pcie::Tlp& answer = ask(ctx, std::move(tlp));
@@ -481,8 +485,13 @@ std::uint64_t CpuComplex::pasid_msr(const ExecContext& ctx) const {
     return processor_of(ctx).ia32_pasid;
 }
 
-void CpuComplex::set_pasid_msr(ExecContext& ctx, std::uint64_t value) {
+bool CpuComplex::set_pasid_msr(ExecContext& ctx, std::uint64_t value) {
+    if ((value & kIa32PasidReserved) != 0 && !probes_.has(kMsrReservedTaken)) {
+        probes_.hit(kMsrFaulted);
+        return false;
+    }
     processor_of(ctx).ia32_pasid = value;
+    return true;
 }
 
 std::uint64_t CpuComplex::xsaves(std::size_t processor) const {

@@ -72,7 +72,7 @@ public:
     void clflushopt(ExecContext& ctx, Hpa address) override;
     void wbinvd(ExecContext& ctx) override;
     std::uint64_t pasid_msr(const ExecContext& ctx) const override;
-    void set_pasid_msr(ExecContext& ctx, std::uint64_t value) override;
+    bool set_pasid_msr(ExecContext& ctx, std::uint64_t value) override;
 
     // LocalApics.
     void send_ipi(ExecContext& ctx, std::size_t processor) override;

@@ -15,8 +15,9 @@ namespace ioasim::cpu {
 
 using Descriptor64 = std::array<std::uint8_t, 64>;
 
-// IA32_PASID (MSR D93H): PASID in [19:0], valid in bit 31.
+// IA32_PASID (MSR D93H): PASID in [19:0], valid in bit 31, the rest reserved.
 constexpr std::uint64_t kIa32PasidValid = std::uint64_t{1} << 31U;
+constexpr std::uint64_t kIa32PasidReserved = ~(kIa32PasidValid | std::uint64_t{0xFFFFF});
 
 // The controls of a VMCS that PASID translation needs. Addresses point to 4-KiB directories in host
 // memory; bit 19 of the guest PASID selects low or high.
@@ -74,9 +75,10 @@ public:
     virtual void wbinvd(ExecContext& ctx) = 0;
 
     // RDMSR and WRMSR of IA32_PASID on the logical processor that executes; their cost is the
-    // caller's. In a guest too: nothing intercepts the register.
+    // caller's. In a guest too: nothing intercepts the register. False: #GP(0), a reserved bit is
+    // set, and the register keeps what it had.
     virtual std::uint64_t pasid_msr(const ExecContext& ctx) const = 0;
-    virtual void set_pasid_msr(ExecContext& ctx, std::uint64_t value) = 0;
+    virtual bool set_pasid_msr(ExecContext& ctx, std::uint64_t value) = 0;
 };
 
 // Interrupts between processors: posted; what the other processor executes is interrupted at an

@@ -16,6 +16,10 @@ inline const Defect kPasidValidIgnored{
 inline const Defect kReservedBitsIgnored{
     "cpu.reserved_bits_ignored",
     "ENQCMD and ENQCMDS do not look at the reserved bits of their source"};
+inline const Defect kMsrReservedTaken{"cpu.msr_reserved_taken",
+                                      "WRMSR of IA32_PASID takes a value with reserved bits set"};
+inline const Defect kEnqcmdStores{"cpu.enqcmd_stores",
+                                  "ENQCMD to memory stores there, as MOVDIR64B does"};
 inline const Defect kEnqcmdPrivileged{"cpu.enqcmd_privileged",
                                       "ENQCMD at CPL 0 marks its descriptor as privileged"};
 inline const Defect kOneDirectory{"cpu.one_directory",
@@ -30,6 +34,7 @@ inline const Mark kEnqcmdNoPortal{"cpu.enqcmd_no_portal",
                                   "A DMWr went to an address that is no enqueue register."};
 inline const Mark kTranslationMiss{"cpu.pasid_translation_miss",
                                    "PASID translation failed: VM exit 72 or 73."};
+inline const Mark kMsrFaulted{"cpu.msr_faulted", "WRMSR of IA32_PASID raised #GP."};
 inline const Mark kEnqcmdFaulted{"cpu.enqcmd_faulted", "ENQCMD or ENQCMDS raised #GP."};
 inline const Defect kMachineCheckLost{
     "cpu.machine_check_lost",

@@ -28,6 +28,12 @@ constexpr Hpa table_entry_address(Hpa table, Pasid pasid) {
     return table + get_bits(pasid.value(), 9, 0) * kPasidTableEntryBytes;
 }
 
+// VM entry checks both directory addresses (SDM vol. 3, 27.2.1.1): bits 11:0 zero, nothing beyond
+// the physical-address width. Else it fails, and no instruction of the guest executes.
+constexpr bool is_directory_address(Hpa directory) {
+    return (directory.value() & ~bit_mask(kPhysicalAddressBits - 1, 12)) == 0;
+}
+
 // Directory entry: bit 0 present, bits 51:12 address of a table page, the rest reserved.
 struct PasidDirectoryEntry {
     bool present = false;

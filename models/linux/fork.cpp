@@ -129,7 +129,7 @@ Errno Kernel::fork(ExecContext& ctx, Process& parent, Process& child) {
         return error;
     }
     child.forked = true;
-    if (probes().has(kForkKeepsPasid) && parent.pasid_activated) {
+    if (probes().has(kForkKeepsPasid)) {
         child.inherited_msr = instructions().pasid_msr(ctx);
     }
     emit(ctx,

@@ -20,6 +20,9 @@ inline const Defect kSharedEntryCleared{
 inline const Defect kWaitsForVmm{
     "iopf.waits_for_vmm",
     "the thread of page requests waits until a VMM has read what it delivered to it"};
+inline const Defect kGroupsForNobody{
+    "vfio.groups_for_nobody",
+    "groups of page requests wait for a VMM that never said it would read any"};
 inline const Defect kLateAnswerTaken{
     "iopf.late_answer_taken",
     "a VMM's answer goes to the hardware although the group was answered before"};

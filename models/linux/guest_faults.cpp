@@ -16,6 +16,7 @@ GuestFaults::GuestFaults(Kernel& kernel, const std::string& vm)
 
 void GuestFaults::close(ExecContext& ctx) {
     set_ = nullptr;
+    listened_ = false;
     ring_.clear();
     ctx.wake_all(eventfd_);
 }
@@ -26,6 +27,9 @@ Errno GuestFaults::report(ExecContext& ctx, const FaultGroup& group) {
     const bool own = set_ != nullptr && set_->is_private();
     const auto view = kernel_.ioasid().view(Ioasid{fault.pasid.value()}, own ? set_ : nullptr);
     Errno error = set_ != nullptr && view && view->spid != kNoSpid ? Errno::Ok : Errno::Enoent;
+    if (error == Errno::Ok && !listened_ && !kernel_.probes().has(kGroupsForNobody)) {
+        error = Errno::Enodev;
+    }
     if (error == Errno::Ok && ring_.size() >= kernel_.params().fault_ring) {
         error = Errno::Enospc;
     }

@@ -28,6 +28,7 @@ public:
     void call(const std::string& device, const std::string& name) { names_[device] = name; }
     void close(ExecContext& ctx);
 
+    void listen() override { listened_ = true; }
     Errno report(ExecContext& ctx, const FaultGroup& group) override;
     void forget(std::uint64_t serial) override;
 
@@ -43,6 +44,7 @@ private:
     WaitQueue eventfd_;
     std::deque<GuestFault> ring_;
     std::map<std::string, std::string> names_;
+    bool listened_ = false;
     const IoasidSet* set_ = nullptr;  // of the VM; null: the files are closed
 };
 

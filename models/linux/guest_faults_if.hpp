@@ -27,6 +27,8 @@ struct GuestFault {
 class GuestFaultFile {
 public:
     virtual ~GuestFaultFile() = default;
+    // The VMM registers its eventfd. Before that nobody would read: groups are answered Invalid.
+    virtual void listen() = 0;
     // Sleeps until a group can be read. False: the VM's files are closed.
     virtual bool wait(ExecContext& ctx) = 0;
     virtual std::optional<GuestFault> read(ExecContext& ctx) = 0;

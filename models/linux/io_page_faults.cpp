@@ -193,7 +193,9 @@ void IoPageFaults::deliver(ExecContext& ctx, const std::shared_ptr<Group>& group
     if (error != Errno::Ok) {
         withdraw(group);
         respond(ctx, *group, IopfCode::Invalid,
-                error == Errno::Enospc ? "queue_full" : "no_guest_pasid");
+                error == Errno::Enospc   ? "queue_full"
+                : error == Errno::Enodev ? "nobody_reads"
+                                         : "no_guest_pasid");
     }
 }
 

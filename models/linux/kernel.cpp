@@ -194,7 +194,7 @@ void Kernel::exit_process(ExecContext& ctx, Process& process, const std::string&
 void Kernel::exit_mm(ExecContext& ctx, Process& process) {
     Frame frame{ctx, "exit_mm"};
     sva_->mm_release(ctx, process);
-    if (process.pasid_activated) {
+    if (instructions().pasid_msr(ctx) != 0) {
         load_pasid(ctx, Pasid{}, false);
     }
     process.mm.destroy(ctx);
@@ -262,7 +262,9 @@ void Kernel::power_off() {
 
 void Kernel::load_pasid(ExecContext& ctx, Pasid pasid, bool valid) {
     ctx.spend(params_.wrmsr);
-    instructions().set_pasid_msr(ctx, valid ? cpu::kIa32PasidValid | pasid.value() : 0);
+    if (!instructions().set_pasid_msr(ctx, valid ? cpu::kIa32PasidValid | pasid.value() : 0)) {
+        return;  // wrmsrl: the kernel complains and goes on with what was there
+    }
     emit(ctx, trace::CpuPasid{intern(ctx.name()), pasid, valid});
 }
 

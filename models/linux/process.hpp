@@ -1,5 +1,5 @@
 // A process of a kernel: its address space, the set that its IOASIDs come from, and the PASID that
-// its thread would put into ENQCMD. One thread a process.
+// its threads would put into ENQCMD, each of which has a `UserQueue` of its own.
 #pragma once
 
 #include <cstdint>
@@ -26,11 +26,11 @@ struct Process {
 
     std::string name;  // "host/app", "vm1/vcpu0/app"
     Mm mm;
-    // The kernel loads IA32_PASID at the thread's first ENQCMD (#GP), once.
-    bool pasid_activated = false;
-    std::optional<Pasid> pasid;  // of the mm: from the first bind to the last mmdrop
-    std::vector<Ioasid> ids;     // that it allocated and did not free
-    std::uint32_t mm_grabs = 0;  // of them those that mm_grab took
+    std::uint32_t threads = 1;     // it ends with the last one
+    bool pasid_activated = false;  // some thread has loaded IA32_PASID: each has to for itself
+    std::optional<Pasid> pasid;    // of the mm: from the first bind to the last mmdrop
+    std::vector<Ioasid> ids;       // that it allocated and did not free
+    std::uint32_t mm_grabs = 0;    // of them those that mm_grab took
     std::uint32_t mm_count = 1;  // references on the mm_struct: its users together, domains, others
     IoasidSet* set = nullptr;    // made at the first allocation
     std::map<std::string, std::uint64_t> portals;  // "dsa0/0": virtual address of a mapped portal

@@ -12,6 +12,14 @@ inline const Defect kCreditsIgnored{
 inline const Defect kCreditsByTime{
     "submit.credits_by_time",
     "a program counts a descriptor as done when an interval of polling is over, without a record"};
+inline const Defect kActivationForgotten{
+    "linux.activation_forgotten",
+    "the handler of #GP loads IA32_PASID and does not remember that it did: whatever faults for "
+    "another reason faults for ever"};
+inline const Defect kActivationOfMm{
+    "linux.activation_of_mm",
+    "the handler of #GP keeps its flag with the address space: the second thread's first ENQCMD is "
+    "taken for a real fault"};
 inline const Defect kRecordNotCleared{
     "submit.record_not_cleared",
     "a completion record is used again with the status of its last descriptor in it, and taken for "

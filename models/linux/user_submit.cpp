@@ -137,7 +137,7 @@ Errno UserQueue::select_pasid(ExecContext& ctx, const SubmitRequest& request) {
         kernel_.instructions().pasid_msr(ctx) == (cpu::kIa32PasidValid | request.pasid->value())) {
         return Errno::Ok;
     }
-    if (request.pasid == process_.pasid && !process_.pasid_activated) {
+    if (request.pasid == process_.pasid && !activated()) {
         return Errno::Ok;  // the first ENQCMD faults, and the kernel loads it then
     }
     if (process_.forked && !process_.pasid) {
@@ -149,8 +149,7 @@ Errno UserQueue::select_pasid(ExecContext& ctx, const SubmitRequest& request) {
         return Errno::Eperm;
     }
     ctx.spend(kernel_.params().syscall);
-    kernel_.load_pasid(ctx, *request.pasid, true);
-    process_.pasid_activated = true;
+    activate(ctx, *request.pasid);
     return Errno::Ok;
 }
 
@@ -257,8 +256,47 @@ Errno UserQueue::store(ExecContext& ctx, std::uint64_t portal, std::uint64_t des
     if (!address) {
         return address.error();
     }
-    kernel_.instructions().movdir64b(ctx, Hpa{*address}, bytes);
-    return Errno::Ok;
+    return kernel_.instructions().movdir64b(ctx, Hpa{*address}, bytes) ? Errno::Ok : Errno::Efault;
+}
+
+Result<bool> UserQueue::execute(ExecContext& ctx, const UserInstruction& instruction) {
+    SubmitRequest request;
+    request.device = instruction.device;
+    request.queue = instruction.queue;
+    const auto page = portal(ctx, request);
+    if (!page) {
+        return page.error();
+    }
+    while (!process_.killed) {
+        const auto target = process_.mm.translate(ctx, *page + instruction.offset, true);
+        if (!target) {
+            return target.error();
+        }
+        const cpu::EnqOutcome outcome = once(ctx, instruction, Hpa{*target});
+        if (outcome == cpu::EnqOutcome::Accepted || outcome == cpu::EnqOutcome::Retry) {
+            return outcome == cpu::EnqOutcome::Accepted;
+        }
+        // The handler does not look at the instruction: whatever faulted runs again.
+        const Errno error = handle_gp(ctx);
+        if (error != Errno::Ok) {
+            return error;
+        }
+    }
+    return Errno::Eintr;
+}
+
+cpu::EnqOutcome UserQueue::once(ExecContext& ctx, const UserInstruction& instruction, Hpa target) {
+    cpu::Instructions& cpus = kernel_.instructions();
+    switch (instruction.by) {
+        case SubmitBy::Enqcmd:
+            return cpus.enqcmd(ctx, cpu::CpuState{}, target, instruction.source).outcome;
+        case SubmitBy::Enqcmds:
+            return cpus.enqcmds(ctx, cpu::CpuState{}, target, instruction.source).outcome;
+        case SubmitBy::Movdir64b:
+            break;
+    }
+    return cpus.movdir64b(ctx, target, instruction.source) ? cpu::EnqOutcome::Accepted
+                                                           : cpu::EnqOutcome::GeneralProtection;
 }
 
 bool UserQueue::dedicated(const SubmitRequest& request) {
@@ -270,12 +308,21 @@ bool UserQueue::dedicated(const SubmitRequest& request) {
 Errno UserQueue::handle_gp(ExecContext& ctx) {
     Frame frame{ctx, "fixup_pasid_exception"};
     ctx.spend(kernel_.params().exception);
-    if (process_.pasid_activated || !process_.pasid) {
+    if (activated() || !process_.pasid) {
         return Errno::Efault;
     }
-    kernel_.load_pasid(ctx, *process_.pasid, true);
-    process_.pasid_activated = true;
+    activate(ctx, *process_.pasid);
     return Errno::Ok;
+}
+
+bool UserQueue::activated() const {
+    return kernel_.probes().has(kActivationOfMm) ? process_.pasid_activated : activated_;
+}
+
+void UserQueue::activate(ExecContext& ctx, Pasid pasid) {
+    kernel_.load_pasid(ctx, pasid, true);
+    activated_ = !kernel_.probes().has(kActivationForgotten);
+    process_.pasid_activated = true;
 }
 
 Errno UserQueue::wait_all(ExecContext& ctx, TimePs timeout, SubmitReport& report) {

@@ -12,6 +12,7 @@
 #include "core/base/exec_context.hpp"
 #include "core/base/result.hpp"
 #include "core/base/types.hpp"
+#include "models/cpu/cpu_if.hpp"
 
 namespace ioasim::os {
 
@@ -51,6 +52,16 @@ struct SubmitReport {
     std::uint64_t destination = 0;
 };
 
+// One instruction, right or wrong: 64 bytes for a place in the page of a portal.
+enum class SubmitBy : std::uint8_t { Enqcmd, Enqcmds, Movdir64b };
+struct UserInstruction {
+    Device* device = nullptr;
+    std::uint32_t queue = 0;
+    std::uint64_t offset = 0;
+    SubmitBy by = SubmitBy::Enqcmd;
+    cpu::Descriptor64 source{};
+};
+
 // One per process (thread). Results: -EFAULT the process got a signal (#GP, #PF), -EAGAIN the queue
 // stayed full, -ETIMEDOUT a completion did not come, -EIO a completion record reports a failure,
 // -EINTR the process was killed.
@@ -59,6 +70,9 @@ public:
     UserQueue(Kernel& kernel, Process& process) : kernel_(kernel), process_(process) {}
 
     Errno submit(ExecContext& ctx, const SubmitRequest& request, SubmitReport& report);
+    // Executes it once. True: accepted (or posted); false: ZF says retry; -EFAULT: a signal, behind
+    // what the kernel can do about a #GP.
+    Result<bool> execute(ExecContext& ctx, const UserInstruction& instruction);
     // Waits for everything submitted so far.
     Errno wait_all(ExecContext& ctx, TimePs timeout, SubmitReport& report);
     std::size_t outstanding() const { return outstanding_.size(); }
@@ -80,6 +94,10 @@ private:
     // Through the portal of a dedicated queue, which never answers.
     Errno store(ExecContext& ctx, std::uint64_t portal, std::uint64_t descriptor);
     Errno handle_gp(ExecContext& ctx);
+    // The thread's flag: its IA32_PASID was loaded, once.
+    bool activated() const;
+    void activate(ExecContext& ctx, Pasid pasid);
+    cpu::EnqOutcome once(ExecContext& ctx, const UserInstruction& instruction, Hpa target);
     Errno select_pasid(ExecContext& ctx, const SubmitRequest& request);
     Errno poll_oldest(ExecContext& ctx, TimePs deadline, SubmitReport& report);
     // Completions that did not come may come later: never look at or reuse their records.
@@ -88,6 +106,7 @@ private:
 
     Kernel& kernel_;
     Process& process_;
+    bool activated_ = false;
     std::uint64_t records_ = 0;      // virtual address: ring of completion records
     std::uint64_t descriptors_ = 0;  // virtual address: ring of descriptors
     std::uint64_t slots_ = 0;

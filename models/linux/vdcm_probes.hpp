@@ -87,6 +87,9 @@ inline const Defect kResetNotRestored{
 inline const Defect kResetBlocksSvaOnly{
     "iommu.reset_blocks_sva_only",
     "a reset blocks the PASIDs of processes and guests, and no other domain of the function"};
+inline const Defect kKeptUnprivileged{
+    "vdcm.kept_unprivileged",
+    "what was kept for a guest's kernel is handed to the device without its PRIV"};
 inline const Defect kReleasedComesBack{
     "iommu.released_comes_back",
     "the end of a reset makes entries live again whose address space has gone meanwhile"};

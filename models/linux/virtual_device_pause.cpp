@@ -6,6 +6,7 @@
 
 #include "core/trace/vdev_events.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/kept_command.hpp"
 #include "models/linux/kernel.hpp"
 #include "models/linux/kvm.hpp"
 #include "models/linux/vdcm_probes.hpp"
@@ -117,10 +118,7 @@ Errno VirtualDevice::submit(ExecContext& ctx, const TrappedDescriptor& descripto
 // Work of an UNBIND that comes between look-up and answer waits for the answer.
 bool VirtualDevice::submit_once(ExecContext& ctx, Hpa portal, Ioasid id,
                                 const TrappedDescriptor& descriptor) {
-    dsa::DescriptorBytes bytes = descriptor.bytes;
-    for (std::size_t i = 0; i < sizeof(std::uint32_t); ++i) {
-        bytes.at(i) = static_cast<std::uint8_t>(id.value() >> (8 * i));
-    }
+    const cpu::Descriptor64 bytes = kept_command(kernel_.probes(), id, descriptor.bytes);
     cpu::CpuState kernel;
     kernel.supervisor = true;
     submitting_ = id;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include "core/trace/guest_fault_events.hpp"
@@ -10,6 +9,7 @@
 #include "core/trace/software_events.hpp"
 #include "models/linux/aux_domains.hpp"
 #include "models/linux/device.hpp"
+#include "models/linux/kept_command.hpp"
 #include "models/linux/linux_probes.hpp"
 #include "models/linux/vfio_probes.hpp"
 
@@ -467,9 +467,7 @@ Result<Ioasid> KernelVmHost::submit(ExecContext& ctx, const std::string& device,
     if (!is_valid(id)) {
         return Errno::Enxio;
     }
-    cpu::Descriptor64 command = descriptor;
-    const std::uint32_t first = id.value();  // bit 31, privilege, stays 0
-    std::memcpy(command.data(), &first, sizeof(first));
+    const cpu::Descriptor64 command = kept_command(kernel_.probes(), id, descriptor);
     cpu::CpuState state;
     state.supervisor = true;
     const cpu::EnqResult result =

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "models/cpu/vmx_layout.hpp"
 #include "models/pcie/config_layout.hpp"
 #include "models/platform/device_commands.hpp"
 
@@ -53,6 +54,8 @@ std::uint8_t code_of(const std::array<NamedCode, N>& codes, const std::string& n
     return found->code;
 }
 
+}  // namespace
+
 std::vector<BareArgSpec> descriptor_args() {
     return {{"op", V::Choice, false, "the operation", "\"noop\"", names_of(kOperations)},
             {"opcode", V::Number, false, "instead: any operation code", "", {}, 0, 255},
@@ -81,6 +84,8 @@ std::vector<BareArgSpec> descriptor_args() {
             {"flags", V::Number, false, "flags beside", "0", {}, 0, 0xFFFFFF},
             {"specific", V::Numbers, false, "bytes 40 to 63, in up to three quadwords"}};
 }
+
+namespace {
 
 BareArgSpec subject(V value, const char* doc) {
     return {"", value, true, doc};
@@ -120,8 +125,9 @@ std::vector<BareSpec> accelerator_specs() {
          false,
          "what becomes of it; a posted store is always accepted",
          "\"accepted\"",
-         {"accepted", "retry", "gp", "exit72", "exit73", "any"}},
+         {"accepted", "retry", "gp", "exit72", "exit73", "entry_fails", "any"}},
         {"offset", V::Number, false, "where in the page", "0", {}, 0, kPageSize - 1},
+        {"address", V::Number, false, "instead of a portal: any physical address"},
         {"ia32_pasid", V::Number, false, "enqcmd: the MSR as it is (default: `pasid`, valid)"},
         {"first",
          V::Number,
@@ -299,10 +305,8 @@ BareResult BareAccelerator::command(const BareStep& step) {
     return {Errno::Ok, {}, {}, status.result};
 }
 
-cpu::EnqResult BareAccelerator::submit(const BareStep& step, Hpa target,
-                                       const dsa::Descriptor& descriptor) {
-    const std::string by = step.name("by", "enqcmds");
-    dsa::DescriptorBytes source = dsa::encode(descriptor);
+std::string BareAccelerator::submit(const BareStep& step, Hpa target,
+                                    const dsa::Descriptor& descriptor) {
     cpu::Vmcs vmcs;
     vmcs.enable_pasid_translation = true;
     vmcs.low_pasid_directory = Hpa{step.number("low_directory")};
@@ -310,6 +314,17 @@ cpu::EnqResult BareAccelerator::submit(const BareStep& step, Hpa target,
     cpu::CpuState mode;
     mode.supervisor = step.number("user") == 0;
     mode.vmcs = step.has("low_directory") ? &vmcs : nullptr;
+    const bool enters = cpu::is_directory_address(vmcs.low_pasid_directory) &&
+                        cpu::is_directory_address(vmcs.high_pasid_directory);
+    if (mode.vmcs != nullptr && !enters) {
+        return "entry_fails";
+    }
+    return error_text(execute(step, mode, target, dsa::encode(descriptor)));
+}
+
+cpu::EnqOutcome BareAccelerator::execute(const BareStep& step, const cpu::CpuState& mode,
+                                         Hpa target, dsa::DescriptorBytes source) {
+    const std::string by = step.name("by", "enqcmds");
     if (by == "enqcmd") {
         dsa::put_le(source, 0, 4, 0);  // the instruction fills in PASID and PRIV
     }
@@ -317,33 +332,33 @@ cpu::EnqResult BareAccelerator::submit(const BareStep& step, Hpa target,
         dsa::put_le(source, 0, 4, step.number("first"));
     }
     if (by == "movdir64b") {
-        cpu::EnqResult result;
-        if (!cpus_.movdir64b(ctx_, target, source)) {
-            result.outcome = cpu::EnqOutcome::GeneralProtection;
-        }
-        return result;
+        return cpus_.movdir64b(ctx_, target, source) ? cpu::EnqOutcome::Accepted
+                                                     : cpu::EnqOutcome::GeneralProtection;
     }
     if (by == "enqcmd") {
-        cpus_.set_pasid_msr(ctx_,
-                            step.number("ia32_pasid", cpu::kIa32PasidValid | descriptor.pasid));
-        return cpus_.enqcmd(ctx_, mode, target, source);
+        const std::uint64_t msr =
+            step.number("ia32_pasid", cpu::kIa32PasidValid | step.number("pasid"));
+        if (!cpus_.set_pasid_msr(ctx_, msr)) {
+            return cpu::EnqOutcome::GeneralProtection;  // of WRMSR
+        }
+        return cpus_.enqcmd(ctx_, mode, target, source).outcome;
     }
-    return cpus_.enqcmds(ctx_, mode, target, source);
+    return cpus_.enqcmds(ctx_, mode, target, source).outcome;
 }
 
 BareResult BareAccelerator::enqueue(const BareStep& step) {
     const dsa::Descriptor descriptor = descriptor_of(step);
     const auto portal = step.name("portal", "limited") == "limited" ? dsa::Portal::LimitedMsix
                                                                     : dsa::Portal::UnlimitedMsix;
-    const Hpa target{unit_.portals +
-                     dsa::portal_offset(static_cast<std::uint32_t>(step.number("wq")), portal) +
-                     step.number("offset")};
-    const cpu::EnqResult result = submit(step, target, descriptor);
+    const auto wq = static_cast<std::uint32_t>(step.number("wq"));
+    const Hpa target{step.number(
+        "address", unit_.portals + dsa::portal_offset(wq, portal) + step.number("offset"))};
+    const std::string result = submit(step, target, descriptor);
     const std::string expect = step.name("expect", "accepted");
-    if (expect != "any" && expect != error_text(result.outcome)) {
-        return {Errno::Eio, expect, error_text(result.outcome), 0};
+    if (expect != "any" && expect != result) {
+        return {Errno::Eio, expect, result, 0};
     }
-    return {Errno::Ok, {}, {}, result.outcome == cpu::EnqOutcome::Accepted ? 1U : 0U};
+    return {Errno::Ok, {}, {}, result == error_text(cpu::EnqOutcome::Accepted) ? 1U : 0U};
 }
 
 }  // namespace ioasim::platform

@@ -15,6 +15,8 @@
 namespace ioasim::platform {
 
 std::vector<BareSpec> accelerator_specs();
+// What a descriptor is made of.
+std::vector<BareArgSpec> descriptor_args();
 
 class BareAccelerator {
 public:
@@ -43,7 +45,10 @@ private:
     Errno run(dsa::Command code, std::uint32_t operand, bool interrupt, TimePs timeout,
               dsa::CommandStatus& status);
 
-    cpu::EnqResult submit(const BareStep& step, Hpa target, const dsa::Descriptor& descriptor);
+    // What becomes of it, in the words of "expect".
+    std::string submit(const BareStep& step, Hpa target, const dsa::Descriptor& descriptor);
+    cpu::EnqOutcome execute(const BareStep& step, const cpu::CpuState& mode, Hpa target,
+                            dsa::DescriptorBytes source);
 
     ExecContext& ctx_;
     const BareUnit& unit_;

@@ -6,6 +6,7 @@
 #include "core/base/check.hpp"
 #include "models/platform/bare_accelerator.hpp"
 #include "models/platform/fault_user.hpp"
+#include "models/platform/instruction_user.hpp"
 #include "models/platform/iommu_user.hpp"
 #include "models/platform/iova_user.hpp"
 #include "models/platform/vfio_user.hpp"
@@ -426,6 +427,9 @@ const std::vector<BareSpec>& bare_specs() {
             all.push_back(std::move(spec));
         }
         for (BareSpec& spec : iova_user_specs()) {
+            all.push_back(std::move(spec));
+        }
+        for (BareSpec& spec : instruction_specs()) {
             all.push_back(std::move(spec));
         }
         for (BareSpec& spec : all) {

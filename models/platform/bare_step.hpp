@@ -104,12 +104,13 @@ enum class BareKind : std::uint8_t {
     IovaCopy,
     VectorRequest,  // its interrupts
     VectorRelease,
+    Instruction,  // a process, or its kernel
 };
 
 // Whose steps these are.
 // Machine: of bare programs, and of kernels for programs on a processor of theirs. Registers: of
-// bare programs, and of guests on their virtual IOMMU.
-enum class StepFamily : std::uint8_t { Bare, Process, Machine, Registers, Guest };
+// bare programs, and of guests on their virtual IOMMU. User: of processes, of hosts and of guests.
+enum class StepFamily : std::uint8_t { Bare, Process, Machine, Registers, Guest, User };
 
 // What a value looks like in a scenario.
 enum class BareValue : std::uint8_t {
@@ -133,6 +134,7 @@ enum class BareValue : std::uint8_t {
     Container,
     NewBuffer,
     Buffer,
+    Mapping,   // of the process
     Variable,  // receives an ID
     Group,     // of devices
     Site,      // of a fault

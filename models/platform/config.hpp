@@ -126,6 +126,7 @@ enum class StepKind : std::uint8_t {
     Mmap,     // a mapping of `size` under the name `target`
     Munmap,
     Fork,    // the process gets the child `target`, a program of its own
+    Thread,  // the process gets the thread `target`, a program of its own
     Exec,    // the process goes on with an empty address space
     Absent,  // not in this cell
 };
@@ -167,6 +168,7 @@ struct ProgramConfig {
     std::string on;       // "host", "host/kernel", "vm1/vcpu0", "vm2/vmm", "bare"
     std::string process;  // "app"; the program's full name is on/process
     std::string parent;   // its first moment is that program's fork; empty: `start`
+    bool thread = false;  // not a child, but a thread of `parent`'s process
     std::string mm;       // kernel thread: the address space that it acts for; empty: none
     TimePs start;
     bool settle = false;  // bare: each step ends when the hardware is idle

@@ -198,9 +198,9 @@ std::unique_ptr<ProgramActor> Platform::Impl::make_actor(const ProgramConfig& pr
         return make_kernel_thread(*world, name, program.mm);
     }
     if (is_host(place)) {
-        return make_process_actor(
-            *world, *host_named(place).kernel, name,
-            [](std::uint64_t pa) { return std::optional<Hpa>(pa); }, nullptr, program.parent);
+        return make_process_actor(*world, *host_named(place).kernel, name,
+                                  [](std::uint64_t pa) { return std::optional<Hpa>(pa); }, nullptr,
+                                  {program.parent, program.thread});
     }
     Guest& guest = guests.at(place);
     if (part == "vmm") {
@@ -216,7 +216,7 @@ std::unique_ptr<ProgramActor> Platform::Impl::make_actor(const ProgramConfig& pr
             const vm::GpaTarget target = machine->translate(Gpa{pa});
             return target.kind == vm::GpaKind::Ram ? std::optional<Hpa>(target.hpa) : std::nullopt;
         },
-        machine, program.parent);
+        machine, {program.parent, program.thread});
 }
 
 void Platform::Impl::spawn_software() {

@@ -6,8 +6,10 @@
 #include "models/platform/device_commands.hpp"
 #include "models/platform/fault_user.hpp"
 #include "models/platform/id_lists.hpp"
+#include "models/platform/instruction_user.hpp"
 #include "models/platform/iommu_user.hpp"
 #include "models/platform/iova_user.hpp"
+#include "models/platform/kernel_thread.hpp"
 #include "models/platform/vfio_user.hpp"
 
 namespace ioasim::platform {
@@ -30,25 +32,35 @@ vm::VirtualMachine::DeviceRequest request_of(const std::string& word) {
                                      : Request::Resume;
 }
 
-void leave_cgroup(ProgramWorld& world, const std::string& task) {
-    if (world.objects.cgroups() != nullptr) {
-        world.objects.cgroups()->remove_task(task);
+// Its own, or that of the program whose thread it is.
+os::Process& process_of(ProgramWorld& world, os::Kernel& kernel, const std::string& name,
+                        const Descent& descent) {
+    if (!descent.thread) {
+        return kernel.create_process(name);
     }
+    const auto other = world.threads.find(descent.parent);
+    os::Process* const process =
+        other != world.threads.end() ? other->second : kernel.find_process(descent.parent);
+    SIM_CHECK(process != nullptr, "{} is a thread of nobody", name);
+    world.threads[name] = process;
+    return *process;
 }
 
 class ProcessActor final : public ProgramActor {
 public:
     ProcessActor(ProgramWorld& world, os::Kernel& kernel, const std::string& name,
-                 MachineToHost to_host, vm::VirtualMachine* inside, std::string parent)
+                 MachineToHost to_host, vm::VirtualMachine* inside, const Descent& descent)
         : world_(world),
           kernel_(kernel),
-          process_(kernel.create_process(name)),
+          process_(process_of(world, kernel, name, descent)),
           vfio_(world.recorder, kernel, process_),
-          iommu_(world.recorder, kernel, name),
+          iommu_(world.recorder, kernel, process_.name),
           faults_(kernel, process_),
           iova_(world.recorder, kernel, name),
+          instructions_(world.recorder, kernel, process_, name),
           name_(name),
-          parent_(std::move(parent)),
+          parent_(descent.parent),
+          thread_(descent.thread),
           to_host_(std::move(to_host)),
           inside_(inside) {
         queue_.emplace(kernel, process_);
@@ -65,6 +77,9 @@ public:
                 world_.objects.cgroups()->add_task(name_, process_.mm.token());
             }
         }
+        if (thread_) {
+            return Errno::Ok;  // its extended state is the initial one
+        }
         if (!parent_.empty()) {
             kernel_.start_child(ctx, process_);
             return Errno::Ok;
@@ -80,7 +95,8 @@ public:
         if (machine_runs) {
             iova_.close_all(ctx);
         }
-        if (machine_runs && process_.mm.alive()) {
+        const bool last = --process_.threads == 0;
+        if (last && machine_runs && process_.mm.alive()) {
             if (on_host() && world_.objects.cgroups() != nullptr) {
                 // exit_mm comes first: what follows runs in a task without users of its mm.
                 world_.objects.cgroups()->mm_without_users(process_.mm.token());
@@ -114,6 +130,7 @@ private:
     bool on_host() const { return inside_ == nullptr; }
     bool was_forked(ExecContext& ctx);
     StepOutcome fork(ExecContext& ctx, const std::string& child);
+    StepOutcome clone(ExecContext& ctx, const std::string& thread);
     StepOutcome exec(ExecContext& ctx);
     StepOutcome call(ExecContext& ctx, const Step& step);
     StepOutcome bind(ExecContext& ctx, const Step& step);
@@ -136,8 +153,10 @@ private:
     IommuUser iommu_;
     FaultUser faults_;
     IovaUser iova_;
+    InstructionUser instructions_;
     std::string name_;
     std::string parent_;
+    bool thread_;
     MachineToHost to_host_;
     vm::VirtualMachine* inside_;
     Variables variables_;
@@ -163,6 +182,14 @@ bool ProcessActor::was_forked(ExecContext& ctx) {
     variables_ = mine->second.variables;
     mappings_ = mine->second.mappings;
     return true;
+}
+
+StepOutcome ProcessActor::clone(ExecContext& ctx, const std::string& thread) {
+    ctx.spend(kernel_.params().syscall);
+    ++process_.threads;
+    world_.children[thread] = {variables_, mappings_};
+    ctx.wake_all(world_.forks);
+    return {};
 }
 
 StepOutcome ProcessActor::fork(ExecContext& ctx, const std::string& child) {
@@ -317,21 +344,6 @@ StepOutcome ProcessActor::unmap(ExecContext& ctx, const Step& step) {
     return outcome(kernel_.unmap(ctx, process_, mapped(step.target)));
 }
 
-StepOutcome kill(ExecContext& ctx, ProgramWorld& world, const std::string& target) {
-    const auto vm = world.vms.find(target);
-    if (vm != world.vms.end()) {
-        return outcome(vm->second->kill(ctx));
-    }
-    os::Process* const process = world.host.find_process(target);
-    const Errno error = process == nullptr ? Errno::Esrch : world.host.kill(ctx, *process);
-    ctx.wake_all(world.sleepers);
-    return outcome(error);
-}
-
-StepOutcome hang(ExecContext& ctx, ProgramWorld& world, const std::string& target) {
-    return outcome(world.vms.at(target)->hang(ctx));
-}
-
 StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_t index) {
     switch (step.kind) {
         case StepKind::Alloc: {
@@ -373,6 +385,8 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
             return unmap(ctx, step);
         case StepKind::Fork:
             return fork(ctx, step.target);
+        case StepKind::Thread:
+            return clone(ctx, step.target);
         case StepKind::Exec:
             return exec(ctx);
         case StepKind::Exit:
@@ -381,6 +395,9 @@ StepOutcome ProcessActor::perform(ExecContext& ctx, const Step& step, std::size_
         case StepKind::User:
             if (is_iova_user_step(step.bare.kind)) {
                 return iova_.perform(ctx, step.bare, index, variables_);
+            }
+            if (is_instruction_step(step.bare.kind)) {
+                return instructions_.perform(ctx, step.bare, index, mappings_, *queue_);
             }
             if (is_fault_user_step(step.bare.kind)) {
                 return faults_.perform(ctx, step.bare, vfio_);
@@ -524,60 +541,13 @@ private:
     IdLists lists_;
 };
 
-class KernelThread final : public ProgramActor {
-public:
-    KernelThread(ProgramWorld& world, const std::string& name, std::string mm)
-        : world_(world), mm_(std::move(mm)) {
-        caller_.name = name;
-        caller_.variables = &world.objects.globals();
-    }
-
-    Errno start(ExecContext&) override {
-        // Not before: whose address it gets depends on who has gone.
-        caller_.mm = world_.objects.mm(mm_);
-        if (world_.objects.cgroups() != nullptr) {
-            world_.objects.cgroups()->add_task(caller_.name, caller_.mm);
-        }
-        return Errno::Ok;
-    }
-    void finish(ExecContext&) override { leave_cgroup(world_, caller_.name); }
-    bool alive() const override { return true; }
-
-    StepOutcome perform(ExecContext& ctx, const Step& step, std::size_t) override {
-        switch (step.kind) {
-            case StepKind::Alloc:
-                return perform_alloc(ctx, world_.objects, step, caller_);
-            case StepKind::Free:
-                return perform_free(ctx, world_.objects, step, caller_);
-            case StepKind::Kill:
-                return kill(ctx, world_, step.target);
-            case StepKind::Hang:
-                return hang(ctx, world_, step.target);
-            case StepKind::Exit:
-                return {};
-            default:
-                return perform_call(ctx, world_.objects, step.call, caller_);
-        }
-    }
-
-private:
-    ProgramWorld& world_;
-    std::string mm_;
-    Caller caller_;
-};
-
 }  // namespace
 
 std::unique_ptr<ProgramActor> make_process_actor(ProgramWorld& world, os::Kernel& kernel,
                                                  const std::string& name, MachineToHost to_host,
                                                  vm::VirtualMachine* inside,
-                                                 const std::string& parent) {
-    return std::make_unique<ProcessActor>(world, kernel, name, std::move(to_host), inside, parent);
-}
-
-std::unique_ptr<ProgramActor> make_kernel_thread(ProgramWorld& world, const std::string& name,
-                                                 const std::string& mm) {
-    return std::make_unique<KernelThread>(world, name, mm);
+                                                 const Descent& descent) {
+    return std::make_unique<ProcessActor>(world, kernel, name, std::move(to_host), inside, descent);
 }
 
 std::unique_ptr<ProgramActor> make_vmm_actor(ProgramWorld& world, vm::VirtualMachine& machine,

@@ -67,6 +67,14 @@ struct ProgramWorld {
     std::map<std::string, Inheritance> children{};
     std::set<std::string> ended{};
     WaitQueue forks{"fork"};
+    // Threads by the names of their programs: whose.
+    std::map<std::string, os::Process*> threads{};
+};
+
+// Where a program comes from: a process that it is a child or a thread of; nowhere, when empty.
+struct Descent {
+    std::string parent;
+    bool thread = false;
 };
 
 using MachineToHost = std::function<std::optional<Hpa>(std::uint64_t)>;
@@ -74,7 +82,7 @@ using MachineToHost = std::function<std::optional<Hpa>(std::uint64_t)>;
 std::unique_ptr<ProgramActor> make_process_actor(ProgramWorld& world, os::Kernel& kernel,
                                                  const std::string& name, MachineToHost to_host,
                                                  vm::VirtualMachine* inside,
-                                                 const std::string& parent);
+                                                 const Descent& descent);
 // A thread of the host's kernel that acts for the address space `mm`, or for none.
 std::unique_ptr<ProgramActor> make_kernel_thread(ProgramWorld& world, const std::string& name,
                                                  const std::string& mm);

@@ -99,6 +99,8 @@ std::string step_name(const Step& step) {
             return "mmap";
         case StepKind::Munmap:
             return "munmap";
+        case StepKind::Thread:
+            return "thread";
         case StepKind::Fork:
             return "fork";
         case StepKind::Exec:

@@ -9,9 +9,6 @@
 namespace ioasim::vm {
 namespace {
 
-// The exit of a PASID that the host has just installed is repeated once; more would be a loop.
-constexpr int kEnqueueAttempts = 2;
-
 constexpr std::uint32_t kPasidMask = 0xFFFFF;
 constexpr std::uint32_t kPrivileged = 1U << 31U;  // ENQCMDS
 
@@ -218,39 +215,46 @@ cpu::EnqResult GuestInstructions::enqueue(ExecContext& ctx, const cpu::CpuState&
                              : cpu::EnqOutcome::Retry;
         return result;
     }
-    if (target.kind != GpaKind::Portal) {
+    if (target.kind != GpaKind::Portal && target.kind != GpaKind::Ram) {
         machine_.violation(ctx);
         return result;  // no enqueue register there
     }
-    Vcpu& vcpu = machine_.vcpu_of(ctx);
     cpu::CpuState guest = state;
     guest.vmcs = &machine_.host->vmcs();
-    for (int attempt = 0; attempt < kEnqueueAttempts; ++attempt) {
+    while (true) {
         {
             const OneInstruction whole{ctx};  // translated: see movdir64b
             result = execute(guest, target.hpa);
         }
-        const bool missed = result.outcome == cpu::EnqOutcome::ExitEnqcmd ||
-                            result.outcome == cpu::EnqOutcome::ExitEnqcmds;
-        if (!missed) {
+        const bool enqcmd = result.outcome == cpu::EnqOutcome::ExitEnqcmd;
+        if (!enqcmd && result.outcome != cpu::EnqOutcome::ExitEnqcmds) {
             return result;
         }
-        bool again = false;
-        vcpu.exit_to_host(ctx, "enqcmd_pasid", machine_.params.kernel_exit, [&](ExecContext& host) {
-            again = machine_.alive && machine_.host->resolve_pasid_miss(host, Spid{gpasid});
-        });
-        if (!again) {
-            break;
+        if (!installed_behind_exit(ctx, enqcmd ? "enqcmd_pasid" : "enqcmds_pasid", gpasid)) {
+            // KVM injects #GP: the guest's number stands for nothing.
+            result.outcome = cpu::EnqOutcome::GeneralProtection;
+            return result;
         }
-        // It begins again: behind the exit the portal may be another one, or none.
+        // It begins again: behind the exit the portal may be another one, or none, and the VMCS
+        // that of another host.
         target = portal_target(ctx, Gpa{portal.value()});
         if (target.kind != GpaKind::Portal) {
             return enqueue(ctx, state, portal, gpasid, descriptor, execute);
         }
+        if (!machine_.probes.has(kVmcsLeftBehind)) {
+            guest.vmcs = &machine_.host->vmcs();
+        }
     }
-    // KVM injects #GP: the guest's number stands for nothing.
-    result.outcome = cpu::EnqOutcome::GeneralProtection;
-    return result;
+}
+
+bool GuestInstructions::installed_behind_exit(ExecContext& ctx, const char* reason,
+                                              std::uint32_t gpasid) {
+    bool installed = false;
+    machine_.vcpu_of(ctx).exit_to_host(
+        ctx, reason, machine_.params.kernel_exit, [&](ExecContext& host) {
+            installed = machine_.alive && machine_.host->resolve_pasid_miss(host, Spid{gpasid});
+        });
+    return installed;
 }
 
 bool GuestInstructions::kept(ExecContext& ctx, Gpa portal, std::uint32_t gpasid,
@@ -287,8 +291,8 @@ bool GuestInstructions::kept(ExecContext& ctx, Gpa portal, std::uint32_t gpasid,
     return done;
 }
 
-// IA32_PASID, the privilege and the source's reserved bits come before the destination
-// (dsa.md 1.2): no trap sees what they refuse.
+// IA32_PASID, the privilege, the source's reserved bits and the alignment, which is one of the
+// linear address, come before the destination's translation: no trap sees what they refuse.
 bool GuestInstructions::refused(const cpu::CpuState& state, Hpa portal, const Execute& execute,
                                 cpu::EnqResult& result) const {
     if (machine_.probes.has(kDestinationFirst)) {
@@ -300,6 +304,11 @@ bool GuestInstructions::refused(const cpu::CpuState& state, Hpa portal, const Ex
     return result.outcome == cpu::EnqOutcome::GeneralProtection;
 }
 
+bool GuestInstructions::passes_alignment(Hpa destination) const {
+    return destination.value() % sizeof(cpu::Descriptor64) == 0 ||
+           machine_.probes.has(kMisalignedTraps);
+}
+
 cpu::EnqResult GuestInstructions::enqcmd(ExecContext& ctx, const cpu::CpuState& state, Hpa portal,
                                          const cpu::Descriptor64& descriptor) {
     const Execute execute = [&](const cpu::CpuState& guest, Hpa target) {
@@ -307,7 +316,8 @@ cpu::EnqResult GuestInstructions::enqcmd(ExecContext& ctx, const cpu::CpuState& 
     };
     const std::uint32_t gpasid = submitted_pasid(pasid_msr(ctx));
     cpu::EnqResult result{cpu::EnqOutcome::Retry, Pasid{}};
-    const bool legal = gpasid != kInvalidIoasid && first_dword(descriptor) == 0;
+    const bool legal =
+        gpasid != kInvalidIoasid && first_dword(descriptor) == 0 && passes_alignment(portal);
     return !legal && refused(state, portal, execute, result)
                ? result
                : enqueue(ctx, state, portal, gpasid, descriptor, execute);
@@ -320,7 +330,8 @@ cpu::EnqResult GuestInstructions::enqcmds(ExecContext& ctx, const cpu::CpuState&
     };
     const std::uint32_t first = first_dword(descriptor);
     cpu::EnqResult result{cpu::EnqOutcome::Retry, Pasid{}};
-    const bool legal = state.supervisor && (first & ~(kPasidMask | kPrivileged)) == 0;
+    const bool legal =
+        state.supervisor && (first & ~(kPasidMask | kPrivileged)) == 0 && passes_alignment(portal);
     return !legal && refused(state, portal, execute, result)
                ? result
                : enqueue(ctx, state, portal, first & kPasidMask, descriptor, execute);
@@ -328,6 +339,9 @@ cpu::EnqResult GuestInstructions::enqcmds(ExecContext& ctx, const cpu::CpuState&
 
 bool GuestInstructions::movdir64b(ExecContext& ctx, Hpa destination,
                                   const cpu::Descriptor64& data) {
+    if (!passes_alignment(destination)) {
+        return false;
+    }
     const GpaTarget target = portal_target(ctx, Gpa{destination.value()});
     if (target.kind == GpaKind::TrappedPortal) {
         static_cast<void>(trapped_submission(ctx, target, 0, data));

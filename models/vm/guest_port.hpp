@@ -76,8 +76,8 @@ public:
     // Leaves the guest where the processors let it, and KVM decides; else executes.
     void wbinvd(ExecContext& ctx) override;
     std::uint64_t pasid_msr(const ExecContext& ctx) const override { return host_.pasid_msr(ctx); }
-    void set_pasid_msr(ExecContext& ctx, std::uint64_t value) override {
-        host_.set_pasid_msr(ctx, value);
+    bool set_pasid_msr(ExecContext& ctx, std::uint64_t value) override {
+        return host_.set_pasid_msr(ctx, value);
     }
 
 private:
@@ -89,6 +89,9 @@ private:
     // True: it did.
     bool refused(const cpu::CpuState& state, Hpa portal, const Execute& execute,
                  cpu::EnqResult& result) const;
+    bool passes_alignment(Hpa destination) const;
+    // VM exit 72 or 73. True: the host has installed the translation, the instruction runs again.
+    bool installed_behind_exit(ExecContext& ctx, const char* reason, std::uint32_t gpasid);
     // The VMM keeps the descriptor. False: the portal is mapped meanwhile, the instruction runs
     // again.
     bool kept(ExecContext& ctx, Gpa portal, std::uint32_t gpasid,

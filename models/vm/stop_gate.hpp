@@ -41,8 +41,8 @@ public:
     std::uint64_t pasid_msr(const ExecContext& ctx) const override {
         return instructions_.pasid_msr(ctx);
     }
-    void set_pasid_msr(ExecContext& ctx, std::uint64_t value) override {
-        instructions_.set_pasid_msr(ctx, value);
+    bool set_pasid_msr(ExecContext& ctx, std::uint64_t value) override {
+        return instructions_.set_pasid_msr(ctx, value);
     }
 
 private:

@@ -193,6 +193,7 @@ Errno VirtualMachine::create_locked(ExecContext& ctx) {
     m.serve_devices();
     map_portals(m.movable(config_.memory_bytes));
     if (m.page_requests.enabled()) {
+        m.host->page_faults()->listen();
         m.deps.scheduler.spawn_service("host/" + config_.name + "-prq", &m.deps.host_port,
                                        [&m](ExecContext& task) { m.page_requests.serve(task); });
     }

@@ -55,6 +55,10 @@ inline const Defect kKillUnseen{
     "a vCPU with a fatal signal enters the guest again, which goes on until its next step"};
 inline const Defect kExitOfAnother{"vm.exit_of_another",
                                    "who kills a VMM closes its files, in a task of its own"};
+inline const Defect kVmcsLeftBehind{
+    "vm.vmcs_left_behind",
+    "a submission that is repeated behind an exit goes by the PASID directories of the host that "
+    "its machine has left meanwhile"};
 inline const Mark kGuestUnwound{"vm.guest_unwound",
                                 "a vCPU never came back to the guest code that it had left"};
 inline const Defect kResultElsewhere{
@@ -80,6 +84,9 @@ inline const Defect kQueueReentered{
 inline const Defect kDestinationFirst{
     "vmm.destination_first",
     "a portal that traps takes submissions which the processor refuses before it looks there"};
+inline const Defect kMisalignedTraps{
+    "vmm.misaligned_traps",
+    "a portal that traps does so for a misaligned address, before the processor refuses it"};
 inline const Defect kFlushDropped{
     "vmm.flush_dropped", "the VMM does not pass on what a guest invalidates of a first stage"};
 inline const Defect kShadowNotSynced{

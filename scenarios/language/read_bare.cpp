@@ -312,6 +312,10 @@ private:
         }
         entry_of_one_kind();
         descriptor();
+        instruction();
+        if (step_.kind == BareKind::Enqueue) {
+            submission();
+        }
         page_size();
         value_fits();
         tables_and_queue();
@@ -375,6 +379,80 @@ private:
                                       quoted(step_.name(key))),
                           fmt::format("it is {}", fmt::join(kind->granularities, ", ")));
             }
+        }
+    }
+
+    // `key` says what the others would say.
+    void instead(const char* key, const std::vector<const char*>& others) {
+        for (const char* other : others) {
+            if (step_.has(key) && step_.has(other)) {
+                without(other, fmt::format("{} stands for it", quoted(key)));
+            }
+        }
+    }
+    void without(const char* key, const std::string& reason) {
+        r_.report(Code::UnknownKey, item_.get(key)->place, pointer_join(pointer_, key), reason);
+    }
+
+    void instruction() {
+        if (step_.kind == BareKind::Enqueue || step_.kind == BareKind::Descriptor ||
+            step_.kind == BareKind::Instruction) {
+            instead("opcode", {"op"});
+        }
+        if (step_.kind != BareKind::Instruction) {
+            return;
+        }
+        const std::string by = step_.name("");
+        instead("address", {"wq", "offset"});
+        instead("first", {"pasid", "privileged"});
+        if (step_.has("address") && step_.number("kernel") == 0) {
+            missing("only the kernel has physical addresses: \"kernel\": true");
+        }
+        for (const char* key : {"pasid", "privileged"}) {
+            if (step_.has(key) && by == "enqcmd") {
+                without(key, "\"enqcmd\" sends the PASID of IA32_PASID, and never PRIV");
+            }
+        }
+        for (const char* key : {"status", "record_offset"}) {
+            if (step_.has(key) && !step_.has("record")) {
+                missing(fmt::format("{} is one of a \"record\"", quoted(key)));
+            }
+        }
+        if (by == "movdir64b" && step_.name("expect") == "retry") {
+            r_.report(Code::NotAChoice, item_.get("expect")->place,
+                      pointer_join(pointer_, "expect"), "a posted store has no answer");
+        }
+    }
+
+    // Of a bare program: it has what belongs to it, and ends as it can.
+    void submission() {
+        const std::string by = step_.name("by", "enqcmds");
+        const bool store = by == "movdir64b";
+        const bool translated = step_.has("low_directory");
+        instead("address", {"wq", "portal", "offset"});
+        if (by == "enqcmd") {
+            instead("ia32_pasid", {"pasid"});
+        } else {
+            instead("first", {"pasid", "privileged"});
+        }
+        for (const char* key : {"ia32_pasid", "low_directory", "high_directory"}) {
+            if (step_.has(key) && (store || (by == "enqcmds" && key[0] == 'i'))) {
+                without(key, fmt::format("{} does not look at it", quoted(by)));
+            }
+        }
+        if (step_.has("high_directory") && !translated) {
+            missing("a guest with PASID translation has a \"low_directory\", too");
+        }
+        const std::string wanted = step_.name("expect", "accepted");
+        const bool never = (wanted == "retry" && store) ||
+                           (wanted == "entry_fails" && !translated) ||
+                           (wanted == "exit72" && !(by == "enqcmd" && translated)) ||
+                           (wanted == "exit73" && !(by == "enqcmds" && translated));
+        if (never) {
+            r_.report(
+                Code::NotAChoice, item_.get("expect")->place, pointer_join(pointer_, "expect"),
+                fmt::format("{} {} never ends with {}", quoted(by),
+                            translated ? "in this guest" : "outside of a guest", quoted(wanted)));
         }
     }
 

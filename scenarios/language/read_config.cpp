@@ -378,7 +378,8 @@ private:
             program.steps =
                 read_steps(r_, words_, item.get("steps"), pointer + "/steps", place, &names);
             for (platform::Step& step : program.steps) {
-                if (step.kind == platform::StepKind::Fork) {
+                if (step.kind == platform::StepKind::Fork ||
+                    step.kind == platform::StepKind::Thread) {
                     step.target = program.on + "/" + step.target;
                 }
             }

@@ -42,6 +42,7 @@ constexpr StepName kSteps[] = {
     {"mmap", StepKind::Mmap},
     {"munmap", StepKind::Munmap},
     {"fork", StepKind::Fork},
+    {"thread", StepKind::Thread},
     {"exec", StepKind::Exec},
     {"mdev", StepKind::Mdev},
     {"device_command", StepKind::Command},
@@ -96,6 +97,7 @@ private:
         switch (family) {
             case platform::StepFamily::Process:
             case platform::StepFamily::Guest:
+            case platform::StepFamily::User:
                 return StepKind::User;
             case platform::StepFamily::Machine:
             case platform::StepFamily::Registers:
@@ -142,6 +144,12 @@ private:
         if (bare != nullptr) {
             step.bare = read_bare_step(r_, words_, item, *bare, at, made_);
             own_unit(item, *bare, at);
+            for (const platform::BareArgSpec& arg : bare->args) {
+                const Node* named = item.get(arg.key);
+                if (named != nullptr && arg.value == platform::BareValue::Mapping) {
+                    known_mapping(*named, pointer_join(at, arg.key));
+                }
+            }
             if (const Node* pasid = item.get("pasid");
                 pasid != nullptr && bare->family == platform::StepFamily::Guest) {
                 static_cast<void>(id(*pasid, pointer_join(at, "pasid")));
@@ -241,6 +249,7 @@ private:
                 step.target = text_of(&subject);
                 return;
             case StepKind::Fork:
+            case StepKind::Thread:
                 step.target = text_of(&subject);
                 return;
             case StepKind::Exec:
@@ -330,6 +339,10 @@ private:
         }
         if (const Node* pasid = node.get("pasid")) {
             step.id = id(*pasid, pointer + "/pasid");
+            if (pasid->is(Node::Kind::Number) && integer_of(pasid, 0) > 0xFFFFF) {
+                r_.report(Code::OutOfRange, pasid->place, pointer + "/pasid",
+                          "a PASID has 20 bits: at most 1048575");
+            }
         }
         step.block_on_fault = boolean_value(node.get("block_on_fault"), false);
         step.credits = boolean_value(node.get("credits"), true);

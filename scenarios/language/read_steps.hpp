@@ -61,7 +61,7 @@ bool knows_parent(Reading& reading, const Node& parent, const std::string& point
                   const platform::ProgramConfig& child,
                   const std::vector<platform::ProgramConfig>& before);
 // Each fork has its child, and each child its fork.
-void check_forks(Reading& reading, const std::vector<platform::ProgramConfig>& programs);
+void check_forks(Reading& reading, std::vector<platform::ProgramConfig>& programs);
 
 // Names of all fault sites.
 std::vector<std::string> fault_sites();

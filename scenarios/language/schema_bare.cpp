@@ -60,6 +60,7 @@ const Type& type_of(const BareArgSpec& arg) {
         case BareValue::Container:
         case BareValue::NewBuffer:
         case BareValue::Buffer:
+        case BareValue::Mapping:
         case BareValue::Variable:
         case BareValue::Group:
         case BareValue::Site: {
@@ -81,7 +82,8 @@ std::vector<Case> bare_cases() {
             {platform::StepFamily::Process, "host process: "},
             {platform::StepFamily::Machine, "bare program, process: "},
             {platform::StepFamily::Registers, "bare program, guest: "},
-            {platform::StepFamily::Guest, "guest: "}};
+            {platform::StepFamily::Guest, "guest: "},
+            {platform::StepFamily::User, "process of the host, guest: "}};
         Case one{
             spec.key, &type_of(spec.subject), kWhose.at(spec.family) + std::string(spec.doc), {}};
         for (const BareArgSpec& arg : spec.args) {

@@ -51,6 +51,11 @@ std::vector<Case> mapping_cases() {
          "memory, "
          "the same names, and no PASID",
          {}},
+        {"thread",
+         &process_name(),
+         "the program with this one as \"parent\" begins, a thread of the same process (clone): "
+         "the same memory, the same names, and IA32_PASID in its initial state",
+         {}},
         {"exec", &boolean(), "the process goes on with an empty address space (true)", {}},
     };
 }

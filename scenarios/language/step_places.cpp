@@ -41,6 +41,7 @@ bool exists_in(StepKind kind, StepPlace place) {
         case StepKind::Exit:
             return place != StepPlace::Script;
         case StepKind::Fork:
+        case StepKind::Thread:
         case StepKind::Exec:
             return place == StepPlace::HostProcess;
         case StepKind::Kill:
@@ -83,6 +84,8 @@ bool exists_in(platform::StepFamily family, StepPlace place) {
             return place == StepPlace::Bare || place == StepPlace::Vcpu;
         case Family::Guest:
             return place == StepPlace::Vcpu;
+        case Family::User:
+            return place == StepPlace::HostProcess || place == StepPlace::Vcpu;
     }
     return false;
 }

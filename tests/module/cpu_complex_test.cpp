@@ -241,6 +241,37 @@ TEST_CASE("cpu: MOVDIR64B to memory stores 64 bytes") {
     CHECK(m.run() == sim::StopReason::Idle);
 }
 
+TEST_CASE("cpu: MOVDIR64B to memory is seen by a processor that polls the line") {
+    DsaMachine m(2);
+    SimLock lock{SimLock::Kind::Spin, "queue"};
+    PollResult polled;
+    m.task("poller", 0_ps, [&](ExecContext& ctx) {
+        PollLoop loop{0x9000, 4, 2, 20_ns, 1000, TimePs::max()};
+        const LockGuard guard{ctx, lock};
+        polled = m.cpu.poll(ctx, loop);
+    });
+    m.task("writer", 100_ns, [&](ExecContext& ctx) {
+        cpu::Descriptor64 data{};
+        data[0] = 2;
+        m.cpu.movdir64b(ctx, Hpa{0x9000}, data);
+    });
+    CHECK(m.run() == sim::StopReason::Idle);
+    CHECK(polled.found);
+    CHECK(polled.loads < 20);
+}
+
+TEST_CASE("cpu: WRMSR of IA32_PASID refuses reserved bits, and the register keeps what it had") {
+    DsaMachine m;
+    m.task("app", 0_ps, [&](ExecContext& ctx) {
+        CHECK(m.cpu.set_pasid_msr(ctx, cpu::kIa32PasidValid | 0xFFFFF));
+        CHECK_FALSE(m.cpu.set_pasid_msr(ctx, cpu::kIa32PasidValid | 0x100000));
+        CHECK_FALSE(m.cpu.set_pasid_msr(ctx, std::uint64_t{1} << 32U));
+        CHECK(m.cpu.pasid_msr(ctx) == (cpu::kIa32PasidValid | 0xFFFFF));
+    });
+    CHECK(m.run() == sim::StopReason::Idle);
+    CHECK(m.simulation->probes().hits(cpu::kMsrFaulted) == 2);
+}
+
 namespace {
 
 struct Polled {

@@ -28,8 +28,8 @@ KERNEL = {
     "blocks": [{"name": "vdcm"}], "works": [{"name": "drain", "steps": [{"spend": "1us"}]}],
     "allocators": [{"name": "vcmd"}], "locks": [{"name": "mutex"}],
 }
-PROCESS_STEPS = ("bind", "unbind", "submit", "wait", "open", "close", "mmap", "munmap", "fork",
-                 "exec")
+PROCESS_STEPS = ("bind", "unbind", "submit", "instruction", "wait", "open", "close", "mmap",
+                 "munmap", "fork", "thread", "exec")
 GUEST_STEPS = ("device_command", "queue_pasid", "panic")
 
 
@@ -46,7 +46,7 @@ def scenario(steps, expect, on="vm1/vmm"):
     first += [{"set_alloc": "S", "token": 1}] if on == "host/kernel" else []
     first += [{"mmap": "buf"}] if on == "host" else []
     children = [{"on": "host", "process": "child", "parent": "shown", "steps": [{"spend": "1ns"}]}
-                for step in steps if "fork" in step]
+                for step in steps if "fork" in step or "thread" in step]
     return {
         "version": 1, "name": "snippet", "purpose": "of the manual",
         "platform": TWO_HOSTS if any("migrate" in step for step in steps) else PLATFORM,

@@ -77,6 +77,14 @@ TEST_CASE("vmx layout: entries of the worked example") {
     CHECK(table_entry_address(Hpa{0x1000}, Pasid{0x7FFFF}) == Hpa{0x1FFC});
 }
 
+TEST_CASE("VM entry: a PASID directory is a page within the physical-address width") {
+    CHECK(is_directory_address(Hpa{0}));
+    CHECK(is_directory_address(Hpa{0x000F'FFFF'FFFF'F000}));
+    CHECK_FALSE(is_directory_address(Hpa{0x10008}));
+    CHECK_FALSE(is_directory_address(Hpa{0x10800}));
+    CHECK_FALSE(is_directory_address(Hpa{0x0010'0000'0000'0000}));
+}
+
 TEST_CASE("PASID translation: bit 19 selects the directory") {
     Directories d;
     CHECK(d.translate(101) == Pasid{201});

@@ -101,7 +101,10 @@ public:
     void clflushopt(ExecContext&, Hpa) override {}
     void wbinvd(ExecContext&) override { ++wbinvds; }
     std::uint64_t pasid_msr(const ExecContext&) const override { return ia32_pasid; }
-    void set_pasid_msr(ExecContext&, std::uint64_t value) override { ia32_pasid = value; }
+    bool set_pasid_msr(ExecContext&, std::uint64_t value) override {
+        ia32_pasid = value;
+        return true;
+    }
     void send_ipi(ExecContext&, std::size_t) override { ++ipis; }
 
     // --- what the test sets and sees ------------------------------------------------------------

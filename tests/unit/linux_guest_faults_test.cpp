@@ -22,6 +22,7 @@ struct GuestRequests {
               params),
           vm(host.kernel->create_vm({"vm1", 10, {"dsa0"}})) {
         static_cast<void>(vm.open(host.ctx));
+        vm.page_faults()->listen();
         static_cast<void>(vm.map_memory(host.ctx, std::uint64_t{1} << 20U));
         id = *vm.alloc_ioasid(host.ctx, 201, 300);
         bound = vm.bind_gpasid(host.ctx, "dsa0", id, Spid{101}, Gpa{0x3000});
