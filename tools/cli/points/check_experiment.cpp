@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "models/platform/experiment_patterns.hpp"
+#include "models/platform/nic_patterns.hpp"
 #include "tools/cli/points/point.hpp"
 
 namespace ioasim::tools {
@@ -238,6 +239,17 @@ private:
             say(Code::NotAChoice, field,
                 "a dedicated workqueue takes movdir64b, a shared one enqcmd");
         }
+        if (by != SubmitBy::Enqcmds) {
+            return;
+        }
+        if (e_.driver == DriverKind::User) {
+            say(Code::NotAChoice, field,
+                "enqcmds is an instruction of the kernel: a driver of kind user gets #GP");
+        } else if (e_.vm) {
+            say(Code::NotAChoice, field,
+                "enqcmds of a guest's kernel is not carried out: the descriptor has the host's "
+                "PASID, and the instruction ends in an exit");
+        }
     }
 
     void steps(const std::vector<DeviceShape>& shapes) {
@@ -290,8 +302,15 @@ private:
         if (is("dma_read") && e_.window_bytes < e_.read_bytes) {
             say(Code::OutOfRange, "window_bytes", "the window holds a read at least");
         }
-        if (is("dma_stream") && e_.block_bytes > (std::uint64_t{2} << 20U)) {
-            say(Code::OutOfRange, "block_bytes", "a block has at most 2 MiB");
+        if (!is("dma_stream")) {
+            return;
+        }
+        limit("block_bytes", e_.block_bytes, most_block_bytes(), "bytes of a block");
+        const std::uint64_t most = most_walk_reads(e_.block_bytes);
+        if (e_.iommu && e_.walk_reads_milli > most * 1000) {
+            say(Code::OutOfRange, "walk_reads_per_block",
+                fmt::format("page-table reads of a block of {} bytes: at most {}", e_.block_bytes,
+                            most));
         }
     }
 
