@@ -152,6 +152,16 @@ e["submit"] = "enqcmds"
 one = another("guest", "G"); one["experiment"].update({"driver": "kernel_direct", "vm": True})'
 refused "submissions that fault" faults.json 'a driver of kind user gets #GP' \
     'ends in an exit'
+made beside.json 'e.clear(); e.update({"topology": "software", "pattern": "cpu_page_fault",
+    "backing": "memory", "iterations": 20})
+another("fits", "A")
+def add(name, **fields):
+    another(name, "A")["experiment"].update(fields)
+add("groups", groups=4); add("submit", submit="enqcmds"); add("devtlb", devtlb="hit")
+add("numa", numa="dst_remote"); add("tables", translation="iova")'
+refused "machines that software cannot have beside it" beside.json \
+    'workqueue entries of a device: at most 128' 'a dedicated workqueue takes movdir64b' \
+    'hits are forced' 'on its own node' 'in the tables of svm alone'
 made stream.json 'e.clear(); e.update({"topology": "discrete-nic", "pattern": "dma_stream",
     "direction": "write", "block_bytes": 4096, "iommu": True, "walk_reads_per_block": 1.76,
     "outstanding_walks": 1, "iterations": 20})

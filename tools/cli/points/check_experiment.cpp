@@ -85,8 +85,7 @@ private:
 
     // --- accelerators ---
 
-    void accelerator() {
-        const std::vector<DeviceShape> shapes = device_shapes(e_);
+    void machine(const std::vector<DeviceShape>& shapes) {
         limit(e_.config.empty() ? "devices" : "config", shapes.size(), kDevices,
               "accelerators of a machine");
         if (shapes.empty()) {
@@ -95,6 +94,11 @@ private:
         for (const DeviceShape& device : shapes) {
             shape(device);
         }
+    }
+
+    void accelerator() {
+        const std::vector<DeviceShape> shapes = device_shapes(e_);
+        machine(shapes);
         if (!is("shared") && !is("trace") && e_.config.empty() && e_.executor != Executor::Cpu) {
             submission("submit", e_.queue, e_.submit);
         }
@@ -327,8 +331,26 @@ private:
         }
     }
 
+    // The accelerator that kernels and hypervisors have beside them.
+    void beside() {
+        machine(device_shapes(e_));
+        submission("submit", e_.queue, e_.submit);
+        if (e_.devtlb == DevTlbUse::Hit) {
+            say(Code::NotAChoice, "devtlb", "hits are forced for operations that are timed only");
+        }
+        if (e_.numa != NumaUse::Local) {
+            say(Code::NotAChoice, "numa", "software has its memory on its own node");
+        }
+        if (is("cpu_page_fault") && e_.translation != TranslationBy::Svm) {
+            say(Code::NotAChoice, "translation", "a processor faults in the tables of svm alone");
+        }
+    }
+
     void software() {
         limit("iterations", e_.iterations, 1'000'000, "repetitions");
+        if (e_.device != "discrete-nic") {
+            beside();
+        }
         if (is("invalidate")) {
             if (e_.targets.empty()) {
                 say(Code::MissingKey, "targets", "an invalidation has targets");
