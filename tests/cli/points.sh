@@ -100,6 +100,9 @@ verdict "and so are the traces" "$(tail -n 1 cut.slow-0.jsonl | python3 -m json.
 # --- rows without a result ----------------------------------------------------------------------
 
 made nowhere.json 'e.update({"topology": "software"})'
+made tolerant.json 'e.update({"pattern": "window"}); point["tolerance"] = 5'
+run bench points tolerant.json
+expect "nor is a row without any result, however much is allowed" 1 'gives no such value'
 run bench points nowhere.json
 expect "nothing carried out is no success" 1 'made: 0 of 1 rows passed, 1 not carried out'
 expect "and has a reason" 1 'the pattern single is of topology integrated-dsa, not software'
@@ -149,9 +152,15 @@ expect "a count may be 0" 0 '1 of 1 rows passed'
 
 made faults.json 'e["wq"] = {"mode": "shared", "size": 16, "threshold": 16}
 e["submit"] = "enqcmds"
-one = another("guest", "G"); one["experiment"].update({"driver": "kernel_direct", "vm": True})'
+one = another("guest", "G"); one["experiment"].update({"driver": "kernel_direct", "vm": True})
+steps = another("steps", "S")
+steps["x"] = {"name": "repeat", "values": [1]}
+steps["experiment"] = {"topology": "integrated-dsa", "pattern": "trace", "submit": "enqcmds",
+    "config": {"devices": [{"groups": [{"engines": 1, "wqs": [e["wq"]]}]}]},
+    "trace": [{"op": "noop", "comp": "C", "wq": [0, 0]}]}'
 refused "submissions that fault" faults.json 'a driver of kind user gets #GP' \
     'ends in an exit'
+verdict "each of them" "$([ "$(grep -c ': error' e)" -eq 3 ] || grep ': error' e)"
 made beside.json 'e.clear(); e.update({"topology": "software", "pattern": "cpu_page_fault",
     "backing": "memory", "iterations": 20})
 another("fits", "A")

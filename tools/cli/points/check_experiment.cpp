@@ -267,9 +267,12 @@ private:
                                step.queue < shapes[step.device].groups[step.group].queues.size();
             if (!there) {
                 say(Code::UnknownField, "trace", "a step submits to a workqueue that is not there");
-            } else if (step.submit) {
-                submission("trace", shapes[step.device].groups[step.group].queues[step.queue],
-                           *step.submit);
+            } else {
+                const QueueShape& queue = shapes[step.device].groups[step.group].queues[step.queue];
+                // The experiment's instruction is taken where it fits.
+                const bool fits = queue.shared == (e_.submit != SubmitBy::Movdir64b);
+                submission("trace", queue,
+                           step.submit.value_or(fits ? e_.submit : submit_to(queue.shared)));
             }
             step_of(step);
             for (const TraceShape& member : step.members) {

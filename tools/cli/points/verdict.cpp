@@ -102,7 +102,14 @@ std::vector<RowResult> judge_rows(std::vector<PointResult> results,
         row.median = quantile(errors, 0.5);
         row.p90 = quantile(errors, 0.9);
         // Tolerance 0: every scalar is exact.
-        row.passed = row.scored && row.finished && row.carried_out &&
+        const bool any =
+            std::any_of(row.points.begin(), row.points.end(), [](const PointResult& point) {
+                return std::any_of(
+                    point.scalars.begin(), point.scalars.end(),
+                    [](const Scalar& scalar) { return scalar.simulated.has_value(); });
+            });
+        // Whatever its tolerance: a row without any result has not passed.
+        row.passed = any && row.scored && row.finished && row.carried_out &&
                      (row.tolerance == 0 ? quantile(errors, 1) == 0 : row.median <= row.tolerance);
     }
     return rows;

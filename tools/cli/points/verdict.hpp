@@ -46,6 +46,6 @@ double quantile(std::vector<double> values, double position);
 void judge(PointResult& result);
 // Rows in the order of their first points; those of `info_rows` are never scored.
 std::vector<RowResult> judge_rows(std::vector<PointResult> results,
-                                  const std::vector<std::string>& info_rows);
+                                  const std::vector<std::string>& info_rows = {});
 
 }  // namespace ioasim::tools
