@@ -89,13 +89,16 @@ slow["experiment"].update({"pattern": "window", "op": "memmove", "size_bytes": 6
 slow["metric"] = "throughput_gbps"
 slow["x"] = {"name": "queue_depth", "values": [16, 32]}
 slow["measured"] = [30, 30]'
-asked_to_end INT 130 'made: INTERRUPTED, 1 of 1 rows passed, 1 not finished' bench points long.json
+asked_to_end INT 130 'made: INTERRUPTED, 1 of 1 rows passed, 1 not finished' \
+    bench points long.json
 asked_to_end TERM 143 '"interrupted": true' bench points long.json --json --trace cut.jsonl
 verdict "JSON that is cut short is whole" "$(python3 -c 'import json
 o = json.load(open("o"))
 rows = [row["row"] for row in o["rows"]]
-print("" if rows == ["R"] and o["outcome"] == "INTERRUPTED" and o["not_finished"] == 1 else o)' 2>&1)"
-verdict "and so are the traces" "$(tail -n 1 cut.slow-0.jsonl | python3 -m json.tool 2>&1 >/dev/null)"
+good = rows == ["R"] and o["outcome"] == "INTERRUPTED" and o["not_finished"] == 1
+print("" if good else o)' 2>&1)"
+verdict "and so are the traces" \
+    "$(tail -n 1 cut.slow-0.jsonl | python3 -m json.tool 2>&1 >/dev/null)"
 
 # --- rows without a result ----------------------------------------------------------------------
 
@@ -119,7 +122,8 @@ refused "rows for information are a list" info.json '"info_rows" is a list of na
 
 # --- files that cannot be judged ----------------------------------------------------------------
 
-made bad.json 'one = another("range", "A"); one["measured"] = [None]; one["measured_range"] = [[700, 600]]
+made bad.json 'one = another("range", "A"); one["measured"] = [None]
+one["measured_range"] = [[700, 600]]
 one = another("offset", "B"); one["free_offset_ns"] = [400, 100]
 one = another("unit", "C"); one.update({"metric": "rate_mops", "free_offset_ns": [1, 2]})
 one = another("P", "D")
