@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "core/base/check.hpp"
 #include "models/dsa/dsa_layout.hpp"
 
 namespace ioasim::platform {
@@ -250,6 +249,11 @@ void DsaActor::warm_by_device(const std::vector<BenchBuffers>& all, BenchQueue& 
     }
 }
 
+SubmissionFault::SubmissionFault(cpu::EnqOutcome outcome)
+    : std::runtime_error(outcome == cpu::EnqOutcome::GeneralProtection
+                             ? "the submission ends in #GP"
+                             : "the submission ends in an exit of the guest: no such PASID") {}
+
 // --- under the clock ---
 
 void DsaActor::store_templates(ExecContext& ctx, std::uint64_t at,
@@ -354,8 +358,9 @@ void DsaActor::submit(BenchSlot& slot) {
         result = submit_by_ == SubmitBy::Enqcmd ? cpus_.enqcmd(ctx_, state_, portal, bytes)
                                                 : cpus_.enqcmds(ctx_, state_, portal, bytes);
     } while (result.outcome == cpu::EnqOutcome::Retry);
-    SIM_CHECK(result.outcome == cpu::EnqOutcome::Accepted, "the submission faults: {}",
-              static_cast<int>(result.outcome));
+    if (result.outcome != cpu::EnqOutcome::Accepted) {
+        throw SubmissionFault(result.outcome);
+    }
 }
 
 // The kernel thread gives its processor up, the timer's interrupt wakes it.

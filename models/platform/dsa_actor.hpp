@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,12 @@ struct BenchSlot {
     std::shared_ptr<OperandPool> pool;  // none: always the same
     BenchQueue* queue = nullptr;
     std::uint64_t ticket = 0;
+};
+
+// An enqueue instruction that the processor does not carry out: nobody handles that here.
+class SubmissionFault : public std::runtime_error {
+public:
+    explicit SubmissionFault(cpu::EnqOutcome outcome);
 };
 
 class DsaActor {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -52,6 +53,21 @@ const PatternSpec* find_pattern(const std::string& name, Topology topology) {
     return found == kPatterns.end() ? nullptr : &*found;
 }
 
+std::string no_pattern(const Experiment& experiment) {
+    if (find_pattern(experiment.pattern, experiment.topology) != nullptr) {
+        return {};
+    }
+    const auto spec = std::find_if(kPatterns.begin(), kPatterns.end(), [&](const PatternSpec& one) {
+        return one.name == experiment.pattern;
+    });
+    constexpr std::array<const char*, 3> kTopologies{"integrated-dsa", "discrete-nic", "software"};
+    const auto name = [&](Topology t) { return kTopologies.at(static_cast<std::size_t>(t)); };
+    return spec == kPatterns.end()
+               ? fmt::format("not carried out: there is no pattern {}", experiment.pattern)
+               : fmt::format("not carried out: the pattern {} is of topology {}, not {}",
+                             experiment.pattern, name(spec->topology), name(experiment.topology));
+}
+
 const std::vector<std::string>& pattern_names() {
     static const std::vector<std::string> names{
         "window",        "burst",          "single", "batch",    "batch_pipeline", "split",
@@ -84,7 +100,7 @@ std::vector<Measurement> carry_out(const std::vector<Experiment>& series,
     const Experiment& first = series.front();
     const PatternSpec* const pattern = find_pattern(first.pattern, first.topology);
     if (pattern == nullptr) {
-        return refused(series.size(), "not carried out");
+        return refused(series.size(), no_pattern(first));
     }
     sim::SimulationOptions options;
     options.limit = TimePs::max() - TimePs{1};
@@ -94,6 +110,17 @@ std::vector<Measurement> carry_out(const std::vector<Experiment>& series,
     if (prepare) {
         prepare(sim);
     }
+    // Also when a bug ends the run: before the simulation goes.
+    struct Closing {
+        const std::function<void()>& finish;
+        bool done = false;
+        void operator()() {
+            if (finish && !std::exchange(done, true)) {
+                finish();
+            }
+        }
+        ~Closing() { (*this)(); }
+    } closing{finish};
     PlatformConfig config = pattern->platform(first);
     config.params.insert(config.params.begin(), params.profile.begin(), params.profile.end());
     if (first.cpu_mhz != 0) {
@@ -109,9 +136,7 @@ std::vector<Measurement> carry_out(const std::vector<Experiment>& series,
         sim.request_stop(sim::StopReason::Requested);
     });
     const sim::StopReason reason = sim.run();
-    if (finish) {
-        finish();
-    }
+    closing();
     return !results.empty() ? results
                             : refused(series.size(), fmt::format("the software did not end: {}",
                                                                  stop_reason_name(reason)));

@@ -57,6 +57,8 @@ struct PatternSpec {
 
 // nullptr: no such pattern on this topology.
 const PatternSpec* find_pattern(const std::string& name, Topology topology);
+// Why an experiment is not carried out: no such pattern on its topology; empty: it can be.
+std::string no_pattern(const Experiment& experiment);
 // Known to the format, carried out or not.
 const std::vector<std::string>& pattern_names();
 

@@ -69,6 +69,14 @@ PlatformConfig nic_platform(const Experiment& e) {
     return config;
 }
 
+std::uint64_t most_walk_reads(std::uint64_t block_bytes) {
+    return kMostLevels + (block_bytes + kPageSize - 1) / kPageSize - 1;
+}
+
+std::uint64_t most_block_bytes() {
+    return requester::kMaxLength;
+}
+
 void run_dma_read(Harness& harness) {
     const Experiment& e = harness.series.front();
     Measurement& m = harness.results.front();
@@ -127,7 +135,7 @@ StreamAddresses stream_addresses(std::uint64_t reads_milli, std::uint64_t block_
     const std::uint64_t pages = (block_bytes + kPageSize - 1) / kPageSize;
     StreamAddresses s;
     const std::uint64_t most = (reads_milli + 999) / 1000;
-    if (most > kMostLevels + pages - 1) {
+    if (most > most_walk_reads(block_bytes)) {
         return s;
     }
     s.levels = most > 4 + pages - 1 ? kMostLevels : 4;

@@ -8,6 +8,12 @@ namespace ioasim::platform {
 
 PlatformConfig nic_platform(const Experiment& experiment);
 
+// Page-table reads that a block of a stream can cost: a walk through all levels, and one more for
+// each further page.
+std::uint64_t most_walk_reads(std::uint64_t block_bytes);
+// What the function takes as one request.
+std::uint64_t most_block_bytes();
+
 // Reads at random places of a window, timed one by one or as many as the function can.
 void run_dma_read(Harness& harness);
 // Blocks one after another; page-table reads of each by the choice of addresses.

@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include "scenarios/language/json_tree.hpp"
+#include "scenarios/language/json_words.hpp"
 
 namespace ioasim::scenario {
 namespace {
@@ -52,7 +52,7 @@ Opened refuse(Code code, std::string problem, std::string help = {}) {
     return {{}, false, code, std::move(problem), std::move(help)};
 }
 
-Opened read_text(const std::string& path) {
+Opened read_text(const std::string& path, const FileWords& words = {}) {
     // O_NONBLOCK: opening a pipe without a writer must not wait.
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
@@ -78,9 +78,9 @@ Opened read_text(const std::string& path) {
     }
     if (static_cast<std::uint64_t>(info.st_size) > kMaxFileBytes) {
         return refuse(Code::TooLarge,
-                      fmt::format("{} has {} bytes; the limit for a scenario is {}", quoted(path),
-                                  info.st_size, kMaxFileBytes),
-                      "large systems are described with params and matrix, not by repetition");
+                      fmt::format("{} has {} bytes; the limit for {} is {}", quoted(path),
+                                  info.st_size, words.what, kMaxFileBytes),
+                      words.when_large);
     }
     Opened opened;
     opened.text.resize(static_cast<std::size_t>(info.st_size));
@@ -114,9 +114,11 @@ std::uint32_t read_text_file(const std::string& path, SourceSet& sources,
     return sources.add(path, std::move(opened.text));
 }
 
-bool read_json_file(const std::string& path, const Place& from, SourceSet& sources,
-                    Diagnostics& diagnostics, Node& out) {
-    Opened opened = read_text(path);
+namespace {
+
+bool read_file(const FileWords& words, const std::string& path, const Place& from,
+               SourceSet& sources, Diagnostics& diagnostics, Node& out) {
+    Opened opened = read_text(path, words);
     if (!opened.ok) {
         const Place place = from.file != 0 ? from : Place{sources.add(path, ""), 0, 0};
         diagnostics.add({opened.code, place, opened.problem, opened.help, {}, false});
@@ -132,7 +134,7 @@ bool read_json_file(const std::string& path, const Place& from, SourceSet& sourc
         return whole_file(
             Code::EmptyFile,
             text.empty() ? "the file is empty" : "the file holds nothing but white space",
-            "`ioasim schema` describes what a scenario looks like");
+            words.when_empty);
     }
     if (text.substr(0, 3) == "\xEF\xBB\xBF") {
         return whole_file(Code::ByteOrderMark, "the file begins with a byte order mark",
@@ -156,6 +158,18 @@ bool read_json_file(const std::string& path, const Place& from, SourceSet& sourc
                           "save it as UTF-8");
     }
     return parse_json(sources.add(path, std::move(opened.text)), sources, diagnostics, out);
+}
+
+}  // namespace
+
+bool read_json_file(const std::string& path, const Place& from, SourceSet& sources,
+                    Diagnostics& diagnostics, Node& out) {
+    return read_file({}, path, from, sources, diagnostics, out);
+}
+
+bool read_json_file_as(const FileWords& words, const std::string& path, SourceSet& sources,
+                       Diagnostics& diagnostics, Node& out) {
+    return read_file(words, path, {}, sources, diagnostics, out);
 }
 
 }  // namespace ioasim::scenario

@@ -122,6 +122,23 @@ TEST_CASE("points: with tolerance 0 every scalar is exact") {
     CHECK(judge_rows({result_of(a, {7, 7, 7})})[0].passed);
 }
 
+TEST_CASE("points: a row for information is never scored, one without results never passes") {
+    Point a;
+    a.row = "V38";
+    a.tolerance = 5;
+    a.values = {measured(7)};
+    const auto info = judge_rows({result_of(a, {7})}, {"V27", "V38"});
+    CHECK_FALSE(info[0].scored);
+    CHECK_FALSE(info[0].passed);
+    CHECK(judge_rows({result_of(a, {7})}, {"V27"})[0].passed);
+    PointResult nothing;
+    nothing.point = &a;
+    nothing.scalars.resize(1);
+    const auto none = judge_rows({nothing});
+    CHECK(none[0].median == doctest::Approx(1));
+    CHECK_FALSE(none[0].passed);
+}
+
 TEST_CASE("points: a free offset is fitted inside its interval") {
     Point a;
     a.row = "V26";

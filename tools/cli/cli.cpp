@@ -326,6 +326,7 @@ void add_bench(CLI::App& app, Values& values) {
                     "points: FILE.jsonl or another format of events, of each experiment; "
                     ".POINT-INDEX is inserted")
         ->type_name("FILE");
+    bench.add_flag("--force", points.force, "points: traces may overwrite files");
     bench.add_option("--svg", points.svg, "points: a folder for plots (gnuplot)")
         ->type_name("FOLDER");
     bench.add_option("--profile", points.profile,

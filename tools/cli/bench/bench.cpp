@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "scenarios/language/diagnostics.hpp"
 #include "tools/cli/bench/bench_checkers.hpp"
 #include "tools/cli/bench/bench_descriptors.hpp"
 #include "tools/cli/bench/bench_hop.hpp"
@@ -38,10 +39,23 @@ constexpr std::array kBenches{
     Bench{"traces", "a run with a trace of each format beside the run without", &bench_traces},
 };
 
-int usage() {
-    print_err("usage: ioasim bench NAME [--strict], ioasim bench points FILE...\n" + bench_names() +
+int usage(const std::string& problem, const std::string& help = {}) {
+    print_err(scenario::render_plain(scenario::Code::Usage, problem, help) +
+              "usage: ioasim bench NAME [--strict], ioasim bench points FILE...\n" + bench_names() +
               "\n");
     return kUsage;
+}
+
+int no_benchmark(const std::string& name) {
+    if (name == "points") {
+        return usage("bench points: no file of timing points is named");
+    }
+    std::vector<std::string> names{"points"};
+    for (const Bench& bench : kBenches) {
+        names.emplace_back(bench.name);
+    }
+    return usage(fmt::format("bench: there is no benchmark {}", quoted(name)),
+                 suggest(name, names));
 }
 
 }  // namespace
@@ -66,13 +80,17 @@ int run_bench(const std::vector<std::string>& args) {
         for (const Bench& bench : kBenches) {
             found = arg == bench.name ? &bench : found;
         }
+        if (found == nullptr && chosen == nullptr) {
+            return no_benchmark(arg);
+        }
         if (found == nullptr || chosen != nullptr) {
-            return usage();
+            return usage(
+                fmt::format("bench {}: {} is one thing too many", chosen->name, quoted(arg)));
         }
         chosen = found;
     }
     if (chosen == nullptr) {
-        return usage();
+        return usage("bench: no benchmark is named");
     }
     try {
         return chosen->run(strict);

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "models/platform/experiment_patterns.hpp"
+#include "models/platform/nic_patterns.hpp"
 #include "tools/cli/points/point.hpp"
 
 namespace ioasim::tools {
@@ -84,8 +85,7 @@ private:
 
     // --- accelerators ---
 
-    void accelerator() {
-        const std::vector<DeviceShape> shapes = device_shapes(e_);
+    void machine(const std::vector<DeviceShape>& shapes) {
         limit(e_.config.empty() ? "devices" : "config", shapes.size(), kDevices,
               "accelerators of a machine");
         if (shapes.empty()) {
@@ -94,6 +94,11 @@ private:
         for (const DeviceShape& device : shapes) {
             shape(device);
         }
+    }
+
+    void accelerator() {
+        const std::vector<DeviceShape> shapes = device_shapes(e_);
+        machine(shapes);
         if (!is("shared") && !is("trace") && e_.config.empty() && e_.executor != Executor::Cpu) {
             submission("submit", e_.queue, e_.submit);
         }
@@ -238,6 +243,17 @@ private:
             say(Code::NotAChoice, field,
                 "a dedicated workqueue takes movdir64b, a shared one enqcmd");
         }
+        if (by != SubmitBy::Enqcmds) {
+            return;
+        }
+        if (e_.driver == DriverKind::User) {
+            say(Code::NotAChoice, field,
+                "enqcmds is an instruction of the kernel: a driver of kind user gets #GP");
+        } else if (e_.vm) {
+            say(Code::NotAChoice, field,
+                "enqcmds of a guest's kernel is not carried out: the descriptor has the host's "
+                "PASID, and the instruction ends in an exit");
+        }
     }
 
     void steps(const std::vector<DeviceShape>& shapes) {
@@ -251,9 +267,12 @@ private:
                                step.queue < shapes[step.device].groups[step.group].queues.size();
             if (!there) {
                 say(Code::UnknownField, "trace", "a step submits to a workqueue that is not there");
-            } else if (step.submit) {
-                submission("trace", shapes[step.device].groups[step.group].queues[step.queue],
-                           *step.submit);
+            } else {
+                const QueueShape& queue = shapes[step.device].groups[step.group].queues[step.queue];
+                // The experiment's instruction is taken where it fits.
+                const bool fits = queue.shared == (e_.submit != SubmitBy::Movdir64b);
+                submission("trace", queue,
+                           step.submit.value_or(fits ? e_.submit : submit_to(queue.shared)));
             }
             step_of(step);
             for (const TraceShape& member : step.members) {
@@ -290,8 +309,15 @@ private:
         if (is("dma_read") && e_.window_bytes < e_.read_bytes) {
             say(Code::OutOfRange, "window_bytes", "the window holds a read at least");
         }
-        if (is("dma_stream") && e_.block_bytes > (std::uint64_t{2} << 20U)) {
-            say(Code::OutOfRange, "block_bytes", "a block has at most 2 MiB");
+        if (!is("dma_stream")) {
+            return;
+        }
+        limit("block_bytes", e_.block_bytes, most_block_bytes(), "bytes of a block");
+        const std::uint64_t most = most_walk_reads(e_.block_bytes);
+        if (e_.iommu && e_.walk_reads_milli > most * 1000) {
+            say(Code::OutOfRange, "walk_reads_per_block",
+                fmt::format("page-table reads of a block of {} bytes: at most {}", e_.block_bytes,
+                            most));
         }
     }
 
@@ -308,8 +334,26 @@ private:
         }
     }
 
+    // The accelerator that kernels and hypervisors have beside them.
+    void beside() {
+        machine(device_shapes(e_));
+        submission("submit", e_.queue, e_.submit);
+        if (e_.devtlb == DevTlbUse::Hit) {
+            say(Code::NotAChoice, "devtlb", "hits are forced for operations that are timed only");
+        }
+        if (e_.numa != NumaUse::Local) {
+            say(Code::NotAChoice, "numa", "software has its memory on its own node");
+        }
+        if (is("cpu_page_fault") && e_.translation != TranslationBy::Svm) {
+            say(Code::NotAChoice, "translation", "a processor faults in the tables of svm alone");
+        }
+    }
+
     void software() {
         limit("iterations", e_.iterations, 1'000'000, "repetitions");
+        if (e_.device != "discrete-nic") {
+            beside();
+        }
         if (is("invalidate")) {
             if (e_.targets.empty()) {
                 say(Code::MissingKey, "targets", "an invalidation has targets");

@@ -1,13 +1,15 @@
 #include "tools/cli/points/experiments.hpp"
 
+#include <algorithm>
 #include <cerrno>
-#include <charconv>
+#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstring>
 #include <deque>
 #include <map>
 #include <memory>
+#include <new>
 
 #include <poll.h>
 #include <sys/prctl.h>
@@ -17,11 +19,14 @@
 
 #include <fmt/format.h>
 
+#include "core/base/check.hpp"
 #include "models/platform/experiment_patterns.hpp"
+#include "tools/cli/options.hpp"
 #include "tools/cli/points/figures.hpp"
 #include "tools/cli/run_command.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/version.hpp"
+#include "traces/replacement.hpp"
 #include "traces/trace_file.hpp"
 
 namespace ioasim::tools {
@@ -43,12 +48,17 @@ struct Figures {
 };
 
 constexpr rlim_t kMostSeconds = 3600;  // of the processor, for an experiment
+constexpr char kLost = '!';            // a line that tells of an output, not of a measurement
+constexpr int kGraceMs = 3000;         // after a signal, to close a trace
+constexpr int kLookMs = 200;
 
 struct Run {
     std::vector<Experiment> series;
     std::string name;  // for its trace
     std::vector<Figures> figures;
     std::string problem;
+    std::string lost;       // why its trace is not there
+    bool finished = false;  // false: a signal came before
 };
 
 std::string to_line(const Measurement& m, const Experiment& e) {
@@ -68,39 +78,72 @@ Figures from_line(const std::string& line) {
     return f;
 }
 
-std::string carried_out(const Run& run, const ExperimentOptions& options) {
-    std::unique_ptr<traces::TraceFile> file;
-    const auto prepare = [&](sim::Simulation& sim) {
-        if (!options.trace.empty()) {
-            traces::TraceContext context;
-            context.header.version = kVersion;
-            file = traces::open_trace(sim.recorder(), with_cell(options.trace, run.name), context);
-            sim.recorder().add_listener(*file, file->categories());
+std::string one_line(std::string text) {
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text;
+}
+
+// The trace of an experiment, where one is wanted.
+class ExperimentTrace {
+public:
+    ExperimentTrace(const std::string& trace, const std::string& name)
+        : path_(trace.empty() ? trace : with_cell(trace, name)) {}
+
+    void listen(sim::Simulation& sim) {
+        if (path_.empty()) {
+            return;
         }
-    };
+        traces::TraceContext context;
+        context.header.version = kVersion;
+        place_ = std::make_unique<traces::Replacement>(path_);
+        file_ = traces::open_trace(sim.recorder(), place_->written(), context);
+        sim.recorder().add_listener(*file_, file_->categories());
+    }
+    void close() {
+        if (file_) {
+            file_->close();
+            lost_ = place_->finish(file_->error());
+        }
+    }
+    // Why it did not reach the disk; empty: it did.
+    const std::string& lost() const { return lost_; }
+
+private:
+    std::string path_;
+    std::string lost_;
+    std::unique_ptr<traces::Replacement> place_;
+    std::unique_ptr<traces::TraceFile> file_;
+};
+
+// What the process of an experiment sends.
+std::string carried_out(const Run& run, const ExperimentOptions& options) {
+    ExperimentTrace trace(options.trace, run.name);
     std::string out;
+    const auto failed = [&](std::string problem) {
+        Measurement m;
+        m.problem = one_line(std::move(problem));
+        out = to_line(m, run.series.front());
+    };
     try {
         const auto params = options.params.find(run.series.front().topology);
         const auto results = platform::carry_out(
             run.series,
-            params == options.params.end() ? platform::ExperimentParams{} : params->second, prepare,
-            [&] {
-                if (file) {
-                    file->close();
-                }
-            });
+            params == options.params.end() ? platform::ExperimentParams{} : params->second,
+            [&](sim::Simulation& sim) { trace.listen(sim); }, [&] { trace.close(); });
         for (std::size_t i = 0; i < results.size(); ++i) {
             out += to_line(results[i], run.series[std::min(i, run.series.size() - 1)]);
         }
+    } catch (const ModelBug& bug) {
+        failed(fmt::format("internal error, please report: {}", bug.what()));
+    } catch (const std::bad_alloc&) {
+        failed("the experiment needs more memory of the host than it may take");
     } catch (const std::exception& error) {
-        Measurement failed;
-        failed.problem = error.what();
-        for (char& c : failed.problem) {
-            c = c == '\n' ? ' ' : c;
-        }
-        out = to_line(failed, run.series.front());
+        failed(error.what());
     }
-    return out;
+    if (signal_seen() != 0) {
+        out.clear();  // whatever was measured so far is no result
+    }
+    return trace.lost().empty() ? out : out + kLost + one_line(trace.lost()) + "\n";
 }
 
 [[noreturn]] void child(const Run& run, const ExperimentOptions& options, int fd, pid_t parent) {
@@ -139,9 +182,14 @@ void finish(Child& child) {
     std::size_t at = 0;
     while (at < child.text.size()) {
         const std::size_t end = std::min(child.text.find('\n', at), child.text.size());
-        child.run->figures.push_back(from_line(child.text.substr(at, end - at)));
+        if (child.text[at] == kLost) {
+            child.run->lost = child.text.substr(at + 1, end - at - 1);
+        } else {
+            child.run->figures.push_back(from_line(child.text.substr(at, end - at)));
+        }
         at = end + 1;
     }
+    child.run->finished = !child.run->figures.empty() || signal_seen() == 0;
     if (child.run->figures.empty()) {
         child.run->problem =
             WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU
@@ -174,13 +222,13 @@ bool start(Run& run, const ExperimentOptions& options, std::deque<Child>& childr
     return true;
 }
 
-// Waits until one of the children has ended.
+// Waits until one of the children has ended, or a while.
 void collect(std::deque<Child>& children) {
     std::vector<struct pollfd> entries;
     for (const Child& one : children) {
         entries.push_back({one.fd, POLLIN, 0});
     }
-    ::poll(entries.data(), entries.size(), 200);
+    ::poll(entries.data(), entries.size(), kLookMs);
     char buffer[4096];
     for (std::size_t i = 0; i < entries.size(); ++i) {
         if ((entries[i].revents & (POLLIN | POLLHUP)) == 0) {
@@ -197,20 +245,34 @@ void collect(std::deque<Child>& children) {
     }
 }
 
-void run_all(std::deque<Run>& runs, const ExperimentOptions& options) {
-    std::deque<Child> children;
-    std::size_t next = 0;
-    while (signal_seen() == 0 && (next < runs.size() || !children.empty())) {
-        if (next < runs.size() && children.size() < options.processes) {
-            start(runs[next++], options, children);
-            continue;
-        }
+// The experiments under way end at the next instant, with whole traces; who does not is ended.
+void stop(std::deque<Child>& children) {
+    for (const Child& one : children) {
+        ::kill(one.pid, signal_seen());
+    }
+    using Clock = std::chrono::steady_clock;
+    const auto end = Clock::now() + std::chrono::milliseconds(kGraceMs);
+    while (!children.empty() && Clock::now() < end) {
         collect(children);
     }
     for (Child& one : children) {
         ::kill(one.pid, SIGKILL);
         finish(one);
     }
+}
+
+void run_all(std::deque<Run>& runs, const ExperimentOptions& options) {
+    std::deque<Child> children;
+    std::size_t next = 0;
+    while (signal_seen() == 0 && (next < runs.size() || !children.empty())) {
+        if (next < runs.size() && children.size() < options.processes) {
+            Run& run = runs[next++];
+            run.finished = !start(run, options, children);
+            continue;
+        }
+        collect(children);
+    }
+    stop(children);
 }
 
 // Where the values of a point come from.
@@ -240,10 +302,11 @@ public:
         return {run, point.by_client && e.pattern == "shared" ? point.values[index].client : 0};
     }
     std::deque<Run>& runs() { return runs_; }
+    const std::deque<Run>& runs() const { return runs_; }
 
 private:
     Run* add(const Experiment& e, std::string name) {
-        runs_.push_back({{e}, std::move(name), {}, {}});
+        runs_.push_back({{e}, std::move(name), {}, {}, {}, false});
         return &runs_.back();
     }
     std::deque<Run> runs_;
@@ -308,14 +371,51 @@ std::optional<double> value_of(const Point& point, const Planned& planned, std::
     }
 }
 
+// Why the platforms that there are cannot carry an experiment out; empty: they can.
+std::string no_pattern(const Place& place) {
+    return place.run == nullptr ? std::string() : platform::no_pattern(place.run->series.front());
+}
+
+Scalar scalar_of(const Point& point, std::size_t index, const Planned& planned) {
+    Scalar scalar;
+    scalar.x = point.values[index].x;
+    for (const Place* const place : {&planned.value, &planned.second, &planned.baseline}) {
+        const std::string why = no_pattern(*place);
+        if (!why.empty()) {
+            scalar.not_carried_out = true;
+            scalar.problem = why;
+            return scalar;
+        }
+    }
+    scalar.simulated = value_of(point, planned, scalar.problem);
+    if (scalar.simulated && !std::isfinite(*scalar.simulated)) {
+        scalar.simulated.reset();
+        scalar.problem = "the pattern gives no such value";
+    }
+    return scalar;
+}
+
+bool finished(const Planned& planned) {
+    const auto ended = [](const Place& place) {
+        return place.run == nullptr || place.run->finished;
+    };
+    return ended(planned.value) && ended(planned.second) && ended(planned.baseline);
+}
+
 }  // namespace
 
-std::vector<PointResult> carry_out_points(const std::vector<const Point*>& points,
-                                          const ExperimentOptions& options) {
+struct ExperimentPlan::Parts {
+    std::vector<const Point*> points;
     Planner planner;
-    std::vector<std::vector<Planned>> plan;
+    std::vector<std::vector<Planned>> plan;  // of each point, for each value
+};
+
+ExperimentPlan::ExperimentPlan(const std::vector<const Point*>& points)
+    : parts_(std::make_unique<Parts>()) {
+    parts_->points = points;
+    Planner& planner = parts_->planner;
     for (const Point* point : points) {
-        plan.emplace_back();
+        parts_->plan.emplace_back();
         for (std::size_t i = 0; i < point->values.size(); ++i) {
             const PointValue& value = point->values[i];
             Planned planned;
@@ -326,28 +426,43 @@ std::vector<PointResult> carry_out_points(const std::vector<const Point*>& point
             if (value.baseline) {
                 planned.baseline = planner.place(*value.baseline, value.baseline_text, *point, i);
             }
-            plan.back().push_back(planned);
+            parts_->plan.back().push_back(planned);
         }
     }
-    run_all(planner.runs(), options);
-    std::vector<PointResult> results;
-    for (std::size_t p = 0; p < points.size(); ++p) {
+}
+
+ExperimentPlan::ExperimentPlan(ExperimentPlan&&) noexcept = default;
+ExperimentPlan::~ExperimentPlan() = default;
+
+std::vector<std::string> ExperimentPlan::traces(const std::string& trace) const {
+    std::vector<std::string> files;
+    for (const Run& run : parts_->planner.runs()) {
+        if (!trace.empty()) {
+            files.push_back(with_cell(trace, run.name));
+        }
+    }
+    return files;
+}
+
+CarriedOut ExperimentPlan::carry_out(const ExperimentOptions& options) {
+    run_all(parts_->planner.runs(), options);
+    CarriedOut out;
+    for (const Run& run : parts_->planner.runs()) {
+        if (!run.lost.empty()) {
+            out.not_written.push_back(run.lost);
+        }
+    }
+    for (std::size_t p = 0; p < parts_->points.size(); ++p) {
         PointResult result;
-        result.point = points[p];
-        for (std::size_t i = 0; i < plan[p].size(); ++i) {
-            Scalar scalar;
-            scalar.x = points[p]->values[i].x;
-            scalar.simulated = value_of(*points[p], plan[p][i], scalar.problem);
-            if (scalar.simulated && !std::isfinite(*scalar.simulated)) {
-                scalar.simulated.reset();
-                scalar.problem = "the pattern gives no such value";
-            }
-            scalar.not_carried_out = scalar.problem == "not carried out";
-            result.scalars.push_back(std::move(scalar));
+        result.point = parts_->points[p];
+        for (std::size_t i = 0; i < parts_->plan[p].size(); ++i) {
+            const Planned& planned = parts_->plan[p][i];
+            result.finished = result.finished && finished(planned);
+            result.scalars.push_back(scalar_of(*result.point, i, planned));
         }
-        results.push_back(std::move(result));
+        out.results.push_back(std::move(result));
     }
-    return results;
+    return out;
 }
 
 }  // namespace ioasim::tools

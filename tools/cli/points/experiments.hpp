@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,24 @@ struct ExperimentOptions {
     std::uint32_t processes = 2;
 };
 
-std::vector<PointResult> carry_out_points(const std::vector<const Point*>& points,
-                                          const ExperimentOptions& options);
+struct CarriedOut {
+    std::vector<PointResult> results;      // of each point
+    std::vector<std::string> not_written;  // traces that were lost, each with the reason
+};
+
+class ExperimentPlan {
+public:
+    explicit ExperimentPlan(const std::vector<const Point*>& points);
+    ExperimentPlan(ExperimentPlan&&) noexcept;
+    ~ExperimentPlan();
+    // The files that carry_out() writes when `trace` is asked for, one for each experiment.
+    std::vector<std::string> traces(const std::string& trace) const;
+    // Until a signal comes (signal_seen): points that are not finished then say so.
+    CarriedOut carry_out(const ExperimentOptions& options);
+
+private:
+    struct Parts;
+    std::unique_ptr<Parts> parts_;
+};
 
 }  // namespace ioasim::tools

@@ -59,6 +59,7 @@ struct PointFile {
     std::string set;
     std::vector<Point> points;
     std::vector<std::string> omitted;
+    std::vector<std::string> info_rows;  // never scored
 };
 
 // False: diagnostics say why.
@@ -68,7 +69,11 @@ bool read_points(const std::string& path, scenario::SourceSet& sources,
 // An experiment object; every unknown field or value is a diagnostic.
 platform::Experiment read_experiment(const scenario::Node& node,
                                      scenario::Diagnostics& diagnostics);
-// What its fields must be together.
+// The fields that there are.
+const std::vector<std::string>& experiment_field_names();
+// What the points of a file must be, each and together.
+void check_points(const scenario::Node& root, scenario::Diagnostics& diagnostics);
+// What the fields of an experiment must be together.
 void check_experiment(const scenario::Node& node, const platform::Experiment& experiment,
                       scenario::Diagnostics& diagnostics);
 

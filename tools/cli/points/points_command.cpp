@@ -1,6 +1,7 @@
 #include "tools/cli/points/points_command.hpp"
 
 #include <algorithm>
+#include <deque>
 
 #include <fmt/format.h>
 
@@ -47,32 +48,75 @@ bool choose(const PointFile& file, const std::vector<std::string>& rows,
     return true;
 }
 
-int one_file(const std::string& path, const PointsOptions& options, const ExperimentOptions& how) {
+// A file of points, read.
+struct Loaded {
+    PointFile file;
+    std::vector<const Point*> points;
+};
+
+bool load(const std::string& path, const PointsOptions& options, Loaded& out) {
     scenario::SourceSet sources;
     scenario::Diagnostics diagnostics;
-    PointFile file;
-    const bool good = read_points(path, sources, diagnostics, file);
+    const bool good = read_points(path, sources, diagnostics, out.file);
     print_err(scenario::render(diagnostics, sources, colour_on_stderr()));
-    std::vector<const Point*> points;
-    if (!good || !choose(file, options.rows, points)) {
-        return kUsage;
-    }
-    const std::vector<RowResult> rows = judge_rows(carry_out_points(points, how));
-    if (signal_seen() != 0) {
-        print_out("bench points: interrupted\n");
-        return 128 + signal_seen();
-    }
-    if (!options.svg.empty()) {
-        const std::string problem = write_plots(options.svg, rows);
-        if (!problem.empty()) {
-            print_err(problem + "\n");
+    return good && choose(out.file, options.rows, out.points);
+}
+
+int one_file(const Loaded& loaded, ExperimentPlan& plan, const PointsOptions& options,
+             const ExperimentOptions& how) {
+    CarriedOut carried = plan.carry_out(how);
+    PointsOutcome outcome;
+    outcome.interrupted = signal_seen() != 0;
+    outcome.not_written = std::move(carried.not_written);
+    for (RowResult& row : judge_rows(std::move(carried.results), loaded.file.info_rows)) {
+        if (row.finished) {
+            outcome.rows.push_back(std::move(row));
+        } else {
+            ++outcome.unfinished;
         }
     }
-    print_out(options.json ? json_report(file, rows) : text_report(file, rows));
-    const bool passed = std::all_of(rows.begin(), rows.end(), [](const RowResult& row) {
-        return row.passed || !row.carried_out;
-    });
-    return passed ? kPass : kFailed;
+    if (!options.svg.empty()) {
+        const std::string problem = write_plots(options.svg, outcome.rows);
+        if (!problem.empty()) {
+            outcome.not_written.push_back(problem);
+        }
+    }
+    print_out(options.json ? json_report(loaded.file, outcome) : text_report(loaded.file, outcome));
+    for (const std::string& lost : outcome.not_written) {
+        complain(Code::CannotWrite, "not written: " + lost);
+    }
+    return outcome.status();
+}
+
+// Whether there is such a parameter; else stderr is told which one may be meant.
+bool good_param(const std::string& text, const std::string& component, const std::string& path) {
+    std::vector<const ParamTableBase*> tables = platform::param_tables();
+    tables.push_back(&platform::bench_param_table());
+    std::vector<std::string> components;
+    std::vector<std::string> known;
+    for (const ParamTableBase* const table : tables) {
+        components.emplace_back(table->owner());
+        for (const ParamInfo& info : table->params()) {
+            if (info.path == path && table->owner() == component) {
+                return true;
+            }
+            if (table->owner() == component) {
+                known.push_back(component + "." + info.path);
+            }
+        }
+    }
+    if (known.empty()) {
+        complain(Code::UnknownParameter,
+                 fmt::format("--param {}: {} is no kind of component", text, quoted(component)),
+                 suggest(component, components));
+        return false;
+    }
+    const std::string near = nearest(component + "." + path, known);
+    complain(
+        Code::UnknownParameter,
+        fmt::format("--param {}: {} has no parameter {}", text, quoted(component), quoted(path)),
+        near.empty() ? "`ioasim params` lists them" : fmt::format("did you mean {}?", near));
+    return false;
 }
 
 bool read_params(const PointsOptions& options, ExperimentOptions& how) {
@@ -85,14 +129,16 @@ bool read_params(const PointsOptions& options, ExperimentOptions& how) {
         }
         const std::string component = text.substr(0, dot);
         const std::string path = text.substr(dot + 1, equals - dot - 1);
+        if (!good_param(text, component, path)) {
+            return false;
+        }
         const ParamInfo* const info = platform::find_param(component, path);
         std::uint64_t value = 0;
-        if (info == nullptr || !parse_param(*info, text.substr(equals + 1), value) ||
-            !info->allows(value)) {
-            complain(
-                Code::BadSet,
-                fmt::format("--param {}: there is no such parameter, or it cannot be so", text),
-                "`ioasim params` lists them");
+        const std::string written = text.substr(equals + 1);
+        if (!parse_param(*info, written, value) || !info->allows(value)) {
+            complain(Code::OutOfRange,
+                     fmt::format("--param {}: {} ({}) must be {}", text, text.substr(0, equals),
+                                 info->meaning, param_range(*info)));
             return false;
         }
         for (auto& [topology, params] : how.params) {
@@ -135,7 +181,19 @@ bool good_trace(const PointsOptions& options) {
             "write .jsonl, .jsonl.gz, .pftrace or .json"));
         return false;
     }
-    return Outputs(options.files, false).add("--trace", options.trace);
+    return true;
+}
+
+// Each trace can be written, and overwrites nothing that it may not.
+bool good_outputs(const PointsOptions& options, const std::deque<ExperimentPlan>& plans) {
+    bool good = true;
+    Outputs outputs(options.files, options.force, "the points");
+    for (const ExperimentPlan& plan : plans) {
+        for (const std::string& file : plan.traces(options.trace)) {
+            good = add_trace(outputs, file) && good;
+        }
+    }
+    return good;
 }
 
 }  // namespace
@@ -149,10 +207,30 @@ int run_bench_points(const PointsOptions& options) {
     if (!options.trace.empty() && !good_trace(options)) {
         return kUsage;
     }
+    bool good = true;
+    std::deque<Loaded> files;
+    std::deque<ExperimentPlan> plans;
+    for (const std::string& path : options.files) {
+        files.emplace_back();
+        good = load(path, options, files.back()) && good;
+        plans.emplace_back(files.back().points);
+    }
+    if (!good || !good_outputs(options, plans)) {
+        return kUsage;
+    }
     watch_signals();
     int code = kPass;
-    for (const std::string& path : options.files) {
-        code = std::max(code, one_file(path, options, how));
+    std::size_t done = 0;
+    while (done < files.size() && signal_seen() == 0) {
+        code = worse(code, one_file(files[done], plans[done], options, how));
+        ++done;
+    }
+    if (signal_seen() != 0) {
+        const std::size_t left = files.size() - done;
+        print_err(
+            fmt::format("bench points: interrupted; rows that were finished are told{}\n",
+                        left == 0 ? "" : fmt::format(", {} not begun", plural(left, "file"))));
+        code = worse(code, 128 + signal_seen());
     }
     return code;
 }

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 #include <fmt/format.h>
+
+#include "core/base/words.hpp"
+#include "tools/cli/report_text.hpp"
+#include "tools/cli/run_result.hpp"
 
 namespace ioasim::tools {
 namespace {
@@ -48,13 +51,17 @@ void add_point(std::string& out, const PointResult& result) {
 }
 
 const char* verdict(const RowResult& row) {
-    return !row.carried_out ? "not carried out" : row.passed ? "pass" : "FAIL";
+    return !row.carried_out ? "not carried out"
+           : !row.scored    ? "info"
+           : row.passed     ? "pass"
+                            : "FAIL";
 }
 
+// A row without a result counts as wholly wrong.
 double median_of_rows(const std::vector<RowResult>& rows) {
     std::vector<double> medians;
     for (const RowResult& row : rows) {
-        if (row.carried_out) {
+        if (row.scored) {
             medians.push_back(row.median);
         }
     }
@@ -64,6 +71,18 @@ double median_of_rows(const std::vector<RowResult>& rows) {
 std::size_t count(const std::vector<RowResult>& rows, bool RowResult::*member) {
     return static_cast<std::size_t>(
         std::count_if(rows.begin(), rows.end(), [&](const RowResult& r) { return r.*member; }));
+}
+
+std::size_t not_carried_out(const std::vector<RowResult>& rows) {
+    return static_cast<std::size_t>(std::count_if(
+        rows.begin(), rows.end(), [](const RowResult& r) { return r.scored && !r.carried_out; }));
+}
+
+const char* outcome_name(const PointsOutcome& outcome) {
+    return outcome.interrupted            ? "INTERRUPTED"
+           : !outcome.not_written.empty() ? "OUTPUT LOST"
+           : outcome.status() == kPass    ? "PASS"
+                                          : "FAIL";
 }
 
 Node real(double value) {
@@ -107,16 +126,34 @@ Node json_point(const PointResult& result) {
 
 }  // namespace
 
-std::string summary(const PointFile& file, const std::vector<RowResult>& rows) {
-    const std::size_t carried = count(rows, &RowResult::carried_out);
-    const std::string rest =
-        carried == rows.size() ? "" : fmt::format(", {} not carried out", rows.size() - carried);
-    return fmt::format("{}: {} of {} rows passed{}, median over rows {}\n", file.set,
-                       count(rows, &RowResult::passed), rows.size(), rest,
-                       carried == 0 ? "-" : percent(median_of_rows(rows)));
+int PointsOutcome::status() const {
+    const bool passed = std::all_of(rows.begin(), rows.end(),
+                                    [](const RowResult& row) { return row.passed || !row.scored; });
+    return worse(passed ? kPass : kFailed, not_written.empty() ? kPass : kInternal);
 }
 
-std::string text_report(const PointFile& file, const std::vector<RowResult>& rows) {
+std::string summary(const PointFile& file, const PointsOutcome& outcome) {
+    const std::vector<RowResult>& rows = outcome.rows;
+    const std::size_t scored = count(rows, &RowResult::scored);
+    const auto part = [](std::size_t number, const char* what) {
+        return number == 0 ? std::string() : fmt::format(", {} {}", number, what);
+    };
+    std::string rest = part(not_carried_out(rows), "not carried out") +
+                       part(rows.size() - scored, "for information") +
+                       part(outcome.unfinished, "not finished");
+    if (!outcome.not_written.empty()) {
+        rest += ", " + plural(outcome.not_written.size(), "output") + " not written";
+    }
+    const bool plain = !outcome.interrupted && outcome.not_written.empty();
+    const double median = median_of_rows(rows);
+    return fmt::format("{}: {}{} of {} rows passed{}, median over rows {}\n", file.set,
+                       plain ? "" : fmt::format("{}, ", outcome_name(outcome)),
+                       count(rows, &RowResult::passed), scored, rest,
+                       std::isfinite(median) ? percent(median) : "-");
+}
+
+std::string text_report(const PointFile& file, const PointsOutcome& outcome) {
+    const std::vector<RowResult>& rows = outcome.rows;
     std::string out;
     for (const RowResult& row : rows) {
         out += fmt::format("{}: {}\n", row.row, verdict(row));
@@ -130,12 +167,18 @@ std::string text_report(const PointFile& file, const std::vector<RowResult>& row
         out += fmt::format("{:<8} {:>9} {:>9} {:>9}  {}\n", row.row, percent(row.median),
                            percent(row.p90), percent(row.tolerance), verdict(row));
     }
-    return out + summary(file, rows);
+    for (const std::string& lost : outcome.not_written) {
+        out += fmt::format("NOT WRITTEN {}\n", lost);
+    }
+    return clean_text(out + summary(file, outcome));
 }
 
-std::string json_report(const PointFile& file, const std::vector<RowResult>& rows) {
+std::string json_report(const PointFile& file, const PointsOutcome& outcome) {
+    const std::vector<RowResult>& rows = outcome.rows;
     Node out = Node::object();
     out.set("set", Node::string(file.set));
+    out.set("outcome", Node::string(outcome_name(outcome)));
+    out.set("interrupted", Node::boolean_of(outcome.interrupted));
     Node list = Node::array();
     for (const RowResult& row : rows) {
         Node one = Node::object();
@@ -153,7 +196,10 @@ std::string json_report(const PointFile& file, const std::vector<RowResult>& row
     }
     out.set("rows", std::move(list));
     out.set("passed", Node::number(count(rows, &RowResult::passed)));
+    out.set("scored", Node::number(count(rows, &RowResult::scored)));
     out.set("carried_out", Node::number(count(rows, &RowResult::carried_out)));
+    out.set("not_finished", Node::number(outcome.unfinished));
+    out.set("not_written", list_of(outcome.not_written));
     out.set("median_over_rows", real(median_of_rows(rows)));
     return to_json(out, 2) + "\n";
 }

@@ -523,8 +523,20 @@ const Fields<X>& experiment_fields() {
 
 }  // namespace
 
+const std::vector<std::string>& experiment_field_names() {
+    static const std::vector<std::string> names = [] {
+        std::vector<std::string> all;
+        for (const Field<X>& field : experiment_fields()) {
+            all.push_back(field.name);
+        }
+        return all;
+    }();
+    return names;
+}
+
 Experiment read_experiment(const Node& node, Diagnostics& diagnostics) {
     Experiment experiment;
+    const std::size_t before = diagnostics.error_count();
     read_fields(node, experiment_fields(), "an experiment", experiment, diagnostics);
     if (node.is(Node::Kind::Object) && node.get("pattern") == nullptr) {
         complain(diagnostics, Code::MissingKey, node, "the experiment has no \"pattern\"");
@@ -532,7 +544,7 @@ Experiment read_experiment(const Node& node, Diagnostics& diagnostics) {
     if (node.get("submit") == nullptr) {
         experiment.submit = submit_to(experiment.queue.shared);
     }
-    if (!diagnostics.has_errors()) {
+    if (diagnostics.error_count() == before) {
         check_experiment(node, experiment, diagnostics);
     }
     return experiment;

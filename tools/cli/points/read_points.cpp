@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "scenarios/language/json_words.hpp"
 #include "tools/cli/points/point.hpp"
 
 namespace ioasim::tools {
@@ -62,10 +63,28 @@ public:
                 out.omitted.push_back(text(node, "row"));
             }
         }
+        read_info_rows(root, out);
+        check_points(root, diagnostics_);
         return !diagnostics_.has_errors();
     }
 
 private:
+    void read_info_rows(const Node& root, PointFile& out) {
+        const Node* const rows = root.get("info_rows");
+        if (rows == nullptr) {
+            return;
+        }
+        if (!rows->is(Node::Kind::Array)) {
+            complain(Code::WrongType, *rows, "\"info_rows\" is a list of names");
+        }
+        for (const Node& row : rows->items) {
+            if (!row.is(Node::Kind::String)) {
+                complain(Code::WrongType, row, "\"info_rows\" is a list of names");
+            }
+            out.info_rows.push_back(row.text);
+        }
+    }
+
     void complain(Code code, const Node& node, std::string text, std::string help = {}) {
         diagnostics_.add({code, node.place, std::move(text), std::move(help), "", false});
     }
@@ -354,7 +373,10 @@ bool read_points(const std::string& path, scenario::SourceSet& sources, Diagnost
                  PointFile& out) {
     out.path = path;
     Node root;
-    return scenario::read_json_file(path, {}, sources, diagnostics, root) &&
+    const scenario::FileWords words{"a file of timing points",
+                                    "a file of timing points holds format, set and points",
+                                    "points may be spread over several files"};
+    return scenario::read_json_file_as(words, path, sources, diagnostics, root) &&
            Reader(diagnostics).file(root, out);
 }
 

@@ -73,7 +73,8 @@ void judge(PointResult& result) {
     }
 }
 
-std::vector<RowResult> judge_rows(std::vector<PointResult> results) {
+std::vector<RowResult> judge_rows(std::vector<PointResult> results,
+                                  const std::vector<std::string>& info_rows) {
     std::vector<RowResult> rows;
     for (PointResult& result : results) {
         judge(result);
@@ -84,7 +85,10 @@ std::vector<RowResult> judge_rows(std::vector<PointResult> results) {
             row = rows.end() - 1;
             row->row = result.point->row;
             row->tolerance = result.point->tolerance;
+            row->scored =
+                std::find(info_rows.begin(), info_rows.end(), row->row) == info_rows.end();
         }
+        row->finished = row->finished && result.finished;
         row->points.push_back(std::move(result));
     }
     for (RowResult& row : rows) {
@@ -98,7 +102,14 @@ std::vector<RowResult> judge_rows(std::vector<PointResult> results) {
         row.median = quantile(errors, 0.5);
         row.p90 = quantile(errors, 0.9);
         // Tolerance 0: every scalar is exact.
-        row.passed = row.carried_out &&
+        const bool any =
+            std::any_of(row.points.begin(), row.points.end(), [](const PointResult& point) {
+                return std::any_of(
+                    point.scalars.begin(), point.scalars.end(),
+                    [](const Scalar& scalar) { return scalar.simulated.has_value(); });
+            });
+        // Whatever its tolerance: a row without any result has not passed.
+        row.passed = any && row.scored && row.finished && row.carried_out &&
                      (row.tolerance == 0 ? quantile(errors, 1) == 0 : row.median <= row.tolerance);
     }
     return rows;

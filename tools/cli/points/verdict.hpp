@@ -22,7 +22,8 @@ struct Scalar {
 struct PointResult {
     const Point* point = nullptr;
     std::vector<Scalar> scalars;
-    double offset = 0;  // fitted, within free_offset_ns
+    double offset = 0;     // fitted, within free_offset_ns
+    bool finished = true;  // false: a signal came before
 };
 
 struct RowResult {
@@ -32,6 +33,8 @@ struct RowResult {
     double median = 1;
     double p90 = 1;
     bool carried_out = true;
+    bool finished = true;
+    bool scored = true;  // false: a row for information
     bool passed = false;
 };
 
@@ -41,7 +44,8 @@ double scalar_error(const PointValue& value, Metric metric, double simulated);
 double quantile(std::vector<double> values, double position);
 // Fits the free offset of the point and fills in the errors.
 void judge(PointResult& result);
-// Rows in the order of their first points.
-std::vector<RowResult> judge_rows(std::vector<PointResult> results);
+// Rows in the order of their first points; those of `info_rows` are never scored.
+std::vector<RowResult> judge_rows(std::vector<PointResult> results,
+                                  const std::vector<std::string>& info_rows = {});
 
 }  // namespace ioasim::tools
