@@ -113,7 +113,7 @@ run trace explain "$two" --descriptor 14
 expect "a descriptor that fails" 0 'failed (status 0x20)'
 expect "because its entry was cleared" 0 'the PASID entry of 202 was cleared at'
 expect "by whom" 0 'IOASID 202 was freed at 212.513 us, by vm2/vmm/vmm step 1 (free)'
-run trace explain "$two" --fault 115
+run trace explain "$two" --fault 49
 expect "a blocked request" 0 'the walk reads pasid_entry at'
 run trace explain "$faults" --fault 1
 expect "a page request through two kernels" 0 'forwarded to the VMM of vm1, as PASID 101: done'
@@ -141,7 +141,7 @@ ending ending_process 'exit ('
 
 run trace explain "$two" --ioasid 202 --format states
 expect "the way through the states" 0 '3  212.513 us  ACTIVE -> FREE_PENDING'
-expect "how long in each" 0 'FREE_PENDING for 37.303 us'
+expect "how long in each" 0 'FREE_PENDING for 33.528 us'
 run trace explain "$two" --ioasid 202 --format svg
 expect "as a picture" 0 '</svg>'
 verdict "that is XML" "$(python3 -c 'import xml.dom.minidom; xml.dom.minidom.parse("o")' 2>&1)"
@@ -150,7 +150,7 @@ expect "a machine has no states" 2 '--format svg shows the states of an IOASID'
 
 # --- for a mail ---------------------------------------------------------------------------------
 
-for question in "--ioasid 202" "--vm vm2" "--descriptor 14" "--fault 115"; do
+for question in "--ioasid 202" "--vm vm2" "--descriptor 14" "--fault 49"; do
     # shellcheck disable=SC2086
     run trace explain "$two" $question --format mail
     expect "a chart of $question" 0 'time us'

@@ -39,7 +39,7 @@ cp two.jsonl trace
 run trace explain trace --descriptor 15
 expect "a record that was blocked" 0 'its record was blocked: software never saw this status'
 verdict "was not written" "$(grep -E 'record is (written|in memory)' o)"
-expect "with its blocked requests" 0 "$(count vtd.fault '"descriptor":15}') of its 16 requests"
+expect "with its blocked requests" 0 "$(count vtd.fault '"descriptor":15}') of its 24 requests"
 sums() { # of `requests` lines: all = IOTLB + walks + asked for + blocked + without an outcome
     for descriptor in 1 5 9 14 16; do
         "$ioasim" trace explain trace --descriptor $descriptor 2>/dev/null
