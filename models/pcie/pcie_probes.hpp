@@ -8,6 +8,10 @@ namespace ioasim::pcie {
 inline const Defect kThirdWaiterLost{
     "pcie.third_waiter_lost",
     "a transaction that finds three others waiting for a credit of the unit is forgotten"};
+inline const Defect kCreditDropsSecond{
+    "pcie.credit_drops_second",
+    "a credit of the unit that comes back while three transactions wait lets the first of them go "
+    "and drops the second"};
 inline const Defect kPortWaitsForEver{
     "pcie.port_waits_for_ever",
     "a root port does not end the wait for a completion that is lost: the processor stands still"};

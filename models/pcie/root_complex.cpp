@@ -313,6 +313,10 @@ void RootComplex::send_waiting(TimePs now, Upward& up) {
         Waiting next = std::move(up.waiting.front());
         up.waiting.pop_front();
         --waiting_;
+        if (up.waiting.size() > 1 && probes_.has(kCreditDropsSecond)) {
+            up.waiting.pop_front();
+            --waiting_;
+        }
         left(now, next.from, next.tlp);
         const std::uint64_t bytes = wire_bytes(next.tlp);
         up.link.send(now, std::move(next.tlp), bytes);
