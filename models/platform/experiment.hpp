@@ -146,7 +146,7 @@ struct Experiment {
     std::optional<SequenceShape> sequence;
     std::uint64_t repeat = 1;
     std::string count;
-    std::uint64_t cpu_mhz = 0;  // 0: the profile's
+    std::uint64_t cpu_mhz = 0;                // 0: the profile's
     std::optional<std::uint64_t> ddio_bytes;  // none: as the profile has it
     PageListPart huge;
     PageListPart small;

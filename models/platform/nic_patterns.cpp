@@ -174,8 +174,8 @@ StreamAddresses stream_addresses(std::uint64_t reads_milli, std::uint64_t block_
 void run_dma_stream(Harness& harness) {
     const Experiment& e = harness.series.front();
     Measurement& m = harness.results.front();
-    const StreamAddresses s = stream_addresses(
-        e.iommu ? e.walk_reads_milli : 1000, e.block_bytes, e.outstanding_walks);
+    const StreamAddresses s =
+        stream_addresses(e.iommu ? e.walk_reads_milli : 1000, e.block_bytes, e.outstanding_walks);
     if (s.blocks.empty()) {
         m.problem = fmt::format("no table costs {}.{:03} reads a block", e.walk_reads_milli / 1000,
                                 e.walk_reads_milli % 1000);

@@ -382,9 +382,10 @@ bool Judge::judge_bytes(const State& state, const RunEnd& end,
         return end.bytes && end.bytes(e.name, e.step, buffer, e.offset, out);
     };
     if (total != 0 && rest == 0) {
-        seen.push_back(fmt::format("the {} buffer of step {} of {} has {} bytes: offset {} lies "
-                                   "behind it",
-                                   e.buffer, e.step, e.name, total, e.offset));
+        seen.push_back(
+            fmt::format("the {} buffer of step {} of {} has {} bytes: offset {} lies "
+                        "behind it",
+                        e.buffer, e.step, e.name, total, e.offset));
         return false;
     }
     std::vector<std::uint8_t> have;
