@@ -272,7 +272,9 @@ Result<bool> UserQueue::execute(ExecContext& ctx, const UserInstruction& instruc
         if (!target) {
             return target.error();
         }
-        const cpu::EnqOutcome outcome = once(ctx, instruction, Hpa{*target});
+        const cpu::EnqOutcome outcome =
+            cpu::submit_once(kernel_.instructions(), ctx, instruction.by, cpu::CpuState{},
+                             Hpa{*target}, instruction.source);
         if (outcome == cpu::EnqOutcome::Accepted || outcome == cpu::EnqOutcome::Retry) {
             return outcome == cpu::EnqOutcome::Accepted;
         }
@@ -283,20 +285,6 @@ Result<bool> UserQueue::execute(ExecContext& ctx, const UserInstruction& instruc
         }
     }
     return Errno::Eintr;
-}
-
-cpu::EnqOutcome UserQueue::once(ExecContext& ctx, const UserInstruction& instruction, Hpa target) {
-    cpu::Instructions& cpus = kernel_.instructions();
-    switch (instruction.by) {
-        case SubmitBy::Enqcmd:
-            return cpus.enqcmd(ctx, cpu::CpuState{}, target, instruction.source).outcome;
-        case SubmitBy::Enqcmds:
-            return cpus.enqcmds(ctx, cpu::CpuState{}, target, instruction.source).outcome;
-        case SubmitBy::Movdir64b:
-            break;
-    }
-    return cpus.movdir64b(ctx, target, instruction.source) ? cpu::EnqOutcome::Accepted
-                                                           : cpu::EnqOutcome::GeneralProtection;
 }
 
 bool UserQueue::dedicated(const SubmitRequest& request) {

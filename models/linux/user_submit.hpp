@@ -12,7 +12,7 @@
 #include "core/base/exec_context.hpp"
 #include "core/base/result.hpp"
 #include "core/base/types.hpp"
-#include "models/cpu/cpu_if.hpp"
+#include "models/cpu/submit_if.hpp"
 
 namespace ioasim::os {
 
@@ -53,12 +53,11 @@ struct SubmitReport {
 };
 
 // One instruction, right or wrong: 64 bytes for a place in the page of a portal.
-enum class SubmitBy : std::uint8_t { Enqcmd, Enqcmds, Movdir64b };
 struct UserInstruction {
     Device* device = nullptr;
     std::uint32_t queue = 0;
     std::uint64_t offset = 0;
-    SubmitBy by = SubmitBy::Enqcmd;
+    cpu::SubmitBy by = cpu::SubmitBy::Enqcmd;
     cpu::Descriptor64 source{};
 };
 
@@ -97,7 +96,6 @@ private:
     // The thread's flag: its IA32_PASID was loaded, once.
     bool activated() const;
     void activate(ExecContext& ctx, Pasid pasid);
-    cpu::EnqOutcome once(ExecContext& ctx, const UserInstruction& instruction, Hpa target);
     Errno select_pasid(ExecContext& ctx, const SubmitRequest& request);
     Errno poll_oldest(ExecContext& ctx, TimePs deadline, SubmitReport& report);
     // Completions that did not come may come later: never look at or reuse their records.

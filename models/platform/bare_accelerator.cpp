@@ -56,6 +56,12 @@ std::uint8_t code_of(const std::array<NamedCode, N>& codes, const std::string& n
 
 }  // namespace
 
+cpu::SubmitBy instruction_named(const std::string& name) {
+    return name == "movdir64b" ? cpu::SubmitBy::Movdir64b
+           : name == "enqcmds" ? cpu::SubmitBy::Enqcmds
+                               : cpu::SubmitBy::Enqcmd;
+}
+
 std::vector<BareArgSpec> descriptor_args() {
     return {{"op", V::Choice, false, "the operation", "\"noop\"", names_of(kOperations)},
             {"opcode", V::Number, false, "instead: any operation code", "", {}, 0, 255},
@@ -324,26 +330,19 @@ std::string BareAccelerator::submit(const BareStep& step, Hpa target,
 
 cpu::EnqOutcome BareAccelerator::execute(const BareStep& step, const cpu::CpuState& mode,
                                          Hpa target, dsa::DescriptorBytes source) {
-    const std::string by = step.name("by", "enqcmds");
-    if (by == "enqcmd") {
+    const cpu::SubmitBy by = instruction_named(step.name("by", "enqcmds"));
+    if (by == cpu::SubmitBy::Enqcmd) {
         dsa::put_le(source, 0, 4, 0);  // the instruction fills in PASID and PRIV
-    }
-    if (step.has("first")) {
-        dsa::put_le(source, 0, 4, step.number("first"));
-    }
-    if (by == "movdir64b") {
-        return cpus_.movdir64b(ctx_, target, source) ? cpu::EnqOutcome::Accepted
-                                                     : cpu::EnqOutcome::GeneralProtection;
-    }
-    if (by == "enqcmd") {
         const std::uint64_t msr =
             step.number("ia32_pasid", cpu::kIa32PasidValid | step.number("pasid"));
         if (!cpus_.set_pasid_msr(ctx_, msr)) {
             return cpu::EnqOutcome::GeneralProtection;  // of WRMSR
         }
-        return cpus_.enqcmd(ctx_, mode, target, source).outcome;
     }
-    return cpus_.enqcmds(ctx_, mode, target, source).outcome;
+    if (step.has("first")) {
+        dsa::put_le(source, 0, 4, step.number("first"));
+    }
+    return cpu::submit_once(cpus_, ctx_, by, mode, target, source);
 }
 
 BareResult BareAccelerator::enqueue(const BareStep& step) {

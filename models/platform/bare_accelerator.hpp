@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/base/exec_context.hpp"
-#include "models/cpu/cpu_if.hpp"
+#include "models/cpu/submit_if.hpp"
 #include "models/dsa/dsa_layout.hpp"
 #include "models/platform/bare_driver.hpp"
 #include "models/platform/bare_program.hpp"
@@ -15,6 +15,8 @@
 namespace ioasim::platform {
 
 std::vector<BareSpec> accelerator_specs();
+// "enqcmd", "enqcmds", "movdir64b".
+cpu::SubmitBy instruction_named(const std::string& name);
 // What a descriptor is made of.
 std::vector<BareArgSpec> descriptor_args();
 

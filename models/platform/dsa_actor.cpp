@@ -350,16 +350,13 @@ void DsaActor::submit(BenchSlot& slot) {
     slot.ticket = ++queue.tickets;
     if (submit_by_ == SubmitBy::Movdir64b) {
         queue.pending.push_back({space_.physical(slot.record), slot.ticket});
-        cpus_.movdir64b(ctx_, portal, bytes);
-        return;
     }
-    cpu::EnqResult result;
-    do {
-        result = submit_by_ == SubmitBy::Enqcmd ? cpus_.enqcmd(ctx_, state_, portal, bytes)
-                                                : cpus_.enqcmds(ctx_, state_, portal, bytes);
-    } while (result.outcome == cpu::EnqOutcome::Retry);
-    if (result.outcome != cpu::EnqOutcome::Accepted) {
-        throw SubmissionFault(result.outcome);
+    cpu::EnqOutcome outcome = cpu::EnqOutcome::Retry;
+    while (outcome == cpu::EnqOutcome::Retry) {
+        outcome = cpu::submit_once(cpus_, ctx_, submit_by_, state_, portal, bytes);
+    }
+    if (outcome != cpu::EnqOutcome::Accepted) {
+        throw SubmissionFault(outcome);
     }
 }
 

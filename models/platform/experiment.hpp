@@ -10,13 +10,14 @@
 #include <vector>
 
 #include "core/base/time.hpp"
+#include "models/cpu/submit_if.hpp"
 
 namespace ioasim::platform {
 
 enum class Topology : std::uint8_t { IntegratedDsa, DiscreteNic, Software };
 enum class Executor : std::uint8_t { Dsa, Cpu, Mixed };
 enum class BenchOp : std::uint8_t { Noop, Memmove, CrcGen, Compare, Dualcast, Batch };
-enum class SubmitBy : std::uint8_t { Movdir64b, Enqcmd, Enqcmds };
+using cpu::SubmitBy;
 enum class PortalUse : std::uint8_t { SameLine, Rotate };
 enum class FenceUse : std::uint8_t { None, Sfence };
 enum class DriverKind : std::uint8_t { User, KernelDirect, KernelDmaApi, KernelSleepPoll };

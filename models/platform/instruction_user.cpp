@@ -18,12 +18,6 @@ using V = BareValue;
 // What of a descriptor is the name of a mapping here.
 constexpr std::array<const char*, 3> kPlaces{"source", "destination", "record"};
 
-os::SubmitBy by_of(const std::string& name) {
-    return name == "movdir64b" ? os::SubmitBy::Movdir64b
-           : name == "enqcmds" ? os::SubmitBy::Enqcmds
-                               : os::SubmitBy::Enqcmd;
-}
-
 const char* word_of(const Result<bool>& result) {
     return !result ? "fault" : *result ? "accepted" : "retry";
 }
@@ -111,22 +105,16 @@ Result<bool> InstructionUser::execute(ExecContext& ctx, const BareStep& step, os
         const std::uint64_t portal = device.portal(index) + step.number("offset");
         return as_kernel(ctx, step, Hpa{step.number("address", portal)}, source);
     }
-    return queue.execute(ctx,
-                         {&device, index, step.number("offset"), by_of(step.name("")), source});
+    return queue.execute(
+        ctx, {&device, index, step.number("offset"), instruction_named(step.name("")), source});
 }
 
 Result<bool> InstructionUser::as_kernel(ExecContext& ctx, const BareStep& step, Hpa target,
                                         const cpu::Descriptor64& source) {
     cpu::CpuState state;
     state.supervisor = true;
-    cpu::Instructions& cpus = kernel_.instructions();
-    const os::SubmitBy by = by_of(step.name(""));
-    if (by == os::SubmitBy::Movdir64b) {
-        return cpus.movdir64b(ctx, target, source) ? Result<bool>(true) : Errno::Efault;
-    }
-    const cpu::EnqOutcome outcome = by == os::SubmitBy::Enqcmds
-                                        ? cpus.enqcmds(ctx, state, target, source).outcome
-                                        : cpus.enqcmd(ctx, state, target, source).outcome;
+    const cpu::EnqOutcome outcome = cpu::submit_once(
+        kernel_.instructions(), ctx, instruction_named(step.name("")), state, target, source);
     if (outcome == cpu::EnqOutcome::Accepted || outcome == cpu::EnqOutcome::Retry) {
         return outcome == cpu::EnqOutcome::Accepted;
     }
