@@ -135,9 +135,10 @@ bool Engines::interrupt_due(const Work& work, const CompletionRecord& record,
                        record.status != Status::InvalidInterruptHandle &&
                        (record.invalid_flags & flag::kRequestInterrupt) == 0 &&
                        registers_.interrupts().valid(interrupt_of(work), work.pasid);
-    const bool may =
-        registers_.may_interrupt(work) && !withheld(record) && way.refused == Status::Success;
-    return asked && (may || shared_.probes.has(kRefusedFires));
+    if (!asked || shared_.probes.has(kRefusedFires)) {
+        return asked;
+    }
+    return registers_.may_interrupt(work) && !withheld(record) && way.refused == Status::Success;
 }
 
 trace::Name Engines::tell_end(TimePs now, const Work& work, const Issuer& issuer,

@@ -157,7 +157,7 @@ StreamAddresses stream_addresses(std::uint64_t reads_milli, std::uint64_t block_
         for (unsigned level = 2; level <= s.levels; ++level) {
             region |= lane.index.at(level) << (12U + 9U * (level - 1));
         }
-        if (first != 0 || !std::exchange(lane.began, true)) {
+        if (first != 0 || !lane.began) {
             const std::uint64_t at = lane.next[region];
             lane.page = at + pages > kPages ? 0 : at;
             lane.next[region] = lane.page + pages;

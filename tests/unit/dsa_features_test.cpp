@@ -41,6 +41,13 @@ struct Logging : DsaHarness {
         write(reg::kGencfg, 1U << kGencfgEventLog);
         bring_up();
     }
+    // Each an entry.
+    void fail(unsigned times) {
+        for (unsigned i = 0; i < times; ++i) {
+            submit(memmove_of(0x1000, 0x5000, 0).no_record());
+            settle();
+        }
+    }
     std::uint64_t head() { return read(reg::kEvlstatus) & 0xFFFFU; }
     std::uint64_t tail() { return read(reg::kEvlstatus + 4) & 0xFFFFU; }
     std::uint64_t entry_word(unsigned entry, unsigned word) {
@@ -312,8 +319,7 @@ TEST_CASE("dsa event log: what finds it full does not end before software has re
     // An abort does not wait for software.
     submit(9);
     CHECK(h.tail() == 9);
-    h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
-    h.settle();
+    h.fail(1);
     CHECK(h.command(Command::AbortAll) == CommandError::None);
     CHECK(h.tail() == 9);
     CHECK_FALSE(h.core().busy());
@@ -331,10 +337,7 @@ TEST_CASE("dsa event log: an interrupt handle that is none is told beside the re
 
 TEST_CASE("dsa event log: an error of no descriptor waits for room, too") {
     Logging h;
-    for (unsigned i = 0; i < 63; ++i) {
-        h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
-        h.settle();
-    }
+    h.fail(63);
     h.start_command(Command::DrainAll);
     h.start_command(Command::DrainAll);
     h.settle();
@@ -357,15 +360,13 @@ TEST_CASE("dsa event log: full queues and changed enables are told in SWERR all 
 
 TEST_CASE("dsa event log: is empty whenever the device has been enabled, not when it is reset") {
     Logging h;
-    h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
-    h.settle();
+    h.fail(1);
     REQUIRE(h.command(Command::DisableDevice) == CommandError::None);
     CHECK(h.tail() == 1);
     REQUIRE(h.command(Command::EnableDevice) == CommandError::None);
     CHECK(h.tail() == 0);
     REQUIRE(h.command(Command::EnableWq, 0) == CommandError::None);
-    h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
-    h.settle();
+    h.fail(1);
     REQUIRE(h.command(Command::ResetDevice) == CommandError::None);
     CHECK(h.tail() == 1);
 }
@@ -374,10 +375,7 @@ TEST_CASE("dsa event log: one interrupt until the pending bit is cleared by writ
     Logging h;
     unmask(h, 0);
     h.write(reg::kGenctrl, 1U << kGenctrlLogInterrupt);
-    for (unsigned i = 0; i < 2; ++i) {
-        h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
-        h.settle();
-    }
+    h.fail(2);
     CHECK(h.sent_of(TlpKind::Interrupt).size() == 1);
     CHECK(h.read(reg::kIntcause) == kIntcauseEventLog);
     CHECK((h.read(reg::kEvlstatus + 4) & 0x4000'0000U) != 0);
@@ -430,10 +428,7 @@ TEST_CASE("dsa event log: one write that clears the interrupt and makes room ask
     Logging h;
     unmask(h, 0);
     h.write(reg::kGenctrl, 1U << kGenctrlLogInterrupt);
-    for (unsigned i = 0; i < 65; ++i) {
-        h.submit(memmove_of(0x1000, 0x5000, 0).no_record());
-        h.settle();
-    }
+    h.fail(65);
     CHECK(h.sent_of(TlpKind::Interrupt).size() == 1);
     h.write(reg::kEvlstatus, 0x4000'0000'0000'003F, 8);
     h.settle();
