@@ -159,6 +159,7 @@ struct Step {
     // The wanted result; any other is a failed expectation. Unset: must succeed.
     std::optional<Errno> error;
     bool any_result = false;  // whatever comes: expectations judge it
+    bool looked_at = false;   // Submit: an expectation wants its buffers, which are kept for it
     std::string where;        // "file:line:col" of the step, for messages
 };
 

@@ -259,7 +259,8 @@ StepOutcome ProcessActor::submit(ExecContext& ctx, const Step& step, std::size_t
     request.timeout = step.duration;
     request.block_on_fault = step.block_on_fault;
     request.credits = step.credits;
-    os::SubmitReport& report = reports_[index];
+    os::SubmitReport unseen;
+    os::SubmitReport& report = step.looked_at ? reports_[index] : unseen;
     request.source_buffer = mapped(step.source);
     request.destination_buffer = mapped(step.destination);
     const Errno error = queue_->submit(ctx, request, report);

@@ -270,7 +270,7 @@ private:
         }
         read_heal(reading, run, s);
         s.expectations = read_expectations(reading, s.config);
-        take_over_step_results(s);
+        take_over_steps(s);
         warn_if_nothing_expected(reading);
         return s;
     }
@@ -296,18 +296,21 @@ private:
         s.limit = s.config.heal->at + platform::liveness_bound(s.config).total;
     }
 
-    // An expectation about a step is the result that the step must have.
-    static void take_over_step_results(Scenario& s) {
+    // An expectation about a step is the result that the step must have; one about bytes, that its
+    // buffers are kept.
+    static void take_over_steps(Scenario& s) {
         const std::map<std::string, std::vector<platform::Step>*> lists =
             platform::step_lists(s.config);
         for (const Expectation& e : s.expectations) {
-            if (e.kind != Expectation::Kind::Step || !e.error) {
+            const auto steps = lists.find(e.name);
+            if (steps == lists.end() || e.step >= steps->second->size()) {
                 continue;
             }
-            const auto steps = lists.find(e.name);
-            if (steps != lists.end() && e.step < steps->second->size()) {
-                (*steps->second)[e.step].error = e.error;
+            platform::Step& step = (*steps->second)[e.step];
+            if (e.kind == Expectation::Kind::Step && e.error) {
+                step.error = e.error;
             }
+            step.looked_at = step.looked_at || e.kind == Expectation::Kind::Bytes;
         }
     }
 
