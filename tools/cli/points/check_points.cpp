@@ -39,6 +39,11 @@ bool is_list(const Node* node) {
     return node != nullptr && node->is(Node::Kind::Array);
 }
 
+const std::vector<Node>& items_of(const Node* node) {
+    static const std::vector<Node> none;
+    return is_list(node) ? node->items : none;
+}
+
 class Check {
 public:
     explicit Check(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
@@ -54,7 +59,7 @@ public:
             free_offset(node, *offset);
         }
         const Node* const ranges = node.get("measured_range");
-        for (const Node& range : is_list(ranges) ? ranges->items : std::vector<Node>{}) {
+        for (const Node& range : items_of(ranges)) {
             ordered(range, "a range");
         }
         if (text(node, "metric") != "count") {  // its error has a scale of its own
@@ -81,6 +86,10 @@ public:
 private:
     void say(Code code, const Node& node, std::string what, std::string help = {}) {
         diagnostics_.add({code, node.place, std::move(what), std::move(help), "", false});
+    }
+    // Of what is only told beside a result and changes none.
+    void warn(Code code, const Node& node, std::string what, std::string help = {}) {
+        diagnostics_.add({code, node.place, std::move(what), std::move(help), "", true});
     }
 
     // An id is a point's alone; a row has one tolerance.
@@ -156,11 +165,11 @@ private:
             }
         };
         const Node* const measured = node.get("measured");
-        for (const Node& value : is_list(measured) ? measured->items : std::vector<Node>{}) {
+        for (const Node& value : items_of(measured)) {
             zero(value);
         }
         const Node* const ranges = node.get("measured_range");
-        for (const Node& range : is_list(ranges) ? ranges->items : std::vector<Node>{}) {
+        for (const Node& range : items_of(ranges)) {
             if (range.items.size() == 2) {
                 zero(range.items[1]);  // a lower bound of 0: nothing is below
             }
@@ -184,9 +193,9 @@ private:
             const std::optional<double> ticks = number(cycles->items[i]);
             const std::optional<double> value = number(measured->items[i]);
             if (ticks && value && std::fabs(*ticks / ghz - *value) > kRounding * *value) {
-                say(Code::OutOfRange, measured->items[i],
-                    fmt::format("{} cycles at {} GHz are {:.6g} ns, not {}", *ticks, ghz,
-                                *ticks / ghz, *value));
+                warn(Code::OutOfRange, measured->items[i],
+                     fmt::format("{} cycles at {} GHz are {:.6g} ns, not {}", *ticks, ghz,
+                                 *ticks / ghz, *value));
             }
         }
     }
@@ -209,13 +218,13 @@ private:
             const bool good = field.is(Node::Kind::String) &&
                               std::find(known.begin(), known.end(), first) != known.end();
             if (!good) {
-                say(Code::UnknownField, field,
-                    fmt::format("\"inferred\" names fields of the experiment; {} is none",
-                                quoted(field.text)),
-                    suggest(field.text, known));
+                warn(Code::UnknownField, field,
+                     fmt::format("\"inferred\" names fields of the experiment; {} is none",
+                                 quoted(field.text)),
+                     suggest(field.text, known));
             } else if (experiment != nullptr && !leads_somewhere(*experiment, field.text)) {
-                say(Code::UnknownField, field,
-                    fmt::format("the experiment has no {}", quoted(field.text)));
+                warn(Code::UnknownField, field,
+                     fmt::format("the experiment has no {}", quoted(field.text)));
             }
         }
     }
@@ -255,7 +264,7 @@ void check_points(const Node& root, Diagnostics& diagnostics) {
     Check check(diagnostics);
     check.printable(root, "set");
     const Node* const points = root.get("points");
-    for (const Node& node : is_list(points) ? points->items : std::vector<Node>{}) {
+    for (const Node& node : items_of(points)) {
         check.point(node);
     }
 }
